@@ -1,0 +1,27 @@
+/** Why BioTrack could not be read. Each is one of the ends that `biotrack/` sorts every answer into. */
+export const UPSTREAM_REASONS = [
+  'credentials_rejected',
+  'ubi_rejected',
+  'privilege_missing',
+  'upstream_timeout',
+  'upstream_unreachable',
+  'upstream_invalid_response',
+  'upstream_rejected',
+  'upstream_session_lost',
+  'upstream_throttled',
+  'list_empty',
+] as const;
+export type UpstreamReason = (typeof UPSTREAM_REASONS)[number];
+
+/** Why a sync run ended without a result. */
+export const FAILURE_REASONS = [
+  ...UPSTREAM_REASONS,
+  'credentials_missing',
+  'credential_unreadable',
+  'list_shrunk',
+  'superseded',
+  'storage_unavailable',
+  'interrupted',
+  'internal',
+] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];

@@ -1,0 +1,14 @@
+/**
+ * Keys are what two spellings of one identifier have in common: Unicode NFC, no white space at the ends, inner runs
+ * of white space one space. Case and leading zeros count. The spelling itself is kept for display.
+ */
+const toKey = (text: string): string => text.normalize('NFC').trim().replace(/\s+/gu, ' ');
+
+/** The identity of a license within a state. Empty for a blank license number, which identifies nothing. */
+export const toLicenseKey = (licenseNumber: string): string => toKey(licenseNumber);
+
+/** The identity of a vendor within a state; undefined for a blank UBI, which identifies nobody. */
+export const toUbiKey = (ubi: string | null): string | undefined => (ubi === null ? undefined : toKey(ubi) || undefined);
+
+/** What two names that people would read as the same have in common; only for telling companies apart, never identity. */
+export const toNameKey = (name: string): string => toKey(name).toLowerCase();
