@@ -7,8 +7,8 @@ const toKey = (text: string): string => text.normalize('NFC').trim().replace(/\s
 /** The identity of a license within a state. Empty for a blank license number, which identifies nothing. */
 export const toLicenseKey = (licenseNumber: string): string => toKey(licenseNumber);
 
-/** The identity of a vendor within a state; undefined for a blank UBI, which identifies nobody. */
-export const toUbiKey = (ubi: string | null): string | undefined => (ubi === null ? undefined : toKey(ubi) || undefined);
+/** The identity of a vendor within a state; null for a blank UBI, which identifies nobody. */
+export const toUbiKey = (ubi: string | null): string | null => (ubi === null ? null : toKey(ubi) || null);
 
 /** What two names that people would read as the same have in common; only for telling companies apart, never identity. */
 export const toNameKey = (name: string): string => toKey(name).toLowerCase();

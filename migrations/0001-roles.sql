@@ -1,0 +1,41 @@
+-- Two roles that own nothing and bypass nothing. Whoever logs in changes to one of them before the first statement:
+-- biotrack_app sees one tenant, biotrack_operator sees what belongs to no tenant and the list of tenants.
+do $$
+declare
+  wanted name;
+begin
+  foreach wanted in array array['biotrack_app', 'biotrack_operator']::name[] loop
+    begin
+      execute format('create role %I nologin nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
+    exception
+      -- Roles belong to the whole server: another database of ours on it may have made them already, or be at it.
+      when duplicate_object or unique_violation then null;
+    end;
+    if not pg_has_role(current_user, wanted, 'member') then
+      execute format('grant %I to %I', wanted, current_user);
+    end if;
+    execute format('grant connect, temporary on database %I to %I', current_database(), wanted);
+    execute format('grant usage on schema public to %I', wanted);
+  end loop;
+end
+$$;
+
+-- The tenant of this transaction. After the first SET LOCAL of a session the setting is '' instead of unset.
+create function current_tenant_id() returns uuid
+  language sql stable parallel safe
+  as $$ select nullif(current_setting('app.tenant_id', true), '')::uuid $$;
+
+-- Row security for a tenant's table, the same for each: only rows of this transaction's tenant exist.
+create procedure isolate_tenants(of_table regclass)
+  language plpgsql
+  as $$
+begin
+  execute format('alter table %s enable row level security', of_table);
+  execute format('alter table %s force row level security', of_table);
+  execute format(
+    'create policy tenant_isolation on %s to biotrack_app
+       using (tenant_id = (select current_tenant_id())) with check (tenant_id = (select current_tenant_id()))',
+    of_table);
+  execute format('grant select, insert, update, delete on %s to biotrack_app', of_table);
+end
+$$;

@@ -1,0 +1,24 @@
+create table credentials (
+  tenant_id uuid not null references tenants on delete cascade,
+  id uuid not null,
+  owner text not null check (owner in ('company', 'user')),
+  owner_user_id text,
+  description text not null,
+  username text not null,
+  -- The password as the vault sealed it; bound to tenant, owner, this row, secret_version and the upstream.
+  sealed_password bytea not null,
+  -- Counts passwords: a password that BioTrack refused is not tried again by machine, a new one is.
+  secret_version integer not null default 1,
+  status text not null check (status in ('unverified', 'valid', 'rejected', 'ubi_rejected', 'privilege_missing')),
+  missing_privilege text,
+  checked_datetime timestamptz,
+  last_used_datetime timestamptz,
+  version integer not null default 1,
+  inserted_datetime timestamptz not null default now(),
+  updated_datetime timestamptz not null default now(),
+  primary key (tenant_id, id),
+  check ((owner = 'user') = (owner_user_id is not null))
+);
+create unique index credentials_description on credentials (tenant_id, owner, coalesce(owner_user_id, ''), description);
+create unique index credentials_username on credentials (tenant_id, owner, coalesce(owner_user_id, ''), username);
+call isolate_tenants('credentials');

@@ -1,0 +1,84 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { runMigrations } from 'graphile-worker';
+import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+
+/** Any number may start at once; one migrates, the others poll this lock. The number is arbitrary, but ours. */
+const MIGRATION_LOCK = 7_316_004_882_001;
+const LOCK_POLL_MS = 200;
+
+export interface MigrateOptions {
+  /** A session connection: not a transaction-mode pooler. The login owns the database. */
+  readonly url: string;
+  readonly folder: URL;
+  readonly onApplied?: (name: string) => void;
+}
+
+/** Brings the schema of the queue and ours up to date; does nothing where it is. Throws at the first that fails. */
+export async function migrate({ url, folder, onApplied = () => {} }: MigrateOptions): Promise<void> {
+  const holder = new pg.Client({ connectionString: url });
+  await holder.connect();
+  try {
+    // Polled, and outside of any transaction: waiting inside one would block `create index concurrently` of the holder.
+    while (!(await tryLock(holder))) await delay(LOCK_POLL_MS);
+    await runMigrations({ connectionString: url });
+    await applyFiles(url, folder, onApplied);
+  } finally {
+    await holder.end();
+  }
+}
+
+/** The names of the migrations that the database has not applied yet. */
+export async function listPendingMigrations({ url, folder }: MigrateOptions): Promise<string[]> {
+  const kysely = connect(url);
+  try {
+    const migrations = await createMigrator(kysely, folder).getMigrations();
+    return migrations.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
+  } finally {
+    await kysely.destroy();
+  }
+}
+
+async function tryLock(client: pg.Client): Promise<boolean> {
+  const result = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [MIGRATION_LOCK]);
+  return result.rows[0]?.locked === true;
+}
+
+async function applyFiles(url: string, folder: URL, onApplied: (name: string) => void): Promise<void> {
+  const kysely = connect(url);
+  try {
+    const migrator = createMigrator(kysely, folder);
+    // One by one: the migrator puts all that it is asked for into one transaction, and each file shall have its own.
+    for (;;) {
+      const { error, results } = await migrator.migrateUp();
+      const result = results?.[0];
+      if (error !== undefined) throw new Error(`migration ${result?.migrationName ?? ''} failed`, { cause: error });
+      if (result === undefined) return;
+      onApplied(result.migrationName);
+    }
+  } finally {
+    await kysely.destroy();
+  }
+}
+
+const connect = (url: string): Kysely<unknown> =>
+  new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 1 }) }) });
+
+function createMigrator(kysely: Kysely<unknown>, folder: URL): Migrator {
+  return new Migrator({ db: kysely, provider: { getMigrations: () => readMigrations(folder) } });
+}
+
+async function readMigrations(folder: URL): Promise<Record<string, Migration>> {
+  const names = (await readdir(folder)).filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name)).sort();
+  const migrations: Record<string, Migration> = {};
+  for (const name of names) {
+    const text = await readFile(new URL(name, folder), 'utf8');
+    migrations[name.replace(/\.sql$/, '')] = {
+      async up(db) {
+        await sql.raw(text).execute(db);
+      },
+    };
+  }
+  return migrations;
+}

@@ -1,0 +1,33 @@
+import pg from 'pg';
+
+/** Postgres' error codes that the house reacts to: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const UNAVAILABLE_CLASSES = ['08', '53', '57', '58'];
+const UNAVAILABLE_ERRNO = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+];
+const UNAVAILABLE_TEXTS = [
+  'timeout exceeded when trying to connect',
+  'Connection terminated',
+  'Client has encountered a connection error',
+  'Client was closed and is not queryable',
+];
+
+/** The name of the unique constraint or index that refused a row, if that is what this error says. */
+export function toViolatedUnique(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError && error.code === '23505' ? (error.constraint ?? '') : undefined;
+}
+
+/** The database could not be reached, is shutting down, or has no room: not this request's fault, and worth a retry. */
+export function isStorageUnavailable(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return UNAVAILABLE_CLASSES.includes((error.code ?? '').slice(0, 2));
+  if (error instanceof AggregateError) return error.errors.some(isStorageUnavailable);
+  if (!(error instanceof Error)) return false;
+  const errno = 'code' in error ? String(error.code) : '';
+  return UNAVAILABLE_ERRNO.includes(errno) || UNAVAILABLE_TEXTS.some((text) => error.message.startsWith(text));
+}

@@ -1,0 +1,61 @@
+import { toLicenseKey, toUbiKey } from '../domain/key.js';
+import type { ListedLicense } from '../domain/listed-license.js';
+import type { Vendor } from '../domain/vendor.js';
+import { compareDigits, compareText } from './compare.js';
+
+/** Moves when the same row would be mapped differently, so that old digests no longer count as "unchanged". */
+export const MAPPING_VERSION = 1;
+
+export interface Collation {
+  /** One for each license key, in the order of the keys. */
+  readonly licenses: readonly ListedLicense[];
+  /** Rows that were not needed because another row of the same license won. */
+  readonly duplicates: number;
+}
+
+/**
+ * Brings a list into its one form: each license once, in a fixed order, whatever the order of the rows. Of rows that
+ * contradict each other the one edited last wins (`transactionId`), ties by content.
+ * @param digest a collision-free digest of a text
+ */
+export function collateVendors(vendors: readonly Vendor[], digest: (text: string) => string): Collation {
+  const winners = new Map<string, { vendor: Vendor; content: string }>();
+  for (const vendor of vendors) {
+    const key = toLicenseKey(vendor.licenseNumber);
+    const candidate = { vendor, content: toContent(vendor) };
+    const winner = winners.get(key);
+    if (winner === undefined || compareEdits(candidate, winner) > 0) winners.set(key, candidate);
+  }
+  const licenses = [...winners].map(([licenseKey, { vendor, content }]) => ({
+    ...vendor,
+    licenseKey,
+    ubiKey: toUbiKey(vendor.ubi),
+    contentHash: digest(content),
+  }));
+  licenses.sort((a, b) => compareText(a.licenseKey, b.licenseKey));
+  return { licenses, duplicates: vendors.length - licenses.length };
+}
+
+function compareEdits(a: { vendor: Vendor; content: string }, b: { vendor: Vendor; content: string }): number {
+  // An unknown number is the lowest here: a row that says when it was edited beats one that does not.
+  const [left, right] = [a.vendor.transactionId ?? '', b.vendor.transactionId ?? ''];
+  return compareDigits(left, right) || compareText(a.content, b.content);
+}
+
+/** What is mapped of a row, as text. Not `transactionId`: an edit that changes nothing mapped is no change. */
+function toContent(vendor: Vendor): string {
+  const { line1, line2, city, state, zip } = vendor.address;
+  return JSON.stringify([
+    MAPPING_VERSION,
+    vendor.licenseNumber,
+    vendor.ubi,
+    vendor.name,
+    vendor.licenseType,
+    vendor.licenseTypeRaw,
+    vendor.activities,
+    [line1, line2, city, state, zip],
+    vendor.isDeleted,
+    vendor.isLab,
+    vendor.transactionIdOriginal,
+  ]);
+}

@@ -1,0 +1,65 @@
+import { toNameKey } from '../domain/key.js';
+
+const SEPARATOR = ' – ';
+
+/** An active company, as far as telling it from its namesakes needs it. */
+export interface Nameable {
+  readonly id: string;
+  readonly name: string;
+  readonly city: string | null;
+  /** A license number, or the UBI of a company with several licenses. */
+  readonly number: string | null;
+}
+
+/**
+ * What all companies share that could ever get the same display name: the name up to its first dash. Namesakes are
+ * told apart within such a group, so that a change elsewhere cannot touch them.
+ */
+export const toNameGroup = (name: string): string => (toNameKey(name).split('–')[0] as string).trimEnd();
+
+/**
+ * Display names for all active companies of one name group, unique among them: the name where that is enough, then
+ * `name – city`, then `name – license number` (or UBI), then with the end of the id, at last with the whole id.
+ * A pure function of the set: order plays no part.
+ */
+export function toDisplayNames(namesakes: readonly Nameable[]): Map<string, string> {
+  const named = namesakes.map((company) => ({ id: company.id, candidates: toCandidates(company), level: 0 }));
+  for (;;) {
+    const clashing = findClashing(named);
+    if (clashing.length === 0) return new Map(named.map((entry) => [entry.id, toCandidate(entry)]));
+    for (const entry of clashing) entry.level += 1;
+  }
+}
+
+interface Named {
+  readonly id: string;
+  readonly candidates: readonly string[];
+  level: number;
+}
+
+const toCandidate = ({ candidates, level }: Named): string => candidates[level] as string;
+
+function toCandidates({ id, name, city, number }: Nameable): string[] {
+  const suffixes = [city, number].filter((suffix) => suffix !== null);
+  return [
+    name,
+    ...suffixes.map((suffix) => name + SEPARATOR + suffix),
+    // The end of the id: ids made together begin alike.
+    [name, ...suffixes.slice(-1), id.slice(-8)].join(SEPARATOR),
+    name + SEPARATOR + id,
+  ];
+}
+
+/** Those that share their name with another one and have a longer one left. */
+function findClashing(named: readonly Named[]): Named[] {
+  const byName = new Map<string, Named[]>();
+  for (const entry of named) {
+    const key = toNameKey(toCandidate(entry));
+    const entries = byName.get(key);
+    if (entries === undefined) byName.set(key, [entry]);
+    else entries.push(entry);
+  }
+  return [...byName.values()]
+    .filter((entries) => entries.length > 1)
+    .flatMap((entries) => entries.filter(({ candidates, level }) => level < candidates.length - 1));
+}

@@ -1,0 +1,151 @@
+import type { AssignedLicense } from './assign-companies.js';
+import { compareAge } from './compare.js';
+import { type Nameable, toDisplayNames, toNameGroup } from './display-names.js';
+import type { Memory } from './memory.js';
+import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
+
+/** A company as it was and as it shall be. */
+export interface NextCompany {
+  readonly before: CompanyState | undefined;
+  readonly after: CompanyState;
+}
+
+export interface NextCompaniesInput {
+  readonly licenses: readonly AssignedLicense[];
+  readonly snapshot: Snapshot;
+  readonly memory: Memory;
+  readonly at: string;
+}
+
+/** What every company of the tenant becomes, once each license has its company. */
+export function toNextCompanies({ licenses, snapshot, memory, at }: NextCompaniesInput): NextCompany[] {
+  const held = groupByCompany(licenses.map(({ after }) => after));
+  const holders = toHolders(licenses, memory);
+  const known = new Set(snapshot.companies.map(({ id }) => id));
+  const companies: { before: CompanyState | undefined; after: CompanyState }[] = [];
+  for (const before of snapshot.companies) {
+    const active = held.get(before.id) ?? [];
+    companies.push({ before, after: toNextCompany(before, active, holders.get(before.id), snapshot.ownUbiKey, at) });
+  }
+  for (const [id, active] of held) {
+    if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
+  }
+  return withDisplayNames(companies, held);
+}
+
+/** The active licenses of each company, oldest first. */
+function groupByCompany(licenses: readonly LicenseState[]): Map<string, LicenseState[]> {
+  const groups = new Map<string, LicenseState[]>();
+  for (const license of licenses) {
+    if (!license.active) continue;
+    const group = groups.get(license.companyId);
+    if (group === undefined) groups.set(license.companyId, [license]);
+    else group.push(license);
+  }
+  for (const group of groups.values()) group.sort(compareAge);
+  return groups;
+}
+
+/** For a company that a memory names: who holds its license now, or the oldest license of its UBI. */
+function toHolders(licenses: readonly AssignedLicense[], memory: Memory): Map<string, string> {
+  const holders = new Map<string, string>();
+  const active = licenses.map(({ after }) => after).filter((license) => license.active);
+  for (const { ownCompanyId, companyId } of active) {
+    if (ownCompanyId !== null) holders.set(ownCompanyId, companyId);
+  }
+  for (const { ubiKey, companyId } of active.sort(compareAge)) {
+    const vendorCompany = ubiKey === null ? undefined : memory.findVendorCompany(ubiKey);
+    if (vendorCompany !== undefined && !holders.has(vendorCompany)) holders.set(vendorCompany, companyId);
+  }
+  return holders;
+}
+
+function toNextCompany(
+  before: CompanyState,
+  active: readonly LicenseState[],
+  holder: string | undefined,
+  ownUbiKey: string | null,
+  at: string,
+): CompanyState {
+  if (active.length > 0) {
+    return { ...before, ...toSource(before.origin, active, ownUbiKey), archivedDatetime: null, supersededBy: null };
+  }
+  // A person made it: it lives until a person ends it.
+  if (before.origin === 'manual') return before;
+  return { ...before, archivedDatetime: before.archivedDatetime ?? at, supersededBy: holder ?? null };
+}
+
+function toNewCompany(id: string, active: readonly LicenseState[], ownUbiKey: string | null): CompanyState {
+  return {
+    id,
+    origin: 'biotrack',
+    editedName: null,
+    displayName: '',
+    nameGroup: '',
+    archivedDatetime: null,
+    supersededBy: null,
+    ...toSource('biotrack', active, ownUbiKey),
+  };
+}
+
+/** What a company says by its active licenses alone, by fixed rules: the order of the list must not make a change. */
+function toSource(
+  origin: CompanyState['origin'],
+  active: readonly LicenseState[],
+  ownUbiKey: string | null,
+): Pick<CompanyState, 'sourceName' | 'ubi' | 'ubiKey' | 'isOwnCompany'> {
+  const ubiKeys = new Set(active.map(({ ubiKey }) => ubiKey));
+  const [oldest] = active;
+  const common = ubiKeys.size === 1 ? oldest : undefined;
+  return {
+    sourceName: origin === 'manual' ? null : toMostFrequentName(active),
+    ubi: common?.ubi ?? null,
+    ubiKey: common?.ubiKey ?? null,
+    isOwnCompany: ownUbiKey !== null && ubiKeys.has(ownUbiKey),
+  };
+}
+
+/** The most frequent name, ties by the oldest license; a company of nameless licenses is called by their number. */
+function toMostFrequentName(byAge: readonly LicenseState[]): string {
+  const counts = new Map<string, number>();
+  for (const { name } of byAge) if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
+  // A map keeps the order of first entry, which is that of age here: the first of equals is the oldest.
+  let best: string | undefined;
+  for (const [name, count] of counts) if (best === undefined || count > (counts.get(best) as number)) best = name;
+  return best ?? `License ${byAge[0]?.licenseNumber}`;
+}
+
+const toName = ({ editedName, sourceName }: CompanyState): string => editedName ?? sourceName ?? '';
+
+function withDisplayNames(
+  companies: readonly NextCompany[],
+  held: ReadonlyMap<string, readonly LicenseState[]>,
+): NextCompany[] {
+  const groups = new Map<string, Nameable[]>();
+  for (const { after } of companies) {
+    if (after.archivedDatetime !== null) continue;
+    const nameable = toNameable(after, held.get(after.id) ?? []);
+    const nameGroup = toNameGroup(nameable.name);
+    const group = groups.get(nameGroup);
+    if (group === undefined) groups.set(nameGroup, [nameable]);
+    else group.push(nameable);
+  }
+  const displayNames = new Map<string, string>();
+  for (const group of groups.values()) {
+    for (const [id, displayName] of toDisplayNames(group)) displayNames.set(id, displayName);
+  }
+  return companies.map(({ before, after }) => {
+    const name = toName(after);
+    // An archived company needs not be told apart from anybody.
+    return {
+      before,
+      after: { ...after, displayName: displayNames.get(after.id) ?? name, nameGroup: toNameGroup(name) },
+    };
+  });
+}
+
+function toNameable(company: CompanyState, active: readonly LicenseState[]): Nameable {
+  const [oldest] = active;
+  const number = active.length > 1 && company.ubi !== null ? company.ubi : (oldest?.licenseNumber ?? company.ubi);
+  return { id: company.id, name: toName(company), city: oldest?.address.city ?? null, number };
+}

@@ -1,0 +1,79 @@
+import type { ListedLicense } from '../domain/listed-license.js';
+import { compareText } from './compare.js';
+import type { PlanWarning } from './plan.js';
+import type { LicenseState } from './snapshot.js';
+
+/** A license as it shall be, but for the company that holds it: that is still the one that held it before, if any. */
+export interface NextLicense {
+  readonly before: LicenseState | undefined;
+  readonly next: Omit<LicenseState, 'id' | 'companyId' | 'ownCompanyId'>;
+}
+
+export interface NextLicenses {
+  /** In the order of license keys. */
+  readonly licenses: readonly NextLicense[];
+  readonly warnings: readonly PlanWarning[];
+  readonly filtered: number;
+}
+
+export interface NextLicensesInput {
+  readonly listed: readonly ListedLicense[];
+  readonly known: readonly LicenseState[];
+  readonly includeLabs: boolean;
+  /** The time of the run, RFC 3339. */
+  readonly at: string;
+}
+
+/**
+ * Lays what the state lists beside what the tenant knows. Vanishing is not leaving: a license that is no longer listed,
+ * or listed as deleted, stays known and becomes inactive. A license inactive at first sight is not taken at all.
+ */
+export function toNextLicenses({ listed, known, includeLabs, at }: NextLicensesInput): NextLicenses {
+  const knownByKey = new Map(known.map((license) => [license.licenseKey, license]));
+  const licenses: NextLicense[] = [];
+  const warnings: PlanWarning[] = [];
+  let filtered = 0;
+  for (const license of listed) {
+    const before = knownByKey.get(license.licenseKey);
+    knownByKey.delete(license.licenseKey);
+    const active = !license.isDeleted && (includeLabs || !license.isLab);
+    if (before === undefined && !active) {
+      filtered += 1;
+      continue;
+    }
+    const next = toNext(license, before, active);
+    if (license.ubiKey === null && next.ubiKey !== null) {
+      warnings.push({ code: 'ubi_turned_blank', licenseNumber: license.licenseNumber });
+    }
+    licenses.push({ before, next });
+  }
+  for (const before of knownByKey.values()) licenses.push({ before, next: toMissing(before, at) });
+  licenses.sort((a, b) => compareText(a.next.licenseKey, b.next.licenseKey));
+  return { licenses, warnings, filtered };
+}
+
+function toNext(listed: ListedLicense, before: LicenseState | undefined, active: boolean): NextLicense['next'] {
+  // A blank never replaces a known UBI: the state forgot to say, the vendor did not change.
+  const { ubi, ubiKey } = listed.ubiKey === null && before !== undefined ? before : listed;
+  return {
+    licenseKey: listed.licenseKey,
+    licenseNumber: listed.licenseNumber,
+    ubi,
+    ubiKey,
+    name: listed.name,
+    licenseType: listed.licenseType,
+    licenseTypeRaw: listed.licenseTypeRaw,
+    activities: listed.activities,
+    address: listed.address,
+    isLab: listed.isLab,
+    isHandNamed: before?.isHandNamed ?? false,
+    active,
+    missingSinceDatetime: null,
+    transactionIdOriginal: listed.transactionIdOriginal,
+    contentHash: listed.contentHash,
+  };
+}
+
+function toMissing(before: LicenseState, at: string): NextLicense['next'] {
+  return { ...before, active: false, missingSinceDatetime: before.missingSinceDatetime ?? at };
+}

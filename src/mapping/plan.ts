@@ -1,0 +1,62 @@
+import type { Strategy } from '../domain/strategy.js';
+import type { SyncCounts } from '../domain/sync-run.js';
+import type { CompanyState, LicenseState, VendorCompany } from './snapshot.js';
+
+export type CompanyChangeKind = 'company.created' | 'company.updated' | 'company.archived' | 'company.reactivated';
+
+export type LicenseChangeKind =
+  | 'license.created'
+  | 'license.updated'
+  /** It went to another company of the same vendor. */
+  | 'license.moved'
+  /** It was sold: another vendor holds it. */
+  | 'license.transferred'
+  | 'license.deactivated'
+  | 'license.reactivated';
+
+/** An object as it was (undefined: it was not) and as it shall be. */
+export interface Step<Kind, State> {
+  readonly kind: Kind;
+  readonly before: State | undefined;
+  readonly after: State;
+}
+
+export type CompanyStep = Step<CompanyChangeKind, CompanyState>;
+export type LicenseStep = Step<LicenseChangeKind, LicenseState>;
+
+/** What a person should know of, though nothing failed. */
+export interface PlanWarning {
+  /** `ubi_turned_blank`: the state no longer names the vendor; the known UBI is kept. */
+  readonly code: 'ubi_turned_blank';
+  readonly licenseNumber: string;
+}
+
+/** Kept apart until a person decides: which company shall stand for this UBI? */
+export interface PlanConflict {
+  readonly ubiKey: string;
+  readonly companyIds: readonly string[];
+}
+
+/** How much of what is active now the plan takes away or changes; what a guard judges by. */
+export interface PlanImpact {
+  readonly activeLicenses: number;
+  readonly removed: number;
+  readonly moved: number;
+  readonly renamed: number;
+}
+
+/** What shall be done, as data: carrying it out needs no further decision. */
+export interface SyncPlan {
+  readonly strategy: Strategy;
+  /** In the order of the license that first needed each company; steps of what stays as it is are not in it. */
+  readonly companies: readonly CompanyStep[];
+  /** In the order of license keys. */
+  readonly licenses: readonly LicenseStep[];
+  readonly newVendorCompanies: readonly VendorCompany[];
+  readonly warnings: readonly PlanWarning[];
+  readonly conflicts: readonly PlanConflict[];
+  readonly counts: SyncCounts;
+  /** Listed licenses that were not taken: inactive at first sight, or labs that are not wanted. */
+  readonly filtered: number;
+  readonly impact: PlanImpact;
+}

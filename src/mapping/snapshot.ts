@@ -1,0 +1,54 @@
+import type { Activity, Address } from '../domain/vendor.js';
+
+/** What a tenant has now, as far as planning needs it. Times are RFC 3339 texts. */
+export interface Snapshot {
+  readonly companies: readonly CompanyState[];
+  readonly licenses: readonly LicenseState[];
+  readonly vendorCompanies: readonly VendorCompany[];
+  /** The tenant's own UBI. */
+  readonly ownUbiKey: string | null;
+}
+
+export interface CompanyState {
+  readonly id: string;
+  readonly origin: 'biotrack' | 'manual';
+  /** What the licenses say; null for a manual company. */
+  readonly sourceName: string | null;
+  /** What a person says; it wins. */
+  readonly editedName: string | null;
+  readonly displayName: string;
+  readonly nameGroup: string;
+  readonly ubi: string | null;
+  readonly ubiKey: string | null;
+  readonly isOwnCompany: boolean;
+  readonly archivedDatetime: string | null;
+  readonly supersededBy: string | null;
+}
+
+export interface LicenseState {
+  readonly id: string;
+  readonly companyId: string;
+  /** First memory: written once, never rewritten. */
+  readonly ownCompanyId: string | null;
+  readonly licenseKey: string;
+  readonly licenseNumber: string;
+  readonly ubi: string | null;
+  readonly ubiKey: string | null;
+  readonly name: string | null;
+  readonly licenseType: string | null;
+  readonly licenseTypeRaw: string | null;
+  readonly activities: readonly Activity[];
+  readonly address: Address;
+  readonly isLab: boolean;
+  readonly isHandNamed: boolean;
+  readonly active: boolean;
+  readonly missingSinceDatetime: string | null;
+  readonly transactionIdOriginal: string | null;
+  readonly contentHash: string;
+}
+
+/** Second memory: the company that stands for all licenses of a UBI. Written once, never rewritten. */
+export interface VendorCompany {
+  readonly ubiKey: string;
+  readonly companyId: string;
+}

@@ -1,0 +1,52 @@
+import type { CompanyChangeKind, CompanyStep, LicenseChangeKind, LicenseStep } from './plan.js';
+import type { CompanyState, LicenseState } from './snapshot.js';
+
+const COMPANY_FIELDS = [
+  'sourceName',
+  'displayName',
+  'nameGroup',
+  'ubi',
+  'ubiKey',
+  'isOwnCompany',
+  'archivedDatetime',
+  'supersededBy',
+] as const satisfies readonly (keyof CompanyState)[];
+
+// The content hash stands for all that the directory says of a license.
+const LICENSE_FIELDS = [
+  'contentHash',
+  'ubi',
+  'companyId',
+  'ownCompanyId',
+  'active',
+  'missingSinceDatetime',
+] as const satisfies readonly (keyof LicenseState)[];
+
+/** What is to be done to a company; undefined if it is so already. */
+export function toCompanyStep(before: CompanyState | undefined, after: CompanyState): CompanyStep | undefined {
+  if (before === undefined) return { kind: 'company.created', before, after };
+  if (COMPANY_FIELDS.every((field) => before[field] === after[field])) return undefined;
+  return { kind: toCompanyKind(before, after), before, after };
+}
+
+function toCompanyKind(before: CompanyState, after: CompanyState): CompanyChangeKind {
+  if (before.archivedDatetime === null && after.archivedDatetime !== null) return 'company.archived';
+  if (before.archivedDatetime !== null && after.archivedDatetime === null) return 'company.reactivated';
+  return 'company.updated';
+}
+
+/** What is to be done to a license; undefined if it is so already. */
+export function toLicenseStep(before: LicenseState | undefined, after: LicenseState): LicenseStep | undefined {
+  if (before === undefined) return { kind: 'license.created', before, after };
+  if (LICENSE_FIELDS.every((field) => before[field] === after[field])) return undefined;
+  return { kind: toLicenseKind(before, after), before, after };
+}
+
+/** The one word for what happened; of several, the one that matters most to whoever reads the feed. */
+function toLicenseKind(before: LicenseState, after: LicenseState): LicenseChangeKind {
+  // From no vendor to one is the state telling more, not a sale.
+  if (before.ubiKey !== null && before.ubiKey !== after.ubiKey) return 'license.transferred';
+  if (before.active && !after.active) return 'license.deactivated';
+  if (!before.active && after.active) return 'license.reactivated';
+  return before.companyId === after.companyId ? 'license.updated' : 'license.moved';
+}
