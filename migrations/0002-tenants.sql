@@ -7,6 +7,8 @@ create table tenants (
   revision bigint not null default 0,
   -- The last number given in this tenant's change feed; numbers have no gap because this row is locked to take one.
   last_change_seq bigint not null default 0,
+  -- When companies were first written; state, environment and strategy are no longer free from then on.
+  first_synced_datetime timestamptz,
   version integer not null default 1,
   inserted_datetime timestamptz not null default now(),
   updated_datetime timestamptz not null default now()

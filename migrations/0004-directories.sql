@@ -46,3 +46,7 @@ create table directory_licenses (
 create index directory_licenses_ubi on directory_licenses (directory_id, ubi_key);
 
 grant select, insert, update on directories, directory_licenses to biotrack_app, biotrack_operator;
+
+create function age_seconds(of timestamptz) returns double precision
+  language sql stable
+  as $$ select extract(epoch from now() - of)::double precision $$;

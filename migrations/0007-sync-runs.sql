@@ -11,9 +11,8 @@ create table sync_runs (
   counts jsonb,
   row_counts jsonb,
   warnings jsonb not null default '[]',
-  progress jsonb not null,
+  step text not null check (step in ('queued', 'fetching', 'planning', 'applying', 'done')),
   directory_version bigint,
-  credential_id uuid,
   requested_by text not null,
   attempt integer not null default 0,
   -- Counts take-overs. Whoever commits a result must still hold the fence that he was given.

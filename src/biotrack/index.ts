@@ -1,1 +1,21 @@
 /** The door of the adapter: everything that the rest of the house may know of BioTrack. */
+export { renderAnswerTable, withAnswerTable } from './answer-table.js';
+export type { Mender } from './answers.js';
+export {
+  type Biotrack,
+  type BiotrackOptions,
+  type BiotrackTarget,
+  type CallOptions,
+  createBiotrack,
+  type LoginVerdict,
+  type Timeouts,
+} from './biotrack.js';
+export { ACTIONS, type Action } from './classify.js';
+export { DEFAULT_STATES } from './default-states.js';
+export type { BiotrackLogin, VendorCheck } from './dialect-client.js';
+export { BiotrackError } from './errors.js';
+export type { BiotrackEvent } from './events.js';
+export type { VendorList } from './list.js';
+export { parseStates, StatesFileError } from './parse-states.js';
+export type { BiotrackSession } from './session.js';
+export type { BiotrackEnvironment, BiotrackState, Dialect, Offers } from './states.js';

@@ -36,6 +36,11 @@ export interface DatabaseOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** int8 comes as text by default; our counters stay far below 2^53. */
+const INT8_OID = 20;
+const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid: number, format?: 'text' | 'binary') =>
+  oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text');
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function openDatabase(options: DatabaseOptions): Db {
@@ -45,6 +50,7 @@ export function openDatabase(options: DatabaseOptions): Db {
     application_name: options.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    types: { getTypeParser },
   });
   pool.on('error', options.onConnectionError);
   // A server that restarts during a transaction reports it on the checked-out client, and nobody listening ends Node.

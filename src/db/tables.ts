@@ -9,8 +9,6 @@ export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
 
-export type Int8 = ColumnType<string, bigint | number | string, bigint | number | string>;
-
 export type Json = JsonValue;
 
 export type JsonArray = JsonValue[];
@@ -29,7 +27,7 @@ export interface ApiKeys {
   description: string;
   id: string;
   inserted_datetime: Generated<Timestamp>;
-  role: string;
+  role: "operator" | "admin";
   secret_hash: Buffer;
   tenant_id: string | null;
 }
@@ -43,7 +41,7 @@ export interface Changes {
   kind: string;
   license_id: string | null;
   run_id: string | null;
-  seq: Int8;
+  seq: number;
   tenant_id: string;
 }
 
@@ -58,7 +56,7 @@ export interface Companies {
   leaflink_customer_id: string | null;
   legal_business_name: string | null;
   name_group: string;
-  origin: string;
+  origin: "biotrack" | "manual";
   relationship_type: string | null;
   source_name: string | null;
   superseded_by: string | null;
@@ -100,7 +98,7 @@ export interface CompanyLicenses {
 export interface CreationPreferences {
   include_labs: boolean;
   inserted_datetime: Generated<Timestamp>;
-  strategy: string;
+  strategy: "one_per_license" | "one_per_vendor";
   tenant_id: string;
   updated_datetime: Generated<Timestamp>;
   version: Generated<number>;
@@ -127,14 +125,14 @@ export interface Credentials {
 export interface Directories {
   directory_id: Generated<number>;
   duplicate_rows: Generated<number>;
-  environment: string;
+  environment: "production" | "training";
   fetched_rows: Generated<number>;
   labs_refreshed_datetime: Timestamp | null;
   refreshed_datetime: Timestamp | null;
   skipped_rows: Generated<number>;
   skips: Generated<Json>;
   state: string;
-  version: Generated<Int8>;
+  version: Generated<number>;
 }
 
 export interface DirectoryLicenses {
@@ -142,7 +140,7 @@ export interface DirectoryLicenses {
   address_line1: string | null;
   address_line2: string | null;
   address_state: string | null;
-  changed_version: Int8;
+  changed_version: number;
   city: string | null;
   content_hash: string;
   directory_id: number;
@@ -185,14 +183,12 @@ export interface Licenses {
 export interface SyncRuns {
   attempt: Generated<number>;
   counts: Json | null;
-  credential_id: string | null;
-  directory_version: Int8 | null;
+  directory_version: number | null;
   fence: Generated<number>;
   finished_datetime: Timestamp | null;
   id: string;
   leased_until_datetime: Timestamp | null;
   mode: string;
-  progress: Json;
   reason: string | null;
   refresh: string;
   requested_by: string;
@@ -201,18 +197,20 @@ export interface SyncRuns {
   row_counts: Json | null;
   started_datetime: Timestamp | null;
   status: string;
-  strategy: string;
+  step: string;
+  strategy: "one_per_license" | "one_per_vendor";
   tenant_id: string;
   trigger: string;
   warnings: Generated<Json>;
 }
 
 export interface Tenants {
-  environment: string;
+  environment: "production" | "training";
+  first_synced_datetime: Timestamp | null;
   inserted_datetime: Generated<Timestamp>;
-  last_change_seq: Generated<Int8>;
+  last_change_seq: Generated<number>;
   name: string;
-  revision: Generated<Int8>;
+  revision: Generated<number>;
   state: string;
   tenant_id: string;
   updated_datetime: Generated<Timestamp>;

@@ -1,0 +1,61 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Biotrack } from './biotrack/index.js';
+import { type Db, pingDatabase } from './db/database.js';
+import { isStorageUnavailable } from './db/sqlstate.js';
+import { Fault } from './domain/fault.js';
+import { useHealth } from './http/health.js';
+import { createPager } from './http/pages.js';
+import { type App, createServer } from './http/server.js';
+import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
+import { useCompanies } from './modules/companies/index.js';
+import { useCreationPreference } from './modules/creation-preference/index.js';
+import { useCredentials } from './modules/credentials/index.js';
+import type { Directories } from './modules/directory/index.js';
+import { useLicenses } from './modules/licenses/index.js';
+import { useSetup } from './modules/setup/index.js';
+import { useStates } from './modules/states/index.js';
+import { useSyncs } from './modules/syncs/index.js';
+import { useTenants } from './modules/tenants/index.js';
+import { useUbi } from './modules/ubi/index.js';
+import type { Vault } from './vault/index.js';
+
+export interface AppDeps {
+  readonly db: Db;
+  readonly biotrack: Biotrack;
+  readonly vault: Vault;
+  readonly directories: Directories;
+  /** UUIDs in rising order. */
+  readonly newId: () => string;
+  readonly logger: FastifyBaseLogger;
+  /** The base of links, without a slash at its end. */
+  readonly publicUrl: string;
+}
+
+/** The API: every module by name, on one page. */
+export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Promise<App> {
+  const app = await createServer({
+    logger,
+    publicUrl,
+    authenticate: (token) => authenticateApiKey(db, token),
+    translateError,
+  });
+  const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
+  useHealth(app, () => pingDatabase(db));
+  useStates(app, ports.biotrack.states);
+  useApiKeys(app, deps);
+  useTenants(app, deps);
+  useSetup(app, deps);
+  useUbi(app, deps);
+  useCreationPreference(app, deps);
+  useCredentials(app, deps);
+  useLicenses(app, deps);
+  useSyncs(app, deps);
+  useCompanies(app, deps);
+  return app;
+}
+
+/** What the database throws when it is not there, for a caller. */
+function translateError(error: unknown): Fault | undefined {
+  if (!isStorageUnavailable(error)) return undefined;
+  return new Fault('storage_unavailable', 'Nothing was changed. Try again in a moment.', { cause: error });
+}

@@ -1,0 +1,84 @@
+import type { Environment } from '../domain/environment.js';
+import {
+  type BiotrackEnvironment,
+  type BiotrackState,
+  DEFAULT_CURSOR_PARAMETER,
+  DEFAULT_MAX_BODY_BYTES,
+  DEFAULT_OFFERS,
+  type Offers,
+} from './states.js';
+
+type Environments = Readonly<Partial<Record<Environment, BiotrackEnvironment>>>;
+
+/** Hosts and dialects as seen in public adapters and help pages of the states' systems. */
+export const DEFAULT_STATES: readonly BiotrackState[] = [
+  active('AR', 'Arkansas', api4('https://arstems.arkansas.gov')),
+  active('CT', 'Connecticut', api4('https://trace.ct.biotr.ac')),
+  active('DE', 'Delaware', api4('https://delaware.biotrackthc.net')),
+  active('FL', 'Florida', rest('https://api.licensee.fl.biotr.ac')),
+  // New Mexico and Hawaii have no list of transporters (seen in public adapters).
+  active('HI', 'Hawaii', api4('https://hicsts.hawaii.gov', { transporters: false })),
+  left('IL', 'Illinois', '2025'),
+  active('ND', 'North Dakota', api4('https://mminventory.health.nd.gov')),
+  active('NM', 'New Mexico', api4('https://mcp-tracking.nmhealth.org', { transporters: false })),
+  left('NY', 'New York', '2025'),
+  active('PR', 'Puerto Rico', api4('https://cannabispr.biotrackthc.net')),
+  // The only state whose codes of license types are known (seen in public adapters); the others' are left unnamed.
+  left('WA', 'Washington', '2017', {
+    '1': 'Producer, tier 1',
+    '2': 'Producer, tier 2',
+    '3': 'Producer, tier 3',
+    '4': 'Producer and processor, tier 1',
+    '5': 'Producer and processor, tier 2',
+    '6': 'Producer and processor, tier 3',
+    '7': 'Processor',
+    '8': 'Retailer',
+    '9': 'Tribe',
+    '10': 'Retailer with medical endorsement',
+    '11': 'Cooperative',
+    '12': 'Medical dispensary',
+  }),
+];
+
+function active(code: string, name: string, environments: Environments): BiotrackState {
+  return { code, name, status: 'active', leftOn: null, licenseTypes: {}, environments };
+}
+
+/** A state that left has no address any more: nobody is to send a password there. */
+function left(
+  code: string,
+  name: string,
+  leftOn: string,
+  licenseTypes: Readonly<Record<string, string>> = {},
+): BiotrackState {
+  return { code, name, status: 'left', leftOn, licenseTypes, environments: {} };
+}
+
+/** `training:1` selects the training data on the same host (seen in public adapters). */
+function api4(url: string, offers: Partial<Offers> = {}): Environments {
+  const environment: BiotrackEnvironment = {
+    dialect: 'api4',
+    url: new URL(url).href,
+    originId: new URL(url).origin,
+    maxBodyBytes: DEFAULT_MAX_BODY_BYTES,
+    charset: 'utf-8',
+    offers: { ...DEFAULT_OFFERS.api4, ...offers },
+    cursorParameter: DEFAULT_CURSOR_PARAMETER,
+  };
+  return { production: environment, training: environment };
+}
+
+/** Whether and where the rest dialect has training data is not known. */
+function rest(url: string): Environments {
+  return {
+    production: {
+      dialect: 'rest',
+      url: new URL(url).href,
+      originId: new URL(url).origin,
+      maxBodyBytes: DEFAULT_MAX_BODY_BYTES,
+      charset: 'utf-8',
+      offers: DEFAULT_OFFERS.rest,
+      cursorParameter: DEFAULT_CURSOR_PARAMETER,
+    },
+  };
+}

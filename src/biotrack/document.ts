@@ -1,0 +1,72 @@
+import { isUtf8 } from 'node:buffer';
+import { TROUBLES } from './answers.js';
+
+/** A JSON object as it came: nothing is known of its members. Read own members only: it may have a `__proto__`. */
+export type WireObject = Readonly<Record<string, unknown>>;
+
+export const CHARSETS = ['utf-8', 'windows-1252'] as const;
+/** What a state's answers are written in. Their own headers are not to be trusted. */
+export type Charset = (typeof CHARSETS)[number];
+
+export type ReadDocument =
+  | { readonly kind: 'object'; readonly object: WireObject }
+  | { readonly kind: 'trouble'; readonly trouble: (typeof TROUBLES)['notUtf8' | 'notJson' | 'noAnswer'] };
+
+/**
+ * The one JSON object that a body holds. UTF-8 is read strictly, since a wrong guess would rename half a state; a byte
+ * order mark is fine, and UTF-16 is not JSON. JSON.parse keeps no stack of its own, so depth is no danger to it, and
+ * it makes a `__proto__` an ordinary member. Its error is not kept: it quotes the body.
+ */
+export function readDocument(body: Buffer, charset: Charset): ReadDocument {
+  if (charset === 'utf-8' && !isUtf8(body)) return { kind: 'trouble', trouble: TROUBLES.notUtf8 };
+  const text = charset === 'utf-8' ? body.toString('utf8') : new TextDecoder(charset).decode(body);
+  let value: unknown;
+  try {
+    value = JSON.parse(withExactNumbers(withoutLeakedHeaders(withoutMark(text))));
+  } catch {
+    return { kind: 'trouble', trouble: TROUBLES.notJson };
+  }
+  const object = toObject(value);
+  return object === undefined ? { kind: 'trouble', trouble: TROUBLES.noAnswer } : { kind: 'object', object };
+}
+
+export function toObject(value: unknown): WireObject | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as WireObject) : undefined;
+}
+
+/** A member of the object itself; never one of its prototype. */
+export function readMember(object: WireObject, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+const withoutMark = (text: string): string => (text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+
+const HEADER_LINE = String.raw`[A-Za-z][A-Za-z-]{1,40}:[^\r\n{}[\]]{0,200}`;
+const LEAKED_BEFORE = new RegExp(String.raw`^\s*${HEADER_LINE}(?:[\r\n]+${HEADER_LINE}){0,4}\s*(?=\{)`);
+const LEAKED_AFTER = new RegExp(String.raw`\}\s*${HEADER_LINE}(?:[\r\n]+${HEADER_LINE}){0,4}\s*$`);
+/** As much of the end as leaked lines can fill. */
+const TAIL = 1_500;
+
+/**
+ * BioTrack's own header line ("Content-Type: text/plain") was seen inside bodies, before the JSON. Taking it off cannot
+ * make a cut document whole, since only what stands outside the outermost braces is taken off.
+ */
+function withoutLeakedHeaders(text: string): string {
+  const start = /^\s*[A-Za-z]/.test(text.slice(0, 200)) ? (LEAKED_BEFORE.exec(text)?.[0].length ?? 0) : 0;
+  if (text.trimEnd().endsWith('}')) return start === 0 ? text : text.slice(start);
+  const tailStart = Math.max(start, text.length - TAIL);
+  const leaked = LEAKED_AFTER.exec(text.slice(tailStart));
+  return text.slice(start, leaked === null ? undefined : tailStart + leaked.index + 1);
+}
+
+const LONG_NUMBER = /\d{16}/;
+const LONG_MEMBER =
+  /("(?:transactionid|transactionid_original|TransactionID|location|LocationLicense|ubi|UBI|sum)"\s*:\s*)(\d{16,200})(?=\s*[,}])/g;
+
+/**
+ * Numbers above 2^53 lose digits in JSON.parse, and license numbers are told apart by their digits: those members are
+ * quoted first. Inside a text no quote stands without a backslash, so that nothing but a member can look like one.
+ */
+function withExactNumbers(text: string): string {
+  return LONG_NUMBER.test(text) ? text.replace(LONG_MEMBER, '$1"$2"') : text;
+}

@@ -1,0 +1,83 @@
+import type { Activity, Address, Skip, SkipReason, Vendor } from '../domain/vendor.js';
+import { RowFault, toIdentifier, toLine } from './row-values.js';
+import type { LicenseTypes } from './states.js';
+
+/** What a list of vendors, laboratories or transporters is called in BioTrack's privileges. */
+export const LISTS = ['vendors', 'labs', 'transporters'] as const;
+export type ListName = (typeof LISTS)[number];
+
+/** What both dialects come down to before it is a vendor. */
+export interface RowFields {
+  readonly name: string | null;
+  readonly licenseTypeRaw: string | null;
+  readonly activities: readonly Activity[];
+  readonly address: Address;
+  readonly isDeleted: boolean;
+  readonly isLab: boolean;
+  readonly transactionId: string | null;
+  readonly transactionIdOriginal: string | null;
+}
+
+export interface RowIdentity {
+  readonly location: unknown;
+  readonly ubi: unknown;
+  readonly name: unknown;
+}
+
+export const isSkip = (listed: Vendor | Skip): listed is Skip => 'reason' in listed;
+
+export const toSkipOfNoObject = (): Skip => ({ reason: 'not_an_object', licenseNumber: null, ubi: null, name: null });
+
+/** A row as a vendor, or, if any of its values is of no known shape, as a skip that tells which row it was. */
+export function toVendorOrSkip(
+  identity: RowIdentity,
+  licenseTypes: LicenseTypes,
+  read: () => RowFields,
+): Vendor | Skip {
+  try {
+    const licenseNumber = toIdentifier(identity.location);
+    if (licenseNumber === null) return toSkip('blank_license_number', identity);
+    const ubi = toIdentifier(identity.ubi);
+    const { name, licenseTypeRaw, ...fields } = read();
+    return {
+      licenseNumber,
+      ubi,
+      name,
+      licenseType: toLicenseType(licenseTypeRaw, licenseTypes),
+      licenseTypeRaw,
+      ...fields,
+    };
+  } catch (error) {
+    if (error instanceof RowFault) return toSkip(error.skip, identity);
+    throw error;
+  }
+}
+
+/** Codes come as numbers and as texts; unknown ones are data, not errors. */
+function toLicenseType(code: string | null, licenseTypes: LicenseTypes): string | null {
+  return code !== null && Object.hasOwn(licenseTypes, code) ? (licenseTypes[code] ?? null) : null;
+}
+
+/** Sorted, so that two spellings of one row are one vendor. */
+export function toActivities(flags: readonly (readonly [Activity, boolean])[]): readonly Activity[] {
+  return flags
+    .filter(([, isSet]) => isSet)
+    .map(([activity]) => activity)
+    .sort();
+}
+
+const toSkip = (reason: SkipReason, { location, ubi, name }: RowIdentity): Skip => ({
+  reason,
+  licenseNumber: legible(() => toIdentifier(location)),
+  ubi: legible(() => toIdentifier(ubi)),
+  name: legible(() => toLine(name)),
+});
+
+function legible(read: () => string | null): string | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RowFault) return null;
+    throw error;
+  }
+}

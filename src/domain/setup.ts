@@ -1,0 +1,26 @@
+import { Fault, type NextStep } from './fault.js';
+
+/** The steps of the set-up in their order, each with the call that does it. */
+const STEPS = {
+  ubi: { operation_id: 'putUbi', method: 'PUT', path: 'ubi' },
+  company_creation_preference: {
+    operation_id: 'putCompanyCreationPreference',
+    method: 'PUT',
+    path: 'company-creation-preference',
+  },
+  credentials: { operation_id: 'createCredential', method: 'POST', path: 'credentials' },
+  licenses: { operation_id: 'createLicense', method: 'POST', path: 'licenses' },
+  first_sync: { operation_id: 'startSync', method: 'POST', path: 'syncs' },
+} as const;
+
+export type SetupStep = keyof typeof STEPS;
+export const SETUP_STEPS = Object.keys(STEPS) as SetupStep[];
+
+export function toNextStep(tenantId: string, step: SetupStep): NextStep {
+  const { operation_id, method, path } = STEPS[step];
+  return { step, operation_id, method, path: `/v1/tenants/${tenantId}/${path}` };
+}
+
+/** 409: what was asked for needs a step that is not done, and here is the call that does it. */
+export const setupIncomplete = (tenantId: string, step: SetupStep, detail: string): Fault =>
+  new Fault('setup_incomplete', detail, { next_step: toNextStep(tenantId, step) });

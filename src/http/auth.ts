@@ -1,0 +1,55 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Fault, notFound } from '../domain/fault.js';
+import type { Principal } from '../domain/principal.js';
+import { isPublic, mayCall, type OperationId, POLICY } from './policy.js';
+
+/** Finds out who a bearer token stands for; undefined for nobody. */
+export type Authenticate = (token: string) => Promise<Principal | undefined>;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set on every route that is not public. */
+    principal: Principal | null;
+  }
+}
+
+const BEARER = /^Bearer +([!-~]{1,4096})$/i;
+
+/** Refuses by default: a route without an operation id in the policy does not start, a caller without a right stops here. */
+export function useAuth(app: FastifyInstance, authenticate: Authenticate): void {
+  app.decorateRequest('principal', null);
+  app.addHook('onRoute', (route) => {
+    if (route.schema?.hide === true) return;
+    const id = route.schema?.operationId;
+    if (id === undefined || !(id in POLICY))
+      throw new Error(`${String(route.method)} ${route.url} is not in the policy`);
+  });
+  app.addHook('onRequest', async (request) => {
+    const { schema } = request.routeOptions;
+    // Unknown routes and the docs page: there is nothing to protect.
+    if (schema === undefined || schema.hide === true) return;
+    const id = schema.operationId as OperationId;
+    if (isPublic(id)) return;
+    const principal = await identify(request, authenticate);
+    request.principal = principal;
+    if (!mayCall(id, principal.role)) throw new Fault('forbidden', `The role ${principal.role} may not do this.`);
+    const { tenant_id: tenantId } = request.params as { tenant_id?: string };
+    // The same answer as for a tenant that does not exist: who may not see it learns nothing of it.
+    if (tenantId !== undefined && principal.tenantId !== null && principal.tenantId !== tenantId)
+      throw notFound('tenant');
+  });
+}
+
+/** Who is calling; to be asked only on routes that are not public. */
+export function principalOf(request: FastifyRequest): Principal {
+  if (request.principal === null) throw new TypeError('this route is public: nobody is known to call it');
+  return request.principal;
+}
+
+async function identify({ headers }: FastifyRequest, authenticate: Authenticate): Promise<Principal> {
+  const token = BEARER.exec(headers.authorization ?? '')?.[1];
+  if (token === undefined) throw new Fault('unauthenticated', 'Send "Authorization: Bearer <API key>".');
+  const principal = await authenticate(token);
+  if (principal === undefined) throw new Fault('unauthenticated', 'The API key is unknown or was deleted.');
+  return principal;
+}

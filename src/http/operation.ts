@@ -1,0 +1,86 @@
+import type { TSchema } from 'typebox';
+import { FAULTS, type FaultCode } from '../domain/fault.js';
+import { isPublic, type OperationId } from './policy.js';
+import { PROBLEM_TYPE, Problem } from './problem.js';
+
+export interface ReplyDoc {
+  readonly description: string;
+  readonly schema?: TSchema;
+  readonly headers?: Readonly<Record<string, TSchema>>;
+}
+
+interface OperationDoc {
+  readonly id: OperationId;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: TSchema;
+  readonly querystring?: TSchema;
+  readonly headers?: TSchema;
+  readonly body?: TSchema;
+  readonly replies: Readonly<Record<number, ReplyDoc>>;
+  /** What can go wrong beyond what can go wrong everywhere. */
+  readonly faults?: readonly FaultCode[];
+}
+
+/** What any operation may answer: listed once, documented everywhere. */
+const PUBLIC_FAULTS: readonly FaultCode[] = ['internal'];
+const GUARDED_FAULTS: readonly FaultCode[] = ['unauthenticated', 'forbidden', 'storage_unavailable', 'internal'];
+const INPUT_FAULTS: readonly FaultCode[] = ['invalid_request', 'uri_too_long'];
+const BODY_FAULTS: readonly FaultCode[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
+
+/** The schema of a route: what it takes, every answer it can give, and who has to be asked. */
+export function operation<const D extends OperationDoc>(doc: D) {
+  const { id, tag, summary, description, params, querystring, headers, body, replies, faults = [] } = doc;
+  const open = isPublic(id);
+  const possible = new Set([
+    ...(open ? PUBLIC_FAULTS : GUARDED_FAULTS),
+    ...INPUT_FAULTS,
+    ...(body === undefined ? [] : BODY_FAULTS),
+    ...faults,
+  ]);
+  return {
+    operationId: id as string,
+    tags: [tag],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(open ? { security: [] } : {}),
+    ...(params === undefined ? {} : { params }),
+    // A parameter that nobody named is refused, not ignored.
+    querystring: querystring ?? { type: 'object', properties: {}, additionalProperties: false },
+    ...(headers === undefined ? {} : { headers }),
+    ...(body === undefined ? {} : { body }),
+    response: { ...toReplies(replies), ...toProblems([...possible]) },
+  } as Pick<D, 'params' | 'querystring' | 'body' | 'headers'> & { operationId: string };
+}
+
+function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(replies).map(([status, { description, schema, headers }]) => [
+      status,
+      {
+        description,
+        ...(headers === undefined ? {} : { headers }),
+        ...(schema === undefined ? { type: 'null' } : { content: { 'application/json': { schema } } }),
+      },
+    ]),
+  );
+}
+
+/** One answer for each status, which says the codes that it can carry. */
+function toProblems(faults: readonly FaultCode[]): Record<string, unknown> {
+  const byStatus = new Map<number, FaultCode[]>();
+  for (const code of faults) {
+    const { status } = FAULTS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\`: ${FAULTS[code].title}.`).join(' '),
+        content: { [PROBLEM_TYPE]: { schema: Problem } },
+      },
+    ]),
+  );
+}

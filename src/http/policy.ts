@@ -1,0 +1,51 @@
+import type { Role } from '../domain/principal.js';
+
+const everybody: readonly Role[] = ['operator', 'admin', 'user'];
+const managers: readonly Role[] = ['operator', 'admin'];
+const operators: readonly Role[] = ['operator'];
+
+/**
+ * Who may do what: the one table, read by the routes and by the tests. An operation that is not in it does not start.
+ * An admin or a user reaches his own tenant only; another tenant's objects do not exist for him.
+ */
+export const POLICY = {
+  getLivez: 'public',
+  getReadyz: 'public',
+  listStates: everybody,
+  createApiKey: operators,
+  listApiKeys: operators,
+  deleteApiKey: operators,
+  listTenants: operators,
+  putTenant: operators,
+  getTenant: everybody,
+  deleteTenant: operators,
+  getSetup: everybody,
+  getUbi: everybody,
+  putUbi: managers,
+  getCompanyCreationPreference: everybody,
+  putCompanyCreationPreference: managers,
+  createCredential: managers,
+  listCredentials: managers,
+  getCredential: managers,
+  updateCredential: managers,
+  deleteCredential: managers,
+  verifyCredential: managers,
+  listAvailableLicenses: everybody,
+  createLicense: managers,
+  listLicenses: everybody,
+  getLicense: everybody,
+  startSync: everybody,
+  listSyncs: everybody,
+  getSync: everybody,
+  listCompanies: everybody,
+  getCompany: everybody,
+} as const satisfies Record<string, 'public' | readonly Role[]>;
+
+export type OperationId = keyof typeof POLICY;
+
+export const isPublic = (id: OperationId): boolean => POLICY[id] === 'public';
+
+export function mayCall(id: OperationId, role: Role): boolean {
+  const allowed: 'public' | readonly Role[] = POLICY[id];
+  return allowed === 'public' || allowed.includes(role);
+}

@@ -1,0 +1,27 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Fault } from '../domain/fault.js';
+import type { Precondition } from '../domain/precondition.js';
+
+/** A strong ETag of a resource: its version. */
+export const toEtag = (version: number): string => `"${version}"`;
+
+export const sendEtag = (reply: FastifyReply, version: number): FastifyReply => reply.header('etag', toEtag(version));
+
+const ETAGS = /^"[^"]*"(?:\s*,\s*"[^"]*")*$/;
+
+/** What the caller believes of the resource, from If-Match and If-None-Match. A weak ETag never matches (RFC 9110). */
+export function toPrecondition(request: FastifyRequest): Precondition {
+  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers;
+  if (ifMatch !== undefined) return { kind: 'versions', versions: toVersions(ifMatch) };
+  if (ifNoneMatch === undefined) return { kind: 'none' };
+  if (ifNoneMatch.trim() === '*') return { kind: 'absent' };
+  throw invalidHeader('if-none-match', 'must be *');
+}
+
+function toVersions(header: string): number[] {
+  if (!ETAGS.test(header.trim())) throw invalidHeader('if-match', 'must be one or more ETags in double quotes');
+  return header.split(',').map((etag) => Number(etag.trim().slice(1, -1)));
+}
+
+const invalidHeader = (name: string, detail: string): Fault =>
+  new Fault('invalid_request', `The header ${name} ${detail}.`, { errors: [{ pointer: `header:${name}`, detail }] });

@@ -1,0 +1,68 @@
+import Type from 'typebox';
+import { FAULTS, type Fault, type FaultCode } from '../domain/fault.js';
+import { Named, Nullable, OneOf, Reply, Shown } from './primitives.js';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export const NextStep = Named(
+  'NextStep',
+  Reply(
+    {
+      step: Shown({ examples: ['ubi'] }),
+      operation_id: Shown({ examples: ['putUbi'] }),
+      method: Shown({ examples: ['PUT'] }),
+      path: Shown({ description: 'To be appended to the base URL.' }),
+    },
+    { description: 'The call to make next.' },
+  ),
+);
+
+/** RFC 9457, with a code to branch on. */
+export const Problem = Named(
+  'Problem',
+  Reply(
+    {
+      type: Shown({
+        description: 'A stable URI of this kind of problem.',
+        examples: ['urn:biotrack-connect:problem:not_found'],
+      }),
+      code: OneOf(Object.keys(FAULTS) as FaultCode[], { description: 'Stable; branch on this.' }),
+      title: Shown(),
+      status: Type.Integer(),
+      detail: Shown({ description: 'What happened this time and what to do, for a person.' }),
+      request_id: Shown({ description: 'Quote it when asking for help.' }),
+      errors: Type.Optional(
+        Type.Array(
+          Reply({
+            pointer: Shown({
+              description: 'JSON pointer into the body, `?name` for a query parameter, `header:name` for a header.',
+            }),
+            detail: Shown(),
+          }),
+          { description: 'Each part of the request that does not fit.' },
+        ),
+      ),
+      next_step: Type.Optional(NextStep),
+      conflicting_id: Type.Optional(Shown({ description: 'The id of what is in the way.' })),
+      reason: Type.Optional(Nullable(Shown({ description: 'A finer reason under the code.' }))),
+    },
+    { description: 'Why a request was not carried out (RFC 9457).' },
+  ),
+);
+
+export function toProblem(fault: Fault, requestId: string): Record<string, unknown> {
+  const { status, title } = FAULTS[fault.code];
+  const { errors, next_step, conflicting_id, reason } = fault.extras;
+  return {
+    type: `urn:biotrack-connect:problem:${fault.code}`,
+    code: fault.code,
+    title,
+    status,
+    detail: fault.message,
+    request_id: requestId,
+    ...(errors === undefined ? {} : { errors }),
+    ...(next_step === undefined ? {} : { next_step }),
+    ...(conflicting_id === undefined ? {} : { conflicting_id }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}

@@ -1,0 +1,24 @@
+import { Fault } from '../domain/fault.js';
+
+/** A span of time, open on the sides that are not given. */
+export interface DatetimeRange {
+  readonly from: Date | undefined;
+  readonly to: Date | undefined;
+}
+
+const DATETIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+/** Reads `from,to`. @throws Fault `invalid_request` that names the parameter */
+export function parseDatetimeRange(parameter: string, text: string): DatetimeRange {
+  const parts = text.split(',');
+  const [from, to] = parts.map((part) => (part === '' ? undefined : toDate(part)));
+  if (parts.length === 2 && from !== null && to !== null) return { from, to };
+  const detail = 'must be from,to with RFC 3339 times; either side may be empty';
+  throw new Fault('invalid_request', `?${parameter}: ${detail}.`, { errors: [{ pointer: `?${parameter}`, detail }] });
+}
+
+/** Null for what is no time. */
+function toDate(text: string): Date | null {
+  const date = new Date(text);
+  return DATETIME.test(text) && !Number.isNaN(date.getTime()) ? date : null;
+}

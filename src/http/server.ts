@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import helmet from '@fastify/helmet';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import { type Authenticate, useAuth } from './auth.js';
+import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
+import { useOpenapi } from './openapi.js';
+import { listNamedSchemas } from './primitives.js';
+import { useRequestLog } from './request-log.js';
+import { useStrictValidation } from './validation.js';
+
+/** The server as modules see it: schemas give the types of what handlers take and reply. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+export interface ServerOptions {
+  readonly logger: FastifyBaseLogger;
+  readonly publicUrl: string;
+  readonly authenticate: Authenticate;
+  readonly translateError: TranslateError;
+}
+
+const BODY_LIMIT_BYTES = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Timeouts are noticed only this often; Node's own 30 s would make them a minute late. */
+const CONNECTIONS_CHECKING_INTERVAL_MS = 1_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+export async function createServer(options: ServerOptions): Promise<App> {
+  const app = Fastify({
+    loggerInstance: options.logger,
+    // One line of our own a request instead.
+    logController: new Fastify.LogController({ disableRequestLogging: true, requestIdLogLabel: 'request.id' }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS },
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 200 },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    genReqId: ({ headers: { 'x-request-id': id } }) =>
+      typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),
+    frameworkErrors: handleFrameworkError,
+    clientErrorHandler: refuseConnection,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  for (const schema of listNamedSchemas()) app.addSchema(schema);
+  useStrictValidation(app);
+  useRequestLog(app);
+  useErrorHandler(app, options.translateError);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
+  });
+  await app.register(helmet, { contentSecurityPolicy: false });
+  useAuth(app, options.authenticate);
+  await useOpenapi(app, options.publicUrl);
+  return app;
+}
+
+/** What is not even HTTP gets an answer and is cut off. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const [status, code] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', 'invalid_request']
+      : ['400 Bad Request', 'invalid_request'];
+  const body = JSON.stringify({
+    type: `urn:biotrack-connect:problem:${code}`,
+    code,
+    title: 'The request is not HTTP as it is understood here',
+    status: Number(status.slice(0, 3)),
+    detail: 'The request could not be read.',
+    request_id: randomUUID(),
+  });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

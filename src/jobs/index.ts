@@ -1,0 +1,1 @@
+export { startWorker, type Tasks, type Worker } from './queue.js';

@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Logger, type Runner, run } from 'graphile-worker';
+
+/** The work that the queue knows, each with its payload. */
+export interface Tasks {
+  run_sync(payload: { readonly tenantId: string; readonly runId: string }): Promise<void>;
+}
+
+export interface WorkerOptions {
+  /** A session connection: the queue listens, which a transaction-mode pooler cannot. */
+  readonly url: string;
+  readonly concurrency: number;
+  readonly tasks: Tasks;
+  /** Called every few seconds, by each worker. */
+  readonly sweep: () => Promise<void>;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Worker {
+  /** Takes no more jobs and waits for those at hand. */
+  stop(): Promise<void>;
+}
+
+/** For what notifications miss; a job that is announced starts at once. */
+const POLL_MS = 2_000;
+const SWEEP_MS = 5_000;
+
+export async function startWorker({ url, concurrency, tasks, sweep, onError }: WorkerOptions): Promise<Worker> {
+  const runner: Runner = await run({
+    connectionString: url,
+    maxPoolSize: concurrency + 1,
+    concurrency,
+    pollInterval: POLL_MS,
+    noHandleSignals: true,
+    // Failures reach the log through the task itself; the library's own lines are for its developers.
+    logger: new Logger(() => () => {}),
+    taskList: {
+      run_sync: async (payload) => {
+        const { tenant_id: tenantId, run_id: runId } = payload as { tenant_id: string; run_id: string };
+        await tasks.run_sync({ tenantId, runId }).catch((error: unknown) => {
+          onError(error);
+          throw error;
+        });
+      },
+    },
+  });
+  const stopping = new AbortController();
+  const sweeping = sweepUntil(stopping.signal, sweep, onError);
+  return {
+    async stop() {
+      stopping.abort();
+      await sweeping;
+      await runner.stop();
+    },
+  };
+}
+
+async function sweepUntil(
+  stopped: AbortSignal,
+  sweep: () => Promise<void>,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  while (!stopped.aborted) {
+    await sweep().catch(onError);
+    await delay(SWEEP_MS, undefined, { signal: stopped }).catch(() => undefined);
+  }
+}

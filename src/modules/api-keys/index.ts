@@ -1,0 +1,2 @@
+export { useApiKeys } from './routes.js';
+export { authenticateApiKey, createApiKey } from './service.js';

@@ -1,0 +1,79 @@
+import type { Db } from '../../db/database.js';
+import { operation } from '../../http/operation.js';
+import type { Pager } from '../../http/pages.js';
+import { Body, pageQuery } from '../../http/primitives.js';
+import type { App } from '../../http/server.js';
+import type { ApiKey as ApiKeyRow } from './repository.js';
+import { ApiKeyBody, ApiKeyPage, ApiKeyParams, NewApiKey } from './schema.js';
+import { createApiKey, deleteApiKey, listApiKeys } from './service.js';
+
+export interface ApiKeysDeps {
+  readonly db: Db;
+  readonly pager: Pager;
+  readonly newId: () => string;
+}
+
+export function useApiKeys(app: App, { db, pager, newId }: ApiKeysDeps): void {
+  app.post(
+    '/v1/api-keys',
+    {
+      schema: operation({
+        id: 'createApiKey',
+        tag: 'Operations',
+        summary: 'Make a key for a script',
+        body: ApiKeyBody,
+        replies: { 201: { description: 'The key, with its secret this once.', schema: NewApiKey } },
+      }),
+    },
+    async ({ body }, reply) => {
+      const { key, secret } = await createApiKey(db, newId, { ...body, tenantId: body.tenant_id });
+      reply.code(201);
+      return { ...toApiKeyReply(key), secret: secret.reveal() };
+    },
+  );
+
+  app.get(
+    '/v1/api-keys',
+    {
+      schema: operation({
+        id: 'listApiKeys',
+        tag: 'Operations',
+        summary: 'All keys, without their secrets',
+        querystring: Body(pageQuery),
+        replies: { 200: { description: 'A page, oldest first.', schema: ApiKeyPage } },
+        faults: ['invalid_cursor'],
+      }),
+    },
+    async ({ query }) => {
+      const page = await listApiKeys(db, pager.toPageRequest('/v1/api-keys', query));
+      return { data: page.items.map(toApiKeyReply), next_page: pager.toNextPage('/v1/api-keys', query, page) };
+    },
+  );
+
+  app.delete(
+    '/v1/api-keys/:id',
+    {
+      schema: operation({
+        id: 'deleteApiKey',
+        tag: 'Operations',
+        summary: 'Delete a key',
+        description: 'It is refused from the next request on.',
+        params: ApiKeyParams,
+        replies: { 204: { description: 'Gone.' } },
+        faults: ['not_found'],
+      }),
+    },
+    async ({ params }, reply) => {
+      await deleteApiKey(db, params.id);
+      return reply.code(204).send();
+    },
+  );
+}
+
+const toApiKeyReply = ({ id, description, role, tenantId, insertedAt }: ApiKeyRow) => ({
+  id,
+  description,
+  role,
+  tenant_id: tenantId,
+  inserted_datetime: insertedAt.toISOString(),
+});

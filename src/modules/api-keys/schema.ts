@@ -1,0 +1,36 @@
+import Type from 'typebox';
+import { Body, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
+
+const KEY_ROLES = ['operator', 'admin'] as const;
+const roleNote = { description: '`operator`: all tenants; `admin`: one tenant.' };
+
+export const ApiKeyBody = Body(
+  {
+    description: Text(120, { description: 'What the key is for.', examples: ['onboarding script'] }),
+    role: OneOf(KEY_ROLES, roleNote),
+    tenant_id: Type.Optional(Uuid({ description: 'The tenant of an admin; an operator has none.' })),
+  },
+  { examples: [{ description: 'onboarding script', role: 'operator' }] },
+);
+
+const fields = {
+  id: Uuid(),
+  description: Shown({ examples: ['onboarding script'] }),
+  role: OneOf(KEY_ROLES, roleNote),
+  tenant_id: Nullable(Uuid()),
+  inserted_datetime: Datetime(),
+};
+
+export const ApiKey = Named('ApiKey', Reply(fields));
+
+export const NewApiKey = Named(
+  'NewApiKey',
+  Reply({
+    ...fields,
+    secret: Shown({ description: 'The key itself. It is shown this once and cannot be read again.' }),
+  }),
+);
+
+export const ApiKeyPage = Page('ApiKeyPage', ApiKey);
+
+export const ApiKeyParams = Body({ id: Uuid() });

@@ -1,0 +1,58 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type Db, withOperator } from '../../db/database.js';
+import { Fault, notFound } from '../../domain/fault.js';
+import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
+import type { Principal } from '../../domain/principal.js';
+import { Secret } from '../../domain/secret.js';
+import { type ApiKey, findApiKey, insertApiKey, removeApiKey, selectApiKeys, tenantExists } from './repository.js';
+
+const PREFIX = 'btk_';
+const SECRET_BYTES = 32;
+
+export interface ApiKeyInput {
+  readonly description: string;
+  readonly role: ApiKey['role'];
+  readonly tenantId: string | undefined;
+}
+
+export interface NewApiKey {
+  readonly key: ApiKey;
+  /** Shown once; only its hash is kept. */
+  readonly secret: Secret;
+}
+
+export function createApiKey(db: Db, newId: () => string, input: ApiKeyInput): Promise<NewApiKey> {
+  return withOperator(db, async (tx) => {
+    const { description, role, tenantId = null } = input;
+    if ((role === 'operator') !== (tenantId === null)) {
+      throw tenantFault(
+        role === 'operator' ? 'is not for an operator, who has all tenants' : 'is required for an admin',
+      );
+    }
+    if (tenantId !== null && !(await tenantExists(tx, tenantId))) throw tenantFault('is no tenant');
+    const secret = new Secret(PREFIX + randomBytes(SECRET_BYTES).toString('base64url'));
+    const key = await insertApiKey(tx, { id: newId(), description, role, tenantId }, toHash(secret));
+    return { key, secret };
+  });
+}
+
+const tenantFault = (detail: string): Fault =>
+  new Fault('invalid_request', `/tenant_id ${detail}.`, { errors: [{ pointer: '/tenant_id', detail }] });
+
+export const listApiKeys = (db: Db, { size, after }: PageRequest): Promise<PageOf<ApiKey>> =>
+  withOperator(db, async (tx) => toPage(await selectApiKeys(tx, size, after), size));
+
+export const deleteApiKey = (db: Db, id: string): Promise<void> =>
+  withOperator(db, async (tx) => {
+    if (!(await removeApiKey(tx, id))) throw notFound('API key');
+  });
+
+/** Who a key stands for; undefined for a key that is not ours or was deleted. */
+export async function authenticateApiKey(db: Db, token: string): Promise<Principal | undefined> {
+  if (!token.startsWith(PREFIX)) return undefined;
+  const key = await withOperator(db, (tx) => findApiKey(tx, toHash(new Secret(token))));
+  return key === undefined ? undefined : { kind: 'api_key', id: key.id, role: key.role, tenantId: key.tenantId };
+}
+
+/** Found by its hash: how long the look-up takes says nothing of a secret that hashes to something else. */
+const toHash = (secret: Secret): Buffer => createHash('sha256').update(secret.reveal()).digest();

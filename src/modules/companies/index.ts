@@ -1,0 +1,2 @@
+export { applyPlan, loadSnapshot, noteFirstSync } from './plan-repository.js';
+export { useCompanies } from './routes.js';

@@ -1,0 +1,3 @@
+export { type CreationPreference, findCreationPreference } from './repository.js';
+export { useCreationPreference } from './routes.js';
+export { requireCreationPreference } from './service.js';

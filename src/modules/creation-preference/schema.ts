@@ -1,0 +1,28 @@
+import Type from 'typebox';
+import { STRATEGIES } from '../../domain/strategy.js';
+import { Body, Datetime, Named, OneOf, Reply } from '../../http/primitives.js';
+
+const strategyNote = {
+  description:
+    '`one_per_license`: each license becomes a company of its own (preferred with LeafLink). `one_per_vendor`: all licenses of a UBI are attached to one company.',
+};
+
+export const CreationPreferenceBody = Body(
+  {
+    strategy: OneOf(STRATEGIES, {
+      description: `${strategyNote.description} There is no default: somebody has to choose.`,
+    }),
+    include_labs: Type.Optional(Type.Boolean({ description: 'Laboratories become companies too; false unless told.' })),
+  },
+  { examples: [{ strategy: 'one_per_license' }] },
+);
+
+export const CreationPreference = Named(
+  'CompanyCreationPreference',
+  Reply({
+    strategy: OneOf(STRATEGIES, strategyNote),
+    include_labs: Type.Boolean(),
+    inserted_datetime: Datetime(),
+    updated_datetime: Datetime(),
+  }),
+);

@@ -1,0 +1,169 @@
+import type { Tx } from '../../db/database.js';
+
+export type CredentialStatus = 'unverified' | 'valid' | 'rejected' | 'ubi_rejected' | 'privilege_missing';
+
+export interface Credential {
+  readonly id: string;
+  readonly owner: 'company' | 'user';
+  readonly ownerUserId: string | null;
+  readonly description: string;
+  readonly username: string;
+  readonly sealedPassword: Buffer;
+  readonly secretVersion: number;
+  readonly status: CredentialStatus;
+  readonly missingPrivilege: string | null;
+  readonly checkedAt: Date | null;
+  readonly lastUsedAt: Date | null;
+  readonly version: number;
+  readonly insertedAt: Date;
+  readonly updatedAt: Date;
+}
+
+const COLUMNS = [
+  'id',
+  'owner',
+  'owner_user_id as ownerUserId',
+  'description',
+  'username',
+  'sealed_password as sealedPassword',
+  'secret_version as secretVersion',
+  'status',
+  'missing_privilege as missingPrivilege',
+  'checked_datetime as checkedAt',
+  'last_used_datetime as lastUsedAt',
+  'version',
+  'inserted_datetime as insertedAt',
+  'updated_datetime as updatedAt',
+] as const;
+
+const select = (tx: Tx) => tx.selectFrom('credentials').select(COLUMNS).$castTo<Credential>();
+
+export const findCredential = (tx: Tx, id: string): Promise<Credential | undefined> =>
+  select(tx).where('id', '=', id).executeTakeFirst();
+
+export const selectCredentials = (tx: Tx, size: number, after: string | undefined): Promise<Credential[]> =>
+  select(tx)
+    .$if(after !== undefined, (query) => query.where('id', '>', after as string))
+    .orderBy('id')
+    .limit(size + 1)
+    .execute();
+
+export type Owner = Pick<Credential, 'owner' | 'ownerUserId'>;
+
+/** Another credential of the owner with this description or this user name. */
+export const findNamesake = (
+  tx: Tx,
+  { owner, ownerUserId }: Owner,
+  { description, username }: Pick<Credential, 'description' | 'username'>,
+  exceptId: string | undefined,
+): Promise<Credential | undefined> =>
+  select(tx)
+    .where('owner', '=', owner)
+    .where('owner_user_id', ownerUserId === null ? 'is' : '=', ownerUserId)
+    .where((eb) => eb.or([eb('description', '=', description), eb('username', '=', username)]))
+    .$if(exceptId !== undefined, (query) => query.where('id', '!=', exceptId as string))
+    .orderBy('id')
+    .executeTakeFirst();
+
+/** The company's credentials that a machine may use: the one that is known to work first, then the oldest. */
+export const selectUsableCompanyCredentials = (tx: Tx): Promise<Credential[]> =>
+  select(tx)
+    .where('owner', '=', 'company')
+    .where('status', 'in', ['valid', 'unverified'])
+    .orderBy((eb) => eb.case().when('status', '=', 'valid').then(0).else(1).end())
+    .orderBy('id')
+    .execute();
+
+export const selectRefusedCompanyCredentials = (tx: Tx): Promise<Credential[]> =>
+  select(tx)
+    .where('owner', '=', 'company')
+    .where('status', 'in', ['rejected', 'ubi_rejected', 'privilege_missing'])
+    .orderBy('id')
+    .execute();
+
+export type NewCredential = Pick<
+  Credential,
+  'id' | 'owner' | 'ownerUserId' | 'description' | 'username' | 'sealedPassword' | 'status'
+>;
+
+export async function insertCredential(tx: Tx, tenantId: string, credential: NewCredential): Promise<void> {
+  const { id, owner, ownerUserId, description, username, sealedPassword, status } = credential;
+  await tx
+    .insertInto('credentials')
+    .values((eb) => ({
+      tenant_id: tenantId,
+      id,
+      owner,
+      owner_user_id: ownerUserId,
+      description,
+      username,
+      sealed_password: sealedPassword,
+      status,
+      checked_datetime: status === 'valid' ? eb.fn('now') : null,
+    }))
+    .execute();
+}
+
+export type CredentialChange = Partial<
+  Pick<Credential, 'description' | 'username' | 'sealedPassword' | 'secretVersion' | 'status'>
+>;
+
+/** A change by a person: it has a new version. */
+export async function updateCredential(tx: Tx, id: string, change: CredentialChange): Promise<void> {
+  const { description, username, sealedPassword, secretVersion, status } = change;
+  await tx
+    .updateTable('credentials')
+    .set((eb) => ({
+      ...(description === undefined ? {} : { description }),
+      ...(username === undefined ? {} : { username }),
+      ...(sealedPassword === undefined ? {} : { sealed_password: sealedPassword }),
+      ...(secretVersion === undefined ? {} : { secret_version: secretVersion }),
+      ...(status === undefined ? {} : { status, missing_privilege: null }),
+      ...(status === 'valid' ? { checked_datetime: eb.fn<Date>('now') } : {}),
+      version: eb('version', '+', 1),
+      updated_datetime: eb.fn<Date>('now'),
+    }))
+    .where('id', '=', id)
+    .execute();
+}
+
+/** What BioTrack said of the password with this version; nothing if the password was replaced meanwhile. */
+export async function saveVerdict(
+  tx: Tx,
+  id: string,
+  secretVersion: number,
+  verdict: Pick<Credential, 'status' | 'missingPrivilege'>,
+): Promise<void> {
+  await tx
+    .updateTable('credentials')
+    .set((eb) => ({
+      status: verdict.status,
+      missing_privilege: verdict.missingPrivilege,
+      checked_datetime: eb.fn<Date>('now'),
+    }))
+    .where('id', '=', id)
+    .where('secret_version', '=', secretVersion)
+    .execute();
+}
+
+export async function saveUse(tx: Tx, id: string): Promise<void> {
+  await tx
+    .updateTable('credentials')
+    .set((eb) => ({ last_used_datetime: eb.fn<Date>('now') }))
+    .where('id', '=', id)
+    .execute();
+}
+
+export async function removeCredential(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('credentials').where('id', '=', id).execute();
+}
+
+export async function isUsedByLicense(tx: Tx, id: string): Promise<boolean> {
+  const found = await tx
+    .selectFrom('licenses')
+    .select('id')
+    .where('credential_id', '=', id)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
+}

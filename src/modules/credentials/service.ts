@@ -1,0 +1,282 @@
+import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
+import type { Db, Tx } from '../../db/database.js';
+import { Fault, notFound } from '../../domain/fault.js';
+import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
+import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
+import type { Secret } from '../../domain/secret.js';
+import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
+import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { noteUbiVerdict, requireUbi } from '../ubi/index.js';
+import {
+  type Credential,
+  findCredential,
+  findNamesake,
+  insertCredential,
+  isUsedByLicense,
+  type Owner,
+  removeCredential,
+  saveVerdict,
+  selectCredentials,
+  updateCredential,
+} from './repository.js';
+import { toVerdictFault, type Verdict } from './verdict.js';
+
+export interface CredentialPorts {
+  readonly biotrack: Biotrack;
+  readonly vault: Vault;
+  readonly newId: () => string;
+}
+
+export type VerifyMode = 'required' | 'attempt' | 'skip';
+
+/** A credential with the UBI that it logs in with. */
+export interface CredentialView {
+  readonly credential: Credential;
+  readonly ubi: string;
+}
+
+export interface CredentialInput {
+  readonly description: string;
+  readonly username: string;
+  readonly password: Secret;
+  readonly owner: Credential['owner'];
+  readonly verify: VerifyMode;
+}
+
+/** Saves a credential after BioTrack accepted it. Nothing that is known to be wrong is ever saved. */
+export async function createCredential(
+  db: Db,
+  { biotrack, vault, newId }: CredentialPorts,
+  tenantId: string,
+  input: CredentialInput,
+): Promise<CredentialView> {
+  if (input.owner === 'user') {
+    throw new Fault('forbidden', 'An API key is never a person: only a user can save a credential of his own.');
+  }
+  const owner: Owner = { owner: 'company', ownerUserId: null };
+  const { tenant, ubi } = await inTenant(db, tenantId, async (tx, tenant) => {
+    const ubi = await requireUbi(tx, tenantId);
+    // Before the login, so that a mistake here costs none.
+    await refuseNamesake(tx, owner, input);
+    return { tenant, ubi };
+  });
+
+  const login = { ubi: ubi.ubiKey, username: input.username, password: input.password };
+  const status = await judgeNewPassword(db, biotrack, tenant, login, input.verify);
+
+  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+    await refuseNamesake(tx, owner, input);
+    const id = newId();
+    const context = toSealContext(biotrack, tenant, { id, ...owner, secretVersion: 1 });
+    const { description, username } = input;
+    await insertCredential(tx, tenantId, {
+      id,
+      ...owner,
+      description,
+      username,
+      sealedPassword: vault.seal(input.password, context),
+      status,
+    });
+    return getView(tx, tenantId, id);
+  });
+}
+
+export interface CredentialChanges {
+  readonly description?: string;
+  readonly username?: string;
+  readonly password?: Secret;
+  readonly verify: VerifyMode;
+}
+
+/** Changes a credential in place. A new user name or password is judged by BioTrack first, as a new credential is. */
+export async function changeCredential(
+  db: Db,
+  { biotrack, vault }: CredentialPorts,
+  tenantId: string,
+  id: string,
+  changes: CredentialChanges,
+  precondition: Precondition,
+): Promise<CredentialView> {
+  const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => {
+    const present = await requireCredential(tx, id);
+    checkPrecondition(precondition, present.version);
+    await refuseNamesake(tx, present, { ...present, ...changes }, id);
+    return { tenant, ubi: await requireUbi(tx, tenantId), present };
+  });
+
+  const username = changes.username ?? present.username;
+  const isNewLogin = changes.password !== undefined || username !== present.username;
+  const password = changes.password ?? (isNewLogin ? openPassword(biotrack, vault, tenant, present) : undefined);
+  const status =
+    password === undefined
+      ? undefined
+      : await judgeNewPassword(db, biotrack, tenant, { ubi: ubi.ubiKey, username, password }, changes.verify);
+
+  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+    const { version, secretVersion } = await requireCredential(tx, id);
+    checkPrecondition(precondition, version);
+    await refuseNamesake(tx, present, { ...present, ...changes }, id);
+    const secret =
+      password === undefined
+        ? {}
+        : {
+            status,
+            secretVersion: secretVersion + 1,
+            sealedPassword: vault.seal(
+              password,
+              toSealContext(biotrack, tenant, { ...present, secretVersion: secretVersion + 1 }),
+            ),
+          };
+    await updateCredential(tx, id, { description: changes.description, username: changes.username, ...secret });
+    return getView(tx, tenantId, id);
+  });
+}
+
+export const getCredential = (db: Db, tenantId: string, id: string): Promise<CredentialView> =>
+  inTenant(db, tenantId, (tx) => getView(tx, tenantId, id));
+
+export const listCredentials = (
+  db: Db,
+  tenantId: string,
+  { size, after }: PageRequest,
+): Promise<PageOf<CredentialView & { id: string }>> =>
+  inTenant(db, tenantId, async (tx) => {
+    const credentials = await selectCredentials(tx, size, after);
+    if (credentials.length === 0) return { items: [], nextAfter: undefined };
+    const { ubi } = await requireUbi(tx, tenantId);
+    return toPage(
+      credentials.map((credential) => ({ id: credential.id, credential, ubi })),
+      size,
+    );
+  });
+
+export const deleteCredential = (db: Db, tenantId: string, id: string, precondition: Precondition): Promise<void> =>
+  inLockedTenant(db, tenantId, async (tx) => {
+    const { version } = await requireCredential(tx, id);
+    checkPrecondition(precondition, version);
+    if (await isUsedByLicense(tx, id)) throw new Fault('in_use', 'A license is set to work with this credential.');
+    await removeCredential(tx, id);
+  });
+
+/** Logs in now. Trouble at BioTrack is a result too, and changes nothing. */
+export async function verifyCredential(
+  db: Db,
+  { biotrack, vault }: CredentialPorts,
+  tenantId: string,
+  id: string,
+): Promise<CredentialView & { readonly verdict: Verdict }> {
+  const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => ({
+    tenant,
+    ubi: await requireUbi(tx, tenantId),
+    present: await requireCredential(tx, id),
+  }));
+  const password = openPassword(biotrack, vault, tenant, present);
+  const login = { ubi: ubi.ubiKey, username: present.username, password };
+  const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
+  return inLockedTenant(db, tenantId, async (tx) => {
+    await noteVerdict(tx, present, ubi.ubiKey, verdict);
+    return { ...(await getView(tx, tenantId, id)), verdict };
+  });
+}
+
+/** Keeps what BioTrack said of a stored credential and of the UBI. Trouble at BioTrack says nothing of either. */
+export async function noteVerdict(
+  tx: Tx,
+  { id, secretVersion }: Pick<Credential, 'id' | 'secretVersion'>,
+  ubiKey: string,
+  verdict: Verdict,
+): Promise<void> {
+  if (verdict.kind === 'unreachable') return;
+  const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
+  await saveVerdict(tx, id, secretVersion, { status: verdict.kind, missingPrivilege });
+  if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, ubiKey, verdict.kind !== 'ubi_rejected');
+}
+
+export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
+
+/** @throws Fault `credential_unreadable` when the vault cannot open it: the password must be given again */
+export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, credential: Credential): Secret {
+  try {
+    return vault.open(credential.sealedPassword, toSealContext(biotrack, tenant, credential));
+  } catch (error) {
+    if (!(error instanceof UnreadableError)) throw error;
+    throw new Fault(
+      'credential_unreadable',
+      'Its key is gone, or BioTrack moved to another place since. Enter the password again.',
+      { cause: error },
+    );
+  }
+}
+
+type Sealed = Pick<Credential, 'id' | 'owner' | 'ownerUserId' | 'secretVersion'>;
+
+function toSealContext(
+  biotrack: Biotrack,
+  tenant: Tenant,
+  { id, owner, ownerUserId, secretVersion }: Sealed,
+): SealContext {
+  const upstream = biotrack.findState(tenant.state)?.environments[tenant.environment];
+  if (upstream === undefined)
+    throw new Fault('unknown_state', 'This deployment no longer knows the state or its environment.');
+  return {
+    tenantId: tenant.id,
+    owner: ownerUserId === null ? owner : `${owner}:${ownerUserId}`,
+    rowId: id,
+    secretVersion,
+    originId: upstream.originId,
+  };
+}
+
+/** The status to save a new password with; throws for one that is not to be saved. */
+async function judgeNewPassword(
+  db: Db,
+  biotrack: Biotrack,
+  tenant: Tenant,
+  login: BiotrackLogin,
+  mode: VerifyMode,
+): Promise<'valid' | 'unverified'> {
+  if (mode === 'skip') return 'unverified';
+  const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
+  if (verdict.kind === 'unreachable' && mode === 'attempt') return 'unverified';
+  if (verdict.kind === 'valid' || verdict.kind === 'privilege_missing' || verdict.kind === 'ubi_rejected') {
+    await inLockedTenant(db, tenant.id, (tx) => noteUbiVerdict(tx, login.ubi, verdict.kind !== 'ubi_rejected'));
+  }
+  if (verdict.kind !== 'valid') throw toVerdictFault(verdict);
+  return 'valid';
+}
+
+async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: BiotrackLogin): Promise<Verdict> {
+  try {
+    return await biotrack.verifyLogin(target, login);
+  } catch (error) {
+    if (error instanceof BiotrackError) return { kind: 'unreachable', error };
+    throw error;
+  }
+}
+
+async function requireCredential(tx: Tx, id: string): Promise<Credential> {
+  const credential = await findCredential(tx, id);
+  if (credential === undefined) throw notFound('credential');
+  return credential;
+}
+
+async function getView(tx: Tx, tenantId: string, id: string): Promise<CredentialView> {
+  const credential = await requireCredential(tx, id);
+  return { credential, ubi: (await requireUbi(tx, tenantId)).ubi };
+}
+
+async function refuseNamesake(
+  tx: Tx,
+  owner: Owner,
+  wanted: Pick<Credential, 'description' | 'username'>,
+  exceptId?: string,
+): Promise<void> {
+  const namesake = await findNamesake(tx, owner, wanted, exceptId);
+  if (namesake === undefined) return;
+  const [pointer, what] =
+    namesake.username === wanted.username ? ['/username', 'user name'] : ['/description', 'description'];
+  throw new Fault('credential_exists', `This ${what} has a credential already; change that one.`, {
+    conflicting_id: namesake.id,
+    errors: [{ pointer, detail: 'is taken' }],
+  });
+}

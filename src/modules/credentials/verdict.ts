@@ -1,0 +1,58 @@
+import type { BiotrackError, LoginVerdict } from '../../biotrack/index.js';
+import { Fault } from '../../domain/fault.js';
+import type { Credential } from './repository.js';
+
+/** What BioTrack said of a login, or why it said nothing. */
+export type Verdict = LoginVerdict | { readonly kind: 'unreachable'; readonly error: BiotrackError };
+
+/** What a verdict means and what to do; for a person. */
+export function toVerdictDetail(verdict: { readonly kind: Verdict['kind']; readonly privilege?: string }): string {
+  switch (verdict.kind) {
+    case 'valid':
+      return 'The login works.';
+    case 'rejected':
+      return 'BioTrack refuses the user name or the password. Enter the password again; it is not tried again until then.';
+    case 'ubi_rejected':
+      return "BioTrack seems not to know the UBI. Compare the tenant's UBI with the one on the state's papers; a license number is not a UBI.";
+    case 'privilege_missing':
+      return `The login works, but the BioTrack user lacks the privilege ${verdict.privilege ?? ''}. Whoever manages users in BioTrack can grant it.`;
+    case 'unreachable':
+      return 'BioTrack cannot be reached or does not make sense at the moment. This says nothing of the password; try again later.';
+  }
+}
+
+/** What a stored status means; null where there is nothing to do. */
+export function toStatusDetail({
+  status,
+  missingPrivilege,
+}: Pick<Credential, 'status' | 'missingPrivilege'>): string | null {
+  if (status === 'valid') return null;
+  if (status === 'unverified') return 'No login was tried with it yet.';
+  return toVerdictDetail({ kind: status, ...(missingPrivilege === null ? {} : { privilege: missingPrivilege }) });
+}
+
+/** The fault for a credential that is not to be saved. */
+export function toVerdictFault(verdict: Exclude<Verdict, { kind: 'valid' }>): Fault {
+  const detail = toVerdictDetail(verdict);
+  switch (verdict.kind) {
+    case 'rejected':
+      return new Fault('credentials_rejected', detail, {
+        errors: [{ pointer: '/password', detail: 'is refused by BioTrack, or the user name is' }],
+      });
+    case 'ubi_rejected':
+      return new Fault('ubi_rejected', detail);
+    case 'privilege_missing':
+      return new Fault('privilege_missing', detail, { reason: verdict.privilege });
+    case 'unreachable':
+      return toUpstreamFault(verdict.error);
+  }
+}
+
+/** 503 with the reason: trouble at BioTrack, which is nobody's fault here. */
+export function toUpstreamFault(error: BiotrackError): Fault {
+  return new Fault('upstream_unavailable', toVerdictDetail({ kind: 'unreachable' }), {
+    reason: error.reason,
+    retryAfterSeconds: Math.ceil((error.retryAfterMs ?? 30_000) / 1000),
+    cause: error,
+  });
+}

@@ -1,0 +1,219 @@
+import { type Cell, type Columns, insertRows, updateRows } from '../../db/bulk.js';
+import type { OperatorTx, Tx } from '../../db/database.js';
+import type { Environment } from '../../domain/environment.js';
+import type { ListedLicense } from '../../domain/listed-license.js';
+import type { Activity, Skip } from '../../domain/vendor.js';
+
+export interface Directory {
+  readonly id: number;
+  /** 0 until the first list was published. */
+  readonly version: number;
+  readonly fetchedRows: number;
+  readonly duplicateRows: number;
+  readonly skippedRows: number;
+  /** Age of the last believed list by Postgres' clock; null before the first. */
+  readonly ageSeconds: number | null;
+  readonly labsAgeSeconds: number | null;
+}
+
+const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Environment) =>
+  tx
+    .selectFrom('directories')
+    .select((eb) => [
+      'directory_id as id',
+      'version',
+      'fetched_rows as fetchedRows',
+      'duplicate_rows as duplicateRows',
+      'skipped_rows as skippedRows',
+      eb.fn<number | null>('age_seconds', ['refreshed_datetime']).as('ageSeconds'),
+      eb.fn<number | null>('age_seconds', ['labs_refreshed_datetime']).as('labsAgeSeconds'),
+    ])
+    .where('state', '=', state)
+    .where('environment', '=', environment);
+
+export const findDirectory = (
+  tx: Tx | OperatorTx,
+  state: string,
+  environment: Environment,
+): Promise<Directory | undefined> => selectDirectory(tx, state, environment).executeTakeFirst();
+
+/** The same, and nobody publishes another version until the transaction ends. */
+export const holdDirectory = (tx: Tx, state: string, environment: Environment): Promise<Directory | undefined> =>
+  selectDirectory(tx, state, environment).forShare().executeTakeFirst();
+
+/** Makes it where it is missing, and keeps others from publishing until the transaction ends. */
+export async function lockDirectory(tx: OperatorTx, state: string, environment: Environment): Promise<Directory> {
+  await tx
+    .insertInto('directories')
+    .values({ state, environment })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  return selectDirectory(tx, state, environment).forUpdate().executeTakeFirstOrThrow();
+}
+
+/** A license of the directory as far as publishing a new list has to know it. */
+export interface PublishedLicense {
+  readonly licenseKey: string;
+  readonly contentHash: string;
+  readonly isLab: boolean;
+  readonly isMissing: boolean;
+}
+
+export async function selectPublished(tx: OperatorTx, directoryId: number): Promise<PublishedLicense[]> {
+  return tx
+    .selectFrom('directory_licenses')
+    .select((eb) => [
+      'license_key as licenseKey',
+      'content_hash as contentHash',
+      'is_lab as isLab',
+      eb('missing_since_datetime', 'is not', null).$castTo<boolean>().as('isMissing'),
+    ])
+    .where('directory_id', '=', directoryId)
+    .execute();
+}
+
+const COLUMNS = {
+  directory_id: 'integer',
+  license_key: 'text',
+  license_number: 'text',
+  ubi: 'text',
+  ubi_key: 'text',
+  name: 'text',
+  license_type: 'text',
+  license_type_raw: 'text',
+  activities: 'text[]',
+  address_line1: 'text',
+  address_line2: 'text',
+  city: 'text',
+  address_state: 'text',
+  zip: 'text',
+  is_deleted: 'boolean',
+  is_lab: 'boolean',
+  transaction_id_original: 'text',
+  content_hash: 'text',
+  changed_version: 'bigint',
+} as const satisfies Columns;
+
+const toRow = (directoryId: number, license: ListedLicense, version: number): Cell[] => [
+  directoryId,
+  license.licenseKey,
+  license.licenseNumber,
+  license.ubi,
+  license.ubiKey,
+  license.name,
+  license.licenseType,
+  license.licenseTypeRaw,
+  license.activities,
+  license.address.line1,
+  license.address.line2,
+  license.address.city,
+  license.address.state,
+  license.address.zip,
+  license.isDeleted,
+  license.isLab,
+  license.transactionIdOriginal,
+  license.contentHash,
+  version,
+];
+
+export interface Publication {
+  readonly added: readonly ListedLicense[];
+  /** Other content than before, or listed again. */
+  readonly changed: readonly ListedLicense[];
+  /** Keys of licenses that are no longer listed. */
+  readonly missing: readonly string[];
+}
+
+/** Writes the difference to the published list under this version. */
+export async function savePublication(
+  tx: OperatorTx,
+  directoryId: number,
+  version: number,
+  { added, changed, missing }: Publication,
+): Promise<void> {
+  const rowsOf = (licenses: readonly ListedLicense[]) =>
+    licenses.map((license) => toRow(directoryId, license, version));
+  await insertRows(tx, 'directory_licenses', COLUMNS, rowsOf(added));
+  const keys = ['directory_id', 'license_key'];
+  await updateRows(tx, 'directory_licenses', keys, COLUMNS, rowsOf(changed), ['missing_since_datetime = null']);
+  const { directory_id, license_key, changed_version } = COLUMNS;
+  await updateRows(
+    tx,
+    'directory_licenses',
+    keys,
+    { directory_id, license_key, changed_version },
+    missing.map((licenseKey) => [directoryId, licenseKey, version]),
+    ['missing_since_datetime = now()'],
+  );
+}
+
+export interface Refresh {
+  readonly version: number;
+  readonly fetchedRows: number;
+  readonly duplicateRows: number;
+  readonly skips: readonly Skip[];
+  readonly withLabs: boolean;
+}
+
+/** Skipped rows are kept for people to look at, not as data: some hundreds tell enough. */
+const MAX_SKIPS_KEPT = 200;
+
+export async function saveRefresh(tx: OperatorTx, directoryId: number, refresh: Refresh): Promise<void> {
+  await tx
+    .updateTable('directories')
+    .set((eb) => ({
+      version: refresh.version,
+      fetched_rows: refresh.fetchedRows,
+      duplicate_rows: refresh.duplicateRows,
+      skipped_rows: refresh.skips.length,
+      skips: JSON.stringify(refresh.skips.slice(0, MAX_SKIPS_KEPT)),
+      refreshed_datetime: eb.fn<Date>('now'),
+      ...(refresh.withLabs ? { labs_refreshed_datetime: eb.fn<Date>('now') } : {}),
+    }))
+    .where('directory_id', '=', directoryId)
+    .execute();
+}
+
+const selectListed = (tx: Tx, directoryId: number) =>
+  tx
+    .selectFrom('directory_licenses')
+    .selectAll()
+    .where('directory_id', '=', directoryId)
+    .where('missing_since_datetime', 'is', null);
+
+export async function selectListedLicenses(tx: Tx, directoryId: number): Promise<ListedLicense[]> {
+  const rows = await selectListed(tx, directoryId).execute();
+  return rows.map(toListedLicense);
+}
+
+export async function selectLicensesOfUbi(tx: Tx, directoryId: number, ubiKey: string): Promise<ListedLicense[]> {
+  const rows = await selectListed(tx, directoryId).where('ubi_key', '=', ubiKey).orderBy('license_key').execute();
+  return rows.map(toListedLicense);
+}
+
+type Row = Awaited<ReturnType<ReturnType<typeof selectListed>['execute']>>[number];
+
+function toListedLicense(row: Row): ListedLicense {
+  return {
+    licenseKey: row.license_key,
+    licenseNumber: row.license_number,
+    ubi: row.ubi,
+    ubiKey: row.ubi_key,
+    name: row.name,
+    licenseType: row.license_type,
+    licenseTypeRaw: row.license_type_raw,
+    activities: row.activities as Activity[],
+    address: {
+      line1: row.address_line1,
+      line2: row.address_line2,
+      city: row.city,
+      state: row.address_state,
+      zip: row.zip,
+    },
+    isDeleted: row.is_deleted,
+    isLab: row.is_lab,
+    transactionId: null,
+    transactionIdOriginal: row.transaction_id_original,
+    contentHash: row.content_hash,
+  };
+}

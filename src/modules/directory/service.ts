@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import {
+  type Biotrack,
+  BiotrackError,
+  type BiotrackLogin,
+  type BiotrackTarget,
+  type VendorList,
+} from '../../biotrack/index.js';
+import { type Db, withOperator } from '../../db/database.js';
+import type { UpstreamReason } from '../../domain/failure-reason.js';
+import { type Collation, collateVendors } from '../../mapping/index.js';
+import {
+  type Directory,
+  findDirectory,
+  lockDirectory,
+  type Publication,
+  type PublishedLicense,
+  savePublication,
+  saveRefresh,
+  selectPublished,
+} from './repository.js';
+
+export interface DirectoryRequest {
+  readonly target: BiotrackTarget;
+  readonly login: BiotrackLogin;
+  readonly includeLabs: boolean;
+  /** Ask the state even if the directory is young. */
+  readonly force: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Directories {
+  /**
+   * Makes sure that the state's directory is not older than configured, with this login if it has to be fetched.
+   * However many ask at once, the state is asked once.
+   * @throws BiotrackError when the state cannot be read; the directory stays as it was
+   */
+  ensureFresh(db: Db, request: DirectoryRequest): Promise<Directory>;
+}
+
+export interface DirectoriesOptions {
+  readonly biotrack: Biotrack;
+  readonly maxAgeSeconds: number;
+}
+
+/** What the state listed: its vendors, and its labs where they were asked for. */
+type FetchedList = Pick<VendorList, 'vendors' | 'skips' | 'fetched'>;
+
+/** The reasons that are the fault of the login that was used: somebody else's may do better. */
+const PERSONAL_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
+
+export function createDirectories({ biotrack, maxAgeSeconds }: DirectoriesOptions): Directories {
+  const flights = new Map<string, Promise<Directory>>();
+
+  return {
+    async ensureFresh(db, request) {
+      const key = `${request.target.state}/${request.target.environment}/${request.includeLabs}`;
+      for (;;) {
+        const flight = flights.get(key);
+        if (flight === undefined) break;
+        try {
+          return await flight;
+        } catch (error) {
+          // Its leader's login was refused, which says nothing of ours: lead the next one.
+          if (!(error instanceof BiotrackError && PERSONAL_REASONS.includes(error.reason))) throw error;
+        }
+      }
+      const flight = refreshIfOld(db, request).finally(() => flights.delete(key));
+      flights.set(key, flight);
+      return flight;
+    },
+  };
+
+  async function refreshIfOld(db: Db, request: DirectoryRequest): Promise<Directory> {
+    const { target, force, includeLabs } = request;
+    const present = await withOperator(db, (tx) => findDirectory(tx, target.state, target.environment));
+    if (!force && present !== undefined && isFresh(present, includeLabs)) return present;
+    return publish(db, target, await fetchList(request), includeLabs);
+  }
+
+  function isFresh({ ageSeconds, labsAgeSeconds }: Directory, includeLabs: boolean): boolean {
+    const isYoung = (age: number | null): boolean => age !== null && age < maxAgeSeconds;
+    return isYoung(ageSeconds) && (!includeLabs || isYoung(labsAgeSeconds));
+  }
+
+  async function fetchList({ target, login, includeLabs, signal }: DirectoryRequest): Promise<FetchedList> {
+    const session = await biotrack.openSession(target, login, { signal });
+    const vendors = await session.fetchVendors();
+    if (!includeLabs) return vendors;
+    const labs = await session.fetchLabs();
+    return {
+      vendors: [...vendors.vendors, ...labs.vendors],
+      skips: [...vendors.skips, ...labs.skips],
+      fetched: vendors.fetched + labs.fetched,
+    };
+  }
+}
+
+/** Lays a believed list over the published one. An unchanged list writes no license row, and the version stays. */
+function publish(db: Db, target: BiotrackTarget, list: FetchedList, withLabs: boolean): Promise<Directory> {
+  // Before the transaction: digesting a large list takes time.
+  const collation = collateVendors(list.vendors, toDigest);
+  return withOperator(db, async (tx) => {
+    const directory = await lockDirectory(tx, target.state, target.environment);
+    const publication = toPublication(collation, await selectPublished(tx, directory.id), withLabs);
+    const isChanged = Object.values(publication).some((licenses: readonly unknown[]) => licenses.length > 0);
+    const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
+    await savePublication(tx, directory.id, version, publication);
+    await saveRefresh(tx, directory.id, {
+      version,
+      fetchedRows: list.fetched,
+      duplicateRows: collation.duplicates,
+      skips: list.skips,
+      withLabs,
+    });
+    return (await findDirectory(tx, target.state, target.environment)) as Directory;
+  });
+}
+
+function toPublication(
+  { licenses }: Collation,
+  published: readonly PublishedLicense[],
+  withLabs: boolean,
+): Publication {
+  const known = new Map(published.map((license) => [license.licenseKey, license]));
+  const listed = new Set(licenses.map(({ licenseKey }) => licenseKey));
+  return {
+    added: licenses.filter(({ licenseKey }) => !known.has(licenseKey)),
+    changed: licenses.filter(({ licenseKey, contentHash }) => {
+      const before = known.get(licenseKey);
+      return before !== undefined && (before.isMissing || before.contentHash !== contentHash);
+    }),
+    // Labs that were not asked for are not missing.
+    missing: published
+      .filter(({ licenseKey, isMissing, isLab }) => !isMissing && !listed.has(licenseKey) && (withLabs || !isLab))
+      .map(({ licenseKey }) => licenseKey),
+  };
+}
+
+/** 128 bits of SHA-256: collisions do not happen by chance, and nobody gains by making one of his own license. */
+const toDigest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22);

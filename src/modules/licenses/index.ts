@@ -1,0 +1,2 @@
+export { countLicenses } from './repository.js';
+export { useLicenses } from './routes.js';

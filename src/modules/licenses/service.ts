@@ -1,0 +1,156 @@
+import { type Biotrack, BiotrackError } from '../../biotrack/index.js';
+import type { Db, Tx } from '../../db/database.js';
+import { Fault, notFound } from '../../domain/fault.js';
+import { toLicenseKey } from '../../domain/key.js';
+import type { ListedLicense } from '../../domain/listed-license.js';
+import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
+import { type Principal, toActor } from '../../domain/principal.js';
+import { findCreationPreference } from '../creation-preference/index.js';
+import { type CredentialPorts, getUsableCredential, toUpstreamFault } from '../credentials/index.js';
+import { type Directories, findDirectory, selectLicensesOfUbi } from '../directory/index.js';
+import { queueRun } from '../syncs/index.js';
+import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { requireUbi } from '../ubi/index.js';
+import {
+  credentialExists,
+  findLicense,
+  findLicenseByKey,
+  insertLicense,
+  type LicenseRow,
+  loadLicenseIds,
+  type NewLicense,
+  selectLicenses,
+} from './repository.js';
+
+export interface LicensePorts extends CredentialPorts {
+  readonly directories: Directories;
+}
+
+export interface AvailableLicense {
+  readonly listed: ListedLicense;
+  /** The created license, if there is one. */
+  readonly licenseId: string | undefined;
+}
+
+/** The licenses that the state lists under the tenant's UBI: no call of BioTrack lists a login's own. */
+export async function listAvailableLicenses(
+  db: Db,
+  ports: LicensePorts,
+  tenantId: string,
+): Promise<AvailableLicense[]> {
+  await ensureDirectory(db, ports, tenantId);
+  return inTenant(db, tenantId, async (tx, tenant) => {
+    const licenseIds = await loadLicenseIds(tx);
+    const listed = await loadOwnLicenses(tx, tenant);
+    return listed.map((license) => ({ listed: license, licenseId: licenseIds.get(license.licenseKey) }));
+  });
+}
+
+export type LicenseInput = Omit<NewLicense, 'id' | 'license_key'>;
+
+/** Creates a license; the first one that shall create companies starts the first sync. */
+export async function createLicense(
+  db: Db,
+  ports: LicensePorts,
+  tenantId: string,
+  input: LicenseInput,
+  principal: Principal,
+): Promise<LicenseRow> {
+  if (
+    input.issue_datetime !== null &&
+    input.expiry_datetime !== null &&
+    input.expiry_datetime <= input.issue_datetime
+  ) {
+    throw new Fault('invalid_dates', 'A license expires after it was issued.', {
+      errors: [{ pointer: '/expiry_datetime', detail: 'must be after issue_datetime' }],
+    });
+  }
+  await ensureDirectory(db, ports, tenantId);
+  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+    const licenseKey = toLicenseKey(input.license_number);
+    const present = await findLicenseByKey(tx, licenseKey);
+    if (present !== undefined) {
+      throw new Fault('license_exists', 'It is created already.', { conflicting_id: present.id });
+    }
+    const listed = (await loadOwnLicenses(tx, tenant)).find((license) => license.licenseKey === licenseKey);
+    if (listed === undefined) {
+      throw new Fault('license_not_available', 'GET …/available-licenses lists those that are.', {
+        errors: [{ pointer: '/license_number', detail: "is not listed under the tenant's UBI" }],
+      });
+    }
+    checkLicenseType(ports.biotrack, tenant, input.license_type);
+    if (input.credential_id !== null && !(await credentialExists(tx, input.credential_id))) {
+      throw new Fault('credential_unknown', 'GET …/credentials lists them.', {
+        errors: [{ pointer: '/credential_id', detail: 'is no credential of this tenant' }],
+      });
+    }
+    const license = await insertLicense(tx, tenantId, {
+      ...input,
+      id: ports.newId(),
+      license_key: licenseKey,
+      license_number: listed.licenseNumber,
+      name: input.name ?? listed.name,
+      license_type: input.license_type ?? listed.licenseType,
+    });
+    await startFirstSync(tx, ports, tenant, license, principal);
+    return license;
+  });
+}
+
+/** The seed of the product: companies are created by themselves once the three steps are done. */
+async function startFirstSync(
+  tx: Tx,
+  { newId }: LicensePorts,
+  tenant: Tenant,
+  license: LicenseRow,
+  principal: Principal,
+): Promise<void> {
+  const preference = await findCreationPreference(tx);
+  if (!license.create_companies || tenant.firstSyncedAt !== null || preference === undefined) return;
+  await queueRun(tx, newId, tenant.id, {
+    trigger: 'setup_completed',
+    refresh: 'auto',
+    strategy: preference.strategy,
+    requestedBy: toActor(principal),
+  });
+}
+
+export const getLicense = (db: Db, tenantId: string, id: string): Promise<LicenseRow> =>
+  inTenant(db, tenantId, async (tx) => {
+    const license = await findLicense(tx, id);
+    if (license === undefined) throw notFound('license');
+    return license;
+  });
+
+export const listLicenses = (db: Db, tenantId: string, { size, after }: PageRequest): Promise<PageOf<LicenseRow>> =>
+  inTenant(db, tenantId, async (tx) => toPage(await selectLicenses(tx, size, after), size));
+
+/** Nobody reads a state's directory who has no login there. */
+async function ensureDirectory(
+  db: Db,
+  { biotrack, vault, directories }: LicensePorts,
+  tenantId: string,
+): Promise<void> {
+  const { tenant, login } = await getUsableCredential(db, { biotrack, vault }, tenantId);
+  const target = { state: tenant.state, environment: tenant.environment };
+  try {
+    await directories.ensureFresh(db, { target, login, includeLabs: false, force: false });
+  } catch (error) {
+    throw error instanceof BiotrackError ? toUpstreamFault(error) : error;
+  }
+}
+
+async function loadOwnLicenses(tx: Tx, tenant: Tenant): Promise<ListedLicense[]> {
+  const { ubiKey } = await requireUbi(tx, tenant.id);
+  const directory = await findDirectory(tx, tenant.state, tenant.environment);
+  return directory === undefined ? [] : selectLicensesOfUbi(tx, directory.id, ubiKey);
+}
+
+/** Only where the state's types are known: elsewhere any word is as good as another. */
+function checkLicenseType(biotrack: Biotrack, tenant: Tenant, licenseType: string | null): void {
+  const known = Object.values(biotrack.findState(tenant.state)?.licenseTypes ?? {});
+  if (licenseType === null || known.length === 0 || known.includes(licenseType)) return;
+  throw new Fault('license_type_unknown', "GET /v1/states lists the state's types.", {
+    errors: [{ pointer: '/license_type', detail: 'is not a type of this state' }],
+  });
+}

@@ -1,0 +1,1 @@
+export { useStates } from './routes.js';

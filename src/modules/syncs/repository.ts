@@ -1,0 +1,208 @@
+import { sql } from 'kysely';
+import type { OperatorTx, Tx } from '../../db/database.js';
+import type { FailureReason } from '../../domain/failure-reason.js';
+import type { Strategy } from '../../domain/strategy.js';
+import type { RunStatus, SyncCounts, SyncRows } from '../../domain/sync-run.js';
+import type { PlanWarning } from '../../mapping/index.js';
+
+export const RUN_STEPS = ['queued', 'fetching', 'planning', 'applying', 'done'] as const;
+export type RunStep = (typeof RUN_STEPS)[number];
+
+export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
+
+export interface SyncRun {
+  readonly id: string;
+  readonly status: RunStatus;
+  readonly reason: FailureReason | null;
+  readonly trigger: RunTrigger;
+  readonly mode: 'full' | 'preview';
+  readonly refresh: 'auto' | 'force';
+  readonly strategy: Strategy;
+  readonly counts: SyncCounts | null;
+  readonly rows: SyncRows | null;
+  readonly warnings: readonly PlanWarning[];
+  readonly step: RunStep;
+  readonly directoryVersion: number | null;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly requestedBy: string;
+  readonly requestedAt: Date;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly retryAt: Date | null;
+}
+
+const COLUMNS = [
+  'id',
+  'status',
+  'reason',
+  'trigger',
+  'mode',
+  'refresh',
+  'strategy',
+  'counts',
+  'row_counts as rows',
+  'warnings',
+  'step',
+  'directory_version as directoryVersion',
+  'attempt',
+  'fence',
+  'requested_by as requestedBy',
+  'requested_datetime as requestedAt',
+  'started_datetime as startedAt',
+  'finished_datetime as finishedAt',
+  'retry_datetime as retryAt',
+] as const;
+
+const ACTIVE: RunStatus[] = ['queued', 'running'];
+
+const select = (tx: Tx) => tx.selectFrom('sync_runs').select(COLUMNS).$castTo<SyncRun>();
+
+export const findRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
+  select(tx).where('id', '=', id).executeTakeFirst();
+
+/** The run that writes or is about to. */
+export const findActiveRun = (tx: Tx): Promise<SyncRun | undefined> =>
+  select(tx).where('mode', '=', 'full').where('status', 'in', ACTIVE).executeTakeFirst();
+
+export const findLastRun = (tx: Tx): Promise<SyncRun | undefined> =>
+  select(tx).where('mode', '=', 'full').orderBy('id', 'desc').limit(1).executeTakeFirst();
+
+/** Newest first. */
+export const selectRuns = (tx: Tx, size: number, after: string | undefined): Promise<SyncRun[]> =>
+  select(tx)
+    .$if(after !== undefined, (query) => query.where('id', '<', after as string))
+    .orderBy('id', 'desc')
+    .limit(size + 1)
+    .execute();
+
+export type NewRun = Pick<SyncRun, 'id' | 'trigger' | 'refresh' | 'strategy' | 'requestedBy'>;
+
+/** Inserts a queued run and puts it into the queue, in one transaction: neither without the other. */
+export async function insertRun(
+  tx: Tx,
+  tenantId: string,
+  { id, trigger, refresh, strategy, requestedBy }: NewRun,
+): Promise<void> {
+  await tx
+    .insertInto('sync_runs')
+    .values({
+      tenant_id: tenantId,
+      id,
+      status: 'queued',
+      step: 'queued',
+      mode: 'full',
+      trigger,
+      refresh,
+      strategy,
+      requested_by: requestedBy,
+    })
+    .execute();
+  await enqueueRun(tx, tenantId, id);
+}
+
+export async function enqueueRun(tx: Tx, tenantId: string, id: string): Promise<void> {
+  await sql`select enqueue_sync_run(${tenantId}::uuid, ${id}::uuid)`.execute(tx);
+}
+
+/** How long a worker's silence is believed to be work. */
+export const LEASE_SECONDS = 20;
+
+const leaseEnd = sql<Date>`now() + make_interval(secs => ${LEASE_SECONDS})`;
+
+/** Takes a run that nobody works on; undefined if somebody does, or it has ended. Every taking raises the fence. */
+export const claimRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
+  tx
+    .updateTable('sync_runs')
+    .set((eb) => ({
+      status: 'running',
+      step: 'fetching',
+      attempt: eb('attempt', '+', 1),
+      fence: eb('fence', '+', 1),
+      leased_until_datetime: leaseEnd,
+      started_datetime: eb.fn.coalesce('started_datetime', sql<Date>`now()`),
+    }))
+    .where('id', '=', id)
+    .where((eb) =>
+      eb.or([
+        eb('status', '=', 'queued'),
+        eb.and([eb('status', '=', 'running'), eb('leased_until_datetime', '<', sql<Date>`now()`)]),
+      ]),
+    )
+    .returning(COLUMNS)
+    .$castTo<SyncRun>()
+    .executeTakeFirst();
+
+type Held = Pick<SyncRun, 'id' | 'fence'>;
+
+/** Whoever lost the run to somebody else changes no row here. */
+const updateHeld = (tx: Tx, { id, fence }: Held) =>
+  tx.updateTable('sync_runs').where('id', '=', id).where('fence', '=', fence).where('status', '=', 'running');
+
+/** False: the run was taken over or has ended. */
+export async function renewLease(tx: Tx, run: Held): Promise<boolean> {
+  const result = await updateHeld(tx, run).set({ leased_until_datetime: leaseEnd }).executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+export async function saveStep(tx: Tx, run: Held, step: RunStep): Promise<boolean> {
+  const result = await updateHeld(tx, run).set({ step, leased_until_datetime: leaseEnd }).executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** Gives a run back, to be taken up by another worker at once. */
+export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<void> {
+  const result = await updateHeld(tx, run)
+    .set({ status: 'queued', step: 'queued', leased_until_datetime: null })
+    .executeTakeFirst();
+  if (result.numUpdatedRows > 0n) await enqueueRun(tx, tenantId, run.id);
+}
+
+export interface RunResult {
+  readonly status: RunStatus;
+  readonly reason?: FailureReason;
+  readonly counts?: SyncCounts;
+  readonly rows?: SyncRows;
+  readonly warnings?: readonly PlanWarning[];
+  readonly directoryVersion?: number;
+}
+
+/** Some tell enough; the run's counts hold the number of all. */
+const MAX_WARNINGS_KEPT = 100;
+
+/** False: the run was taken over or has ended, so that this result counts for nothing. */
+export async function finishRun(tx: Tx, run: Held, result: RunResult): Promise<boolean> {
+  const { status, reason, counts, rows, warnings = [], directoryVersion } = result;
+  const updated = await updateHeld(tx, run)
+    .set({
+      status,
+      step: 'done',
+      reason: reason ?? null,
+      counts: counts === undefined ? null : JSON.stringify(counts),
+      row_counts: rows === undefined ? null : JSON.stringify(rows),
+      warnings: JSON.stringify(warnings.slice(0, MAX_WARNINGS_KEPT)),
+      directory_version: directoryVersion ?? null,
+      leased_until_datetime: null,
+      finished_datetime: sql<Date>`clock_timestamp()`,
+    })
+    .executeTakeFirst();
+  return updated.numUpdatedRows > 0n;
+}
+
+/** Runs of all tenants that should be worked on and are not: their worker died, or their job was lost. */
+export const selectAbandonedRuns = (tx: OperatorTx): Promise<{ tenantId: string; id: string }[]> =>
+  tx
+    .selectFrom('sync_runs')
+    .select(['tenant_id as tenantId', 'id'])
+    .where('status', 'in', ACTIVE)
+    .where((eb) =>
+      eb.or([
+        eb('leased_until_datetime', '<', sql<Date>`now()`),
+        eb.and([
+          eb('leased_until_datetime', 'is', null),
+          eb('requested_datetime', '<', sql<Date>`now() - make_interval(secs => ${LEASE_SECONDS})`),
+        ]),
+      ]),
+    )
+    .limit(100)
+    .execute();

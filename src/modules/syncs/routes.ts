@@ -1,0 +1,102 @@
+import type { Db } from '../../db/database.js';
+import { principalOf } from '../../http/auth.js';
+import { operation } from '../../http/operation.js';
+import type { Pager } from '../../http/pages.js';
+import { Body, ItemParams, locationHeader, pageQuery, TenantParams } from '../../http/primitives.js';
+import type { App } from '../../http/server.js';
+import { toReasonDetail } from './reason-details.js';
+import { RUN_STEPS, type SyncRun as SyncRunRow } from './repository.js';
+import { SyncBody, SyncRun, SyncRunPage } from './schema.js';
+import { getSync, listSyncs, startSync } from './service.js';
+
+export interface SyncsDeps {
+  readonly db: Db;
+  readonly pager: Pager;
+  readonly newId: () => string;
+}
+
+export function useSyncs(app: App, { db, pager, newId }: SyncsDeps): void {
+  app.post(
+    '/v1/tenants/:tenant_id/syncs',
+    {
+      schema: operation({
+        id: 'startSync',
+        tag: 'Syncs',
+        summary: 'Bring the companies up to date',
+        description:
+          'Answers at once. If a run is queued or running already, that one is the answer. Needs UBI, preference and a login.',
+        params: TenantParams,
+        body: SyncBody,
+        replies: {
+          202: { description: 'The run; read it until it has ended.', schema: SyncRun, headers: locationHeader },
+        },
+        faults: ['not_found', 'setup_incomplete'],
+      }),
+    },
+    async (request, reply) => {
+      const { params, body } = request;
+      const input = { refresh: body.refresh ?? 'auto', principal: principalOf(request) };
+      const run = await startSync(db, newId, params.tenant_id, input);
+      reply.code(202).header('location', `/v1/tenants/${params.tenant_id}/syncs/${run.id}`);
+      return toSyncRunReply(run);
+    },
+  );
+
+  app.get(
+    '/v1/tenants/:tenant_id/syncs',
+    {
+      schema: operation({
+        id: 'listSyncs',
+        tag: 'Syncs',
+        summary: 'The runs, newest first',
+        params: TenantParams,
+        querystring: Body(pageQuery),
+        replies: { 200: { description: 'A page.', schema: SyncRunPage } },
+        faults: ['not_found', 'invalid_cursor'],
+      }),
+    },
+    async ({ params, query }) => {
+      const path = `/v1/tenants/${params.tenant_id}/syncs`;
+      const page = await listSyncs(db, params.tenant_id, pager.toPageRequest(path, query));
+      return { data: page.items.map(toSyncRunReply), next_page: pager.toNextPage(path, query, page) };
+    },
+  );
+
+  app.get(
+    '/v1/tenants/:tenant_id/syncs/:id',
+    {
+      schema: operation({
+        id: 'getSync',
+        tag: 'Syncs',
+        summary: 'One run: where it stands, or what it did',
+        params: ItemParams,
+        replies: { 200: { description: 'The run.', schema: SyncRun } },
+        faults: ['not_found'],
+      }),
+    },
+    async ({ params }) => toSyncRunReply(await getSync(db, params.tenant_id, params.id)),
+  );
+}
+
+function toSyncRunReply(run: SyncRunRow) {
+  return {
+    id: run.id,
+    status: run.status,
+    reason: run.reason,
+    reason_detail: toReasonDetail(run.reason),
+    trigger: run.trigger,
+    mode: run.mode,
+    refresh: run.refresh,
+    strategy: run.strategy,
+    counts: run.counts,
+    rows: run.rows,
+    warnings: run.warnings.map(({ code, licenseNumber }) => ({ code, license_number: licenseNumber })),
+    progress: { step: run.step, done: RUN_STEPS.indexOf(run.step), total: RUN_STEPS.length - 1 },
+    directory_version: run.directoryVersion,
+    attempt: run.attempt,
+    requested_datetime: run.requestedAt.toISOString(),
+    started_datetime: run.startedAt?.toISOString() ?? null,
+    finished_datetime: run.finishedAt?.toISOString() ?? null,
+    retry_datetime: run.retryAt?.toISOString() ?? null,
+  };
+}

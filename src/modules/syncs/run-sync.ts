@@ -1,0 +1,201 @@
+import { type Biotrack, BiotrackError } from '../../biotrack/index.js';
+import { type Db, type Tx, withTenant } from '../../db/database.js';
+import type { FailureReason } from '../../domain/failure-reason.js';
+import { Fault } from '../../domain/fault.js';
+import { planSync, type SyncPlan } from '../../mapping/index.js';
+import type { Vault } from '../../vault/index.js';
+import { applyPlan, loadSnapshot, noteFirstSync } from '../companies/index.js';
+import { findCreationPreference } from '../creation-preference/index.js';
+import { getUsableCredential, noteVerdict, type UsableCredential } from '../credentials/index.js';
+import { type Directories, holdDirectory, selectListedLicenses } from '../directory/index.js';
+import { inLockedTenant, inTenant } from '../tenants/index.js';
+import { findUbi } from '../ubi/index.js';
+import { keepLease } from './lease.js';
+import { claimRun, finishRun, type RunResult, releaseRun, type SyncRun, saveStep } from './repository.js';
+import { queueRun } from './service.js';
+
+export interface RunSyncDeps {
+  readonly db: Db;
+  readonly biotrack: Biotrack;
+  readonly vault: Vault;
+  readonly directories: Directories;
+  readonly newId: () => string;
+  readonly clock: () => Date;
+  /** Aborted when this process is about to end: the run is handed over. */
+  readonly shutdown: AbortSignal;
+  readonly onFinished: (outcome: RunOutcome) => void;
+}
+
+/** For the log, once a run: the cause is for nobody else. */
+export interface RunOutcome {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly status: RunResult['status'] | 'handed_over';
+  readonly reason: FailureReason | undefined;
+  readonly cause: unknown;
+}
+
+/** A run that is taken up this often and never ends is broken, not unlucky. */
+const MAX_ATTEMPTS = 5;
+
+/** The run was taken over or has ended: nothing that this worker still wants to write counts. */
+class RunLostError extends Error {}
+
+/**
+ * Works on a run until it has ended, if nobody else does. Fetches first, with no transaction open; then plans and
+ * applies in one short transaction that is committed only by whoever still holds the run.
+ * @throws what the database throws: the run is left as it is, and taken over when its lease is over
+ */
+export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string): Promise<void> {
+  const { db, shutdown, onFinished } = deps;
+  const run = await withTenant(db, tenantId, (tx) => claimRun(tx, runId));
+  if (run === undefined) return;
+  const tell = (status: RunOutcome['status'], reason?: FailureReason, cause?: unknown): void =>
+    onFinished({ tenantId, runId, status, reason, cause });
+  const lease = keepLease(db, tenantId, run, shutdown);
+  try {
+    if (run.attempt > MAX_ATTEMPTS) throw new RunFailure('interrupted');
+    const status = await work(deps, tenantId, run, lease.signal);
+    tell(status);
+  } catch (error) {
+    if (error instanceof RunLostError) return;
+    if (shutdown.aborted) {
+      await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run));
+      return tell('handed_over');
+    }
+    if (lease.signal.aborted) return;
+    const { reason, cause } = toFailure(error);
+    await withTenant(db, tenantId, (tx) => finishRun(tx, run, { status: 'failed', reason }));
+    tell('failed', reason, cause);
+  } finally {
+    lease.stop();
+  }
+}
+
+/** An end without a result, with its reason. */
+class RunFailure extends Error {
+  readonly reason: FailureReason;
+
+  constructor(reason: FailureReason, cause?: unknown) {
+    super(reason, { cause });
+    this.reason = reason;
+  }
+}
+
+function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
+  if (error instanceof RunFailure) return { reason: error.reason, cause: error.cause };
+  if (error instanceof BiotrackError) return { reason: error.reason, cause: error };
+  if (error instanceof Fault && error.code === 'credential_unreadable')
+    return { reason: 'credential_unreadable', cause: error };
+  if (error instanceof Fault && error.code === 'setup_incomplete')
+    return { reason: 'credentials_missing', cause: undefined };
+  return { reason: 'internal', cause: error };
+}
+
+async function work(
+  deps: RunSyncDeps,
+  tenantId: string,
+  run: SyncRun,
+  signal: AbortSignal,
+): Promise<RunResult['status']> {
+  const { db, directories } = deps;
+  const usable = await getUsableCredential(db, deps, tenantId);
+  const preference = await inTenant(db, tenantId, (tx) => findCreationPreference(tx));
+  const target = { state: usable.tenant.state, environment: usable.tenant.environment };
+  try {
+    await directories.ensureFresh(db, {
+      target,
+      login: usable.login,
+      includeLabs: preference?.includeLabs ?? false,
+      force: run.refresh === 'force',
+      signal,
+    });
+  } catch (error) {
+    await noteRefusal(db, tenantId, usable, error);
+    throw error;
+  }
+  await step(db, tenantId, run, 'planning');
+  return inLockedTenant(db, tenantId, (tx) => planAndApply(deps, tx, tenantId, run, usable));
+}
+
+/** All or nothing: what the plan says, the run's result, and the change rows. */
+async function planAndApply(
+  { newId, clock }: RunSyncDeps,
+  tx: Tx,
+  tenantId: string,
+  run: SyncRun,
+  { tenant: before, login }: UsableCredential,
+): Promise<RunResult['status']> {
+  const ubi = await findUbi(tx);
+  const preference = await findCreationPreference(tx);
+  if (ubi === undefined || preference === undefined) throw new RunFailure('superseded');
+  if (preference.strategy !== run.strategy || ubi.ubiKey !== login.ubi) {
+    await finish(tx, run, { status: 'superseded', reason: 'superseded' });
+    await queueRun(tx, newId, tenantId, {
+      trigger: 'superseded',
+      refresh: run.refresh,
+      strategy: preference.strategy,
+      requestedBy: run.requestedBy,
+    });
+    return 'superseded';
+  }
+  const directory = await holdDirectory(tx, before.state, before.environment);
+  if (directory === undefined) throw new RunFailure('superseded');
+  const listed = await selectListedLicenses(tx, directory.id);
+  const plan = planSync({
+    listed,
+    snapshot: await loadSnapshot(tx, ubi.ubiKey),
+    strategy: run.strategy,
+    includeLabs: preference.includeLabs,
+    at: clock().toISOString(),
+    newId,
+  });
+  await applyPlan(tx, tenantId, plan, { actor: run.requestedBy, runId: run.id });
+  await noteFirstSync(tx);
+  const status = toStatus(plan);
+  await finish(tx, run, {
+    status,
+    counts: plan.counts,
+    rows: {
+      fetched: listed.length + directory.duplicateRows + directory.skippedRows,
+      used: listed.length - plan.filtered,
+      filtered: plan.filtered,
+      duplicate: directory.duplicateRows,
+      skipped: directory.skippedRows,
+    },
+    warnings: plan.warnings,
+    directoryVersion: directory.version,
+  });
+  return status;
+}
+
+const toStatus = ({ warnings, conflicts }: SyncPlan): 'succeeded' | 'succeeded_with_warnings' =>
+  warnings.length + conflicts.length === 0 ? 'succeeded' : 'succeeded_with_warnings';
+
+async function finish(tx: Tx, run: SyncRun, result: RunResult): Promise<void> {
+  if (!(await finishRun(tx, run, result))) throw new RunLostError();
+}
+
+async function step(db: Db, tenantId: string, run: SyncRun, name: 'planning'): Promise<void> {
+  const held = await withTenant(db, tenantId, (tx) => saveStep(tx, run, name));
+  if (!held) throw new RunLostError();
+}
+
+/** A refused login is kept, so that no machine tries it again. Trouble at BioTrack changes no credential. */
+async function noteRefusal(
+  db: Db,
+  tenantId: string,
+  { credential, login }: UsableCredential,
+  error: unknown,
+): Promise<void> {
+  if (!(error instanceof BiotrackError)) return;
+  const verdicts = {
+    credentials_rejected: { kind: 'rejected' },
+    ubi_rejected: { kind: 'ubi_rejected' },
+    privilege_missing: { kind: 'privilege_missing', privilege: error.privilege ?? '' },
+  } as const;
+  const { reason } = error;
+  if (!(reason in verdicts)) return;
+  const verdict = verdicts[reason as keyof typeof verdicts];
+  await withTenant(db, tenantId, (tx) => noteVerdict(tx, credential, login.ubi, verdict));
+}

@@ -1,0 +1,56 @@
+import type { Db, Tx } from '../../db/database.js';
+import { Fault, notFound } from '../../domain/fault.js';
+import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
+import { type Principal, toActor } from '../../domain/principal.js';
+import { requireCreationPreference } from '../creation-preference/index.js';
+import { requireUsableCredential } from '../credentials/index.js';
+import { inLockedTenant, inTenant } from '../tenants/index.js';
+import { requireUbi } from '../ubi/index.js';
+import { findActiveRun, findRun, insertRun, type RunTrigger, type SyncRun, selectRuns } from './repository.js';
+
+export interface StartSyncInput {
+  readonly refresh: SyncRun['refresh'];
+  readonly principal: Principal;
+}
+
+/** Starts a run, or joins the one that is queued or running: a tenant has one writing run at a time. */
+export const startSync = (
+  db: Db,
+  newId: () => string,
+  tenantId: string,
+  { refresh, principal }: StartSyncInput,
+): Promise<SyncRun> =>
+  inLockedTenant(db, tenantId, async (tx) => {
+    await requireUbi(tx, tenantId);
+    const { strategy } = await requireCreationPreference(tx, tenantId);
+    await requireUsableCredential(tx, tenantId);
+    return queueRun(tx, newId, tenantId, { trigger: 'request', refresh, strategy, requestedBy: toActor(principal) });
+  });
+
+export interface RunRequest {
+  readonly trigger: RunTrigger;
+  readonly refresh: SyncRun['refresh'];
+  readonly strategy: SyncRun['strategy'];
+  readonly requestedBy: string;
+}
+
+/** The tenant must be locked: that is what keeps two requests from both finding no active run. */
+export async function queueRun(tx: Tx, newId: () => string, tenantId: string, request: RunRequest): Promise<SyncRun> {
+  const active = await findActiveRun(tx);
+  if (active !== undefined) return active;
+  const id = newId();
+  await insertRun(tx, tenantId, { id, ...request });
+  const run = await findRun(tx, id);
+  if (run === undefined) throw new Fault('internal', 'The run that was just made is gone.');
+  return run;
+}
+
+export const getSync = (db: Db, tenantId: string, id: string): Promise<SyncRun> =>
+  inTenant(db, tenantId, async (tx) => {
+    const run = await findRun(tx, id);
+    if (run === undefined) throw notFound('sync run');
+    return run;
+  });
+
+export const listSyncs = (db: Db, tenantId: string, { size, after }: PageRequest): Promise<PageOf<SyncRun>> =>
+  inTenant(db, tenantId, async (tx) => toPage(await selectRuns(tx, size, after), size));

@@ -1,0 +1,74 @@
+import type { OperatorTx, Tx } from '../../db/database.js';
+import type { Environment } from '../../domain/environment.js';
+
+export interface Tenant {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly environment: Environment;
+  readonly firstSyncedAt: Date | null;
+  readonly version: number;
+  readonly insertedAt: Date;
+  readonly updatedAt: Date;
+}
+
+const COLUMNS = [
+  'tenant_id as id',
+  'name',
+  'state',
+  'environment',
+  'first_synced_datetime as firstSyncedAt',
+  'version',
+  'inserted_datetime as insertedAt',
+  'updated_datetime as updatedAt',
+] as const;
+
+export const findTenant = (tx: Tx): Promise<Tenant | undefined> =>
+  tx.selectFrom('tenants').select(COLUMNS).executeTakeFirst();
+
+/** The same, and nobody else changes the tenant until the transaction ends. Its rows may still be referred to. */
+export const lockTenantRow = (tx: Tx): Promise<Tenant | undefined> =>
+  tx.selectFrom('tenants').select(COLUMNS).forNoKeyUpdate().executeTakeFirst();
+
+/** Undefined if another request inserted it first. */
+export function insertTenant(
+  tx: Tx,
+  tenant: Pick<Tenant, 'id' | 'name' | 'state' | 'environment'>,
+): Promise<Tenant | undefined> {
+  const { id, ...rest } = tenant;
+  return tx
+    .insertInto('tenants')
+    .values({ tenant_id: id, ...rest })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning(COLUMNS)
+    .executeTakeFirst();
+}
+
+export const updateTenant = (tx: Tx, tenant: Pick<Tenant, 'name' | 'state' | 'environment'>): Promise<Tenant> =>
+  tx
+    .updateTable('tenants')
+    .set((eb) => ({ ...tenant, version: eb('version', '+', 1), updated_datetime: eb.fn('now') }))
+    .returning(COLUMNS)
+    .executeTakeFirstOrThrow();
+
+export async function removeTenant(tx: Tx): Promise<void> {
+  await tx.deleteFrom('tenants').execute();
+}
+
+/** In the order of ids; one more than `size` tells that there is another page. */
+export const selectTenants = (tx: OperatorTx, size: number, after: string | undefined): Promise<Tenant[]> =>
+  tx
+    .selectFrom('tenants')
+    .select(COLUMNS)
+    .$if(after !== undefined, (query) => query.where('tenant_id', '>', after as string))
+    .orderBy('tenant_id')
+    .limit(size + 1)
+    .execute();
+
+/** Lists of this tenant look different from now on. */
+export async function raiseRevision(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('tenants')
+    .set((eb) => ({ revision: eb('revision', '+', 1) }))
+    .execute();
+}

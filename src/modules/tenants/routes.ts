@@ -1,0 +1,112 @@
+import type { Biotrack } from '../../biotrack/index.js';
+import type { Db } from '../../db/database.js';
+import { operation } from '../../http/operation.js';
+import type { Pager } from '../../http/pages.js';
+import { sendEtag, toPrecondition } from '../../http/preconditions.js';
+import { Body, etagHeader, ifMatchHeader, pageQuery, putHeaders, TenantParams } from '../../http/primitives.js';
+import type { App } from '../../http/server.js';
+import type { Tenant as TenantRow } from './repository.js';
+import { Tenant, TenantBody, TenantPage } from './schema.js';
+import { deleteTenant, getTenant, listTenants, putTenant } from './service.js';
+
+export interface TenantsDeps {
+  readonly db: Db;
+  readonly biotrack: Biotrack;
+  readonly pager: Pager;
+}
+
+export function useTenants(app: App, { db, biotrack, pager }: TenantsDeps): void {
+  app.get(
+    '/v1/tenants',
+    {
+      schema: operation({
+        id: 'listTenants',
+        tag: 'Tenants',
+        summary: 'All tenants',
+        querystring: Body(pageQuery),
+        replies: { 200: { description: 'A page, in the order of ids.', schema: TenantPage } },
+        faults: ['invalid_cursor'],
+      }),
+    },
+    async ({ query }) => {
+      const page = await listTenants(db, pager.toPageRequest('/v1/tenants', query));
+      return { data: page.items.map(toTenantReply), next_page: pager.toNextPage('/v1/tenants', query, page) };
+    },
+  );
+
+  app.put(
+    '/v1/tenants/:tenant_id',
+    {
+      schema: operation({
+        id: 'putTenant',
+        tag: 'Tenants',
+        summary: 'Create or change a tenant',
+        description: 'The caller chooses the id, so that saying it twice makes one tenant.',
+        params: TenantParams,
+        headers: putHeaders,
+        body: TenantBody,
+        replies: {
+          200: { description: 'Changed.', schema: Tenant, headers: etagHeader },
+          201: { description: 'Created.', schema: Tenant, headers: etagHeader },
+        },
+        faults: ['unknown_state', 'fixed_after_first_sync', 'precondition_failed', 'precondition_required'],
+      }),
+    },
+    async (request, reply) => {
+      const { params, body } = request;
+      const result = await putTenant(db, biotrack, params.tenant_id, body, toPrecondition(request));
+      sendEtag(reply, result.tenant.version).code(result.created ? 201 : 200);
+      return toTenantReply(result.tenant);
+    },
+  );
+
+  app.get(
+    '/v1/tenants/:tenant_id',
+    {
+      schema: operation({
+        id: 'getTenant',
+        tag: 'Tenants',
+        summary: 'One tenant',
+        params: TenantParams,
+        replies: { 200: { description: 'The tenant.', schema: Tenant, headers: etagHeader } },
+        faults: ['not_found'],
+      }),
+    },
+    async ({ params }, reply) => {
+      const tenant = await getTenant(db, params.tenant_id);
+      sendEtag(reply, tenant.version);
+      return toTenantReply(tenant);
+    },
+  );
+
+  app.delete(
+    '/v1/tenants/:tenant_id',
+    {
+      schema: operation({
+        id: 'deleteTenant',
+        tag: 'Tenants',
+        summary: 'Delete a tenant with everything it has',
+        description: 'Its secrets, companies and history are gone at once and cannot be brought back.',
+        params: TenantParams,
+        headers: ifMatchHeader,
+        replies: { 204: { description: 'Gone.' } },
+        faults: ['not_found', 'precondition_failed', 'precondition_required'],
+      }),
+    },
+    async (request, reply) => {
+      await deleteTenant(db, request.params.tenant_id, toPrecondition(request));
+      return reply.code(204).send();
+    },
+  );
+}
+
+function toTenantReply({ id, name, state, environment, insertedAt, updatedAt }: TenantRow) {
+  return {
+    id,
+    name,
+    state,
+    environment,
+    inserted_datetime: insertedAt.toISOString(),
+    updated_datetime: updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,29 @@
+import { ENVIRONMENTS } from '../../domain/environment.js';
+import { Body, Datetime, Named, OneOf, Page, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
+
+const stateCode = { description: 'The code of a state from `GET /v1/states`.', examples: ['NM'] };
+
+export const TenantBody = Body(
+  {
+    name: Text(200, { description: 'For people; it identifies nothing.', examples: ['Example Mesa Farms'] }),
+    state: Text(8, stateCode),
+    environment: OneOf(ENVIRONMENTS, {
+      description: "Which of the state's two data sets. Fixed after the first sync.",
+    }),
+  },
+  { examples: [{ name: 'Example Mesa Farms', state: 'NM', environment: 'training' }] },
+);
+
+export const Tenant = Named(
+  'Tenant',
+  Reply({
+    id: Uuid(),
+    name: Shown({ examples: ['Example Mesa Farms'] }),
+    state: Shown(stateCode),
+    environment: OneOf(ENVIRONMENTS),
+    inserted_datetime: Datetime(),
+    updated_datetime: Datetime(),
+  }),
+);
+
+export const TenantPage = Page('TenantPage', Tenant);

@@ -1,0 +1,95 @@
+import type { Biotrack } from '../../biotrack/index.js';
+import { type Db, type Tx, withOperator, withTenant } from '../../db/database.js';
+import { Fault, notFound } from '../../domain/fault.js';
+import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
+import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
+import {
+  findTenant,
+  insertTenant,
+  lockTenantRow,
+  removeTenant,
+  selectTenants,
+  type Tenant,
+  updateTenant,
+} from './repository.js';
+
+/** A transaction of a tenant that exists: 404 otherwise. */
+export const inTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenant: Tenant) => Promise<T>): Promise<T> =>
+  withTenant(db, tenantId, async (tx) => {
+    const tenant = await findTenant(tx);
+    if (tenant === undefined) throw notFound('tenant');
+    return work(tx, tenant);
+  });
+
+/** The same, and alone: every change of a tenant's set-up and companies waits for the one before it. */
+export const inLockedTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenant: Tenant) => Promise<T>): Promise<T> =>
+  withTenant(db, tenantId, async (tx) => {
+    const tenant = await lockTenantRow(tx);
+    if (tenant === undefined) throw notFound('tenant');
+    return work(tx, tenant);
+  });
+
+export interface TenantInput {
+  readonly name: string;
+  readonly state: string;
+  readonly environment: Tenant['environment'];
+}
+
+export interface PutTenantResult {
+  readonly tenant: Tenant;
+  readonly created: boolean;
+}
+
+/** Creates the tenant, or changes it; state and environment are fixed once companies were made from them. */
+export function putTenant(
+  db: Db,
+  biotrack: Pick<Biotrack, 'findState'>,
+  tenantId: string,
+  input: TenantInput,
+  precondition: Precondition,
+): Promise<PutTenantResult> {
+  return withTenant(db, tenantId, async (tx) => {
+    const present = await lockTenantRow(tx);
+    checkPrecondition(precondition, present?.version);
+    checkState(biotrack, input);
+    if (present === undefined) {
+      const tenant = await insertTenant(tx, { id: tenantId, ...input });
+      if (tenant === undefined) throw new Fault('precondition_failed', 'Somebody else created it a moment ago.');
+      return { tenant, created: true };
+    }
+    const moves = present.state !== input.state || present.environment !== input.environment;
+    if (moves && present.firstSyncedAt !== null) {
+      throw new Fault(
+        'fixed_after_first_sync',
+        'The companies come from this state and environment. Use another tenant.',
+      );
+    }
+    return { tenant: await updateTenant(tx, input), created: false };
+  });
+}
+
+function checkState(biotrack: Pick<Biotrack, 'findState'>, { state, environment }: TenantInput): void {
+  const known = biotrack.findState(state);
+  if (known === undefined) {
+    throw new Fault('unknown_state', 'GET /v1/states lists the states.', {
+      errors: [{ pointer: '/state', detail: 'is not a state of this deployment' }],
+    });
+  }
+  if (known.environments[environment] !== undefined) return;
+  throw new Fault('unknown_state', `${known.name} has no such environment here; GET /v1/states lists what it has.`, {
+    errors: [{ pointer: '/environment', detail: 'is not configured for this state' }],
+  });
+}
+
+export const getTenant = (db: Db, tenantId: string): Promise<Tenant> =>
+  inTenant(db, tenantId, async (_tx, tenant) => tenant);
+
+export const listTenants = (db: Db, { size, after }: PageRequest): Promise<PageOf<Tenant>> =>
+  withOperator(db, async (tx) => toPage(await selectTenants(tx, size, after), size));
+
+/** Takes the tenant away with all that it has, its secrets first of all. */
+export const deleteTenant = (db: Db, tenantId: string, precondition: Precondition): Promise<void> =>
+  inLockedTenant(db, tenantId, async (tx, tenant) => {
+    checkPrecondition(precondition, tenant.version);
+    await removeTenant(tx);
+  });

@@ -1,0 +1,3 @@
+export { findUbi, type Ubi } from './repository.js';
+export { useUbi } from './routes.js';
+export { noteUbiVerdict, requireUbi } from './service.js';

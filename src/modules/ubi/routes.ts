@@ -1,0 +1,62 @@
+import type { Db } from '../../db/database.js';
+import { operation } from '../../http/operation.js';
+import { sendEtag, toPrecondition } from '../../http/preconditions.js';
+import { etagHeader, putHeaders, TenantParams } from '../../http/primitives.js';
+import type { App } from '../../http/server.js';
+import type { Ubi as UbiRow } from './repository.js';
+import { Ubi, UbiBody } from './schema.js';
+import { getUbi, putUbi } from './service.js';
+
+export function useUbi(app: App, { db }: { readonly db: Db }): void {
+  app.get(
+    '/v1/tenants/:tenant_id/ubi',
+    {
+      schema: operation({
+        id: 'getUbi',
+        tag: 'Set-up',
+        summary: "Step 1: the company's UBI",
+        params: TenantParams,
+        replies: { 200: { description: 'The UBI.', schema: Ubi, headers: etagHeader } },
+        faults: ['not_found'],
+      }),
+    },
+    async ({ params }, reply) => {
+      const ubi = await getUbi(db, params.tenant_id);
+      sendEtag(reply, ubi.version);
+      return toUbiReply(ubi);
+    },
+  );
+
+  app.put(
+    '/v1/tenants/:tenant_id/ubi',
+    {
+      schema: operation({
+        id: 'putUbi',
+        tag: 'Set-up',
+        summary: "Step 1: set the company's UBI",
+        params: TenantParams,
+        headers: putHeaders,
+        body: UbiBody,
+        replies: {
+          200: { description: 'Changed.', schema: Ubi, headers: etagHeader },
+          201: { description: 'Set for the first time.', schema: Ubi, headers: etagHeader },
+        },
+        faults: ['not_found', 'confirmation_required', 'precondition_failed', 'precondition_required'],
+      }),
+    },
+    async (request, reply) => {
+      const { params, body } = request;
+      const input = { ubi: body.ubi, confirmed: body.confirm === 'change_ubi' };
+      const { ubi, created } = await putUbi(db, params.tenant_id, input, toPrecondition(request));
+      sendEtag(reply, ubi.version).code(created ? 201 : 200);
+      return toUbiReply(ubi);
+    },
+  );
+}
+
+const toUbiReply = ({ ubi, status, insertedAt, updatedAt }: UbiRow) => ({
+  ubi,
+  status,
+  inserted_datetime: insertedAt.toISOString(),
+  updated_datetime: updatedAt.toISOString(),
+});

@@ -1,0 +1,169 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pino, { type Logger } from 'pino';
+import { DEFAULT_STATES, parseStates, StatesFileError } from './biotrack/index.js';
+import { type Config, ConfigError, type readEnv } from './config.js';
+import { withTenant } from './db/database.js';
+import { listPendingMigrations, migrate } from './db/migrate.js';
+import { Secret } from './domain/secret.js';
+import {
+  findFreePort,
+  findLocalFile,
+  LOCAL_STATE,
+  type Local,
+  type LocalFile,
+  saveLocalFile,
+  startLocal,
+  toBanner,
+} from './local/index.js';
+import { authenticateApiKey, createApiKey } from './modules/api-keys/index.js';
+import { type Service, startService } from './service.js';
+import { createKeysetFile, type Keyset, KeysetError, parseKeyset } from './vault/index.js';
+
+export const MIGRATIONS = new URL('../migrations/', import.meta.url);
+
+type Environment = ReturnType<typeof readEnv>;
+
+/** Something that runs until it is stopped. */
+export interface Running {
+  stop(): Promise<void>;
+}
+
+/** Starts the service as the environment says: against the given database, or in local mode with one of its own. */
+export async function serve(environment: Environment, say: (line: string) => void): Promise<Running> {
+  const { databaseUrl, databaseDirectUrl } = environment.secrets;
+  if (databaseUrl === undefined || databaseDirectUrl === undefined) return serveLocally(environment.config, say);
+  return serveConfigured(environment.config, databaseUrl, databaseDirectUrl);
+}
+
+async function serveConfigured(config: Config, databaseUrl: Secret, databaseDirectUrl: Secret): Promise<Running> {
+  const keyset = await readKeyset(config);
+  const states = await readStates(config);
+  await refuseOldSchema(databaseDirectUrl);
+  const publicUrl = (config.publicUrl ?? `http://${toHost(config.host)}:${config.port}`).replace(/\/$/, '');
+  const logger = createLogger(config);
+  return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, logger });
+}
+
+/** Migrating is a step of its own where several processes share a database: `npm run migrate`. */
+async function refuseOldSchema(url: Secret): Promise<void> {
+  let pending: readonly string[];
+  try {
+    pending = await listPendingMigrations({ url: url.reveal(), folder: MIGRATIONS });
+  } catch (cause) {
+    throw new ConfigError('DATABASE_URL: the database cannot be used', { cause });
+  }
+  if (pending.length === 0) return;
+  throw new ConfigError(`DATABASE_URL: the database lacks ${pending.length} migrations; run "npm run migrate" first`);
+}
+
+async function serveLocally(config: Config, say: (line: string) => void): Promise<Running> {
+  const { dataDir, host } = config;
+  const local = await startLocal({ dataDir, say, createKeysetFile: () => createKeysetFile('local') });
+  try {
+    await migrate({ url: local.databaseUrl, folder: MIGRATIONS });
+    const port = config.port === 0 ? await findFreePort(host) : config.port;
+    const publicUrl = (config.publicUrl ?? `http://${toHost(host)}:${port}`).replace(/\/$/, '');
+    const url = new Secret(local.databaseUrl);
+    const logFile = join(dataDir, 'service.log');
+    const service = await startService({
+      config: { ...config, port },
+      publicUrl,
+      databaseUrl: url,
+      databaseDirectUrl: url,
+      states: config.statesFile === undefined ? parseStates(local.states) : await readStates(config),
+      keyset: config.vaultKeysetFile === undefined ? parseKeyset(local.keysetFile) : await readKeyset(config),
+      // The terminal is for people here.
+      logger: pino({ level: config.logLevel }, pino.destination({ dest: logFile, mkdir: true, sync: true })),
+    });
+    const file = await describeLocal(config, publicUrl, local, service);
+    say(toBanner(file, await saveLocalFile(dataDir, file), logFile));
+    return {
+      async stop() {
+        await service.stop();
+        await local.stop();
+      },
+    };
+  } catch (error) {
+    await local.stop();
+    throw error;
+  }
+}
+
+/** Makes sure of an operator's key and the demo tenant, both kept over restarts. */
+async function describeLocal(config: Config, baseUrl: string, local: Local, service: Service): Promise<LocalFile> {
+  const before = await findLocalFile(config.dataDir);
+  const demo = {
+    tenant_id: before?.demo?.tenant_id ?? service.newId(),
+    state: LOCAL_STATE,
+    environment: 'production' as const,
+    ...local.simulator.demo,
+  };
+  await withTenant(service.db, demo.tenant_id, (tx) =>
+    tx
+      .insertInto('tenants')
+      .values({ tenant_id: demo.tenant_id, name: 'Demo', state: demo.state, environment: demo.environment })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute(),
+  );
+  return {
+    base_url: baseUrl,
+    docs_url: `${baseUrl}/docs`,
+    operator_api_key: await ensureOperatorKey(service, before?.operator_api_key),
+    simulator_url: local.simulator.url,
+    simulator_control_url: local.simulator.controlUrl,
+    demo,
+  };
+}
+
+async function ensureOperatorKey({ db, newId }: Service, known: string | undefined): Promise<string> {
+  if (known !== undefined && (await authenticateApiKey(db, known)) !== undefined) return known;
+  const { secret } = await createApiKey(db, newId, {
+    description: 'local mode',
+    role: 'operator',
+    tenantId: undefined,
+  });
+  return secret.reveal();
+}
+
+function createLogger({ logLevel }: Config): Logger {
+  return pino({
+    level: logLevel,
+    // The last net: what is secret lives in a class that does not print.
+    redact: ['*.password', '*.authorization', 'req.headers.authorization'],
+  });
+}
+
+async function readKeyset({ vaultKeysetFile }: Config): Promise<Keyset> {
+  if (vaultKeysetFile === undefined) throw new ConfigError('VAULT_KEYSET_FILE is required when DATABASE_URL is set');
+  const text = await readConfigured('VAULT_KEYSET_FILE', vaultKeysetFile);
+  try {
+    return parseKeyset(text);
+  } catch (error) {
+    if (error instanceof KeysetError) throw new ConfigError(`VAULT_KEYSET_FILE: ${error.message}`);
+    throw error;
+  }
+}
+
+async function readStates({ statesFile }: Config): Promise<ReturnType<typeof parseStates>> {
+  if (statesFile === undefined) return DEFAULT_STATES;
+  const text = await readConfigured('BIOTRACK_STATES_FILE', statesFile);
+  try {
+    return parseStates(JSON.parse(text));
+  } catch (error) {
+    if (error instanceof StatesFileError) throw new ConfigError(`BIOTRACK_STATES_FILE: ${error.message}`);
+    if (error instanceof SyntaxError) throw new ConfigError('BIOTRACK_STATES_FILE: the file is not JSON');
+    throw error;
+  }
+}
+
+async function readConfigured(name: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    throw new ConfigError(`${name}: the file cannot be read`);
+  }
+}
+
+/** An IPv6 address stands in brackets in a URL. */
+const toHost = (host: string): string => (host.includes(':') ? `[${host}]` : host);

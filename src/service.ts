@@ -1,0 +1,108 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { v7 as uuidv7 } from 'uuid';
+import { buildApp } from './app.js';
+import { type BiotrackState, createBiotrack } from './biotrack/index.js';
+import type { Config } from './config.js';
+import { closeDatabase, type Db, openDatabase } from './db/database.js';
+import type { Secret } from './domain/secret.js';
+import type { App } from './http/server.js';
+import { startWorker, type Worker } from './jobs/index.js';
+import { createDirectories } from './modules/directory/index.js';
+import { type RunOutcome, type RunSyncDeps, runSync, sweepAbandonedRuns } from './modules/syncs/index.js';
+import { createVault, type Keyset } from './vault/index.js';
+
+export interface ServiceOptions {
+  readonly config: Pick<Config, 'host' | 'port' | 'databasePoolSize' | 'role' | 'directoryMaxAgeSeconds'>;
+  readonly publicUrl: string;
+  readonly databaseUrl: Secret;
+  /** A session connection. */
+  readonly databaseDirectUrl: Secret;
+  readonly states: readonly BiotrackState[];
+  readonly keyset: Keyset;
+  readonly logger: FastifyBaseLogger;
+}
+
+/** The running service: the API, the worker, or both, against a migrated database. */
+export interface Service {
+  readonly db: Db;
+  readonly newId: () => string;
+  /** Ends in order: requests in flight are answered, the run at hand is handed over. */
+  stop(): Promise<void>;
+}
+
+/** Runs that wait for BioTrack cost little; the one that plans takes the processor. */
+const WORKER_CONCURRENCY = 4;
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { config, logger } = options;
+  const db = openDatabase({
+    url: options.databaseUrl.reveal(),
+    poolSize: config.databasePoolSize,
+    applicationName: 'biotrack-connect',
+    onConnectionError: (error) => logger.warn({ event: 'database.connection_lost', err: error }),
+  });
+  const biotrack = createBiotrack({ states: options.states });
+  const vault = createVault(options.keyset);
+  const directories = createDirectories({ biotrack, maxAgeSeconds: config.directoryMaxAgeSeconds });
+  const shutdown = new AbortController();
+  const ports = { db, biotrack, vault, directories, newId: uuidv7 };
+
+  let app: App | undefined;
+  let worker: Worker | undefined;
+  if (config.role !== 'worker') {
+    app = await buildApp({ ...ports, logger, publicUrl: options.publicUrl });
+    await app.listen({ host: config.host, port: config.port });
+  }
+  if (config.role !== 'api') {
+    worker = await startRunWorker(options, { ...ports, shutdown: shutdown.signal });
+  }
+  logger.info({
+    event: 'service.started',
+    role: config.role,
+    'http.url': app === undefined ? null : options.publicUrl,
+  });
+
+  return {
+    db,
+    newId: uuidv7,
+    async stop() {
+      await app?.close();
+      shutdown.abort(new Error('this process is ending'));
+      await worker?.stop();
+      await biotrack.close();
+      await closeDatabase(db);
+      logger.info({ event: 'service.stopped' });
+    },
+  };
+}
+
+function startRunWorker(
+  { databaseDirectUrl, logger }: ServiceOptions,
+  ports: Omit<RunSyncDeps, 'clock' | 'onFinished'>,
+): Promise<Worker> {
+  const deps: RunSyncDeps = { ...ports, clock: () => new Date(), onFinished: (outcome) => logOutcome(logger, outcome) };
+  return startWorker({
+    url: databaseDirectUrl.reveal(),
+    concurrency: WORKER_CONCURRENCY,
+    tasks: { run_sync: ({ tenantId, runId }) => runSync(deps, tenantId, runId) },
+    sweep: async () => {
+      const count = await sweepAbandonedRuns(ports.db);
+      if (count > 0) logger.warn({ event: 'runs.put_back', count });
+    },
+    onError: (error) => logger.error({ event: 'worker.failed', err: error }),
+  });
+}
+
+function logOutcome(logger: FastifyBaseLogger, { tenantId, runId, status, reason, cause }: RunOutcome): void {
+  const entry = {
+    event: 'run.finished',
+    'tenant.id': tenantId,
+    'run.id': runId,
+    'run.status': status,
+    'run.reason': reason ?? null,
+  };
+  // An unexpected error is ours to mend; what BioTrack did is its own affair, and its text may hold anything.
+  if (reason === 'internal') logger.error({ ...entry, err: cause });
+  else if (status === 'failed') logger.warn(entry);
+  else logger.info(entry);
+}

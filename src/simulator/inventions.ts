@@ -1,0 +1,139 @@
+import type { Profile } from './profiles.js';
+import type { Random } from './random.js';
+
+/** Invented trade names and addresses. None is a real business; the quirks in them are real. */
+
+const FIRST = [
+  'HIGH DESERT',
+  'MESA',
+  'GREEN VALLEY',
+  'ENCHANTED',
+  'SANDIA',
+  'RIO GRANDE',
+  'TURQUOISE',
+  'COYOTE',
+  'PIÑON',
+  'SUNSET',
+  'BLUE CORN',
+  'ROADRUNNER',
+  'CHILE',
+  'YUCCA',
+  'ADOBE',
+  'ZIA',
+  'CANYON',
+  'JUNIPER',
+  'COTTONWOOD',
+  'SILVER',
+  'OLD TOWN',
+  'NORTH STAR',
+  'DESERT ROSE',
+  'LUNA',
+  'EVERGREEN',
+  'HARVEST',
+  'SAGE',
+  'PRAIRIE',
+  'COPPER',
+  'MOONLIGHT',
+  'GOLDEN',
+  'WILD',
+] as const;
+const SECOND = [
+  'FARMS',
+  'GARDENS',
+  'ORGANICS',
+  'BOTANICALS',
+  'WELLNESS',
+  'CULTIVATION',
+  'EXTRACTS',
+  'REMEDIES',
+  'PROVISIONS',
+  'HERBALS',
+  'CANNABIS',
+  'DISPENSARY',
+  'GROWERS',
+  'COLLECTIVE',
+  'LEAF',
+  'HOLDINGS',
+  'ALTERNATIVES',
+  'CONSUMABLES',
+  'GENETICS',
+  'TRADING',
+] as const;
+const ENDING = ['', '', '', ' LLC', ' INC', ' INC.', ', LLC', ' CO'] as const;
+export const ODD_NAMES = [
+  'GRAM & CO',
+  "MAMA'S GARDEN",
+  'THE "ORIGINAL" LEAF',
+  'Café Verde',
+  'Señor Sage',
+  'A & B GROWERS, LLC',
+  "O'BRIEN FARMS",
+  'Naïve Nectar',
+  'N/A',
+  'TEST',
+  '#1 BUDS',
+  '5/5 FARMS',
+  'Grün & Söhne',
+  'HIGH  &  DRY',
+  'JALAPEN\u0303O GARDENS',
+  'DOLLAR $ LEAF',
+  '100% ORGANIC',
+  'Zen 禅 Farms',
+  'back\\slash growers',
+  'LEAF <LIFE>',
+  '420 🌿 GARDEN',
+] as const;
+const STREETS = [
+  'CENTRAL AVE NW',
+  'MENAUL BLVD NE',
+  'CERRILLOS RD',
+  'MAIN ST',
+  '4TH ST SW',
+  'SAN MATEO BLVD',
+  'HWY 550',
+  'COORS RD',
+  'LOMAS BLVD',
+  'PASEO DEL NORTE',
+  'COUNTY ROAD 12',
+  'UNIVERSITY AVE',
+  'ALAMEDA ST',
+  'VALLEY VIEW DR',
+  'INDUSTRIAL PKWY',
+] as const;
+
+export const inventName = (random: Random): string =>
+  random.chance(0.03) ? random.pick(ODD_NAMES) : `${random.pick(FIRST)} ${random.pick(SECOND)}${random.pick(ENDING)}`;
+
+/** Sites of one chain often carry the chain's name, alone or with what tells them apart. */
+export const inventSiteName = (random: Random, vendorName: string, city: string, number: number): string => {
+  const kind = random.below(10);
+  if (kind < 5) return vendorName;
+  if (kind < 7) return `${vendorName} - ${city}`;
+  if (kind < 9) return `${vendorName} #${number}`;
+  return vendorName.toLowerCase();
+};
+
+export interface InventedAddress {
+  readonly address1: string;
+  readonly address2: string | null;
+  readonly city: string;
+  readonly state: string;
+  readonly zip: string;
+  readonly phone: string;
+}
+
+/** Second lines are empty, "none", or repeated inside the first; spaces come doubled; zips have 5 or 9 digits. */
+export const inventAddress = (random: Random, profile: Profile): InventedAddress => {
+  const [city, zip5] = random.pick(profile.cities);
+  const street = `${random.between(1, 9_999)} ${random.pick(STREETS)}`;
+  const quirk = random.below(20);
+  const suite = `STE ${random.between(1, 40)}`;
+  return {
+    address1: quirk === 0 ? `${street}  ${suite}` : quirk === 1 ? street.replace(' ', '  ') : street,
+    address2: quirk === 0 || quirk === 2 ? suite : quirk === 3 ? 'none' : null,
+    city,
+    state: profile.abbreviation,
+    zip: random.chance(0.4) ? `${zip5}${random.digits(4)}` : zip5,
+    phone: `505555${random.digits(4)}`,
+  };
+};

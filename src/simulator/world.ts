@@ -1,0 +1,95 @@
+import { Clock } from './clock.js';
+import { Counters } from './counters.js';
+import { DataSet } from './data-set.js';
+import { DEMO_USER, LIMITED_USER, SECOND_USER } from './demo.js';
+import type { Call } from './dialect.js';
+import { Faults } from './faults.js';
+import { type GeneratedData, generateData } from './generate.js';
+import { Random } from './random.js';
+import { RequestLog, withoutSecrets } from './request-log.js';
+import { RowWriter } from './row-writer.js';
+import { Sessions } from './sessions.js';
+import type { Settings, Setup } from './settings.js';
+import { PRIVILEGES, type Privilege, type UserKey, Users } from './users.js';
+
+/** Everything that a running simulator remembers. `reset` makes it forget all but its set-up. */
+export class World {
+  readonly setup: Setup;
+  readonly counters = new Counters();
+  readonly log = new RequestLog();
+  readonly faults = new Faults();
+  settings: Settings;
+  clock = new Clock();
+  users = new Users();
+  sessions: Sessions;
+  writer: RowWriter;
+  readonly #generated = new Map<boolean, GeneratedData>();
+  readonly #dataSets = new Map<boolean, DataSet>();
+
+  constructor(setup: Setup) {
+    this.setup = setup;
+    this.settings = { ...setup.settings };
+    this.sessions = new Sessions(this.clock, setup.seed);
+    this.writer = new RowWriter(setup.profile, setup.settings.shapeSeed);
+    this.#addUsers();
+  }
+
+  /** BioTrack facts: `training:1` selects the training data on the same host. Made when first asked for. */
+  dataSet(training: boolean): DataSet {
+    const known = this.#dataSets.get(training);
+    if (known !== undefined) return known;
+    const { profile, seed, dirtyRows, licenses, trainingLicenses } = this.setup;
+    const data =
+      this.#generated.get(training) ??
+      generateData({ profile, seed, dirtyRows, training, licenses: training ? trainingLicenses : licenses });
+    this.#generated.set(training, data);
+    const made = new DataSet(data, Random.of(seed, training ? 'training' : 'production', 'edits'));
+    this.#dataSets.set(training, made);
+    return made;
+  }
+
+  change(settings: Partial<Settings>): void {
+    const isReshaped = settings.shapeSeed !== undefined && settings.shapeSeed !== this.settings.shapeSeed;
+    this.settings = { ...this.settings, ...settings };
+    if (isReshaped) this.writer = new RowWriter(this.setup.profile, this.settings.shapeSeed);
+  }
+
+  /** The actions that this state's BioTrack has at all; any other is refused like a missing privilege. */
+  offers(action: string): action is Privilege {
+    if (action === 'sync_check') return this.settings.offersSyncCheck;
+    if (action === 'sync_third_party_transporter') return this.settings.offersTransporters;
+    return action === 'sync_vendor' || action === 'sync_qa_lab';
+  }
+
+  /** A text that the caller sent, unless it is or holds a secret; null for anything that is no text. */
+  withoutSecrets(value: unknown, call: Call | undefined): string | null {
+    const sent = [call?.password, call?.sessionId];
+    const text = typeof value === 'string' ? value : null;
+    return withoutSecrets(text, sent, (candidate) => this.users.isPassword(candidate));
+  }
+
+  /** Whose login a call is, for the counters. */
+  callerOf(call: Call): UserKey {
+    return { ubi: this.withoutSecrets(call.ubi, call) ?? '', username: this.withoutSecrets(call.username, call) ?? '' };
+  }
+
+  /** The same answers again, from the first one on. */
+  reset(): void {
+    this.change(this.setup.settings);
+    this.clock = new Clock();
+    this.users = new Users();
+    this.sessions = new Sessions(this.clock, this.setup.seed);
+    this.#addUsers();
+    this.#dataSets.clear();
+    this.faults.clear();
+    this.counters.reset();
+    this.log.clear();
+  }
+
+  #addUsers(): void {
+    const all = new Set<Privilege>(PRIVILEGES);
+    this.users.add({ ...DEMO_USER, privileges: all });
+    this.users.add({ ...LIMITED_USER, privileges: new Set(PRIVILEGES.filter((name) => name !== 'sync_vendor')) });
+    this.users.add({ ...SECOND_USER, privileges: all });
+  }
+}

@@ -1,0 +1,3 @@
+/** The door of the vault: sealing and opening what must not be stored in the clear. */
+export { createKeysetFile, type Keyset, KeysetError, parseKeyset } from './keyset.js';
+export { createVault, type SealContext, UnreadableError, type Vault } from './vault.js';

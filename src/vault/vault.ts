@@ -1,0 +1,92 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { Secret } from '../domain/secret.js';
+import type { Keyset } from './keyset.js';
+
+/**
+ * What a sealed text belongs to. It is authenticated with the text, so that a row copied over another one, an old
+ * password put back, or a changed upstream makes the text unreadable instead of sending a password to the wrong place.
+ */
+export interface SealContext {
+  readonly tenantId: string;
+  readonly owner: string;
+  readonly rowId: string;
+  readonly secretVersion: number;
+  /** The upstream's stable id from the states file. */
+  readonly originId: string;
+}
+
+/** A sealed text that cannot be opened: the key is gone, the row was moved, the upstream changed, or bits flipped. */
+export class UnreadableError extends Error {}
+
+export interface Vault {
+  seal(secret: Secret, context: SealContext): Buffer;
+  /** @throws UnreadableError */
+  open(sealed: Buffer, context: SealContext): Secret;
+  /** Keys for another purpose, one for each of the keyset; the first is the one to use, the others are still good. */
+  deriveKeys(purpose: string): readonly [Buffer, ...Buffer[]];
+}
+
+const FORMAT = 1;
+const CIPHER = 'aes-256-gcm';
+const KEY_BYTES = 32;
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+const WRAPPED_BYTES = IV_BYTES + KEY_BYTES + TAG_BYTES;
+
+/**
+ * Envelope encryption: each text has a key of its own, which is sealed with the keyset's first key.
+ * Layout: format (1) · length of key id (1) · key id · sealed text key (12 + 32 + 16) · sealed text (12 + n + 16).
+ */
+export function createVault(keyset: Keyset): Vault {
+  const keys = new Map(keyset.map(({ id, key }) => [id, key]));
+  const [primary, ...others] = keyset;
+  return {
+    seal(secret, context) {
+      const id = Buffer.from(primary.id, 'ascii');
+      const header = Buffer.concat([Buffer.from([FORMAT, id.length]), id]);
+      const aad = toAad(header, context);
+      const textKey = randomBytes(KEY_BYTES);
+      const wrapped = encrypt(primary.key, textKey, aad);
+      return Buffer.concat([header, wrapped, encrypt(textKey, Buffer.from(secret.reveal(), 'utf8'), aad)]);
+    },
+    open(sealed, context) {
+      try {
+        if (sealed[0] !== FORMAT) throw new UnreadableError('unknown format');
+        const header = sealed.subarray(0, 2 + (sealed[1] ?? 0));
+        const key = keys.get(header.subarray(2).toString('ascii'));
+        if (key === undefined) throw new UnreadableError('the key is not in the keyset');
+        const aad = toAad(header, context);
+        const body = sealed.subarray(header.length);
+        const textKey = decrypt(key, body.subarray(0, WRAPPED_BYTES), aad);
+        return new Secret(decrypt(textKey, body.subarray(WRAPPED_BYTES), aad).toString('utf8'));
+      } catch (error) {
+        if (error instanceof UnreadableError) throw error;
+        throw new UnreadableError('the sealed text does not belong here', { cause: error });
+      }
+    },
+    deriveKeys(purpose) {
+      const derive = (key: Buffer): Buffer => Buffer.from(hkdfSync('sha256', key, '', purpose, KEY_BYTES));
+      return [derive(primary.key), ...others.map(({ key }) => derive(key))];
+    },
+  };
+}
+
+/** JSON of an array: no two contexts have the same text. */
+const toAad = (header: Buffer, { tenantId, owner, rowId, secretVersion, originId }: SealContext): Buffer =>
+  Buffer.concat([header, Buffer.from(JSON.stringify([tenantId, owner, rowId, secretVersion, originId]), 'utf8')]);
+
+function encrypt(key: Buffer, text: Buffer, aad: Buffer): Buffer {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(aad);
+  return Buffer.concat([iv, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
+}
+
+function decrypt(key: Buffer, sealed: Buffer, aad: Buffer): Buffer {
+  if (sealed.length < IV_BYTES + TAG_BYTES) throw new UnreadableError('cut short');
+  const iv = sealed.subarray(0, IV_BYTES);
+  const tag = sealed.subarray(sealed.length - TAG_BYTES);
+  const text = sealed.subarray(IV_BYTES, sealed.length - TAG_BYTES);
+  // Without authTagLength Node accepts tags down to 4 bytes.
+  const decipher = createDecipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(aad).setAuthTag(tag);
+  return Buffer.concat([decipher.update(text), decipher.final()]);
+}

@@ -1,0 +1,137 @@
+import type { Readable } from 'node:stream';
+import { inspect } from 'node:util';
+import { Parser, type Result } from 'tap-parser';
+
+export interface Failure {
+  /** The test's names from the outermost to the assertion. */
+  readonly path: string;
+  /** Why, in full, as indented lines. */
+  readonly detail: string;
+}
+
+export interface Skip {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What one test file said. The numbers are of assertions, not of tests. */
+export interface FileReport {
+  readonly name: string;
+  readonly passed: number;
+  readonly failures: readonly Failure[];
+  readonly skips: readonly Skip[];
+  /** What the tests printed on purpose: figures and seeds. */
+  readonly comments: readonly string[];
+  readonly durationMs: number;
+}
+
+interface Tally {
+  passed: number;
+  readonly failures: Failure[];
+  readonly skips: Skip[];
+  readonly comments: string[];
+}
+
+/**
+ * Reads what `tap --reporter=tap` writes, a subtest per file, and judges it more strictly than tap does: a test
+ * without an assertion has failed, and so has a skip or a todo without a reason.
+ */
+export async function readTap(
+  stream: Readable,
+  onFile: (report: FileReport) => void,
+  onOutput: (line: string) => void,
+): Promise<void> {
+  const root = new Parser();
+  let file: { name: string; tally: Tally } | undefined;
+  root.on('child', (child: Parser) => {
+    const tally: Tally = { passed: 0, failures: [], skips: [], comments: [] };
+    file = { name: child.name, tally };
+    collect(child, [], tally);
+  });
+  root.on('assert', (result: Result) => {
+    const { name, tally } = file ?? { name: result.name, tally: { passed: 0, failures: [], skips: [], comments: [] } };
+    file = undefined;
+    judge(result, [], tally, { all: 0, failures: 0 });
+    onFile({ ...tally, name, durationMs: result.time ?? 0 });
+  });
+  root.on('extra', (text: string) => onOutput(text.trim()));
+  root.on('bailout', (reason: string) => {
+    const failures = [{ path: 'bail out', detail: reason }];
+    onFile({ name: 'the run', passed: 0, failures, skips: [], comments: [], durationMs: 0 });
+  });
+  await new Promise<void>((done, fail) => {
+    root.on('complete', () => done());
+    stream.on('error', fail);
+    stream.pipe(root);
+  });
+}
+
+/** Adds up the assertions of one level and of those below. */
+function collect(parser: Parser, path: readonly string[], tally: Tally): void {
+  let inner: { path: readonly string[]; before: Counts } | undefined;
+  parser.on('child', (child: Parser) => {
+    inner = { path: [...path, child.name], before: count(tally) };
+    collect(child, inner.path, tally);
+  });
+  parser.on('assert', (result: Result) => {
+    if (inner === undefined) {
+      add(result, [...path, result.name], tally);
+      return;
+    }
+    // After a subtest comes its own result.
+    const { path: innerPath, before } = inner;
+    inner = undefined;
+    judge(result, innerPath, tally, before);
+  });
+  parser.on('comment', (comment: string) => {
+    const text = comment.trim().replace(/^#\s*/, '');
+    if (text !== '' && !/^(Subtest\b|time=|\{ total:|no tests found)/.test(text)) tally.comments.push(text);
+  });
+}
+
+interface Counts {
+  readonly all: number;
+  readonly failures: number;
+}
+
+const count = ({ passed, failures, skips }: Tally): Counts => ({
+  all: passed + failures.length + skips.length,
+  failures: failures.length,
+});
+
+/** The result of a test that has assertions of its own, which are counted already. */
+function judge(result: Result, path: readonly string[], tally: Tally, before: Counts): void {
+  const after = count(tally);
+  const name = path.join(' > ') || 'the file';
+  if (!result.ok && after.failures === before.failures) {
+    // Every assertion held, and yet: a wrong plan, an exit code, a signal.
+    tally.failures.push({ path: name, detail: describe(result) });
+  } else if (after.all === before.all) {
+    tally.failures.push({ path: name, detail: '  has no assertion' });
+  }
+}
+
+function add(result: Result, path: readonly string[], tally: Tally): void {
+  const name = path.join(' > ');
+  const excuse = result.skip || result.todo;
+  if (excuse === false || excuse === '') {
+    if (result.ok) tally.passed += 1;
+    else tally.failures.push({ path: name, detail: describe(result) });
+  } else if (excuse === true || excuse.trim() === '') {
+    tally.failures.push({ path: name, detail: '  is skipped without a reason' });
+  } else {
+    tally.skips.push({ path: name, reason: excuse });
+  }
+}
+
+function describe(result: Result): string {
+  const diagnosis: unknown = result.diag;
+  if (typeof diagnosis !== 'object' || diagnosis === null) return result.tapError ?? '  no details';
+  return Object.entries(diagnosis)
+    .map(([key, value]: [string, unknown]) => {
+      if (typeof value !== 'string') return `  ${key}: ${inspect(value, { depth: 8, breakLength: 110 })}`;
+      if (!value.includes('\n')) return `  ${key}: ${value}`;
+      return `  ${key}:\n${value.trimEnd().replace(/^/gm, '    ')}`;
+    })
+    .join('\n');
+}
