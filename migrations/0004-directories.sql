@@ -11,8 +11,12 @@ create table directories (
   skipped_rows integer not null default 0,
   -- The rows not taken and why, at most some hundreds.
   skips jsonb not null default '[]',
-  -- When the state was last asked and its list believed; the same for all rows, so that an unchanged list writes none.
+  -- The sum of all transaction numbers of the last list, to be compared with what the state's own check says.
+  transaction_sum text,
+  -- When the state was last asked and its answer believed; the same for all rows, so that an unchanged list writes none.
   refreshed_datetime timestamptz,
+  -- When the whole list was last read, whatever the cheap check said since.
+  fully_read_datetime timestamptz,
   -- Labs come by a list of their own, asked only for a tenant that wants them.
   labs_refreshed_datetime timestamptz,
   unique (state, environment)

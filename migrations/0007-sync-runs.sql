@@ -11,6 +11,8 @@ create table sync_runs (
   counts jsonb,
   row_counts jsonb,
   warnings jsonb not null default '[]',
+  -- Rows of the list that were not taken and why; some of them, the counts tell how many.
+  skips jsonb not null default '[]',
   step text not null check (step in ('queued', 'fetching', 'planning', 'applying', 'done')),
   directory_version bigint,
   requested_by text not null,

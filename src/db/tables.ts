@@ -127,11 +127,13 @@ export interface Directories {
   duplicate_rows: Generated<number>;
   environment: "production" | "training";
   fetched_rows: Generated<number>;
+  fully_read_datetime: Timestamp | null;
   labs_refreshed_datetime: Timestamp | null;
   refreshed_datetime: Timestamp | null;
   skipped_rows: Generated<number>;
   skips: Generated<Json>;
   state: string;
+  transaction_sum: string | null;
   version: Generated<number>;
 }
 
@@ -195,6 +197,7 @@ export interface SyncRuns {
   requested_datetime: Generated<Timestamp>;
   retry_datetime: Timestamp | null;
   row_counts: Json | null;
+  skips: Generated<Json>;
   started_datetime: Timestamp | null;
   status: string;
   step: string;

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { type Cell, type Columns, insertRows, updateRows } from '../../db/bulk.js';
 import type { OperatorTx, Tx } from '../../db/database.js';
 import type { Environment } from '../../domain/environment.js';
@@ -11,9 +12,12 @@ export interface Directory {
   readonly fetchedRows: number;
   readonly duplicateRows: number;
   readonly skippedRows: number;
+  readonly skips: readonly Skip[];
+  readonly transactionSum: string | null;
   /** Age of the last believed list by Postgres' clock; null before the first. */
   readonly ageSeconds: number | null;
   readonly labsAgeSeconds: number | null;
+  readonly fullyReadAgeSeconds: number | null;
 }
 
 const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Environment) =>
@@ -25,8 +29,11 @@ const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Enviro
       'fetched_rows as fetchedRows',
       'duplicate_rows as duplicateRows',
       'skipped_rows as skippedRows',
+      'transaction_sum as transactionSum',
+      sql<readonly Skip[]>`skips`.as('skips'),
       eb.fn<number | null>('age_seconds', ['refreshed_datetime']).as('ageSeconds'),
       eb.fn<number | null>('age_seconds', ['labs_refreshed_datetime']).as('labsAgeSeconds'),
+      eb.fn<number | null>('age_seconds', ['fully_read_datetime']).as('fullyReadAgeSeconds'),
     ])
     .where('state', '=', state)
     .where('environment', '=', environment);
@@ -152,6 +159,7 @@ export interface Refresh {
   readonly fetchedRows: number;
   readonly duplicateRows: number;
   readonly skips: readonly Skip[];
+  readonly transactionSum: string | null;
   readonly withLabs: boolean;
 }
 
@@ -167,9 +175,20 @@ export async function saveRefresh(tx: OperatorTx, directoryId: number, refresh: 
       duplicate_rows: refresh.duplicateRows,
       skipped_rows: refresh.skips.length,
       skips: JSON.stringify(refresh.skips.slice(0, MAX_SKIPS_KEPT)),
+      transaction_sum: refresh.transactionSum,
       refreshed_datetime: eb.fn<Date>('now'),
+      fully_read_datetime: eb.fn<Date>('now'),
       ...(refresh.withLabs ? { labs_refreshed_datetime: eb.fn<Date>('now') } : {}),
     }))
+    .where('directory_id', '=', directoryId)
+    .execute();
+}
+
+/** The state says that nothing changed: the list is as young as that answer. */
+export async function saveUnchanged(tx: OperatorTx, directoryId: number): Promise<void> {
+  await tx
+    .updateTable('directories')
+    .set((eb) => ({ refreshed_datetime: eb.fn<Date>('now') }))
     .where('directory_id', '=', directoryId)
     .execute();
 }

@@ -3,11 +3,14 @@ import {
   type Biotrack,
   BiotrackError,
   type BiotrackLogin,
+  type BiotrackSession,
   type BiotrackTarget,
   type VendorList,
 } from '../../biotrack/index.js';
 import { type Db, withOperator } from '../../db/database.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
+import { toLicenseKey } from '../../domain/key.js';
+import type { Activity, Vendor } from '../../domain/vendor.js';
 import { type Collation, collateVendors } from '../../mapping/index.js';
 import {
   type Directory,
@@ -17,6 +20,7 @@ import {
   type PublishedLicense,
   savePublication,
   saveRefresh,
+  saveUnchanged,
   selectPublished,
 } from './repository.js';
 
@@ -42,9 +46,6 @@ export interface DirectoriesOptions {
   readonly biotrack: Biotrack;
   readonly maxAgeSeconds: number;
 }
-
-/** What the state listed: its vendors, and its labs where they were asked for. */
-type FetchedList = Pick<VendorList, 'vendors' | 'skips' | 'fetched'>;
 
 /** The reasons that are the fault of the login that was used: somebody else's may do better. */
 const PERSONAL_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
@@ -72,32 +73,69 @@ export function createDirectories({ biotrack, maxAgeSeconds }: DirectoriesOption
   };
 
   async function refreshIfOld(db: Db, request: DirectoryRequest): Promise<Directory> {
-    const { target, force, includeLabs } = request;
+    const { target, login, force, includeLabs, signal } = request;
     const present = await withOperator(db, (tx) => findDirectory(tx, target.state, target.environment));
     if (!force && present !== undefined && isFresh(present, includeLabs)) return present;
-    return publish(db, target, await fetchList(request), includeLabs);
+    const session = await biotrack.openSession(target, login, { signal });
+    if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
+      await withOperator(db, (tx) => saveUnchanged(tx, present.id));
+      return present;
+    }
+    return publish(db, target, await fetchList(session, includeLabs), includeLabs);
   }
 
   function isFresh({ ageSeconds, labsAgeSeconds }: Directory, includeLabs: boolean): boolean {
     const isYoung = (age: number | null): boolean => age !== null && age < maxAgeSeconds;
     return isYoung(ageSeconds) && (!includeLabs || isYoung(labsAgeSeconds));
   }
+}
 
-  async function fetchList({ target, login, includeLabs, signal }: DirectoryRequest): Promise<FetchedList> {
-    const session = await biotrack.openSession(target, login, { signal });
-    const vendors = await session.fetchVendors();
-    if (!includeLabs) return vendors;
-    const labs = await session.fetchLabs();
-    return {
-      vendors: [...vendors.vendors, ...labs.vendors],
-      skips: [...vendors.skips, ...labs.skips],
-      fetched: vendors.fetched + labs.fetched,
-    };
+/** Believed for a day: equal sums mean that very likely nothing changed, and only the whole list shows what vanished. */
+async function isUnchanged({ checkVendors }: BiotrackSession, present: Directory): Promise<boolean> {
+  const { transactionSum, fullyReadAgeSeconds } = present;
+  if (checkVendors === undefined || transactionSum === null) return false;
+  if (fullyReadAgeSeconds === null || fullyReadAgeSeconds > FULL_READ_SECONDS) return false;
+  return (await checkVendors()).sum === transactionSum;
+}
+
+const FULL_READ_SECONDS = 24 * 60 * 60;
+
+async function fetchList(session: BiotrackSession, includeLabs: boolean): Promise<VendorList> {
+  const { vendors, skips, fetched, transactionSum } = await session.fetchVendors();
+  const transporters = await fetchTransporterKeys(session);
+  const labs = includeLabs ? await session.fetchLabs() : NO_LABS;
+  return {
+    vendors: [...vendors.map((vendor) => withTransporter(vendor, transporters)), ...labs.vendors],
+    skips: [...skips, ...labs.skips],
+    fetched: fetched + labs.fetched,
+    transactionSum,
+  };
+}
+
+const NO_LABS = { vendors: [], skips: [], fetched: 0 };
+
+/** Licenses that the state also lists as transporters. Who may not see that list does without: it only adds a word. */
+async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Promise<ReadonlySet<string>> {
+  if (fetchTransporters === undefined) return new Set();
+  try {
+    const { vendors } = await fetchTransporters();
+    return new Set(vendors.map(({ licenseNumber }) => toLicenseKey(licenseNumber)));
+  } catch (error) {
+    if (error instanceof BiotrackError && NOT_OFFERED.includes(error.reason)) return new Set();
+    throw error;
   }
 }
 
+const NOT_OFFERED: readonly UpstreamReason[] = ['privilege_missing', 'upstream_rejected'];
+
+function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Vendor {
+  if (!transporters.has(toLicenseKey(vendor.licenseNumber))) return vendor;
+  const activities = new Set<Activity>([...vendor.activities, 'transporter']);
+  return { ...vendor, activities: [...activities].sort() };
+}
+
 /** Lays a believed list over the published one. An unchanged list writes no license row, and the version stays. */
-function publish(db: Db, target: BiotrackTarget, list: FetchedList, withLabs: boolean): Promise<Directory> {
+function publish(db: Db, target: BiotrackTarget, list: VendorList, withLabs: boolean): Promise<Directory> {
   // Before the transaction: digesting a large list takes time.
   const collation = collateVendors(list.vendors, toDigest);
   return withOperator(db, async (tx) => {
@@ -111,6 +149,7 @@ function publish(db: Db, target: BiotrackTarget, list: FetchedList, withLabs: bo
       fetchedRows: list.fetched,
       duplicateRows: collation.duplicates,
       skips: list.skips,
+      transactionSum: list.transactionSum,
       withLabs,
     });
     return (await findDirectory(tx, target.state, target.environment)) as Directory;

@@ -3,6 +3,7 @@ import type { OperatorTx, Tx } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { RunStatus, SyncCounts, SyncRows } from '../../domain/sync-run.js';
+import type { Skip } from '../../domain/vendor.js';
 import type { PlanWarning } from '../../mapping/index.js';
 
 export const RUN_STEPS = ['queued', 'fetching', 'planning', 'applying', 'done'] as const;
@@ -21,6 +22,7 @@ export interface SyncRun {
   readonly counts: SyncCounts | null;
   readonly rows: SyncRows | null;
   readonly warnings: readonly PlanWarning[];
+  readonly skips: readonly Skip[];
   readonly step: RunStep;
   readonly directoryVersion: number | null;
   readonly attempt: number;
@@ -43,6 +45,7 @@ const COLUMNS = [
   'counts',
   'row_counts as rows',
   'warnings',
+  'skips',
   'step',
   'directory_version as directoryVersion',
   'attempt',
@@ -164,15 +167,16 @@ export interface RunResult {
   readonly counts?: SyncCounts;
   readonly rows?: SyncRows;
   readonly warnings?: readonly PlanWarning[];
+  readonly skips?: readonly Skip[];
   readonly directoryVersion?: number;
 }
 
 /** Some tell enough; the run's counts hold the number of all. */
-const MAX_WARNINGS_KEPT = 100;
+const MAX_NOTES_KEPT = 100;
 
 /** False: the run was taken over or has ended, so that this result counts for nothing. */
 export async function finishRun(tx: Tx, run: Held, result: RunResult): Promise<boolean> {
-  const { status, reason, counts, rows, warnings = [], directoryVersion } = result;
+  const { status, reason, counts, rows, warnings = [], skips = [], directoryVersion } = result;
   const updated = await updateHeld(tx, run)
     .set({
       status,
@@ -180,7 +184,8 @@ export async function finishRun(tx: Tx, run: Held, result: RunResult): Promise<b
       reason: reason ?? null,
       counts: counts === undefined ? null : JSON.stringify(counts),
       row_counts: rows === undefined ? null : JSON.stringify(rows),
-      warnings: JSON.stringify(warnings.slice(0, MAX_WARNINGS_KEPT)),
+      warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_KEPT)),
+      skips: JSON.stringify(skips.slice(0, MAX_NOTES_KEPT)),
       directory_version: directoryVersion ?? null,
       leased_until_datetime: null,
       finished_datetime: sql<Date>`clock_timestamp()`,

@@ -91,6 +91,12 @@ function toSyncRunReply(run: SyncRunRow) {
     counts: run.counts,
     rows: run.rows,
     warnings: run.warnings.map(({ code, licenseNumber }) => ({ code, license_number: licenseNumber })),
+    skips: run.skips.map(({ reason, licenseNumber, ubi, name }) => ({
+      reason,
+      license_number: licenseNumber,
+      ubi,
+      name,
+    })),
     progress: { step: run.step, done: RUN_STEPS.indexOf(run.step), total: RUN_STEPS.length - 1 },
     directory_version: run.directoryVersion,
     attempt: run.attempt,

@@ -164,6 +164,7 @@ async function planAndApply(
       skipped: directory.skippedRows,
     },
     warnings: plan.warnings,
+    skips: directory.skips,
     directoryVersion: directory.version,
   });
   return status;

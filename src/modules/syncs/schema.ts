@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { RUN_STATUSES } from '../../domain/sync-run.js';
+import { SKIP_REASONS } from '../../domain/vendor.js';
 import { Body, Count, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Uuid } from '../../http/primitives.js';
 
 const REFRESHES = ['auto', 'force'] as const;
@@ -67,6 +68,15 @@ export const SyncRun = Named(
     warnings: Type.Array(Reply({ code: Shown({ examples: ['ubi_turned_blank'] }), license_number: Shown() }), {
       description: 'What a person should know of though nothing failed; at most 100 of them.',
     }),
+    skips: Type.Array(
+      Reply({
+        reason: OneOf(SKIP_REASONS),
+        license_number: Nullable(Shown()),
+        ubi: Nullable(Shown()),
+        name: Nullable(Shown()),
+      }),
+      { description: "Rows of the state's list that were not taken, and why; at most 100 of them." },
+    ),
     progress: Reply({
       step: OneOf(['queued', 'fetching', 'planning', 'applying', 'done']),
       done: Count({ description: 'Steps behind us.' }),
