@@ -24,8 +24,10 @@ type Command = (args: readonly string[]) => Promise<void>;
 // Loaded when asked for: a command line client needs no database driver.
 const COMMANDS: Readonly<Record<string, Command>> = {
   async serve() {
+    // Before the rest is loaded: what is wrong is said at once.
+    const environment = readEnv(process.env);
     const { serve } = await import('./serve.js');
-    untilSignal(await serve(readEnv(process.env), print));
+    untilSignal(await serve(environment, print));
   },
   async migrate() {
     const { migrateConfigured } = await import('./operate.js');

@@ -7,6 +7,7 @@ import { withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
 import { Secret } from './domain/secret.js';
 import {
+  EmbeddedPostgresError,
   findFreePort,
   findLocalFile,
   LOCAL_STATE,
@@ -32,8 +33,22 @@ export interface Running {
 /** Starts the service as the environment says: against the given database, or in local mode with one of its own. */
 export async function serve(environment: Environment, say: (line: string) => void): Promise<Running> {
   const { databaseUrl, databaseDirectUrl } = environment.secrets;
-  if (databaseUrl === undefined || databaseDirectUrl === undefined) return serveLocally(environment.config, say);
-  return serveConfigured(environment.config, databaseUrl, databaseDirectUrl);
+  try {
+    if (databaseUrl === undefined || databaseDirectUrl === undefined)
+      return await serveLocally(environment.config, say);
+    return await serveConfigured(environment.config, databaseUrl, databaseDirectUrl);
+  } catch (error) {
+    throw toConfigError(error) ?? error;
+  }
+}
+
+/** What whoever starts the service can mend, said without a stack trace. */
+function toConfigError(error: unknown): ConfigError | undefined {
+  if (error instanceof EmbeddedPostgresError) return new ConfigError(error.message);
+  if (error instanceof Error && 'syscall' in error && error.syscall === 'listen') {
+    return new ConfigError(`HOST, PORT: cannot listen there (${'code' in error ? error.code : 'unknown'})`);
+  }
+  return undefined;
 }
 
 async function serveConfigured(config: Config, databaseUrl: Secret, databaseDirectUrl: Secret): Promise<Running> {

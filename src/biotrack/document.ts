@@ -19,7 +19,7 @@ export type ReadDocument =
  */
 export function readDocument(body: Buffer, charset: Charset): ReadDocument {
   if (charset === 'utf-8' && !isUtf8(body)) return { kind: 'trouble', trouble: TROUBLES.notUtf8 };
-  const text = charset === 'utf-8' ? body.toString('utf8') : new TextDecoder(charset).decode(body);
+  const text = charset === 'utf-8' ? body.toString('utf8') : fromWindows1252(body);
   let value: unknown;
   try {
     value = JSON.parse(withExactNumbers(withoutLeakedHeaders(withoutMark(text))));
@@ -38,6 +38,13 @@ export function toObject(value: unknown): WireObject | undefined {
 export function readMember(object: WireObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
+
+/** What stands at 0x80 to 0x9f; the five that are not given stay what they are. */
+const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
+
+/** Node 20's TextDecoder takes windows-1252 for Latin-1 and makes control characters of quotes and euros. */
+const fromWindows1252 = (body: Buffer): string =>
+  body.toString('latin1').replace(/[\u0080-\u009f]/g, (octet) => WINDOWS_1252[octet.charCodeAt(0) - 0x80] ?? octet);
 
 const withoutMark = (text: string): string => (text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
 

@@ -24,8 +24,7 @@ export class StatesFileError extends Error {
 }
 
 const closed = { additionalProperties: false };
-const Text = (maxLength: number) =>
-  Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u001F]*\\S[^\\u0000-\\u001F]*$' });
+const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^(?=.*\\S)[^\\u0000-\\u001F]+$' });
 
 const FileEnvironment = Type.Object(
   {

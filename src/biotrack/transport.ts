@@ -116,7 +116,7 @@ export function exchange(
         },
         onResponseError(_, error) {
           const code = toErrorCode(error);
-          finish(() => reject(new BiotrackError(toTrouble(phaseOf(status, controller), code), { action, code })));
+          finish(() => reject(new BiotrackError(toTrouble(phaseOf(status, controller), error, code), { action, code })));
         },
       },
     );
@@ -126,9 +126,10 @@ export function exchange(
 const phaseOf = (status: number, controller: Dispatcher.DispatchController | undefined) =>
   status > 0 ? 'body' : controller === undefined ? 'connect' : 'head';
 
-function toTrouble(phase: 'connect' | 'head' | 'body', code: string | undefined) {
-  if (code?.startsWith('HPE_') === true && code !== 'HPE_INVALID_EOF_STATE') return TROUBLES.notHttp;
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return TROUBLES.notHttp;
+const NOT_HTTP: ReadonlySet<string | undefined> = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
+
+function toTrouble(phase: 'connect' | 'head' | 'body', error: Error, code: string | undefined) {
+  if (phase !== 'body' && (error.name === 'HTTPParserError' || NOT_HTTP.has(code))) return TROUBLES.notHttp;
   if (phase === 'body') return TROUBLES.cutBody;
   return phase === 'head' ? TROUBLES.lostBeforeHead : TROUBLES.noConnection;
 }

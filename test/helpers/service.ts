@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import pg from 'pg';
 import pino from 'pino';
 import type t from 'tap';
 import { parseStates } from '../../src/biotrack/index.js';
@@ -7,13 +10,15 @@ import { createApiKey } from '../../src/modules/api-keys/index.js';
 import { type Service, startService } from '../../src/service.js';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.js';
 import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
+import { type Contract, createContract } from './contract.js';
+import { findBrokenInvariants } from './invariants.js';
 import { createTestDatabase } from './postgres.js';
 
 /** An answer as a caller sees it. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** The parsed body; undefined for none. */
+  /** The parsed body, or its text if it is not JSON; undefined for none. */
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into bodies of every shape, and asserts what it finds.
   readonly body: any;
 }
@@ -25,6 +30,19 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>;
   /** Another key than the operator's; null for none. */
   readonly key?: string | null;
+  /** A 500 is what the test wants to see. */
+  readonly expectsInternal?: boolean;
+}
+
+/** The way from the service to its database, which a test can cut. */
+export interface Line {
+  readonly url: string;
+  /** Nobody is there: open connections end, new ones are refused. */
+  cut(): Promise<void>;
+  /** Connections stay open, and nothing comes back. */
+  hang(): void;
+  mend(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** The service of one test file: real Postgres, real sockets, the simulator for BioTrack. */
@@ -34,8 +52,17 @@ export interface TestService {
   readonly operatorKey: string;
   readonly service: Service;
   readonly simulator: Simulator;
+  readonly keysetFile: string;
   /** Everything that was logged, as text. */
   readonly logged: () => string;
+  /** Holds every answer of `ask` against the OpenAPI document. */
+  readonly contract: Contract;
+  /** Of a service with `hasLine`. */
+  readonly line: Line;
+  /** Asks the database as its owner, past every rule. */
+  sql<Row extends pg.QueryResultRow>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
+  /** Ends the service before its file does. */
+  stop(): Promise<void>;
   ask(method: string, path: string, options?: Ask): Promise<Answer>;
   newId(): string;
 }
@@ -44,17 +71,28 @@ export interface TestServiceOptions {
   readonly simulator?: SimulatorOptions;
   readonly role?: 'all' | 'api' | 'worker';
   readonly directoryMaxAgeSeconds?: number;
+  /** Another process beside this one: the same database, simulator and keys. */
+  readonly beside?: Pick<TestService, 'databaseUrl' | 'simulator' | 'keysetFile'>;
+  /** Between service and database there is a line that can be cut. */
+  readonly hasLine?: boolean;
+  /** The states file, in place of one with NM alone; told where the simulator is. */
+  readonly states?: (environment: Readonly<Record<string, unknown>>) => unknown;
 }
 
-/** Starts the service for a test file and ends it with the file. */
+/** Starts the service for a test file and ends it with the file, when the invariants have to hold. */
 export async function startTestService(tap: typeof t, options: TestServiceOptions = {}): Promise<TestService> {
-  const simulator = await startSimulator({ state: 'nm', licenses: 200, ...options.simulator });
-  const database = await createTestDatabase();
+  const { beside } = options;
+  const simulator = beside?.simulator ?? (await startSimulator({ state: 'nm', licenses: 200, ...options.simulator }));
+  const database = beside === undefined ? await createTestDatabase() : undefined;
+  const databaseUrl = beside?.databaseUrl ?? (database?.url as string);
+  const line = options.hasLine === true ? await openLine(databaseUrl) : undefined;
   const port = await findFreePort('127.0.0.1');
   const baseUrl = `http://127.0.0.1:${port}`;
   const lines: string[] = [];
-  const url = new Secret(database.url);
+  const url = new Secret(line?.url ?? databaseUrl);
+  const keysetFile = beside?.keysetFile ?? createKeysetFile('test');
   const environment = { dialect: 'api4', url: simulator.url, origin_id: 'test' };
+  const toStates = options.states ?? ((both) => ({ NM: { environments: { production: both, training: both } } }));
   const service = await startService({
     config: {
       host: '127.0.0.1',
@@ -66,14 +104,24 @@ export async function startTestService(tap: typeof t, options: TestServiceOption
     publicUrl: baseUrl,
     databaseUrl: url,
     databaseDirectUrl: url,
-    states: parseStates({ NM: { environments: { production: environment, training: environment } } }),
-    keyset: parseKeyset(createKeysetFile('test')),
-    logger: pino({ level: 'info' }, { write: (line: string) => lines.push(line) }),
+    states: parseStates(toStates(environment)),
+    keyset: parseKeyset(keysetFile),
+    logger: pino({ level: 'info' }, { write: (text: string) => lines.push(text) }),
   });
+  const owner = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= service.stop();
+    return stopping;
+  };
   tap.teardown(async () => {
-    await service.stop();
-    await simulator.close();
-    await database.drop();
+    const broken = await findBrokenInvariants(owner);
+    await stop();
+    await owner.end();
+    await line?.close();
+    if (beside === undefined) await simulator.close();
+    await database?.drop();
+    if (broken.length > 0) throw new Error(`broken invariants:\n${broken.join('\n')}`);
   });
   const key = await createApiKey(service.db, service.newId, {
     description: 'test',
@@ -81,15 +129,90 @@ export async function startTestService(tap: typeof t, options: TestServiceOption
     tenantId: undefined,
   });
   const operatorKey = key.secret.reveal();
+  const contract = options.role === 'worker' ? undefined : await readContract(baseUrl);
   return {
     baseUrl,
-    databaseUrl: database.url,
+    databaseUrl,
     operatorKey,
     service,
     simulator,
+    keysetFile,
     logged: () => lines.join(''),
     newId: service.newId,
-    ask: (method, path, ask = {}) => send(baseUrl, operatorKey, method, path, ask),
+    stop,
+    get contract() {
+      if (contract === undefined) throw new Error('a worker has no API');
+      return contract;
+    },
+    get line() {
+      if (line === undefined) throw new Error('this service was not started with a line');
+      return line;
+    },
+    async sql(text, parameters = []) {
+      return (await owner.query(text, [...parameters])).rows;
+    },
+    async ask(method, path, ask = {}) {
+      const answer = await send(baseUrl, operatorKey, method, path, ask);
+      contract?.check(method, path, answer, ask.expectsInternal ?? false);
+      return answer;
+    },
+  };
+}
+
+async function readContract(baseUrl: string): Promise<Contract> {
+  const response = await fetch(new URL('/openapi/v1.json', baseUrl));
+  return createContract((await response.json()) as Record<string, unknown>);
+}
+
+async function openLine(databaseUrl: string): Promise<Line> {
+  const target = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  let hangs = false;
+  const server = createServer((near) => {
+    const far = connect(Number(target.port), target.hostname);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.on('data', (chunk) => {
+        if (!hangs) to.write(chunk);
+      });
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const url = new URL(databaseUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String(port);
+  const cut = async (): Promise<void> => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
+  return {
+    url: url.href,
+    cut,
+    hang() {
+      hangs = true;
+    },
+    async mend() {
+      // What was swallowed is lost: those connections are of no use any more.
+      if (hangs) for (const socket of sockets) socket.destroy();
+      hangs = false;
+      if (server.listening) return;
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+    },
+    close: cut,
   };
 }
 
@@ -106,7 +229,12 @@ async function send(baseUrl: string, operatorKey: string, method: string, path: 
     body: rawBody ?? (body === undefined ? undefined : JSON.stringify(body)),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  const isJson = (response.headers.get('content-type') ?? '').includes('json');
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : isJson ? JSON.parse(text) : text,
+  };
 }
 
 export const FIRST_PUT = { 'if-none-match': '*' };

@@ -1,0 +1,399 @@
+-- The schema after all migrations, read back from the catalogue by `npm run derive`: to be reviewed as a diff, not to
+-- be run. The owner's own rights, the tables of the migrator and the schema of the queue are left out.
+
+create role biotrack_app nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
+create role biotrack_operator nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
+grant usage on schema public to biotrack_app;
+grant usage on schema public to biotrack_operator;
+grant usage on schema public to public;
+
+create table api_keys (
+  id uuid not null,
+  description text not null,
+  role text not null,
+  tenant_id uuid,
+  secret_hash bytea not null,
+  inserted_datetime timestamp with time zone not null default now(),
+  constraint api_keys_pkey PRIMARY KEY (id),
+  constraint api_keys_secret_hash_key UNIQUE (secret_hash),
+  constraint api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint api_keys_check CHECK ((role = 'operator'::text) = (tenant_id IS NULL)),
+  constraint api_keys_role_check CHECK (role = ANY (ARRAY['operator'::text, 'admin'::text]))
+);
+grant delete, insert, select on api_keys to biotrack_operator;
+
+create table changes (
+  tenant_id uuid not null,
+  seq bigint not null,
+  kind text not null,
+  company_id uuid,
+  license_id uuid,
+  before jsonb,
+  after jsonb,
+  actor text not null,
+  run_id uuid,
+  inserted_datetime timestamp with time zone not null default now(),
+  constraint changes_pkey PRIMARY KEY (tenant_id, seq),
+  constraint changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+);
+alter table changes enable row level security;
+alter table changes force row level security;
+create policy tenant_isolation on changes to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant insert, select on changes to biotrack_app;
+
+create table companies (
+  tenant_id uuid not null,
+  id uuid not null,
+  origin text not null,
+  source_name text,
+  edited_name text,
+  display_name text not null,
+  name_group text not null,
+  legal_business_name text,
+  relationship_type text,
+  leaflink_customer_id text,
+  custom_data jsonb,
+  ubi text,
+  ubi_key text,
+  is_own_company boolean not null,
+  archived_datetime timestamp with time zone,
+  superseded_by uuid,
+  version integer not null default 1,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint companies_pkey PRIMARY KEY (tenant_id, id),
+  constraint companies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint companies_tenant_id_superseded_by_fkey FOREIGN KEY (tenant_id, superseded_by) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
+  constraint companies_check CHECK (edited_name IS NOT NULL OR source_name IS NOT NULL),
+  constraint companies_check1 CHECK (superseded_by IS NULL OR archived_datetime IS NOT NULL),
+  constraint companies_origin_check CHECK (origin = ANY (ARRAY['biotrack'::text, 'manual'::text]))
+);
+alter table companies enable row level security;
+alter table companies force row level security;
+create policy tenant_isolation on companies to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on companies to biotrack_app;
+
+create table company_licenses (
+  tenant_id uuid not null,
+  id uuid not null,
+  company_id uuid not null,
+  own_company_id uuid,
+  license_key text not null,
+  license_number text not null,
+  ubi text,
+  ubi_key text,
+  name text,
+  license_type text,
+  license_type_raw text,
+  activities text[] not null,
+  address_line1 text,
+  address_line2 text,
+  city text,
+  address_state text,
+  zip text,
+  is_lab boolean not null,
+  is_hand_named boolean not null default false,
+  active boolean not null,
+  missing_since_datetime timestamp with time zone,
+  transaction_id_original text,
+  content_hash text not null,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint company_licenses_pkey PRIMARY KEY (tenant_id, id),
+  constraint company_licenses_tenant_id_license_key_key UNIQUE (tenant_id, license_key),
+  constraint company_licenses_tenant_id_own_company_id_key UNIQUE (tenant_id, own_company_id),
+  constraint company_licenses_tenant_id_company_id_fkey FOREIGN KEY (tenant_id, company_id) REFERENCES companies(tenant_id, id) ON DELETE CASCADE,
+  constraint company_licenses_tenant_id_own_company_id_fkey FOREIGN KEY (tenant_id, own_company_id) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+);
+CREATE INDEX company_licenses_company ON company_licenses USING btree (tenant_id, company_id);
+alter table company_licenses enable row level security;
+alter table company_licenses force row level security;
+create policy tenant_isolation on company_licenses to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on company_licenses to biotrack_app;
+
+create table creation_preferences (
+  tenant_id uuid not null,
+  strategy text not null,
+  include_labs boolean not null,
+  version integer not null default 1,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint creation_preferences_pkey PRIMARY KEY (tenant_id),
+  constraint creation_preferences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint creation_preferences_strategy_check CHECK (strategy = ANY (ARRAY['one_per_license'::text, 'one_per_vendor'::text]))
+);
+alter table creation_preferences enable row level security;
+alter table creation_preferences force row level security;
+create policy tenant_isolation on creation_preferences to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on creation_preferences to biotrack_app;
+
+create table credentials (
+  tenant_id uuid not null,
+  id uuid not null,
+  owner text not null,
+  owner_user_id text,
+  description text not null,
+  username text not null,
+  sealed_password bytea not null,
+  secret_version integer not null default 1,
+  status text not null,
+  missing_privilege text,
+  checked_datetime timestamp with time zone,
+  last_used_datetime timestamp with time zone,
+  version integer not null default 1,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint credentials_pkey PRIMARY KEY (tenant_id, id),
+  constraint credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint credentials_check CHECK ((owner = 'user'::text) = (owner_user_id IS NOT NULL)),
+  constraint credentials_owner_check CHECK (owner = ANY (ARRAY['company'::text, 'user'::text])),
+  constraint credentials_status_check CHECK (status = ANY (ARRAY['unverified'::text, 'valid'::text, 'rejected'::text, 'ubi_rejected'::text, 'privilege_missing'::text]))
+);
+CREATE UNIQUE INDEX credentials_description ON credentials USING btree (tenant_id, owner, COALESCE(owner_user_id, ''::text), description);
+CREATE UNIQUE INDEX credentials_username ON credentials USING btree (tenant_id, owner, COALESCE(owner_user_id, ''::text), username);
+alter table credentials enable row level security;
+alter table credentials force row level security;
+create policy tenant_isolation on credentials to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on credentials to biotrack_app;
+
+create table directories (
+  directory_id integer not null generated always as identity,
+  state text not null,
+  environment text not null,
+  version bigint not null default 0,
+  fetched_rows integer not null default 0,
+  duplicate_rows integer not null default 0,
+  skipped_rows integer not null default 0,
+  skips jsonb not null default '[]'::jsonb,
+  transaction_sum text,
+  refreshed_datetime timestamp with time zone,
+  fully_read_datetime timestamp with time zone,
+  labs_refreshed_datetime timestamp with time zone,
+  constraint directories_pkey PRIMARY KEY (directory_id),
+  constraint directories_state_environment_key UNIQUE (state, environment),
+  constraint directories_environment_check CHECK (environment = ANY (ARRAY['production'::text, 'training'::text]))
+);
+grant insert, select, update on directories to biotrack_app;
+grant insert, select, update on directories to biotrack_operator;
+
+create table directory_licenses (
+  directory_id integer not null,
+  license_key text not null,
+  license_number text not null,
+  ubi text,
+  ubi_key text,
+  name text,
+  license_type text,
+  license_type_raw text,
+  activities text[] not null,
+  address_line1 text,
+  address_line2 text,
+  city text,
+  address_state text,
+  zip text,
+  is_deleted boolean not null,
+  is_lab boolean not null,
+  transaction_id_original text,
+  content_hash text not null,
+  missing_since_datetime timestamp with time zone,
+  changed_version bigint not null,
+  constraint directory_licenses_pkey PRIMARY KEY (directory_id, license_key),
+  constraint directory_licenses_directory_id_fkey FOREIGN KEY (directory_id) REFERENCES directories(directory_id)
+);
+CREATE INDEX directory_licenses_ubi ON directory_licenses USING btree (directory_id, ubi_key);
+grant insert, select, update on directory_licenses to biotrack_app;
+grant insert, select, update on directory_licenses to biotrack_operator;
+
+create table licenses (
+  tenant_id uuid not null,
+  id uuid not null,
+  license_key text not null,
+  license_number text not null,
+  name text,
+  license_type text,
+  issue_datetime timestamp with time zone,
+  expiry_datetime timestamp with time zone,
+  active boolean not null,
+  credential_id uuid,
+  default_intake_location_id text,
+  sync_enabled boolean not null,
+  create_companies boolean not null,
+  sync_rooms boolean not null,
+  notify_on_change boolean not null,
+  share_with_leaflink boolean not null,
+  version integer not null default 1,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint licenses_pkey PRIMARY KEY (tenant_id, id),
+  constraint licenses_tenant_id_license_key_key UNIQUE (tenant_id, license_key),
+  constraint licenses_tenant_id_credential_id_fkey FOREIGN KEY (tenant_id, credential_id) REFERENCES credentials(tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
+  constraint licenses_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+);
+alter table licenses enable row level security;
+alter table licenses force row level security;
+create policy tenant_isolation on licenses to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on licenses to biotrack_app;
+
+create table sync_runs (
+  tenant_id uuid not null,
+  id uuid not null,
+  status text not null,
+  reason text,
+  trigger text not null,
+  mode text not null,
+  refresh text not null,
+  strategy text not null,
+  counts jsonb,
+  row_counts jsonb,
+  warnings jsonb not null default '[]'::jsonb,
+  skips jsonb not null default '[]'::jsonb,
+  step text not null,
+  directory_version bigint,
+  requested_by text not null,
+  attempt integer not null default 0,
+  fence integer not null default 0,
+  leased_until_datetime timestamp with time zone,
+  requested_datetime timestamp with time zone not null default now(),
+  started_datetime timestamp with time zone,
+  finished_datetime timestamp with time zone,
+  retry_datetime timestamp with time zone,
+  constraint sync_runs_pkey PRIMARY KEY (tenant_id, id),
+  constraint sync_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint sync_runs_mode_check CHECK (mode = ANY (ARRAY['full'::text, 'preview'::text])),
+  constraint sync_runs_refresh_check CHECK (refresh = ANY (ARRAY['auto'::text, 'force'::text])),
+  constraint sync_runs_status_check CHECK (status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'succeeded_with_warnings'::text, 'needs_review'::text, 'failed'::text, 'canceled'::text, 'superseded'::text])),
+  constraint sync_runs_step_check CHECK (step = ANY (ARRAY['queued'::text, 'fetching'::text, 'planning'::text, 'applying'::text, 'done'::text])),
+  constraint sync_runs_strategy_check CHECK (strategy = ANY (ARRAY['one_per_license'::text, 'one_per_vendor'::text])),
+  constraint sync_runs_trigger_check CHECK (trigger = ANY (ARRAY['request'::text, 'setup_completed'::text, 'schedule'::text, 'superseded'::text]))
+);
+CREATE UNIQUE INDEX sync_runs_active ON sync_runs USING btree (tenant_id) WHERE mode = 'full'::text AND (status = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX sync_runs_lease ON sync_runs USING btree (leased_until_datetime) WHERE status = ANY (ARRAY['queued'::text, 'running'::text]);
+alter table sync_runs enable row level security;
+alter table sync_runs force row level security;
+create policy operator_reads on sync_runs for select to biotrack_operator
+  using (true);
+create policy tenant_isolation on sync_runs to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on sync_runs to biotrack_app;
+grant select on sync_runs to biotrack_operator;
+
+create table tenants (
+  tenant_id uuid not null,
+  name text not null,
+  state text not null,
+  environment text not null,
+  revision bigint not null default 0,
+  last_change_seq bigint not null default 0,
+  first_synced_datetime timestamp with time zone,
+  version integer not null default 1,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint tenants_pkey PRIMARY KEY (tenant_id),
+  constraint tenants_environment_check CHECK (environment = ANY (ARRAY['production'::text, 'training'::text]))
+);
+alter table tenants enable row level security;
+alter table tenants force row level security;
+create policy operator_reads on tenants for select to biotrack_operator
+  using (true);
+create policy tenant_isolation on tenants to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on tenants to biotrack_app;
+grant select on tenants to biotrack_operator;
+
+create table ubis (
+  tenant_id uuid not null,
+  ubi text not null,
+  ubi_key text not null,
+  status text not null default 'unverified'::text,
+  version integer not null default 1,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint ubis_pkey PRIMARY KEY (tenant_id),
+  constraint ubis_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint ubis_status_check CHECK (status = ANY (ARRAY['unverified'::text, 'verified'::text, 'rejected'::text]))
+);
+alter table ubis enable row level security;
+alter table ubis force row level security;
+create policy tenant_isolation on ubis to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on ubis to biotrack_app;
+
+create table vendor_companies (
+  tenant_id uuid not null,
+  ubi_key text not null,
+  company_id uuid not null,
+  constraint vendor_companies_pkey PRIMARY KEY (tenant_id, ubi_key),
+  constraint vendor_companies_tenant_id_company_id_key UNIQUE (tenant_id, company_id),
+  constraint vendor_companies_tenant_id_company_id_fkey FOREIGN KEY (tenant_id, company_id) REFERENCES companies(tenant_id, id) ON DELETE CASCADE
+);
+alter table vendor_companies enable row level security;
+alter table vendor_companies force row level security;
+create policy tenant_isolation on vendor_companies to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on vendor_companies to biotrack_app;
+
+CREATE OR REPLACE FUNCTION public.age_seconds(of timestamp with time zone)
+ RETURNS double precision
+ LANGUAGE sql
+ STABLE
+AS $function$ select extract(epoch from now() - of)::double precision $function$
+;
+grant execute on function age_seconds(timestamp with time zone) to public;
+
+CREATE OR REPLACE FUNCTION public.current_tenant_id()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select nullif(current_setting('app.tenant_id', true), '')::uuid $function$
+;
+grant execute on function current_tenant_id() to public;
+
+CREATE OR REPLACE FUNCTION public.enqueue_sync_run(of_tenant uuid, run uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform graphile_worker.add_job(
+    'run_sync',
+    json_build_object('tenant_id', of_tenant, 'run_id', run),
+    max_attempts => 3,
+    job_key => 'run_sync:' || run,
+    job_key_mode => 'replace');
+end
+$function$
+;
+grant execute on function enqueue_sync_run(uuid,uuid) to biotrack_app;
+
+CREATE OR REPLACE PROCEDURE public.isolate_tenants(IN of_table regclass)
+ LANGUAGE plpgsql
+AS $procedure$
+begin
+  execute format('alter table %s enable row level security', of_table);
+  execute format('alter table %s force row level security', of_table);
+  execute format(
+    'create policy tenant_isolation on %s to biotrack_app
+       using (tenant_id = (select current_tenant_id())) with check (tenant_id = (select current_tenant_id()))',
+    of_table);
+  execute format('grant select, insert, update, delete on %s to biotrack_app', of_table);
+end
+$procedure$
+;
+grant execute on procedure isolate_tenants(regclass) to public;

@@ -1,0 +1,240 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import type { Answer } from './service.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A parameter as the document describes it. */
+export interface Parameter {
+  readonly in: 'path' | 'query' | 'header';
+  readonly name: string;
+  readonly required: boolean;
+  readonly schema: Json;
+}
+
+/** An operation as the document describes it. */
+export interface Operation {
+  readonly id: string;
+  readonly method: string;
+  /** With `{name}` for parameters. */
+  readonly path: string;
+  readonly parameters: readonly Parameter[];
+  readonly body: Json | undefined;
+  readonly needsKey: boolean;
+  /** Every answer that is promised: `200` of a success, `409 setup_incomplete` of a problem. */
+  readonly outcomes: readonly string[];
+}
+
+/** What any operation can answer; tested over all of them at once, in `every-operation.test.ts`. */
+export const SHARED_CODES: readonly string[] = [
+  'invalid_request',
+  'malformed_json',
+  'unauthenticated',
+  'forbidden',
+  'not_found',
+  'payload_too_large',
+  'uri_too_long',
+  'unsupported_media_type',
+  'storage_unavailable',
+  'internal',
+];
+
+/** Which test file proves which operation. An operation of the document that is in no list fails `every-operation`. */
+export const OWNERS = {
+  'service.test.ts': [
+    'getLivez',
+    'getReadyz',
+    'listStates',
+    'createApiKey',
+    'listApiKeys',
+    'deleteApiKey',
+    'listTenants',
+    'putTenant',
+    'getTenant',
+    'deleteTenant',
+  ],
+  'setup.test.ts': ['getSetup', 'getUbi', 'putUbi', 'getCompanyCreationPreference', 'putCompanyCreationPreference'],
+  'credentials.test.ts': [
+    'createCredential',
+    'listCredentials',
+    'getCredential',
+    'updateCredential',
+    'deleteCredential',
+    'verifyCredential',
+  ],
+  'licenses.test.ts': ['listAvailableLicenses', 'createLicense', 'listLicenses', 'getLicense'],
+  'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
+} as const satisfies Record<string, readonly string[]>;
+
+/** An answer that the document does not promise. */
+export class ContractError extends Error {}
+
+export interface Contract {
+  readonly operations: readonly Operation[];
+  getOperation(id: string): Operation;
+  /**
+   * Holds an answer against the document, and remembers it for the coverage.
+   * @param expectsInternal this once a 500 is what the test wants to see
+   * @throws ContractError for a status, code, header or body that is not promised
+   */
+  check(method: string, path: string, answer: Answer, expectsInternal: boolean): void;
+  /** Answers that these operations promise, and that were not seen yet: `operation: outcome`. */
+  listUnseen(ids: readonly string[], isWanted: (operation: Operation, outcome: string) => boolean): string[];
+}
+
+const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
+const PROBLEM = 'application/problem+json';
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+export function createContract(document: Json): Contract {
+  const closed = close(structuredClone(document)) as Json;
+  const ajv = addFormats.default(new Ajv2020({ strict: false, allErrors: true }));
+  ajv.addSchema({ ...closed, $id: 'document' });
+  const validators = new Map<string, ValidateFunction>();
+  const compile = (pointer: string): ValidateFunction => {
+    const known = validators.get(pointer);
+    if (known !== undefined) return known;
+    const made = ajv.compile({ $ref: `document#${pointer}` });
+    validators.set(pointer, made);
+    return made;
+  };
+  const operations = toOperations(document);
+  const seen = new Map<string, Set<string>>(operations.map(({ id }) => [id, new Set()]));
+
+  const judge = (method: string, path: string, answer: Answer, expectsInternal: boolean): void => {
+    const { status, headers, body } = answer;
+    const operation = findOperation(operations, method, path);
+    const fail = (what: string): never => {
+      throw new ContractError(
+        `${method} ${path} (${operation?.id ?? 'no operation'}) → ${status}: ${what}\n${JSON.stringify(body)?.slice(0, 2_000)}`,
+      );
+    };
+    if (status >= 500 && status !== 503 && !expectsInternal) fail('never a 5xx');
+    if (!REQUEST_ID.test(headers.get('x-request-id') ?? '')) fail('no x-request-id');
+    const type = headers.get('content-type')?.split(';')[0];
+    if (status >= 400) judgeProblem(answer, type, compile, fail);
+    if (operation === undefined) {
+      // What is no operation can only be refused; and the document itself and its page are read.
+      if (status < 400 && !/^\/(openapi|docs)/.test(path)) fail('an operation that the document does not know');
+      return;
+    }
+    if (!(headers.get('cache-control') ?? '').includes('no-store')) fail('cacheable');
+    const outcome = status >= 400 ? `${status} ${body.code}` : `${status}`;
+    if (!operation.outcomes.includes(outcome)) fail(`the document does not promise ${outcome}`);
+    if (status < 400) judgeSuccess(document, operation, answer, type, compile, fail);
+    seen.get(operation.id)?.add(outcome);
+  };
+
+  return {
+    operations,
+    getOperation(id) {
+      const found = operations.find((operation) => operation.id === id);
+      if (found === undefined) throw new Error(`there is no operation ${id}`);
+      return found;
+    },
+    check: judge,
+    listUnseen: (ids, isWanted) =>
+      operations
+        .filter(({ id }) => ids.includes(id))
+        .flatMap((operation) =>
+          operation.outcomes
+            .filter((outcome) => isWanted(operation, outcome) && seen.get(operation.id)?.has(outcome) !== true)
+            .map((outcome) => `${operation.id}: ${outcome}`),
+        ),
+  };
+}
+
+/** What a noun's own file has to have seen in the end: everything that its operations do not share with all others. */
+export const isOwnOutcome = (_operation: Operation, outcome: string): boolean =>
+  !SHARED_CODES.includes(outcome.split(' ')[1] ?? '');
+
+type Fail = (what: string) => never;
+type Compile = (pointer: string) => ValidateFunction;
+
+function judgeProblem({ status, body, headers }: Answer, type: string | undefined, compile: Compile, fail: Fail): void {
+  if (type !== PROBLEM) fail(`content-type ${type}`);
+  const isProblem = compile('/components/schemas/Problem');
+  if (!isProblem(body)) fail(`no problem: ${toText(isProblem)}`);
+  if (body.status !== status) fail('its status is not the status');
+  if (body.type !== `urn:biotrack-connect:problem:${body.code}`) fail('its type is not its code');
+  if (body.request_id !== headers.get('x-request-id')) fail('its request_id is not x-request-id');
+  if (status === 401 && headers.get('www-authenticate') === null) fail('no www-authenticate');
+  if (status === 503 && !/^\d+$/.test(headers.get('retry-after') ?? '')) fail('no retry-after');
+}
+
+function judgeSuccess(
+  document: Json,
+  { id, method, path }: Operation,
+  { status, body, headers }: Answer,
+  type: string | undefined,
+  compile: Compile,
+  fail: Fail,
+): void {
+  const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status)];
+  const reply = pointer.reduce<Json>((part, name) => part[name] as Json, document);
+  for (const name of Object.keys((reply.headers as Json | undefined) ?? {})) {
+    if (headers.get(name) === null) fail(`no header ${name}`);
+  }
+  if (reply.content === undefined) {
+    if (body !== undefined) fail('a body where none is promised');
+    return;
+  }
+  if (type !== 'application/json') fail(`content-type ${type}`);
+  const fits = compile(toPointer([...pointer, 'content', 'application/json', 'schema']));
+  if (!fits(body)) fail(`off the schema of ${id}: ${toText(fits)}`);
+}
+
+const toPointer = (names: readonly string[]): string =>
+  names.map((name) => `/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('');
+
+const toText = ({ errors }: ValidateFunction): string =>
+  (errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`).join('; ');
+
+/** Nothing that is not in the document goes out: for callers objects may grow, for us they may not. */
+function close(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(close);
+  if (typeof part !== 'object' || part === null) return part;
+  const entries = Object.entries(part).map(([name, value]) => [name, name === 'examples' ? value : close(value)]);
+  const copy = Object.fromEntries(entries) as Record<string, unknown>;
+  const isOpen = copy.type === 'object' && copy.properties !== undefined && copy.additionalProperties === undefined;
+  return isOpen ? { ...copy, additionalProperties: false } : copy;
+}
+
+function toOperations(document: Json): Operation[] {
+  const isGuarded = (security: unknown): boolean => ((security ?? document.security) as unknown[]).length > 0;
+  return Object.entries(document.paths as Record<string, Json>).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method] !== undefined).map((method) => {
+      const operation = item[method] as Json;
+      const content = (operation.requestBody as { content?: Record<string, { schema: Json }> } | undefined)?.content;
+      return {
+        id: String(operation.operationId),
+        method: method.toUpperCase(),
+        path,
+        parameters: ((operation.parameters ?? []) as Parameter[]).map((parameter) => ({
+          ...parameter,
+          required: parameter.required === true,
+        })),
+        body: content?.['application/json']?.schema,
+        needsKey: isGuarded(operation.security),
+        outcomes: Object.entries(operation.responses as Record<string, { description: string }>).flatMap(
+          ([status, { description }]) =>
+            Number(status) < 400
+              ? [status]
+              : [...description.matchAll(/`([a-z_]+)`: /g)].map(([, code]) => `${status} ${code}`),
+        ),
+      };
+    }),
+  );
+}
+
+function findOperation(operations: readonly Operation[], method: string, path: string): Operation | undefined {
+  const parts = (path.split('?')[0] ?? '').split('/');
+  return operations.find((operation) => {
+    const template = operation.path.split('/');
+    return (
+      operation.method === method &&
+      template.length === parts.length &&
+      template.every((name, index) => (name.startsWith('{') ? parts[index] !== '' : name === parts[index]))
+    );
+  });
+}
