@@ -3,8 +3,8 @@ import { ConfigError, type readEnv } from './config.js';
 import { closeDatabase, openDatabase } from './db/database.js';
 import { migrate } from './db/migrate.js';
 import type { Secret } from './domain/secret.js';
+import { MIGRATIONS } from './migrations.js';
 import { createApiKey } from './modules/api-keys/index.js';
-import { MIGRATIONS } from './serve.js';
 
 type Environment = ReturnType<typeof readEnv>;
 

@@ -17,11 +17,10 @@ import {
   startLocal,
   toBanner,
 } from './local/index.js';
+import { MIGRATIONS } from './migrations.js';
 import { authenticateApiKey, createApiKey } from './modules/api-keys/index.js';
 import { type Service, startService } from './service.js';
 import { createKeysetFile, type Keyset, KeysetError, parseKeyset } from './vault/index.js';
-
-export const MIGRATIONS = new URL('../migrations/', import.meta.url);
 
 type Environment = ReturnType<typeof readEnv>;
 

@@ -3,8 +3,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
-import { startTestServer, type TestServer } from '../test/helpers/postgres.js';
 import { migrate } from '../src/db/migrate.js';
+import { startTestServer, type TestServer } from '../test/helpers/postgres.js';
 import { DERIVED_FILES } from './derived/index.js';
 import { createSources, ROOT } from './derived/sources.js';
 
@@ -16,7 +16,9 @@ async function main(): Promise<void> {
   const names = args.filter((argument) => argument !== '--check');
   const unknown = names.filter((name) => !DERIVED_FILES.some((file) => file.name === name));
   if (unknown.length > 0) {
-    say(`There is no derived file called ${unknown.join(', ')}. Known: ${DERIVED_FILES.map((f) => f.name).join(', ')}.`);
+    say(
+      `There is no derived file called ${unknown.join(', ')}. Known: ${DERIVED_FILES.map((f) => f.name).join(', ')}.`,
+    );
     process.exitCode = 2;
     return;
   }

@@ -1,6 +1,8 @@
-import { ADVICE, type Answer, type Mender, REFUSALS, TROUBLES } from './answers.js';
+import { ADVICE, type Answer, type Mender } from './answers.js';
+import { REFUSALS } from './refusals.js';
+import { TROUBLES } from './troubles.js';
 
-const BEGIN = '<!-- answers: made by `npm run derive` from answers.ts -->';
+const BEGIN = '<!-- answers: made by `npm run derive` from its data -->';
 const END = '<!-- /answers -->';
 
 const MENDERS: Readonly<Record<Mender, string>> = {

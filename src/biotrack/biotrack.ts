@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
 import type { Environment } from '../domain/environment.js';
-import { TROUBLES } from './answers.js';
 import { Api4Client } from './api4/client.js';
 import { type CircuitRules, DEFAULT_CIRCUIT } from './circuit.js';
 import { Deadline } from './deadline.js';
@@ -12,6 +11,7 @@ import { RestClient } from './rest/client.js';
 import { DEFAULT_RETRY, type RetryRules } from './retry.js';
 import { type BiotrackSession, createSession } from './session.js';
 import type { BiotrackEnvironment, BiotrackState } from './states.js';
+import { TROUBLES } from './troubles.js';
 import { Upstream } from './upstream.js';
 
 export interface BiotrackTarget {

@@ -1,4 +1,5 @@
-import { REFUSALS, type Refusal } from './answers.js';
+import type { Refusal } from './answers.js';
+import { REFUSALS } from './refusals.js';
 
 /** Everything that may be refused by name; a privilege is called like its action. */
 export const ACTIONS = ['login', 'sync_vendor', 'sync_check', 'sync_qa_lab', 'sync_third_party_transporter'] as const;

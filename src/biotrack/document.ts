@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { TROUBLES } from './answers.js';
+import { TROUBLES } from './troubles.js';
 
 /** A JSON object as it came: nothing is known of its members. Read own members only: it may have a `__proto__`. */
 export type WireObject = Readonly<Record<string, unknown>>;

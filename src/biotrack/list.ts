@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Skip, Vendor } from '../domain/vendor.js';
-import { TROUBLES } from './answers.js';
 import { BiotrackError } from './errors.js';
 import { toTransactionId } from './row-values.js';
 import { isSkip } from './to-listed-vendor.js';
+import { TROUBLES } from './troubles.js';
 
 /** A list that is believed: complete, valid, plausible. `fetched = vendors + skips`. */
 export interface VendorList {

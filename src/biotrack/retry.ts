@@ -1,5 +1,7 @@
-import { type Answer, REFUSALS, TROUBLES } from './answers.js';
+import type { Answer } from './answers.js';
 import type { BiotrackError } from './errors.js';
+import { REFUSALS } from './refusals.js';
+import { TROUBLES } from './troubles.js';
 
 export interface RetryRules {
   /** The first one counts. */

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
-import { TROUBLES } from './answers.js';
 import type { Deadline } from './deadline.js';
 import { BiotrackError, toErrorCode } from './errors.js';
+import { TROUBLES } from './troubles.js';
 
 export interface HttpRequest {
   /** What it is about, for the messages of errors. */
@@ -116,7 +116,9 @@ export function exchange(
         },
         onResponseError(_, error) {
           const code = toErrorCode(error);
-          finish(() => reject(new BiotrackError(toTrouble(phaseOf(status, controller), error, code), { action, code })));
+          finish(() =>
+            reject(new BiotrackError(toTrouble(phaseOf(status, controller), error, code), { action, code })),
+          );
         },
       },
     );
@@ -126,7 +128,10 @@ export function exchange(
 const phaseOf = (status: number, controller: Dispatcher.DispatchController | undefined) =>
   status > 0 ? 'body' : controller === undefined ? 'connect' : 'head';
 
-const NOT_HTTP: ReadonlySet<string | undefined> = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
+const NOT_HTTP: ReadonlySet<string | undefined> = new Set([
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+]);
 
 function toTrouble(phase: 'connect' | 'head' | 'body', error: Error, code: string | undefined) {
   if (phase !== 'body' && (error.name === 'HTTPParserError' || NOT_HTTP.has(code))) return TROUBLES.notHttp;

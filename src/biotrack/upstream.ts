@@ -1,14 +1,16 @@
 import type { Dispatcher } from 'undici';
 import type { Environment } from '../domain/environment.js';
-import { type Answer, REFUSALS, TROUBLES } from './answers.js';
+import type { Answer } from './answers.js';
 import { type Admission, Circuit, type CircuitRules } from './circuit.js';
 import { type Action, classifyRefusal } from './classify.js';
 import type { Deadline } from './deadline.js';
 import { type Charset, readDocument, type WireObject } from './document.js';
 import { BiotrackError } from './errors.js';
 import type { BiotrackEvent } from './events.js';
+import { REFUSALS } from './refusals.js';
 import { type CallKind, type RetryRules, toRetryAfterMs, toRetryDelay } from './retry.js';
 import { exchange, type HttpAnswer, type HttpRequest } from './transport.js';
+import { TROUBLES } from './troubles.js';
 import { UnknownTexts } from './unknown-texts.js';
 
 /** What a dialect makes of a JSON object: accepted, refused (in words, perhaps), or neither. */

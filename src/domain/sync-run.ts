@@ -33,3 +33,7 @@ export const RUN_STATUSES = [
   'superseded',
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/** How far a run is, in this order. */
+export const RUN_STEPS = ['queued', 'fetching', 'planning', 'applying', 'done'] as const;
+export type RunStep = (typeof RUN_STEPS)[number];

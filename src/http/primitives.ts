@@ -8,7 +8,12 @@ const NON_BLANK_LINE =
 /** Any text without NUL and without half of a surrogate pair: a password may hold what it likes. */
 const OPAQUE = '^[^\\u0000\\uD800-\\uDFFF]*$';
 
-type Notes = { readonly description?: string; readonly examples?: unknown[] };
+type Notes = {
+  readonly description?: string;
+  readonly examples?: unknown[];
+  readonly minProperties?: number;
+  readonly pattern?: string;
+};
 
 /** One line of text with something in it. */
 export const Text = (maxLength: number, notes: Notes = {}) =>
@@ -24,14 +29,30 @@ export const OpaqueText = (maxLength: number, notes: Notes = {}) =>
 /** Text as it is stored and given back. */
 export const Shown = (notes: Notes = {}) => Type.String({ ...notes });
 
+const UUID_PATTERN = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
+
 export const Uuid = (notes: Notes = {}) =>
   Type.String({
-    pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
+    pattern: UUID_PATTERN,
     minLength: 36,
     maxLength: 36,
     examples: ['0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'],
     ...notes,
   });
+
+/** RFC 3339 as JavaScript and Postgres both take it: no leap second, no year before 1000. */
+export const DATETIME_PATTERN =
+  '^[1-9]\\d{3}-\\d{2}-\\d{2}T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$';
+
+/** What a pattern of ours wants, in words. */
+export function toPatternDetail(pattern: string): string {
+  if (pattern === UUID_PATTERN) return 'must be a UUID in lower case';
+  if (pattern === DATETIME_PATTERN) return 'must be an RFC 3339 time, such as 2026-11-24T08:15:30Z';
+  return 'holds characters that are not allowed, or is blank';
+}
+
+/** An instant in a request. */
+export const DatetimeInput = (notes: Notes = {}) => Datetime({ pattern: DATETIME_PATTERN, ...notes });
 
 /** An instant, RFC 3339, in UTC when we give it. */
 export const Datetime = (notes: Notes = {}) =>

@@ -1,4 +1,5 @@
 import { Fault } from '../domain/fault.js';
+import { DATETIME_PATTERN } from './primitives.js';
 
 /** A span of time, open on the sides that are not given. */
 export interface DatetimeRange {
@@ -6,7 +7,7 @@ export interface DatetimeRange {
   readonly to: Date | undefined;
 }
 
-const DATETIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+const DATETIME = new RegExp(DATETIME_PATTERN);
 
 /** Reads `from,to`. @throws Fault `invalid_request` that names the parameter */
 export function parseDatetimeRange(parameter: string, text: string): DatetimeRange {

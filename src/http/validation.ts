@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
 import { Fault, type FieldFault } from '../domain/fault.js';
+import { toPatternDetail } from './primitives.js';
 
 // Fastify's own defaults drop unknown fields and turn numbers into text, so that a mistake would be kept in silence.
 const STRICT = {
@@ -53,7 +54,7 @@ function toFieldFault(
     const allowed = (params.allowedValues as unknown[]).map(String).join(', ');
     return { pointer: toPointer(instancePath, undefined, part), detail: `must be one of: ${allowed}` };
   }
-  const detail = keyword === 'pattern' ? 'holds characters that are not allowed, or is blank' : message;
+  const detail = keyword === 'pattern' ? toPatternDetail(String(params.pattern)) : message;
   return { pointer: toPointer(instancePath, undefined, part), detail };
 }
 

@@ -803,7 +803,33 @@ test('states', async (t) => {
   t.equal(open().findState('XX'), undefined);
 });
 
+test('the bridge to nock makes an error of what a handler throws', async (t) => {
+  for (const at of ['onResponseStart', 'onResponseData', 'onResponseEnd'] as const) {
+    nock(HOST).get('/').reply(200, 'x');
+    const thrown = new Error(`thrown in ${at}`);
+    const error = await new Promise<Error>((resolve, reject) => {
+      new NockDispatcher().dispatch(
+        { origin: HOST, path: '/', method: 'GET' },
+        {
+          onRequestStart: () => {},
+          onResponseStart: () => {},
+          onResponseData: () => {},
+          onResponseEnd: () => (at === 'onResponseEnd' ? undefined : reject(new Error('it went on'))),
+          onResponseError: (_, failure) => resolve(failure),
+          [at]: () => {
+            throw thrown;
+          },
+        },
+      );
+    });
+    t.equal(error, thrown);
+  }
+});
+
 test('the table of answers in the README is current', async (t) => {
   const readme = await readFile(new URL('../../src/biotrack/README.md', import.meta.url), 'utf8');
-  t.ok(readme === withAnswerTable(readme), 'src/biotrack/README.md is not what answers.ts says: run `npm run derive`');
+  t.ok(
+    readme === withAnswerTable(readme),
+    'src/biotrack/README.md is not what the classification says: run `npm run derive`',
+  );
 });

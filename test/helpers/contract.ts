@@ -101,8 +101,10 @@ export function createContract(document: Json): Contract {
   const operations = toOperations(document);
   const seen = new Map<string, Set<string>>(operations.map(({ id }) => [id, new Set()]));
 
-  const judge = (method: string, path: string, answer: Answer, expectsInternal: boolean): void => {
+  const judge = (method: string, url: string, answer: Answer, expectsInternal: boolean): void => {
     const { status, headers, body } = answer;
+    const path = /^https?:/.test(url) ? new URL(url).pathname : url;
+    if (method === 'HEAD') return judgeHead(operations, path, answer);
     const operation = findOperation(operations, method, path);
     const fail = (what: string): never => {
       throw new ContractError(
@@ -148,6 +150,13 @@ export function createContract(document: Json): Contract {
 export const isOwnOutcome = (_operation: Operation, outcome: string): boolean =>
   !SHARED_CODES.includes(outcome.split(' ')[1] ?? '');
 
+/** A HEAD is a GET without its body. */
+function judgeHead(operations: readonly Operation[], path: string, { status, body }: Answer): void {
+  const operation = findOperation(operations, 'GET', path);
+  const isPromised = operation?.outcomes.some((outcome) => outcome.startsWith(`${status}`)) ?? status === 404;
+  if (!isPromised || body !== undefined) throw new ContractError(`HEAD ${path} → ${status} ${body ?? ''}`);
+}
+
 type Fail = (what: string) => never;
 type Compile = (pointer: string) => ValidateFunction;
 
@@ -155,9 +164,10 @@ function judgeProblem({ status, body, headers }: Answer, type: string | undefine
   if (type !== PROBLEM) fail(`content-type ${type}`);
   const isProblem = compile('/components/schemas/Problem');
   if (!isProblem(body)) fail(`no problem: ${toText(isProblem)}`);
-  if (body.status !== status) fail('its status is not the status');
-  if (body.type !== `urn:biotrack-connect:problem:${body.code}`) fail('its type is not its code');
-  if (body.request_id !== headers.get('x-request-id')) fail('its request_id is not x-request-id');
+  const problem = body as Json;
+  if (problem.status !== status) fail('its status is not the status');
+  if (problem.type !== `urn:biotrack-connect:problem:${problem.code}`) fail('its type is not its code');
+  if (problem.request_id !== headers.get('x-request-id')) fail('its request_id is not x-request-id');
   if (status === 401 && headers.get('www-authenticate') === null) fail('no www-authenticate');
   if (status === 503 && !/^\d+$/.test(headers.get('retry-after') ?? '')) fail('no retry-after');
 }

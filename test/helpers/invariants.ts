@@ -15,7 +15,7 @@ interface Violation {
 /** What is broken of `invariants.sql`, a line for each violation; nothing in a healthy database. */
 export async function findBrokenInvariants(database: Asks): Promise<string[]> {
   const text = await readFile(FILE, 'utf8');
-  // One round trip and one transaction: all of it is asked of the same moment.
+  // Several statements in one: the driver then gives a result for each.
   const results = (await database.query(text)) as unknown as readonly pg.QueryResult<Violation>[];
   return results.flatMap(({ rows }) => rows.map(({ label, tenant_id, what }) => `${label}: ${tenant_id} ${what}`));
 }

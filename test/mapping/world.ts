@@ -158,12 +158,7 @@ const byUbi = (a: VendorCompany, b: VendorCompany): number => (a.ubiKey < b.ubiK
 
 /** The same text for the same state, in whatever order it is kept. */
 export const toCanonicalText = ({ companies, licenses, vendorCompanies, ownUbiKey }: Snapshot): string =>
-  JSON.stringify([
-    [...companies].sort(byId),
-    [...licenses].sort(byId),
-    [...vendorCompanies].sort(byUbi),
-    ownUbiKey,
-  ]);
+  JSON.stringify([[...companies].sort(byId), [...licenses].sort(byId), [...vendorCompanies].sort(byUbi), ownUbiKey]);
 
 export function freezeDeeply<Value>(value: Value): Value {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
@@ -607,7 +602,10 @@ function measure(rows: readonly Vendor[], tally: Tally): void {
     rows,
     ({ name, ubi }) => ubiKeyOf(ubi) !== null && (ubisOfNames.get(name ?? '')?.size ?? 0) > 1,
   );
-  tally.leadingZeros += countOf(rows, ({ licenseNumber, ubi }) => /^\s*0/.test(licenseNumber) || /^\s*0/.test(ubi ?? ''));
+  tally.leadingZeros += countOf(
+    rows,
+    ({ licenseNumber, ubi }) => /^\s*0/.test(licenseNumber) || /^\s*0/.test(ubi ?? ''),
+  );
   tally.respelt += countOf(rows, ({ licenseNumber }) => licenseNumber !== keyOf(licenseNumber));
   tally.labs += countOf(rows, ({ isLab }) => isLab);
   tally.deleted += countOf(rows, ({ isDeleted }) => isDeleted);

@@ -1,4 +1,3 @@
-import { TROUBLES } from '../answers.js';
 import type { Action } from '../classify.js';
 import type { Deadline } from '../deadline.js';
 import {
@@ -14,6 +13,7 @@ import { BiotrackError } from '../errors.js';
 import { toVendorList, type VendorList } from '../list.js';
 import { toTransactionId } from '../row-values.js';
 import type { ListName } from '../to-listed-vendor.js';
+import { TROUBLES } from '../troubles.js';
 import type { Reading } from '../upstream.js';
 import { toVendor } from './to-vendor.js';
 

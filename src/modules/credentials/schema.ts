@@ -61,7 +61,7 @@ export const CredentialPatch = Body(
     password: Type.Optional(password),
     verify,
   },
-  { examples: [{ description: 'State login of the office' }] },
+  { minProperties: 1, examples: [{ description: 'State login of the office' }] },
 );
 
 export const Credential = Named(

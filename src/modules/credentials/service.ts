@@ -6,7 +6,7 @@ import { checkPrecondition, type Precondition } from '../../domain/precondition.
 import type { Secret } from '../../domain/secret.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { noteUbiVerdict, requireUbi } from '../ubi/index.js';
+import { findUbi, noteUbiVerdict, requireUbi } from '../ubi/index.js';
 import {
   type Credential,
   findCredential,
@@ -66,6 +66,7 @@ export async function createCredential(
 
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
     await refuseNamesake(tx, owner, input);
+    const { ubiKey } = await requireUbi(tx, tenantId);
     const id = newId();
     const context = toSealContext(biotrack, tenant, { id, ...owner, secretVersion: 1 });
     const { description, username } = input;
@@ -75,7 +76,8 @@ export async function createCredential(
       description,
       username,
       sealedPassword: vault.seal(input.password, context),
-      status,
+      // A login with the UBI of a moment ago says nothing of the one that is set now.
+      status: ubiKey === login.ubi ? status : 'unverified',
     });
     return getView(tx, tenantId, id);
   });
@@ -187,6 +189,8 @@ export async function noteVerdict(
   verdict: Verdict,
 ): Promise<void> {
   if (verdict.kind === 'unreachable') return;
+  // It was said of the UBI of that login; another one may be set by now.
+  if ((await findUbi(tx))?.ubiKey !== ubiKey) return;
   const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
   await saveVerdict(tx, id, secretVersion, { status: verdict.kind, missingPrivilege });
   if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, ubiKey, verdict.kind !== 'ubi_rejected');

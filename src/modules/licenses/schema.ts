@@ -1,5 +1,17 @@
 import Type from 'typebox';
-import { Body, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
+import {
+  Body,
+  Datetime,
+  DatetimeInput,
+  Named,
+  Nullable,
+  OneOf,
+  Page,
+  Reply,
+  Shown,
+  Text,
+  Uuid,
+} from '../../http/primitives.js';
 import { licenseFields } from '../companies/schema.js';
 
 const toggles = {
@@ -19,8 +31,8 @@ export const LicenseBody = Body(
     license_type: Type.Optional(
       Text(100, { description: "BioTrack's unless told; one of the state's types where those are known." }),
     ),
-    issue_datetime: Type.Optional(Datetime()),
-    expiry_datetime: Type.Optional(Datetime({ description: 'After `issue_datetime`.' })),
+    issue_datetime: Type.Optional(DatetimeInput()),
+    expiry_datetime: Type.Optional(DatetimeInput({ description: 'After `issue_datetime`.' })),
     active: Type.Optional(Type.Boolean({ description: 'true unless told.' })),
     credential_id: Type.Optional(Uuid({ description: 'The credential to work with.' })),
     default_intake_location_id: Type.Optional(Text(100, { description: 'Kept for the host application.' })),

@@ -5,7 +5,7 @@ import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
-import { findCreationPreference } from '../creation-preference/index.js';
+import { requireCreationPreference } from '../creation-preference/index.js';
 import { type CredentialPorts, getUsableCredential, toUpstreamFault } from '../credentials/index.js';
 import { type Directories, findDirectory, selectLicensesOfUbi } from '../directory/index.js';
 import { queueRun } from '../syncs/index.js';
@@ -65,8 +65,13 @@ export async function createLicense(
       errors: [{ pointer: '/expiry_datetime', detail: 'must be after issue_datetime' }],
     });
   }
+  await inTenant(db, tenantId, async (tx) => {
+    await requireUbi(tx, tenantId);
+    await requireCreationPreference(tx, tenantId);
+  });
   await ensureDirectory(db, ports, tenantId);
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
+    const { strategy } = await requireCreationPreference(tx, tenantId);
     const licenseKey = toLicenseKey(input.license_number);
     const present = await findLicenseByKey(tx, licenseKey);
     if (present !== undefined) {
@@ -92,26 +97,12 @@ export async function createLicense(
       name: input.name ?? listed.name,
       license_type: input.license_type ?? listed.licenseType,
     });
-    await startFirstSync(tx, ports, tenant, license, principal);
+    if (license.create_companies && tenant.firstSyncedAt === null) {
+      // The seed of the product: companies are created by themselves once the three steps are done.
+      const request = { trigger: 'setup_completed', refresh: 'auto', requestedBy: toActor(principal) } as const;
+      await queueRun(tx, ports.newId, tenantId, { ...request, strategy });
+    }
     return license;
-  });
-}
-
-/** The seed of the product: companies are created by themselves once the three steps are done. */
-async function startFirstSync(
-  tx: Tx,
-  { newId }: LicensePorts,
-  tenant: Tenant,
-  license: LicenseRow,
-  principal: Principal,
-): Promise<void> {
-  const preference = await findCreationPreference(tx);
-  if (!license.create_companies || tenant.firstSyncedAt !== null || preference === undefined) return;
-  await queueRun(tx, newId, tenant.id, {
-    trigger: 'setup_completed',
-    refresh: 'auto',
-    strategy: preference.strategy,
-    requestedBy: toActor(principal),
   });
 }
 

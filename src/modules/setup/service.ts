@@ -49,7 +49,7 @@ function toItems(facts: Facts): SetupItem[] {
     ubi: [],
     company_creation_preference: ['ubi'],
     credentials: ['ubi'],
-    licenses: ['ubi', 'credentials'],
+    licenses: ['ubi', 'company_creation_preference', 'credentials'],
     first_sync: ['ubi', 'company_creation_preference', 'credentials'],
   };
   const done: Readonly<Record<SetupStep, boolean>> = {

@@ -2,12 +2,9 @@ import { sql } from 'kysely';
 import type { OperatorTx, Tx } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
-import type { RunStatus, SyncCounts, SyncRows } from '../../domain/sync-run.js';
+import type { RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
 import type { PlanWarning } from '../../mapping/index.js';
-
-export const RUN_STEPS = ['queued', 'fetching', 'planning', 'applying', 'done'] as const;
-export type RunStep = (typeof RUN_STEPS)[number];
 
 export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
 

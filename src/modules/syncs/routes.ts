@@ -1,11 +1,12 @@
 import type { Db } from '../../db/database.js';
+import { RUN_STEPS } from '../../domain/sync-run.js';
 import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { Body, ItemParams, locationHeader, pageQuery, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { toReasonDetail } from './reason-details.js';
-import { RUN_STEPS, type SyncRun as SyncRunRow } from './repository.js';
+import type { SyncRun as SyncRunRow } from './repository.js';
 import { SyncBody, SyncRun, SyncRunPage } from './schema.js';
 import { getSync, listSyncs, startSync } from './service.js';
 

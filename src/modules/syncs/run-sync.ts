@@ -1,5 +1,6 @@
 import { type Biotrack, BiotrackError } from '../../biotrack/index.js';
 import { type Db, type Tx, withTenant } from '../../db/database.js';
+import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { Fault } from '../../domain/fault.js';
 import { planSync, type SyncPlan } from '../../mapping/index.js';
@@ -58,7 +59,8 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     const status = await work(deps, tenantId, run, lease.signal);
     tell(status);
   } catch (error) {
-    if (error instanceof RunLostError) return;
+    // Taken over by another worker, or its tenant was deleted: there is nothing left to say.
+    if (error instanceof RunLostError || isTenantGone(error)) return;
     if (shutdown.aborted) {
       await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run));
       return tell('handed_over');
@@ -71,6 +73,8 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     lease.stop();
   }
 }
+
+const isTenantGone = (error: unknown): boolean => error instanceof Fault && error.code === 'not_found';
 
 /** An end without a result, with its reason. */
 class RunFailure extends Error {
@@ -89,6 +93,7 @@ function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
     return { reason: 'credential_unreadable', cause: error };
   if (error instanceof Fault && error.code === 'setup_incomplete')
     return { reason: 'credentials_missing', cause: undefined };
+  if (isStorageUnavailable(error)) return { reason: 'storage_unavailable', cause: error };
   return { reason: 'internal', cause: error };
 }
 

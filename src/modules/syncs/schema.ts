@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { RUN_STATUSES } from '../../domain/sync-run.js';
+import { RUN_STATUSES, RUN_STEPS } from '../../domain/sync-run.js';
 import { SKIP_REASONS } from '../../domain/vendor.js';
 import { Body, Count, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Uuid } from '../../http/primitives.js';
 
@@ -78,7 +78,7 @@ export const SyncRun = Named(
       { description: "Rows of the state's list that were not taken, and why; at most 100 of them." },
     ),
     progress: Reply({
-      step: OneOf(['queued', 'fetching', 'planning', 'applying', 'done']),
+      step: OneOf(RUN_STEPS),
       done: Count({ description: 'Steps behind us.' }),
       total: Count(),
     }),

@@ -1,3 +1,3 @@
-export { raiseRevision, type Tenant } from './repository.js';
+export { forgetVerdicts, raiseRevision, type Tenant } from './repository.js';
 export { useTenants } from './routes.js';
 export { inLockedTenant, inTenant } from './service.js';

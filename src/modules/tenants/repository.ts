@@ -65,6 +65,16 @@ export const selectTenants = (tx: OperatorTx, size: number, after: string | unde
     .limit(size + 1)
     .execute();
 
+/** What BioTrack said of logins and of the UBI was said of another UBI, or another state: it no longer counts. */
+export async function forgetVerdicts(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('credentials')
+    .set((eb) => ({ status: 'unverified', missing_privilege: null, version: eb('version', '+', 1) }))
+    .where('status', '!=', 'unverified')
+    .execute();
+  await tx.updateTable('ubis').set({ status: 'unverified' }).where('status', '!=', 'unverified').execute();
+}
+
 /** Lists of this tenant look different from now on. */
 export async function raiseRevision(tx: Tx): Promise<void> {
   await tx

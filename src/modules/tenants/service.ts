@@ -5,6 +5,7 @@ import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import {
   findTenant,
+  forgetVerdicts,
   insertTenant,
   lockTenantRow,
   removeTenant,
@@ -64,6 +65,7 @@ export function putTenant(
         'The companies come from this state and environment. Use another tenant.',
       );
     }
+    if (moves) await forgetVerdicts(tx);
     return { tenant: await updateTenant(tx, input), created: false };
   });
 }

@@ -49,12 +49,3 @@ export async function updateUbiStatus(tx: Tx, ubiKey: string, status: UbiStatus)
 export async function hasLicenses(tx: Tx): Promise<boolean> {
   return (await tx.selectFrom('licenses').select('id').limit(1).executeTakeFirst()) !== undefined;
 }
-
-/** A login that worked with one UBI says nothing of another. */
-export async function unverifyCredentials(tx: Tx): Promise<void> {
-  await tx
-    .updateTable('credentials')
-    .set((eb) => ({ status: 'unverified', missing_privilege: null, version: eb('version', '+', 1) }))
-    .where('status', '!=', 'unverified')
-    .execute();
-}

@@ -3,8 +3,8 @@ import { Fault } from '../../domain/fault.js';
 import { toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { setupIncomplete } from '../../domain/setup.js';
-import { inLockedTenant, inTenant } from '../tenants/index.js';
-import { findUbi, hasLicenses, saveUbi, type Ubi, unverifyCredentials, updateUbiStatus } from './repository.js';
+import { forgetVerdicts, inLockedTenant, inTenant } from '../tenants/index.js';
+import { findUbi, hasLicenses, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
 
 export interface UbiInput {
   readonly ubi: string;
@@ -30,7 +30,7 @@ export function putUbi(
         { reason: 'change_ubi' },
       );
     }
-    if (isAnother) await unverifyCredentials(tx);
+    if (isAnother) await forgetVerdicts(tx);
     // Another spelling of the same UBI keeps what was found out of it.
     const status = present === undefined || isAnother ? 'unverified' : present.status;
     await saveUbi(tx, tenantId, { ubi, ubiKey, status });

@@ -1,0 +1,82 @@
+import type { components } from './generated/v1.js';
+import { toLine } from './terminal.js';
+
+export type Problem = components['schemas']['Problem'];
+
+interface FailureFacts {
+  readonly title: string;
+  readonly detail: string;
+  /** The service's code, or one of our own; for machines. */
+  readonly code: string;
+  readonly status?: number;
+  readonly requestId?: string;
+}
+
+/** Why a step could not be done, in words for a person. */
+export class Failure extends Error {
+  readonly title: string;
+  readonly detail: string;
+  readonly code: string;
+  readonly status: number | undefined;
+  readonly requestId: string | undefined;
+
+  constructor({ title, detail, code, status, requestId }: FailureFacts) {
+    super(`${title}: ${detail}`);
+    this.name = 'Failure';
+    this.title = title;
+    this.detail = detail;
+    this.code = code;
+    this.status = status;
+    this.requestId = requestId;
+  }
+
+  toString(): string {
+    const request = this.requestId === undefined ? '' : `, request ${this.requestId}`;
+    return toLine(`${this.title}: ${this.detail} (${this.code}${request})`);
+  }
+}
+
+/** What the service refused, as it says it; anything that is no problem document is somebody else's answer. */
+export function toFailure(response: Response, body: unknown): Failure {
+  const { status, headers } = response;
+  const requestId = headers.get('x-request-id') ?? undefined;
+  if (!isProblem(body)) {
+    return new Failure({
+      title: 'This is no answer of biotrack-connect',
+      detail: `HTTP ${status}. Is the base URL right, and is nothing in between?`,
+      code: 'unexpected_answer',
+      status,
+      ...(requestId === undefined ? {} : { requestId }),
+    });
+  }
+  const parts = (body.errors ?? []).map(({ pointer, detail }) => `${pointer} ${detail}`).join(', ');
+  const detail = parts === '' ? body.detail : `${body.detail} [${parts}]`;
+  return new Failure({ title: body.title, detail, code: body.code, status, requestId: body.request_id });
+}
+
+function isProblem(body: unknown): body is Problem {
+  if (typeof body !== 'object' || body === null) return false;
+  const { code, title, detail } = body as Partial<Record<keyof Problem, unknown>>;
+  return typeof code === 'string' && typeof title === 'string' && typeof detail === 'string';
+}
+
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the host name cannot be looked up',
+  ECONNRESET: 'the connection was broken',
+  UND_ERR_SOCKET: 'the connection was broken',
+};
+
+/** What the network said, without an answer of the service. */
+export function toNetworkFailure(error: unknown, baseUrl: string): Failure {
+  const isTimeout = error instanceof Error && error.name === 'TimeoutError';
+  const cause = error instanceof Error ? (error.cause as { code?: unknown } | undefined) : undefined;
+  const word = typeof cause?.code === 'string' ? cause.code : 'no connection';
+  const why = isTimeout ? 'it did not answer in time' : (UNREACHABLE[word] ?? word);
+  return new Failure({
+    title: `The service at ${baseUrl} cannot be reached`,
+    detail: why,
+    code: isTimeout ? 'timeout' : 'unreachable',
+  });
+}

@@ -1,0 +1,50 @@
+import type { Flags } from './flags.js';
+import type { Hidden } from './hidden.js';
+
+/** Which flag says what stands where in a file. */
+const FLAG_OF: Readonly<Record<string, string>> = {
+  '/tenant_id': '--tenant',
+  '/name': '--name',
+  '/state': '--state',
+  '/environment': '--environment',
+  '/ubi': '--ubi',
+  '/strategy': '--strategy',
+  '/include_labs': '--include-labs',
+  '/licenses': '--license',
+  '/credential/description': '--description',
+  '/credential/username': '--username',
+  '/credential/password': '--password',
+};
+
+export const toFlag = (pointer: string): string => FLAG_OF[pointer] ?? pointer;
+
+/** Whether the demo tenant of a local mode is meant: nothing was said of a business or a login. */
+export const isDemo = ({ texts }: Flags, password: Hidden | undefined): boolean =>
+  texts.file === undefined &&
+  texts.state === undefined &&
+  texts.environment === undefined &&
+  texts.ubi === undefined &&
+  texts.username === undefined &&
+  (texts.password === undefined || password === undefined) &&
+  texts['password-file'] === undefined;
+
+/** The flags in the shape of a tenant in a file, so that both are judged by the same rules. */
+export const toRawTenant =
+  ({ texts, switches, licenses }: Flags, tenantId: string | undefined) =>
+  (password: Hidden | undefined): unknown => {
+    const { tenant = tenantId, name, state, environment, ubi, strategy, description, username } = texts;
+    return withoutUndefined({
+      tenant_id: tenant,
+      name,
+      state,
+      environment,
+      ubi,
+      strategy,
+      include_labs: switches.has('include-labs') ? true : undefined,
+      licenses: licenses.length === 0 ? undefined : licenses,
+      credential: withoutUndefined({ description, username, password: password?.reveal() }),
+    });
+  };
+
+const withoutUndefined = (members: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));

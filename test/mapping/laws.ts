@@ -1,0 +1,758 @@
+// What sync.md says of the planner, sentence by sentence, as checks of one sync by any mapper: the properties run them on
+// ours, the wrong mappers are caught by them. None of them asks our code what is right.
+import type { ListedLicense } from '../../src/domain/listed-license.js';
+import type { Vendor } from '../../src/domain/vendor.js';
+import type { CompanyState, LicenseState } from '../../src/mapping/index.js';
+import {
+  createIds,
+  digest,
+  emptySnapshot,
+  keyOf,
+  nameOf,
+  otherStrategy,
+  type Sync,
+  sync,
+  toCanonicalText,
+  toTime,
+  ubiKeyOf,
+  Violation,
+} from './world.js';
+
+export interface Law {
+  /** The number of an invariant, or the subject of a sentence. */
+  readonly name: string;
+  readonly sentence: string;
+  /** Throws a Violation. Returns how many cases it could have failed on, so that a law of nothing is seen. */
+  readonly check: (sync: Sync) => number;
+  /** It plans again, which costs most of the time. */
+  readonly isCostly?: true;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Seeing
+
+interface View {
+  readonly listed: ReadonlyMap<string, ListedLicense>;
+  readonly licensesBefore: ReadonlyMap<string, LicenseState>;
+  readonly licensesAfter: ReadonlyMap<string, LicenseState>;
+  readonly companiesBefore: ReadonlyMap<string, CompanyState>;
+  readonly companiesAfter: ReadonlyMap<string, CompanyState>;
+  readonly vendorsBefore: ReadonlyMap<string, string>;
+  readonly vendorsAfter: ReadonlyMap<string, string>;
+  /** Active licenses after the sync, oldest first: all, by company, by UBI. */
+  readonly active: readonly LicenseState[];
+  readonly held: ReadonlyMap<string, readonly LicenseState[]>;
+  readonly groups: ReadonlyMap<string, readonly LicenseState[]>;
+}
+
+function groupBy<Item, Key>(items: readonly Item[], toKey: (item: Item) => Key): Map<Key, Item[]> {
+  const groups = new Map<Key, Item[]>();
+  for (const item of items) {
+    const key = toKey(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+const views = new WeakMap<Sync, View>();
+
+function viewOf(seen: Sync): View {
+  const known = views.get(seen);
+  if (known !== undefined) return known;
+  const { before, after, collation } = seen;
+  const active = after.licenses.filter((license) => license.active).sort(byAge);
+  const view = {
+    listed: new Map(collation.licenses.map((license) => [license.licenseKey, license])),
+    licensesBefore: new Map(before.licenses.map((license) => [license.licenseKey, license])),
+    licensesAfter: new Map(after.licenses.map((license) => [license.licenseKey, license])),
+    companiesBefore: new Map(before.companies.map((company) => [company.id, company])),
+    companiesAfter: new Map(after.companies.map((company) => [company.id, company])),
+    vendorsBefore: new Map(before.vendorCompanies.map(({ ubiKey, companyId }) => [ubiKey, companyId])),
+    vendorsAfter: new Map(after.vendorCompanies.map(({ ubiKey, companyId }) => [ubiKey, companyId])),
+    active,
+    held: groupBy(active, ({ companyId }) => companyId),
+    groups: groupBy(
+      active.filter(({ ubiKey }) => ubiKey !== null),
+      ({ ubiKey }) => ubiKey ?? '',
+    ),
+  };
+  views.set(seen, view);
+  return view;
+}
+
+/** The lowest `transactionid_original` first, unknown ones last, ties by license number. */
+function byAge(a: LicenseState, b: LicenseState): number {
+  const [left, right] = [a.transactionIdOriginal, b.transactionIdOriginal];
+  if (left !== right) {
+    if (left === null) return 1;
+    if (right === null) return -1;
+    return BigInt(left) < BigInt(right) ? -1 : 1;
+  }
+  return a.licenseKey < b.licenseKey ? -1 : 1;
+}
+
+function expect(isSo: boolean, law: string, detail: () => string): void {
+  if (!isSo) throw new Violation(law, detail());
+}
+
+function expectSame(got: unknown, wanted: unknown, law: string, what: () => string): void {
+  if (Object.is(got, wanted)) return;
+  const [gotText, wantedText] = [JSON.stringify(got), JSON.stringify(wanted)];
+  expect(gotText === wantedText, law, () => `${what()}: got ${gotText}, wanted ${wantedText}`);
+}
+
+/** Plans once more, later and with fresh ids, on what this sync left behind. */
+const syncAgain = (seen: Sync, room: number, strategy = seen.strategy): Sync =>
+  sync(seen.mapper, {
+    rows: seen.rows,
+    snapshot: seen.after,
+    strategy,
+    strategyBefore: seen.strategy,
+    includeLabs: seen.includeLabs,
+    at: toTime(room),
+    room,
+  });
+
+/** Plans the very same sync. */
+const replan = (
+  { mapper, collation, before, strategy, includeLabs, at, room }: Sync,
+  snapshot = before,
+): ReturnType<Sync['mapper']['planSync']> =>
+  mapper.planSync({ listed: collation.licenses, snapshot, strategy, includeLabs, at, newId: createIds(room) });
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The list
+
+/** What a row says, without the number of its edit. */
+const contentOf = ({ transactionId: _, ...content }: Vendor): string => JSON.stringify(content);
+
+const editOf = ({ transactionId }: Vendor): bigint => (transactionId === null ? -1n : BigInt(transactionId));
+
+function checkCollation({ rows, collation }: Sync): number {
+  const groups = groupBy(rows, ({ licenseNumber }) => keyOf(licenseNumber));
+  const keys = collation.licenses.map(({ licenseKey }) => licenseKey);
+  expectSame([...keys].sort(), [...groups.keys()].sort(), 'duplicates', () => 'license keys');
+  expectSame(collation.duplicates, rows.length - groups.size, 'duplicates', () => 'count of duplicates');
+  for (const { licenseKey, ubiKey, contentHash: _, ...winner } of collation.licenses) {
+    const group = groups.get(licenseKey) ?? [];
+    const last = group.reduce((best, row) => (editOf(row) > best ? editOf(row) : best), -1n);
+    const candidates = group.filter((row) => editOf(row) === last).map(contentOf);
+    expectSame(editOf(winner), last, 'duplicates', () => `the last edit of ${licenseKey}`);
+    expect(candidates.includes(contentOf(winner)), 'duplicates', () => `${licenseKey} says what no row says`);
+    expectSame(ubiKey, ubiKeyOf(winner.ubi), 'duplicates', () => `the UBI of ${licenseKey}`);
+  }
+  return collation.duplicates;
+}
+
+function checkOrder(seen: Sync): number {
+  const { mapper, rows, collation, before, plan, after } = seen;
+  const even = rows.filter((_, index) => index % 2 === 0);
+  const odd = rows.filter((_, index) => index % 2 === 1);
+  for (const shuffled of [[...rows].reverse(), [...odd.reverse(), ...even]]) {
+    const other = mapper.collateVendors(shuffled, digest);
+    expectSame(other, collation, 'I2', () => 'another order of the rows is another list');
+  }
+  const shuffled = {
+    ...before,
+    companies: [...before.companies].reverse(),
+    licenses: [...before.licenses].reverse(),
+    vendorCompanies: [...before.vendorCompanies].reverse(),
+  };
+  const other = replan(seen, shuffled);
+  expectSame(other.counts, plan.counts, 'I2', () => 'another order of the snapshot gives other counts');
+  expectSame(
+    toCanonicalText(mapper.applyPlan(shuffled, other)),
+    toCanonicalText(after),
+    'I2',
+    () => 'another order of the snapshot has another effect',
+  );
+  return rows.length;
+}
+
+function checkDuplicateProof({ mapper, rows, collation }: Sync): number {
+  const copies = rows.filter((_, index) => index % 3 === 0);
+  const stale = collation.licenses
+    .filter(({ transactionId }) => transactionId !== null)
+    .map(({ licenseKey: _key, ubiKey: _ubiKey, contentHash: _hash, ...row }, index) => ({
+      ...row,
+      transactionId: '0',
+      name: 'As it was once',
+      ubi: index % 2 === 0 ? null : '999',
+      isDeleted: !row.isDeleted,
+    }));
+  const { licenses, duplicates } = mapper.collateVendors([...stale, ...rows, ...copies], digest);
+  expectSame(licenses, collation.licenses, 'I3', () => 'copies and older rows change the list');
+  const more = copies.length + stale.length;
+  expectSame(duplicates, collation.duplicates + more, 'I3', () => 'count of duplicates');
+  return more;
+}
+
+function checkNormalising({ mapper, rows }: Sync): number {
+  const once = mapper.collateVendors(rows, digest).licenses.map(({ licenseKey, ubiKey, contentHash: _, ...row }) => ({
+    ...row,
+    licenseNumber: licenseKey,
+    ubi: ubiKey,
+  }));
+  const twice = mapper.collateVendors(once, digest).licenses;
+  for (const [index, { licenseNumber, ubi }] of once.entries()) {
+    expectSame(twice[index]?.licenseKey, licenseNumber, 'I14', () => 'the key of a license key');
+    expectSame(twice[index]?.ubiKey, ubi, 'I14', () => 'the key of a UBI key');
+    expectSame(keyOf(licenseNumber), licenseNumber, 'I14', () => 'a license key');
+    expectSame(ubiKeyOf(ubi), ubi, 'I14', () => 'a UBI key');
+  }
+  return once.length;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Licenses
+
+/** What a license takes over from the list as it is. */
+const sourceOf = (row: ListedLicense | LicenseState): unknown => [
+  row.licenseNumber,
+  row.name,
+  row.licenseType,
+  row.licenseTypeRaw,
+  row.activities,
+  row.address,
+  row.isLab,
+  row.transactionIdOriginal,
+];
+
+function checkLicenses(seen: Sync): number {
+  const { listed, licensesBefore, licensesAfter } = viewOf(seen);
+  let filtered = 0;
+  for (const [key, row] of listed) {
+    const [before, after] = [licensesBefore.get(key), licensesAfter.get(key)];
+    const isWanted = !row.isDeleted && (seen.includeLabs || !row.isLab);
+    if (before === undefined && !isWanted) {
+      filtered += 1;
+      expect(after === undefined, 'licenses', () => `${key} is taken, though inactive at first sight`);
+      continue;
+    }
+    if (after === undefined) throw new Violation('licenses', `${key} is listed and not taken`);
+    expectSame(after.active, isWanted, 'licenses', () => `${key} active`);
+    expectSame(sourceOf(after), sourceOf(row), 'licenses', () => `what ${key} says`);
+    expectSame(after.missingSinceDatetime, null, 'licenses', () => `${key} is listed and missing`);
+    const keeps = row.ubiKey === null && before !== undefined;
+    expectSame(after.ubiKey, keeps ? before.ubiKey : row.ubiKey, 'licenses', () => `the UBI of ${key}`);
+    expectSame(after.ubi, keeps ? before.ubi : row.ubi, 'licenses', () => `the UBI of ${key} as written`);
+  }
+  for (const [key, after] of licensesAfter) {
+    const before = licensesBefore.get(key);
+    if (listed.has(key)) continue;
+    if (before === undefined) throw new Violation('licenses', `${key} comes from nowhere`);
+    const missingSinceDatetime = before.missingSinceDatetime ?? seen.at;
+    const { companyId, ownCompanyId } = after;
+    const wanted = { ...before, companyId, ownCompanyId, active: false, missingSinceDatetime };
+    expectSame(after, wanted, 'licenses', () => `${key} is missing`);
+  }
+  for (const [key, { id, isHandNamed, companyId }] of licensesBefore) {
+    const after = licensesAfter.get(key);
+    expectSame(after?.id, id, 'I13', () => `the id of ${key}`);
+    expectSame(after?.isHandNamed, isHandNamed, 'licenses', () => `${key} named by hand`);
+    if (after?.active === false) {
+      expectSame(after.companyId, companyId, 'vanishing', () => `${key} is inactive, and its company`);
+    }
+  }
+  expectSame(seen.plan.filtered, filtered, 'I11', () => 'filtered rows');
+  return listed.size + licensesBefore.size;
+}
+
+function checkLicenseKinds(seen: Sync): number {
+  for (const { kind, before, after } of seen.plan.licenses) {
+    if (before === undefined) continue;
+    const isSold = before.ubiKey !== null && before.ubiKey !== after.ubiKey;
+    const wanted = isSold
+      ? ['license.transferred']
+      : before.active && !after.active
+        ? ['license.deactivated']
+        : !before.active && after.active
+          ? ['license.reactivated']
+          : ['license.updated', 'license.moved'];
+    expect(wanted.includes(kind), 'transfers', () => `${after.licenseKey}: got ${kind}, wanted ${wanted.join(' or ')}`);
+    const isMove = before.companyId !== after.companyId;
+    expect(isMove || kind !== 'license.moved', 'transfers', () => `${after.licenseKey} is told to move and stays`);
+  }
+  return seen.plan.licenses.length;
+}
+
+function checkWarnings(seen: Sync): number {
+  const { listed, licensesBefore } = viewOf(seen);
+  const wanted = [...listed]
+    .filter(([key, row]) => row.ubiKey === null && (licensesBefore.get(key)?.ubiKey ?? null) !== null)
+    .map(([, { licenseNumber }]) => licenseNumber);
+  const got = seen.plan.warnings.map(({ licenseNumber }) => licenseNumber);
+  expectSame(got.toSorted(), wanted.sort(), 'blank UBI', () => 'licenses with the warning');
+  return wanted.length;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Who holds what
+
+function checkHolders(seen: Sync): number {
+  const { active, companiesAfter } = viewOf(seen);
+  for (const { licenseKey, companyId } of active) {
+    const company = companiesAfter.get(companyId);
+    expect(company?.archivedDatetime === null, 'I4', () => `${licenseKey} is active, its company ${companyId} is not`);
+  }
+  return active.length;
+}
+
+function checkNoneEmpty(seen: Sync): number {
+  const { held } = viewOf(seen);
+  const judged = seen.after.companies.filter(({ origin }) => origin === 'biotrack');
+  for (const { id, archivedDatetime } of judged) {
+    expect(archivedDatetime !== null || held.has(id), 'I5', () => `${id} is active and holds nothing`);
+  }
+  return judged.length;
+}
+
+function checkSizes({ after, rows }: Sync): number {
+  const companies = after.companies.filter((company) => {
+    return company.origin === 'biotrack' && company.archivedDatetime === null;
+  });
+  const licenses = after.licenses.filter(({ active }) => active);
+  expect(
+    companies.length <= licenses.length,
+    'I17',
+    () => `${companies.length} companies, ${licenses.length} licenses`,
+  );
+  expect(licenses.length <= rows.length, 'I17', () => `${licenses.length} licenses, ${rows.length} rows`);
+  return companies.length;
+}
+
+function checkBlanks(seen: Sync): number {
+  const { active, held } = viewOf(seen);
+  const alone = active.filter(({ ubiKey, isHandNamed }) => ubiKey === null && !isHandNamed);
+  for (const { licenseKey, companyId, ownCompanyId } of alone) {
+    expect(held.get(companyId)?.length === 1, 'I10', () => `${licenseKey} has no UBI and is not alone`);
+    expectSame(companyId, ownCompanyId, 'I10', () => `${licenseKey} has no UBI, and its company`);
+  }
+  return alone.length;
+}
+
+function checkStrategy(seen: Sync): number {
+  const { active, vendorsAfter, licensesBefore } = viewOf(seen);
+  for (const { licenseKey, companyId, ownCompanyId, ubiKey, isHandNamed } of active) {
+    if (isHandNamed) {
+      const before = licensesBefore.get(licenseKey);
+      expectSame(companyId, before?.companyId, 'manual', () => `${licenseKey} is named by hand, and its company`);
+      continue;
+    }
+    const isGrouped = seen.strategy === 'one_per_vendor' && ubiKey !== null;
+    const wanted = isGrouped ? vendorsAfter.get(ubiKey) : ownCompanyId;
+    expectSame(companyId, wanted, 'strategy', () => `the company of ${licenseKey} under ${seen.strategy}`);
+  }
+  return active.length;
+}
+
+function checkMemories(seen: Sync): number {
+  const { licensesBefore, licensesAfter, vendorsBefore, vendorsAfter } = viewOf(seen);
+  for (const [key, { ownCompanyId }] of licensesBefore) {
+    if (ownCompanyId === null) continue;
+    expectSame(licensesAfter.get(key)?.ownCompanyId, ownCompanyId, 'memories', () => `the own company of ${key}`);
+  }
+  for (const [ubiKey, companyId] of vendorsBefore) {
+    expectSame(vendorsAfter.get(ubiKey), companyId, 'memories', () => `the vendor company of ${ubiKey}`);
+  }
+  // Uniqueness is what the database would refuse: `insistSound`, after every plan.
+  return licensesBefore.size + vendorsBefore.size;
+}
+
+/** How a UBI comes to its company: remembered, else by hand, else the oldest own company that is free, else a new one. */
+function checkVendorChoice(seen: Sync): number {
+  const { groups, vendorsBefore, vendorsAfter, licensesBefore, companiesBefore } = viewOf(seen);
+  const fresh = [...vendorsAfter].filter(([ubiKey]) => !vendorsBefore.has(ubiKey));
+  const taken = new Set(vendorsBefore.values());
+  for (const [ubiKey, companyId] of fresh) {
+    const group = groups.get(ubiKey) ?? [];
+    expect(seen.strategy === 'one_per_vendor', 'vendor company', () => `${ubiKey} gets one under one_per_license`);
+    expect(group.length > 0, 'vendor company', () => `${ubiKey} gets one and has no license`);
+    const manual = manualOf(group);
+    if (manual.length === 1 && manual[0] === companyId) continue;
+    expect(!manual.includes(companyId), 'vendor company', () => `${ubiKey}: one of several manual companies wins`);
+    const free = group.filter(({ isHandNamed }) => !isHandNamed);
+    const owns = free.flatMap(({ licenseKey }) => licensesBefore.get(licenseKey)?.ownCompanyId ?? []);
+    const wanted = owns.find((own) => !taken.has(own));
+    if (wanted !== undefined) {
+      expectSame(companyId, wanted, 'vendor company', () => `the company of ${ubiKey}`);
+      continue;
+    }
+    expect(!companiesBefore.has(companyId), 'vendor company', () => `${ubiKey} gets a company of somebody else`);
+    const [oldest] = free;
+    const ownBefore = licensesBefore.get(oldest?.licenseKey ?? '')?.ownCompanyId ?? null;
+    expectSame(oldest?.ownCompanyId, ownBefore ?? companyId, 'vendor company', () => `the own company of the oldest`);
+  }
+  return fresh.length;
+}
+
+const manualOf = (group: readonly LicenseState[]): string[] => [
+  ...new Set(group.filter(({ isHandNamed }) => isHandNamed).map(({ companyId }) => companyId)),
+];
+
+function checkManual(seen: Sync): number {
+  const { groups, vendorsBefore, vendorsAfter, companiesAfter } = viewOf(seen);
+  const { plan } = seen;
+  const told = new Map(plan.conflicts.map(({ ubiKey, companyIds }) => [ubiKey, companyIds]));
+  expectSame(told.size, plan.conflicts.length, 'manual', () => 'conflicts of different UBIs');
+  expectSame(plan.counts.conflicts, plan.conflicts.length, 'I11', () => 'conflicts');
+  const adopted = plan.newVendorCompanies.filter(({ companyId }) => companiesAfter.get(companyId)?.origin === 'manual');
+  expectSame(plan.counts.adopted, adopted.length, 'I11', () => 'adopted');
+  let cases = 0;
+  for (const [ubiKey, group] of seen.strategy === 'one_per_vendor' ? groups : []) {
+    const manual = manualOf(group);
+    const remembered = vendorsBefore.get(ubiKey);
+    const others = manual.filter((companyId) => companyId !== remembered);
+    if (manual.length > 0) cases += 1;
+    const [only] = manual;
+    if (remembered === undefined && manual.length === 1 && only !== undefined && isFree(only, ubiKey, seen)) {
+      expectSame(vendorsAfter.get(ubiKey), only, 'manual', () => `${ubiKey} has one manual company, which becomes it`);
+      expect(!told.has(ubiKey), 'manual', () => `${ubiKey} is no conflict`);
+      continue;
+    }
+    expectSame(told.has(ubiKey), others.length > 0, 'manual', () => `${ubiKey} is a conflict`);
+    const vendor = vendorsAfter.get(ubiKey);
+    const wanted = others.length === 0 ? [] : [...others, ...(vendor === undefined ? [] : [vendor])];
+    expectSame([...(told.get(ubiKey) ?? [])].sort(), wanted.sort(), 'manual', () => `the companies in ${ubiKey}`);
+  }
+  for (const ubiKey of told.keys()) expect(groups.has(ubiKey), 'manual', () => `${ubiKey} has no license`);
+  return cases;
+}
+
+/** A company stands for one UBI at most: neither before this sync nor by it for another one. */
+const isFree = (companyId: string, ubiKey: string, { after }: Sync): boolean =>
+  !after.vendorCompanies.some((vendor) => vendor.companyId === companyId && vendor.ubiKey !== ubiKey);
+
+function checkStaying(seen: Sync): number {
+  if (seen.strategyBefore !== seen.strategy) return 0;
+  const { active, licensesBefore, vendorsBefore } = viewOf(seen);
+  let cases = 0;
+  for (const { licenseKey, companyId, ubiKey } of active) {
+    const before = licensesBefore.get(licenseKey);
+    // Vanished and returned: to the company that the same UBI had then. Sold or told its UBI: see "strategy".
+    if (before === undefined || before.ubiKey !== ubiKey || before.isHandNamed) continue;
+    if (!before.active && seen.strategy === 'one_per_vendor' && !vendorsBefore.has(ubiKey ?? '')) continue;
+    // It was away during a switch: what it is still attached to is of the other strategy.
+    if (!before.active && before.companyId !== homeOf(before, seen)) continue;
+    cases += 1;
+    expectSame(companyId, before.companyId, 'I7', () => `the company of ${licenseKey}`);
+  }
+  return cases;
+}
+
+function homeOf({ ownCompanyId, ubiKey }: LicenseState, seen: Sync): string | undefined {
+  const isGrouped = seen.strategy === 'one_per_vendor' && ubiKey !== null;
+  return isGrouped ? viewOf(seen).vendorsBefore.get(ubiKey) : (ownCompanyId ?? undefined);
+}
+
+function checkRoundTrip(seen: Sync): number {
+  const there = syncAgain(seen, seen.room + 1000, otherStrategy(seen.strategy));
+  const back = syncAgain(there, seen.room + 2000, seen.strategy);
+  for (const law of LAWS) if (law.isCostly !== true) for (const leg of [there, back]) law.check(leg);
+  const { licensesAfter, companiesAfter } = viewOf(seen);
+  for (const license of back.after.licenses) {
+    const wanted = licensesAfter.get(license.licenseKey);
+    const ownCompanyId = wanted?.ownCompanyId ?? license.ownCompanyId;
+    expectSame(license, wanted === undefined ? null : { ...wanted, ownCompanyId }, 'I6', () => license.licenseKey);
+  }
+  for (const company of back.after.companies) {
+    const wanted = companiesAfter.get(company.id);
+    if (wanted?.archivedDatetime === null || company.archivedDatetime === null) {
+      expectSame(company, wanted ?? null, 'I6', () => `${company.id} after a switch and back`);
+    }
+    expectSame(company.editedName, wanted?.editedName ?? null, 'I6', () => `the edit of ${company.id}`);
+  }
+  return seen.after.licenses.length;
+}
+
+function checkSingles(seen: Sync): number {
+  // "Keeps its one id in both": as long as nothing was sold; so on the first sight of everything.
+  if (seen.before.licenses.length > 0) return 0;
+  const switched = viewOf(syncAgain(seen, seen.room + 1000, otherStrategy(seen.strategy))).licensesAfter;
+  let cases = 0;
+  for (const [, group] of viewOf(seen).groups) {
+    const [only] = group;
+    if (only === undefined || group.length > 1) continue;
+    cases += 1;
+    expectSame(switched.get(only.licenseKey)?.companyId, only.companyId, 'one id in both', () => only.licenseKey);
+  }
+  return cases;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Companies
+
+function checkCompanies(seen: Sync): number {
+  const { companiesBefore, companiesAfter, held } = viewOf(seen);
+  for (const [id, before] of companiesBefore) {
+    const after = companiesAfter.get(id);
+    if (after === undefined) throw new Violation('archive', `${id} is deleted`);
+    expectSame(after.origin, before.origin, 'archive', () => `the origin of ${id}`);
+    const isIdle = !held.has(id);
+    const idle = before.origin === 'manual' ? before.archivedDatetime : (before.archivedDatetime ?? seen.at);
+    expectSame(after.archivedDatetime, isIdle ? idle : null, 'archive', () => `when ${id} was archived`);
+  }
+  for (const { kind, before, after } of seen.plan.companies) {
+    if (before === undefined) continue;
+    const [was, is] = [before.archivedDatetime === null, after.archivedDatetime === null];
+    const wanted = was === is ? 'company.updated' : is ? 'company.reactivated' : 'company.archived';
+    expectSame(kind, wanted, 'archive', () => `what happened to ${after.id}`);
+  }
+  for (const { id, origin, archivedDatetime, sourceName } of companiesAfter.values()) {
+    if (companiesBefore.has(id)) continue;
+    expectSame([origin, archivedDatetime], ['biotrack', null], 'archive', () => `the new company ${id}`);
+    expect(sourceName !== null && sourceName !== '', 'names', () => `${id} has no name`);
+  }
+  return companiesBefore.size;
+}
+
+function checkSuccession(seen: Sync): number {
+  const { active, companiesAfter, groups, vendorsAfter, held } = viewOf(seen);
+  const ubis = new Map([...vendorsAfter].map(([ubiKey, companyId]) => [companyId, ubiKey]));
+  const owners = new Map(seen.after.licenses.map((license) => [license.ownCompanyId, license]));
+  const holders = new Map(active.map(({ ownCompanyId, companyId }) => [ownCompanyId, companyId]));
+  let cases = 0;
+  for (const { id, origin, archivedDatetime, supersededBy } of companiesAfter.values()) {
+    if (origin === 'manual') continue;
+    if (archivedDatetime === null) {
+      expectSame(supersededBy, null, 'superseded_by', () => `of ${id}, which is active`);
+      continue;
+    }
+    cases += 1;
+    const holder = holders.get(id);
+    if (holder !== undefined) expectSame(supersededBy, holder, 'superseded_by', () => `of ${id}`);
+    else if (!owners.has(id)) {
+      // A vendor company that is no license's own: whoever holds a license of its UBI.
+      const group = groups.get(ubis.get(id) ?? '') ?? [];
+      const wanted = group.length === 0 ? [null] : group.map(({ companyId }) => companyId);
+      expect(wanted.includes(supersededBy), 'superseded_by', () => `of ${id}: got ${supersededBy}, wanted ${wanted}`);
+    } else {
+      // Its own license is not active. Whether it is succeeded at all is not said; by an active company, if so.
+      expect(supersededBy === null || held.has(supersededBy), 'superseded_by', () => `of ${id} is not active`);
+    }
+  }
+  return cases;
+}
+
+function checkEdits(seen: Sync): number {
+  let cases = 0;
+  const { companiesBefore } = viewOf(seen);
+  for (const { id, editedName, displayName } of seen.after.companies) {
+    expectSame(editedName, companiesBefore.get(id)?.editedName ?? null, 'I8', () => `the edit of ${id}`);
+    if (editedName === null) continue;
+    cases += 1;
+    expect(displayName.startsWith(editedName), 'I8', () => `${id} is shown as ${displayName}, edited to ${editedName}`);
+  }
+  return cases;
+}
+
+function checkNames(seen: Sync): number {
+  const { held, companiesAfter } = viewOf(seen);
+  for (const [id, licenses] of held) {
+    const company = companiesAfter.get(id);
+    if (company?.origin !== 'biotrack') {
+      expectSame(company?.sourceName, null, 'names', () => `the source of ${id}, a manual company`);
+      continue;
+    }
+    const names = groupBy(
+      licenses.filter(({ name }) => name !== null),
+      ({ name }) => name,
+    );
+    const most = Math.max(0, ...[...names.values()].map((group) => group.length));
+    if (most === 0) {
+      expect((company.sourceName ?? '') !== '', 'names', () => `${id} has no name`);
+      continue;
+    }
+    // Oldest first, so the first one whose name is among the most frequent.
+    const wanted = licenses.find(({ name }) => names.get(name)?.length === most)?.name;
+    expectSame(company.sourceName, wanted, 'names', () => `the name of ${id}`);
+  }
+  return held.size;
+}
+
+function checkOwnership(seen: Sync): number {
+  const { held, companiesAfter } = viewOf(seen);
+  const { ownUbiKey } = seen.before;
+  let cases = 0;
+  for (const [id, licenses] of held) {
+    const ubiKeys = new Set<string | null>(licenses.map(({ ubiKey }) => ubiKey));
+    const isOwn = ownUbiKey !== null && ubiKeys.has(ownUbiKey);
+    if (isOwn) cases += 1;
+    const company = companiesAfter.get(id);
+    expectSame(company?.isOwnCompany, isOwn, 'is_own_company', () => `of ${id}`);
+    if (ubiKeys.size === 1) expectSame(company?.ubiKey, [...ubiKeys][0], 'is_own_company', () => `the UBI of ${id}`);
+  }
+  return cases;
+}
+
+function checkDisplayNames(seen: Sync): number {
+  const active = seen.after.companies.filter(({ archivedDatetime }) => archivedDatetime === null);
+  const shown = new Map<string, string>();
+  const namesakes = new Map<string, number>();
+  for (const company of active) {
+    const name = (nameOf(company) ?? '').toLowerCase();
+    namesakes.set(name, (namesakes.get(name) ?? 0) + 1);
+  }
+  const dashed = [...namesakes.keys()].filter((name) => name.includes(' – '));
+  for (const company of active) {
+    const name = nameOf(company) ?? '';
+    const { id, displayName } = company;
+    expect(!shown.has(displayName), 'display names', () => `${id} and ${shown.get(displayName)} are ${displayName}`);
+    shown.set(displayName, id);
+    expect(
+      displayName === name || displayName.startsWith(`${name} – `),
+      'display names',
+      () => `${name} is shown as ${displayName}`,
+    );
+    const key = name.toLowerCase();
+    const isPlain = namesakes.get(key) === 1 && !dashed.some((other) => other.startsWith(key) || key.startsWith(other));
+    if (isPlain) expectSame(displayName, name, 'display names', () => `of ${id}, who has no namesake`);
+  }
+  return [...namesakes.values()].filter((count) => count > 1).length;
+}
+
+/** "A pure function of the tenant's active companies": what was shown before plays no part. */
+function checkDisplayPurity(seen: Sync): number {
+  const { before, mapper, after } = seen;
+  if (before.companies.length === 0) return 0;
+  const companies = before.companies.map((company) => ({ ...company, displayName: `? ${company.id}` }));
+  const scrambled = { ...before, companies };
+  const other = mapper.applyPlan(scrambled, replan(seen, scrambled));
+  expectSame(
+    toCanonicalText(other),
+    toCanonicalText(after),
+    'display names',
+    () => 'they hang on what was shown before',
+  );
+  return companies.length;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The plan as a whole
+
+function checkCounts(seen: Sync): number {
+  const { plan, before, after, collation } = seen;
+  const { companiesBefore, licensesBefore, licensesAfter } = viewOf(seen);
+  const wanted = { created: 0, updated: 0, unchanged: 0, archived: 0, reactivated: 0 };
+  let renamed = 0;
+  for (const company of after.companies) {
+    const was = companiesBefore.get(company.id);
+    if (was !== undefined && was.sourceName !== company.sourceName) renamed += 1;
+    if (was === undefined) wanted.created += 1;
+    else if (was.archivedDatetime === null && company.archivedDatetime !== null) wanted.archived += 1;
+    else if (was.archivedDatetime !== null && company.archivedDatetime === null) wanted.reactivated += 1;
+    else if (was === company || JSON.stringify(was) === JSON.stringify(company)) wanted.unchanged += 1;
+    else wanted.updated += 1;
+  }
+  let [moved, movedActive, removed] = [0, 0, 0];
+  for (const [key, was] of licensesBefore) {
+    const is = licensesAfter.get(key);
+    if (was.companyId !== is?.companyId) {
+      moved += 1;
+      if (was.active) movedActive += 1;
+    }
+    if (was.active && is?.active === false) removed += 1;
+  }
+  const { created, updated, unchanged, archived, reactivated } = plan.counts;
+  expectSame({ created, updated, unchanged, archived, reactivated }, wanted, 'I11', () => 'companies');
+  expectSame(plan.counts.moved, moved, 'I11', () => 'moved licenses');
+  const used = collation.licenses.filter(({ licenseKey }) => licensesAfter.has(licenseKey)).length;
+  expectSame(used + plan.filtered + collation.duplicates, seen.rows.length, 'I11', () => 'used, filtered, duplicate');
+  const activeLicenses = before.licenses.filter(({ active }) => active).length;
+  const { impact } = plan;
+  expectSame(
+    [impact.activeLicenses, impact.removed, impact.moved, impact.renamed],
+    [activeLicenses, removed, movedActive, renamed],
+    'guard',
+    () => 'impact',
+  );
+  return plan.companies.length + plan.licenses.length;
+}
+
+function checkIdempotence(seen: Sync): number {
+  const { plan, after } = syncAgain(seen, seen.room + 1000);
+  expectSame(
+    [plan.companies, plan.licenses, plan.newVendorCompanies],
+    [[], [], []],
+    'I1',
+    () => 'the second sync does something',
+  );
+  const { created, updated, archived, reactivated, adopted, moved, unchanged } = plan.counts;
+  expectSame([created, updated, archived, reactivated, adopted, moved], [0, 0, 0, 0, 0, 0], 'I1', () => 'counts');
+  expectSame(unchanged, after.companies.length, 'I1', () => 'unchanged');
+  expectSame(plan.conflicts, seen.plan.conflicts, 'manual', () => 'a conflict goes by itself');
+  return after.licenses.length;
+}
+
+/** The same input gives the same bytes, whatever was planned meanwhile for whomever else. */
+function checkSameBytes(seen: Sync): number {
+  const { mapper, collation, strategy, at, plan } = seen;
+  const neighbour = emptySnapshot(seen.before.ownUbiKey === '600' ? '0600' : '600');
+  const elsewhere = mapper.planSync({
+    listed: collation.licenses.slice(1),
+    snapshot: neighbour,
+    strategy: otherStrategy(strategy),
+    includeLabs: !seen.includeLabs,
+    at,
+    newId: createIds(7000),
+  });
+  const room = createIds(7000)().slice(0, 8);
+  expect(
+    elsewhere.companies.every(({ kind, after }) => kind === 'company.created' && after.id.startsWith(room)),
+    'I9',
+    () => "a tenant gets another one's companies",
+  );
+  expectSame(JSON.stringify(replan(seen)), JSON.stringify(plan), 'I18', () => 'the same input, another plan');
+  return plan.companies.length;
+}
+
+const BY_APPLYING = (seen: Sync): number => seen.plan.companies.length + seen.plan.licenses.length;
+
+export const LAWS: readonly Law[] = [
+  { name: 'I1', sentence: 'the second sync changes nothing', check: checkIdempotence, isCostly: true },
+  { name: 'I2', sentence: 'order-independent', check: checkOrder, isCostly: true },
+  { name: 'I3', sentence: 'duplicate-proof', check: checkDuplicateProof, isCostly: true },
+  { name: 'I4', sentence: 'every active license in exactly one active company', check: checkHolders },
+  { name: 'I5', sentence: 'no active company without an active license', check: checkNoneEmpty },
+  { name: 'I6', sentence: 'a round trip of strategies keeps ids and edits', check: checkRoundTrip, isCostly: true },
+  { name: 'I7', sentence: 'renames, moves of others, vanish and return change no id', check: checkStaying },
+  { name: 'I8', sentence: 'edits win', check: checkEdits },
+  {
+    name: 'I9, I18',
+    sentence: 'same input, byte-identical plan; tenants independent',
+    check: checkSameBytes,
+    isCostly: true,
+  },
+  { name: 'I10', sentence: 'blanks never grouped', check: checkBlanks },
+  { name: 'I11', sentence: 'counts add up', check: checkCounts },
+  { name: 'I13', sentence: 'licenses say what the list says, keep their ids, stay attached', check: checkLicenses },
+  { name: 'I14', sentence: 'normalising is idempotent', check: checkNormalising },
+  { name: 'I17', sentence: 'companies ≤ licenses ≤ rows', check: checkSizes },
+  { name: 'I19, I20', sentence: 'what is applied is sound and begins where the state is', check: BY_APPLYING },
+  { name: 'duplicates', sentence: 'the highest transactionid wins; all others count', check: checkCollation },
+  { name: 'strategy', sentence: 'each active license is where its strategy says', check: checkStrategy },
+  { name: 'memories', sentence: 'written once, never rewritten, unique', check: checkMemories },
+  { name: 'vendor company', sentence: 'the oldest free own company, else a new one', check: checkVendorChoice },
+  { name: 'manual', sentence: 'adoption by one, conflict with any other', check: checkManual },
+  {
+    name: 'one id in both',
+    sentence: 'a vendor with one license keeps its one id',
+    check: checkSingles,
+    isCostly: true,
+  },
+  { name: 'archive', sentence: 'archived, never deleted, and back again', check: checkCompanies },
+  { name: 'superseded_by', sentence: 'the company that holds their license now', check: checkSuccession },
+  { name: 'transfers', sentence: 'a sale is told as one, a first UBI is none', check: checkLicenseKinds },
+  { name: 'blank UBI', sentence: 'never replaces a known one, and warns', check: checkWarnings },
+  { name: 'names', sentence: 'the most frequent name, ties by age', check: checkNames },
+  { name: 'is_own_company', sentence: "holds a license of the tenant's own UBI", check: checkOwnership },
+  { name: 'display names', sentence: 'unique among active companies', check: checkDisplayNames },
+  {
+    name: 'display purity',
+    sentence: 'a function of the active companies alone',
+    check: checkDisplayPurity,
+    isCostly: true,
+  },
+];

@@ -1,0 +1,329 @@
+import t from 'tap';
+import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+
+/** States, API keys, tenants and health: what stands around a tenant's set-up. */
+
+const service = await startTestService(t, {
+  hasLine: true,
+  states: (environment) => ({
+    NM: { environments: { production: environment, training: environment } },
+    WA: { environments: { production: environment } },
+    NY: { status: 'left', left_on: '2025', environments: {} },
+  }),
+});
+const { ask, newId, contract } = service;
+
+const NAMED = { name: 'Example Mesa Farms', state: 'NM', environment: 'training' };
+const isRecent = (text: string): boolean => Math.abs(Date.now() - new Date(text).getTime()) < 60_000;
+
+t.test('listStates', async (t) => {
+  const { status, body } = await ask('GET', '/v1/states');
+  t.equal(status, 200);
+  t.strictSame(
+    body.data.map(({ code, name, status: use, left_date, dialect, environments }: Record<string, unknown>) => ({
+      code,
+      name,
+      use,
+      left_date,
+      dialect,
+      environments,
+    })),
+    [
+      {
+        code: 'NM',
+        name: 'New Mexico',
+        use: 'active',
+        left_date: null,
+        dialect: 'api4',
+        environments: ['production', 'training'],
+      },
+      { code: 'WA', name: 'Washington', use: 'active', left_date: null, dialect: 'api4', environments: ['production'] },
+      { code: 'NY', name: 'New York', use: 'left', left_date: '2025', dialect: null, environments: [] },
+    ],
+    'what the states file says, and of known states what it leaves unsaid',
+  );
+  const washington = body.data.find(({ code }: { code: string }) => code === 'WA');
+  t.same(
+    washington.license_types.find(({ code }: { code: string }) => code === '8'),
+    { code: '8', name: 'Retailer' },
+    'with the types that are known',
+  );
+  t.notMatch(JSON.stringify(body), service.simulator.url, 'not where the upstream is');
+});
+
+t.test('createApiKey', async (t) => {
+  const tenantId = await makeTenant(service, 'tenant');
+  const operator = await ask('POST', '/v1/api-keys', { body: { description: 'a script', role: 'operator' } });
+  t.equal(operator.status, 201);
+  t.match(operator.body, { description: 'a script', role: 'operator', tenant_id: null });
+  t.match(operator.body.secret, /^btk_[A-Za-z0-9_-]{43}$/, '256 bits');
+  t.ok(isRecent(operator.body.inserted_datetime));
+  t.equal((await ask('GET', '/v1/tenants', { key: operator.body.secret })).status, 200, 'it works at once');
+
+  const admin = await ask('POST', '/v1/api-keys', {
+    body: { description: 'a script', role: 'admin', tenant_id: tenantId },
+  });
+  t.match(admin, { status: 201, body: { role: 'admin', tenant_id: tenantId } });
+  t.equal((await ask('GET', `/v1/tenants/${tenantId}`, { key: admin.body.secret })).status, 200);
+  t.equal((await ask('GET', '/v1/tenants', { key: admin.body.secret })).status, 403);
+  t.not(admin.body.secret, operator.body.secret);
+
+  for (const [what, body] of Object.entries({
+    'an admin of no tenant': { description: 'x', role: 'admin' },
+    'an operator of one': { description: 'x', role: 'operator', tenant_id: tenantId },
+    'an admin of an unknown tenant': { description: 'x', role: 'admin', tenant_id: newId() },
+  })) {
+    const { status, body: problem } = await ask('POST', '/v1/api-keys', { body });
+    t.match({ status, problem }, { status: 400, problem: { errors: [{ pointer: '/tenant_id' }] } }, what);
+  }
+  const user = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'user' } });
+  t.match(user, { status: 400, body: { errors: [{ pointer: '/role' }] } }, 'a key is never a person');
+
+  const [{ found } = { found: -1 }] = await service.sql<{ found: number }>(
+    `select count(*)::int as found from api_keys where position(convert_to($1, 'UTF8') in secret_hash) > 0`,
+    [operator.body.secret],
+  );
+  t.equal(found, 0, 'only its hash is kept');
+  t.notOk(service.logged().includes(operator.body.secret), 'and it is not logged');
+});
+
+t.test('listApiKeys', async (t) => {
+  const made: string[] = [];
+  for (const description of ['one', 'two', 'three']) {
+    made.push((await ask('POST', '/v1/api-keys', { body: { description, role: 'operator' } })).body.id);
+  }
+  const all = await ask('GET', '/v1/api-keys');
+  t.equal(all.status, 200);
+  const ids = all.body.data.map(({ id }: { id: string }) => id);
+  t.strictSame(ids.slice(-3), made, 'oldest first');
+  t.notMatch(JSON.stringify(all.body), /btk_|secret|hash/, 'without their secrets');
+
+  const paged: string[] = [];
+  for (let path: string | null = '/v1/api-keys?page[size]=2'; path !== null; ) {
+    const { body } = await ask('GET', path);
+    t.ok(body.data.length <= 2);
+    paged.push(...body.data.map(({ id }: { id: string }) => id));
+    t.ok(
+      body.next_page === null || body.next_page.startsWith(`${service.baseUrl}/v1/api-keys?`),
+      'a whole URL of ours',
+    );
+    path = body.next_page;
+  }
+  t.strictSame(paged, ids, 'the pages are the list');
+
+  t.match(await ask('GET', '/v1/api-keys?page[after]=AAAA'), { status: 400, body: { code: 'invalid_cursor' } });
+  const [tenants] = [await ask('GET', '/v1/api-keys?page[size]=1')];
+  const foreign = new URL(tenants.body.next_page).searchParams.get('page[after]') as string;
+  t.match(
+    await ask('GET', `/v1/tenants?page[after]=${foreign}`),
+    { status: 400, body: { code: 'invalid_cursor', errors: [{ pointer: '?page[after]' }] } },
+    "another list's cursor",
+  );
+  const turned = (foreign.startsWith('A') ? 'B' : 'A') + foreign.slice(1);
+  t.match(await ask('GET', `/v1/api-keys?page[after]=${turned}`), { status: 400, body: { code: 'invalid_cursor' } });
+  const evil = await ask('GET', '/v1/api-keys?page[size]=1', { headers: { 'x-forwarded-host': 'evil.example' } });
+  t.ok(evil.body.next_page.startsWith(service.baseUrl), 'whatever a header says');
+});
+
+t.test('deleteApiKey', async (t) => {
+  const made = await ask('POST', '/v1/api-keys', { body: { description: 'short-lived', role: 'operator' } });
+  const key = made.body.secret;
+  t.equal((await ask('GET', '/v1/states', { key })).status, 200);
+  t.equal((await ask('DELETE', `/v1/api-keys/${made.body.id}`)).status, 204);
+  t.match(await ask('GET', '/v1/states', { key }), { status: 401, body: { code: 'unauthenticated' } }, 'at once');
+  t.match(await ask('DELETE', `/v1/api-keys/${made.body.id}`), { status: 404, body: { code: 'not_found' } });
+});
+
+t.test('putTenant', async (t) => {
+  const id = newId();
+  const path = `/v1/tenants/${id}`;
+  t.match(await ask('PUT', path, { body: NAMED }), { status: 428, body: { code: 'precondition_required' } });
+  t.match(
+    await ask('PUT', path, { body: NAMED, headers: { 'if-match': '"1"' } }),
+    { status: 412, body: { code: 'precondition_failed' } },
+    'there is nothing to match yet',
+  );
+  const created = await ask('PUT', path, { body: NAMED, headers: FIRST_PUT });
+  t.match(created, { status: 201, body: { id, ...NAMED } });
+  t.ok(isRecent(created.body.inserted_datetime));
+  const etag = created.headers.get('etag') as string;
+
+  t.match(await ask('PUT', path, { body: NAMED }), { status: 428, body: { code: 'precondition_required' } });
+  t.match(await ask('PUT', path, { body: NAMED, headers: FIRST_PUT }), { status: 412 }, 'it is no longer the first');
+  for (const header of ['W/"1"', '"1', '1', '*', '']) {
+    const { status } = await ask('PUT', path, { body: NAMED, headers: { 'if-match': header } });
+    t.ok(status === 400 || status === 412 || status === 428, `If-Match: ${header} is ${status}`);
+  }
+  t.match(await ask('PUT', path, { body: NAMED, headers: { 'if-none-match': '"1"' } }), {
+    status: 400,
+    body: { errors: [{ pointer: 'header:if-none-match' }] },
+  });
+
+  const renamed = await ask('PUT', path, { body: { ...NAMED, name: 'Ñandú & Söhne' }, headers: { 'if-match': etag } });
+  t.match(renamed, { status: 200, body: { name: 'Ñandú & Söhne', state: 'NM' } });
+  t.not(renamed.headers.get('etag'), etag);
+  t.match(await ask('PUT', path, { body: NAMED, headers: { 'if-match': etag } }), { status: 412 }, 'it is stale now');
+  const second = renamed.headers.get('etag') as string;
+  const either = { 'if-match': `${etag}, ${second}` };
+  const moved = await ask('PUT', path, { body: { ...NAMED, state: 'WA', environment: 'production' }, headers: either });
+  t.match(moved, { status: 200, body: { state: 'WA', environment: 'production' } }, 'one of several ETags will do');
+
+  const now = { 'if-match': moved.headers.get('etag') as string };
+  t.match(await ask('PUT', path, { body: { ...NAMED, state: 'ZZ' }, headers: now }), {
+    status: 422,
+    body: { code: 'unknown_state', errors: [{ pointer: '/state' }] },
+  });
+  t.match(await ask('PUT', path, { body: { ...NAMED, state: 'WA', environment: 'training' }, headers: now }), {
+    status: 422,
+    body: { code: 'unknown_state', errors: [{ pointer: '/environment' }] },
+  });
+  t.match(
+    await ask('PUT', `/v1/tenants/${newId()}`, { body: { ...NAMED, state: 'NY' }, headers: FIRST_PUT }),
+    { status: 422, body: { code: 'unknown_state' } },
+    'a state that left has nothing to set up',
+  );
+
+  const synced = await makeTenant(service);
+  await syncTenant(service, synced);
+  const before = await ask('GET', `/v1/tenants/${synced}`);
+  const match = { 'if-match': before.headers.get('etag') as string };
+  for (const change of [{ environment: 'training' }, { state: 'WA' }]) {
+    const body = { name: 'Test', state: 'NM', environment: 'production', ...change };
+    t.match(await ask('PUT', `/v1/tenants/${synced}`, { body, headers: match }), {
+      status: 409,
+      body: { code: 'fixed_after_first_sync' },
+    });
+  }
+  const body = { name: 'Another name', state: 'NM', environment: 'production' };
+  t.match(
+    await ask('PUT', `/v1/tenants/${synced}`, { body, headers: match }),
+    { status: 200, body },
+    'the name stays free',
+  );
+
+  const racing = newId();
+  const race = await Promise.all(
+    Array.from({ length: 8 }, () => ask('PUT', `/v1/tenants/${racing}`, { body: NAMED, headers: FIRST_PUT })),
+  );
+  t.strictSame(
+    race.map(({ status }) => status).sort(),
+    [201, 412, 412, 412, 412, 412, 412, 412],
+    'of eight at once one creates it',
+  );
+  const edits = await Promise.all(
+    Array.from({ length: 8 }, (_each, index) =>
+      ask('PUT', `/v1/tenants/${racing}`, { body: { ...NAMED, name: `by ${index}` }, headers: { 'if-match': '"1"' } }),
+    ),
+  );
+  t.strictSame(
+    edits.map(({ status }) => status).sort(),
+    [200, 412, 412, 412, 412, 412, 412, 412],
+    'of eight edits of one version one wins',
+  );
+});
+
+t.test('getTenant', async (t) => {
+  const id = await makeTenant(service, 'tenant');
+  const { status, body, headers } = await ask('GET', `/v1/tenants/${id}`);
+  t.match({ status, body }, { status: 200, body: { id, name: 'Test', state: 'NM', environment: 'production' } });
+  t.match(headers.get('etag'), /^"\d+"$/);
+  const head = await ask('HEAD', `/v1/tenants/${id}`);
+  t.match(
+    { status: head.status, body: head.body, etag: head.headers.get('etag') },
+    {
+      status: 200,
+      body: undefined,
+      etag: headers.get('etag'),
+    },
+  );
+});
+
+t.test('listTenants', async (t) => {
+  const made = [await makeTenant(service, 'tenant'), await makeTenant(service, 'tenant')];
+  const { body } = await ask('GET', '/v1/tenants');
+  const ids = body.data.map(({ id }: { id: string }) => id);
+  t.strictSame(ids, [...ids].sort(), 'in the order of ids');
+  t.ok(made.every((id) => ids.includes(id)));
+  const [first] = [await ask('GET', `/v1/tenants?page[size]=${ids.length - 1}`)];
+  t.equal(first.body.data.length, ids.length - 1);
+  const last = await ask('GET', first.body.next_page);
+  t.strictSame(
+    last.body.data.map(({ id }: { id: string }) => id),
+    ids.slice(-1),
+  );
+  t.equal(last.body.next_page, null);
+  const whole = await ask('GET', `/v1/tenants?page[size]=${ids.length}`);
+  t.equal(whole.body.next_page, null, 'a full page may be the last one');
+  t.match(await ask('GET', '/v1/tenants?page[after]=x'), { status: 400, body: { code: 'invalid_cursor' } });
+});
+
+t.test('deleteTenant', async (t) => {
+  const id = await makeTenant(service, 'credential', 'one_per_vendor');
+  const other = await makeTenant(service);
+  await syncTenant(service, id);
+  await syncTenant(service, other);
+  const admin = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: id } });
+  const path = `/v1/tenants/${id}`;
+  const countRows = async (): Promise<Record<string, number>> => {
+    const tables = await service.sql<{ table_name: string }>(
+      `select table_name from information_schema.columns where column_name = 'tenant_id' and table_schema = 'public'`,
+    );
+    const counts: Record<string, number> = {};
+    for (const { table_name: table } of tables) {
+      const [row] = await service.sql<{ many: number }>(
+        `select count(*)::int as many from ${table} where tenant_id = $1`,
+        [id],
+      );
+      if (row !== undefined && row.many > 0) counts[table] = row.many;
+    }
+    return counts;
+  };
+  t.ok(Object.keys(await countRows()).length >= 9, 'it has rows in all these tables');
+  const listed = (await ask('GET', `/v1/tenants/${other}/companies`)).body;
+
+  t.match(await ask('DELETE', path), { status: 428, body: { code: 'precondition_required' } });
+  t.match(await ask('DELETE', path, { headers: { 'if-match': '"99"' } }), {
+    status: 412,
+    body: { code: 'precondition_failed' },
+  });
+  const etag = (await ask('GET', path)).headers.get('etag') as string;
+  t.equal((await ask('DELETE', path, { headers: { 'if-match': etag } })).status, 204);
+  t.strictSame(await countRows(), {}, 'nothing of it is left in any table');
+  t.match(await ask('GET', path), { status: 404, body: { code: 'not_found' } });
+  t.match(await ask('DELETE', path, { headers: { 'if-match': etag } }), { status: 404 });
+  t.match(await ask('GET', '/v1/states', { key: admin.body.secret }), { status: 401 }, 'nor do its keys open anything');
+  t.strictSame((await ask('GET', `/v1/tenants/${other}/companies`)).body, listed, 'another one keeps all it has');
+});
+
+t.test('getLivez and getReadyz', async (t) => {
+  t.match(await ask('GET', '/livez', { key: null }), { status: 200, body: { status: 'ok' } });
+  t.match(await ask('GET', '/readyz', { key: null }), { status: 200, body: { status: 'ok' } });
+
+  service.simulator.control.injectFault({ fault: 'hang', times: 0, delayMs: 100 });
+  t.match(await ask('GET', '/readyz', { key: null }), { status: 200 }, "BioTrack's health is no part of it");
+  service.simulator.control.clearFaults();
+
+  for (const [what, breakIt] of [
+    ['gone', () => service.line.cut()],
+    ['silent', async () => service.line.hang()],
+  ] as const) {
+    await breakIt();
+    const startedAt = Date.now();
+    const ready = await ask('GET', '/readyz', { key: null });
+    const tookMs = Date.now() - startedAt;
+    t.match(ready, { status: 503, body: { code: 'storage_unavailable' } }, `the database is ${what}`);
+    t.ok(tookMs < 2_000, `told within two seconds (${tookMs} ms)`);
+    t.equal((await ask('GET', '/livez', { key: null })).status, 200, 'the process answers all the same');
+    await service.line.mend();
+    let status = 0;
+    for (const until = Date.now() + 10_000; status !== 200 && Date.now() < until; ) {
+      status = (await ask('GET', '/readyz', { key: null })).status;
+    }
+    t.equal(status, 200, `and is back by itself when the database is no longer ${what}`);
+  }
+});
+
+t.test('every promised answer of these operations was seen', async (t) => {
+  t.strictSame(contract.listUnseen(OWNERS['service.test.ts'], isOwnOutcome), []);
+});
