@@ -12,6 +12,8 @@ const BIOTRACK = '^src/biotrack/index\\.ts$';
 const VAULT = '^src/vault/index\\.ts$';
 const SIMULATOR = '^src/simulator/index\\.ts$';
 const DATABASE = '^src/db/database\\.ts$';
+/** What a refusal or a failure of the database means, as far as a step of a run has to tell them apart. */
+const SQLSTATE = '^src/db/sqlstate\\.ts$';
 const HTTP = '^src/http/';
 const OWN = '^src/modules/$1/';
 const OTHER_DOORS = '^src/modules/[^/]+/index\\.ts$';
@@ -130,7 +132,7 @@ module.exports = {
       npm('typebox'),
       '^src/modules/[^/]+/[a-z-]*repository\\.ts$',
     ]),
-    row('module-service', SERVICE, [OWN, OTHER_DOORS, DOMAIN, MAPPING, DATABASE, BIOTRACK, VAULT, node('crypto')]),
+    row('module-service', SERVICE, [OWN, OTHER_DOORS, DOMAIN, MAPPING, DATABASE, SQLSTATE, BIOTRACK, VAULT, node('crypto')]),
     {
       name: 'module-service-knows-no-http',
       severity: 'error',

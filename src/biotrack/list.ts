@@ -28,7 +28,7 @@ export interface ListReader {
 /** More invalid rows than this, and it is not the rows that are wrong. */
 const MOST_INVALID = 0.05;
 /** So many rows are converted before other requests get their turn. */
-const ROWS_PER_TURN = 4_000;
+const ROWS_PER_TURN = 1_000;
 
 /** What the rows of a whole answer say, if they are to be believed. */
 export async function toVendorList(rows: readonly unknown[], reader: ListReader): Promise<VendorList> {

@@ -15,8 +15,12 @@ const MOST_IDENTIFIER = 200;
 const MOST_TEXT = 2_000;
 const MOST_DIGITS = 100;
 
-/** What Postgres and UTF-8 cannot hold: NUL, and half of a surrogate pair. */
-const isUnstorable = (text: string): boolean => text.includes('\0') || /\p{Surrogate}/u.test(text);
+const ANY_SURROGATE = /[\ud800-\udfff]/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** What Postgres and UTF-8 cannot hold: NUL, and half of a surrogate pair. Most texts have no surrogate at all. */
+const isUnstorable = (text: string): boolean =>
+  text.includes('\0') || (ANY_SURROGATE.test(text) && LONE_SURROGATE.test(text));
 
 /** Text, trimmed; null for what says nothing. A plain number is taken as its digits (a site may be called 420). */
 export function toText(value: unknown, most = MOST_TEXT): string | null {
@@ -32,9 +36,12 @@ export function toText(value: unknown, most = MOST_TEXT): string | null {
 /** An identifier is opaque text; as a number it has lost its leading zeros, if it had any, before it came here. */
 export const toIdentifier = (value: unknown): string | null => toText(value, MOST_IDENTIFIER);
 
+const HAS_GAP = / {2}|[^\S ]/;
+
 /** Text in which runs of white space are one space. */
 export function toLine(value: unknown): string | null {
-  return toText(value)?.replace(/\s+/gu, ' ') ?? null;
+  const text = toText(value);
+  return text === null || !HAS_GAP.test(text) ? text : text.replace(/\s+/g, ' ');
 }
 
 /** Flags arrive as 0 and 1, as numbers or texts or booleans; null, blank and absent are "no". */

@@ -39,9 +39,7 @@ export function createApi({ baseUrl, apiKey, patienceMs, onWait }: ApiOptions): 
     headers: { Authorization: `Bearer ${apiKey.reveal()}` },
     // Followed, a redirect would carry a password to wherever it points.
     redirect: 'manual',
-  });
-  client.use({
-    onRequest: ({ request }) => new Request(request, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }),
+    fetch: (request) => fetch(request, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }),
   });
 
   const api: Api = {
@@ -74,8 +72,9 @@ export function createApi({ baseUrl, apiKey, patienceMs, onWait }: ApiOptions): 
       sent = await send(client);
     } catch (error) {
       // A body that is no JSON: some other server answered.
-      if (error instanceof SyntaxError) throw toFailure(new Response(null, { status: 200 }), undefined);
+      if (error instanceof SyntaxError) throw toFailure(new Response(null), undefined);
       const failure = toNetworkFailure(error, baseUrl);
+      if (failure === undefined) throw error;
       // Two minutes were patience enough.
       if (failure.code === 'timeout') throw failure;
       return { attempt: { kind: 'no_connection' }, failure };

@@ -68,15 +68,16 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection was broken',
 };
 
-/** What the network said, without an answer of the service. */
-export function toNetworkFailure(error: unknown, baseUrl: string): Failure {
-  const isTimeout = error instanceof Error && error.name === 'TimeoutError';
-  const cause = error instanceof Error ? (error.cause as { code?: unknown } | undefined) : undefined;
-  const word = typeof cause?.code === 'string' ? cause.code : 'no connection';
-  const why = isTimeout ? 'it did not answer in time' : (UNREACHABLE[word] ?? word);
-  return new Failure({
-    title: `The service at ${baseUrl} cannot be reached`,
-    detail: why,
-    code: isTimeout ? 'timeout' : 'unreachable',
-  });
+/** What the network said instead of an answer; undefined for an error that is not the network's. */
+export function toNetworkFailure(error: unknown, baseUrl: string): Failure | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const title = `The service at ${baseUrl} cannot be reached`;
+  if (error.name === 'TimeoutError') {
+    return new Failure({ title, detail: 'it did not answer in time', code: 'timeout' });
+  }
+  // How fetch says it, before the answer and in the middle of it.
+  if (error.message !== 'fetch failed' && error.message !== 'terminated') return undefined;
+  const { code } = (error.cause ?? {}) as { readonly code?: unknown };
+  const word = typeof code === 'string' ? code : 'no connection';
+  return new Failure({ title, detail: UNREACHABLE[word] ?? word, code: 'unreachable' });
 }

@@ -34,7 +34,7 @@ export async function prepareJob(flags: Flags, terminal: Terminal): Promise<Job>
   const file = path === undefined ? undefined : parseTenantsFile(path, await readGiven('--file', path), password);
   const given = findBaseUrl(flags, file?.baseUrl, env);
   const local = given === undefined ? await findLocalMode(dataDir) : undefined;
-  if (given === undefined && local === undefined) throw nothingRuns(dataDir, isDemo(flags, password));
+  if (given === undefined && local === undefined) throw nothingRuns(dataDir, isDemo(flags));
   const target = local ?? { baseUrl: given ?? '', apiKey: undefined };
   const apiKey = findApiKey(flags, env, target.apiKey);
   const job = { baseUrl: target.baseUrl, apiKey, isLocal: local !== undefined };
@@ -49,14 +49,13 @@ async function prepareOneTenant(
   local: LocalMode | undefined,
   terminal: Terminal,
 ): Promise<{ order: TenantOrder; newTenantId: string | undefined }> {
-  const asDemo = local !== undefined && isDemo(flags, password);
+  const asDemo = local !== undefined && isDemo(flags);
   // A name of its own makes it another tenant than the demo tenant, with the demo login.
   const isNew = flags.texts.tenant === undefined && !(asDemo && flags.texts.name === undefined);
   const newTenantId = isNew ? newUuidV7() : undefined;
   const raw = toRawTenant(flags, newTenantId);
   const defaults = asDemo ? toDemoDefaults(local) : NO_FIELDS;
-  const lacksPassword = !asDemo && password === undefined;
-  const mustAsk = lacksPassword && canAsk(terminal);
+  const mustAsk = !asDemo && password === undefined && canAsk(terminal);
   const build = (known: Hidden | undefined): TenantOrder => {
     const mistakes: Mistake[] = [];
     const own = readTenantFields(raw(known), '', mistakes);
@@ -64,7 +63,7 @@ async function prepareOneTenant(
     if (mistakes.length === 0 && order !== undefined) return order;
     throw new UsageError(mistakes.map(({ pointer, detail }) => `${toFlag(pointer)} ${detail}.`));
   };
-  if (!mustAsk) return { order: build(password), newTenantId };
+  if (!mustAsk) return { order: build(asDemo ? undefined : password), newTenantId };
   // Nobody types a password only to hear that something else was missing.
   const { name, credential } = build(new Hidden('?'));
   const typed = await askPassword(terminal, `BioTrack password of ${credential.username} (${name}): `);

@@ -19,13 +19,13 @@ const FLAG_OF: Readonly<Record<string, string>> = {
 export const toFlag = (pointer: string): string => FLAG_OF[pointer] ?? pointer;
 
 /** Whether the demo tenant of a local mode is meant: nothing was said of a business or a login. */
-export const isDemo = ({ texts }: Flags, password: Hidden | undefined): boolean =>
+export const isDemo = ({ texts }: Flags): boolean =>
   texts.file === undefined &&
   texts.state === undefined &&
   texts.environment === undefined &&
   texts.ubi === undefined &&
   texts.username === undefined &&
-  (texts.password === undefined || password === undefined) &&
+  texts.password === undefined &&
   texts['password-file'] === undefined;
 
 /** The flags in the shape of a tenant in a file, so that both are judged by the same rules. */

@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import { type Authenticate, useAuth } from './auth.js';
 import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
+import { useStrictJson } from './json-body.js';
 import { useOpenapi } from './openapi.js';
 import { listNamedSchemas } from './primitives.js';
 import { useRequestLog } from './request-log.js';
@@ -54,6 +55,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     clientErrorHandler: refuseConnection,
   }).withTypeProvider<TypeBoxTypeProvider>();
   for (const schema of listNamedSchemas()) app.addSchema(schema);
+  useStrictJson(app);
   useStrictValidation(app);
   useRequestLog(app);
   useErrorHandler(app, options.translateError);

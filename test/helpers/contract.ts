@@ -104,7 +104,10 @@ export function createContract(document: Json): Contract {
   const judge = (method: string, url: string, answer: Answer, expectsInternal: boolean): void => {
     const { status, headers, body } = answer;
     const path = /^https?:/.test(url) ? new URL(url).pathname : url;
-    if (method === 'HEAD') return judgeHead(operations, path, answer);
+    if (method === 'HEAD') {
+      judgeHead(operations, path, answer);
+      return;
+    }
     const operation = findOperation(operations, method, path);
     const fail = (what: string): never => {
       throw new ContractError(

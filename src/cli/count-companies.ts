@@ -1,0 +1,31 @@
+import type { Api } from './api.js';
+import type { components } from './generated/v1.js';
+import { listAll } from './pages.js';
+
+export type Company = components['schemas']['Company'];
+
+/** How many companies a person is shown. */
+export const SHOWN_COMPANIES = 20;
+
+export interface CompanyCount {
+  readonly companies: number;
+  /** The active licenses that they hold. */
+  readonly licenses: number;
+  readonly first: readonly Company[];
+}
+
+export async function countCompanies(api: Api, tenantId: string): Promise<CompanyCount> {
+  const path = { tenant_id: tenantId };
+  const first: Company[] = [];
+  let companies = 0;
+  let licenses = 0;
+  const pages = listAll((query) =>
+    api.call((client) => client.GET('/v1/tenants/{tenant_id}/companies', { params: { path, query } })),
+  );
+  for await (const company of pages) {
+    companies += 1;
+    licenses += company.licenses.length;
+    if (first.length < SHOWN_COMPANIES) first.push(company);
+  }
+  return { companies, licenses, first };
+}

@@ -1,0 +1,45 @@
+import Table from 'cli-table3';
+import type { CompanyCount } from './count-companies.js';
+import type { Outcome } from './onboard-tenant.js';
+import { toLine } from './terminal.js';
+
+const toNumber = (value: number): string => value.toLocaleString('en-US');
+
+/** No colors: the tables are piped and pasted. */
+const PLAIN = { head: [], border: [] };
+
+/** One row for each tenant. */
+export function toSummaryTable(outcomes: readonly Outcome[]): string {
+  const table = new Table({
+    head: ['tenant', 'id', 'strategy', 'companies', 'licenses', 'sync', 'time'],
+    colAligns: ['left', 'left', 'left', 'right', 'right', 'left', 'right'],
+    style: PLAIN,
+  });
+  for (const outcome of outcomes) {
+    const { order, durationMs } = outcome;
+    const results = outcome.isDone
+      ? [toNumber(outcome.count.companies), toNumber(outcome.count.licenses), outcome.run.status]
+      : ['–', '–', `failed: ${outcome.step}`];
+    const seconds = `${(durationMs / 1_000).toFixed(1)} s`;
+    table.push([toLine(order.name), order.tenantId, order.strategy, ...results, seconds]);
+  }
+  return table.toString();
+}
+
+/** The first companies of a tenant, as its people will see them. */
+export function toCompaniesTable({ companies, first }: CompanyCount): string {
+  const table = new Table({
+    head: ['company', 'UBI', 'licenses', 'city'],
+    colAligns: ['left', 'left', 'right', 'left'],
+    colWidths: [48, null, null, null],
+    style: PLAIN,
+  });
+  for (const { display_name, ubi, licenses } of first) {
+    const cities = new Set(licenses.flatMap(({ address }) => (address.city === null ? [] : [toLine(address.city)])));
+    const [city = '', ...others] = cities;
+    const where = others.length === 0 ? city : `${city} and ${others.length} more`;
+    table.push([toLine(display_name), toLine(ubi ?? ''), licenses.length, where]);
+  }
+  const more = companies - first.length;
+  return more > 0 ? `${table.toString()}\n… and ${toNumber(more)} more` : table.toString();
+}

@@ -1,0 +1,196 @@
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cruise } from 'dependency-cruiser';
+import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcruise-options';
+import extractTsConfig from 'dependency-cruiser/config-utl/extract-ts-config';
+import t from 'tap';
+import ts from 'typescript';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+const MENU = ['dev', 'build', 'start', 'onboard', 'migrate', 'test', 'test:long', 'lint', 'check', 'openapi', 'bench'];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly rule: string;
+}
+
+/** The imports below a folder that no row of the import table allows. */
+async function findViolations(folder: string): Promise<Import[]> {
+  const options = await extractDepcruiseOptions(join(ROOT, '.dependency-cruiser.cjs'));
+  const tsConfig = extractTsConfig(join(ROOT, 'tsconfig.json'));
+  const { output } = await cruise(['src'], { ...options, validate: true, baseDir: folder }, {}, { tsConfig });
+  if (typeof output === 'string') throw new TypeError('no report was asked for');
+  return output.summary.violations.map(({ from, to, rule }) => ({ from, to, rule: rule.name }));
+}
+
+async function listFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(join(ROOT, folder), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+t.test('every import is one that the import table allows', async (t) => {
+  t.same(await findViolations(ROOT), []);
+});
+
+/** A wrong import each, and the rule that has to see it. */
+const WRONG: readonly [file: string, line: string, rule: string][] = [
+  ['domain/vendor.ts', "import '../biotrack/index.js';", 'domain'],
+  ['domain/fault.ts', "import 'node:crypto';", 'domain'],
+  ['domain/page.ts', "import type { TSchema } from 'typebox'; export type S = TSchema;", 'domain'],
+  ['mapping/plan.ts', "import type { Db } from '../db/database.js'; export type D = Db;", 'mapping'],
+  ['mapping/compare.ts', "import 'node:crypto';", 'mapping'],
+  ['biotrack/retry.ts', "import '../db/database.js';", 'biotrack'],
+  ['biotrack/circuit.ts', "import 'node:fs';", 'biotrack'],
+  ['vault/keyset.ts', "import 'node:fs/promises';", 'vault'],
+  ['db/sqlstate.ts', "import '../domain/fault.js';", 'db'],
+  ['db/bulk.ts', "import 'graphile-worker';", 'db'],
+  ['db/migrate.ts', "import '../jobs/index.js';", 'db-migrate'],
+  ['jobs/queue.ts', "import '../http/server.js';", 'jobs'],
+  ['http/pages.ts', "import '../db/database.js';", 'http'],
+  ['http/health.ts', "import 'pg';", 'database-drivers'],
+  ['simulator/clock.ts', "import '../domain/vendor.js';", 'simulator'],
+  ['local/local-file.ts', "import '../db/database.js';", 'local'],
+  ['cli/flags.ts', "import '../domain/vendor.js';", 'cli'],
+  ['modules/ubi/schema.ts', "import './service.js';", 'module-schema'],
+  ['modules/ubi/routes.ts', "import '../../mapping/index.js';", 'module-routes'],
+  [
+    'modules/states/routes.ts',
+    "import { withTenant } from '../../db/database.js'; withTenant;",
+    'module-routes-types-only',
+  ],
+  ['modules/tenants/routes.ts', "import '../ubi/service.js';", 'module-doors'],
+  ['modules/ubi/service.ts', "import type { Kysely } from 'kysely'; export type K = Kysely<object>;", 'module-service'],
+  ['modules/tenants/service.ts', "import 'fastify';", 'module-service'],
+  ['modules/syncs/run-sync.ts', "import 'undici';", 'module-service'],
+  ['modules/credentials/verdict.ts', "import './routes.js';", 'module-service-knows-no-http'],
+  ['modules/ubi/repository.ts', "import '../../biotrack/index.js';", 'module-repository'],
+  [
+    'modules/companies/plan-repository.ts',
+    "import { planSync } from '../../mapping/index.js'; planSync;",
+    'module-repository-types-only',
+  ],
+  ['modules/ubi/index.ts', "export { openDatabase } from '../../db/database.js';", 'module-door'],
+  ['config.ts', "import './http/server.js';", 'config'],
+  ['migrations.ts', "import './config.js';", 'migrations'],
+  ['app.ts', "import './local/index.js';", 'app'],
+  ['jobs/index.ts', "import '../serve.js';", 'birth'],
+  ['local/local.ts', "import '../service.js';", 'service-is-started-by-birth'],
+  ['operate.ts', "import './app.js';", 'app-is-built-by-service'],
+  ['vault/vault.ts', "import 'node:process';", 'process'],
+  [
+    'serve.ts',
+    "import './biotrack/errors.js'; import './vault/vault.js'; import './local/postgres.js';",
+    'door-of-biotrack',
+  ],
+  ['service.ts', "import './mapping/plan-sync.js'; import './jobs/queue.js';", 'door-of-mapping'],
+  ['domain/strategy.ts', "import './in-circle.js';", 'no-circle'],
+  ['domain/in-circle.ts', "import './strategy.js';", 'no-circle'],
+  ['domain/lonely.ts', 'export const lonely = true;', 'no-orphan'],
+  ['http/ranges.ts', "import './nowhere.js';", 'not-resolvable'],
+  ['main.ts', "import 'nock';", 'not-declared'],
+];
+
+t.test('a wrong import is seen, each by its rule', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'biotrack-connect-house-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  await cp(join(ROOT, 'src'), join(folder, 'src'), { recursive: true });
+  await cp(join(ROOT, 'package.json'), join(folder, 'package.json'));
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  t.same(await findViolations(folder), [], 'as it is there is none');
+  for (const [file, line] of WRONG) await appendFile(join(folder, 'src', file), `\n${line}\n`);
+  const violations = await findViolations(folder);
+  for (const [file, line, rule] of WRONG) {
+    // Of a circle only one import is told.
+    const isOf = ({ from, to, rule }: Import): boolean =>
+      from === `src/${file}` || (rule === 'no-circle' && to === `src/${file}`);
+    const seen = violations.filter(isOf).map((violation) => violation.rule);
+    t.ok(seen.includes(rule), `${rule}: ${line} in ${file}`, { seen });
+  }
+});
+
+/** Where a file uses the process: the variable, or more of the module than plain functions. */
+function listUsesOfProcess(path: string, text: string): string[] {
+  const uses: string[] = [];
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
+  const note = (node: ts.Node): void => {
+    uses.push(`${path}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1} ${node.getText()}`);
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) {
+      const isProcess = ts.isStringLiteral(node.moduleSpecifier) && /^(node:)?process$/.test(node.moduleSpecifier.text);
+      const bindings = node.importClause?.namedBindings;
+      const names = bindings !== undefined && ts.isNamedImports(bindings) ? bindings.elements : [];
+      const isNamed = names.length > 0 && node.importClause?.name === undefined;
+      if (isProcess && (!isNamed || names.some((each) => (each.propertyName ?? each.name).text === 'env'))) note(node);
+      return;
+    }
+    // The name of a property is not the variable, and neither is a name of one's own.
+    const isName = ts.isPropertyAccessExpression(node.parent ?? node) && node.parent.name === node;
+    const isKey = ts.isPropertyAssignment(node.parent ?? node) && node.parent.name === node;
+    const isMember = ts.isPropertySignature(node.parent ?? node) || ts.isPropertyDeclaration(node.parent ?? node);
+    if (ts.isIdentifier(node) && node.text === 'process' && !isName && !isKey && !isMember) note(node);
+    if (ts.isIdentifier(node) && node.text === 'process' && isName && node.parent.getText().startsWith('global'))
+      note(node);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return uses;
+}
+
+t.test('only main.ts knows the process', async (t) => {
+  const uses: string[] = [];
+  for (const path of await listFiles('src')) {
+    if (!path.endsWith('.ts') || path.endsWith('.d.ts') || path === 'src/main.ts') continue;
+    uses.push(...listUsesOfProcess(path, await readFile(join(ROOT, path), 'utf8')));
+  }
+  t.same(uses, []);
+  for (const wrong of [
+    'const url = process.env.DATABASE_URL;',
+    'const { env } = process;',
+    "import process from 'node:process';",
+    "import * as anything from 'process';",
+    "import { env as settings } from 'node:process';",
+    'export const url = globalThis.process.env;',
+  ]) {
+    t.not(listUsesOfProcess('planted.ts', wrong).length, 0, wrong);
+  }
+  t.same(listUsesOfProcess('planted.ts', "import { kill } from 'node:process'; kill(child.process.pid);"), []);
+});
+
+t.test('files are called by their subject', async (t) => {
+  const names = (await Promise.all(['src', 'test', 'tools', 'migrations'].map(listFiles))).flat();
+  const isCode = (path: string): boolean => /\.(ts|mjs|cjs|sql)$/.test(path);
+  const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.(ts|mjs|cjs|sql)$/;
+  const FOLDER = /^[a-z0-9]+(-[a-z0-9]+)*$/;
+  t.same(
+    names.filter((path) => {
+      const folders = path.split('/').slice(0, -1);
+      return isCode(path) && !(KEBAB.test(basename(path)) && folders.every((folder) => FOLDER.test(folder)));
+    }),
+    [],
+    'in kebab-case',
+  );
+  const VAGUE = /(^|\/)(utils?|commons?|helpers?|types|shared|misc|lib)(\/|\.ts$)/;
+  t.same(
+    names.filter((path) => path.startsWith('src/') && VAGUE.test(path)),
+    [],
+    'none by what it could be for',
+  );
+});
+
+t.test('the menu of package.json is whole', async (t) => {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  for (const name of [...MENU, 'derive', 'simulator']) t.type(scripts[name], 'string', name);
+  const files = Object.values(scripts).flatMap((script) => script.match(/\b(?:tools|test)\/[\w/.-]+/g) ?? []);
+  const present = new Set((await Promise.all(['tools', 'test'].map(listFiles))).flat());
+  for (const file of files) t.ok(present.has(file), `${file} exists`);
+});

@@ -1,0 +1,473 @@
+import t from 'tap';
+import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { FIRST_PUT, makeTenant, startTestService } from '../helpers/service.js';
+
+/** Step 2: BioTrack logins. What the vault does with passwords is in `vault.test.ts`. */
+
+const service = await startTestService(t);
+const { ask, newId, contract, simulator } = service;
+const { control } = simulator;
+const [demo, limited] = simulator.users as [typeof simulator.demo, typeof simulator.demo];
+const LOGIN = { username: demo.username, password: demo.password, owner: 'company' };
+
+const countLogins = (): number => control.counters().logins;
+const etagOf = async (path: string): Promise<Record<string, string>> => ({
+  'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
+});
+
+/** A tenant with its UBI alone, and the path of its credentials. */
+async function makeBare(ubi: string = demo.ubi): Promise<{ id: string; tenant: string; path: string }> {
+  const id = await makeTenant(service, 'tenant');
+  await ask('PUT', `/v1/tenants/${id}/ubi`, { headers: FIRST_PUT, body: { ubi } });
+  return { id, tenant: `/v1/tenants/${id}`, path: `/v1/tenants/${id}/credentials` };
+}
+
+t.test('createCredential', async (t) => {
+  const bare = await makeTenant(service, 'tenant');
+  t.match(
+    await ask('POST', `/v1/tenants/${bare}/credentials`, { body: { ...LOGIN, description: 'x' } }),
+    { status: 409, body: { code: 'setup_incomplete', next_step: { operation_id: 'putUbi' } } },
+    'the UBI comes first',
+  );
+
+  const { path, tenant } = await makeBare();
+  const logins = countLogins();
+  const created = await ask('POST', path, { body: { ...LOGIN, description: 'State login of the office' } });
+  t.match(created, {
+    status: 201,
+    body: {
+      description: 'State login of the office',
+      username: demo.username,
+      owner: 'company',
+      owner_user_id: null,
+      ubi: demo.ubi,
+      status: 'valid',
+      status_detail: null,
+      last_used_datetime: null,
+    },
+  });
+  t.type(created.body.checked_datetime, 'string');
+  t.equal(countLogins(), logins + 1, 'tried at BioTrack once');
+  t.equal(created.headers.get('location'), `${path}/${created.body.id}`);
+  t.match(await ask('GET', `${path}/${created.body.id}`), { status: 200, body: created.body });
+  t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'verified' } });
+
+  const before = countLogins();
+  t.match(
+    await ask('POST', path, { body: { ...LOGIN, description: 'another' } }),
+    {
+      status: 409,
+      body: { code: 'credential_exists', conflicting_id: created.body.id, errors: [{ pointer: '/username' }] },
+    },
+    'the same user name',
+  );
+  t.match(
+    await ask('POST', path, {
+      body: { ...LOGIN, username: 'someone@example.com', description: 'State login of the office' },
+    }),
+    {
+      status: 409,
+      body: { code: 'credential_exists', conflicting_id: created.body.id, errors: [{ pointer: '/description' }] },
+    },
+    'the same description',
+  );
+  t.equal(countLogins(), before, 'which cost no login');
+
+  t.match(
+    await ask('POST', path, { body: { ...LOGIN, owner: 'user', username: 'me@example.com', description: 'mine' } }),
+    { status: 403, body: { code: 'forbidden' } },
+    'an API key is never a person',
+  );
+});
+
+t.test('createCredential, refused by BioTrack', async (t) => {
+  const { path, tenant } = await makeBare();
+  for (const verify of ['required', 'attempt', undefined]) {
+    t.match(
+      await ask('POST', path, { body: { ...LOGIN, password: 'wrong', description: 'x', verify } }),
+      { status: 422, body: { code: 'credentials_rejected', errors: [{ pointer: '/password' }] } },
+      `a wrong password (verify: ${verify})`,
+    );
+  }
+  t.match(
+    await ask('POST', path, { body: { ...LOGIN, password: `${demo.password} `, description: 'x' } }),
+    {
+      status: 422,
+      body: { code: 'credentials_rejected' },
+    },
+    'the password is taken to the last blank',
+  );
+  t.match(
+    await ask('POST', path, { body: { ...LOGIN, username: 'nobody@example.com', description: 'x' } }),
+    { status: 422, body: { code: 'credentials_rejected' } },
+    'an unknown user',
+  );
+  t.match(
+    await ask('POST', path, {
+      body: { ...LOGIN, username: limited.username, password: limited.password, description: 'x' },
+    }),
+    { status: 422, body: { code: 'privilege_missing', reason: 'sync_vendor' } },
+    'no right to read vendors',
+  );
+  t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'verified' } }, 'the login itself did work');
+
+  const unknown = await makeBare('999999999');
+  t.match(
+    await ask('POST', unknown.path, { body: { ...LOGIN, description: 'x' } }),
+    { status: 422, body: { code: 'ubi_rejected' } },
+    'an unknown UBI',
+  );
+  t.match(await ask('GET', `${unknown.tenant}/ubi`), { body: { status: 'rejected' } });
+  for (const where of [path, unknown.path]) {
+    t.strictSame((await ask('GET', where)).body, { data: [], next_page: null }, 'nothing invalid is saved');
+  }
+});
+
+t.test('createCredential, with trouble at BioTrack', async (t) => {
+  const { path, tenant } = await makeBare();
+  for (const fault of ['server_error', 'empty_body', 'html', 'code_1000', 'reset_at_head'] as const) {
+    control.injectFault({ fault, action: 'login', times: 0 });
+    const answer = await ask('POST', path, { body: { ...LOGIN, description: fault } });
+    t.match(
+      answer,
+      { status: 503, body: { code: 'upstream_unavailable' } },
+      `${fault}: 503, and nothing is said of the password`,
+    );
+    t.match(answer.body.reason, /^upstream_/, answer.body.reason);
+    t.strictSame((await ask('GET', path)).body.data, [], 'and nothing saved');
+    control.clearFaults();
+    // A login that works, so that no circuit opens.
+    t.equal((await ask('POST', (await makeBare()).path, { body: { ...LOGIN, description: 'x' } })).status, 201);
+  }
+  t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'unverified' } }, 'nor is anything said of the UBI');
+
+  control.injectFault({ fault: 'server_error', action: 'login' });
+  t.match(
+    await ask('POST', path, { body: { ...LOGIN, description: 'attempt', verify: 'attempt' } }),
+    {
+      status: 201,
+      body: { status: 'unverified', checked_datetime: null, status_detail: /No login/ },
+    },
+    'attempt: saved unverified',
+  );
+  control.clearFaults();
+
+  control.injectFault({ fault: 'throttled', action: 'login', retryAfterSeconds: 1 });
+  const throttled = await ask('POST', path, {
+    body: { ...LOGIN, username: 'second', description: 'second', verify: 'required' },
+  });
+  t.match(
+    throttled.status === 503 ? throttled.body.reason : throttled.body.code,
+    /upstream_throttled|credentials_rejected/,
+  );
+  control.clearFaults();
+
+  const logins = countLogins();
+  const skipped = await ask('POST', path, {
+    body: { ...LOGIN, username: 'third', description: 'skip', verify: 'skip' },
+  });
+  t.match(skipped, { status: 201, body: { status: 'unverified' } });
+  t.equal(countLogins(), logins, 'skip: no login at all');
+
+  control.injectFault({ fault: 'echo_password', action: 'login' });
+  const echoed = await ask('POST', path, {
+    body: { ...LOGIN, username: 'fourth', password: 'do-not-echo-me', description: 'echo' },
+  });
+  t.ok(echoed.status === 422 || echoed.status === 503, `${echoed.status}`);
+  t.notMatch(JSON.stringify(echoed.body), /do-not-echo-me|internal\)/, "BioTrack's own words go nowhere");
+  t.notMatch(service.logged(), /do-not-echo-me/);
+  control.clearFaults();
+});
+
+t.test('createCredential takes text as it is', async (t) => {
+  const { path } = await makeBare();
+  const password = '  "quoted"\t\\ ünï¢ødé 🔑\n ';
+  control.addUser({ ubi: demo.ubi, username: 'Ünusual@example.com', password });
+  const odd = {
+    username: 'Ünusual@example.com',
+    password,
+    owner: 'company',
+    description: "Ω '; drop table credentials; --",
+  };
+  t.match(await ask('POST', path, { body: odd }), {
+    status: 201,
+    body: { description: odd.description, status: 'valid' },
+  });
+  control.removeUser({ ubi: demo.ubi, username: odd.username });
+
+  const wrong: Record<string, unknown>[] = [
+    { description: '' },
+    { description: '  ' },
+    { description: 'x'.repeat(121) },
+    { description: 1 },
+    { description: null },
+    { username: '' },
+    { username: 'x'.repeat(201) },
+    { username: ['a'] },
+    { password: '' },
+    { password: 'x'.repeat(201) },
+    { password: 12345678 },
+    { password: null },
+    { password: 'a\u0000b' },
+    { owner: 'operator' },
+    { verify: 'never' },
+    { ubi: demo.ubi },
+    { status: 'valid' },
+    { id: newId() },
+  ];
+  for (const change of wrong) {
+    const [name = ''] = Object.keys(change);
+    const { status, body } = await ask('POST', path, { body: { ...LOGIN, description: 'x', ...change } });
+    t.match(
+      { status, body },
+      { status: 400, body: { code: 'invalid_request', errors: [{ pointer: `/${name}` }] } },
+      JSON.stringify(change).slice(0, 60),
+    );
+  }
+  for (const name of ['description', 'username', 'password', 'owner']) {
+    const { status, body } = await ask('POST', path, { body: { ...LOGIN, description: 'x', [name]: undefined } });
+    t.match(
+      { status, body },
+      { status: 400, body: { errors: [{ pointer: `/${name}`, detail: 'is required' }] } },
+      `without ${name}`,
+    );
+  }
+  t.equal((await ask('GET', path)).body.data.length, 1, 'none of it was kept');
+
+  const race = await Promise.all(
+    Array.from({ length: 6 }, () => ask('POST', path, { body: { ...LOGIN, description: 'raced', verify: 'skip' } })),
+  );
+  t.strictSame(race.map(({ status }) => status).sort(), [201, 409, 409, 409, 409, 409], 'of six at once one is made');
+});
+
+t.test('listCredentials and getCredential', async (t) => {
+  const { path } = await makeBare();
+  const ids: string[] = [];
+  for (const name of ['a', 'b', 'c']) {
+    const made = await ask('POST', path, { body: { ...LOGIN, username: name, description: name, verify: 'skip' } });
+    ids.push(made.body.id);
+  }
+  const all = await ask('GET', path);
+  t.strictSame(
+    all.body.data.map(({ id }: { id: string }) => id),
+    ids,
+    'oldest first',
+  );
+  const first = await ask('GET', `${path}?page[size]=2`);
+  t.equal(first.body.data.length, 2);
+  t.ok(first.body.next_page.startsWith(`${service.baseUrl}${path}?`));
+  const last = await ask('GET', first.body.next_page);
+  t.strictSame(
+    last.body.data.map(({ id }: { id: string }) => id),
+    ids.slice(2),
+  );
+  t.equal(last.body.next_page, null);
+  const cursor = new URL(first.body.next_page).searchParams.get('page[after]');
+  const other = await makeBare();
+  t.match(
+    await ask('GET', `${other.path}?page[after]=${cursor}`),
+    { status: 400, body: { code: 'invalid_cursor' } },
+    "another tenant's list",
+  );
+  t.match(
+    await ask('GET', `${path}?page[after]=${cursor}`),
+    { status: 200, body: { data: last.body.data } },
+    'with another size of pages',
+  );
+  t.match(await ask('GET', `${path}/${newId()}`), { status: 404, body: { code: 'not_found' } });
+});
+
+t.test('updateCredential', async (t) => {
+  const { path } = await makeBare();
+  const { id } = (await ask('POST', path, { body: { ...LOGIN, description: 'office' } })).body;
+  const other = (await ask('POST', path, { body: { ...LOGIN, username: 'b', description: 'other', verify: 'skip' } }))
+    .body;
+  const one = `${path}/${id}`;
+  const patch = async (body: Record<string, unknown>, headers?: Record<string, string>) =>
+    ask('PATCH', one, { body, headers: headers ?? (await etagOf(one)) });
+
+  t.match(await ask('PATCH', one, { body: { description: 'x' } }), {
+    status: 428,
+    body: { code: 'precondition_required' },
+  });
+  t.match(await patch({ description: 'x' }, { 'if-match': '"99"' }), {
+    status: 412,
+    body: { code: 'precondition_failed' },
+  });
+  t.match(await patch({ description: 1 }, {}), { status: 400 }, 'a bad body is 400 before anything else');
+
+  let logins = countLogins();
+  const stale = await etagOf(one);
+  t.match(await patch({ description: 'Office' }), {
+    status: 200,
+    body: { id, description: 'Office', status: 'valid' },
+  });
+  t.equal(countLogins(), logins, 'another description costs no login');
+  t.match(await patch({ description: 'x' }, stale), { status: 412 });
+  t.match(await patch({}), { status: 200, body: { description: 'Office' } }, 'nothing to change is no mistake');
+
+  t.match(await patch({ description: 'other' }), {
+    status: 409,
+    body: { code: 'credential_exists', conflicting_id: other.id, errors: [{ pointer: '/description' }] },
+  });
+  t.match(await patch({ username: 'b' }), {
+    status: 409,
+    body: { code: 'credential_exists', errors: [{ pointer: '/username' }] },
+  });
+  t.equal(countLogins(), logins);
+
+  t.match(await patch({ password: 'wrong' }), { status: 422, body: { code: 'credentials_rejected' } });
+  t.match(await ask('GET', one), { body: { status: 'valid' } }, 'the password that works stays');
+  t.match(await ask('POST', `${one}/verify`), { body: { result: 'valid' } });
+
+  control.changePassword({ ubi: demo.ubi, username: demo.username, password: 'new-password' });
+  t.match(await ask('POST', `${one}/verify`), { body: { result: 'rejected', credential: { status: 'rejected' } } });
+  t.match(
+    await patch({ password: 'new-password' }),
+    { status: 200, body: { id, status: 'valid' } },
+    'replaced in place',
+  );
+  control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
+  t.match(await patch({ password: demo.password }), { status: 200, body: { id, status: 'valid' } });
+
+  t.match(await patch({ username: limited.username, password: limited.password }), {
+    status: 422,
+    body: { code: 'privilege_missing' },
+  });
+  t.match(
+    await patch({ username: limited.username }),
+    { status: 422, body: { code: 'credentials_rejected' } },
+    'another user with the old password',
+  );
+  control.addUser({ ubi: demo.ubi, username: 'same@example.com', password: demo.password });
+  t.match(await patch({ username: 'same@example.com' }), {
+    status: 200,
+    body: { username: 'same@example.com', status: 'valid' },
+  });
+  control.removeUser({ ubi: demo.ubi, username: 'same@example.com' });
+
+  control.injectFault({ fault: 'server_error', action: 'login' });
+  t.match(await patch({ password: demo.password }), { status: 503, body: { code: 'upstream_unavailable' } });
+  control.clearFaults();
+  logins = countLogins();
+  t.match(await patch({ username: demo.username, password: 'whatever', verify: 'skip' }), {
+    status: 200,
+    body: { status: 'unverified' },
+  });
+  t.equal(countLogins(), logins);
+  t.match(await patch({ password: demo.password }), { status: 200, body: { status: 'valid' } });
+
+  const unknown = await makeBare('999999999');
+  const made = await ask('POST', unknown.path, { body: { ...LOGIN, description: 'x', verify: 'skip' } });
+  t.match(
+    await ask('PATCH', `${unknown.path}/${made.body.id}`, {
+      body: { password: 'other' },
+      headers: { 'if-match': '"1"' },
+    }),
+    { status: 422, body: { code: 'ubi_rejected' } },
+  );
+
+  await service.sql('update credentials set sealed_password = $2 where id = $1', [id, Buffer.from('nonsense')]);
+  t.match(await patch({ username: 'someone@example.com' }), { status: 409, body: { code: 'credential_unreadable' } });
+  t.match(
+    await patch({ password: demo.password }),
+    { status: 200, body: { status: 'valid' } },
+    'given again it is readable again',
+  );
+
+  const race = await etagOf(one);
+  const edits = await Promise.all(
+    Array.from({ length: 6 }, (_each, index) => patch({ description: `by ${index}` }, race)),
+  );
+  t.strictSame(
+    edits.map(({ status }) => status).sort(),
+    [200, 412, 412, 412, 412, 412],
+    'of six edits of one version one wins',
+  );
+
+  await service.sql('delete from ubis where tenant_id = (select tenant_id from credentials where id = $1)', [id]);
+  t.match(
+    await ask('PATCH', one, {
+      body: { description: 'x' },
+      headers: { 'if-match': `"${Number(race['if-match']?.slice(1, -1)) + 1}"` },
+    }),
+    { status: 409, body: { code: 'setup_incomplete' } },
+    'without a UBI, which only a hand in the database can take away',
+  );
+});
+
+t.test('deleteCredential', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/credentials`;
+  const [{ id }] = (await ask('GET', path)).body.data;
+  const one = `${path}/${id}`;
+  t.match(await ask('DELETE', one), { status: 428, body: { code: 'precondition_required' } });
+  t.match(await ask('DELETE', one, { headers: { 'if-match': '"99"' } }), {
+    status: 412,
+    body: { code: 'precondition_failed' },
+  });
+
+  const { license_number } = (await ask('GET', `/v1/tenants/${tenantId}/available-licenses`)).body.data[0];
+  const license = await ask('POST', `/v1/tenants/${tenantId}/licenses`, {
+    body: { license_number, credential_id: id, create_companies: false },
+  });
+  t.equal(license.status, 201);
+  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 409, body: { code: 'in_use' } });
+  const spare = await ask('POST', path, { body: { ...LOGIN, username: 'x', description: 'x', verify: 'skip' } });
+  const another = `${path}/${spare.body.id}`;
+  t.equal((await ask('DELETE', another, { headers: await etagOf(another) })).status, 204);
+  t.match(await ask('GET', another), { status: 404 });
+  t.match(await ask('DELETE', another, { headers: { 'if-match': '"1"' } }), { status: 404 });
+  const [row] = await service.sql('select from credentials where id = $1', [spare.body.id]);
+  t.equal(row, undefined, 'its password went with it');
+});
+
+t.test('verifyCredential', async (t) => {
+  const { path, tenant } = await makeBare();
+  const { id } = (await ask('POST', path, { body: { ...LOGIN, description: 'x', verify: 'skip' } })).body;
+  const verify = () => ask('POST', `${path}/${id}/verify`);
+
+  t.match(await verify(), {
+    status: 200,
+    body: { result: 'valid', missing_privilege: null, credential: { id, status: 'valid', status_detail: null } },
+  });
+  control.injectFault({ fault: 'server_error', action: 'login' });
+  t.match(
+    await verify(),
+    { status: 200, body: { result: 'unreachable', credential: { status: 'valid' } } },
+    'an outage changes no status',
+  );
+  control.clearFaults();
+  control.setPrivileges({ ubi: demo.ubi, username: demo.username, privileges: ['sync_check'] });
+  t.match(await verify(), {
+    body: {
+      result: 'privilege_missing',
+      missing_privilege: 'sync_vendor',
+      credential: { status: 'privilege_missing', status_detail: /sync_vendor/ },
+    },
+  });
+  control.setPrivileges({ ubi: demo.ubi, username: demo.username, privileges: ['sync_check', 'sync_vendor'] });
+  t.match(await verify(), { body: { result: 'valid', credential: { status: 'valid' } } }, 'a right that was granted');
+  control.changePassword({ ubi: demo.ubi, username: demo.username, password: 'another' });
+  t.match(await verify(), { body: { result: 'rejected', credential: { status: 'rejected', status_detail: /again/ } } });
+  control.injectFault({ fault: 'server_error', action: 'login' });
+  t.match(await verify(), { body: { result: 'unreachable', credential: { status: 'rejected' } } });
+  control.clearFaults();
+  control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
+  t.match(await verify(), { body: { result: 'valid' } }, 'asked for by a person it is tried again');
+
+  await ask('PUT', `${tenant}/ubi`, { headers: await etagOf(`${tenant}/ubi`), body: { ubi: '999999999' } });
+  t.match(await verify(), {
+    body: { result: 'ubi_rejected', credential: { status: 'ubi_rejected', ubi: '999999999' } },
+  });
+  t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'rejected' } });
+
+  await service.sql('update credentials set secret_version = secret_version + 1 where id = $1', [id]);
+  t.match(await verify(), { status: 409, body: { code: 'credential_unreadable' } });
+  await service.sql('delete from ubis where tenant_id = (select tenant_id from credentials where id = $1)', [id]);
+  t.match(await verify(), { status: 409, body: { code: 'setup_incomplete' } });
+});
+
+t.test('every promised answer of these operations was seen', async (t) => {
+  t.strictSame(contract.listUnseen(OWNERS['credentials.test.ts'], isOwnOutcome), []);
+});
