@@ -132,7 +132,17 @@ module.exports = {
       npm('typebox'),
       '^src/modules/[^/]+/[a-z-]*repository\\.ts$',
     ]),
-    row('module-service', SERVICE, [OWN, OTHER_DOORS, DOMAIN, MAPPING, DATABASE, SQLSTATE, BIOTRACK, VAULT, node('crypto')]),
+    row('module-service', SERVICE, [
+      OWN,
+      OTHER_DOORS,
+      DOMAIN,
+      MAPPING,
+      DATABASE,
+      SQLSTATE,
+      BIOTRACK,
+      VAULT,
+      node('crypto'),
+    ]),
     {
       name: 'module-service-knows-no-http',
       severity: 'error',

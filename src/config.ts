@@ -20,6 +20,8 @@ export interface Config {
   readonly dataDir: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly directoryMaxAgeSeconds: number;
+  /** 100: nothing is guarded. */
+  readonly guardRemovalPercent: number;
   readonly isProduction: boolean;
 }
 
@@ -54,6 +56,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     dataDir: read.text('DATA_DIR') ?? '.data',
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     directoryMaxAgeSeconds: read.integer('DIRECTORY_MAX_AGE_SECONDS', 600, 1, 604_800),
+    guardRemovalPercent: read.integer('GUARD_REMOVAL_PERCENT', 10, 0, 100),
     isProduction,
   };
   const directUrl = read.url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:']);

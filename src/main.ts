@@ -40,8 +40,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   async onboard(args) {
     const { onboard } = await import('./cli/onboard.js');
     const { dataDir } = readEnv({ DATA_DIR: process.env.DATA_DIR }).config;
-    const terminal = { print, complain, isInteractive: process.stderr.isTTY === true, stream: process.stderr };
-    process.exitCode = await onboard(args, { env: process.env, dataDir, ...terminal });
+    const { env, stdin: input, stderr: stream } = process;
+    const isInteractive = stream.isTTY === true;
+    process.exitCode = await onboard(args, { env, dataDir, print, complain, isInteractive, stream, input });
   },
   async simulator(args) {
     const { CommandRefused, runSimulatorCommand } = await import('./simulator/index.js');

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
 import { buildApp } from './app.js';
-import { type BiotrackState, createBiotrack } from './biotrack/index.js';
+import { type BiotrackEvent, type BiotrackOptions, type BiotrackState, createBiotrack } from './biotrack/index.js';
 import type { Config } from './config.js';
 import { closeDatabase, type Db, openDatabase } from './db/database.js';
 import type { Secret } from './domain/secret.js';
@@ -12,13 +12,18 @@ import { type RunOutcome, type RunSyncDeps, runSync, sweepAbandonedRuns } from '
 import { createVault, type Keyset } from './vault/index.js';
 
 export interface ServiceOptions {
-  readonly config: Pick<Config, 'host' | 'port' | 'databasePoolSize' | 'role' | 'directoryMaxAgeSeconds'>;
+  readonly config: Pick<
+    Config,
+    'host' | 'port' | 'databasePoolSize' | 'role' | 'directoryMaxAgeSeconds' | 'guardRemovalPercent'
+  >;
   readonly publicUrl: string;
   readonly databaseUrl: Secret;
   /** A session connection. */
   readonly databaseDirectUrl: Secret;
   readonly states: readonly BiotrackState[];
   readonly keyset: Keyset;
+  /** Other patience with BioTrack than usual; for tests, which have little. */
+  readonly patience?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'>;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -41,9 +46,17 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     applicationName: 'biotrack-connect',
     onConnectionError: (error) => logger.warn({ event: 'database.connection_lost', err: error }),
   });
-  const biotrack = createBiotrack({ states: options.states });
+  const biotrack = createBiotrack({
+    ...options.patience,
+    states: options.states,
+    onEvent: (event) => logBiotrackEvent(logger, event),
+  });
   const vault = createVault(options.keyset);
-  const directories = createDirectories({ biotrack, maxAgeSeconds: config.directoryMaxAgeSeconds });
+  const directories = createDirectories({
+    biotrack,
+    maxAgeSeconds: config.directoryMaxAgeSeconds,
+    guardRemovalPercent: config.guardRemovalPercent,
+  });
   const shutdown = new AbortController();
   const ports = { db, biotrack, vault, directories, newId: uuidv7 };
 
@@ -105,4 +118,14 @@ function logOutcome(logger: FastifyBaseLogger, { tenantId, runId, status, reason
   if (reason === 'internal') logger.error({ ...entry, err: cause });
   else if (status === 'failed') logger.warn(entry);
   else logger.info(entry);
+}
+
+/** One line a call at BioTrack, and a louder one for what an operator should know of. Nothing in an event is secret. */
+function logBiotrackEvent(logger: FastifyBaseLogger, { kind, ...event }: BiotrackEvent): void {
+  const entry = {
+    event: `biotrack.${kind}`,
+    ...Object.fromEntries(Object.entries(event).map(([name, value]) => [`biotrack.${name}`, value])),
+  };
+  if (kind === 'circuit_opened' || kind === 'unknown_text') logger.warn(entry);
+  else logger.debug(entry);
 }

@@ -18,7 +18,7 @@ export type BiotrackEvent =
       /** From 1. */
       readonly attempt: number;
     }
-  | { readonly kind: 'circuit_opened' | 'circuit_closed'; readonly originId: string }
+  | { readonly kind: 'circuit_opened' | 'circuit_closed'; readonly origin: string }
   /** BioTrack refused with a text that is not known here; the label tells texts apart, and nothing else. */
   | { readonly kind: 'unknown_text'; readonly state: string; readonly action: Action; readonly label: string }
   /** A session was lost, and a new login is tried. */

@@ -53,7 +53,7 @@ export class Upstream {
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
-    this.#circuit = new Circuit(options.circuit, (kind) => options.onEvent({ kind, originId: options.origin }));
+    this.#circuit = new Circuit(options.circuit, (kind) => options.onEvent({ kind, origin: options.origin }));
   }
 
   /** The answer, accepted; or a BiotrackError; or, if the caller went away, his signal's reason. */

@@ -31,9 +31,11 @@ export interface ApiOptions {
   /** How long to wait, in all, for a service that asks for patience. */
   readonly patienceMs: number;
   readonly onWait: (pauseMs: number, failure: Failure) => void;
+  /** A service that has not answered yet is not there, rather than about to come back. */
+  readonly isFirstContact?: boolean;
 }
 
-export function createApi({ baseUrl, apiKey, patienceMs, onWait }: ApiOptions): Api {
+export function createApi({ baseUrl, apiKey, patienceMs, onWait, isFirstContact = false }: ApiOptions): Api {
   const client = createClient<paths>({
     baseUrl,
     headers: { Authorization: `Bearer ${apiKey.reveal()}` },
@@ -76,7 +78,7 @@ export function createApi({ baseUrl, apiKey, patienceMs, onWait }: ApiOptions): 
       const failure = toNetworkFailure(error, baseUrl);
       if (failure === undefined) throw error;
       // Two minutes were patience enough.
-      if (failure.code === 'timeout') throw failure;
+      if (failure.code === 'timeout' || isFirstContact) throw failure;
       return { attempt: { kind: 'no_connection' }, failure };
     }
     const { data, error, response } = sent;

@@ -30,7 +30,7 @@ export class Failure extends Error {
     this.requestId = requestId;
   }
 
-  toString(): string {
+  override toString(): string {
     const request = this.requestId === undefined ? '' : `, request ${this.requestId}`;
     return toLine(`${this.title}: ${this.detail} (${this.code}${request})`);
   }

@@ -41,7 +41,6 @@ Examples
 
 The file
   {
-    "base_url": "http://127.0.0.1:3000",
     "defaults": { "state": "NM", "environment": "production", "strategy": "one_per_license" },
     "tenants": [
       {
@@ -53,7 +52,7 @@ The file
       }
     ]
   }
-  base_url and defaults may be absent. A tenant needs tenant_id, name, state, environment, ubi, strategy and a credential
+  "base_url" may stand beside defaults, and defaults may be absent. A tenant needs tenant_id, name, state, environment, ubi, strategy and a credential
   with username and password; all but tenant_id and name may stand in defaults. licenses is "all" (unless told) or a list
   of license numbers; include_labs is true or false. A password that stands nowhere is taken from --password-file or
   BIOTRACK_CONNECT_PASSWORD. Nothing is begun while the file has a mistake.

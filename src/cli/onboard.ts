@@ -1,12 +1,13 @@
 import { createApi } from './api.js';
 import { each } from './each.js';
 import { Failure } from './failure.js';
-import { parseFlags } from './flags.js';
+import { type Flags, parseFlags } from './flags.js';
 import { HELP } from './help.js';
 import { type Job, prepareJob } from './job.js';
 import { type Outcome, onboardTenant } from './onboard-tenant.js';
-import { createProgress, type Progress } from './progress.js';
-import { toFailureLine, toFailureReport, toJsonLine, toWarningLines } from './report.js';
+import { MOST_PATIENCE_MS } from './patience.js';
+import { createProgress } from './progress.js';
+import { toFailureLine, toFailureReport, toJsonLine, toOutageLines, toWarningLines } from './report.js';
 import { toCompaniesTable, toSummaryTable } from './tables.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage-error.js';
@@ -24,17 +25,7 @@ export async function onboard(args: readonly string[], terminal: Terminal): Prom
       terminal.print(HELP);
       return 0;
     }
-    const job = await prepareJob(flags, terminal);
-    const asJson = flags.switches.has('json');
-    const choice = chooseProgress(flags.switches, terminal);
-    const progress = createProgress(choice, job.orders.length, terminal);
-    const print = asJson ? (outcome: Outcome) => terminal.print(toJsonLine(outcome)) : () => {};
-    const waitMs = flags.waitSeconds * 1_000;
-    if (job.newTenantId !== undefined) terminal.complain(`Tenant ${job.newTenantId} is new; run this again with --tenant ${job.newTenantId}.`);
-    const outcomes = await run(job, flags.concurrency, waitMs, progress, print);
-    if (!asJson) printTables(outcomes, terminal);
-    for (const line of [...toWarningLines(outcomes), ...toFailureReport(outcomes)]) terminal.complain(line);
-    return outcomes.every(({ isDone }) => isDone) ? 0 : 1;
+    return await carryOut(await prepareJob(flags, terminal), flags, terminal);
   } catch (error) {
     if (error instanceof Failure) {
       terminal.complain(error.toString());
@@ -47,36 +38,74 @@ export async function onboard(args: readonly string[], terminal: Terminal): Prom
   }
 }
 
-const chooseProgress = (switches: ReadonlySet<string>, { isInteractive }: Terminal): 'bars' | 'lines' | 'nothing' => {
-  if (switches.has('no-progress')) return 'nothing';
-  if (isInteractive) return 'bars';
-  return switches.has('json') ? 'nothing' : 'lines';
-};
-
-async function run(
-  job: Job,
-  concurrency: number,
-  waitMs: number,
-  progress: Progress,
-  print: (outcome: Outcome) => void,
-): Promise<Outcome[]> {
-  const { baseUrl, apiKey, orders, isLocal } = job;
-  const away = await findOutage(job);
-  if (away !== undefined) {
-    // Nobody is onboarded at a service that is not there: said once, not for each tenant.
-    throw isLocal ? away : away;
+async function carryOut(job: Job, flags: Flags, terminal: Terminal): Promise<number> {
+  const { print, complain } = terminal;
+  const asJson = flags.switches.has('json');
+  const outage = await findOutage(job);
+  if (outage !== undefined) {
+    // Nobody is onboarded at a service that is not there: people are told once, machines for each tenant.
+    const failed = { isDone: false, durationMs: 0, step: 'connect', failure: outage } as const;
+    if (asJson) for (const order of job.orders) print(toJsonLine({ order, ...failed }));
+    for (const line of toOutageLines(outage, job.isLocal)) complain(line);
+    return 1;
   }
+  if (job.newTenantId !== undefined) {
+    complain(`The tenant ${job.newTenantId} is new. To run this again, say --tenant ${job.newTenantId}`);
+  }
+  const outcomes = await onboardAll(job, flags, terminal, (outcome) => {
+    if (asJson) print(toJsonLine(outcome));
+  });
+  if (!asJson) printTables(outcomes, print);
+  for (const line of [...toWarningLines(outcomes), ...toFailureReport(outcomes)]) complain(line);
+  return outcomes.every(({ isDone }) => isDone) ? 0 : 1;
+}
+
+/** Asks once whether the service is there and knows the key, before every tenant finds out for itself. */
+async function findOutage({ baseUrl, apiKey }: Job): Promise<Failure | undefined> {
+  const api = createApi({ baseUrl, apiKey, patienceMs: MOST_PATIENCE_MS, onWait: () => {}, isFirstContact: true });
+  try {
+    await api.call((client) => client.GET('/v1/states'));
+    return undefined;
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+}
+
+async function onboardAll(
+  { baseUrl, apiKey, orders }: Job,
+  { switches, concurrency, waitSeconds }: Flags,
+  terminal: Terminal,
+  tell: (outcome: Outcome) => void,
+): Promise<Outcome[]> {
+  const progress = createProgress(chooseProgress(switches, terminal), orders.length, terminal);
   try {
     return await each(orders, concurrency, async (order) => {
       progress.begin(order);
-      const show = (standing: Parameters<Progress['show']>[1]): void => progress.show(order, standing);
-      const outcome = await onboardTenant(order, { baseUrl, apiKey, waitMs, show });
+      const outcome = await onboardTenant(order, {
+        baseUrl,
+        apiKey,
+        waitMs: waitSeconds * 1_000,
+        show: (standing) => progress.show(order, standing),
+      });
       progress.end(outcome);
+      // A single one is told of at the end, which is now.
       if (!outcome.isDone && orders.length > 1) progress.log(toFailureLine(outcome));
-      print(outcome);
+      tell(outcome);
       return outcome;
     });
   } finally {
     progress.stop();
   }
+}
+
+function chooseProgress(switches: Flags['switches'], { isInteractive }: Terminal): 'bars' | 'lines' | 'nothing' {
+  if (switches.has('no-progress') || switches.has('json')) return 'nothing';
+  return isInteractive ? 'bars' : 'lines';
+}
+
+function printTables(outcomes: readonly Outcome[], print: Terminal['print']): void {
+  print(toSummaryTable(outcomes));
+  const [only, ...others] = outcomes;
+  if (only?.isDone === true && others.length === 0) print(toCompaniesTable(only.count));
 }

@@ -1,3 +1,4 @@
+import type { Failure } from './failure.js';
 import type { NotDone, Outcome } from './onboard-tenant.js';
 import { toLine } from './terminal.js';
 
@@ -21,19 +22,24 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 const AGAIN = 'Mend it and run this again: what is done stays done.';
 
+const toAdvice = ({ code }: Failure): string => ADVICE[code] ?? AGAIN;
+
+/** The line for a service that cannot be used at all. */
+export const toOutageLines = (failure: Failure, isLocal: boolean): string[] => [
+  failure.toString(),
+  isLocal ? 'Start local mode with "npm start" in another terminal; then run this again.' : toAdvice(failure),
+];
+
 /** The line of a failed tenant. */
 export const toFailureLine = ({ order, step, failure }: Failed): string =>
   `${toLine(order.name)} (${order.tenantId}): ${step}: ${failure.toString()}`;
 
-/** What is said at the end: of the failed tenants each with what to do, or undefined where all are done. */
+/** What is said at the end: each failed tenant with what to do; nothing where all are done. */
 export function toFailureReport(outcomes: readonly Outcome[]): string[] {
   const failed = outcomes.filter(isFailed);
   if (failed.length === 0) return [];
-  const lines = failed.flatMap((outcome) => [
-    `  ${toFailureLine(outcome)}`,
-    `    ${ADVICE[outcome.failure.code] ?? AGAIN}`,
-  ]);
-  return [`${failed.length} of ${outcomes.length} ${outcomes.length === 1 ? 'tenant' : 'tenants'} failed:`, ...lines];
+  const lines = failed.flatMap((outcome) => [`  ${toFailureLine(outcome)}`, `    ${toAdvice(outcome.failure)}`]);
+  return [`${failed.length} of ${outcomes.length} tenants failed:`, ...lines];
 }
 
 /** What the runs warn of, for those that warn. */

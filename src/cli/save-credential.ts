@@ -25,7 +25,8 @@ export function toCredentialAction(
 ): CredentialAction {
   const ofCompany = present.filter(({ owner }) => owner === 'company');
   const same = ofCompany.find((credential) => credential.username === username);
-  if (same !== undefined) return same.status === 'valid' ? { kind: 'reuse' } : { kind: 'replace_password', id: same.id };
+  if (same !== undefined)
+    return same.status === 'valid' ? { kind: 'reuse' } : { kind: 'replace_password', id: same.id };
   const namesake = ofCompany.find((credential) => credential.description === description);
   return namesake === undefined ? { kind: 'create' } : { kind: 'description_taken', by: namesake.username };
 }

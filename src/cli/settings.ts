@@ -9,8 +9,7 @@ export function putTenant(api: Api, order: TenantOrder): Promise<boolean> {
   const { name, state, environment } = order;
   return putSetting({
     read: () => api.find((client) => client.GET('/v1/tenants/{tenant_id}', { params: { path } })),
-    isAsWanted: (present) =>
-      present.name === name && present.state === state && present.environment === environment,
+    isAsWanted: (present) => present.name === name && present.state === state && present.environment === environment,
     write: (header) =>
       api.call((client) =>
         client.PUT('/v1/tenants/{tenant_id}', { params: { path, header }, body: { name, state, environment } }),

@@ -5,8 +5,8 @@ import { toLine } from './terminal.js';
 
 const toNumber = (value: number): string => value.toLocaleString('en-US');
 
-/** No colors: the tables are piped and pasted. */
-const PLAIN = { head: [], border: [] };
+/** No colors: the tables are piped and pasted. No lines between rows, so that many tenants fit on a screen. */
+const PLAIN = { head: [], border: [], compact: true };
 
 /** One row for each tenant. */
 export function toSummaryTable(outcomes: readonly Outcome[]): string {

@@ -29,7 +29,12 @@ export async function useOpenapi(app: FastifyInstance, publicUrl: string): Promi
   app.get('/openapi/v1.json', { schema: { hide: true } }, async () => app.swagger());
   await app.register(scalar, {
     routePrefix: '/docs',
-    configuration: { url: '/openapi/v1.json', withDefaultFonts: false, hideClientButton: true, showDeveloperTools: 'never' },
+    configuration: {
+      url: '/openapi/v1.json',
+      withDefaultFonts: false,
+      hideClientButton: true,
+      showDeveloperTools: 'never',
+    },
   });
 }
 

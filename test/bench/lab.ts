@@ -68,7 +68,14 @@ async function startBout(url: string, simulator: Simulator, strategy: Strategy):
   const port = await findFreePort('127.0.0.1');
   const baseUrl = `http://127.0.0.1:${port}`;
   const service = await startService({
-    config: { host: '127.0.0.1', port, databasePoolSize: 10, role: 'all', directoryMaxAgeSeconds: 600 },
+    config: {
+      host: '127.0.0.1',
+      port,
+      databasePoolSize: 10,
+      role: 'all',
+      directoryMaxAgeSeconds: 600,
+      guardRemovalPercent: 10,
+    },
     publicUrl: baseUrl,
     databaseUrl: new Secret(url),
     databaseDirectUrl: new Secret(url),

@@ -7,7 +7,7 @@ import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
 import { findFreePort } from '../../src/local/index.js';
 import { createApiKey } from '../../src/modules/api-keys/index.js';
-import { type Service, startService } from '../../src/service.js';
+import { type Service, type ServiceOptions, startService } from '../../src/service.js';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.js';
 import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
 import { type Contract, createContract } from './contract.js';
@@ -71,6 +71,8 @@ export interface TestServiceOptions {
   readonly simulator?: SimulatorOptions;
   readonly role?: 'all' | 'api' | 'worker';
   readonly directoryMaxAgeSeconds?: number;
+  /** Less patience with BioTrack than usual. */
+  readonly patience?: ServiceOptions['patience'];
   /** Another process beside this one: the same database, simulator and keys. */
   readonly beside?: Pick<TestService, 'databaseUrl' | 'simulator' | 'keysetFile'>;
   /** Between service and database there is a line that can be cut. */
@@ -80,7 +82,7 @@ export interface TestServiceOptions {
 }
 
 /** Starts the service for a test file and ends it with the file, when the invariants have to hold. */
-export async function startTestService(tap: typeof t, options: TestServiceOptions = {}): Promise<TestService> {
+export async function startTestService(tap: Pick<typeof t, 'teardown'>, options: TestServiceOptions = {}): Promise<TestService> {
   const { beside } = options;
   const simulator = beside?.simulator ?? (await startSimulator({ state: 'nm', licenses: 200, ...options.simulator }));
   const database = beside === undefined ? await createTestDatabase() : undefined;
@@ -100,12 +102,14 @@ export async function startTestService(tap: typeof t, options: TestServiceOption
       databasePoolSize: 10,
       role: options.role ?? 'all',
       directoryMaxAgeSeconds: options.directoryMaxAgeSeconds ?? 600,
+      guardRemovalPercent: 10,
     },
     publicUrl: baseUrl,
     databaseUrl: url,
     databaseDirectUrl: url,
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
+    patience: options.patience,
     logger: pino({ level: 'info' }, { write: (text: string) => lines.push(text) }),
   });
   const owner = new pg.Pool({ connectionString: databaseUrl, max: 2 });
@@ -216,7 +220,13 @@ async function openLine(databaseUrl: string): Promise<Line> {
   };
 }
 
-async function send(baseUrl: string, operatorKey: string, method: string, path: string, ask: Ask): Promise<Answer> {
+export async function send(
+  baseUrl: string,
+  operatorKey: string,
+  method: string,
+  path: string,
+  ask: Ask,
+): Promise<Answer> {
   const { body, rawBody, headers, key = operatorKey } = ask;
   const hasBody = body !== undefined || rawBody !== undefined;
   const response = await fetch(new URL(path, baseUrl), {

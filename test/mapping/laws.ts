@@ -107,6 +107,7 @@ function expectSame(got: unknown, wanted: unknown, law: string, what: () => stri
 const syncAgain = (seen: Sync, room: number, strategy = seen.strategy): Sync =>
   sync(seen.mapper, {
     rows: seen.rows,
+    collation: seen.collation,
     snapshot: seen.after,
     strategy,
     strategyBefore: seen.strategy,
@@ -189,8 +190,8 @@ function checkDuplicateProof({ mapper, rows, collation }: Sync): number {
   return more;
 }
 
-function checkNormalising({ mapper, rows }: Sync): number {
-  const once = mapper.collateVendors(rows, digest).licenses.map(({ licenseKey, ubiKey, contentHash: _, ...row }) => ({
+function checkNormalising({ mapper, collation }: Sync): number {
+  const once = collation.licenses.map(({ licenseKey, ubiKey, contentHash: _, ...row }) => ({
     ...row,
     licenseNumber: licenseKey,
     ubi: ubiKey,
@@ -450,8 +451,7 @@ function homeOf({ ownCompanyId, ubiKey }: LicenseState, seen: Sync): string | un
 function checkRoundTrip(seen: Sync): number {
   const there = syncAgain(seen, seen.room + 1000, otherStrategy(seen.strategy));
   const back = syncAgain(there, seen.room + 2000, seen.strategy);
-  for (const law of LAWS) if (law.isCostly !== true) for (const leg of [there, back]) law.check(leg);
-  const { licensesAfter, companiesAfter } = viewOf(seen);
+  const { licensesAfter, companiesAfter, held } = viewOf(seen);
   for (const license of back.after.licenses) {
     const wanted = licensesAfter.get(license.licenseKey);
     const ownCompanyId = wanted?.ownCompanyId ?? license.ownCompanyId;
@@ -459,9 +459,10 @@ function checkRoundTrip(seen: Sync): number {
   }
   for (const company of back.after.companies) {
     const wanted = companiesAfter.get(company.id);
-    if (wanted?.archivedDatetime === null || company.archivedDatetime === null) {
-      expectSame(company, wanted ?? null, 'I6', () => `${company.id} after a switch and back`);
-    }
+    const isActive = company.archivedDatetime === null;
+    expectSame(isActive, wanted?.archivedDatetime === null, 'I6', () => `${company.id} active after a switch and back`);
+    // A manual company may be active and hold nothing; what it says of a UBI then is not told by its licenses.
+    if (held.has(company.id)) expectSame(company, wanted, 'I6', () => `${company.id} after a switch and back`);
     expectSame(company.editedName, wanted?.editedName ?? null, 'I6', () => `the edit of ${company.id}`);
   }
   return seen.after.licenses.length;
@@ -512,7 +513,7 @@ function checkSuccession(seen: Sync): number {
   const { active, companiesAfter, groups, vendorsAfter, held } = viewOf(seen);
   const ubis = new Map([...vendorsAfter].map(([ubiKey, companyId]) => [companyId, ubiKey]));
   const owners = new Map(seen.after.licenses.map((license) => [license.ownCompanyId, license]));
-  const holders = new Map(active.map(({ ownCompanyId, companyId }) => [ownCompanyId, companyId]));
+  const holders = new Map<string | null, string>(active.map((license) => [license.ownCompanyId, license.companyId]));
   let cases = 0;
   for (const { id, origin, archivedDatetime, supersededBy } of companiesAfter.values()) {
     if (origin === 'manual') continue;
@@ -526,7 +527,7 @@ function checkSuccession(seen: Sync): number {
     else if (!owners.has(id)) {
       // A vendor company that is no license's own: whoever holds a license of its UBI.
       const group = groups.get(ubis.get(id) ?? '') ?? [];
-      const wanted = group.length === 0 ? [null] : group.map(({ companyId }) => companyId);
+      const wanted: (string | null)[] = group.length === 0 ? [null] : group.map(({ companyId }) => companyId);
       expect(wanted.includes(supersededBy), 'superseded_by', () => `of ${id}: got ${supersededBy}, wanted ${wanted}`);
     } else {
       // Its own license is not active. Whether it is succeeded at all is not said; by an active company, if so.
@@ -592,7 +593,7 @@ function checkDisplayNames(seen: Sync): number {
   const shown = new Map<string, string>();
   const namesakes = new Map<string, number>();
   for (const company of active) {
-    const name = (nameOf(company) ?? '').toLowerCase();
+    const name = keyOf(nameOf(company) ?? '').toLowerCase();
     namesakes.set(name, (namesakes.get(name) ?? 0) + 1);
   }
   const dashed = [...namesakes.keys()].filter((name) => name.includes(' – '));
@@ -606,7 +607,7 @@ function checkDisplayNames(seen: Sync): number {
       'display names',
       () => `${name} is shown as ${displayName}`,
     );
-    const key = name.toLowerCase();
+    const key = keyOf(name).toLowerCase();
     const isPlain = namesakes.get(key) === 1 && !dashed.some((other) => other.startsWith(key) || key.startsWith(other));
     if (isPlain) expectSame(displayName, name, 'display names', () => `of ${id}, who has no namesake`);
   }
@@ -756,3 +757,10 @@ export const LAWS: readonly Law[] = [
     isCostly: true,
   },
 ];
+
+/** Every law on one sync; those that plan again only where asked. Returns the cases of each. */
+export function checkLaws(seen: Sync, isLast: boolean, cases: Map<string, number>): void {
+  for (const { name, check, isCostly } of LAWS) {
+    if (isCostly !== true || isLast) cases.set(name, (cases.get(name) ?? 0) + check(seen));
+  }
+}

@@ -2,7 +2,7 @@ import process from 'node:process';
 import fc from 'fast-check';
 import t from 'tap';
 import { toLicenseKey, toNameKey, toUbiKey } from '../../src/domain/key.js';
-import { LAWS } from './laws.js';
+import { checkLaws, LAWS } from './laws.js';
 import {
   createTally,
   type HistorySize,
@@ -55,9 +55,7 @@ for (const { name, size, lists } of LEGS) {
     const tally = createTally();
     const cases = new Map(LAWS.map((law) => [law.name, 0]));
     const property = fc.property(historyOf(size), (history) => {
-      play(REAL, history, tally, (sync) => {
-        for (const law of LAWS) cases.set(law.name, (cases.get(law.name) ?? 0) + law.check(sync));
-      });
+      play(REAL, history, tally, (sync, isLast) => checkLaws(sync, isLast, cases));
     });
     const begin = process.cpuUsage();
     const result = fc.check(property, { seed: SEED, numRuns: lists });

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import type { ListedLicense } from '../../src/domain/listed-license.js';
 import type { Strategy } from '../../src/domain/strategy.js';
 import { ACTIVITIES, type Vendor } from '../../src/domain/vendor.js';
 import {
@@ -35,7 +34,17 @@ export class Violation extends Error {
   }
 }
 
-export const digest = (text: string): string => createHash('sha256').update(text).digest('base64url');
+const digests = new Map<string, string>();
+
+/** SHA-256, remembered for a while: the laws ask for the same rows again and again. */
+export function digest(text: string): string {
+  const known = digests.get(text);
+  if (known !== undefined) return known;
+  if (digests.size > 50_000) digests.clear();
+  const made = createHash('sha256').update(text).digest('base64url');
+  digests.set(text, made);
+  return made;
+}
 
 export const otherStrategy = (strategy: Strategy): Strategy =>
   strategy === 'one_per_license' ? 'one_per_vendor' : 'one_per_license';
@@ -190,6 +199,8 @@ export interface Sync {
 
 export interface SyncInput {
   readonly rows: readonly Vendor[];
+  /** Of these rows, if it was made already. */
+  readonly collation?: Collation;
   readonly snapshot: Snapshot;
   readonly strategy: Strategy;
   readonly strategyBefore?: Strategy | undefined;
@@ -204,7 +215,7 @@ export function sync(mapper: Mapper, input: SyncInput): Sync {
   const at = input.at ?? toTime(room);
   freezeDeeply(rows);
   freezeDeeply(snapshot);
-  const collation = freezeDeeply(mapper.collateVendors(rows, digest));
+  const collation = input.collation ?? freezeDeeply(mapper.collateVendors(rows, digest));
   const plan = mapper.planSync({
     listed: collation.licenses,
     snapshot,
@@ -613,7 +624,12 @@ function measure(rows: readonly Vendor[], tally: Tally): void {
 }
 
 /** Plays a history and shows each sync of it. */
-export function play(mapper: Mapper, { rows, start, turns }: History, tally: Tally, show: (sync: Sync) => void): void {
+export function play(
+  mapper: Mapper,
+  { rows, start, turns }: History,
+  tally: Tally,
+  show: (sync: Sync, isLast: boolean) => void,
+): void {
   const town: Town = {
     rows: toRows(rows),
     gone: [],
@@ -641,7 +657,7 @@ export function play(mapper: Mapper, { rows, start, turns }: History, tally: Tal
     tally.syncs += 1;
     tally.conflicts += done.plan.conflicts.length;
     tally.manualCompanies += countOf(done.after.companies, ({ origin }) => origin === 'manual');
-    show(done);
+    show(done, town.room > turns.length);
     town.snapshot = done.after;
     strategyBefore = strategy;
   }
@@ -656,5 +672,3 @@ export function readSeed(): number {
   if (!Number.isSafeInteger(seed)) throw new Error(`FC_SEED is not a whole number: ${FC_SEED}`);
   return seed;
 }
-
-export type { ListedLicense };

@@ -115,6 +115,16 @@ t.test('a wrong import is seen, each by its rule', async (t) => {
   }
 });
 
+/** The name of a property or a member is not the variable, unless the property is one of the global object. */
+function isAnotherName(node: ts.Identifier): boolean {
+  const { parent } = node;
+  if (ts.isPropertyAccessExpression(parent) && parent.name === node)
+    return !/^global/.test(parent.expression.getText());
+  const isMember =
+    ts.isPropertyAssignment(parent) || ts.isPropertySignature(parent) || ts.isPropertyDeclaration(parent);
+  return isMember && parent.name === node;
+}
+
 /** Where a file uses the process: the variable, or more of the module than plain functions. */
 function listUsesOfProcess(path: string, text: string): string[] {
   const uses: string[] = [];
@@ -131,13 +141,7 @@ function listUsesOfProcess(path: string, text: string): string[] {
       if (isProcess && (!isNamed || names.some((each) => (each.propertyName ?? each.name).text === 'env'))) note(node);
       return;
     }
-    // The name of a property is not the variable, and neither is a name of one's own.
-    const isName = ts.isPropertyAccessExpression(node.parent ?? node) && node.parent.name === node;
-    const isKey = ts.isPropertyAssignment(node.parent ?? node) && node.parent.name === node;
-    const isMember = ts.isPropertySignature(node.parent ?? node) || ts.isPropertyDeclaration(node.parent ?? node);
-    if (ts.isIdentifier(node) && node.text === 'process' && !isName && !isKey && !isMember) note(node);
-    if (ts.isIdentifier(node) && node.text === 'process' && isName && node.parent.getText().startsWith('global'))
-      note(node);
+    if (ts.isIdentifier(node) && node.text === 'process' && !isAnotherName(node)) note(node);
     ts.forEachChild(node, visit);
   };
   visit(source);

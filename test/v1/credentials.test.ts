@@ -304,7 +304,8 @@ t.test('updateCredential', async (t) => {
   });
   t.equal(countLogins(), logins, 'another description costs no login');
   t.match(await patch({ description: 'x' }, stale), { status: 412 });
-  t.match(await patch({}), { status: 200, body: { description: 'Office' } }, 'nothing to change is no mistake');
+  t.match(await patch({}), { status: 400, body: { code: 'invalid_request' } }, 'nothing to change is a mistake');
+  t.match(await ask('GET', one), { body: { description: 'Office' } });
 
   t.match(await patch({ description: 'other' }), {
     status: 409,
@@ -466,6 +467,28 @@ t.test('verifyCredential', async (t) => {
   t.match(await verify(), { status: 409, body: { code: 'credential_unreadable' } });
   await service.sql('delete from ubis where tenant_id = (select tenant_id from credentials where id = $1)', [id]);
   t.match(await verify(), { status: 409, body: { code: 'setup_incomplete' } });
+});
+
+t.test('no verdict outlives what it was said of', async (t) => {
+  const { path, tenant } = await makeBare();
+  const { id } = (await ask('POST', path, { body: { ...LOGIN, description: 'x' } })).body;
+  t.match(await ask('GET', `${path}/${id}`), { body: { status: 'valid' } });
+  const moved = { name: 'Test', state: 'NM', environment: 'training' };
+  t.match(await ask('PUT', tenant, { body: moved, headers: await etagOf(tenant) }), { status: 200 });
+  t.match(
+    await ask('GET', `${path}/${id}`),
+    { body: { status: 'unverified' } },
+    'another data set is another BioTrack',
+  );
+  t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'unverified' } });
+
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 500 });
+  const verifying = ask('POST', `${path}/${id}/verify`);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  await ask('PUT', `${tenant}/ubi`, { body: { ubi: '007331902' }, headers: await etagOf(`${tenant}/ubi`) });
+  t.match(await verifying, { status: 200 });
+  t.match(await ask('GET', `${path}/${id}`), { body: { status: 'unverified' } }, 'said of the UBI of a moment ago');
+  t.match(await ask('GET', `${tenant}/ubi`), { body: { ubi: '007331902', status: 'unverified' } });
 });
 
 t.test('every promised answer of these operations was seen', async (t) => {

@@ -189,8 +189,11 @@ export async function noteVerdict(
   verdict: Verdict,
 ): Promise<void> {
   if (verdict.kind === 'unreachable') return;
+  const ubi = await findUbi(tx);
   // It was said of the UBI of that login; another one may be set by now.
-  if ((await findUbi(tx))?.ubiKey !== ubiKey) return;
+  if (ubi?.ubiKey !== ubiKey) return;
+  // A bare refusal is weak evidence: it takes nothing back that a login has shown.
+  if (verdict.kind === 'ubi_rejected' && ubi.status === 'verified') return;
   const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
   await saveVerdict(tx, id, secretVersion, { status: verdict.kind, missingPrivilege });
   if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, ubiKey, verdict.kind !== 'ubi_rejected');

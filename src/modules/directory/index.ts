@@ -5,4 +5,4 @@ export {
   selectLicensesOfUbi,
   selectListedLicenses,
 } from './repository.js';
-export { createDirectories, type Directories } from './service.js';
+export { createDirectories, type Directories, ListShrunkError } from './service.js';

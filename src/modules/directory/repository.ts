@@ -63,6 +63,7 @@ export interface PublishedLicense {
   readonly licenseKey: string;
   readonly contentHash: string;
   readonly isLab: boolean;
+  readonly isDeleted: boolean;
   readonly isMissing: boolean;
 }
 
@@ -73,6 +74,7 @@ export async function selectPublished(tx: OperatorTx, directoryId: number): Prom
       'license_key as licenseKey',
       'content_hash as contentHash',
       'is_lab as isLab',
+      'is_deleted as isDeleted',
       eb('missing_since_datetime', 'is not', null).$castTo<boolean>().as('isMissing'),
     ])
     .where('directory_id', '=', directoryId)

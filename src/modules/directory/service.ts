@@ -45,12 +45,17 @@ export interface Directories {
 export interface DirectoriesOptions {
   readonly biotrack: Biotrack;
   readonly maxAgeSeconds: number;
+  /** A list that takes away more than this share of the licenses (and more than a few) is not believed. */
+  readonly guardRemovalPercent: number;
 }
+
+/** The list is whole and valid, and much shorter than the one before: more likely a mishap than the truth. */
+export class ListShrunkError extends Error {}
 
 /** The reasons that are the fault of the login that was used: somebody else's may do better. */
 const PERSONAL_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
 
-export function createDirectories({ biotrack, maxAgeSeconds }: DirectoriesOptions): Directories {
+export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent }: DirectoriesOptions): Directories {
   const flights = new Map<string, Promise<Directory>>();
 
   return {
@@ -81,7 +86,7 @@ export function createDirectories({ biotrack, maxAgeSeconds }: DirectoriesOption
       await withOperator(db, (tx) => saveUnchanged(tx, present.id));
       return present;
     }
-    return publish(db, target, await fetchList(session, includeLabs), includeLabs);
+    return publish(db, target, await fetchList(session, includeLabs), { withLabs: includeLabs, guardRemovalPercent });
   }
 
   function isFresh({ ageSeconds, labsAgeSeconds }: Directory, includeLabs: boolean): boolean {
@@ -135,12 +140,19 @@ function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Ven
 }
 
 /** Lays a believed list over the published one. An unchanged list writes no license row, and the version stays. */
-function publish(db: Db, target: BiotrackTarget, list: VendorList, withLabs: boolean): Promise<Directory> {
+function publish(
+  db: Db,
+  target: BiotrackTarget,
+  list: VendorList,
+  { withLabs, guardRemovalPercent }: { readonly withLabs: boolean; readonly guardRemovalPercent: number },
+): Promise<Directory> {
   // Before the transaction: digesting a large list takes time.
   const collation = collateVendors(list.vendors, toDigest);
   return withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
-    const publication = toPublication(collation, await selectPublished(tx, directory.id), withLabs);
+    const published = await selectPublished(tx, directory.id);
+    const publication = toPublication(collation, published, withLabs);
+    guardRemovals(published, publication, guardRemovalPercent);
     const isChanged = Object.values(publication).some((licenses: readonly unknown[]) => licenses.length > 0);
     const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
     await savePublication(tx, directory.id, version, publication);
@@ -154,6 +166,25 @@ function publish(db: Db, target: BiotrackTarget, list: VendorList, withLabs: boo
     });
     return (await findDirectory(tx, target.state, target.environment)) as Directory;
   });
+}
+
+/** So few may always go: in a small state ten percent is one license. */
+const ALWAYS_REMOVABLE = 10;
+
+/** @throws ListShrunkError */
+function guardRemovals(
+  published: readonly PublishedLicense[],
+  { changed, missing }: Publication,
+  percent: number,
+): void {
+  const active = new Set(
+    published.filter(({ isMissing, isDeleted }) => !isMissing && !isDeleted).map(({ licenseKey }) => licenseKey),
+  );
+  const gone = missing.filter((licenseKey) => active.has(licenseKey)).length;
+  const deleted = changed.filter(({ licenseKey, isDeleted }) => isDeleted && active.has(licenseKey)).length;
+  const removed = gone + deleted;
+  if (removed <= ALWAYS_REMOVABLE || removed <= (active.size * percent) / 100) return;
+  throw new ListShrunkError(`${removed} of ${active.size} licenses would be gone`);
 }
 
 function toPublication(

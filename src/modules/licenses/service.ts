@@ -7,7 +7,7 @@ import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { requireCreationPreference } from '../creation-preference/index.js';
 import { type CredentialPorts, getUsableCredential, toUpstreamFault } from '../credentials/index.js';
-import { type Directories, findDirectory, selectLicensesOfUbi } from '../directory/index.js';
+import { type Directories, findDirectory, ListShrunkError, selectLicensesOfUbi } from '../directory/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
@@ -127,7 +127,12 @@ async function ensureDirectory(
   try {
     await directories.ensureFresh(db, { target, login, includeLabs: false, force: false });
   } catch (error) {
-    throw error instanceof BiotrackError ? toUpstreamFault(error) : error;
+    if (error instanceof BiotrackError) throw toUpstreamFault(error);
+    if (!(error instanceof ListShrunkError)) throw error;
+    throw new Fault('upstream_unavailable', 'The list is much shorter than before; an operator has to look at it.', {
+      reason: 'list_shrunk',
+      cause: error,
+    });
   }
 }
 

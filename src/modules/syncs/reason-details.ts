@@ -17,7 +17,8 @@ const DETAILS: Readonly<Record<FailureReason, string>> = {
   upstream_session_lost: 'BioTrack ended the session twice. Nothing was changed; try again later.',
   upstream_throttled: 'BioTrack asks to be asked less often. Nothing was changed; try again later.',
   list_empty: 'BioTrack sent no list, or an empty one. Nothing was changed; try again later.',
-  list_shrunk: 'The list is much shorter than before. Nothing was changed; an operator has to look at it.',
+  list_shrunk:
+    'The list is much shorter than before. Nothing was changed. An operator has to look at it; if it is true, GUARD_REMOVAL_PERCENT lets it pass.',
   superseded: 'The set-up changed during the run; another run takes its place.',
   storage_unavailable: 'The database could not be used. Nothing was changed; try again later.',
   interrupted: 'The run was interrupted too often. Nothing was changed; start another one.',

@@ -8,7 +8,7 @@ import type { Vault } from '../../vault/index.js';
 import { applyPlan, loadSnapshot, noteFirstSync } from '../companies/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { getUsableCredential, noteVerdict, type UsableCredential } from '../credentials/index.js';
-import { type Directories, holdDirectory, selectListedLicenses } from '../directory/index.js';
+import { type Directories, holdDirectory, ListShrunkError, selectListedLicenses } from '../directory/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
 import { keepLease } from './lease.js';
@@ -93,6 +93,7 @@ function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
     return { reason: 'credential_unreadable', cause: error };
   if (error instanceof Fault && error.code === 'setup_incomplete')
     return { reason: 'credentials_missing', cause: undefined };
+  if (error instanceof ListShrunkError) return { reason: 'list_shrunk', cause: error };
   if (isStorageUnavailable(error)) return { reason: 'storage_unavailable', cause: error };
   return { reason: 'internal', cause: error };
 }

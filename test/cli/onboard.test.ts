@@ -1,0 +1,594 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { onboard } from '../../src/cli/onboard.js';
+import { findFreePort } from '../../src/local/index.js';
+import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+import { loseAnswer, startInBetween } from './in-between.js';
+import { type RecordedTerminal, recordTerminal, type TerminalOptions } from './terminal.js';
+
+const service = await startTestService(t, { simulator: { licenses: 300 } });
+const { ask, baseUrl, operatorKey, simulator } = service;
+const { demo } = simulator;
+const second = simulator.users.find(({ username }) => username.startsWith('second')) ?? demo;
+const limited = simulator.users.find(({ username }) => username.startsWith('limited')) ?? demo;
+const folder = await mkdtemp(join(tmpdir(), 'onboard-'));
+t.teardown(() => rm(folder, { recursive: true }));
+
+const WRONG_PASSWORD = 'a-wrong-password-of-ours';
+const SECRETS = [...simulator.users.map(({ password }) => password), WRONG_PASSWORD, operatorKey];
+const env = { BIOTRACK_CONNECT_URL: baseUrl, BIOTRACK_CONNECT_API_KEY: operatorKey };
+
+interface Result extends RecordedTerminal {
+  readonly code: number;
+  readonly errors: string;
+  readonly output: string;
+}
+
+/** Runs the command; whatever it writes, it is no secret. */
+async function run(test: Test, args: readonly string[], options: TerminalOptions = {}): Promise<Result> {
+  const terminal = recordTerminal({ env, ...options });
+  const code = await onboard(args, terminal);
+  for (const secret of SECRETS) test.notMatch(terminal.all(), secret, 'no secret is written');
+  return { ...terminal, code, errors: terminal.err.join('\n'), output: terminal.out.join('\n') };
+}
+
+async function saveFile(content: unknown): Promise<string> {
+  const path = join(folder, `${randomUUID()}.json`);
+  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+const flagsOf = (tenantId: string, { strategy = 'one_per_license', ...more }: Record<string, string> = {}): string[] =>
+  Object.entries({
+    tenant: tenantId,
+    name: 'Shop',
+    state: 'NM',
+    environment: 'production',
+    ubi: demo.ubi,
+    strategy,
+    username: demo.username,
+    password: demo.password,
+    ...more,
+  }).map(([name, value]) => `--${name}=${value}`);
+
+const tenantInFile = (name: string, login: { ubi: string; username: string; password: string }, more: object = {}) => ({
+  tenant_id: service.newId(),
+  name,
+  ubi: login.ubi,
+  credential: { description: 'office', username: login.username, password: login.password },
+  ...more,
+});
+
+const DEFAULTS = { state: 'NM', environment: 'production', strategy: 'one_per_license' };
+
+async function listCompanies(tenantId: string): Promise<{ id: string; licenses: unknown[] }[]> {
+  const found: { id: string; licenses: unknown[] }[] = [];
+  let next: string | null = `/v1/tenants/${tenantId}/companies?page[size]=500`;
+  while (next !== null) {
+    const { body }: Awaited<ReturnType<typeof ask>> = await ask('GET', next);
+    found.push(...body.data);
+    next = body.next_page;
+  }
+  return found;
+}
+
+const count = async (tenantId: string, list: string): Promise<number> =>
+  (await ask('GET', `/v1/tenants/${tenantId}/${list}`)).body.data.length;
+
+for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
+  t.test(`one tenant, ${strategy}`, async (t) => {
+    const tenantId = service.newId();
+    const { code, output, errors } = await run(t, flagsOf(tenantId, { strategy }));
+    t.equal(code, 0, errors);
+    const companies = await listCompanies(tenantId);
+    t.ok(companies.length > 100, 'companies exist');
+    const row = output.split('\n').find((line) => line.includes(tenantId)) ?? '';
+    const licenses = companies.reduce((sum, company) => sum + company.licenses.length, 0);
+    t.match(row, `│ ${companies.length} │`, 'the table tells how many companies');
+    t.match(row, `│ ${licenses} │`, 'and licenses');
+    t.match(row, strategy);
+    t.match(row, 'succeeded');
+    t.match(output, `… and ${companies.length - 20} more`, 'the first companies are listed');
+    t.match(errors, /Shop: ubi\n.*Shop: credential\n/s, 'each step is told as a line');
+    t.match(errors, /Shop: sync: \w+/, 'and what the run is at');
+    if (strategy === 'one_per_vendor') t.ok(companies.length < licenses, 'a vendor holds several licenses');
+    const setup = await ask('GET', `/v1/tenants/${tenantId}/setup`);
+    t.equal(setup.body.next_step, null, 'nothing is left to do');
+  });
+}
+
+t.test('twice is the same as once', async (t) => {
+  const tenantId = service.newId();
+  const first = await run(t, flagsOf(tenantId));
+  t.equal(first.code, 0, first.errors);
+  const before = await listCompanies(tenantId);
+  const logins = simulator.control.counters().logins;
+  const runs = await count(tenantId, 'syncs');
+  const again = await run(t, flagsOf(tenantId));
+  t.equal(again.code, 0, again.errors);
+  t.same(await listCompanies(tenantId), before, 'no company changed');
+  t.equal(await count(tenantId, 'credentials'), 1, 'no second login is stored');
+  t.equal(await count(tenantId, 'syncs'), runs, 'no second run');
+  t.equal(await count(tenantId, 'licenses'), simulator.control.rows({ ubi: demo.ubi }).length);
+  t.same(simulator.control.counters().logins, logins, 'BioTrack was not asked for a login again');
+});
+
+t.test('what is half done is taken up where it stands', async (t) => {
+  for (const upTo of ['tenant', 'ubi', 'preference', 'credential'] as const) {
+    const tenantId = await makeTenant(service, upTo);
+    const { code, errors } = await run(t, flagsOf(tenantId));
+    t.equal(code, 0, `${upTo}: ${errors}`);
+    t.ok((await listCompanies(tenantId)).length > 100, upTo);
+    t.equal(await count(tenantId, 'credentials'), 1);
+    t.equal((await ask('GET', `/v1/tenants/${tenantId}`)).body.name, 'Shop', 'and is as ordered in the end');
+  }
+});
+
+t.test('a tenant that was synced without licenses gets them, and keeps its run', async (t) => {
+  const tenantId = await makeTenant(service);
+  const done = await syncTenant(service, tenantId);
+  const { code, out } = await run(t, [...flagsOf(tenantId), '--json']);
+  t.equal(code, 0);
+  t.equal(JSON.parse(out[0] ?? '').run.id, done.id, 'no run is started for what is done');
+  t.ok((await count(tenantId, 'licenses')) > 0);
+});
+
+t.test('a preference that only adds is changed later, and synced', async (t) => {
+  const tenantId = await makeTenant(service);
+  const done = await syncTenant(service, tenantId);
+  const { code, out, errors } = await run(t, [...flagsOf(tenantId), '--include-labs', '--json']);
+  t.equal(code, 0, errors);
+  t.not(JSON.parse(out[0] ?? '').run.id, done.id, 'another run makes it true');
+  const path = `/v1/tenants/${tenantId}/company-creation-preference`;
+  t.equal((await ask('GET', path)).body.include_labs, true);
+  await run(t, flagsOf(tenantId));
+  t.equal((await ask('GET', path)).body.include_labs, true, 'a later run without the word leaves it');
+});
+
+t.test('a login that does not work any more is mended with the password that is given', async (t) => {
+  const user = { ubi: demo.ubi, username: 'changing@example.com', password: WRONG_PASSWORD };
+  simulator.control.addUser(user);
+  const tenantId = await makeTenant(service, 'preference');
+  const body = {
+    description: 'office',
+    username: user.username,
+    password: 'nonsense',
+    owner: 'company',
+    verify: 'skip',
+  };
+  await ask('POST', `/v1/tenants/${tenantId}/credentials`, { body });
+  const { code, errors } = await run(t, flagsOf(tenantId, { username: user.username, password: user.password }));
+  t.equal(code, 0, errors);
+  const { body: list } = await ask('GET', `/v1/tenants/${tenantId}/credentials`);
+  t.same(
+    list.data.map(({ username, status, description }: Record<string, string>) => ({ username, status, description })),
+    [{ username: user.username, status: 'valid', description: 'office' }],
+    'in place',
+  );
+
+  const other = await run(t, flagsOf(tenantId, { description: 'office' }));
+  t.equal(other.code, 1);
+  t.match(other.errors, 'The description is taken', 'the login of somebody else is left alone');
+});
+
+t.test('only the licenses that are asked for', async (t) => {
+  const [one, two] = simulator.control.rows({ ubi: demo.ubi }).map(({ location }) => location);
+  const tenantId = service.newId();
+  const { code, errors } = await run(t, [...flagsOf(tenantId), `--license=${one}`, `--license=${two}`]);
+  t.equal(code, 0, errors);
+  t.equal(await count(tenantId, 'licenses'), 2);
+  const unknown = await run(t, [...flagsOf(tenantId), '--license=000000000']);
+  t.equal(unknown.code, 1);
+  t.match(unknown.errors, /Shop \(.*\): licenses: .*\(license_not_available, request /);
+});
+
+t.test('many tenants from a file, some of which fail', async (t) => {
+  const good = tenantInFile('Good Shop', demo);
+  const vendor = tenantInFile('Vendor\u202e Shop', second, { strategy: 'one_per_vendor' });
+  const wrong = tenantInFile('Wrong Password', { ...demo, password: WRONG_PASSWORD });
+  const unknown = tenantInFile('Unknown UBI', { ...demo, ubi: '999999999' });
+  const barred = tenantInFile('Barred', limited);
+  const nowhere = tenantInFile('Nowhere', demo, { state: 'ZZ' });
+  const tenants = [good, wrong, vendor, unknown, barred, nowhere];
+  const path = await saveFile({ defaults: DEFAULTS, tenants });
+  const { code, output, errors, err } = await run(t, ['--file', path, '--concurrency=3']);
+  t.equal(code, 1);
+  t.ok((await listCompanies(good.tenant_id)).length > 100, 'the others are done');
+  t.ok((await listCompanies(vendor.tenant_id)).length > 100);
+  t.match(errors, /6 Good Shop: done/, 'progress is told by tenant');
+  t.match(output, /Vendor +Shop/, 'a name cannot turn the line around');
+  t.match(output, new RegExp(`${wrong.tenant_id}.*failed: credential`));
+  const report = err.slice(err.indexOf('4 of 6 tenants failed:'));
+  const line = (name: string) => report.find((text) => text.includes(`${name} (`)) ?? '';
+  t.match(line('Wrong Password'), /: credential: BioTrack refuses .*: .* \(credentials_rejected, request [\w-]+\)$/);
+  t.match(line('Unknown UBI'), /: credential: BioTrack does not know the UBI: .* \(ubi_rejected, /);
+  t.match(line('Barred'), /: credential: The BioTrack user lacks a privilege: .*sync_vendor.* \(privilege_missing, /);
+  t.match(line('Nowhere'), /: tenant: .*\/state is not a state.* \(unknown_state, /);
+  t.equal(await count(wrong.tenant_id, 'credentials'), 0, 'a login that is refused is not stored');
+
+  const mended = tenants.map((tenant) => {
+    if (tenant === nowhere) return { ...nowhere, state: 'NM' };
+    return {
+      ...tenant,
+      ubi: tenant === vendor ? second.ubi : demo.ubi,
+      credential: tenant === vendor ? vendor.credential : good.credential,
+    };
+  });
+  const again = await run(t, ['--file', await saveFile({ defaults: DEFAULTS, tenants: mended })]);
+  t.equal(again.code, 0, again.errors);
+  t.equal(await count(good.tenant_id, 'credentials'), 1);
+});
+
+t.test('passwords of a file may stand elsewhere', async (t) => {
+  const { credential, ...tenant } = tenantInFile('Shop', demo);
+  const file = { defaults: DEFAULTS, tenants: [{ ...tenant, credential: { username: credential.username } }] };
+  const path = await saveFile(file);
+  const without = await run(t, ['--file', path]);
+  t.equal(without.code, 2);
+  t.match(without.errors, '/tenants/0/credential/password is required');
+  const secret = await saveFile(`${demo.password}\n`);
+  const given = await run(t, ['--file', path, '--password-file', secret]);
+  t.equal(given.code, 0, given.errors);
+  const fromEnv = await run(t, ['--file', path], { env: { ...env, BIOTRACK_CONNECT_PASSWORD: demo.password } });
+  t.equal(fromEnv.code, 0, fromEnv.errors);
+});
+
+t.test('a file with mistakes: every one of them, and nothing is done', async (t) => {
+  const id = service.newId();
+  const good = { ...tenantInFile('Good', demo), tenant_id: id };
+  const path = await saveFile({
+    base_url: 'ftp://example.com',
+    colour: 'red',
+    defaults: { state: 'NM', environment: 'prod', strategy: 'one_per_license', tenant_id: id },
+    tenants: [
+      good,
+      { ...good, name: 'The same id' },
+      { ...tenantInFile('x', demo), ubi: 42_517_300, 'a/b~c': 1, strategy: null, licenses: [] },
+      { name: ' ', tenant_id: 'one', credential: { username: 7, password: '', pasword: WRONG_PASSWORD } },
+      { ...good, tenant_id: service.newId(), credential: WRONG_PASSWORD, include_labs: 'yes', licenses: ['1', 2] },
+      'tenant',
+    ],
+  });
+  const { code, err, out } = await run(t, ['--file', path]);
+  t.equal(code, 2);
+  t.same(out, []);
+  const pointers = err.flatMap((line) => /^ {2}(\/\S*)/.exec(line)?.[1] ?? []);
+  t.same(
+    pointers.sort(),
+    [
+      '/base_url',
+      '/colour',
+      '/defaults/environment',
+      '/defaults/tenant_id',
+      '/tenants/1/tenant_id',
+      '/tenants/2/a~1b~0c',
+      '/tenants/2/licenses',
+      '/tenants/2/strategy',
+      '/tenants/2/ubi',
+      '/tenants/3/credential/password',
+      '/tenants/3/credential/pasword',
+      '/tenants/3/credential/username',
+      '/tenants/3/name',
+      '/tenants/3/tenant_id',
+      '/tenants/3/ubi',
+      '/tenants/4/credential',
+      '/tenants/4/include_labs',
+      '/tenants/4/licenses',
+      '/tenants/5',
+      '/tenants/5/credential/password',
+      '/tenants/5/credential/username',
+      '/tenants/5/name',
+      '/tenants/5/tenant_id',
+      '/tenants/5/ubi',
+    ].sort(),
+  );
+  t.match(err.join('\n'), 'leading zeros count');
+  t.equal((await ask('GET', `/v1/tenants/${id}`)).status, 404, 'nothing was done');
+
+  for (const [content, expected] of [
+    [`{"password": ${WRONG_PASSWORD}}`, 'the file is not JSON'],
+    [`{\n"password":"x" "${WRONG_PASSWORD}"}`, 'the file is not JSON (line 2)'],
+    ['[]', '(the whole file) must be an object'],
+    ['{}', '/tenants must be a list of one or more tenants'],
+  ] as const) {
+    const result = await run(t, ['--file', await saveFile(content)]);
+    t.equal(result.code, 2);
+    t.match(result.errors, expected);
+  }
+  const absent = await run(t, ['--file', join(folder, 'absent.json')]);
+  t.equal(absent.code, 2);
+  t.match(absent.errors, 'cannot be read');
+});
+
+t.test('wrong usage', async (t) => {
+  const cases: readonly [readonly string[], RegExp][] = [
+    [['--colour=red'], /^--colour is not known\./],
+    [['-x'], /A flag with one dash is not known/],
+    [['--password', '-x'], /--password needs a value/],
+    [['--password'], /--password needs a value/],
+    [['--password', 'half', WRONG_PASSWORD], /a word that belongs to no flag/],
+    [['--name=a', '--name=b'], /--name is given twice/],
+    [['--json=yes'], /--json takes no value/],
+    [['--concurrency=0'], /--concurrency must be a whole number from 1 to 64/],
+    [['--wait-seconds=x'], /--wait-seconds must be/],
+    [['--file=x', '--ubi=1', '--license=1'], /--ubi describes one tenant.*\n--license describes/],
+    [['--password=x', '--password-file=y'], /not both/],
+    [['--base-url=example.com'], /--base-url must be a URL/],
+    [['--base-url=http://user:secret@example.com'], /--base-url must be a URL/],
+    [['--name=Shop'], /--state is required\..*--environment is required\..*--ubi.*--strategy.*--username.*--password/s],
+    [flagsOf('x', { strategy: 'both' }), /--tenant must be a UUID.*--strategy must be one of/s],
+  ];
+  for (const [args, expected] of cases) {
+    const { code, errors, out } = await run(t, args);
+    t.equal(code, 2, args.join(' ').replace(WRONG_PASSWORD, '…'));
+    t.match(errors, expected);
+    t.same(out, []);
+  }
+  const keyless = await run(t, flagsOf(service.newId()), { env: { BIOTRACK_CONNECT_URL: baseUrl } });
+  t.equal(keyless.code, 2);
+  t.match(keyless.errors, '--api-key or BIOTRACK_CONNECT_API_KEY is required');
+  const placeless = await run(t, flagsOf(service.newId()), { env: {} });
+  t.equal(placeless.code, 2);
+  t.match(placeless.errors, '--base-url or BIOTRACK_CONNECT_URL is required');
+});
+
+t.test('without flags: the demo tenant of local mode', async (t) => {
+  const nothing = await run(t, [], { env: {}, dataDir: folder });
+  t.equal(nothing.code, 1);
+  t.match(nothing.errors, /No local mode is running here: .* "npm start"/);
+
+  const tenantId = service.newId();
+  const local = {
+    base_url: baseUrl,
+    operator_api_key: operatorKey,
+    demo: { tenant_id: tenantId, state: 'NM', environment: 'production', ...demo },
+  };
+  const dataDir = t.testdir({ 'local.json': JSON.stringify(local) });
+  // A key and a password that were set for another place are not for this one.
+  const elsewhere = { BIOTRACK_CONNECT_API_KEY: 'btk_other', BIOTRACK_CONNECT_PASSWORD: WRONG_PASSWORD };
+  const { code, output, errors } = await run(t, [], { env: elsewhere, dataDir });
+  t.equal(code, 0, errors);
+  t.match(output, new RegExp(`Demo.*${tenantId}.*one_per_license`));
+
+  const another = await run(t, ['--name=Second Shop', '--strategy=one_per_vendor'], { env: {}, dataDir });
+  t.equal(another.code, 0, another.errors);
+  const made = /The tenant (\S+) is new/.exec(another.errors)?.[1] ?? '';
+  t.match(made, /^[0-9a-f]{8}-[0-9a-f]{4}-7/, 'a UUID of version 7');
+  t.ok((await listCompanies(made)).length > 100);
+
+  const switched = await run(t, ['--strategy=one_per_vendor'], { env: {}, dataDir });
+  t.equal(switched.code, 1, 'the strategy of a synced tenant is not switched in passing');
+  t.match(switched.errors, /preference: .* \(preview_required, request .*\)\n.*Order the strategy that the tenant has/);
+
+  const stopped = { ...local, base_url: `http://127.0.0.1:${await findFreePort('127.0.0.1')}` };
+  const stopDir = t.testdir({ 'local.json': JSON.stringify(stopped) });
+  const away = await run(t, [], { env: {}, dataDir: stopDir });
+  t.equal(away.code, 1);
+  t.match(away.errors, /cannot be reached: nothing listens there \(unreachable\)\nStart local mode with "npm start"/);
+  const broken = t.testdir({ 'local.json': '{"base_url": 1}' });
+  t.equal((await run(t, [], { env: {}, dataDir: broken })).code, 1);
+});
+
+t.test('a service that is away, or is another, or does not know the key', async (t) => {
+  const url = `http://127.0.0.1:${await findFreePort('127.0.0.1')}`;
+  const tenantId = service.newId();
+  const away = await run(t, [...flagsOf(tenantId), '--base-url', url]);
+  t.equal(away.code, 1);
+  t.equal(away.err.length, 2, 'one line, and what to do');
+  t.match(away.err[0], `The service at ${url} cannot be reached: nothing listens there (unreachable)`);
+  const asJson = await run(t, [...flagsOf(tenantId), '--base-url', url, '--json']);
+  t.equal(asJson.code, 1);
+  t.match(JSON.parse(asJson.output), {
+    tenant_id: tenantId,
+    status: 'failed',
+    failure: { step: 'connect', code: 'unreachable', status: null },
+  });
+  const stranger = await run(t, [...flagsOf(tenantId), '--api-key', 'btk_unknown']);
+  t.equal(stranger.code, 1);
+  t.match(stranger.errors, /\(unauthenticated, request .*\)\nCheck the API key/);
+  const keyWithBreak = await run(t, [...flagsOf(tenantId), '--api-key', 'btk\nx']);
+  t.equal(keyWithBreak.code, 2);
+  const other = await run(t, [...flagsOf(tenantId), '--base-url', simulator.url]);
+  t.equal(other.code, 1);
+  t.match(other.errors, /This is no answer of biotrack-connect: HTTP \d+\..*\(unexpected_answer/);
+  for (const [status, headers, content] of [
+    [200, {}, '<html>'],
+    [307, { location: `${baseUrl}/v1/states` }, ''],
+  ] as const) {
+    const html = await startInBetween(baseUrl, (_passing, response) => {
+      response.writeHead(status, headers).end(content);
+      return true;
+    });
+    const answer = await run(t, [...flagsOf(tenantId), '--base-url', html.url]);
+    await html.close();
+    t.equal(answer.code, 1);
+    t.match(answer.errors, 'unexpected_answer');
+  }
+});
+
+function refuse(response: ServerResponse, status: number, headers: OutgoingHttpHeaders, body: unknown): true {
+  response.writeHead(status, { ...headers, 'content-type': 'application/problem+json' });
+  response.end(JSON.stringify(body));
+  return true;
+}
+
+t.test('a bumpy way: refusals for now, broken connections, lost answers and races', async (t) => {
+  const spoilt = new Map<string, number>();
+  const tenantId = service.newId();
+  const once = (what: string): boolean => {
+    spoilt.set(what, (spoilt.get(what) ?? 0) + 1);
+    return spoilt.get(what) === 1;
+  };
+  const between = await startInBetween(baseUrl, ({ method, path }, response, passOn) => {
+    const request = `${method} ${path.slice(path.indexOf(tenantId) + tenantId.length)}`;
+    if (request === 'PUT /ubi' && once('throttled')) {
+      return refuse(
+        response,
+        429,
+        { 'retry-after': '1' },
+        { code: 'throttled', title: 'Too many', detail: 'Wait.', request_id: 'r' },
+      );
+    }
+    if (request === 'GET /setup' && once('busy')) {
+      return refuse(response, 503, { 'retry-after': new Date().toUTCString() }, 'busy');
+    }
+    if (request === 'POST /licenses' && once('in flight')) {
+      return refuse(response, 409, {}, { code: 'idempotency_in_progress', title: 'Busy', detail: 'Wait.' });
+    }
+    if (request.startsWith('GET /companies') && once('broken')) return response.destroy().destroyed;
+    // The service does it, and the answer is lost.
+    for (const lost of ['PUT ', 'PUT /company-creation-preference', 'POST /credentials', 'POST /syncs']) {
+      if (request !== lost || !once(lost)) continue;
+      return loseAnswer(passOn, response);
+    }
+    return false;
+  });
+  const { code, errors } = await run(t, [...flagsOf(tenantId), '--base-url', between.url]);
+  await between.close();
+  t.equal(code, 0, errors);
+  t.match(errors, /Shop: ubi: waits 1.0 s: Too many/, 'waiting is told');
+  t.equal(await count(tenantId, 'credentials'), 1);
+  t.ok((await listCompanies(tenantId)).length > 100);
+  const posts = between.passed.filter(({ method }) => method === 'POST');
+  const keys = posts.map(({ headers }) => headers['idempotency-key']);
+  t.ok(
+    keys.every((key) => /^[0-9a-f-]{36}$/.test(String(key))),
+    'every POST has a key',
+  );
+  const licensePosts = posts.filter(({ path }) => path.endsWith('/licenses'));
+  t.equal(
+    licensePosts[0]?.headers['idempotency-key'],
+    licensePosts[1]?.headers['idempotency-key'],
+    'a repetition the same',
+  );
+  t.not(
+    licensePosts[1]?.headers['idempotency-key'],
+    licensePosts[2]?.headers['idempotency-key'],
+    'another request another',
+  );
+});
+
+t.test('patience ends', async (t) => {
+  const between = await startInBetween(baseUrl, ({ path }, response) => {
+    if (!path.endsWith('/ubi')) return false;
+    return refuse(
+      response,
+      503,
+      { 'retry-after': '30' },
+      { code: 'upstream_unavailable', title: 'Away', detail: 'Later.' },
+    );
+  });
+  const { code, errors } = await run(t, [...flagsOf(service.newId()), '--base-url', between.url, '--wait-seconds=2']);
+  await between.close();
+  t.equal(code, 1);
+  t.match(errors, /Shop .*: ubi: Away: Later\. \(upstream_unavailable\)/);
+
+  const late = await run(t, [...flagsOf(service.newId()), '--wait-seconds=0']);
+  t.equal(late.code, 1);
+  t.match(late.errors, /: sync: The sync has not ended in time: .* \(still_running\)/);
+});
+
+t.test('a sync that fails is told, and started again by the next run', async (t) => {
+  const tenantId = await makeTenant(service);
+  simulator.control.injectFault({ fault: 'code_1000', action: 'sync_vendor', times: 50 });
+  const args = [...flagsOf(tenantId, { environment: 'production' }), '--wait-seconds=20'];
+  t.teardown(() => simulator.control.clearFaults());
+  await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } });
+  const failed = await run(t, args);
+  simulator.control.clearFaults();
+  t.equal(failed.code, 1, failed.output);
+  t.match(failed.errors, /: sync: The sync/);
+});
+
+t.test('for machines', async (t) => {
+  const good = tenantInFile('Good', demo);
+  const bad = tenantInFile('Bad', { ...demo, password: WRONG_PASSWORD });
+  const path = await saveFile({ base_url: baseUrl, defaults: DEFAULTS, tenants: [good, bad] });
+  const { code, out } = await run(t, ['--file', path, '--json'], { env: { BIOTRACK_CONNECT_API_KEY: operatorKey } });
+  t.equal(code, 1);
+  const lines = out.map((line) => JSON.parse(line));
+  t.equal(lines.length, 2, 'a line each, and nothing else');
+  const companies = await listCompanies(good.tenant_id);
+  t.match(
+    lines.find(({ tenant_id }) => tenant_id === good.tenant_id),
+    {
+      name: 'Good',
+      status: 'done',
+      companies: companies.length,
+      strategy: 'one_per_license',
+      run: { status: /^succeeded/ },
+    },
+  );
+  t.match(
+    lines.find(({ tenant_id }) => tenant_id === bad.tenant_id),
+    { status: 'failed', failure: { step: 'credential', code: 'credentials_rejected', status: 422, request_id: /./ } },
+  );
+});
+
+t.test('for people: bars, and a question for the password', async (t) => {
+  const tenantId = service.newId();
+  const args = flagsOf(tenantId).filter((flag) => !flag.startsWith('--password'));
+  const { code, drawn, errors } = await run(t, args, { typed: demo.password });
+  t.equal(code, 0, errors);
+  t.match(drawn(), `BioTrack password of ${demo.username} (Shop): `);
+  t.match(drawn(), /Shop +\[#*-*\] \d+% /, 'a bar is drawn');
+  t.notMatch(errors, 'Shop: ubi', 'in place of lines');
+
+  const silent = await run(t, args, { typed: '' });
+  t.equal(silent.code, 2, 'who says nothing is told what is missing');
+  t.match(silent.errors, '--password is required');
+
+  const wrong = tenantInFile('Wrong', { ...demo, password: WRONG_PASSWORD });
+  const path = await saveFile({
+    defaults: DEFAULTS,
+    tenants: [{ ...tenantInFile('Shop', demo), tenant_id: tenantId }, wrong],
+  });
+  const many = await run(t, ['--file', path], { typed: '' });
+  t.equal(many.code, 1);
+  t.match(many.drawn(), /all tenants +\[#*-*\] \d+% \d\/2/);
+  t.match(many.drawn(), /Wrong \(.*\): credential: BioTrack refuses/, 'a failure stays above the bars');
+
+  const quiet = await run(t, [...flagsOf(tenantId), '--no-progress'], { typed: '' });
+  t.equal(quiet.drawn(), '');
+});
+
+t.test('--help', async (t) => {
+  for (const args of [['--help'], ['-h', '--nonsense']]) {
+    const { code, output } = await run(t, args, { env: {} });
+    t.equal(code, 0);
+    const example = output.slice(output.indexOf('\n  {'), output.indexOf('\n  base_url and'));
+    t.equal(JSON.parse(example).tenants.length, 1, 'the file that it shows is one');
+    for (const flag of ['--base-url', '--concurrency', '--wait-seconds', '--json', '--file']) t.match(output, flag);
+  }
+});
+
+t.test('as a process of its own', async (t) => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const start = (file: string, args: readonly string[], more: Record<string, string> = {}) =>
+    new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+      // Nothing of ours: the runner would put itself into the child.
+      const options = { cwd: root, env: { PATH: process.env.PATH ?? '', ...more }, timeout: 180_000 };
+      execFile(process.execPath, [file, ...args], options, (error, stdout, stderr) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : 99, stdout, stderr });
+      });
+    });
+  const built = await start('tools/prepare.mjs', ['--build']);
+  t.equal(built.code, 0, built.stderr);
+  const tenantId = service.newId();
+  const flags = flagsOf(tenantId).filter((flag) => !flag.startsWith('--password'));
+  const more = { ...env, BIOTRACK_CONNECT_PASSWORD: demo.password };
+  const { code, stdout, stderr } = await start('dist/main.js', ['onboard', ...flags], more);
+  t.equal(code, 0, stderr);
+  t.match(stdout, tenantId);
+  t.ok((await listCompanies(tenantId)).length > 100);
+  t.equal((await start('dist/main.js', ['onboard', '--nonsense'])).code, 2);
+  const nowhere = await start('dist/main.js', ['onboard'], { DATA_DIR: join(folder, 'none') });
+  t.equal(nowhere.code, 1);
+  t.match(nowhere.stderr, 'npm start');
+});

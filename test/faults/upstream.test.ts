@@ -1,0 +1,147 @@
+import t from 'tap';
+import { FAULT_NAMES, type FaultName, type FaultParameters } from '../../src/simulator/index.js';
+import { makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
+
+/** Every fault of the simulator, at the login and at the list of a real sync: what the tenant is told, and what stays. */
+
+/** Little patience, so that a call that hangs is a matter of a second; nothing else is different. */
+const PATIENCE = {
+  timeouts: { connectMs: 500, headMs: 500, listMs: 2_000, shortMs: 1_000 },
+  retry: { attempts: 2, baseMs: 10, mostMs: 20 },
+  // The circuit has tests of its own; here each fault has to be met.
+  circuit: { failures: 1_000_000, openMs: 1 },
+};
+
+/** What each fault comes to at the list; undefined: it is survived. At the login a few come to something else. */
+const EXPECTED: Readonly<Record<FaultName, string | undefined>> = {
+  reset_at_connect: 'upstream_unreachable',
+  hang: 'upstream_timeout',
+  reset_at_head: 'upstream_unreachable',
+  garbage_head: 'upstream_invalid_response',
+  empty_body: 'upstream_invalid_response',
+  html: 'upstream_invalid_response',
+  json_null: 'upstream_invalid_response',
+  json_array: 'upstream_invalid_response',
+  raw_body: 'upstream_invalid_response',
+  throttled: 'upstream_throttled',
+  server_error: 'upstream_unreachable',
+  redirect: 'upstream_invalid_response',
+  code_602: 'upstream_rejected',
+  code_1000: 'upstream_rejected',
+  error_answer: 'upstream_rejected',
+  invalid_license_number: 'upstream_rejected',
+  session_expired: 'upstream_session_lost',
+  echo_password: 'upstream_rejected',
+  huge_body: 'upstream_invalid_response',
+  shrunk_list: 'list_shrunk',
+  missing_list: 'list_empty',
+  invalid_rows: 'upstream_invalid_response',
+  slow_first_byte: 'upstream_timeout',
+  drip: 'upstream_timeout',
+  reset_in_body: 'upstream_invalid_response',
+  cut_body: 'upstream_invalid_response',
+  cut_body_without_length: 'upstream_invalid_response',
+  two_documents: 'upstream_invalid_response',
+  leaked_header: undefined,
+  wrong_charset: 'upstream_invalid_response',
+};
+
+const PARAMETERS: Readonly<Partial<Record<FaultName, FaultParameters>>> = {
+  slow_first_byte: { delayMs: 5_000 },
+  error_answer: { error: 'Something nobody has heard of.', errorcode: 4711 },
+  drip: { bytes: 1, intervalMs: 50 },
+};
+
+/** Every row that a sync may write, with the transaction that wrote it. */
+async function readRows(service: TestService): Promise<string> {
+  const tables = ['companies', 'company_licenses', 'vendor_companies', 'changes', 'directory_licenses', 'directories'];
+  const states = await Promise.all(
+    tables.map((table) =>
+      service.sql<{ state: string }>(
+        `select coalesce(string_agg(t.xmin || ':' || t::text, '|' order by t::text), '') as state from ${table} t`,
+      ),
+    ),
+  );
+  return states.map(([row]) => row?.state).join('\n');
+}
+
+t.test('every fault × login and list: a typed reason in time, and nothing changed', async (t) => {
+  const service = await startTestService(t, {
+    patience: PATIENCE,
+    simulator: { licenses: 100, offersSyncCheck: false },
+    states: (environment) => ({ NM: { environments: { production: { ...environment, max_body_bytes: 1_000_000 } } } }),
+  });
+  const { simulator } = service;
+  const tenantId = await makeTenant(service);
+  const first = await syncTenant(service, tenantId);
+  t.match(first.status, /^succeeded/);
+  const seen = new Map<string, number>();
+
+  for (const fault of FAULT_NAMES) {
+    for (const action of ['login', 'sync_vendor'] as const) {
+      const what = `${fault} at ${action}`;
+      const before = await readRows(service);
+      simulator.control.injectFault({ fault, action, times: 0, ...PARAMETERS[fault] });
+      const start = performance.now();
+      const run = await syncTenant(service, tenantId, { refresh: 'force' });
+      const elapsedMs = performance.now() - start;
+      simulator.control.clearFaults();
+      const { body } = await service.ask('GET', `/v1/tenants/${tenantId}/credentials`);
+      t.equal(body.data[0].status, 'valid', `${what}: the credential is not to blame`);
+      seen.set(run.reason ?? run.status, (seen.get(run.reason ?? run.status) ?? 0) + 1);
+      const isOfLists = ['shrunk_list', 'missing_list', 'invalid_rows'].includes(fault) && action === 'login';
+      const expected = isOfLists || isSurvivedAtLogin(fault, action) ? undefined : EXPECTED[fault];
+      if (expected === undefined) {
+        t.match(run.status, /^succeeded/, `${what}: survived`);
+        continue;
+      }
+      if (action === 'sync_vendor') t.equal(run.reason, expected, `${what}: ${run.reason}`);
+      t.equal(run.status, 'failed', `${what}: ${run.reason}`);
+      t.match(run.reason, /^(upstream_|list_)/, `${what} is trouble at BioTrack`);
+      t.type(run.reason_detail, 'string', `${what}: and says what to do`);
+      t.ok(elapsedMs < PATIENCE.timeouts.listMs + 4_000, `${what}: in time`);
+      t.equal(await readRows(service), before, `${what}: no row was written`);
+    }
+  }
+  t.comment(`reasons: ${JSON.stringify(Object.fromEntries(seen))}`);
+  const last = await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(last.status, /^succeeded/, 'and when the trouble is over, so it is here');
+  t.notMatch(service.logged(), simulator.demo.password, 'the password is in no log');
+});
+
+/** A login's answer is so short that it comes whole before anybody loses patience. */
+const isSurvivedAtLogin = (fault: FaultName, action: string): boolean =>
+  fault === 'leaked_header' && action === 'login';
+
+t.test('a wrong password with 1,000 triggers is one login', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100 } });
+  const { simulator, ask } = service;
+  const tenantId = await makeTenant(service);
+  const { ubi, username } = simulator.demo;
+  const { body: credentials } = await ask('GET', `/v1/tenants/${tenantId}/credentials`);
+  simulator.control.changePassword({ ubi, username, password: 'another one' });
+  const before = simulator.control.counters();
+
+  const statuses = new Map<number, number>();
+  for (let round = 0; round < 100; round += 1) {
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } })),
+    );
+    for (const { status } of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  }
+  const { body: runs } = await ask('GET', `/v1/tenants/${tenantId}/syncs`);
+  const after = simulator.control.counters();
+  t.comment(`1,000 triggers: ${JSON.stringify(Object.fromEntries(statuses))}`);
+  t.equal((statuses.get(202) ?? 0) + (statuses.get(409) ?? 0), 1_000);
+  t.ok((statuses.get(409) ?? 0) > 0, 'once it is known, a trigger says what to do instead');
+  t.equal(
+    runs.data.filter((run: { reason: string }) => run.reason === 'credentials_rejected').length,
+    1,
+    'one run failed',
+  );
+  t.equal(after.logins - before.logins, 1, 'one login at BioTrack');
+  const { body: credential } = await ask('GET', `/v1/tenants/${tenantId}/credentials/${credentials.data[0].id}`);
+  t.equal(credential.status, 'rejected');
+  const { body: setup } = await ask('GET', `/v1/tenants/${tenantId}/setup`);
+  t.equal(setup.next_step.step, 'credentials', 'the checklist says who has to act');
+});

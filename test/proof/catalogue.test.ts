@@ -1,0 +1,255 @@
+import pg from 'pg';
+import t from 'tap';
+import { closeDatabase, type Db, openDatabase, withOperator, withTenant } from '../../src/db/database.js';
+import { createTestDatabase } from '../helpers/postgres.js';
+
+/** What belongs to no tenant, each for a reason: whatever else is in the schema is a tenant's. */
+const SHARED: Readonly<Record<string, string>> = {
+  api_keys: 'keys of operators, who have no tenant, and of admins; only the operator role reaches it',
+  directories: "a state's list, mirrored once for all tenants",
+  directory_licenses: "a state's list, mirrored once for all tenants",
+};
+
+/** Operator's look across tenants: who is there, and whose run nobody works on. */
+const OPERATOR_READS = ['sync_runs', 'tenants'];
+
+const [TENANT_A, TENANT_B] = ['0193a4c0-0000-7000-8000-00000000000a', '0193a4c0-0000-7000-8000-00000000000b'] as const;
+
+const database = await createTestDatabase();
+const owner = new pg.Client({ connectionString: database.url });
+await owner.connect();
+const db: Db = openDatabase({
+  url: database.url,
+  poolSize: 2,
+  applicationName: 'catalogue test',
+  onConnectionError: () => {},
+});
+t.teardown(async () => {
+  await closeDatabase(db);
+  await owner.end();
+  await database.drop();
+});
+
+async function list<Row extends pg.QueryResultRow>(query: string, values: readonly unknown[] = []): Promise<Row[]> {
+  return (await owner.query<Row>(query, [...values])).rows;
+}
+
+const TABLES = `pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+  and relname not like 'kysely\\_%'`;
+const tables = (await list<{ name: string }>(`select relname as name from ${TABLES} order by 1`)).map(
+  ({ name }) => name,
+);
+const tenantTables = tables.filter((name) => !Object.hasOwn(SHARED, name));
+
+t.test('the tables are those that this test knows how to judge', async (t) => {
+  t.ok(tenantTables.length > 0);
+  for (const name of Object.keys(SHARED)) t.ok(tables.includes(name), `${name} exists`);
+  const others = await list(`select oid::regclass::text from pg_class
+    where relnamespace = 'public'::regnamespace and relkind not in ('r', 'p', 'i', 'I', 'S')`);
+  t.same(others, [], 'no view or foreign table, which would need rules of its own');
+});
+
+t.test("every key of a tenant's table begins with the tenant", async (t) => {
+  for (const name of tenantTables) {
+    const keys = await list<{ conname: string; contype: string; columns: string[]; refers: string; target: string[] }>(
+      `select conname, contype, confrelid::regclass::text as refers,
+         (select array_agg(attname::text order by nr) from unnest(conkey) with ordinality as key (attnum, nr)
+          join pg_attribute using (attnum) where attrelid = conrelid) as columns,
+         (select array_agg(attname::text order by nr) from unnest(confkey) with ordinality as key (attnum, nr)
+          join pg_attribute using (attnum) where attrelid = confrelid) as target
+       from pg_constraint where conrelid = $1::regclass and contype in ('p', 'u', 'f', 'x')`,
+      [name],
+    );
+    t.equal(keys.filter(({ contype }) => contype === 'p').length, 1, `${name} has a primary key`);
+    for (const { conname, contype, columns, refers, target } of keys) {
+      t.equal(columns[0], 'tenant_id', `${name}: ${conname}`);
+      if (contype !== 'f') continue;
+      t.equal(target[0], 'tenant_id', `${name}: ${conname} refers to a key of the same tenant`);
+      t.ok(tenantTables.includes(refers), `${name}: ${conname} stays among tenants' tables`);
+    }
+    const indexes = await list<{ name: string; first: string }>(
+      `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid, 1, true) as first
+       from pg_index where indrelid = $1::regclass and indisunique`,
+      [name],
+    );
+    for (const index of indexes) t.equal(index.first, 'tenant_id', `${name}: ${index.name}`);
+    const columns = await list<{ not_null: boolean; type: string }>(
+      `select attnotnull as not_null, atttypid::regtype::text as type from pg_attribute
+       where attrelid = $1::regclass and attname = 'tenant_id'`,
+      [name],
+    );
+    t.same(columns, [{ not_null: true, type: 'uuid' }], `${name}.tenant_id is never missing`);
+  }
+});
+
+const ISOLATION = 'tenant_id = (( SELECT current_tenant_id() AS current_tenant_id))';
+
+t.test("row security is on, and forced, for every tenant's table", async (t) => {
+  for (const name of tenantTables) {
+    const [state] = await list<{ enabled: boolean; forced: boolean }>(
+      'select relrowsecurity as enabled, relforcerowsecurity as forced from pg_class where oid = $1::regclass',
+      [name],
+    );
+    t.same(state, { enabled: true, forced: true }, name);
+    const policies = await list(
+      `select polname::text as name, polcmd::text as command, polpermissive as permissive,
+         (select array_agg(role::regrole::text) from unnest(polroles) as role) as roles,
+         pg_get_expr(polqual, polrelid, true) as rows, pg_get_expr(polwithcheck, polrelid, true) as writes
+       from pg_policy where polrelid = $1::regclass order by polname`,
+      [name],
+    );
+    const isolation = {
+      name: 'tenant_isolation',
+      command: '*',
+      permissive: true,
+      roles: ['biotrack_app'],
+      rows: ISOLATION,
+      writes: ISOLATION,
+    };
+    const reads = {
+      name: 'operator_reads',
+      command: 'r',
+      permissive: true,
+      roles: ['biotrack_operator'],
+      rows: 'true',
+      writes: null,
+    };
+    t.same(policies, OPERATOR_READS.includes(name) ? [reads, isolation] : [isolation], `${name}: and no other policy`);
+  }
+});
+
+t.test('the roles own nothing and bypass nothing', async (t) => {
+  const roles = await list(
+    `select rolname::text, rolsuper, rolbypassrls, rolcanlogin, rolcreaterole, rolcreatedb, rolreplication
+     from pg_roles where rolname in ('biotrack_app', 'biotrack_operator') order by 1`,
+  );
+  const nothing = {
+    rolsuper: false,
+    rolbypassrls: false,
+    rolcanlogin: false,
+    rolcreaterole: false,
+    rolcreatedb: false,
+    rolreplication: false,
+  };
+  t.same(roles, [
+    { rolname: 'biotrack_app', ...nothing },
+    { rolname: 'biotrack_operator', ...nothing },
+  ]);
+  const ours = `(select oid from pg_roles where rolname in ('biotrack_app', 'biotrack_operator'))`;
+  t.same(
+    await list(`select classid::regclass, objid from pg_shdepend where deptype = 'o' and refobjid in ${ours}`),
+    [],
+    'they own nothing',
+  );
+  t.same(
+    await list(`select roleid::regrole::text from pg_auth_members where member in ${ours}`),
+    [],
+    'they are members of no other role',
+  );
+});
+
+t.test('nobody has a right by default', async (t) => {
+  t.same(await list('select * from pg_default_acl'), [], 'no default privileges');
+  const open = await list(`select oid::regclass::text as name, privilege_type
+    from pg_class, aclexplode(relacl) where relnamespace = 'public'::regnamespace and grantee = 0`);
+  t.same(open, [], 'nothing is open to all');
+  const sequences = await list(`select oid::regclass::text as name, grantee::regrole::text, privilege_type
+    from pg_class, aclexplode(relacl)
+    where relnamespace = 'public'::regnamespace and relkind = 'S' and grantee <> relowner`);
+  t.same(sequences, [], 'numbers are taken by their tables');
+  const wide = await list(`select oid::regclass::text as name, grantee::regrole::text, privilege_type
+    from ${TABLES.replace(' where', ', aclexplode(relacl) where')}
+    and grantee <> relowner and privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')`);
+  t.same(wide, [], 'no truncate, trigger or reference');
+  const strangers = await list(`select oid::regclass::text as name, grantee::regrole::text
+    from ${TABLES.replace(' where', ', aclexplode(relacl) where')}
+    and grantee <> relowner and grantee::regrole::text not in ('biotrack_app', 'biotrack_operator')`);
+  t.same(strangers, [], 'no other role');
+  const powerful = await list<{ name: string; path: string[] }>(
+    `select oid::regprocedure::text as name, proconfig as path,
+       (select array_agg(grantee::regrole::text) from aclexplode(coalesce(proacl, acldefault('f', proowner)))
+        where grantee <> proowner) as callers
+     from pg_proc where pronamespace = 'public'::regnamespace and prosecdef`,
+  );
+  t.same(
+    powerful,
+    [{ name: 'enqueue_sync_run(uuid,uuid)', path: ['search_path=pg_catalog, pg_temp'], callers: ['biotrack_app'] }],
+    'one function works with its owner’s rights, for one role and by one search path',
+  );
+});
+
+const refusedAs = (code: string) => ({ code });
+const NO_RIGHT = '42501';
+
+t.test('a tenant sees and writes its own rows only', async (t) => {
+  for (const id of [TENANT_A, TENANT_B]) {
+    await withTenant(db, id, async (tx) => {
+      const tenant = { tenant_id: id, name: 'Test', state: 'NM', environment: 'training' as const };
+      await tx.insertInto('tenants').values(tenant).execute();
+      await tx.insertInto('ubis').values({ tenant_id: id, ubi: '422000931', ubi_key: '422000931' }).execute();
+    });
+  }
+  await withTenant(db, TENANT_A, async (tx) => {
+    t.same(await tx.selectFrom('ubis').select('tenant_id').execute(), [{ tenant_id: TENANT_A }], 'reads');
+    const changed = await tx.updateTable('ubis').set({ ubi: 'x' }).where('tenant_id', '=', TENANT_B).execute();
+    t.equal(changed[0]?.numUpdatedRows, 0n, 'changes nothing of another');
+    const deleted = await tx.deleteFrom('tenants').where('tenant_id', '=', TENANT_B).execute();
+    t.equal(deleted[0]?.numDeletedRows, 0n, 'deletes nothing of another');
+  });
+  const preference = { tenant_id: TENANT_B, strategy: 'one_per_vendor' as const, include_labs: false };
+  await t.rejects(
+    withTenant(db, TENANT_A, (tx) => tx.insertInto('creation_preferences').values(preference).execute()),
+    refusedAs(NO_RIGHT),
+    'cannot write for another',
+  );
+  await t.rejects(
+    withTenant(db, TENANT_A, (tx) => tx.updateTable('ubis').set({ tenant_id: TENANT_B }).execute()),
+    refusedAs(NO_RIGHT),
+    'cannot give a row away',
+  );
+  await t.rejects(
+    withTenant(db, TENANT_A, (tx) => tx.selectFrom('api_keys').selectAll().execute()),
+    refusedAs(NO_RIGHT),
+    'cannot read keys',
+  );
+  t.same(
+    await withOperator(db, (tx) => tx.selectFrom('tenants').select('tenant_id').orderBy('tenant_id').execute()),
+    [{ tenant_id: TENANT_A }, { tenant_id: TENANT_B }],
+    'the operator sees the tenants',
+  );
+  await t.rejects(
+    withOperator(db, (tx) => tx.selectFrom('ubis').selectAll().execute()),
+    refusedAs(NO_RIGHT),
+    'and nothing of theirs',
+  );
+});
+
+t.test('a login that is an app and nothing else sees nothing without a tenant', async (t) => {
+  const [name, password] = [`probe_${Date.now()}`, 'only for this test'];
+  await owner.query(`create role ${name} login password '${password}' in role biotrack_app`);
+  const url = new URL(database.url);
+  [url.username, url.password] = [name, password];
+  const session = new pg.Client({ connectionString: url.href });
+  await session.connect();
+  t.teardown(async () => {
+    await session.end();
+    await owner.query(`drop role ${name}`);
+  });
+  for (const table of tenantTables) {
+    const { rows } = await session.query<{ count: string }>(`select count(*) from ${table}`);
+    t.equal(rows[0]?.count, '0', table);
+  }
+  await session.query('begin');
+  await session.query(`set local app.tenant_id = '${TENANT_A}'`);
+  await session.query('commit');
+  t.equal((await session.query('select from ubis')).rowCount, 0, 'nor after a transaction that had one');
+  await t.rejects(
+    session.query(
+      `insert into tenants (tenant_id, name, state, environment) values ('${TENANT_A}', 'x', 'NM', 'training')`,
+    ),
+    refusedAs(NO_RIGHT),
+    'and writes nothing',
+  );
+  await t.rejects(session.query('select from graphile_worker.jobs'), refusedAs(NO_RIGHT), 'and not the queue');
+  await t.rejects(session.query('create table mine ()'), refusedAs(NO_RIGHT), 'and makes nothing');
+});

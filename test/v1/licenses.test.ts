@@ -1,0 +1,367 @@
+import t from 'tap';
+import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { makeTenant, startTestService, waitForRun } from '../helpers/service.js';
+
+/** Step 3: the tenant's own licenses. */
+
+const service = await startTestService(t, {
+  directoryMaxAgeSeconds: 1,
+  states: (environment) => ({
+    NM: {
+      environments: { production: environment, training: environment },
+      license_types: { '1': 'Producer', '2': 'Processor', '8': 'Retailer' },
+    },
+  }),
+});
+const { ask, newId, contract, simulator } = service;
+const { control, demo } = simulator;
+
+const listOwn = () => control.rows({ ubi: demo.ubi }).filter(({ deleted }) => !deleted);
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+interface Available {
+  readonly license_number: string;
+  readonly state: string;
+  readonly license_id: string | null;
+  readonly active: boolean;
+  readonly [name: string]: unknown;
+}
+
+t.test('listAvailableLicenses', async (t) => {
+  const tenantId = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${tenantId}/available-licenses`;
+  t.match(await ask('GET', path), {
+    status: 409,
+    body: { code: 'setup_incomplete', next_step: { operation_id: 'createCredential' } },
+  });
+  const bare = await makeTenant(service, 'tenant');
+  t.match(await ask('GET', `/v1/tenants/${bare}/available-licenses`), {
+    status: 409,
+    body: { code: 'setup_incomplete', next_step: { operation_id: 'putUbi' } },
+  });
+
+  const made = await ask('POST', `/v1/tenants/${tenantId}/credentials`, {
+    body: { description: 'x', username: demo.username, password: demo.password, owner: 'company' },
+  });
+  const { status, body } = await ask('GET', path);
+  t.equal(status, 200);
+  const rows = control.rows({ ubi: demo.ubi });
+  t.strictSame(
+    body.data.map(({ license_number, name, ubi, active }: Available) => ({ license_number, name, ubi, active })),
+    rows
+      .map((row) => ({ license_number: row.location, name: row.name, ubi: row.ubi, active: !row.deleted }))
+      .sort((a, b) => (a.license_number < b.license_number ? -1 : 1)),
+    "the login's licenses, as the simulator lists them",
+  );
+  t.ok(body.data.every(({ state, license_id }: Available) => state === 'available' && license_id === null));
+  const [first] = rows;
+  const shown = body.data.find(({ license_number }: Available) => license_number === first?.location);
+  t.match(shown.address, { city: first?.city, state: first?.state, zip: first?.zip });
+  t.equal(shown.license_type_raw, String(first?.locationtype));
+  t.strictSame(
+    shown.activities,
+    (['producer', 'processor', 'retail', 'medical'] as const).filter((name) => first?.[name] === true).sort(),
+  );
+
+  await service.sql('update credentials set secret_version = 7 where id = $1', [made.body.id]);
+  t.match(await ask('GET', path), { status: 409, body: { code: 'credential_unreadable' } });
+});
+
+t.test('listAvailableLicenses, with trouble at BioTrack', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/available-licenses`;
+  t.equal((await ask('GET', path)).status, 200);
+  await pause(1_100);
+  control.injectFault({ fault: 'server_error', action: 'login', times: 0 });
+  const down = await ask('GET', path);
+  t.match(down, { status: 503, body: { code: 'upstream_unavailable', reason: 'upstream_unreachable' } });
+  control.clearFaults();
+  t.match(
+    (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data[0],
+    { status: 'valid' },
+    'an outage marks no credential',
+  );
+  t.equal((await ask('GET', path)).status, 200);
+
+  await pause(1_100);
+  control.changePassword({ ubi: demo.ubi, username: demo.username, password: 'changed', endSessions: true });
+  const logins = control.counters().loginsRejected;
+  const refused = await ask('GET', path);
+  t.ok([409, 422, 503].includes(refused.status), `${refused.status} ${refused.body.code} ${refused.body.reason}`);
+  t.equal(control.counters().loginsRejected, logins + 1);
+  t.match(
+    (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data[0],
+    { status: 'rejected' },
+    'a refused login is noted',
+  );
+  for (let times = 0; times < 3; times += 1) {
+    t.match(
+      await ask('GET', path),
+      { status: 409, body: { code: 'setup_incomplete' } },
+      'and not tried again by machine',
+    );
+  }
+  t.equal(control.counters().loginsRejected, logins + 1, 'one login, however often it is asked');
+  control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
+});
+
+t.test('createLicense', async (t) => {
+  const [own, second] = listOwn();
+  const number = own?.location as string;
+  for (const [upTo, next] of [
+    ['tenant', 'putUbi'],
+    ['ubi', 'putCompanyCreationPreference'],
+    ['preference', 'createCredential'],
+  ] as const) {
+    const id = await makeTenant(service, upTo);
+    t.match(await ask('POST', `/v1/tenants/${id}/licenses`, { body: { license_number: number } }), {
+      status: 409,
+      body: { code: 'setup_incomplete', next_step: { operation_id: next } },
+    });
+  }
+
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/licenses`;
+  const post = (body: Record<string, unknown>) => ask('POST', path, { body });
+  const [credential] = (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data;
+  const full = {
+    license_number: number,
+    name: 'Our first site',
+    license_type: 'Retailer',
+    issue_datetime: '2025-01-31T00:00:00.000Z',
+    expiry_datetime: '2027-01-31T00:00:00.000Z',
+    active: false,
+    credential_id: credential.id,
+    default_intake_location_id: 'room 7',
+    sync_enabled: false,
+    create_companies: false,
+    sync_rooms: false,
+    notify_on_change: false,
+    share_with_leaflink: true,
+  };
+  const created = await post(full);
+  t.match(created, { status: 201, body: full }, 'kept as told');
+  t.equal(created.headers.get('location'), `${path}/${created.body.id}`);
+  t.match(await ask('GET', `${path}/${created.body.id}`), { status: 200, body: created.body });
+  t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data, [], 'without create_companies no run');
+
+  t.match(await post({ license_number: number }), {
+    status: 409,
+    body: { code: 'license_exists', conflicting_id: created.body.id },
+  });
+  t.match(
+    await post({ license_number: `  ${number} ` }),
+    { status: 409, body: { code: 'license_exists' } },
+    'blanks aside',
+  );
+  t.match(await post({ license_number: '000000000' }), {
+    status: 422,
+    body: { code: 'license_not_available', errors: [{ pointer: '/license_number' }] },
+  });
+  const foreign = control
+    .rows()
+    .find(({ ubi, location }) => ubi !== null && ubi.trim() !== '' && ubi !== demo.ubi && location.trim() !== '');
+  t.match(
+    await post({ license_number: foreign?.location }),
+    { status: 422, body: { code: 'license_not_available' } },
+    "somebody else's license",
+  );
+  t.match(await post({ license_number: second?.location, license_type: 'Spaceport' }), {
+    status: 422,
+    body: { code: 'license_type_unknown', errors: [{ pointer: '/license_type' }] },
+  });
+  t.match(await post({ license_number: second?.location, credential_id: newId() }), {
+    status: 422,
+    body: { code: 'credential_unknown', errors: [{ pointer: '/credential_id' }] },
+  });
+  const stranger = await makeTenant(service);
+  const [theirs] = (await ask('GET', `/v1/tenants/${stranger}/credentials`)).body.data;
+  t.match(
+    await post({ license_number: second?.location, credential_id: theirs.id }),
+    { status: 422, body: { code: 'credential_unknown' } },
+    "another tenant's credential",
+  );
+  for (const expiry_datetime of ['2025-01-31T00:00:00Z', '2024-01-31T00:00:00Z', '2025-01-31T05:00:00+06:00']) {
+    t.match(
+      await post({ license_number: second?.location, issue_datetime: '2025-01-31T00:00:00Z', expiry_datetime }),
+      { status: 422, body: { code: 'invalid_dates', errors: [{ pointer: '/expiry_datetime' }] } },
+      expiry_datetime,
+    );
+  }
+  const wrong: Record<string, unknown>[] = [
+    { issue_datetime: 'yesterday' },
+    { issue_datetime: '2025-02-30T00:00:00Z' },
+    { issue_datetime: '2025-01-31' },
+    { issue_datetime: '0000-01-01T00:00:00Z' },
+    { issue_datetime: '2025-12-31T23:59:60Z' },
+    { expiry_datetime: 1_700_000_000 },
+    { expiry_datetime: '+275760-09-13T00:00:00Z' },
+    { active: 'true' },
+    { sync_enabled: 1 },
+    { credential_id: 'none' },
+    { license_type: '' },
+    { name: '\u0000' },
+    { default_intake_location_id: 7 },
+  ];
+  for (const change of wrong) {
+    const [name] = Object.keys(change);
+    t.match(
+      await post({ license_number: second?.location, ...change }),
+      { status: 400, body: { code: 'invalid_request', errors: [{ pointer: `/${name}` }] } },
+      JSON.stringify(change),
+    );
+  }
+  t.match(
+    await post({ license_number: Number(second?.location) }),
+    { status: 400, body: { errors: [{ pointer: '/license_number' }] } },
+    'a number is no text',
+  );
+
+  const presets = await post({ license_number: second?.location, create_companies: false });
+  t.match(
+    presets,
+    {
+      status: 201,
+      body: {
+        license_number: second?.location,
+        name: second?.name,
+        active: true,
+        credential_id: null,
+        issue_datetime: null,
+        expiry_datetime: null,
+        sync_enabled: true,
+        sync_rooms: true,
+        notify_on_change: true,
+        share_with_leaflink: false,
+      },
+    },
+    'what is not told comes from BioTrack or is preset',
+  );
+
+  const available: Available[] = (await ask('GET', `/v1/tenants/${tenantId}/available-licenses`)).body.data;
+  t.strictSame(
+    available
+      .filter(({ state }) => state === 'created')
+      .map(({ license_number, license_id }) => [license_number, license_id])
+      .sort(),
+    [
+      [number, created.body.id],
+      [second?.location, presets.body.id],
+    ].sort(),
+    'told among the available ones',
+  );
+
+  await service.sql('update credentials set secret_version = 7 where id = $1', [credential.id]);
+  t.match(await post({ license_number: number }), { status: 409, body: { code: 'credential_unreadable' } });
+});
+
+t.test('createLicense, with trouble at BioTrack', async (t) => {
+  const tenantId = await makeTenant(service);
+  await pause(1_100);
+  control.injectFault({ fault: 'html', action: 'login', times: 0 });
+  const answer = await ask('POST', `/v1/tenants/${tenantId}/licenses`, {
+    body: { license_number: listOwn()[0]?.location },
+  });
+  t.match(answer, { status: 503, body: { code: 'upstream_unavailable' } });
+  control.clearFaults();
+  t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/licenses`)).body, { data: [], next_page: null });
+});
+
+t.test('createLicense, the first one starts the first sync', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const tenant = `/v1/tenants/${tenantId}`;
+  const [first, second, third] = listOwn();
+  await ask('POST', `${tenant}/licenses`, { body: { license_number: first?.location, create_companies: false } });
+  t.strictSame((await ask('GET', `${tenant}/syncs`)).body.data, []);
+  t.equal((await ask('POST', `${tenant}/licenses`, { body: { license_number: second?.location } })).status, 201);
+  const { data } = (await ask('GET', `${tenant}/syncs`)).body;
+  t.equal(data.length, 1);
+  t.match(data[0], { trigger: 'setup_completed', mode: 'full', strategy: 'one_per_vendor' });
+  const run = await waitForRun(service, tenantId, data[0].id);
+  t.match(run.status, /^succeeded/);
+  t.ok(run.counts.created > 0);
+  t.equal((await ask('POST', `${tenant}/licenses`, { body: { license_number: third?.location } })).status, 201);
+  t.equal((await ask('GET', `${tenant}/syncs`)).body.data.length, 1, 'the next one starts none');
+
+  const raced = await makeTenant(service);
+  const answers = await Promise.all(
+    listOwn().map(({ location }) =>
+      ask('POST', `/v1/tenants/${raced}/licenses`, { body: { license_number: location } }),
+    ),
+  );
+  t.ok(
+    answers.every(({ status }) => status === 201),
+    'all licenses at once',
+  );
+  const runs = (await ask('GET', `/v1/tenants/${raced}/syncs`)).body.data;
+  t.equal(runs.length, 1, 'are one first run');
+  await waitForRun(service, raced, runs[0].id);
+
+  const twice = await makeTenant(service, 'credential');
+  const same = await Promise.all(
+    Array.from({ length: 4 }, () =>
+      ask('POST', `/v1/tenants/${twice}/licenses`, {
+        body: { license_number: first?.location, create_companies: false },
+      }),
+    ),
+  );
+  t.strictSame(
+    same.map(({ status }) => status).sort(),
+    [201, 409, 409, 409],
+    'the same license four times at once is one',
+  );
+});
+
+t.test('listLicenses and getLicense', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/licenses`;
+  t.strictSame((await ask('GET', path)).body, { data: [], next_page: null });
+  const ids: string[] = [];
+  for (const { location } of listOwn()) {
+    ids.push((await ask('POST', path, { body: { license_number: location, create_companies: false } })).body.id);
+  }
+  t.ok(ids.length >= 3);
+  const toIds = (body: { data: { id: string }[] }): string[] => body.data.map(({ id }) => id);
+  t.strictSame(toIds((await ask('GET', path)).body), ids, 'oldest first');
+  const paged: string[] = [];
+  for (let next: string | null = `${path}?page[size]=1`; next !== null; ) {
+    const { body } = await ask('GET', next);
+    paged.push(...toIds(body));
+    next = body.next_page;
+  }
+  t.strictSame(paged, ids);
+  t.match(await ask('GET', `${path}?page[after]=nonsense`), { status: 400, body: { code: 'invalid_cursor' } });
+  t.match(await ask('GET', `${path}/${newId()}`), { status: 404, body: { code: 'not_found' } });
+  const other = await makeTenant(service);
+  t.match(await ask('GET', `/v1/tenants/${other}/licenses/${ids[0]}`), { status: 404 });
+  t.strictSame((await ask('GET', `/v1/tenants/${other}/licenses`)).body.data, []);
+});
+
+t.test('a license that BioTrack no longer lists under the UBI', async (t) => {
+  const tenantId = await makeTenant(service);
+  const { location } = control.addSite({ ubi: demo.ubi, name: 'SHORT LIVED' });
+  await pause(1_100);
+  const path = `/v1/tenants/${tenantId}/available-licenses`;
+  const numbers = async (): Promise<string[]> =>
+    (await ask('GET', path)).body.data.map((each: Available) => each.license_number);
+  t.ok((await numbers()).includes(location), 'a new site is there when the list is read again');
+  control.sell({ location, toUbi: '007331902' });
+  await pause(1_100);
+  t.notOk((await numbers()).includes(location), 'sold');
+  t.match(await ask('POST', `/v1/tenants/${tenantId}/licenses`, { body: { license_number: location } }), {
+    status: 422,
+    body: { code: 'license_not_available' },
+  });
+  control.vanish({ location });
+  await pause(1_100);
+  await numbers();
+  const [row] = await service.sql<{ missing: boolean }>(
+    'select missing_since_datetime is not null as missing from directory_licenses where license_key = $1',
+    [location],
+  );
+  t.match(row, { missing: true }, 'vanished, and known to be');
+});
+
+t.test('every promised answer of these operations was seen', async (t) => {
+  t.strictSame(contract.listUnseen(OWNERS['licenses.test.ts'], isOwnOutcome), []);
+});
