@@ -16,8 +16,9 @@ COPY package.json package-lock.json ./
 RUN ["npm", "ci", "--omit=dev", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
 
 FROM node:24-bookworm-slim
-# Inside a container the outer world comes by the network's address.
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
+# Inside a container the outer world comes by the network's address. A user without an entry in /etc/passwd has no home,
+# and a library that asks for it would end the process.
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 HOME=/app
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

@@ -7,6 +7,7 @@ import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import { type App, createServer } from './http/server.js';
 import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
+import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
 import { useCredentials } from './modules/credentials/index.js';
@@ -51,6 +52,7 @@ export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Pr
   useLicenses(app, deps);
   useSyncs(app, deps);
   useCompanies(app, deps);
+  useChanges(app, deps);
   return app;
 }
 

@@ -52,9 +52,9 @@ The file
       }
     ]
   }
-  "base_url" may stand beside defaults, and defaults may be absent. A tenant needs tenant_id, name, state, environment, ubi, strategy and a credential
-  with username and password; all but tenant_id and name may stand in defaults. licenses is "all" (unless told) or a list
-  of license numbers; include_labs is true or false. A password that stands nowhere is taken from --password-file or
+  A tenant needs tenant_id, name, state, environment, ubi, strategy and a credential with username and password; all but
+  tenant_id and name may stand in defaults. licenses is "all" (unless told) or a list of license numbers; include_labs is
+  true or false. A base_url may stand beside defaults. A password that stands nowhere is taken from --password-file or
   BIOTRACK_CONNECT_PASSWORD. Nothing is begun while the file has a mistake.
 
 Exit code: 0 if every tenant is done, 1 if one failed, 2 if the command was called wrongly.`;

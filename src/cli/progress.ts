@@ -62,6 +62,8 @@ function drawBars(tenants: number, { stream }: Terminal): Progress {
     clearOnComplete: true,
     // It would take the signal away, and Ctrl-C would end the bars instead of the command.
     gracefulExit: false,
+    // Cut to the width of the terminal, instead of changing the terminal.
+    linewrap: true,
   });
   const drawn = new Map<string, ReturnType<typeof bars.create>>();
   const whole = tenants > 1 ? bars.create(tenants, 0, { name: toWidth('all tenants'), doing: `0/${tenants}` }) : null;

@@ -67,6 +67,10 @@ function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, 
   );
 }
 
+const RETRY_AFTER = {
+  'retry-after': { type: 'integer', description: 'Seconds after which a repetition makes sense.' },
+};
+
 /** One answer for each status, which says the codes that it can carry. */
 function toProblems(faults: readonly FaultCode[]): Record<string, unknown> {
   const byStatus = new Map<number, FaultCode[]>();
@@ -79,6 +83,7 @@ function toProblems(faults: readonly FaultCode[]): Record<string, unknown> {
       status,
       {
         description: codes.map((code) => `\`${code}\`: ${FAULTS[code].title}.`).join(' '),
+        ...(status === 503 ? { headers: RETRY_AFTER } : {}),
         content: { [PROBLEM_TYPE]: { schema: Problem } },
       },
     ]),

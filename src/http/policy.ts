@@ -39,6 +39,7 @@ export const POLICY = {
   getSync: everybody,
   listCompanies: everybody,
   getCompany: everybody,
+  listChanges: everybody,
 } as const satisfies Record<string, 'public' | readonly Role[]>;
 
 export type OperationId = keyof typeof POLICY;

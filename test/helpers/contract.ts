@@ -63,6 +63,7 @@ export const OWNERS = {
     'verifyCredential',
   ],
   'licenses.test.ts': ['listAvailableLicenses', 'createLicense', 'listLicenses', 'getLicense'],
+  'changes.test.ts': ['listChanges'],
   'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
 } as const satisfies Record<string, readonly string[]>;
 

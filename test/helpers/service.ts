@@ -82,7 +82,10 @@ export interface TestServiceOptions {
 }
 
 /** Starts the service for a test file and ends it with the file, when the invariants have to hold. */
-export async function startTestService(tap: Pick<typeof t, 'teardown'>, options: TestServiceOptions = {}): Promise<TestService> {
+export async function startTestService(
+  tap: Pick<typeof t, 'teardown'>,
+  options: TestServiceOptions = {},
+): Promise<TestService> {
   const { beside } = options;
   const simulator = beside?.simulator ?? (await startSimulator({ state: 'nm', licenses: 200, ...options.simulator }));
   const database = beside === undefined ? await createTestDatabase() : undefined;

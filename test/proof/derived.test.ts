@@ -1,5 +1,9 @@
+import pg from 'pg';
 import t from 'tap';
+import { POLICY } from '../../src/http/policy.js';
 import { DERIVED_FILES } from '../../tools/derived/index.js';
+import { renderOpenapi } from '../../tools/derived/openapi.js';
+import { renderSchema } from '../../tools/derived/schema.js';
 import { createSources } from '../../tools/derived/sources.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 
@@ -13,16 +17,67 @@ t.test('every derived file is as it has to be', async (t) => {
   }
 });
 
-t.test('what is made from a database does not depend on which', async (t) => {
-  const [first, second] = [await createTestDatabase(), await createTestDatabase()];
+t.test('the schema shows every change, and refuses what it cannot show', async (t) => {
+  const database = await createTestDatabase();
+  const session = new pg.Client({ connectionString: database.url });
+  await session.connect();
   t.teardown(async () => {
-    await first.drop();
-    await second.drop();
+    await session.end();
+    await database.drop();
   });
-  const file = DERIVED_FILES.find(({ name }) => name === 'schema');
-  const texts = [first, second].map(({ url }) => file?.make(createSources(async () => url)));
-  const [one, other] = await Promise.all(texts);
-  t.equal(one, other);
+  let last = await renderSchema(database.url);
+  for (const change of [
+    'drop policy tenant_isolation on ubis',
+    'alter table ubis no force row level security',
+    'alter table ubis disable row level security',
+    'alter table ubis alter ubi drop not null',
+    "alter table ubis alter ubi set default ''",
+    'alter table ubis alter ubi type varchar(64)',
+    'alter table ubis drop constraint ubis_status_check',
+    'alter table companies alter constraint companies_tenant_id_superseded_by_fkey deferrable initially immediate',
+    'drop index sync_runs_active',
+    'grant truncate on ubis to biotrack_app',
+    'grant update (ubi) on ubis to biotrack_operator',
+    'grant usage on sequence directories_directory_id_seq to biotrack_app',
+    'revoke execute on function enqueue_sync_run from biotrack_app',
+    'alter function current_tenant_id volatile',
+    'alter default privileges in schema public grant select on tables to biotrack_app',
+    'grant create on schema public to biotrack_app',
+  ]) {
+    await session.query(change);
+    const text = await renderSchema(database.url);
+    t.not(text, last, change);
+    last = text;
+  }
+  for (const [statement, name] of [
+    ['create view planted_view as select * from ubis', 'planted_view'],
+    ["create type planted_type as enum ('a')", 'planted_type'],
+  ] as const) {
+    await session.query(statement);
+    await t.rejects(renderSchema(database.url), { message: new RegExp(name) }, statement);
+  }
+});
+
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+interface Operation {
+  readonly operationId: string;
+  readonly responses: Readonly<Record<string, { content?: Readonly<Record<string, { schema?: { $ref?: string } }>> }>>;
+}
+
+t.test('the document knows every operation, and the shape of every answer', async (t) => {
+  const document = JSON.parse(await renderOpenapi()) as Document;
+  const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
+  t.same(operations.map(({ operationId }) => operationId).sort(), Object.keys(POLICY).sort());
+  for (const { operationId, responses } of operations) {
+    for (const [status, { content }] of Object.entries(responses)) {
+      const shapes = Object.values(content ?? {}).map(({ schema }) => schema?.$ref);
+      if (status === '204') t.same(shapes, [], `${operationId} ${status} has no body`);
+      else t.match(shapes, [/^#\/components\/schemas\/[A-Z]/], `${operationId} ${status}`);
+    }
+  }
 });
 
 /** The first line that differs: a diff of a whole document would take longer than to make it. */

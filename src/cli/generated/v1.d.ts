@@ -384,6 +384,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to companies and their licenses, in order
+         * @description Replayed from the beginning it gives the present state; it is never rewritten.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -464,6 +484,58 @@ export interface components {
             data: components["schemas"]["AvailableLicense"][];
             /** @description All of them are on this page: a vendor has few licenses. */
             next_page: null;
+        };
+        /** Change */
+        Change: {
+            /** @description Counts from 1 for each tenant, without a gap. */
+            seq: number;
+            /**
+             * @description What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. New kinds may come.
+             * @example company.created
+             */
+            kind: string;
+            /**
+             * @description The company it is about, or that holds the license now.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            company_id: string | null;
+            /**
+             * @description The license it is about, of those of a company.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            license_id: string | null;
+            /** @description The fields that changed, as they were; null for something new. */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The fields that changed, as they are now; all of them for something new. */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Who asked for it.
+             * @example api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            actor: string;
+            /**
+             * @description The sync run that did it.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            run_id: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+        };
+        /** ChangePage */
+        ChangePage: {
+            data: components["schemas"]["Change"][];
+            /**
+             * Format: uri
+             * @description The whole URL of the next page; null on the last one.
+             */
+            next_page: string | null;
         };
         /** Company */
         Company: {
@@ -4213,6 +4285,102 @@ export interface operations {
                 };
             };
             /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listChanges: {
+        parameters: {
+            query?: {
+                /** @description Items on a page; 100 unless told. */
+                "page[size]"?: number;
+                /** @description From `next_page`; opaque, and good for the same list only. */
+                "page[after]"?: string;
+                /** @description Only what came after this number: a reader keeps the last `seq` that it has handled. */
+                after_seq?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangePage"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;

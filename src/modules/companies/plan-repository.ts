@@ -2,7 +2,8 @@ import { sql } from 'kysely';
 import { type Cell, type Columns, insertRows, updateRows } from '../../db/bulk.js';
 import type { Tx } from '../../db/database.js';
 import type { Activity } from '../../domain/vendor.js';
-import type { CompanyState, CompanyStep, LicenseState, LicenseStep, Snapshot, SyncPlan } from '../../mapping/index.js';
+import type { CompanyState, LicenseState, Snapshot, SyncPlan } from '../../mapping/index.js';
+import { toChange } from './change.js';
 
 /** What the tenant has now. To be read in the transaction that locked the tenant. */
 export async function loadSnapshot(tx: Tx, ownUbiKey: string | null): Promise<Snapshot> {
@@ -190,39 +191,30 @@ const CHANGE_COLUMNS = {
 } as const satisfies Columns;
 
 async function recordChanges(tx: Tx, tenantId: string, plan: SyncPlan, { actor, runId }: ChangeOrigin): Promise<void> {
-  const steps = [...plan.companies, ...plan.licenses];
-  if (steps.length === 0) return;
+  const changes = [...plan.companies, ...plan.licenses].flatMap((step) => toChange(step) ?? []);
+  if (changes.length === 0) return;
   const { last } = await tx
     .updateTable('tenants')
     .set((eb) => ({
-      last_change_seq: eb('last_change_seq', '+', steps.length),
+      last_change_seq: eb('last_change_seq', '+', changes.length),
       revision: eb('revision', '+', 1),
     }))
     .returning('last_change_seq as last')
     .executeTakeFirstOrThrow();
-  const rows = steps.map((step, index): Cell[] => {
-    const { before, after } = toDifference(step);
-    const licenseId = 'companyId' in step.after ? step.after.id : null;
-    const companyId = 'companyId' in step.after ? step.after.companyId : step.after.id;
-    return [tenantId, last - steps.length + 1 + index, step.kind, companyId, licenseId, before, after, actor, runId];
-  });
+  const first = last - changes.length + 1;
+  const rows = changes.map(({ kind, companyId, licenseId, before, after }, index): Cell[] => [
+    tenantId,
+    first + index,
+    kind,
+    companyId,
+    licenseId,
+    before,
+    after,
+    actor,
+    runId,
+  ]);
   await insertRows(tx, 'changes', CHANGE_COLUMNS, rows);
 }
-
-/** Of something new all, of something changed the fields that changed, before and after; named as callers see them. */
-function toDifference(step: CompanyStep | LicenseStep): {
-  before: Record<string, unknown> | null;
-  after: Record<string, unknown>;
-} {
-  const [before, after] = [step.before, step.after].map((state) => new Map(Object.entries(state ?? {})));
-  const isSame = (name: string): boolean => JSON.stringify(before?.get(name)) === JSON.stringify(after?.get(name));
-  const changed = [...(after?.keys() ?? [])].filter((name) => step.before === undefined || !isSame(name));
-  const pick = (state: Map<string, unknown> | undefined) =>
-    Object.fromEntries(changed.map((name) => [toSnakeCase(name), state?.get(name) ?? null]));
-  return { before: step.before === undefined ? null : pick(before), after: pick(after) };
-}
-
-const toSnakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** From now on state, environment and strategy are in use. */
 export async function noteFirstSync(tx: Tx): Promise<void> {

@@ -1,0 +1,271 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { ConfigError, readEnv } from '../src/config.js';
+import { serve } from '../src/serve.js';
+import { createKeysetFile } from '../src/vault/index.js';
+import { createTestDatabase } from './helpers/postgres.js';
+
+/** The environment: what each variable takes, what it is without, and that no wrong value starts the service. */
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Stands in every wrong value, and must stand in no message. */
+const CANARY = 'canary7731';
+const DATABASE = { DATABASE_URL: `postgres://user:${CANARY}@127.0.0.1:5432/db` };
+
+const complaintOf = (env: Environment): string => {
+  try {
+    readEnv(env);
+    return '';
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+};
+
+interface Variable {
+  readonly name: string;
+  /** Beside it, for it to be allowed at all. */
+  readonly beside?: Environment;
+  readonly read: (env: Environment) => unknown;
+  readonly preset: unknown;
+  readonly good: Readonly<Record<string, unknown>>;
+  readonly wrong: readonly string[];
+}
+
+const config =
+  (name: keyof ReturnType<typeof readEnv>['config']) =>
+  (env: Environment): unknown =>
+    readEnv(env).config[name];
+const secret =
+  (name: keyof ReturnType<typeof readEnv>['secrets']) =>
+  (env: Environment): unknown =>
+    readEnv(env).secrets[name]?.reveal();
+const wholeNumbers = (least: number, most: number): string[] => [
+  `${least - 1}`,
+  `${most + 1}`,
+  `${least}.5`,
+  '-1',
+  '+5',
+  '0x10',
+  '1e1',
+  '1_0',
+  '١٠',
+  'NaN',
+  'Infinity',
+  `10 ${CANARY}`,
+  CANARY,
+  '10;11',
+];
+const URLS = [
+  CANARY,
+  `${CANARY}.example`,
+  `//${CANARY}`,
+  `ftp://${CANARY}`,
+  `file:///${CANARY}`,
+  `javascript:${CANARY}`,
+];
+
+const VARIABLES: readonly Variable[] = [
+  { name: 'HOST', read: config('host'), preset: '127.0.0.1', good: { '0.0.0.0': '0.0.0.0', '::1': '::1' }, wrong: [] },
+  {
+    name: 'PORT',
+    read: config('port'),
+    preset: 3000,
+    good: { '0': 0, '8080': 8080, '65535': 65_535, ' 80 ': 80 },
+    wrong: wholeNumbers(0, 65_535),
+  },
+  {
+    name: 'PUBLIC_URL',
+    read: config('publicUrl'),
+    preset: undefined,
+    good: {
+      'https://api.example.com/base': 'https://api.example.com/base',
+      'http://127.0.0.1:3000': 'http://127.0.0.1:3000',
+    },
+    wrong: [...URLS, `postgres://${CANARY}`, 'http://', `https://[${CANARY}`],
+  },
+  {
+    name: 'DATABASE_POOL_SIZE',
+    read: config('databasePoolSize'),
+    preset: 10,
+    good: { '2': 2, '1000': 1_000 },
+    wrong: wholeNumbers(2, 1_000),
+  },
+  {
+    name: 'ROLE',
+    beside: DATABASE,
+    read: config('role'),
+    preset: 'all',
+    good: { all: 'all', api: 'api', worker: 'worker' },
+    wrong: ['ALL', 'both', 'api,worker', CANARY, 'toString', '__proto__'],
+  },
+  {
+    name: 'BIOTRACK_STATES_FILE',
+    read: config('statesFile'),
+    preset: undefined,
+    good: { '/etc/states.json': '/etc/states.json' },
+    wrong: [],
+  },
+  {
+    name: 'VAULT_KEYSET_FILE',
+    read: config('vaultKeysetFile'),
+    preset: undefined,
+    good: { './keys.json': './keys.json' },
+    wrong: [],
+  },
+  { name: 'DATA_DIR', read: config('dataDir'), preset: '.data', good: { '/var/lib/x': '/var/lib/x' }, wrong: [] },
+  {
+    name: 'LOG_LEVEL',
+    read: config('logLevel'),
+    preset: 'info',
+    good: { trace: 'trace', silent: 'silent' },
+    wrong: ['INFO', 'verbose', '30', CANARY],
+  },
+  {
+    name: 'DIRECTORY_MAX_AGE_SECONDS',
+    read: config('directoryMaxAgeSeconds'),
+    preset: 600,
+    good: { '1': 1, '604800': 604_800 },
+    wrong: wholeNumbers(1, 604_800),
+  },
+  {
+    name: 'GUARD_REMOVAL_PERCENT',
+    read: config('guardRemovalPercent'),
+    preset: 10,
+    good: { '0': 0, '100': 100 },
+    wrong: wholeNumbers(0, 100),
+  },
+  {
+    name: 'DATABASE_URL',
+    read: secret('databaseUrl'),
+    preset: undefined,
+    good: {
+      'postgres://a:b@h/d': 'postgres://a:b@h/d',
+      'postgresql://h/d?sslmode=require': 'postgresql://h/d?sslmode=require',
+    },
+    wrong: [...URLS, `mysql://a:${CANARY}@h/d`, `user:${CANARY}@host/db`],
+  },
+  {
+    name: 'DATABASE_DIRECT_URL',
+    beside: DATABASE,
+    read: secret('databaseDirectUrl'),
+    preset: DATABASE.DATABASE_URL,
+    good: { 'postgres://a:b@direct/d': 'postgres://a:b@direct/d' },
+    wrong: [...URLS, `http://a:${CANARY}@h/d`],
+  },
+];
+
+for (const { name, beside = {}, read, preset, good, wrong } of VARIABLES) {
+  t.test(name, async (t) => {
+    for (const unset of [undefined, '', '   ', '\t']) {
+      t.strictSame(read({ ...beside, [name]: unset }), preset, `${JSON.stringify(unset)} counts as unset`);
+    }
+    for (const [value, wanted] of Object.entries(good)) t.strictSame(read({ ...beside, [name]: value }), wanted, value);
+    for (const value of wrong) {
+      const complaint = complaintOf({ ...beside, [name]: value });
+      t.match(complaint, new RegExp(`^${name} must be `), `${value} is refused`);
+      t.notOk(complaint.includes(CANARY), 'without being said');
+      t.equal(complaint.split('\n').length, 1, 'and nothing else is');
+    }
+  });
+}
+
+t.test('what is needed together', async (t) => {
+  t.match(complaintOf({ NODE_ENV: 'production' }), /^DATABASE_URL is required/, 'local mode is not for production');
+  t.equal(readEnv({ NODE_ENV: 'production', ...DATABASE }).config.isProduction, true);
+  t.equal(readEnv({ NODE_ENV: 'development' }).config.isProduction, false);
+  t.match(complaintOf({ DATABASE_DIRECT_URL: 'postgres://h/d' }), /^DATABASE_URL is required/);
+  for (const ROLE of ['api', 'worker'])
+    t.match(complaintOf({ ROLE }), /^DATABASE_URL is required/, `${ROLE} alone is no local mode`);
+  const all = complaintOf({ PORT: CANARY, ROLE: CANARY, LOG_LEVEL: CANARY, DATABASE_URL: CANARY });
+  for (const name of ['PORT', 'ROLE', 'LOG_LEVEL', 'DATABASE_URL'])
+    t.match(all, name, 'every wrong one is named at once');
+  t.notOk(all.includes(CANARY));
+  const { config: given, secrets } = readEnv(DATABASE);
+  t.ok(Object.isFrozen(given) && Object.isFrozen(secrets));
+  t.notMatch(JSON.stringify({ given, secrets }), CANARY, 'secrets do not print');
+});
+
+t.test('no wrong file or database starts the service', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), `${CANARY}-`));
+  const database = await createTestDatabase();
+  t.teardown(async () => {
+    await database.drop();
+    await rm(folder, { recursive: true });
+  });
+  const write = async (name: string, text: string): Promise<string> => {
+    await writeFile(join(folder, name), text);
+    return join(folder, name);
+  };
+  const keyset = await write('keyset.json', createKeysetFile('one'));
+  const states = await write(
+    'states.json',
+    '{"NM":{"environments":{"production":{"dialect":"api4","url":"https://nm.example"}}}}',
+  );
+  const right = {
+    DATABASE_URL: database.url,
+    VAULT_KEYSET_FILE: keyset,
+    BIOTRACK_STATES_FILE: states,
+    LOG_LEVEL: 'silent',
+  };
+  const unmigrated = new URL(database.url);
+  unmigrated.pathname = '/template1';
+  const missing = new URL(database.url);
+  missing.pathname = `/${CANARY}`;
+  const password = new URL(database.url);
+  password.password = CANARY;
+
+  const wrong: readonly (readonly [string, string, Environment])[] = [
+    ['VAULT_KEYSET_FILE', 'none', { VAULT_KEYSET_FILE: '' }],
+    ['VAULT_KEYSET_FILE', 'no such file', { VAULT_KEYSET_FILE: join(folder, 'absent') }],
+    ['VAULT_KEYSET_FILE', 'a folder', { VAULT_KEYSET_FILE: folder }],
+    ['VAULT_KEYSET_FILE', 'not JSON', { VAULT_KEYSET_FILE: await write('a', CANARY) }],
+    ['VAULT_KEYSET_FILE', 'no keys', { VAULT_KEYSET_FILE: await write('b', '{"keys":[]}') }],
+    [
+      'VAULT_KEYSET_FILE',
+      'a short key',
+      { VAULT_KEYSET_FILE: await write('c', `{"keys":[{"id":"a","key":"${CANARY}"}]}`) },
+    ],
+    ['BIOTRACK_STATES_FILE', 'no such file', { BIOTRACK_STATES_FILE: join(folder, 'absent') }],
+    ['BIOTRACK_STATES_FILE', 'not JSON', { BIOTRACK_STATES_FILE: await write('d', `{"NM":${CANARY}`) }],
+    ['BIOTRACK_STATES_FILE', 'no states', { BIOTRACK_STATES_FILE: await write('e', '{}') }],
+    [
+      'BIOTRACK_STATES_FILE',
+      'an unknown field',
+      { BIOTRACK_STATES_FILE: await write('f', `{"NM":{"environments":{},"x":"${CANARY}"}}`) },
+    ],
+    [
+      'BIOTRACK_STATES_FILE',
+      'no URL',
+      {
+        BIOTRACK_STATES_FILE: await write(
+          'g',
+          `{"NM":{"environments":{"production":{"dialect":"api4","url":"${CANARY}"}}}}`,
+        ),
+      },
+    ],
+    ['DATABASE_URL', 'nobody there', { DATABASE_URL: `postgres://u:${CANARY}@127.0.0.1:1/db` }],
+    ['DATABASE_URL', 'no such database', { DATABASE_URL: missing.href }],
+    ['DATABASE_URL', 'a wrong password', { DATABASE_URL: password.href }],
+    ['DATABASE_URL', 'not migrated', { DATABASE_URL: unmigrated.href }],
+  ];
+  for (const [name, what, change] of wrong) {
+    const startedAt = Date.now();
+    const said: string[] = [];
+    const started = serve(readEnv({ ...right, ...change }), (line) => said.push(line));
+    const error = await started.then(
+      async (running) => {
+        await running.stop();
+        return new Error('it started');
+      },
+      (refused: Error) => refused,
+    );
+    t.ok(error instanceof ConfigError, `${name}, ${what}: ${error.message}`);
+    t.match(error.message, name, 'the variable is named');
+    t.notOk(`${error.message}${said.join()}`.includes(CANARY), 'its value is not');
+    t.ok(Date.now() - startedAt < 2_000, 'within two seconds');
+  }
+});

@@ -1,0 +1,665 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import t, { type Test } from 'tap';
+import { mayCall, type OperationId, POLICY } from '../../src/http/policy.js';
+import { type Operation, OWNERS, type Parameter, SHARED_CODES } from '../helpers/contract.js';
+import { type Answer, type Ask, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+
+/** What is the same for every operation, walked over the OpenAPI document. Every answer is held against it by `ask`. */
+
+const service = await startTestService(t, { hasLine: true });
+const { ask, newId, contract, simulator } = service;
+const { demo } = simulator;
+
+interface Owned {
+  readonly tenantId: string;
+  readonly adminKey: string;
+  /** An object of each list, by the name of the list in the path. */
+  readonly ids: Readonly<Record<string, string>>;
+}
+
+async function makeOwned(): Promise<Owned> {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const tenant = `/v1/tenants/${tenantId}`;
+  const run = await syncTenant(service, tenantId);
+  const [{ license_number }] = (await ask('GET', `${tenant}/available-licenses`)).body.data;
+  const license = await ask('POST', `${tenant}/licenses`, { body: { license_number, create_companies: false } });
+  const admin = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: tenantId } });
+  const spare = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: tenantId } });
+  return {
+    tenantId,
+    adminKey: admin.body.secret,
+    ids: {
+      'api-keys': spare.body.id,
+      credentials: (await ask('GET', `${tenant}/credentials`)).body.data[0].id,
+      licenses: license.body.id,
+      syncs: run.id,
+      companies: (await ask('GET', `${tenant}/companies?page[size]=1`)).body.data[0].id,
+    },
+  };
+}
+
+const ours = await makeOwned();
+const theirs = await makeOwned();
+
+/** A request of each operation that its schema takes; a new operation has to be added here. */
+const VALID: Readonly<Record<OperationId, Ask>> = {
+  getLivez: {},
+  getReadyz: {},
+  listStates: {},
+  createApiKey: { body: { description: 'x', role: 'operator' } },
+  listApiKeys: {},
+  deleteApiKey: {},
+  listTenants: {},
+  putTenant: { body: { name: 'Test', state: 'NM', environment: 'production' }, headers: { 'if-match': '"99"' } },
+  getTenant: {},
+  deleteTenant: { headers: { 'if-match': '"99"' } },
+  getSetup: {},
+  getUbi: {},
+  putUbi: { body: { ubi: demo.ubi }, headers: { 'if-match': '"99"' } },
+  getCompanyCreationPreference: {},
+  putCompanyCreationPreference: { body: { strategy: 'one_per_vendor' }, headers: { 'if-match': '"99"' } },
+  createCredential: {
+    body: { description: 'x', username: 'x', password: 'x', owner: 'company', verify: 'skip' },
+  },
+  listCredentials: {},
+  getCredential: {},
+  updateCredential: { body: { description: 'y' }, headers: { 'if-match': '"99"' } },
+  deleteCredential: { headers: { 'if-match': '"99"' } },
+  verifyCredential: {},
+  listAvailableLicenses: {},
+  createLicense: { body: { license_number: '000', create_companies: false } },
+  listLicenses: {},
+  getLicense: {},
+  startSync: { body: { refresh: 'auto' } },
+  listSyncs: {},
+  getSync: {},
+  listCompanies: {},
+  getCompany: {},
+};
+
+const validOf = ({ id }: Operation): Ask => VALID[id as OperationId];
+const hasParameter = ({ parameters }: Operation, name: string): boolean =>
+  parameters.some((parameter) => parameter.in === 'path' && parameter.name === name);
+
+/** The path of an operation on this tenant, with this id or one of its own objects. */
+function toPath(operation: Operation, { tenantId, ids }: Pick<Owned, 'tenantId' | 'ids'>, id?: string): string {
+  const list = /\/([a-z-]+)\/\{id\}/.exec(operation.path)?.[1] ?? '';
+  return operation.path.replace('{tenant_id}', tenantId).replace('{id}', id ?? ids[list] ?? newId());
+}
+
+const guarded = contract.operations.filter(({ needsKey }) => needsKey);
+const ofTenant = guarded.filter((operation) => hasParameter(operation, 'tenant_id'));
+const withBody = contract.operations.filter(({ body }) => body !== undefined);
+
+/** The same but for what is different in every answer. */
+const comparable = ({ status, body }: Answer): unknown => ({ status, body: { ...body, request_id: '' } });
+const pointers = ({ body }: Answer): string[] =>
+  (body?.errors ?? []).map(({ pointer }: { pointer: string }) => pointer);
+
+/** What came, in a word; or in what way it was off the document, so that the walk goes on. */
+async function outcomeOf(method: string, path: string, options: Ask): Promise<string> {
+  try {
+    const { status, body } = await ask(method, path, options);
+    return status < 400 ? `${status}` : `${status} ${body?.code}`;
+  } catch (error) {
+    return `off the document: ${
+      String(error)
+        .replace(/^.*? → /s, '')
+        .split('\n')[0]
+    }`;
+  }
+}
+
+t.test('the document is the policy, and each operation has its tests', async (t) => {
+  const documented = contract.operations.map(({ id }) => id).sort();
+  t.strictSame(documented, Object.keys(POLICY).sort(), 'every operation of the policy, and no other');
+  t.strictSame(documented, Object.keys(VALID).sort());
+  t.strictSame(documented, Object.values(OWNERS).flat().sort(), 'each is proven by one file');
+  t.strictSame(
+    contract.operations
+      .filter(({ needsKey }) => !needsKey)
+      .map(({ id }) => id)
+      .sort(),
+    Object.entries(POLICY)
+      .flatMap(([id, roles]) => (roles === 'public' ? id : []))
+      .sort(),
+    'what needs no key is public',
+  );
+  const folder = new URL('./', import.meta.url);
+  const present = await readdir(folder);
+  for (const name of Object.keys(OWNERS)) {
+    t.ok(present.includes(name), `there is ${name}`);
+    const text = await readFile(new URL(name, folder), 'utf8');
+    t.ok(
+      text.includes(`contract.listUnseen(OWNERS['${name}'], isOwnOutcome), [])`),
+      `${name} looks for what it did not see`,
+    );
+  }
+});
+
+t.test('401: nobody, and who is not known', async (t) => {
+  for (const operation of guarded) {
+    const path = toPath(operation, ours);
+    const keys: Record<string, Ask> = {
+      none: { key: null },
+      unknown: { key: `btk_${'A'.repeat(43)}` },
+      foreign: { key: 'eyJhbGciOiJub25lIn0.e30.' },
+      'cut short': { key: service.operatorKey.slice(0, -1) },
+      'with more': { key: `${service.operatorKey}A` },
+      basic: { key: null, headers: { authorization: `Basic ${service.operatorKey}` } },
+      empty: { key: null, headers: { authorization: 'Bearer ' } },
+      'two of them': { key: null, headers: { authorization: `Bearer ${service.operatorKey} ${service.operatorKey}` } },
+    };
+    const answers = await Promise.all(
+      Object.values(keys).map((given) =>
+        ask(operation.method, path, {
+          ...validOf(operation),
+          ...given,
+          headers: { ...validOf(operation).headers, ...given.headers },
+        }),
+      ),
+    );
+    t.strictSame(
+      answers.map(({ status, body }) => `${status} ${body.code}`),
+      answers.map(() => '401 unauthenticated'),
+      `${operation.id}: ${Object.keys(keys).join(', ')}`,
+    );
+    const unsigned = await ask(operation.method, path, { key: null, ...(operation.body ? { rawBody: '{' } : {}) });
+    t.equal(unsigned.status, 401, `${operation.id}: before the body is looked at`);
+  }
+});
+
+t.test('403: as the policy says, for every role', async (t) => {
+  const admin = { description: 'x', role: 'admin', tenant_id: ours.tenantId };
+  const { id, secret } = (await ask('POST', '/v1/api-keys', { body: admin })).body;
+  const seen: Record<string, Record<string, boolean>> = Object.fromEntries(guarded.map((each) => [each.id, {}]));
+  const tryAll = async (role: 'operator' | 'admin' | 'user', key: string): Promise<void> => {
+    for (const operation of guarded) {
+      // An object that is not there: an allowed call is answered otherwise than 403, and nothing is changed.
+      const path = toPath(operation, ours, newId());
+      const { body: _body, ...rest } = validOf(operation);
+      const { status } = await ask(operation.method, path, { ...rest, key });
+      Object.assign(seen[operation.id] ?? {}, { [role]: status === 401 ? undefined : status !== 403 });
+    }
+  };
+  await tryAll('operator', service.operatorKey);
+  await tryAll('admin', secret);
+  // The role that only people have, who cannot log in yet: made past the rules, to see the policy at work.
+  await service.sql('alter table api_keys drop constraint api_keys_role_check');
+  await service.sql(`update api_keys set role = 'user' where id = $1`, [id]);
+  await tryAll('user', secret);
+  await ask('DELETE', `/v1/api-keys/${id}`);
+  for (const operation of guarded) {
+    const wanted = Object.fromEntries(
+      (['operator', 'admin', 'user'] as const).map((role) => [role, mayCall(operation.id as OperationId, role)]),
+    );
+    t.strictSame(seen[operation.id], wanted, operation.id);
+  }
+  for (const operation of contract.operations.filter(({ needsKey }) => !needsKey)) {
+    t.equal(
+      (await ask(operation.method, operation.path, { key: null })).status,
+      200,
+      `${operation.id} is for everybody`,
+    );
+  }
+});
+
+t.test('404: what is not there, and what is not yours, with the same words', async (t) => {
+  for (const operation of ofTenant) {
+    const valid = validOf(operation);
+    const nowhere = { tenantId: newId(), ids: ours.ids };
+    if (operation.id !== 'putTenant') {
+      const unknown = await ask(operation.method, toPath(operation, nowhere), valid);
+      t.match(
+        { status: unknown.status, code: unknown.body?.code },
+        { status: 404, code: 'not_found' },
+        `${operation.id}: no such tenant`,
+      );
+    }
+    if (mayCall(operation.id as OperationId, 'admin')) {
+      const own = await ask(operation.method, toPath(operation, ours, newId()), { ...valid, key: ours.adminKey });
+      t.notMatch(
+        comparable(own),
+        { body: { detail: 'There is no such tenant.' } },
+        `${operation.id}: his own is there`,
+      );
+      const foreign = await ask(operation.method, toPath(operation, theirs), { ...valid, key: ours.adminKey });
+      const absent = await ask(operation.method, toPath(operation, nowhere), { ...valid, key: ours.adminKey });
+      t.equal(foreign.status, 404);
+      t.strictSame(comparable(foreign), comparable(absent), `${operation.id}: another tenant is like none`);
+      const broken = await ask(operation.method, toPath(operation, theirs), {
+        key: ours.adminKey,
+        ...(operation.body === undefined ? {} : { rawBody: '{' }),
+      });
+      t.equal(broken.status, 404, `${operation.id}: before the body is looked at`);
+    }
+  }
+  for (const operation of guarded.filter((each) => hasParameter(each, 'id'))) {
+    const valid = validOf(operation);
+    const absent = await ask(operation.method, toPath(operation, ours, newId()), valid);
+    t.match(comparable(absent), { status: 404, body: { code: 'not_found' } }, `${operation.id}: no such object`);
+    if (!hasParameter(operation, 'tenant_id')) continue;
+    const foreign = await ask(operation.method, toPath(operation, { ...theirs, tenantId: ours.tenantId }), valid);
+    t.strictSame(comparable(foreign), comparable(absent), `${operation.id}: another tenant's object is like none`);
+    const own = await ask(operation.method, toPath(operation, ours), valid);
+    t.not(own.status, 404, `${operation.id}: one's own is there`);
+  }
+});
+
+t.test('404: no such path or method', async (t) => {
+  for (const [method, path] of [
+    ['GET', '/'],
+    ['GET', '/v1'],
+    ['GET', '/v2/tenants'],
+    ['GET', '/v1/tenants/'],
+    ['GET', '/v1//tenants'],
+    ['GET', '/V1/tenants'],
+    ['GET', '/v1/tenants/../../etc/passwd'],
+    ['GET', '/.env'],
+    ['PATCH', '/v1/tenants'],
+    ['PUT', '/v1/states'],
+    ['POST', '/livez'],
+    ['DELETE', `/v1/tenants/${ours.tenantId}/ubi`],
+    ['DELETE', `/v1/tenants/${ours.tenantId}/companies/${ours.ids.companies}`],
+    ['POST', `/v1/tenants/${ours.tenantId}/companies`],
+  ] as const) {
+    const { status, body } = await ask(method, path);
+    t.ok([400, 404, 405].includes(status), `${method} ${path} is ${status} ${body.code}`);
+  }
+});
+
+t.test('400: parameters in the URL', async (t) => {
+  for (const operation of contract.operations) {
+    const path = toPath(operation, ours, newId());
+    const valid = validOf(operation);
+    const surprised = await ask(operation.method, `${path}?surprise=1`, valid);
+    t.match(
+      comparable(surprised),
+      { status: 400, body: { code: 'invalid_request' } },
+      `${operation.id}: an unknown one`,
+    );
+    t.strictSame(pointers(surprised), ['?surprise'], 'is named');
+    for (const query of [
+      '__proto__=1',
+      'constructor=1',
+      '%00=1',
+      '%zz',
+      '%ff=%fe',
+      '=',
+      '[]=1',
+      'page[size]=1&page[size]=2',
+      'a[b][c]=1',
+    ]) {
+      const { status } = await ask(operation.method, `${path}?${query}`, valid);
+      t.ok(status === 400 || (query === '=' && status < 500), `${operation.id}?${query} is ${status}`);
+    }
+    for (const parameter of operation.parameters) {
+      if (parameter.in === 'query') await judgeQuery(t, operation, path, parameter);
+      if (parameter.in === 'path') await judgeId(t, operation, parameter);
+    }
+  }
+});
+
+async function judgeQuery(t: Test, operation: Operation, path: string, { name, schema }: Parameter): Promise<void> {
+  const limit = Number(schema.maxLength ?? 0);
+  const wrong = [
+    '%00',
+    'a%00b',
+    ...(limit > 0 ? ['x'.repeat(limit + 1)] : []),
+    ...(schema.type === 'integer' ? ['', 'x', '1.5', '-1', '0', '1e9', '99999999999999999999', '1x', 'NaN'] : []),
+    ...(schema.enum === undefined ? [] : ['', 'nonsense', 'toString']),
+    ...(Number(schema.minLength ?? 0) > 0 ? [''] : []),
+  ];
+  for (const value of wrong) {
+    const answer = await ask(operation.method, `${path}?${encodeURIComponent(name)}=${value}`, validOf(operation));
+    t.equal(answer.status, 400, `${operation.id}?${name}=${value.slice(0, 20)}`);
+    t.strictSame(
+      pointers(answer),
+      pointers(answer).map(() => `?${name}`),
+      'is named',
+    );
+    t.ok(pointers(answer).length > 0);
+  }
+}
+
+async function judgeId(t: Test, operation: Operation, { name }: Parameter): Promise<void> {
+  const uuid = ours.tenantId;
+  for (const value of [
+    'none',
+    '1',
+    '%20',
+    '%00',
+    `${uuid}%00`,
+    uuid.toUpperCase(),
+    uuid.replaceAll('-', ''),
+    `{${uuid}}`,
+    `${uuid}%0A`,
+    `%2e%2e%2f${uuid}`,
+    "'%20or%20'1'='1",
+    '%f0%9f%8c%bf',
+    '%ff%fe',
+    '%zz',
+    'x'.repeat(190),
+  ]) {
+    const path = toPath(operation, ours, newId()).replace(
+      name === 'id' ? /[^/]+(?=\/verify$|$)/ : ours.tenantId,
+      value,
+    );
+    const target =
+      name === 'id' && !path.includes(value)
+        ? operation.path.replace('{tenant_id}', uuid).replace('{id}', value)
+        : path;
+    const outcome = await outcomeOf(operation.method, target, validOf(operation));
+    // Who asks for a tenant in a way that no tenant is called may also hear that there is none.
+    t.ok(
+      ['400 invalid_request', '404 not_found'].includes(outcome),
+      `${operation.id} with ${name} ${value.slice(0, 20)}: ${outcome}`,
+    );
+  }
+}
+
+t.test('400: fields of the body', async (t) => {
+  for (const operation of withBody) {
+    const path = toPath(operation, ours, newId());
+    const { headers, body: valid } = validOf(operation);
+    const fields = valid as Record<string, unknown>;
+    const schema = operation.body as unknown as BodySchema;
+    const send = (body: unknown): Promise<Answer> => ask(operation.method, path, { headers, body });
+    const refuse = async (body: unknown, pointer: string, what: string): Promise<void> => {
+      const answer = await send(body);
+      t.match(comparable(answer), { status: 400, body: { code: 'invalid_request' } }, `${operation.id}: ${what}`);
+      t.ok(pointers(answer).includes(pointer), `${pointer} in ${pointers(answer)}`);
+    };
+    await refuse({ ...fields, surprise: 1 }, '/surprise', 'an unknown field');
+    await refuse({ ...fields, 'a/b~c': 1 }, '/a~1b~0c', 'an unknown field, as a JSON pointer');
+    await refuse({ ...fields, tenant_id2: ours.tenantId, version: 9 }, '/version', 'a field that is kept inside');
+    for (const body of [[], [fields], 'text', 7, true, null])
+      await refuse(body, '/', JSON.stringify(body).slice(0, 20));
+    for (const name of schema.required ?? [])
+      await refuse({ ...fields, [name]: undefined }, `/${name}`, `without ${name}`);
+    for (const [name, property] of Object.entries(schema.properties)) {
+      for (const value of toWrongValues(property)) {
+        await refuse({ ...fields, [name]: value }, `/${name}`, `${name} = ${JSON.stringify(value).slice(0, 30)}`);
+      }
+    }
+  }
+});
+
+interface BodySchema {
+  readonly required?: readonly string[];
+  readonly properties: Readonly<Record<string, PropertySchema>>;
+}
+
+interface PropertySchema {
+  readonly type: string;
+  readonly enum?: readonly string[];
+  readonly maxLength?: number;
+}
+
+/** What each kind of field must refuse; nothing is coerced. */
+function toWrongValues({ type, enum: words, maxLength }: PropertySchema): unknown[] {
+  const common = [null, [], {}, ['x'], { $gt: '' }];
+  if (type === 'boolean') return [...common, 'true', 'false', 0, 1, ''];
+  if (type !== 'string') throw new Error(`no wrong values are known for ${type}`);
+  const texts = ['', 'a\u0000b', '\u0000', '\ud800', 'a\udfffb', '\udc00\ud800'];
+  return [
+    ...common,
+    0,
+    42,
+    true,
+    ...texts,
+    ...(words === undefined ? [] : ['nonsense', (words[0] ?? '').toUpperCase()]),
+    ...(maxLength === undefined ? [] : ['x'.repeat(maxLength + 1)]),
+  ];
+}
+
+t.test('400: what is not JSON, or not as it has to be', async (t) => {
+  for (const operation of withBody) {
+    const path = toPath(operation, ours, newId());
+    const { headers, body: valid } = validOf(operation);
+    const text = JSON.stringify(valid);
+    const open = text === '{}' ? '{' : `${text.slice(0, -1)},`;
+    const [name = 'refresh', value = 'auto'] = Object.entries(valid as Record<string, unknown>)[0] ?? [];
+    const pair = `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+    const deep = 2_000;
+    const broken: Record<string, string | Buffer> = {
+      'cut short': text.slice(0, -1),
+      nothing: '',
+      'a blank': ' ',
+      'two documents': `${text}${text}`,
+      'single quotes': text.replaceAll('"', "'").concat("'"),
+      'a trailing comma': `${open}}`,
+      'a comment': `${text}// end`,
+      NaN: `${open}"x":NaN}`,
+      'invalid UTF-8': Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]),
+      'UTF-16': Buffer.from(text, 'utf16le'),
+      'a raw NUL': `${open}"x":"\u0000"}`,
+      __proto__: `${open}"__proto__":{"admin":true}}`,
+      '__proto__ in disguise': `${open}"__proto\\u005f_":{"admin":true}}`,
+      constructor: `${open}"constructor":{"prototype":{"admin":true}}}`,
+      'a key twice': `{${pair},${pair}}`,
+      'a key twice, in disguise': `{${pair},${pair.replace(name, `\\u${name.charCodeAt(0).toString(16).padStart(4, '0')}${name.slice(1)}`)}}`,
+      'too deep': `${open}"x":${'['.repeat(deep)}${']'.repeat(deep)}}`,
+      'too deep in objects': `${'{"x":'.repeat(deep)}1${'}'.repeat(deep)}`,
+    };
+    for (const [what, rawBody] of Object.entries(broken)) {
+      const answer = await ask(operation.method, path, { headers, rawBody });
+      t.equal(answer.status, 400, `${operation.id}: ${what} is ${answer.status} ${answer.body?.code}`);
+    }
+    t.match(await ask(operation.method, path, { headers, rawBody: '{' }), {
+      status: 400,
+      body: { code: 'malformed_json' },
+    });
+    const huge = await ask(operation.method, path, { headers, rawBody: `${open}"x":1e999}` });
+    t.equal(huge.status, 400, `${operation.id}: a number beyond all`);
+  }
+  const polluted: Record<string, unknown> = {};
+  t.equal(polluted.admin, undefined, 'nothing has got into the prototype of objects');
+});
+
+t.test('413: bodies that are too large', async (t) => {
+  for (const operation of withBody) {
+    const path = toPath(operation, ours, newId());
+    const { headers } = validOf(operation);
+    for (const bytes of [64 * 1024 + 1, 10 * 1024 * 1024]) {
+      const answer = await ask(operation.method, path, { headers, rawBody: `{"x":"${'x'.repeat(bytes - 8)}"}` });
+      t.match(
+        comparable(answer),
+        { status: 413, body: { code: 'payload_too_large' } },
+        `${operation.id}: ${bytes} bytes`,
+      );
+    }
+    const fits = await ask(operation.method, path, { headers, rawBody: `{"x":"${'x'.repeat(64 * 1024 - 8)}"}` });
+    t.equal(fits.status, 400, `${operation.id}: 64 KiB are read`);
+  }
+  const endless = await sendChunked(`/v1/tenants/${ours.tenantId}/syncs`, 10 * 1024 * 1024);
+  t.match(endless, /^HTTP\/1\.1 413 /, 'no length announced');
+});
+
+t.test('415: bodies of another kind', async (t) => {
+  for (const operation of withBody) {
+    const path = toPath(operation, ours, newId());
+    const { headers, body } = validOf(operation);
+    const text = JSON.stringify(body);
+    for (const type of [
+      'text/plain',
+      'application/xml',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      'text/json',
+      'application/octet-stream',
+      'nonsense',
+    ]) {
+      const answer = await ask(operation.method, path, {
+        headers: { ...headers, 'content-type': type },
+        rawBody: text,
+      });
+      t.match(
+        comparable(answer),
+        { status: 415, body: { code: 'unsupported_media_type' } },
+        `${operation.id}: ${type}`,
+      );
+    }
+    const charset = await ask(operation.method, path, {
+      headers: { ...headers, 'content-type': 'application/json; charset=utf-8' },
+      rawBody: text,
+    });
+    t.not(charset.status, 415, `${operation.id}: with a charset it is JSON all the same`);
+  }
+});
+
+t.test('a body where none is taken', async (t) => {
+  for (const operation of contract.operations.filter(({ method, body }) => body === undefined && method !== 'GET')) {
+    const path = toPath(operation, ours, newId());
+    const { headers } = validOf(operation);
+    for (const [type, rawBody] of [
+      ['application/json', '{}'],
+      ['application/json', '{'],
+      ['application/json', '{"__proto__":1}'],
+      ['text/plain', 'hello'],
+      ['application/xml', '<a/>'],
+      ['application/json', `"${'x'.repeat(100 * 1024)}"`],
+    ] as const) {
+      const outcome = await outcomeOf(operation.method, path, {
+        headers: { ...headers, 'content-type': type },
+        rawBody,
+      });
+      // Ignored or refused: the document has to say so.
+      t.notMatch(outcome, /off the document/, `${operation.id}: ${type} ${rawBody.slice(0, 20)}: ${outcome}`);
+    }
+  }
+});
+
+t.test('414: URLs that are too long', async (t) => {
+  for (const operation of contract.operations) {
+    const path = toPath(operation, ours, newId());
+    const outcome = await outcomeOf(operation.method, `${path}?surprise=${'x'.repeat(9_000)}`, validOf(operation));
+    t.equal(outcome, '414 uri_too_long', `${operation.id}: a URL of 9,000 characters`);
+    for (const name of ['tenant_id', 'id'].filter((each) => hasParameter(operation, each))) {
+      const target = operation.path
+        .replace(`{${name}}`, 'x'.repeat(500))
+        .replace('{tenant_id}', ours.tenantId)
+        .replace('{id}', newId());
+      t.equal(
+        await outcomeOf(operation.method, target, validOf(operation)),
+        '414 uri_too_long',
+        `${operation.id}: a long ${name}`,
+      );
+    }
+  }
+});
+
+t.test('what is hardly HTTP gets an answer, and the next one is served', async (t) => {
+  const requests = {
+    nonsense: 'HELLO\r\n\r\n',
+    'a URL beyond the head': `GET /v1/states?x=${'x'.repeat(40_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    'a header beyond the head': `GET /v1/states HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`,
+    'two lengths': 'POST /v1/api-keys HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x',
+    'length and chunks':
+      'POST /v1/api-keys HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'a NUL in a header': 'GET /v1/states HTTP/1.1\r\nHost: x\r\nX: a\u0000b\r\n\r\n',
+    'a bare line feed': 'GET /v1/states HTTP/1.1\nHost: x\nX : y\n\n',
+  };
+  for (const [what, request] of Object.entries(requests)) {
+    const text = await sendRaw(request);
+    t.match(text, /^HTTP\/1\.1 4\d\d /, `${what}: ${text.split('\r\n')[0]}`);
+    t.notMatch(text, /\bat .*\.(js|ts):\d+/, 'no stack');
+    if (text.includes('problem+json')) {
+      const problem = JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4));
+      t.match(text, new RegExp(`^HTTP/1.1 ${problem.status} `), 'its status is the status');
+      t.equal(problem.type, `urn:biotrack-connect:problem:${problem.code}`);
+    }
+    t.equal((await ask('GET', '/livez', { key: null })).status, 200);
+  }
+});
+
+t.test('headers', async (t) => {
+  const given = await ask('GET', '/v1/states', { headers: { 'x-request-id': 'my-request.1' } });
+  t.equal(given.headers.get('x-request-id'), 'my-request.1', 'the request id is echoed');
+  for (const id of ['', 'a b', 'x'.repeat(129), '<script>', 'ü'.normalize('NFC').charCodeAt(0).toString().repeat(50)]) {
+    const made = await ask('GET', '/v1/states', { headers: { 'x-request-id': id } });
+    t.match(made.headers.get('x-request-id'), /^[0-9a-f-]{36}$/, `and made where it is ${id.slice(0, 10)}`);
+  }
+  const refused = await ask('GET', '/v1/nothing', { headers: { 'x-request-id': 'seen-in-the-log' } });
+  t.equal(refused.body.request_id, 'seen-in-the-log');
+  t.match(service.logged(), /"request\.id":"seen-in-the-log"/);
+  t.equal(given.headers.get('x-content-type-options'), 'nosniff');
+  t.equal(given.headers.get('x-powered-by'), null);
+});
+
+t.test('500: what is broken here says nothing of the inside', async (t) => {
+  await service.sql('alter table api_keys rename to hidden_keys');
+  try {
+    for (const operation of guarded) {
+      const answer = await ask(operation.method, toPath(operation, ours), {
+        ...validOf(operation),
+        expectsInternal: true,
+      });
+      t.match(comparable(answer), { status: 500, body: { code: 'internal' } }, operation.id);
+      t.notMatch(JSON.stringify(answer.body), /api_keys|relation|select|\.ts|\.js|42P01/i, 'no SQL, no stack');
+    }
+  } finally {
+    await service.sql('alter table hidden_keys rename to api_keys');
+  }
+  t.match(service.logged(), /relation \\"api_keys\\" does not exist/, 'the log has the cause');
+  t.equal((await ask('GET', '/v1/states')).status, 200);
+});
+
+t.test('503: the database is gone, and comes back', async (t) => {
+  await service.line.cut();
+  for (const operation of [...guarded, contract.getOperation('getReadyz')]) {
+    const answer = await ask(operation.method, toPath(operation, ours), validOf(operation));
+    t.match(comparable(answer), { status: 503, body: { code: 'storage_unavailable' } }, operation.id);
+    t.notMatch(JSON.stringify(answer.body), /ECONN|127\.0\.0\.1|postgres/i);
+  }
+  await service.line.mend();
+  let status = 0;
+  for (const until = Date.now() + 10_000; status !== 200 && Date.now() < until; ) {
+    status = (await ask('GET', '/v1/states')).status;
+  }
+  t.equal(status, 200, 'served again by itself');
+});
+
+t.test('every shared answer that the document promises was seen of every operation', async (t) => {
+  const ids = contract.operations.map(({ id }) => id);
+  const unseen = contract.listUnseen(ids, ({ id, needsKey }, outcome) => {
+    const code = outcome.split(' ')[1] ?? '';
+    if (!SHARED_CODES.includes(code)) return false;
+    // A failure that no caller can bring about, and that nothing can be broken for, without the database.
+    if (code === 'internal') return needsKey;
+    const operationId = id as OperationId;
+    // Nobody is refused where every role may call.
+    return code !== 'forbidden' || (['operator', 'admin', 'user'] as const).some((role) => !mayCall(operationId, role));
+  });
+  t.strictSame(unseen, []);
+});
+
+/** Sends bytes as they are, and reads until the other side ends. */
+function sendRaw(text: string): Promise<string> {
+  const { hostname, port } = new URL(service.baseUrl);
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    socket.setTimeout(5_000, () => socket.destroy());
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1');
+    });
+    socket.on('error', (error) => (answer === '' ? reject(error) : resolve(answer)));
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+/** A JSON body in chunks, without a length. */
+function sendChunked(path: string, bytes: number): Promise<string> {
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'Host: x',
+    `Authorization: Bearer ${service.operatorKey}`,
+    'Content-Type: application/json',
+    'Transfer-Encoding: chunked',
+    'Connection: close',
+  ].join('\r\n');
+  const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
+  return sendRaw(`${head}\r\n\r\n1\r\n"\r\n${chunk.repeat(bytes / 65_536)}1\r\n"\r\n0\r\n\r\n`);
+}
