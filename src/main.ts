@@ -8,6 +8,7 @@ const USAGE = `Usage: node dist/main.js [command]
 
   serve            the service (npm start); without DATABASE_URL in local mode
   migrate          bring the database of DATABASE_URL up to date (npm run migrate)
+  create-keyset    print a new keyset, the content of VAULT_KEYSET_FILE
   create-api-key   make an operator's key for the database of DATABASE_URL; prints it once
   onboard          set tenants up over the API (npm run onboard); --help tells more
   simulator        play a state's BioTrack (npm run simulator); --help tells more
@@ -32,6 +33,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   async migrate() {
     const { migrateConfigured } = await import('./operate.js');
     await migrateConfigured(readEnv(process.env), print);
+  },
+  async 'create-keyset'() {
+    const { createKeysetFile } = await import('./vault/index.js');
+    process.stdout.write(createKeysetFile(new Date().toISOString().slice(0, 10)));
   },
   async 'create-api-key'(args) {
     const { createOperatorKey } = await import('./operate.js');

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -133,6 +133,56 @@ t.test('local mode from an empty folder to companies, killed and started again',
 
   t.equal(await end(again), 0, 'SIGTERM ends it with exit code 0');
 });
+
+const README = fileURLToPath(new URL('../../README.md', import.meta.url));
+const HAS_CURL = spawnSync('curl', ['--version']).status === 0 && spawnSync('bash', ['--version']).status === 0;
+
+/** The fenced blocks of a language, of the README's part on onboarding by hand. */
+function readBlocks(text: string, language: string): string[] {
+  const part = text.slice(text.indexOf('## Onboarding by hand'), text.indexOf('## Running it for real'));
+  return [...part.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(([, block]) => block ?? '');
+}
+
+/** The documents of a block; `…` stands for what was left out. */
+const parseDocuments = (block: string): unknown[] =>
+  block
+    .replace(/,\s*…/g, '')
+    .split(/^(?=\{)/m)
+    .map((document) => JSON.parse(document));
+
+/** The names of all fields, wherever they are: what an answer looks like, whatever it says. */
+function toShape(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, 1).map(toShape);
+  if (typeof value !== 'object' || value === null) return value === null ? null : typeof value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, toShape(inner)]));
+}
+
+t.test(
+  "the README's onboarding by hand, copied and pasted",
+  HAS_CURL ? {} : { skip: 'bash and curl are not on this machine' },
+  async (t) => {
+    const folder = await makeFolder(t);
+    await start(t, join(folder, '.data'));
+    const readme = await readFile(README, 'utf8');
+    const script = readBlocks(readme, 'sh').map((block, index) => (index === 0 ? block : `echo ----\n${block}`));
+    // The sync takes its time; a person reads meanwhile.
+    const paced = script.join('\n').replace('ask "$B/v1/tenants/$T/syncs"', 'sleep 8; ask "$B/v1/tenants/$T/syncs"');
+    const bash = spawn('bash', ['-eu', '-c', paced], { cwd: folder, env: { PATH: process.env.PATH ?? '' } });
+    let output = '';
+    for (const stream of [bash.stdout, bash.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = await once(bash, 'exit');
+    t.equal(code, 0, 'every command runs');
+    const answers = output.split('----\n').slice(1).map(parseDocuments);
+    const documented = readBlocks(readme, 'json').map(parseDocuments);
+    t.ok(documented.length >= 7, `${documented.length} answers are shown`);
+    t.strictSame(
+      toShape(answers.slice(0, documented.length)),
+      toShape(documented),
+      'what they print looks as the README shows',
+    );
+    t.match(JSON.stringify(answers), /"status":"succeeded"/, 'the sync has succeeded');
+  },
+);
 
 t.test('a second start on the same folder says so and harms nothing', async (t) => {
   const dataDir = await makeFolder(t);

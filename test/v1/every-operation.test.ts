@@ -76,6 +76,7 @@ const VALID: Readonly<Record<OperationId, Ask>> = {
   getSync: {},
   listCompanies: {},
   getCompany: {},
+  listChanges: {},
 };
 
 const validOf = ({ id }: Operation): Ask => VALID[id as OperationId];

@@ -157,7 +157,7 @@ t.test('a keyset that is wrong is refused, by the place', async (t) => {
     ['not JSON', `{"keys": ${key}`],
     ['/keys', []],
     ['/keys', null],
-    ['/keys', 'text'],
+    ['/keys', '"text"'],
     ['/keys', {}],
     ['/keys', { keys: [] }],
     ['/keys', { keys: { id: 'a', key } }],

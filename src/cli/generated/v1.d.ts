@@ -1147,6 +1147,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1221,6 +1223,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1300,6 +1304,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1418,6 +1424,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1502,6 +1510,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1581,6 +1591,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1672,6 +1684,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1857,6 +1871,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1968,6 +1984,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2057,6 +2075,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2148,6 +2168,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2326,6 +2348,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2417,6 +2441,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2592,6 +2618,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2686,6 +2714,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2853,6 +2883,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2946,6 +2978,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3068,6 +3102,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3251,6 +3287,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3351,6 +3389,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3449,6 +3489,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3543,6 +3585,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3721,6 +3765,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3814,6 +3860,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3908,6 +3956,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4042,6 +4092,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4133,6 +4185,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4245,6 +4299,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4341,6 +4397,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4437,6 +4495,8 @@ export interface operations {
             /** @description `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
