@@ -35,6 +35,23 @@ call isolate_tenants('sync_runs');
 create policy operator_reads on sync_runs for select to biotrack_operator using (true);
 grant select on sync_runs to biotrack_operator;
 
+-- What the companies were last made from. While all of it is still so, a sync has nothing to do.
+create table sync_states (
+  tenant_id uuid primary key references tenants on delete cascade,
+  directory_version bigint not null,
+  preference_version integer not null,
+  ubi_key text not null,
+  mapping_version integer not null,
+  -- The tenant's revision after that sync: every edit since has raised it.
+  revision bigint not null,
+  counts jsonb not null,
+  row_counts jsonb not null,
+  warnings jsonb not null,
+  -- When everything was last compared, row by row; done at least daily all the same.
+  compared_datetime timestamptz not null
+);
+call isolate_tenants('sync_states');
+
 -- A job is put into the queue in the same transaction as the row it is about. The tenant's role may not touch the
 -- queue's tables, so this function does it with its owner's rights, and can do nothing else.
 create function enqueue_sync_run(of_tenant uuid, run uuid) returns void

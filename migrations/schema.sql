@@ -290,6 +290,27 @@ create policy tenant_isolation on sync_runs to biotrack_app
 grant delete, insert, select, update on sync_runs to biotrack_app;
 grant select on sync_runs to biotrack_operator;
 
+create table sync_states (
+  tenant_id uuid not null,
+  directory_version bigint not null,
+  preference_version integer not null,
+  ubi_key text not null,
+  mapping_version integer not null,
+  revision bigint not null,
+  counts jsonb not null,
+  row_counts jsonb not null,
+  warnings jsonb not null,
+  compared_datetime timestamp with time zone not null,
+  constraint sync_states_pkey PRIMARY KEY (tenant_id),
+  constraint sync_states_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+);
+alter table sync_states enable row level security;
+alter table sync_states force row level security;
+create policy tenant_isolation on sync_states to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on sync_states to biotrack_app;
+
 create table tenants (
   tenant_id uuid not null,
   name text not null,

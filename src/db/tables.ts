@@ -207,6 +207,19 @@ export interface SyncRuns {
   warnings: Generated<Json>;
 }
 
+export interface SyncStates {
+  compared_datetime: Timestamp;
+  counts: Json;
+  directory_version: number;
+  mapping_version: number;
+  preference_version: number;
+  revision: number;
+  row_counts: Json;
+  tenant_id: string;
+  ubi_key: string;
+  warnings: Json;
+}
+
 export interface Tenants {
   environment: "production" | "training";
   first_synced_datetime: Timestamp | null;
@@ -247,6 +260,7 @@ export interface DB {
   directory_licenses: DirectoryLicenses;
   licenses: Licenses;
   sync_runs: SyncRuns;
+  sync_states: SyncStates;
   tenants: Tenants;
   ubis: Ubis;
   vendor_companies: VendorCompanies;

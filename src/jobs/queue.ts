@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, type Runner, run } from 'graphile-worker';
+import pg from 'pg';
 
 /** The work that the queue knows, each with its payload. */
 export interface Tasks {
@@ -26,9 +27,17 @@ const POLL_MS = 2_000;
 const SWEEP_MS = 5_000;
 
 export async function startWorker({ url, concurrency, tasks, sweep, onError }: WorkerOptions): Promise<Worker> {
-  const runner: Runner = await run({
+  // Ours, so that it is listened to until its last connection is gone: the library lets go of it before that, and an
+  // error that nobody listens to ends the process.
+  const pool = new pg.Pool({
     connectionString: url,
-    maxPoolSize: concurrency + 1,
+    max: concurrency + 2,
+    application_name: 'biotrack-connect worker',
+  });
+  pool.on('error', onError);
+  pool.on('connect', (client) => client.on('error', onError));
+  const runner: Runner = await run({
+    pgPool: pool,
     concurrency,
     pollInterval: POLL_MS,
     noHandleSignals: true,
@@ -51,6 +60,7 @@ export async function startWorker({ url, concurrency, tasks, sweep, onError }: W
       stopping.abort();
       await sweeping;
       await runner.stop();
+      await pool.end();
     },
   };
 }

@@ -115,15 +115,17 @@ export async function startTestService(
     patience: options.patience,
     logger: pino({ level: 'info' }, { write: (text: string) => lines.push(text) }),
   });
-  const owner = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  const owner = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'test owner' });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= service.stop();
     return stopping;
   };
   tap.teardown(async () => {
-    const broken = await findBrokenInvariants(owner);
+    // Once for each database, by whoever made it: the processes beside it have ended before.
+    const broken = database === undefined ? [] : await findBrokenInvariants(owner);
     await stop();
+    if (database !== undefined) await waitUntilAlone(owner);
     await owner.end();
     await line?.close();
     if (beside === undefined) await simulator.close();
@@ -164,6 +166,19 @@ export async function startTestService(
       return answer;
     },
   };
+}
+
+/** The queue's connections end a moment after it says that it has stopped, and may not be cut off before. */
+async function waitUntilAlone(owner: pg.Pool): Promise<void> {
+  for (const end = Date.now() + 5_000; Date.now() < end; ) {
+    const { rows } = await owner.query<{ others: number }>(
+      `select count(*)::int as others from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+          and application_name <> 'test owner'`,
+    );
+    if (rows[0]?.others === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 async function readContract(baseUrl: string): Promise<Contract> {

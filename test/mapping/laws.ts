@@ -175,7 +175,7 @@ function checkOrder(seen: Sync): number {
 function checkDuplicateProof({ mapper, rows, collation }: Sync): number {
   const copies = rows.filter((_, index) => index % 3 === 0);
   const stale = collation.licenses
-    .filter(({ transactionId }) => transactionId !== null)
+    .filter(({ transactionId }) => transactionId !== null && transactionId !== '0')
     .map(({ licenseKey: _key, ubiKey: _ubiKey, contentHash: _hash, ...row }, index) => ({
       ...row,
       transactionId: '0',
@@ -740,7 +740,6 @@ export const LAWS: readonly Law[] = [
     name: 'one id in both',
     sentence: 'a vendor with one license keeps its one id',
     check: checkSingles,
-    isCostly: true,
   },
   { name: 'archive', sentence: 'archived, never deleted, and back again', check: checkCompanies },
   { name: 'superseded_by', sentence: 'the company that holds their license now', check: checkSuccession },

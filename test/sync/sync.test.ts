@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import t from 'tap';
 import { findBrokenInvariants, listInvariants } from '../helpers/invariants.js';
@@ -485,6 +486,51 @@ t.test('the choice changes during the first run', async (t) => {
   control.setOptions({ offersSyncCheck: true });
 });
 
+t.test('the change feed, replayed from the beginning, is the present state', async (t) => {
+  type State = Record<string, unknown>;
+  for (const tenantId of both) {
+    const companies = new Map<string, State>();
+    const licenses = new Map<string, State>();
+    const stale: string[] = [];
+    let changes = 0;
+    for (let next: string | null = `/v1/tenants/${tenantId}/changes?page[size]=500`; next !== null; ) {
+      const { body } = await ask('GET', next);
+      for (const { seq, company_id, license_id, before, after } of body.data) {
+        const [states, id] = license_id === null ? [companies, company_id] : [licenses, license_id];
+        const known: State | undefined = states.get(id);
+        if ((before === null) !== (known === undefined)) stale.push(`${seq}: new, or not`);
+        for (const [name, value] of Object.entries(before ?? {})) {
+          if (!isDeepStrictEqual(known?.[name], value)) stale.push(`${seq}: ${name}`);
+        }
+        states.set(id, { ...known, ...after, ...(license_id === null ? {} : { company_id }) });
+        changes += 1;
+      }
+      next = body.next_page;
+    }
+    t.strictSame(stale, [], `${changes} changes, and each one's "before" is what the ones before it have left`);
+
+    const present = await readCompanies(service, tenantId, '&archived=include&licenses=all');
+    t.equal(companies.size, present.length);
+    t.equal(licenses.size, present.flatMap((company) => company.licenses).length);
+    const off: string[] = [];
+    const compare = (what: string, replayed: State | undefined, wanted: State, fields: readonly string[]): void => {
+      for (const name of fields) {
+        if (isDeepStrictEqual(replayed?.[name], wanted[name])) continue;
+        off.push(`${what} ${name}: ${JSON.stringify(wanted[name])}, replayed ${JSON.stringify(replayed?.[name])}`);
+      }
+    };
+    for (const { licenses: held, ...company } of present) {
+      const fields = ['id', 'name', 'display_name', 'ubi', 'origin', 'is_own_company', 'archived', 'superseded_by'];
+      compare(company.id, companies.get(company.id), company, fields);
+      for (const license of held) {
+        const wanted = { ...license, company_id: company.id };
+        compare(license.id, licenses.get(license.id), wanted, Object.keys(wanted));
+      }
+    }
+    t.strictSame(off, [], 'each field of each company and license');
+  }
+});
+
 t.test('tenants are apart', async (t) => {
   const ids = await Promise.all(
     both.map(async (tenantId) => (await readCompanies(service, tenantId, '&archived=include')).map(({ id }) => id)),
@@ -534,7 +580,7 @@ t.test('tenants are apart', async (t) => {
       await client.query('rollback');
     }
     for (const write of [
-`update companies set tenant_id = '${perVendor}'`,
+      `update companies set tenant_id = '${perVendor}'`,
       `insert into changes (tenant_id, seq, kind, actor) values ('${perVendor}', 999999, 'x', 'x')`,
       `update changes set kind = 'x'`,
       `delete from changes`,

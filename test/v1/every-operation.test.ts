@@ -308,7 +308,18 @@ async function judgeQuery(t: Test, operation: Operation, path: string, { name, s
     '%00',
     'a%00b',
     ...(limit > 0 ? ['x'.repeat(limit + 1)] : []),
-    ...(schema.type === 'integer' ? ['', 'x', '1.5', '-1', '0', '1e9', '99999999999999999999', '1x', 'NaN'] : []),
+    ...(schema.type === 'integer'
+      ? [
+          '',
+          'x',
+          '1.5',
+          '99999999999999999999',
+          '1x',
+          'NaN',
+          `${Number(schema.minimum) - 1}`,
+          `${Number(schema.maximum) + 1}`,
+        ]
+      : []),
     ...(schema.enum === undefined ? [] : ['', 'nonsense', 'toString']),
     ...(Number(schema.minLength ?? 0) > 0 ? [''] : []),
   ];

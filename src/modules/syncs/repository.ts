@@ -169,7 +169,7 @@ export interface RunResult {
 }
 
 /** Some tell enough; the run's counts hold the number of all. */
-const MAX_NOTES_KEPT = 100;
+export const MAX_NOTES_KEPT = 100;
 
 /** False: the run was taken over or has ended, so that this result counts for nothing. */
 export async function finishRun(tx: Tx, run: Held, result: RunResult): Promise<boolean> {

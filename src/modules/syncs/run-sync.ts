@@ -3,15 +3,23 @@ import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { Fault } from '../../domain/fault.js';
-import { planSync, type SyncPlan } from '../../mapping/index.js';
+import type { Strategy } from '../../domain/strategy.js';
+import { MAPPING_VERSION, planSync } from '../../mapping/index.js';
 import type { Vault } from '../../vault/index.js';
 import { applyPlan, loadSnapshot, noteFirstSync } from '../companies/index.js';
-import { findCreationPreference } from '../creation-preference/index.js';
+import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import { getUsableCredential, noteVerdict, type UsableCredential } from '../credentials/index.js';
-import { type Directories, holdDirectory, ListShrunkError, selectListedLicenses } from '../directory/index.js';
-import { inLockedTenant, inTenant } from '../tenants/index.js';
-import { findUbi } from '../ubi/index.js';
+import {
+  type Directories,
+  type Directory,
+  holdDirectory,
+  ListShrunkError,
+  selectListedLicenses,
+} from '../directory/index.js';
+import { getRevision, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { findUbi, type Ubi } from '../ubi/index.js';
 import { keepLease } from './lease.js';
+import { findOutcomeOf, type Outcome, saveOutcome } from './outcome-repository.js';
 import { claimRun, finishRun, type RunResult, releaseRun, type SyncRun, saveStep } from './repository.js';
 import { queueRun } from './service.js';
 
@@ -121,65 +129,94 @@ async function work(
     throw error;
   }
   await step(db, tenantId, run, 'planning');
-  return inLockedTenant(db, tenantId, (tx) => planAndApply(deps, tx, tenantId, run, usable));
+  return inLockedTenant(db, tenantId, (tx, tenant) => planAndApply(deps, tx, tenant, run, usable));
 }
 
 /** All or nothing: what the plan says, the run's result, and the change rows. */
 async function planAndApply(
-  { newId, clock }: RunSyncDeps,
+  deps: RunSyncDeps,
   tx: Tx,
-  tenantId: string,
+  tenant: Tenant,
   run: SyncRun,
-  { tenant: before, login }: UsableCredential,
+  { tenant: asked, login }: UsableCredential,
 ): Promise<RunResult['status']> {
   const ubi = await findUbi(tx);
   const preference = await findCreationPreference(tx);
   if (ubi === undefined || preference === undefined) throw new RunFailure('superseded');
-  if (preference.strategy !== run.strategy || ubi.ubiKey !== login.ubi) {
-    await finish(tx, run, { status: 'superseded', reason: 'superseded' });
-    await queueRun(tx, newId, tenantId, {
-      trigger: 'superseded',
-      refresh: run.refresh,
-      strategy: preference.strategy,
-      requestedBy: run.requestedBy,
-    });
-    return 'superseded';
+  const isMoved = tenant.state !== asked.state || tenant.environment !== asked.environment;
+  if (isMoved || preference.strategy !== run.strategy || ubi.ubiKey !== login.ubi) {
+    return supersede(deps, tx, tenant.id, run, preference.strategy);
   }
-  const directory = await holdDirectory(tx, before.state, before.environment);
-  if (directory === undefined) throw new RunFailure('superseded');
-  const listed = await selectListedLicenses(tx, directory.id);
-  const plan = planSync({
-    listed,
-    snapshot: await loadSnapshot(tx, ubi.ubiKey),
-    strategy: run.strategy,
-    includeLabs: preference.includeLabs,
-    at: clock().toISOString(),
-    newId,
-  });
-  await applyPlan(tx, tenantId, plan, { actor: run.requestedBy, runId: run.id });
-  await noteFirstSync(tx);
-  const status = toStatus(plan);
+  // It was there a moment ago, and nobody deletes directories.
+  const directory = (await holdDirectory(tx, tenant.state, tenant.environment)) as Directory;
+  const basis = {
+    directoryVersion: directory.version,
+    preferenceVersion: preference.version,
+    ubiKey: ubi.ubiKey,
+    mappingVersion: MAPPING_VERSION,
+  };
+  const known = await findOutcomeOf(tx, { ...basis, revision: await getRevision(tx) });
+  const outcome =
+    known === undefined
+      ? await applyDirectory(deps, tx, tenant.id, run, directory, ubi, preference)
+      : toNothingNew(known);
+  if (known === undefined) await saveOutcome(tx, tenant.id, { ...basis, revision: await getRevision(tx) }, outcome);
+  const { counts, rows, warnings } = outcome;
+  const status = warnings.length + counts.conflicts === 0 ? 'succeeded' : 'succeeded_with_warnings';
+  const { duplicateRows: duplicate, skippedRows: skipped, skips, version: directoryVersion } = directory;
+  const { used, filtered } = rows;
   await finish(tx, run, {
     status,
-    counts: plan.counts,
-    rows: {
-      fetched: listed.length + directory.duplicateRows + directory.skippedRows,
-      used: listed.length - plan.filtered,
-      filtered: plan.filtered,
-      duplicate: directory.duplicateRows,
-      skipped: directory.skippedRows,
-    },
-    warnings: plan.warnings,
-    skips: directory.skips,
-    directoryVersion: directory.version,
+    counts,
+    // Duplicates and skipped rows come and go without a license changing: those are of the list as it is now.
+    rows: { fetched: used + filtered + duplicate + skipped, used, filtered, duplicate, skipped },
+    warnings,
+    skips,
+    directoryVersion,
   });
   return status;
 }
 
-const toStatus = ({ warnings, conflicts }: SyncPlan): 'succeeded' | 'succeeded_with_warnings' =>
-  warnings.length + conflicts.length === 0 ? 'succeeded' : 'succeeded_with_warnings';
+async function applyDirectory(
+  { newId, clock }: RunSyncDeps,
+  tx: Tx,
+  tenantId: string,
+  run: SyncRun,
+  directory: Directory,
+  ubi: Ubi,
+  { strategy, includeLabs }: CreationPreference,
+): Promise<Outcome> {
+  const listed = await selectListedLicenses(tx, directory.id);
+  const snapshot = await loadSnapshot(tx, ubi.ubiKey);
+  const plan = planSync({ listed, snapshot, strategy, includeLabs, at: clock().toISOString(), newId });
+  await applyPlan(tx, tenantId, plan, { actor: run.requestedBy, runId: run.id });
+  await noteFirstSync(tx);
+  const { counts, warnings, filtered } = plan;
+  return { counts, warnings, rows: { used: listed.length - filtered, filtered } };
+}
 
-async function finish(tx: Tx, run: SyncRun, result: RunResult): Promise<void> {
+/** Everything is as the last sync left it. */
+function toNothingNew({ counts, ...rest }: Outcome): Outcome {
+  const { created, updated, unchanged, archived, reactivated, conflicts } = counts;
+  const companies = created + updated + unchanged + archived + reactivated;
+  const none = { created: 0, updated: 0, archived: 0, reactivated: 0, adopted: 0, moved: 0 };
+  return { ...rest, counts: { ...none, unchanged: companies, conflicts } };
+}
+
+/** What was asked for was changed meanwhile: another run does what is asked for now. */
+async function supersede(
+  { newId }: RunSyncDeps,
+  tx: Tx,
+  tenantId: string,
+  { refresh, requestedBy, ...run }: SyncRun,
+  strategy: Strategy,
+): Promise<'superseded'> {
+  await finish(tx, run, { status: 'superseded', reason: 'superseded' });
+  await queueRun(tx, newId, tenantId, { trigger: 'superseded', refresh, strategy, requestedBy });
+  return 'superseded';
+}
+
+async function finish(tx: Tx, run: Pick<SyncRun, 'id' | 'fence'>, result: RunResult): Promise<void> {
   if (!(await finishRun(tx, run, result))) throw new RunLostError();
 }
 

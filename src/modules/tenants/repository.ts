@@ -75,6 +75,11 @@ export async function forgetVerdicts(tx: Tx): Promise<void> {
   await tx.updateTable('ubis').set({ status: 'unverified' }).where('status', '!=', 'unverified').execute();
 }
 
+export async function getRevision(tx: Tx): Promise<number> {
+  const { revision } = await tx.selectFrom('tenants').select('revision').executeTakeFirstOrThrow();
+  return revision;
+}
+
 /** Lists of this tenant look different from now on. */
 export async function raiseRevision(tx: Tx): Promise<void> {
   await tx

@@ -1,0 +1,1121 @@
+// "Identity" and "Names and edits" of sync.md, sentence by sentence, walked by hand. Every sync made here must keep all
+// laws as well, besides what its test says.
+import t from 'tap';
+import { STRATEGIES, type Strategy } from '../../src/domain/strategy.js';
+import type { Vendor } from '../../src/domain/vendor.js';
+import type { CompanyState, LicenseState, Snapshot, SyncPlan } from '../../src/mapping/index.js';
+import { checkLaws } from './laws.js';
+import {
+  addManualCompany,
+  digest,
+  editName,
+  emptySnapshot,
+  keyOf,
+  nameOf,
+  otherStrategy,
+  REAL,
+  sync,
+  toTime,
+  ubiKeyOf,
+} from './world.js';
+
+const LICENSE: Strategy = 'one_per_license';
+const VENDOR: Strategy = 'one_per_vendor';
+
+interface RowOptions extends Partial<Vendor> {
+  readonly city?: string | null;
+  /** When it was created; the row was edited then, unless told otherwise. */
+  readonly age?: number | string | null;
+}
+
+/** A row of the list: `row('1', 'A', 'Mesa')` is license 1 of vendor A, trading as Mesa. */
+function row(
+  licenseNumber: string,
+  ubi: string | null,
+  name: string | null = 'Mesa',
+  options: RowOptions = {},
+): Vendor {
+  const { city = 'Taos', age = 10, ...fields } = options;
+  const transactionIdOriginal = age === null ? null : String(age);
+  return {
+    licenseNumber,
+    ubi,
+    name,
+    licenseType: null,
+    licenseTypeRaw: '8',
+    activities: ['retail'],
+    address: { line1: '1 Example Rd', line2: null, city, state: 'NM', zip: '00501' },
+    isDeleted: false,
+    isLab: false,
+    transactionId: transactionIdOriginal,
+    transactionIdOriginal,
+    ...fields,
+  };
+}
+
+/** A tenant that syncs, and can be looked at. */
+class Tenant {
+  snapshot: Snapshot;
+  strategy: Strategy;
+  includeLabs = false;
+  #room = 0;
+  #strategyBefore: Strategy | undefined;
+
+  constructor(strategy: Strategy, ownUbi: string | null = null) {
+    this.strategy = strategy;
+    this.snapshot = emptySnapshot(ownUbi);
+  }
+
+  sync(rows: readonly Vendor[], strategy = this.strategy): SyncPlan {
+    this.strategy = strategy;
+    this.#room += 1;
+    const { snapshot, includeLabs } = this;
+    const strategyBefore = this.#strategyBefore;
+    const done = sync(REAL, { rows, snapshot, strategy, strategyBefore, includeLabs, room: this.#room });
+    checkLaws(done, true, new Map());
+    this.snapshot = done.after;
+    this.#strategyBefore = strategy;
+    return done.plan;
+  }
+
+  /** When the last sync was. */
+  get at(): string {
+    return toTime(this.#room);
+  }
+
+  license(licenseNumber: string): LicenseState {
+    const license = this.snapshot.licenses.find(({ licenseKey }) => licenseKey === keyOf(licenseNumber));
+    if (license === undefined) throw new Error(`license ${licenseNumber} is not known`);
+    return license;
+  }
+
+  company(id: string): CompanyState {
+    const company = this.snapshot.companies.find((candidate) => candidate.id === id);
+    if (company === undefined) throw new Error(`company ${id} is not known`);
+    return company;
+  }
+
+  /** The id of the company that a license is attached to. */
+  holder(licenseNumber: string): string {
+    return this.license(licenseNumber).companyId;
+  }
+
+  holders(...licenseNumbers: string[]): string[] {
+    return licenseNumbers.map((licenseNumber) => this.holder(licenseNumber));
+  }
+
+  get active(): CompanyState[] {
+    return this.snapshot.companies.filter(({ archivedDatetime }) => archivedDatetime === null);
+  }
+
+  /** What the active companies are shown as. */
+  get shown(): string[] {
+    return this.active.map(({ displayName }) => displayName).sort();
+  }
+
+  isActive(id: string): boolean {
+    return this.company(id).archivedDatetime === null;
+  }
+
+  edit(licenseNumber: string, name: string | null): void {
+    this.snapshot = editName(this.snapshot, this.holder(licenseNumber), name);
+  }
+
+  setOwnUbi(ubi: string): void {
+    this.snapshot = { ...this.snapshot, ownUbiKey: ubiKeyOf(ubi) };
+  }
+
+  /** Makes a company by hand that names a license number; gives its id. */
+  makeByHand(name: string, licenseNumber: string): string {
+    const id = `0192ffff-0000-7000-8000-${String(this.snapshot.companies.length).padStart(11, '0')}a`;
+    const next = addManualCompany(this.snapshot, { id, name, licenseNumber });
+    if (next === undefined) throw new Error(`${licenseNumber} is taken`);
+    this.snapshot = next;
+    return id;
+  }
+}
+
+const kindsOf = (plan: SyncPlan): string[] => [...plan.companies, ...plan.licenses].map(({ kind }) => kind);
+
+const countOf = (values: readonly string[]): number => new Set(values).size;
+
+const collate = (...rows: Vendor[]): ReturnType<typeof REAL.collateVendors> => REAL.collateVendors(rows, digest);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Keys and duplicates
+
+t.test('license keys: NFC, trimmed, inner spaces collapsed; the spelling is kept for display', (t) => {
+  const spellings = ['L 7É', ' L 7É', 'L 7É\t', 'L   7É', 'L \t 7E\u0301', '\n L 7E\u0301 '];
+  for (const spelling of spellings) {
+    const [license] = collate(row(spelling, 'A')).licenses;
+    t.equal(license?.licenseKey, 'L 7É', `the key of ${JSON.stringify(spelling)}`);
+    t.equal(license?.licenseNumber, spelling, 'as it is written');
+  }
+  const { licenses, duplicates } = collate(...spellings.map((spelling) => row(spelling, 'A')));
+  t.equal(licenses.length, 1, 'all of them are one license');
+  t.equal(duplicates, 5);
+  t.end();
+});
+
+t.test('license keys: leading zeros, case and accents count', (t) => {
+  const numbers = ['7', '07', '007', 'ab', 'AB', 'Ab', 'É', 'E', 'L7', 'L 7'];
+  const { licenses, duplicates } = collate(...numbers.map((number) => row(number, 'A')));
+  t.same(
+    licenses.map(({ licenseKey }) => licenseKey),
+    [...numbers].sort(),
+  );
+  t.equal(duplicates, 0);
+  t.end();
+});
+
+t.test('UBI keys: likewise', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', ' 0 6É'), row('2', '0  6E\u0301\t'), row('3', '6É'), row('4', '0 6é'), row('5', '0 6E')]);
+  t.equal(tenant.holder('1'), tenant.holder('2'), 'one UBI in two spellings');
+  t.equal(countOf(tenant.holders('1', '3', '4', '5')), 4, 'four UBIs that only look alike');
+  t.equal(tenant.license('1').ubi, ' 0 6É', 'the spelling is kept');
+  t.end();
+});
+
+t.test('never the name: one name under two UBIs is two companies, two names under one UBI are one', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A', 'Mesa'), row('2', 'B', 'Mesa'), row('3', 'A', 'Other')]);
+  t.not(tenant.holder('1'), tenant.holder('2'));
+  t.equal(tenant.holder('1'), tenant.holder('3'));
+  t.end();
+});
+
+t.test('duplicates: exact ones count as duplicate', (t) => {
+  const [one, two] = [row('1', 'A'), row('2', 'A')];
+  const single = collate(one, two);
+  const { licenses, duplicates } = collate(one, two, one, { ...one }, two);
+  t.same(licenses, single.licenses, 'the list is the same');
+  t.equal(duplicates, 3);
+  t.equal(single.duplicates, 0);
+  t.end();
+});
+
+t.test('duplicates: of conflicting ones the highest transactionid wins, whatever the order', (t) => {
+  const cases: readonly (readonly [string | null, string | null, string])[] = [
+    ['9', '10', 'as numbers, not as texts'],
+    ['99', '100', 'as numbers, not as texts'],
+    ['9007199254740992', '9007199254740993', 'beyond 2^53'],
+    ['0', '1', 'from zero on'],
+    [null, '0', 'a row that says when it was edited beats one that does not'],
+  ];
+  for (const [lower, higher, why] of cases) {
+    const old = row('1', 'A', 'Old', { transactionId: lower });
+    const young = row('1', 'B', 'Young', { transactionId: higher });
+    t.equal(collate(old, young).licenses[0]?.name, 'Young', why);
+    t.same(collate(young, old), collate(old, young), 'in any order');
+    t.equal(collate(young, old).duplicates, 1, 'and the other is a duplicate');
+  }
+  t.end();
+});
+
+t.test('duplicates: ties are broken by content, never by order', (t) => {
+  const rows = ['b', 'c', 'a'].map((name) => row('1', 'A', name));
+  const [first, second, third] = rows as [Vendor, Vendor, Vendor];
+  const wanted = collate(first, second, third);
+  for (const order of [
+    [first, third, second],
+    [second, first, third],
+    [second, third, first],
+    [third, first, second],
+    [third, second, first],
+  ]) {
+    t.same(collate(...order), wanted);
+  }
+  const unnumbered = rows.map((one) => ({ ...one, transactionId: null }));
+  t.same(collate(...unnumbered), collate(...[...unnumbered].reverse()), 'nor among rows without a number');
+  t.end();
+});
+
+t.test('duplicates: an edit that changes nothing but its number is no change', (t) => {
+  const tenant = new Tenant(LICENSE);
+  tenant.sync([row('1', 'A')]);
+  const plan = tenant.sync([row('1', 'A', 'Mesa', { transactionId: '999' })]);
+  t.same(kindsOf(plan), []);
+  t.end();
+});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Each strategy
+
+t.test('one_per_license: each active license belongs to its own company', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const plan = tenant.sync([row('1', 'A'), row('2', 'A'), row('3', 'B')]);
+  t.equal(countOf(tenant.holders('1', '2', '3')), 3);
+  t.match(plan.counts, { created: 3, updated: 0, unchanged: 0, archived: 0, reactivated: 0, moved: 0 });
+  for (const { companyId, ownCompanyId } of tenant.snapshot.licenses) t.equal(companyId, ownCompanyId);
+  t.same(tenant.snapshot.vendorCompanies, [], 'no UBI has been asked for its company');
+  t.end();
+});
+
+t.test('one_per_vendor: each active license belongs to the vendor company of its UBI', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const plan = tenant.sync([row('1', 'A'), row('2', 'A'), row('3', 'B')]);
+  t.equal(tenant.holder('1'), tenant.holder('2'));
+  t.not(tenant.holder('1'), tenant.holder('3'));
+  t.equal(plan.counts.created, 2);
+  t.match(tenant.company(tenant.holder('1')), { ubi: 'A', ubiKey: 'A', origin: 'biotrack' });
+  t.same(tenant.snapshot.vendorCompanies, [
+    { ubiKey: 'A', companyId: tenant.holder('1') },
+    { ubiKey: 'B', companyId: tenant.holder('3') },
+  ]);
+  t.end();
+});
+
+t.test('one_per_vendor: a UBI takes the own company of its license with the lowest transactionid_original', (t) => {
+  const cases: readonly (readonly [string, readonly Vendor[], string])[] = [
+    ['the lowest', [row('1', 'A', 'x', { age: 12 }), row('2', 'A', 'x', { age: 11 })], '2'],
+    ['as numbers', [row('1', 'A', 'x', { age: 100 }), row('2', 'A', 'x', { age: 99 })], '2'],
+    [
+      'beyond 2^53',
+      [row('1', 'A', 'x', { age: '9007199254740993' }), row('2', 'A', 'x', { age: '9007199254740992' })],
+      '2',
+    ],
+    ['ties by license number', [row('2', 'A'), row('10', 'A'), row('1', 'A')], '1'],
+    ['unknown last', [row('1', 'A', 'x', { age: null }), row('2', 'A', 'x', { age: 5 })], '2'],
+    ['an inactive one does not count', [row('1', 'A', 'x', { age: 11 }), row('2', 'A', 'x', { age: 12 })], '1'],
+  ];
+  for (const [why, rows, oldest] of cases) {
+    const tenant = new Tenant(LICENSE);
+    tenant.sync([...rows, row('0', 'A', 'Gone', { age: 1 })]);
+    const own = tenant.holder(oldest);
+    tenant.sync([...rows, row('0', 'A', 'Gone', { age: 1, isDeleted: true })], VENDOR);
+    t.equal(tenant.holder(rows[0]?.licenseNumber ?? ''), own, why);
+    t.equal(tenant.active.length, 1);
+  }
+  t.end();
+});
+
+t.test('one_per_vendor: a new vendor company becomes the own company of its oldest license', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const rows = [row('1', 'A', 'x', { age: 12 }), row('2', 'A', 'x', { age: 11 })];
+  tenant.sync(rows);
+  const vendor = tenant.holder('1');
+  t.equal(tenant.license('2').ownCompanyId, vendor);
+  t.equal(tenant.license('1').ownCompanyId, null, 'the others get theirs when it is first needed');
+  tenant.sync(rows, LICENSE);
+  t.equal(tenant.holder('2'), vendor);
+  t.not(tenant.holder('1'), vendor);
+  t.end();
+});
+
+t.test('one_per_vendor: a company that stands for another UBI is passed over', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A', 'x', { age: 1 }), row('2', 'A', 'x', { age: 2 })]);
+  const companyA = tenant.holder('1');
+  tenant.sync([row('1', 'B', 'x', { age: 1, transactionId: '50' }), row('2', 'A', 'x', { age: 2 })]);
+  t.equal(tenant.holder('2'), companyA, 'A keeps its company');
+  t.not(tenant.holder('1'), companyA, 'B gets a new one');
+  t.equal(tenant.license('1').ownCompanyId, companyA, 'though the company of A is the own one of the sold license');
+  t.end();
+});
+
+t.test('one_per_vendor: where the oldest own company is taken, the next oldest is adopted', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const first = row('1', 'A', 'x', { age: 1 });
+  tenant.sync([first]);
+  const companyA = tenant.holder('1');
+  tenant.sync([first, row('2', 'B', 'x', { age: 2 })], LICENSE);
+  const own = tenant.holder('2');
+  const merged = [
+    row('1', 'C', 'x', { age: 1, transactionId: '50' }),
+    row('2', 'C', 'x', { age: 2, transactionId: '51' }),
+    row('3', 'C', 'x', { age: 0 }),
+  ];
+  tenant.sync(merged, VENDOR);
+  t.same(tenant.holders('1', '2', '3'), [own, own, own]);
+  t.match(tenant.company(companyA), { archivedDatetime: tenant.at, supersededBy: own });
+  t.equal(tenant.license('3').ownCompanyId, null, 'the oldest has no own company yet, and needs none');
+  t.end();
+});
+
+t.test('one_per_vendor: where every own company is taken, a new one is made', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A', 'x', { age: 1 }), row('2', 'B', 'x', { age: 2 })];
+  tenant.sync(rows);
+  tenant.sync(rows, VENDOR);
+  const taken = tenant.holders('1', '2');
+  const plan = tenant.sync(rows.map((one) => ({ ...one, ubi: 'C', transactionId: '50' })));
+  t.equal(plan.counts.created, 1);
+  t.equal(countOf(tenant.holders('1', '2')), 1);
+  t.equal(countOf([...taken, tenant.holder('1')]), 3);
+  t.same(
+    ['1', '2'].map((licenseNumber) => tenant.license(licenseNumber).ownCompanyId),
+    taken,
+    'and the first memory is as it was',
+  );
+  t.end();
+});
+
+for (const strategy of STRATEGIES) {
+  t.test(`blank UBIs are never grouped: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    const rows = [row('1', null), row('2', null), row('3', ''), row('4', '   '), row('5', '\t'), row('6', 'A')];
+    tenant.sync(rows);
+    t.equal(countOf(tenant.holders('1', '2', '3', '4', '5', '6')), 6);
+    t.equal(tenant.license('4').ubiKey, null);
+    const before = tenant.holders('1', '2', '3', '4', '5');
+    tenant.sync(rows, otherStrategy(strategy));
+    t.same(tenant.holders('1', '2', '3', '4', '5'), before, 'and stay where they are when the strategy changes');
+    t.notOk(
+      tenant.snapshot.vendorCompanies.some(({ ubiKey }) => ubiKey !== 'A'),
+      'nothing is remembered for a blank',
+    );
+    t.end();
+  });
+
+  t.test(`blank names: ${strategy}: companies without a name have one all the same, each its own`, (t) => {
+    const tenant = new Tenant(strategy);
+    tenant.sync([row('1', 'A', null), row('2', 'B', null), row('3', null, null)]);
+    t.equal(tenant.active.length, 3);
+    for (const company of tenant.active) t.match(nameOf(company), /\S/);
+    t.equal(countOf(tenant.shown), 3);
+    const id = tenant.holder('1');
+    tenant.sync([row('1', 'A', 'Mesa', { transactionId: '50' }), row('2', 'B', null), row('3', null, null)]);
+    t.equal(tenant.holder('1'), id, 'it is the same company once the state names it');
+    t.equal(tenant.company(id).displayName, 'Mesa');
+    t.end();
+  });
+
+  t.test(`a vendor with one license keeps its one id in both: ${strategy} first`, (t) => {
+    const tenant = new Tenant(strategy);
+    const rows = [row('1', 'A'), row('2', 'B'), row('3', 'B')];
+    tenant.sync(rows);
+    const id = tenant.holder('1');
+    const plan = tenant.sync(rows, otherStrategy(strategy));
+    t.equal(tenant.holder('1'), id);
+    t.notOk(
+      plan.companies.some(({ after }) => after.id === id),
+      'it is not even touched',
+    );
+    tenant.sync(rows, strategy);
+    t.equal(tenant.holder('1'), id);
+    t.end();
+  });
+
+  t.test(`switching there and back gives the same ids and edits: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    const rows = [row('1', 'A', 'One'), row('2', 'A', 'Two'), row('3', 'B', 'Three'), row('4', null, 'Four')];
+    tenant.sync(rows);
+    tenant.edit('2', 'Ours');
+    const before = { holders: tenant.holders('1', '2', '3', '4'), shown: tenant.active.map(({ id }) => id) };
+    tenant.sync(rows, otherStrategy(strategy));
+    const there = tenant.holders('1', '2', '3', '4');
+    const plan = tenant.sync(rows, strategy);
+    t.same(tenant.holders('1', '2', '3', '4'), before.holders);
+    t.same(
+      tenant.active.map(({ id }) => id),
+      before.shown,
+    );
+    t.equal(tenant.company(tenant.holder('2')).displayName, 'Ours');
+    t.equal(plan.counts.created, 0);
+    tenant.sync(rows, otherStrategy(strategy));
+    t.same(tenant.holders('1', '2', '3', '4'), there, 'and there again');
+    t.end();
+  });
+
+  t.test(`the second sync has nothing to do: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy, 'A');
+    const rows = [row('1', 'A'), row('2', 'A'), row('3', null, null), row('4', 'B', 'Gone', { isDeleted: true })];
+    tenant.sync(rows);
+    const plan = tenant.sync(rows);
+    t.same(kindsOf(plan), []);
+    t.same(plan.newVendorCompanies, []);
+    t.equal(plan.counts.unchanged, tenant.snapshot.companies.length);
+    t.end();
+  });
+
+  t.test(`a license inactive at first sight is filtered: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    const plan = tenant.sync([row('1', 'A', 'x', { isDeleted: true }), row('2', 'A')]);
+    t.equal(plan.filtered, 1);
+    t.equal(tenant.snapshot.licenses.length, 1);
+    tenant.sync([row('1', 'A'), row('2', 'A')]);
+    t.ok(tenant.license('1').active, 'and taken when it becomes active');
+    t.end();
+  });
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Vanishing, labs, own company
+
+  t.test(`vanishing is not leaving: ${strategy}`, (t) => {
+    const gone: readonly (readonly [string, readonly Vendor[]])[] = [
+      ['missing', []],
+      ['deleted', [row('1', 'A', 'Mesa', { isDeleted: true, transactionId: '50' })]],
+    ];
+    for (const [how, rows] of gone) {
+      const tenant = new Tenant(strategy);
+      const other = row('9', 'Z', 'Other');
+      tenant.sync([row('1', 'A'), other]);
+      tenant.edit('1', 'Ours');
+      const { id, companyId } = tenant.license('1');
+      const plan = tenant.sync([...rows, other]);
+      const archivedAt = tenant.at;
+      t.match(tenant.license('1'), { id, companyId, active: false }, `${how}: it stays attached, inactive`);
+      t.match(tenant.company(companyId), { archivedDatetime: archivedAt, editedName: 'Ours' }, 'archived, not deleted');
+      t.same(kindsOf(plan), ['company.archived', 'license.deactivated']);
+      t.equal(plan.impact.removed, 1);
+      tenant.sync([...rows, other]);
+      t.equal(tenant.company(companyId).archivedDatetime, archivedAt, 'archived once');
+      const back = tenant.sync([row('1', 'A', 'Mesa', { transactionId: '60' }), other]);
+      t.match(tenant.license('1'), { id, companyId, active: true, missingSinceDatetime: null }, 'so does it return');
+      t.match(tenant.company(companyId), { archivedDatetime: null, editedName: 'Ours', displayName: 'Ours' });
+      t.same(kindsOf(back), ['company.reactivated', 'license.reactivated']);
+    }
+    t.end();
+  });
+
+  t.test(`missing since is when it was first missed: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    tenant.sync([row('1', 'A'), row('2', 'A')]);
+    tenant.sync([row('2', 'A')]);
+    const since = tenant.at;
+    t.equal(tenant.license('1').missingSinceDatetime, since);
+    tenant.sync([row('2', 'A')]);
+    t.equal(tenant.license('1').missingSinceDatetime, since);
+    t.end();
+  });
+
+  t.test(`labs are taken only where they are wanted: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    const rows = [row('1', 'A', 'Lab', { isLab: true, activities: ['lab'] }), row('2', 'B')];
+    t.equal(tenant.sync(rows).filtered, 1);
+    t.equal(tenant.snapshot.licenses.length, 1);
+    tenant.includeLabs = true;
+    tenant.sync(rows);
+    const id = tenant.holder('1');
+    t.ok(tenant.isActive(id));
+    tenant.includeLabs = false;
+    t.equal(tenant.sync(rows).impact.removed, 1, 'turning them off takes them away');
+    t.equal(tenant.holder('1'), id);
+    t.notOk(tenant.isActive(id), 'archived');
+    tenant.includeLabs = true;
+    tenant.sync(rows);
+    t.equal(tenant.holder('1'), id, 'and back');
+    t.ok(tenant.isActive(id));
+    t.end();
+  });
+
+  t.test(`companies that hold a license of the own UBI are flagged: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy, ' 06 ');
+    const rows = [row('1', '06'), row('2', '06'), row('3', '6'), row('4', null)];
+    const isOwn = (licenseNumber: string): boolean => tenant.company(tenant.holder(licenseNumber)).isOwnCompany;
+    tenant.sync(rows);
+    t.same(['1', '2', '3', '4'].map(isOwn), [true, true, false, false]);
+    tenant.setOwnUbi('6');
+    tenant.sync(rows);
+    t.same(['1', '2', '3', '4'].map(isOwn), [false, false, true, false], 'and follow when the own UBI changes');
+    tenant.sync([row('1', '6', 'Mesa', { transactionId: '50' }), ...rows.slice(1)]);
+    t.ok(isOwn('1'), 'and when a license is bought');
+    t.end();
+  });
+
+  t.test(`without an own UBI nobody is flagged, least of all the blanks: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy, null);
+    tenant.sync([row('1', null), row('2', 'A')]);
+    t.notOk(tenant.active.some(({ isOwnCompany }) => isOwnCompany));
+    t.end();
+  });
+
+  t.test(`when the own UBI changes, the flag of an archived company follows as well: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy, 'A');
+    tenant.sync([row('1', 'A'), row('2', 'B')]);
+    const id = tenant.holder('1');
+    tenant.sync([row('2', 'B')]);
+    tenant.setOwnUbi('B');
+    tenant.sync([row('2', 'B')]);
+    t.notOk(tenant.company(id).isOwnCompany, 'it holds no license of B, active or not');
+    t.end();
+  });
+
+  t.test(`when the own UBI changes, the flag of a manual company without active licenses follows: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy, 'A');
+    const manual = tenant.makeByHand('By hand', '1');
+    tenant.sync([row('1', 'A'), row('2', 'B')]);
+    t.ok(tenant.company(manual).isOwnCompany);
+    tenant.sync([row('2', 'B')]);
+    tenant.setOwnUbi('B');
+    tenant.sync([row('2', 'B')]);
+    t.ok(tenant.isActive(manual), 'a manual company stays active');
+    t.notOk(tenant.company(manual).isOwnCompany, 'it holds no license of B, active or not');
+    t.end();
+  });
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Blank and back
+
+  t.test(`a UBI turning blank and back: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    const other = row('2', 'A', 'Other', { age: 20 });
+    tenant.sync([row('1', 'A'), other]);
+    const { companyId } = tenant.license('1');
+    const plan = tenant.sync([row('1', '  ', 'Mesa', { transactionId: '50' }), other]);
+    t.match(tenant.license('1'), { companyId, ubi: 'A', ubiKey: 'A', active: true }, 'a blank never replaces a UBI');
+    t.same(plan.warnings, [{ code: 'ubi_turned_blank', licenseNumber: '1' }]);
+    t.same(plan.counts.moved, 0);
+    t.notOk(kindsOf(plan).some((kind) => kind.startsWith('company.')));
+    const back = tenant.sync([row('1', 'A', 'Mesa', { transactionId: '60' }), other]);
+    t.match(tenant.license('1'), { companyId, ubiKey: 'A' });
+    t.same(back.warnings, []);
+    t.notOk(kindsOf(back).includes('license.transferred'));
+    t.end();
+  });
+
+  t.test(`a UBI turning blank and coming back as another is a sale: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    tenant.sync([row('1', 'A')]);
+    tenant.sync([row('1', null, 'Mesa', { transactionId: '50' })]);
+    const plan = tenant.sync([row('1', 'B', 'Mesa', { transactionId: '60' })]);
+    t.same(
+      plan.licenses.map(({ kind }) => kind),
+      ['license.transferred'],
+    );
+    t.equal(tenant.license('1').ubiKey, 'B');
+    t.end();
+  });
+
+  t.test(`blank → UBI is an update, not a transfer: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    const other = row('2', 'B');
+    tenant.sync([row('1', null), other]);
+    const { companyId } = tenant.license('1');
+    const plan = tenant.sync([row('1', 'A', 'Mesa', { transactionId: '50' }), other]);
+    t.same(
+      plan.licenses.map(({ kind }) => kind),
+      ['license.updated'],
+    );
+    t.equal(tenant.holder('1'), companyId, 'and its company is that of the UBI');
+    t.equal(tenant.company(companyId).ubi, 'A');
+    t.end();
+  });
+
+  t.test(`two namesakes appearing and leaving: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    const first = row('1', 'A', 'Mesa', { city: 'Taos' });
+    tenant.sync([first]);
+    const { id, companyId } = tenant.license('1');
+    t.same(tenant.shown, ['Mesa']);
+    const plan = tenant.sync([first, row('2', 'B', 'Mesa', { city: 'Gallup' })]);
+    t.same(tenant.shown, ['Mesa – Gallup', 'Mesa – Taos'], 'an untouched company is shown differently');
+    t.same(plan.counts.updated, 1);
+    t.equal(plan.impact.renamed, 0, 'which is no rename');
+    tenant.sync([first, row('2', 'B', 'Mesa', { city: 'Gallup' }), row('3', 'C', 'Mesa', { city: 'Gallup' })]);
+    t.same(tenant.shown, ['Mesa – 2', 'Mesa – 3', 'Mesa – Taos'], 'two in one city by their license numbers');
+    tenant.sync([first]);
+    t.same(tenant.shown, ['Mesa']);
+    t.match(tenant.license('1'), { id, companyId });
+    t.end();
+  });
+
+  t.test(`two licenses swapping UBIs in one run: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    tenant.sync([row('1', 'A'), row('2', 'B', 'Other')]);
+    const [first, second] = tenant.holders('1', '2') as [string, string];
+    const swapped = [row('1', 'B', 'Mesa', { transactionId: '50' }), row('2', 'A', 'Other', { transactionId: '51' })];
+    const plan = tenant.sync(swapped);
+    const isGrouped = strategy === VENDOR;
+    t.same(tenant.holders('1', '2'), isGrouped ? [second, first] : [first, second]);
+    t.same(
+      plan.licenses.map(({ kind }) => kind),
+      ['license.transferred', 'license.transferred'],
+    );
+    t.equal(plan.counts.created, 0);
+    t.equal(plan.counts.moved, isGrouped ? 2 : 0);
+    t.same([tenant.company(first).ubi, tenant.company(second).ubi], isGrouped ? ['A', 'B'] : ['B', 'A']);
+    tenant.sync(swapped, otherStrategy(strategy));
+    t.equal(tenant.active.length, 2);
+    tenant.sync([row('1', 'A', 'Mesa', { transactionId: '60' }), row('2', 'B', 'Other', { transactionId: '61' })]);
+    tenant.sync([row('1', 'A'), row('2', 'B', 'Other')], strategy);
+    t.same(tenant.holders('1', '2'), [first, second], 'swapped back and switched back: as it was');
+    t.end();
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Sold, and then switched both ways
+
+t.test('sold under one_per_license, then switched both ways', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const [seller, buyer] = [row('1', 'A', 'Seller', { age: 1 }), row('3', 'B', 'Buyer', { age: 3 })];
+  tenant.sync([seller, row('2', 'A', 'Site', { age: 2 }), buyer]);
+  tenant.edit('2', 'Our site');
+  const [one, two, three] = tenant.holders('1', '2', '3') as [string, string, string];
+  const sold = [seller, row('2', 'B', 'Site', { age: 2, transactionId: '50' }), buyer];
+  const plan = tenant.sync(sold);
+  t.same(tenant.holders('1', '2', '3'), [one, two, three], 'its company keeps its id');
+  t.equal(tenant.company(two).ubi, 'B', 'and gets the new UBI');
+  t.same(kindsOf(plan), ['company.updated', 'license.transferred']);
+  t.equal(plan.counts.moved, 0);
+
+  tenant.sync(sold, VENDOR);
+  t.same(tenant.holders('1', '2', '3'), [one, two, two], 'B takes the own company of its oldest license, the sold one');
+  t.match(tenant.company(three), { supersededBy: two, archivedDatetime: tenant.at });
+  t.match(tenant.company(two), { editedName: 'Our site', displayName: 'Our site' });
+
+  tenant.sync(sold, LICENSE);
+  t.same(tenant.holders('1', '2', '3'), [one, two, three]);
+  t.equal(tenant.company(three).supersededBy, null);
+  tenant.sync(sold, VENDOR);
+  t.same(tenant.holders('1', '2', '3'), [one, two, two]);
+  t.end();
+});
+
+t.test('sold under one_per_vendor, then switched both ways', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const [first, buyer] = [row('1', 'A', 'Seller', { age: 1 }), row('3', 'B', 'Buyer', { age: 3 })];
+  tenant.sync([first, row('2', 'A', 'Site', { age: 2 }), buyer]);
+  const [companyA, companyB] = tenant.holders('1', '3') as [string, string];
+  const sold = [first, row('2', 'B', 'Site', { age: 2, transactionId: '50' }), buyer];
+  const plan = tenant.sync(sold);
+  t.same(tenant.holders('1', '2', '3'), [companyA, companyB, companyB], 'it moves to the company of the buyer');
+  t.same(
+    plan.licenses.map(({ kind }) => kind),
+    ['license.transferred'],
+  );
+  t.equal(plan.counts.moved, 1);
+  t.equal(plan.impact.moved, 1);
+
+  tenant.sync(sold, LICENSE);
+  const own = tenant.holder('2');
+  t.same(tenant.holders('1', '3'), [companyA, companyB], 'the first licenses of each keep its company');
+  t.equal(countOf([companyA, companyB, own]), 3);
+  tenant.sync(sold, VENDOR);
+  t.same(tenant.holders('1', '2', '3'), [companyA, companyB, companyB]);
+  t.equal(tenant.company(own).supersededBy, companyB);
+  tenant.sync(sold, LICENSE);
+  t.equal(tenant.holder('2'), own);
+  t.end();
+});
+
+t.test('the only license of a vendor sold under one_per_vendor: a company can mean vendor or site', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A', 'Seller'), row('2', 'B', 'Buyer')]);
+  const [companyA, companyB] = tenant.holders('1', '2') as [string, string];
+  const sold = [row('1', 'B', 'Seller', { transactionId: '50' }), row('2', 'B', 'Buyer')];
+  tenant.sync(sold);
+  t.same(tenant.holders('1', '2'), [companyB, companyB]);
+  t.match(tenant.company(companyA), { archivedDatetime: tenant.at, supersededBy: companyB });
+  tenant.sync(sold, LICENSE);
+  t.same(tenant.holders('1', '2'), [companyA, companyB], 'the sold site');
+  t.equal(tenant.company(companyA).ubi, 'B');
+  tenant.sync([...sold, row('3', 'A', 'Newcomer', { age: 70 })], VENDOR);
+  t.equal(tenant.holder('3'), companyA, 'the vendor A, when it has a license again');
+  t.same(tenant.holders('1', '2'), [companyB, companyB]);
+  t.end();
+});
+
+t.test('sold while it is missing: it returns to the buyer', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const rest = [row('2', 'A', 'Rest', { age: 20 }), row('3', 'B', 'Buyer', { age: 30 })];
+  tenant.sync([row('1', 'A'), ...rest]);
+  tenant.sync(rest);
+  const plan = tenant.sync([row('1', 'B', 'Mesa', { transactionId: '50' }), ...rest]);
+  t.equal(tenant.holder('1'), tenant.holder('3'));
+  t.same(
+    plan.licenses.map(({ kind }) => kind),
+    ['license.transferred'],
+  );
+  t.equal(plan.impact.moved, 0, 'which moves nothing that was active');
+  t.end();
+});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Grouped
+
+t.test('the first license of a vendor vanishing and returning while grouped', (t) => {
+  for (const start of STRATEGIES) {
+    const tenant = new Tenant(start);
+    const [first, second] = [row('1', 'A', 'Mesa', { age: 1 }), row('2', 'A', 'Mesa', { age: 2 })];
+    tenant.sync([first, second]);
+    tenant.sync([first, second], VENDOR);
+    const vendor = tenant.holder('1');
+    tenant.edit('1', 'Ours');
+    const plan = tenant.sync([second]);
+    t.same(tenant.holders('1', '2'), [vendor, vendor], 'the company of the UBI is remembered');
+    t.ok(tenant.isActive(vendor));
+    t.match(plan.counts, { created: 0, archived: 0, reactivated: 0, moved: 0 });
+    tenant.sync([row('0', 'A', 'Older', { age: 0 }), second]);
+    t.equal(tenant.holder('0'), vendor, 'an older one that comes later does not change it');
+    tenant.sync([first, second]);
+    t.same(tenant.holders('1', '2'), [vendor, vendor]);
+    t.equal(tenant.company(vendor).displayName, 'Ours');
+    tenant.sync([first, second], LICENSE);
+    t.equal(tenant.holder('1'), vendor, 'and it still is the own company of the first');
+  }
+  t.end();
+});
+
+t.test('a license that vanishes while grouped and returns after a switch has its own company', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const [first, second] = [row('1', 'A', 'One', { age: 1 }), row('2', 'A', 'Two', { age: 2 })];
+  tenant.sync([first, second]);
+  const [one, two] = tenant.holders('1', '2') as [string, string];
+  tenant.sync([first, second], VENDOR);
+  tenant.sync([first], VENDOR);
+  tenant.sync([first], LICENSE);
+  t.notOk(tenant.isActive(two));
+  tenant.sync([first, second], LICENSE);
+  t.same(tenant.holders('1', '2'), [one, two]);
+  t.ok(tenant.isActive(two));
+  t.end();
+});
+
+t.test('superseded_by is the company that holds their license now', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A', 'One', { age: 1 }), row('2', 'A', 'Two', { age: 2 }), row('3', 'B', 'Three', { age: 3 })];
+  tenant.sync(rows);
+  const [one, two, three] = tenant.holders('1', '2', '3') as [string, string, string];
+  tenant.sync(rows, VENDOR);
+  t.match(tenant.company(two), { supersededBy: one, archivedDatetime: tenant.at });
+  t.same([tenant.company(one).supersededBy, tenant.company(three).supersededBy], [null, null]);
+  const archivedAt = tenant.at;
+  tenant.sync([rows[0] as Vendor, row('2', 'B', 'Two', { age: 2, transactionId: '50' }), rows[2] as Vendor]);
+  t.match(tenant.company(two), { supersededBy: three, archivedDatetime: archivedAt }, 'it follows a sale');
+  tenant.sync(rows.slice(0, 2), LICENSE);
+  t.match(tenant.company(three), { supersededBy: null, archivedDatetime: tenant.at }, 'vanished: nobody holds it');
+  t.equal(tenant.company(two).supersededBy, null);
+  t.end();
+});
+
+t.test('superseded_by of a vendor company that is no own company: who holds a license of its UBI', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A')]);
+  const own = tenant.holder('1');
+  const sold = [row('1', 'B', 'Mesa', { transactionId: '50' })];
+  tenant.sync(sold);
+  const companyB = tenant.holder('1');
+  t.not(companyB, own);
+  tenant.sync(sold, LICENSE);
+  t.equal(tenant.holder('1'), own);
+  t.match(tenant.company(companyB), { archivedDatetime: tenant.at, supersededBy: own });
+  t.end();
+});
+
+t.test('superseded_by of a vanished site: a switch there and back leaves no trace', (t) => {
+  const rows = [row('1', 'A', 'One', { age: 1 }), row('2', 'A', 'Two', { age: 2 })];
+  const succession = (detour: readonly Strategy[]): string | null => {
+    const tenant = new Tenant(LICENSE);
+    tenant.sync(rows);
+    const one = tenant.holder('1');
+    for (const strategy of detour) tenant.sync(rows, strategy);
+    tenant.sync(rows.slice(1));
+    return tenant.company(one).supersededBy;
+  };
+  t.equal(succession([]), null, 'nobody holds license 1 now');
+  t.equal(succession([VENDOR, LICENSE]), null, 'nor does anybody after a detour');
+  t.end();
+});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Names and edits
+
+t.test('the name of a vendor company: the most frequent, ties by the oldest license', (t) => {
+  const cases: readonly (readonly [string, readonly Vendor[], string])[] = [
+    [
+      'the most frequent',
+      [row('1', 'A', 'Old', { age: 1 }), row('2', 'A', 'Often', { age: 2 }), row('3', 'A', 'Often', { age: 3 })],
+      'Often',
+    ],
+    ['ties by age', [row('1', 'A', 'Young', { age: 100 }), row('2', 'A', 'Old', { age: 99 })], 'Old'],
+    [
+      'ties by the oldest of all that bear it',
+      [
+        row('1', 'A', 'X', { age: 1 }),
+        row('2', 'A', 'Y', { age: 2 }),
+        row('3', 'A', 'Y', { age: 3 }),
+        row('4', 'A', 'X', { age: 4 }),
+      ],
+      'X',
+    ],
+    ['then by license number', [row('2', 'A', 'Second'), row('1', 'A', 'First')], 'First'],
+    [
+      'a blank is no name',
+      [row('1', 'A', null, { age: 1 }), row('2', 'A', null, { age: 2 }), row('3', 'A', 'Named', { age: 3 })],
+      'Named',
+    ],
+    [
+      'of active licenses only',
+      [
+        row('1', 'A', 'Gone', { isDeleted: true }),
+        row('2', 'A', 'Gone', { isDeleted: true }),
+        row('3', 'A', 'Here', { age: 99 }),
+      ],
+      'Here',
+    ],
+  ];
+  for (const [why, rows, name] of cases) {
+    const tenant = new Tenant(VENDOR);
+    tenant.sync(rows.map((one) => ({ ...one, isDeleted: false })));
+    const id = tenant.holder('1');
+    tenant.sync(rows);
+    t.equal(tenant.company(id).sourceName, name, why);
+    t.ok(tenant.isActive(id), 'never a different company because of it');
+  }
+  t.end();
+});
+
+for (const strategy of STRATEGIES) {
+  t.test(`a rename is the same company: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    tenant.sync([row('1', 'A', 'Old')]);
+    const id = tenant.holder('1');
+    const plan = tenant.sync([row('1', 'A', 'New', { transactionId: '50' })]);
+    t.equal(tenant.holder('1'), id);
+    t.match(tenant.company(id), { sourceName: 'New', displayName: 'New' });
+    t.same(kindsOf(plan), ['company.updated', 'license.updated']);
+    t.equal(plan.impact.renamed, 1);
+    t.end();
+  });
+
+  t.test(`edits win across syncs, switches, archive and return; clearing returns to the source: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    const rows = [row('1', 'A', 'Mesa', { age: 1 }), row('2', 'A', 'Mesa', { age: 2 }), row('3', 'B', 'Other')];
+    tenant.sync(rows);
+    tenant.edit('1', 'Ours');
+    const id = tenant.holder('1');
+    const isOurs = (when: string): void => {
+      t.match(tenant.company(id), { editedName: 'Ours', displayName: 'Ours' }, when);
+    };
+    tenant.sync(rows);
+    isOurs('after a sync');
+    const renamed = rows.map((one) => ({ ...one, name: 'Renamed', transactionId: '50' }));
+    tenant.sync(renamed);
+    isOurs('after a rename');
+    t.equal(tenant.company(id).sourceName, 'Renamed', 'the source is kept beside it');
+    tenant.sync(renamed, otherStrategy(strategy));
+    isOurs('after a switch');
+    tenant.sync(renamed, strategy);
+    isOurs('after the switch back');
+    tenant.sync(renamed.slice(2));
+    t.equal(tenant.company(id).editedName, 'Ours', 'when it is archived');
+    t.notOk(tenant.isActive(id));
+    tenant.sync(renamed);
+    isOurs('when it returns');
+    tenant.edit('1', null);
+    tenant.sync(renamed.slice(0, 2));
+    t.match(tenant.company(id).displayName, /^Renamed/, 'cleared');
+    t.end();
+  });
+}
+
+t.test('display names: the name, then the city, then the number, at last the id', (t) => {
+  const shown = (strategy: Strategy, ...rows: Vendor[]): string[] => {
+    const tenant = new Tenant(strategy);
+    tenant.sync(rows);
+    return tenant.shown;
+  };
+  t.same(shown(LICENSE, row('1', 'A', 'Mesa'), row('2', 'B', 'Other')), ['Mesa', 'Other']);
+  t.same(shown(LICENSE, row('1', 'A', 'Mesa'), row('2', 'B', 'Mesa', { city: 'Gallup' })), [
+    'Mesa – Gallup',
+    'Mesa – Taos',
+  ]);
+  t.same(shown(LICENSE, row('1', 'A', 'Mesa'), row('2', 'A', 'Mesa')), ['Mesa – 1', 'Mesa – 2']);
+  t.same(shown(VENDOR, row('1', 'A', 'Mesa'), row('2', 'A', 'Mesa'), row('3', 'B', 'Mesa'), row('4', 'B', 'Mesa')), [
+    'Mesa – A',
+    'Mesa – B',
+  ]);
+  t.same(shown(LICENSE, row('1', 'A', 'Mesa', { city: null }), row('2', 'A', 'Mesa', { city: null })), [
+    'Mesa – 1',
+    'Mesa – 2',
+  ]);
+  const tricky = shown(
+    LICENSE,
+    row('1', 'A', 'Mesa'),
+    row('2', 'B', 'Mesa'),
+    row('3', 'C', 'Mesa – 1'),
+    row('4', 'D', 'Mesa – Taos'),
+  );
+  t.equal(countOf(tricky), 4, 'also where a name looks like another one with its suffix');
+  t.end();
+});
+
+t.test('display names: with nothing else to tell two companies apart, a short id does', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const ids = [tenant.makeByHand('Mesa', '1'), tenant.makeByHand('Mesa', '2')];
+  tenant.sync([]);
+  for (const id of ids) {
+    const [name, shortId, ...more] = tenant.company(id).displayName.split(' – ');
+    t.same([name, more], ['Mesa', []]);
+    t.ok(shortId !== undefined && shortId.length <= 8 && id.includes(shortId), `${shortId} is a short form of ${id}`);
+  }
+  t.equal(countOf(tenant.shown), 2);
+  t.end();
+});
+
+t.test('display names: an edit makes and ends namesakes as a name of the state does', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A', 'Mesa'), row('2', 'B', 'Other', { city: 'Gallup' })];
+  tenant.sync(rows);
+  tenant.edit('2', 'Mesa');
+  tenant.sync(rows);
+  t.same(tenant.shown, ['Mesa – Gallup', 'Mesa – Taos']);
+  tenant.edit('2', null);
+  tenant.sync(rows);
+  t.same(tenant.shown, ['Mesa', 'Other']);
+  t.end();
+});
+
+t.test('display names: an archived company is nobody’s namesake', (t) => {
+  const tenant = new Tenant(LICENSE);
+  tenant.sync([row('1', 'A', 'Mesa'), row('2', 'B', 'Mesa')]);
+  tenant.sync([row('1', 'A', 'Mesa')]);
+  t.same(tenant.shown, ['Mesa']);
+  t.end();
+});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// By hand
+
+t.test('manual: a hand-named license stays with its company under either strategy', (t) => {
+  for (const strategy of STRATEGIES) {
+    const tenant = new Tenant(strategy);
+    const manual = tenant.makeByHand('By hand', ' 1 ');
+    const rows = [row('1', 'A', 'Mesa'), row('2', 'B', 'Other')];
+    tenant.sync(rows);
+    t.equal(tenant.holder('1'), manual);
+    t.match(tenant.company(manual), { origin: 'manual', editedName: 'By hand', displayName: 'By hand', ubi: 'A' });
+    tenant.sync(rows, otherStrategy(strategy));
+    t.equal(tenant.holder('1'), manual);
+    tenant.sync([row('1', 'B', 'Mesa', { transactionId: '50' }), row('2', 'B', 'Other')]);
+    t.equal(tenant.holder('1'), manual, 'also when it is sold');
+    t.equal(tenant.snapshot.companies.filter(({ origin }) => origin === 'manual').length, 1);
+  }
+  t.end();
+});
+
+t.test('manual: the one manual company of a UBI without a vendor company becomes it', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const manual = tenant.makeByHand('By hand', '2');
+  const rows = [row('1', 'A', 'Mesa', { age: 1 }), row('2', 'A', 'Mesa', { age: 2 }), row('3', 'B', 'Other')];
+  const plan = tenant.sync(rows);
+  t.same(tenant.holders('1', '2'), [manual, manual], 'though the other license is older');
+  t.match(plan.counts, { adopted: 1, conflicts: 0, created: 1 });
+  t.equal(tenant.company(manual).displayName, 'By hand', 'and keeps its name');
+  t.match(tenant.sync(rows).counts, { adopted: 0, conflicts: 0 });
+  tenant.sync(rows, LICENSE);
+  t.equal(tenant.holder('2'), manual);
+  t.not(tenant.holder('1'), manual, 'one per license: only what it names');
+  tenant.sync(rows, VENDOR);
+  t.same(tenant.holders('1', '2'), [manual, manual]);
+  t.end();
+});
+
+t.test('manual: a UBI that has a vendor company is a conflict: kept apart and reported', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const old = [row('1', 'A', 'Mesa', { age: 1 })];
+  tenant.sync(old);
+  const vendor = tenant.holder('1');
+  const manual = tenant.makeByHand('By hand', '2');
+  const rows = [...old, row('2', 'A', 'Mesa', { age: 2 }), row('3', 'A', 'Mesa', { age: 3 })];
+  const plan = tenant.sync(rows);
+  t.same(tenant.holders('1', '2', '3'), [vendor, manual, vendor]);
+  t.equal(plan.counts.conflicts, 1);
+  t.same(
+    plan.conflicts.map(({ ubiKey, companyIds }) => ({ ubiKey, companyIds: [...companyIds].sort() })),
+    [{ ubiKey: 'A', companyIds: [vendor, manual].sort() }],
+  );
+  t.equal(tenant.sync(rows).counts.conflicts, 1, 'until a person decides');
+  t.end();
+});
+
+t.test('manual: two manual companies in a group are a conflict', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const [left, right] = [tenant.makeByHand('Left', '1'), tenant.makeByHand('Right', '2')];
+  const plan = tenant.sync([row('1', 'A', 'Mesa', { age: 1 }), row('2', 'A'), row('3', 'A')]);
+  t.same(tenant.holders('1', '2'), [left, right]);
+  const vendor = tenant.holder('3');
+  t.equal(countOf([left, right, vendor]), 3, 'the free license is with neither');
+  t.match(plan.counts, { adopted: 0, conflicts: 1 });
+  t.same([...(plan.conflicts[0]?.companyIds ?? [])].sort(), [left, right, vendor].sort());
+  t.end();
+});
+
+t.test('manual: with nothing but two manual companies there is no vendor company', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const manual = [tenant.makeByHand('Left', '1'), tenant.makeByHand('Right', '2')];
+  const plan = tenant.sync([row('1', 'A'), row('2', 'A')]);
+  t.same(tenant.holders('1', '2'), manual);
+  t.same(tenant.snapshot.vendorCompanies, []);
+  t.same(plan.conflicts, [{ ubiKey: 'A', companyIds: manual }]);
+  t.end();
+});
+
+t.test('manual: a company without active licenses stays, until a person ends it', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const manual = tenant.makeByHand('By hand', '1');
+  tenant.sync([row('2', 'B')]);
+  t.ok(tenant.isActive(manual), 'before its license is ever listed');
+  tenant.sync([row('1', 'A'), row('2', 'B')]);
+  tenant.sync([row('2', 'B')]);
+  t.ok(tenant.isActive(manual), 'and after');
+  t.match(tenant.license('1'), { companyId: manual, active: false, isHandNamed: true });
+  t.end();
+});
+
+t.test('manual: a number that an active company holds is taken', (t) => {
+  const tenant = new Tenant(LICENSE);
+  tenant.sync([row('1', 'A')]);
+  t.throws(() => tenant.makeByHand('By hand', '1'), /taken/);
+  t.end();
+});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Counts
+
+t.test('counts: every company is one of created, updated, unchanged, archived, reactivated', (t) => {
+  const tenant = new Tenant(LICENSE);
+  tenant.sync([row('1', 'A', 'a'), row('2', 'B', 'b'), row('3', 'C', 'c'), row('4', 'D', 'd')]);
+  tenant.sync([row('1', 'A', 'a'), row('2', 'B', 'b'), row('3', 'C', 'c')]);
+  const plan = tenant.sync([
+    row('1', 'A', 'a'),
+    row('2', 'B', 'renamed', { transactionId: '50' }),
+    row('4', 'D', 'd'),
+    row('5', 'E', 'e'),
+    row('5', 'E', 'e'),
+    row('6', 'F', 'f', { isDeleted: true }),
+  ]);
+  t.same(plan.counts, {
+    created: 1,
+    updated: 1,
+    unchanged: 1,
+    archived: 1,
+    reactivated: 1,
+    adopted: 0,
+    moved: 0,
+    conflicts: 0,
+  });
+  t.equal(plan.filtered, 1);
+  t.same(plan.impact, { activeLicenses: 3, removed: 1, moved: 0, renamed: 1 });
+  t.end();
+});
+
+t.test('counts: an empty list removes everything, which is for the guard to judge', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A'), row('2', 'A'), row('3', 'B')]);
+  const plan = tenant.sync([]);
+  t.match(plan.counts, { created: 0, archived: 2, unchanged: 0, moved: 0 });
+  t.same(plan.impact, { activeLicenses: 3, removed: 3, moved: 0, renamed: 0 });
+  t.equal(tenant.snapshot.companies.length, 2, 'archived, never deleted');
+  t.end();
+});
+
+t.test('counts: a switch moves licenses and says so', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A'), row('2', 'A'), row('3', 'A'), row('4', 'B')];
+  tenant.sync(rows);
+  const plan = tenant.sync(rows, VENDOR);
+  t.match(plan.counts, { created: 0, archived: 2, moved: 2 });
+  t.same(plan.impact, { activeLicenses: 4, removed: 0, moved: 2, renamed: 0 });
+  t.same(
+    plan.licenses.map(({ kind, after }) => [kind, after.licenseKey]),
+    [
+      ['license.moved', '2'],
+      ['license.moved', '3'],
+    ],
+  );
+  t.end();
+});
