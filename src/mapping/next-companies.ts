@@ -19,25 +19,28 @@ export interface NextCompaniesInput {
 
 /** What every company of the tenant becomes, once each license has its company. */
 export function toNextCompanies({ licenses, snapshot, memory, at }: NextCompaniesInput): NextCompany[] {
-  const held = groupByCompany(licenses.map(({ after }) => after));
-  const holders = toHolders(licenses, memory);
+  const attached = groupByCompany(licenses.map(({ after }) => after));
+  const held = groupByCompany(licenses.flatMap(({ after }) => (after.active ? after : [])));
+  const holders = toHolders(licenses, held, memory);
   const known = new Set(snapshot.companies.map(({ id }) => id));
-  const companies: { before: CompanyState | undefined; after: CompanyState }[] = [];
-  for (const before of snapshot.companies) {
-    const active = held.get(before.id) ?? [];
-    companies.push({ before, after: toNextCompany(before, active, holders.get(before.id), snapshot.ownUbiKey, at) });
-  }
+  const companies: NextCompany[] = snapshot.companies.map((before) => {
+    const active = held.get(before.id);
+    const after =
+      active === undefined
+        ? toIdleCompany(before, attached.get(before.id), holders.get(before.id), snapshot.ownUbiKey, at)
+        : toActiveCompany(before, active, snapshot.ownUbiKey);
+    return { before, after };
+  });
   for (const [id, active] of held) {
     if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
   }
   return withDisplayNames(companies, held);
 }
 
-/** The active licenses of each company, oldest first. */
+/** The licenses of each company that has any, oldest first. */
 function groupByCompany(licenses: readonly LicenseState[]): Map<string, LicenseState[]> {
   const groups = new Map<string, LicenseState[]>();
   for (const license of licenses) {
-    if (!license.active) continue;
     const group = groups.get(license.companyId);
     if (group === undefined) groups.set(license.companyId, [license]);
     else group.push(license);
@@ -46,33 +49,49 @@ function groupByCompany(licenses: readonly LicenseState[]): Map<string, LicenseS
   return groups;
 }
 
-/** For a company that a memory names: who holds its license now, or the oldest license of its UBI. */
-function toHolders(licenses: readonly AssignedLicense[], memory: Memory): Map<string, string> {
+/**
+ * For a company that a memory names: the active company that holds its license now. A vendor company that was made for
+ * its UBI alone has no license of its own; it is followed by the company of the UBI's oldest license.
+ */
+function toHolders(
+  licenses: readonly AssignedLicense[],
+  held: ReadonlyMap<string, unknown>,
+  memory: Memory,
+): Map<string, string> {
   const holders = new Map<string, string>();
-  const active = licenses.map(({ after }) => after).filter((license) => license.active);
-  for (const { ownCompanyId, companyId } of active) {
-    if (ownCompanyId !== null) holders.set(ownCompanyId, companyId);
+  const ownCompanies = new Set(licenses.map(({ after }) => after.ownCompanyId));
+  for (const { after } of licenses) {
+    if (after.ownCompanyId !== null && held.has(after.companyId)) holders.set(after.ownCompanyId, after.companyId);
   }
-  for (const { ubiKey, companyId } of active.sort(compareAge)) {
+  const active = licenses.flatMap(({ after }) => (after.active ? after : [])).sort(compareAge);
+  for (const { ubiKey, companyId } of active) {
     const vendorCompany = ubiKey === null ? undefined : memory.findVendorCompany(ubiKey);
-    if (vendorCompany !== undefined && !holders.has(vendorCompany)) holders.set(vendorCompany, companyId);
+    if (vendorCompany === undefined || ownCompanies.has(vendorCompany) || holders.has(vendorCompany)) continue;
+    holders.set(vendorCompany, companyId);
   }
   return holders;
 }
 
-function toNextCompany(
+function toActiveCompany(
   before: CompanyState,
   active: readonly LicenseState[],
+  ownUbiKey: string | null,
+): CompanyState {
+  return { ...before, ...toSource(before.origin, active, ownUbiKey), archivedDatetime: null, supersededBy: null };
+}
+
+/** Without an active license: archived, unless a person made it, who alone may end it. */
+function toIdleCompany(
+  before: CompanyState,
+  attached: readonly LicenseState[] = [],
   holder: string | undefined,
   ownUbiKey: string | null,
   at: string,
 ): CompanyState {
-  if (active.length > 0) {
-    return { ...before, ...toSource(before.origin, active, ownUbiKey), archivedDatetime: null, supersededBy: null };
-  }
-  // A person made it: it lives until a person ends it.
-  if (before.origin === 'manual') return before;
-  return { ...before, archivedDatetime: before.archivedDatetime ?? at, supersededBy: holder ?? null };
+  const { ubi, ubiKey, isOwnCompany } = toSource(before.origin, attached, ownUbiKey);
+  const after = { ...before, isOwnCompany, ...(attached.length === 0 ? {} : { ubi, ubiKey }) };
+  if (before.origin === 'manual') return after;
+  return { ...after, archivedDatetime: before.archivedDatetime ?? at, supersededBy: holder ?? null };
 }
 
 function toNewCompany(id: string, active: readonly LicenseState[], ownUbiKey: string | null): CompanyState {
@@ -88,7 +107,7 @@ function toNewCompany(id: string, active: readonly LicenseState[], ownUbiKey: st
   };
 }
 
-/** What a company says by its active licenses alone, by fixed rules: the order of the list must not make a change. */
+/** What a company says by its licenses alone, by fixed rules: the order of the list must not make a change. */
 function toSource(
   origin: CompanyState['origin'],
   active: readonly LicenseState[],

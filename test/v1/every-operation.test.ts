@@ -133,7 +133,7 @@ t.test('the document is the policy, and each operation has its tests', async (t)
     t.ok(present.includes(name), `there is ${name}`);
     const text = await readFile(new URL(name, folder), 'utf8');
     t.ok(
-      text.includes(`contract.listUnseen(OWNERS['${name}'], isOwnOutcome), [])`),
+      text.includes(`contract.listUnseen(OWNERS['${name}'], isOwnOutcome)`),
       `${name} looks for what it did not see`,
     );
   }
