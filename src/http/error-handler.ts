@@ -52,7 +52,8 @@ function toFault(error: FastifyError, translate: TranslateError): Fault {
 function sendFault(fault: Fault, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status } = FAULTS[fault.code];
   request.fault = fault;
-  reply.code(status).type(PROBLEM_TYPE).header('cache-control', 'no-store');
+  // Again what a hook sets: some errors come before any hook.
+  reply.code(status).type(PROBLEM_TYPE).headers({ 'cache-control': 'no-store', 'x-request-id': request.id });
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (status === 503) reply.header('retry-after', String(fault.extras.retryAfterSeconds ?? 5));
   return reply.send(JSON.stringify(toProblem(fault, request.id)));

@@ -10,7 +10,8 @@ const MAX_DEPTH = 20;
  */
 export function useStrictJson(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.removeContentTypeParser('application/json');
+  // Fastify reads plain text by itself, too; here that is no type that is read.
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
     const fault = typeof text === 'string' ? findFault(text) : undefined;
     if (fault !== undefined) return done(fault);

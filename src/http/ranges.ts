@@ -18,8 +18,10 @@ export function parseDatetimeRange(parameter: string, text: string): DatetimeRan
   throw new Fault('invalid_request', `?${parameter}: ${detail}.`, { errors: [{ pointer: `?${parameter}`, detail }] });
 }
 
-/** Null for what is no time. */
+/** Null for what is no time; JavaScript would take the 30th of February for the 2nd of March. */
 function toDate(text: string): Date | null {
   const date = new Date(text);
-  return DATETIME.test(text) && !Number.isNaN(date.getTime()) ? date : null;
+  if (!DATETIME.test(text) || Number.isNaN(date.getTime())) return null;
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day ? date : null;
 }

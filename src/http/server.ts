@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import { Fault } from '../domain/fault.js';
 import { type Authenticate, useAuth } from './auth.js';
 import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
 import { useStrictJson } from './json-body.js';
@@ -34,6 +35,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 /** Timeouts are noticed only this often; Node's own 30 s would make them a minute late. */
 const CONNECTIONS_CHECKING_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+const MAX_URL_LENGTH = 8_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 export async function createServer(options: ServerOptions): Promise<App> {
@@ -61,6 +63,8 @@ export async function createServer(options: ServerOptions): Promise<App> {
   useErrorHandler(app, options.translateError);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
+    if (request.url.length > MAX_URL_LENGTH)
+      throw new Fault('uri_too_long', `Keep it below ${MAX_URL_LENGTH} characters.`);
   });
   await app.register(helmet, { contentSecurityPolicy: false });
   useAuth(app, options.authenticate);

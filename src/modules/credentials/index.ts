@@ -1,9 +1,10 @@
 export { useCredentials } from './routes.js';
-export { type CredentialPorts, noteVerdict } from './service.js';
+export type { CredentialPorts } from './service.js';
 export {
   type CredentialSummary,
   getUsableCredential,
   loadCredentialSummary,
+  noteRefusal,
   requireUsableCredential,
   type UsableCredential,
 } from './use-credential.js';

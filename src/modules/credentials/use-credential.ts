@@ -1,5 +1,5 @@
-import type { BiotrackLogin } from '../../biotrack/index.js';
-import type { Db, Tx } from '../../db/database.js';
+import type { BiotrackError, BiotrackLogin } from '../../biotrack/index.js';
+import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { setupIncomplete } from '../../domain/setup.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
@@ -9,8 +9,8 @@ import {
   selectRefusedCompanyCredentials,
   selectUsableCompanyCredentials,
 } from './repository.js';
-import { type CredentialPorts, openPassword } from './service.js';
-import { toStatusDetail } from './verdict.js';
+import { type CredentialPorts, noteVerdict, openPassword } from './service.js';
+import { toStatusDetail, toVerdictDetail } from './verdict.js';
 
 /** A credential ready to log in with. */
 export interface UsableCredential {
@@ -36,6 +36,29 @@ export function getUsableCredential(
     return { credential, tenant, login: { ubi: ubi.ubiKey, username: credential.username, password } };
   });
 }
+
+const REFUSALS = {
+  credentials_rejected: 'rejected',
+  ubi_rejected: 'ubi_rejected',
+  privilege_missing: 'privilege_missing',
+} as const;
+
+/**
+ * Keeps a refusal of this login, so that no machine tries it again; what it means, for a person. Undefined for trouble
+ * at BioTrack, which says nothing of a login and changes none.
+ */
+export async function noteRefusal(
+  db: Db,
+  { credential, login, tenant }: UsableCredential,
+  { reason, privilege = '' }: BiotrackError,
+): Promise<string | undefined> {
+  if (!isRefusal(reason)) return undefined;
+  const verdict = { kind: REFUSALS[reason], privilege };
+  await withTenant(db, tenant.id, (tx) => noteVerdict(tx, credential, login.ubi, verdict));
+  return toVerdictDetail(verdict);
+}
+
+const isRefusal = (reason: string): reason is keyof typeof REFUSALS => reason in REFUSALS;
 
 /** @throws Fault `setup_incomplete` */
 export async function requireUsableCredential(tx: Tx, tenantId: string): Promise<Credential> {

@@ -5,8 +5,9 @@ import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
+import { setupIncomplete } from '../../domain/setup.js';
 import { requireCreationPreference } from '../creation-preference/index.js';
-import { type CredentialPorts, getUsableCredential, toUpstreamFault } from '../credentials/index.js';
+import { type CredentialPorts, getUsableCredential, noteRefusal, toUpstreamFault } from '../credentials/index.js';
 import { type Directories, findDirectory, ListShrunkError, selectLicensesOfUbi } from '../directory/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
@@ -122,12 +123,16 @@ async function ensureDirectory(
   { biotrack, vault, directories }: LicensePorts,
   tenantId: string,
 ): Promise<void> {
-  const { tenant, login } = await getUsableCredential(db, { biotrack, vault }, tenantId);
+  const usable = await getUsableCredential(db, { biotrack, vault }, tenantId);
+  const { tenant, login } = usable;
   const target = { state: tenant.state, environment: tenant.environment };
   try {
     await directories.ensureFresh(db, { target, login, includeLabs: false, force: false });
   } catch (error) {
-    if (error instanceof BiotrackError) throw toUpstreamFault(error);
+    if (error instanceof BiotrackError) {
+      const refusal = await noteRefusal(db, usable, error);
+      throw refusal === undefined ? toUpstreamFault(error) : setupIncomplete(tenantId, 'credentials', refusal);
+    }
     if (!(error instanceof ListShrunkError)) throw error;
     throw new Fault('upstream_unavailable', 'The list is much shorter than before; an operator has to look at it.', {
       reason: 'list_shrunk',

@@ -8,7 +8,7 @@ import { MAPPING_VERSION, planSync } from '../../mapping/index.js';
 import type { Vault } from '../../vault/index.js';
 import { applyPlan, loadSnapshot, noteFirstSync } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
-import { getUsableCredential, noteVerdict, type UsableCredential } from '../credentials/index.js';
+import { getUsableCredential, noteRefusal, type UsableCredential } from '../credentials/index.js';
 import {
   type Directories,
   type Directory,
@@ -125,7 +125,7 @@ async function work(
       signal,
     });
   } catch (error) {
-    await noteRefusal(db, tenantId, usable, error);
+    if (error instanceof BiotrackError) await noteRefusal(db, usable, error);
     throw error;
   }
   await step(db, tenantId, run, 'planning');
@@ -223,23 +223,4 @@ async function finish(tx: Tx, run: Pick<SyncRun, 'id' | 'fence'>, result: RunRes
 async function step(db: Db, tenantId: string, run: SyncRun, name: 'planning'): Promise<void> {
   const held = await withTenant(db, tenantId, (tx) => saveStep(tx, run, name));
   if (!held) throw new RunLostError();
-}
-
-/** A refused login is kept, so that no machine tries it again. Trouble at BioTrack changes no credential. */
-async function noteRefusal(
-  db: Db,
-  tenantId: string,
-  { credential, login }: UsableCredential,
-  error: unknown,
-): Promise<void> {
-  if (!(error instanceof BiotrackError)) return;
-  const verdicts = {
-    credentials_rejected: { kind: 'rejected' },
-    ubi_rejected: { kind: 'ubi_rejected' },
-    privilege_missing: { kind: 'privilege_missing', privilege: error.privilege ?? '' },
-  } as const;
-  const { reason } = error;
-  if (!(reason in verdicts)) return;
-  const verdict = verdicts[reason as keyof typeof verdicts];
-  await withTenant(db, tenantId, (tx) => noteVerdict(tx, credential, login.ubi, verdict));
 }
