@@ -86,7 +86,14 @@ module.exports = {
       node('fs/promises'),
       node('timers/promises'),
     ]),
-    row('jobs', '^src/jobs/', ['^src/jobs/', '^src/db/', DOMAIN, npm('graphile-worker'), npm('pg'), node('timers/promises')]),
+    row('jobs', '^src/jobs/', [
+      '^src/jobs/',
+      '^src/db/',
+      DOMAIN,
+      npm('graphile-worker'),
+      npm('pg'),
+      node('timers/promises'),
+    ]),
     row('http', '^src/http/', [
       '^src/http/',
       DOMAIN,

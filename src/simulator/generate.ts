@@ -74,10 +74,12 @@ export const generateData = (options: GenerateOptions): GeneratedData => {
     ? soil(edited, Random.of(seed, profile.state, dataSet, 'dirt'), new Set([DEMO_USER.ubi, SECOND_USER.ubi]))
     : edited;
   const labs = Array.from({ length: profile.labs }, () => inventLab(random, profile, licenses, sequence));
-  const transporters = Array.from({ length: profile.labs }, () => ({
-    ...inventLab(random, profile, licenses, sequence),
-    deleted: false,
-  }));
+  const transporters = Array.from({ length: profile.labs }, (_, index) => {
+    const own = inventLab(random, profile, licenses, sequence);
+    // Every other one is a licensed site that also transports.
+    const site = index % 2 === 0 ? clean[index] : undefined;
+    return { ...own, ...(site === undefined ? {} : { location: site.location }), deleted: false };
+  });
   return { rows, labs, transporters, lastTransactionId: sequence.last };
 };
 

@@ -1,0 +1,97 @@
+import t from 'tap';
+import { type Answer, makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
+
+/** What comes beside the vendors: laboratories for those who want them, and who transports. */
+
+async function listAll({ ask }: TestService, path: string): Promise<Answer['body'][]> {
+  const items: Answer['body'][] = [];
+  let next: string | null = `${path}${path.includes('?') ? '&' : '?'}page%5Bsize%5D=500`;
+  while (next !== null) {
+    const { body } = await ask('GET', next);
+    items.push(...body.data);
+    next = body.next_page;
+  }
+  return items;
+}
+
+const isLab = ({ licenses }: Answer['body']): boolean =>
+  licenses.some(({ activities }: Answer['body']) => activities.includes('lab'));
+
+t.test('laboratories join the vendors of a tenant that wants them, and of nobody else', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 150 } });
+  const { ask, simulator } = service;
+  const [without, wanting] = [await makeTenant(service), await makeTenant(service)];
+  const preference = `/v1/tenants/${wanting}/company-creation-preference`;
+  const { headers } = await ask('GET', preference);
+  const changed = await ask('PUT', preference, {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+    body: { strategy: 'one_per_license', include_labs: true },
+  });
+  t.equal(changed.status, 200);
+
+  const plain = await syncTenant(service, without);
+  t.equal(simulator.control.counters().callsByAction.sync_qa_lab ?? 0, 0, 'nobody wants labs: nobody asks for them');
+  const run = await syncTenant(service, wanting);
+  t.equal(simulator.control.counters().callsByAction.sync_qa_lab, 1, 'asked for once');
+  const companies = await listAll(service, `/v1/tenants/${wanting}/companies`);
+  const labs = companies.filter(isLab);
+  t.ok(labs.length > 0, `${labs.length} laboratories are companies`);
+  t.equal(run.counts.created, plain.counts.created + labs.length, 'beside the same vendors');
+
+  const again = await syncTenant(service, without, { refresh: 'force' });
+  t.equal(again.counts.created + again.counts.updated, 0, 'the other tenant has none of it');
+  t.notOk((await listAll(service, `/v1/tenants/${without}/companies`)).some(isLab));
+  const unmoved = await syncTenant(service, wanting);
+  t.equal(unmoved.counts.archived, 0, 'a refresh without labs takes none away');
+  t.equal((await listAll(service, `/v1/tenants/${wanting}/companies`)).filter(isLab).length, labs.length);
+
+  const { headers: present } = await ask('GET', preference);
+  const refused = await ask('PUT', preference, {
+    headers: { 'if-match': present.get('etag') ?? '' },
+    body: { strategy: 'one_per_license', include_labs: false },
+  });
+  t.match(refused, { status: 409, body: { code: 'preview_required' } }, 'not to want them any more is a switch');
+});
+
+t.test('who also transports is said as an activity, where the state tells', async (t) => {
+  const service = await startTestService(t, {
+    simulator: { licenses: 150, offersTransporters: true },
+    states: (environment) => ({
+      NM: { environments: { production: { ...environment, offers: { transporters: true } } } },
+    }),
+  });
+  const tenantId = await makeTenant(service);
+  await syncTenant(service, tenantId);
+  const companies = await listAll(service, `/v1/tenants/${tenantId}/companies`);
+  const transporting = companies.filter(({ licenses }) => licenses[0].activities.includes('transporter'));
+  t.ok(transporting.length > 0, `${transporting.length} licensed sites transport as well`);
+  const { control } = service.simulator;
+  t.ok((control.counters().callsByAction.sync_third_party_transporter ?? 0) >= 1, 'the list is read');
+  t.match((await syncTenant(service, tenantId, { refresh: 'force' })).counts, { created: 0, updated: 0, moved: 0 });
+});
+
+t.test('a state without a list of transporters is no failure', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100, offersTransporters: false } });
+  const run = await syncTenant(service, await makeTenant(service));
+  t.match(run.status, /^succeeded/);
+});
+
+t.test('the state says that nothing changed, and its whole list is read once a day all the same', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 150 } });
+  const { simulator, sql } = service;
+  const tenantId = await makeTenant(service);
+  await syncTenant(service, tenantId);
+  const { listCalls } = simulator.control.counters();
+  for (let times = 0; times < 3; times += 1) await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal(simulator.control.counters().listCalls, listCalls, 'sync_check tells: no list is read');
+  await syncTenant(service, tenantId);
+  t.equal(simulator.control.counters().listCalls, listCalls, 'nor for a directory that is young');
+  await sql(`update directories set fully_read_datetime = now() - interval '25 hours'`);
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal(simulator.control.counters().listCalls, listCalls + 1, 'a day later it is not believed');
+  const [row] = simulator.control.rows();
+  simulator.control.rename({ location: String(row?.location), name: 'RENAMED SINCE' });
+  const run = await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal(simulator.control.counters().listCalls, listCalls + 2, 'a change makes another sum');
+  t.equal(run.counts.updated >= 1, true);
+});
