@@ -11,9 +11,15 @@ begin
       -- Roles belong to the whole server: another database of ours on it may have made them already, or be at it.
       when duplicate_object or unique_violation then null;
     end;
-    if not pg_has_role(current_user, wanted, 'member') then
+    begin
+      -- From Postgres 16 on, who made a role may give it to himself and has to: he cannot change to it before.
       execute format('grant %I to %I', wanted, current_user);
-    end if;
+    exception
+      when insufficient_privilege then
+        if not pg_has_role(current_user, wanted, 'member') then
+          raise exception 'grant % to % first: this login may neither use nor grant it', wanted, current_user;
+        end if;
+    end;
     execute format('grant connect, temporary on database %I to %I', current_database(), wanted);
     execute format('grant usage on schema public to %I', wanted);
   end loop;

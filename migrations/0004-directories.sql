@@ -11,11 +11,11 @@ create table directories (
   skipped_rows integer not null default 0,
   -- The rows not taken and why, at most some hundreds.
   skips jsonb not null default '[]',
-  -- The sum of all transaction numbers of the last list, to be compared with what the state's own check says.
-  transaction_sum text,
+  -- The mapping's version and the sum of all transaction numbers of the last list; the state's own check tells the sum.
+  check_mark text,
   -- When the state was last asked and its answer believed; the same for all rows, so that an unchanged list writes none.
   refreshed_datetime timestamptz,
-  -- When the whole list was last read, whatever the cheap check said since.
+  -- When the whole list that is published was asked for, whatever the cheap check said since.
   fully_read_datetime timestamptz,
   -- Labs come by a list of their own, asked only for a tenant that wants them.
   labs_refreshed_datetime timestamptz,
@@ -49,7 +49,10 @@ create table directory_licenses (
 );
 create index directory_licenses_ubi on directory_licenses (directory_id, ubi_key);
 
-grant select, insert, update on directories, directory_licenses to biotrack_app, biotrack_operator;
+-- A tenant reads, and holds a version while it plans (FOR SHARE needs the right to update something).
+grant select on directories, directory_licenses to biotrack_app;
+grant update (version) on directories to biotrack_app;
+grant select, insert, update on directories, directory_licenses to biotrack_operator;
 
 create function age_seconds(of timestamptz) returns double precision
   language sql stable

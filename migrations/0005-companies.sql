@@ -28,6 +28,8 @@ create table companies (
   check (edited_name is not null or source_name is not null),
   check (superseded_by is null or archived_datetime is not null)
 );
+-- Who is superseded by a company is looked up when that one goes, as it does with its tenant.
+create index companies_superseded_by on companies (tenant_id, superseded_by) where superseded_by is not null;
 call isolate_tenants('companies');
 
 create table company_licenses (

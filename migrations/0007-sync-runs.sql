@@ -63,7 +63,8 @@ begin
     json_build_object('tenant_id', of_tenant, 'run_id', run),
     max_attempts => 3,
     job_key => 'run_sync:' || run,
-    job_key_mode => 'replace');
+    -- Putting a waiting run back must not send it behind those that came later.
+    job_key_mode => 'preserve_run_at');
 end
 $$;
 revoke execute on function enqueue_sync_run from public;

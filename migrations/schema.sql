@@ -70,6 +70,7 @@ create table companies (
   constraint companies_check1 CHECK (superseded_by IS NULL OR archived_datetime IS NOT NULL),
   constraint companies_origin_check CHECK (origin = ANY (ARRAY['biotrack'::text, 'manual'::text]))
 );
+CREATE INDEX companies_superseded_by ON companies USING btree (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
 alter table companies enable row level security;
 alter table companies force row level security;
 create policy tenant_isolation on companies to biotrack_app
@@ -175,7 +176,7 @@ create table directories (
   duplicate_rows integer not null default 0,
   skipped_rows integer not null default 0,
   skips jsonb not null default '[]'::jsonb,
-  transaction_sum text,
+  check_mark text,
   refreshed_datetime timestamp with time zone,
   fully_read_datetime timestamp with time zone,
   labs_refreshed_datetime timestamp with time zone,
@@ -183,8 +184,9 @@ create table directories (
   constraint directories_state_environment_key UNIQUE (state, environment),
   constraint directories_environment_check CHECK (environment = ANY (ARRAY['production'::text, 'training'::text]))
 );
-grant insert, select, update on directories to biotrack_app;
+grant select on directories to biotrack_app;
 grant insert, select, update on directories to biotrack_operator;
+grant update (version) on directories to biotrack_app;
 
 create table directory_licenses (
   directory_id integer not null,
@@ -211,7 +213,7 @@ create table directory_licenses (
   constraint directory_licenses_directory_id_fkey FOREIGN KEY (directory_id) REFERENCES directories(directory_id)
 );
 CREATE INDEX directory_licenses_ubi ON directory_licenses USING btree (directory_id, ubi_key);
-grant insert, select, update on directory_licenses to biotrack_app;
+grant select on directory_licenses to biotrack_app;
 grant insert, select, update on directory_licenses to biotrack_operator;
 
 create table licenses (
@@ -397,7 +399,8 @@ begin
     json_build_object('tenant_id', of_tenant, 'run_id', run),
     max_attempts => 3,
     job_key => 'run_sync:' || run,
-    job_key_mode => 'replace');
+    -- Putting a waiting run back must not send it behind those that came later.
+    job_key_mode => 'preserve_run_at');
 end
 $function$
 ;

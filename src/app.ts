@@ -25,6 +25,8 @@ export interface AppDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
+  /** Aborted when this process is about to end: nobody waits for BioTrack any longer. */
+  readonly shutdown: AbortSignal;
   /** UUIDs in rising order. */
   readonly newId: () => string;
   readonly logger: FastifyBaseLogger;

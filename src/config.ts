@@ -48,7 +48,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
   const config: Config = {
     host: read.text('HOST') ?? '127.0.0.1',
     port: read.integer('PORT', 3000, 0, 65_535),
-    publicUrl: read.url('PUBLIC_URL', ['http:', 'https:']),
+    publicUrl: read.url('PUBLIC_URL', ['http:', 'https:'], { bare: true }),
     databasePoolSize: read.integer('DATABASE_POOL_SIZE', 10, 2, 1_000),
     role: read.oneOf('ROLE', PROCESS_ROLES, 'all'),
     statesFile: read.text('BIOTRACK_STATES_FILE'),
@@ -64,6 +64,8 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     if (isProduction) read.refuse('DATABASE_URL', 'is required when NODE_ENV is production');
     if (directUrl !== undefined) read.refuse('DATABASE_URL', 'is required when DATABASE_DIRECT_URL is set');
     if (config.role !== 'all') read.refuse('DATABASE_URL', 'is required when ROLE is not all');
+  } else if (config.port === 0) {
+    read.refuse('PORT', 'must not be 0 when DATABASE_URL is set: links could not say where');
   }
   read.finish();
   const toSecret = (text: string | undefined): Secret | undefined =>
@@ -111,12 +113,17 @@ class Reader {
     return value ?? preset;
   }
 
-  url(name: string, protocols: readonly string[]): string | undefined {
+  /** @param bare nothing but an origin and a path */
+  url(name: string, protocols: readonly string[], { bare = false } = {}): string | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    const protocol = URL.canParse(text) ? new URL(text).protocol : '';
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const protocol = url?.protocol ?? '';
     if (!protocols.includes(protocol))
       this.refuse(name, `must be a URL that begins with ${protocols.join('// or ')}//`);
+    else if (bare && url !== undefined && (url.search || url.hash || url.username || url.password)) {
+      this.refuse(name, 'must have no user, query or fragment');
+    }
     return text;
   }
 

@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
 import { ConfigError, type readEnv } from './config.js';
 import { closeDatabase, openDatabase } from './db/database.js';
-import { migrate } from './db/migrate.js';
+import { listPendingMigrations, migrate } from './db/migrate.js';
+import { toErrorCode } from './db/sqlstate.js';
 import type { Secret } from './domain/secret.js';
 import { MIGRATIONS } from './migrations.js';
 import { createApiKey } from './modules/api-keys/index.js';
@@ -16,6 +17,11 @@ function requireDatabase({ secrets }: Environment): Secret {
 /** Brings the database up to date. */
 export async function migrateConfigured(environment: Environment, say: (line: string) => void): Promise<void> {
   const url = requireDatabase(environment).reveal();
+  try {
+    await listPendingMigrations({ url, folder: MIGRATIONS });
+  } catch (cause) {
+    throw new ConfigError(`DATABASE_URL: the database cannot be used (${toErrorCode(cause)})`, { cause });
+  }
   await migrate({ url, folder: MIGRATIONS, onApplied: (name) => say(`applied ${name}`) });
   say('The database is up to date.');
 }

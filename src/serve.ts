@@ -5,6 +5,7 @@ import { DEFAULT_STATES, parseStates, StatesFileError } from './biotrack/index.j
 import { type Config, ConfigError, type readEnv } from './config.js';
 import { withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
+import { toErrorCode } from './db/sqlstate.js';
 import { Secret } from './domain/secret.js';
 import {
   EmbeddedPostgresError,
@@ -65,7 +66,7 @@ async function refuseOldSchema(url: Secret): Promise<void> {
   try {
     pending = await listPendingMigrations({ url: url.reveal(), folder: MIGRATIONS });
   } catch (cause) {
-    throw new ConfigError('DATABASE_URL: the database cannot be used', { cause });
+    throw new ConfigError(`DATABASE_URL: the database cannot be used (${toErrorCode(cause)})`, { cause });
   }
   if (pending.length === 0) return;
   throw new ConfigError(`DATABASE_URL: the database lacks ${pending.length} migrations; run "npm run migrate" first`);

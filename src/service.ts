@@ -58,7 +58,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     guardRemovalPercent: config.guardRemovalPercent,
   });
   const shutdown = new AbortController();
-  const ports = { db, biotrack, vault, directories, newId: uuidv7 };
+  const ports = { db, biotrack, vault, directories, newId: uuidv7, shutdown: shutdown.signal };
 
   let app: App | undefined;
   let worker: Worker | undefined;
@@ -67,7 +67,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await app.listen({ host: config.host, port: config.port });
   }
   if (config.role !== 'api') {
-    worker = await startRunWorker(options, { ...ports, shutdown: shutdown.signal });
+    worker = await startRunWorker(options, ports);
   }
   logger.info({
     event: 'service.started',
@@ -79,9 +79,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     db,
     newId: uuidv7,
     async stop() {
-      await app?.close();
+      // Together: a request that waits for BioTrack must not keep the run at hand from being handed over.
       shutdown.abort(new Error('this process is ending'));
-      await worker?.stop();
+      await Promise.all([app?.close(), worker?.stop()]);
       await biotrack.close();
       await closeDatabase(db);
       logger.info({ event: 'service.stopped' });

@@ -36,6 +36,13 @@ export interface DatabaseOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * Nobody waits for a lock until the pool is empty, and a worker that stands still between two statements lets go of
+ * what it holds.
+ */
+const LIMITS = `set local lock_timeout = '5s'; set local idle_in_transaction_session_timeout = '60s'`;
+
 /** int8 comes as text by default; our counters stay far below 2^53. */
 const INT8_OID = 20;
 const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid: number, format?: 'text' | 'binary') =>
@@ -72,14 +79,16 @@ export async function pingDatabase(db: Db): Promise<void> {
 export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   // The id stands in the text of a statement below, so that opening the transaction takes one round trip.
   if (!UUID.test(tenantId)) throw new TypeError('withTenant needs a tenant id in canonical form');
-  return transact(db, `begin; set local role biotrack_app; set local app.tenant_id = '${tenantId}'`, (kysely) =>
-    work(kysely as Tx),
+  return transact(
+    db,
+    `begin; set local role biotrack_app; set local app.tenant_id = '${tenantId}'; ${LIMITS}`,
+    (kysely) => work(kysely as Tx),
   );
 }
 
 /** Runs `work` in one transaction of the operator. */
 export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
-  return transact(db, 'begin; set local role biotrack_operator', (kysely) => work(kysely as OperatorTx));
+  return transact(db, `begin; set local role biotrack_operator; ${LIMITS}`, (kysely) => work(kysely as OperatorTx));
 }
 
 /** The connection under a transaction, for what only the driver can do (COPY). */
@@ -99,7 +108,9 @@ async function transact<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) =
     const kysely = overClient(client);
     clients.set(kysely, client);
     const result = await work(kysely);
-    await client.query('commit');
+    const { command } = await client.query('commit');
+    // A transaction in which a statement failed ends so without an error of its own.
+    if (command !== 'COMMIT') throw new Error('the transaction had failed before and was rolled back');
     return result;
   } catch (error) {
     // If even the rollback fails, the connection is in no known state and must not go back to the pool.

@@ -7,6 +7,9 @@ import pg from 'pg';
 /** Any number may start at once; one migrates, the others poll this lock. The number is arbitrary, but ours. */
 const MIGRATION_LOCK = 7_316_004_882_001;
 const LOCK_POLL_MS = 200;
+/** A start that cannot succeed shall say so within two seconds. */
+const CONNECT_TIMEOUT_MS = 1_500;
+const QUERY_TIMEOUT_MS = 1_500;
 
 export interface MigrateOptions {
   /** A session connection: not a transaction-mode pooler. The login owns the database. */
@@ -17,7 +20,7 @@ export interface MigrateOptions {
 
 /** Brings the schema of the queue and ours up to date; does nothing where it is. Throws at the first that fails. */
 export async function migrate({ url, folder, onApplied = () => {} }: MigrateOptions): Promise<void> {
-  const holder = new pg.Client({ connectionString: url });
+  const holder = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   await holder.connect();
   try {
     // Polled, and outside of any transaction: waiting inside one would block `create index concurrently` of the holder.
@@ -31,7 +34,7 @@ export async function migrate({ url, folder, onApplied = () => {} }: MigrateOpti
 
 /** The names of the migrations that the database has not applied yet. */
 export async function listPendingMigrations({ url, folder }: MigrateOptions): Promise<string[]> {
-  const kysely = connect(url);
+  const kysely = connect(url, { query_timeout: QUERY_TIMEOUT_MS });
   try {
     const migrations = await createMigrator(kysely, folder).getMigrations();
     return migrations.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
@@ -62,8 +65,12 @@ async function applyFiles(url: string, folder: URL, onApplied: (name: string) =>
   }
 }
 
-const connect = (url: string): Kysely<unknown> =>
-  new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 1 }) }) });
+const connect = (url: string, limits: Pick<pg.PoolConfig, 'query_timeout'> = {}): Kysely<unknown> =>
+  new Kysely({
+    dialect: new PostgresDialect({
+      pool: new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...limits }),
+    }),
+  });
 
 function createMigrator(kysely: Kysely<unknown>, folder: URL): Migrator {
   return new Migrator({ db: kysely, provider: { getMigrations: () => readMigrations(folder) } });

@@ -123,6 +123,7 @@ export interface Credentials {
 }
 
 export interface Directories {
+  check_mark: string | null;
   directory_id: Generated<number>;
   duplicate_rows: Generated<number>;
   environment: "production" | "training";
@@ -133,7 +134,6 @@ export interface Directories {
   skipped_rows: Generated<number>;
   skips: Generated<Json>;
   state: string;
-  transaction_sum: string | null;
   version: Generated<number>;
 }
 

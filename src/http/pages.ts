@@ -41,7 +41,7 @@ export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer
     toNextPage(path, query, { nextAfter }) {
       if (nextAfter === undefined) return null;
       const cursor = Buffer.concat([toMac(keys[0], toList(path, query), nextAfter), Buffer.from(nextAfter, 'utf8')]);
-      const url = new URL(path, publicUrl);
+      const url = new URL(publicUrl + path);
       for (const [name, value] of Object.entries(query)) {
         if (value !== undefined) url.searchParams.set(name, String(value));
       }

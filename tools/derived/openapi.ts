@@ -18,6 +18,7 @@ export async function renderOpenapi(): Promise<string> {
       throw new Error('an id was made while the document was');
     },
     logger: pino({ level: 'silent' }),
+    shutdown: new AbortController().signal,
     publicUrl: NEUTRAL_URL,
   });
   try {

@@ -669,7 +669,7 @@ export interface components {
             checked_datetime: string | null;
             /**
              * Format: date-time
-             * @description When a sync last logged in with it.
+             * @description When it was last taken up for a sync, or to look licenses up.
              * @example 2026-11-24T08:15:30.000Z
              */
             last_used_datetime: string | null;

@@ -3,6 +3,7 @@ export type { CredentialPorts } from './service.js';
 export {
   type CredentialSummary,
   getUsableCredential,
+  LoginRefusedError,
   loadCredentialSummary,
   noteRefusal,
   requireUsableCredential,

@@ -79,7 +79,9 @@ export const Credential = Named(
     }),
     status_detail: Nullable(Shown({ description: 'What to do about the status.' })),
     checked_datetime: Nullable(Datetime({ description: 'When BioTrack last judged it.' })),
-    last_used_datetime: Nullable(Datetime({ description: 'When a sync last logged in with it.' })),
+    last_used_datetime: Nullable(
+      Datetime({ description: 'When it was last taken up for a sync, or to look licenses up.' }),
+    ),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),

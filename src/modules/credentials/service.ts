@@ -64,11 +64,10 @@ export async function createCredential(
   const login = { ubi: ubi.ubiKey, username: input.username, password: input.password };
   const status = await judgeNewPassword(db, biotrack, tenant, login, input.verify);
 
-  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+  return inLockedTenant(db, tenantId, async (tx, present) => {
     await refuseNamesake(tx, owner, input);
-    const { ubiKey } = await requireUbi(tx, tenantId);
     const id = newId();
-    const context = toSealContext(biotrack, tenant, { id, ...owner, secretVersion: 1 });
+    const context = toSealContext(biotrack, present, { id, ...owner, secretVersion: 1 });
     const { description, username } = input;
     await insertCredential(tx, tenantId, {
       id,
@@ -76,8 +75,7 @@ export async function createCredential(
       description,
       username,
       sealedPassword: vault.seal(input.password, context),
-      // A login with the UBI of a moment ago says nothing of the one that is set now.
-      status: ubiKey === login.ubi ? status : 'unverified',
+      status: (await isStillSetUp(tx, present, { tenant, ubiKey: login.ubi })) ? status : 'unverified',
     });
     return getView(tx, tenantId, id);
   });
@@ -114,7 +112,7 @@ export async function changeCredential(
       ? undefined
       : await judgeNewPassword(db, biotrack, tenant, { ubi: ubi.ubiKey, username, password }, changes.verify);
 
-  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+  return inLockedTenant(db, tenantId, async (tx, now) => {
     const { version, secretVersion } = await requireCredential(tx, id);
     checkPrecondition(precondition, version);
     await refuseNamesake(tx, present, { ...present, ...changes }, id);
@@ -122,11 +120,11 @@ export async function changeCredential(
       password === undefined
         ? {}
         : {
-            status,
+            status: (await isStillSetUp(tx, now, { tenant, ubiKey: ubi.ubiKey })) ? status : ('unverified' as const),
             secretVersion: secretVersion + 1,
             sealedPassword: vault.seal(
               password,
-              toSealContext(biotrack, tenant, { ...present, secretVersion: secretVersion + 1 }),
+              toSealContext(biotrack, now, { ...present, secretVersion: secretVersion + 1 }),
             ),
           };
     await updateCredential(tx, id, { description: changes.description, username: changes.username, ...secret });
@@ -175,28 +173,40 @@ export async function verifyCredential(
   const password = openPassword(biotrack, vault, tenant, present);
   const login = { ubi: ubi.ubiKey, username: present.username, password };
   const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
-  return inLockedTenant(db, tenantId, async (tx) => {
-    await noteVerdict(tx, present, ubi.ubiKey, verdict);
+  return inLockedTenant(db, tenantId, async (tx, now) => {
+    await noteVerdict(tx, now, { tenant, ubiKey: ubi.ubiKey, credential: present }, verdict);
     return { ...(await getView(tx, tenantId, id)), verdict };
   });
 }
 
-/** Keeps what BioTrack said of a stored credential and of the UBI. Trouble at BioTrack says nothing of either. */
+/** What a login was made with, at the time of the login. */
+export interface LoginMade {
+  readonly tenant: Tenant;
+  readonly ubiKey: string;
+}
+
+/** What was said of another UBI, or by another state, says nothing of what is set now. The tenant must be locked. */
+async function isStillSetUp(tx: Tx, now: Tenant, { tenant, ubiKey }: LoginMade): Promise<boolean> {
+  const ubi = await findUbi(tx);
+  return ubi?.ubiKey === ubiKey && now.state === tenant.state && now.environment === tenant.environment;
+}
+
+/**
+ * Keeps what BioTrack said of a stored credential and of the UBI. Trouble at BioTrack says nothing of either. The tenant
+ * must be locked.
+ */
 export async function noteVerdict(
   tx: Tx,
-  { id, secretVersion }: Pick<Credential, 'id' | 'secretVersion'>,
-  ubiKey: string,
+  now: Tenant,
+  made: LoginMade & { readonly credential: Pick<Credential, 'id' | 'secretVersion'> },
   verdict: Verdict,
 ): Promise<void> {
-  if (verdict.kind === 'unreachable') return;
-  const ubi = await findUbi(tx);
-  // It was said of the UBI of that login; another one may be set by now.
-  if (ubi?.ubiKey !== ubiKey) return;
+  if (verdict.kind === 'unreachable' || !(await isStillSetUp(tx, now, made))) return;
   // A bare refusal is weak evidence: it takes nothing back that a login has shown.
-  if (verdict.kind === 'ubi_rejected' && ubi.status === 'verified') return;
+  if (verdict.kind === 'ubi_rejected' && (await findUbi(tx))?.status === 'verified') return;
   const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
-  await saveVerdict(tx, id, secretVersion, { status: verdict.kind, missingPrivilege });
-  if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, ubiKey, verdict.kind !== 'ubi_rejected');
+  await saveVerdict(tx, made.credential.id, made.credential.secretVersion, { status: verdict.kind, missingPrivilege });
+  if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, made.ubiKey, verdict.kind !== 'ubi_rejected');
 }
 
 export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
@@ -246,13 +256,16 @@ async function judgeNewPassword(
   const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
   if (verdict.kind === 'unreachable' && mode === 'attempt') return 'unverified';
   if (verdict.kind === 'valid' || verdict.kind === 'privilege_missing' || verdict.kind === 'ubi_rejected') {
-    await inLockedTenant(db, tenant.id, (tx) => noteUbiVerdict(tx, login.ubi, verdict.kind !== 'ubi_rejected'));
+    await inLockedTenant(db, tenant.id, async (tx, now) => {
+      const isSo = await isStillSetUp(tx, now, { tenant, ubiKey: login.ubi });
+      if (isSo) await noteUbiVerdict(tx, login.ubi, verdict.kind !== 'ubi_rejected');
+    });
   }
   if (verdict.kind !== 'valid') throw toVerdictFault(verdict);
   return 'valid';
 }
 
-async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: BiotrackLogin): Promise<Verdict> {
+export async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: BiotrackLogin): Promise<Verdict> {
   try {
     return await biotrack.verifyLogin(target, login);
   } catch (error) {

@@ -1,7 +1,7 @@
-import type { BiotrackError, BiotrackLogin } from '../../biotrack/index.js';
-import { type Db, type Tx, withTenant } from '../../db/database.js';
+import type { Biotrack, BiotrackError, BiotrackLogin } from '../../biotrack/index.js';
+import type { Db, Tx } from '../../db/database.js';
 import { setupIncomplete } from '../../domain/setup.js';
-import { inTenant, type Tenant } from '../tenants/index.js';
+import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import {
   type Credential,
@@ -9,7 +9,7 @@ import {
   selectRefusedCompanyCredentials,
   selectUsableCompanyCredentials,
 } from './repository.js';
-import { type CredentialPorts, noteVerdict, openPassword } from './service.js';
+import { type CredentialPorts, fetchVerdict, noteVerdict, openPassword, toTarget } from './service.js';
 import { toStatusDetail, toVerdictDetail } from './verdict.js';
 
 /** A credential ready to log in with. */
@@ -19,22 +19,49 @@ export interface UsableCredential {
   readonly tenant: Tenant;
 }
 
+/** BioTrack refused a login; `reason` is that of a run, the message is for a person. */
+export class LoginRefusedError extends Error {
+  readonly reason: keyof typeof REFUSALS;
+
+  constructor(reason: keyof typeof REFUSALS, detail: string) {
+    super(detail);
+    this.name = 'LoginRefusedError';
+    this.reason = reason;
+  }
+}
+
 /**
- * The credential that a machine may use for this tenant now. One that BioTrack refused is none: it waits for its owner.
+ * The credential that a machine may use for this tenant now, known to work: one that was never tried is tried first, so
+ * that nobody reads a state's directory who has no login there. One that BioTrack refused waits for its owner.
  * @throws Fault `setup_incomplete` if there is none, `credential_unreadable` if its password cannot be opened
+ * @throws LoginRefusedError, BiotrackError if it has to be tried and is not accepted
  */
-export function getUsableCredential(
+export async function getUsableCredential(
   db: Db,
   { biotrack, vault }: Pick<CredentialPorts, 'biotrack' | 'vault'>,
   tenantId: string,
 ): Promise<UsableCredential> {
-  return inTenant(db, tenantId, async (tx, tenant) => {
+  const usable = await inTenant(db, tenantId, async (tx, tenant) => {
     const ubi = await requireUbi(tx, tenantId);
     const credential = await requireUsableCredential(tx, tenantId);
     const password = openPassword(biotrack, vault, tenant, credential);
     await saveUse(tx, credential.id);
     return { credential, tenant, login: { ubi: ubi.ubiKey, username: credential.username, password } };
   });
+  if (usable.credential.status !== 'valid') await tryLogin(db, biotrack, usable);
+  return usable;
+}
+
+async function tryLogin(db: Db, biotrack: Biotrack, usable: UsableCredential): Promise<void> {
+  const { tenant, login, credential } = usable;
+  const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
+  if (verdict.kind === 'unreachable') throw verdict.error;
+  await inLockedTenant(db, tenant.id, (tx, now) =>
+    noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, verdict),
+  );
+  if (verdict.kind === 'valid') return;
+  const reason = verdict.kind === 'rejected' ? 'credentials_rejected' : verdict.kind;
+  throw new LoginRefusedError(reason, toVerdictDetail(verdict));
 }
 
 const REFUSALS = {
@@ -54,7 +81,9 @@ export async function noteRefusal(
 ): Promise<string | undefined> {
   if (!isRefusal(reason)) return undefined;
   const verdict = { kind: REFUSALS[reason], privilege };
-  await withTenant(db, tenant.id, (tx) => noteVerdict(tx, credential, login.ubi, verdict));
+  await inLockedTenant(db, tenant.id, (tx, now) =>
+    noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, verdict),
+  );
   return toVerdictDetail(verdict);
 }
 

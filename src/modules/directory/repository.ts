@@ -13,7 +13,9 @@ export interface Directory {
   readonly duplicateRows: number;
   readonly skippedRows: number;
   readonly skips: readonly Skip[];
-  readonly transactionSum: string | null;
+  /** What the state's own check is compared with. */
+  readonly checkMark: string | null;
+  readonly fullyReadAt: Date | null;
   /** Age of the last believed list by Postgres' clock; null before the first. */
   readonly ageSeconds: number | null;
   readonly labsAgeSeconds: number | null;
@@ -29,7 +31,8 @@ const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Enviro
       'fetched_rows as fetchedRows',
       'duplicate_rows as duplicateRows',
       'skipped_rows as skippedRows',
-      'transaction_sum as transactionSum',
+      'check_mark as checkMark',
+      'fully_read_datetime as fullyReadAt',
       sql<readonly Skip[]>`skips`.as('skips'),
       eb.fn<number | null>('age_seconds', ['refreshed_datetime']).as('ageSeconds'),
       eb.fn<number | null>('age_seconds', ['labs_refreshed_datetime']).as('labsAgeSeconds'),
@@ -47,6 +50,12 @@ export const findDirectory = (
 /** The same, and nobody publishes another version until the transaction ends. */
 export const holdDirectory = (tx: Tx, state: string, environment: Environment): Promise<Directory | undefined> =>
   selectDirectory(tx, state, environment).forShare().executeTakeFirst();
+
+/** Postgres' clock: the only one that all processes share. */
+export async function getDatabaseTime(tx: OperatorTx): Promise<Date> {
+  const { rows } = await sql<{ at: Date }>`select clock_timestamp() as at`.execute(tx);
+  return (rows[0] as { at: Date }).at;
+}
 
 /** Makes it where it is missing, and keeps others from publishing until the transaction ends. */
 export async function lockDirectory(tx: OperatorTx, state: string, environment: Environment): Promise<Directory> {
@@ -161,7 +170,8 @@ export interface Refresh {
   readonly fetchedRows: number;
   readonly duplicateRows: number;
   readonly skips: readonly Skip[];
-  readonly transactionSum: string | null;
+  readonly checkMark: string | null;
+  readonly askedAt: Date;
   readonly withLabs: boolean;
 }
 
@@ -177,9 +187,9 @@ export async function saveRefresh(tx: OperatorTx, directoryId: number, refresh: 
       duplicate_rows: refresh.duplicateRows,
       skipped_rows: refresh.skips.length,
       skips: JSON.stringify(refresh.skips.slice(0, MAX_SKIPS_KEPT)),
-      transaction_sum: refresh.transactionSum,
+      check_mark: refresh.checkMark,
       refreshed_datetime: eb.fn<Date>('now'),
-      fully_read_datetime: eb.fn<Date>('now'),
+      fully_read_datetime: refresh.askedAt,
       ...(refresh.withLabs ? { labs_refreshed_datetime: eb.fn<Date>('now') } : {}),
     }))
     .where('directory_id', '=', directoryId)

@@ -11,10 +11,11 @@ import { type Db, withOperator } from '../../db/database.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
-import { type Collation, collateVendors } from '../../mapping/index.js';
+import { type Collation, collateVendors, MAPPING_VERSION } from '../../mapping/index.js';
 import {
   type Directory,
   findDirectory,
+  getDatabaseTime,
   lockDirectory,
   type Publication,
   type PublishedLicense,
@@ -55,38 +56,53 @@ export class ListShrunkError extends Error {}
 /** The reasons that are the fault of the login that was used: somebody else's may do better. */
 const PERSONAL_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
 
+/** What came of making sure: the directory, and whether the state was asked for it just now. */
+interface Landing {
+  readonly directory: Directory;
+  readonly asked: boolean;
+}
+
+interface Flight {
+  readonly landing: Promise<Landing>;
+  /** Of who leads: his going is no news about the state. */
+  readonly signal: AbortSignal | undefined;
+}
+
 export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent }: DirectoriesOptions): Directories {
-  const flights = new Map<string, Promise<Directory>>();
+  const flights = new Map<string, Flight>();
 
   return {
     async ensureFresh(db, request) {
-      const key = `${request.target.state}/${request.target.environment}/${request.includeLabs}`;
+      const { target, includeLabs, force, signal } = request;
+      const key = `${target.state}/${target.environment}`;
       for (;;) {
         const flight = flights.get(key);
         if (flight === undefined) break;
-        try {
-          return await flight;
-        } catch (error) {
-          // Its leader's login was refused, which says nothing of ours: lead the next one.
-          if (!(error instanceof BiotrackError && PERSONAL_REASONS.includes(error.reason))) throw error;
-        }
+        const landing = await join(flight, signal);
+        const isEnough = landing !== undefined && (landing.asked || !force) && isFresh(landing.directory, includeLabs);
+        if (isEnough) return landing.directory;
       }
-      const flight = refreshIfOld(db, request).finally(() => flights.delete(key));
-      flights.set(key, flight);
-      return flight;
+      const landing = refreshIfOld(db, request).finally(() => flights.delete(key));
+      flights.set(key, { landing, signal });
+      return (await landing).directory;
     },
   };
 
-  async function refreshIfOld(db: Db, request: DirectoryRequest): Promise<Directory> {
+  async function refreshIfOld(db: Db, request: DirectoryRequest): Promise<Landing> {
     const { target, login, force, includeLabs, signal } = request;
-    const present = await withOperator(db, (tx) => findDirectory(tx, target.state, target.environment));
-    if (!force && present !== undefined && isFresh(present, includeLabs)) return present;
+    const { present, askedAt } = await withOperator(db, async (tx) => ({
+      present: await findDirectory(tx, target.state, target.environment),
+      askedAt: await getDatabaseTime(tx),
+    }));
+    if (!force && present !== undefined && isFresh(present, includeLabs)) return { directory: present, asked: false };
     const session = await biotrack.openSession(target, login, { signal });
     if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
       await withOperator(db, (tx) => saveUnchanged(tx, present.id));
-      return present;
+      return { directory: { ...present, ageSeconds: 0 }, asked: true };
     }
-    return publish(db, target, await fetchList(session, includeLabs), { withLabs: includeLabs, guardRemovalPercent });
+    const list = await fetchList(session, includeLabs);
+    const directory = await publish(db, target, list, { withLabs: includeLabs, guardRemovalPercent, askedAt });
+    return { directory, asked: true };
   }
 
   function isFresh({ ageSeconds, labsAgeSeconds }: Directory, includeLabs: boolean): boolean {
@@ -95,15 +111,43 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
   }
 }
 
+/**
+ * Waits for somebody else's refresh, for as long as the caller wants to. Undefined if it failed for a reason of its
+ * leader's own: his login was refused, or he went away. Only trouble at BioTrack is shared.
+ */
+async function join({ landing, signal: leader }: Flight, own: AbortSignal | undefined): Promise<Landing | undefined> {
+  try {
+    return await (own === undefined ? landing : untilAborted(landing, own));
+  } catch (error) {
+    own?.throwIfAborted();
+    if (leader?.aborted === true) return undefined;
+    if (error instanceof BiotrackError && PERSONAL_REASONS.includes(error.reason)) return undefined;
+    throw error;
+  }
+}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
 /** Believed for a day: equal sums mean that very likely nothing changed, and only the whole list shows what vanished. */
 async function isUnchanged({ checkVendors }: BiotrackSession, present: Directory): Promise<boolean> {
-  const { transactionSum, fullyReadAgeSeconds } = present;
-  if (checkVendors === undefined || transactionSum === null) return false;
+  const { checkMark, fullyReadAgeSeconds } = present;
+  if (checkVendors === undefined || checkMark === null) return false;
   if (fullyReadAgeSeconds === null || fullyReadAgeSeconds > FULL_READ_SECONDS) return false;
-  return (await checkVendors()).sum === transactionSum;
+  return toCheckMark((await checkVendors()).sum) === checkMark;
 }
 
 const FULL_READ_SECONDS = 24 * 60 * 60;
+
+/** Another mapping makes something else of the same rows: its list has to be read anew. */
+const toCheckMark = (sum: string | null | undefined): string | null =>
+  sum === null || sum === undefined ? null : `${MAPPING_VERSION}:${sum}`;
 
 async function fetchList(session: BiotrackSession, includeLabs: boolean): Promise<VendorList> {
   const { vendors, skips, fetched, transactionSum } = await session.fetchVendors();
@@ -139,17 +183,26 @@ function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Ven
   return { ...vendor, activities: [...activities].sort() };
 }
 
+interface PublishOptions {
+  readonly withLabs: boolean;
+  readonly guardRemovalPercent: number;
+  /** When the list was asked for, by Postgres' clock. */
+  readonly askedAt: Date;
+}
+
 /** Lays a believed list over the published one. An unchanged list writes no license row, and the version stays. */
 function publish(
   db: Db,
   target: BiotrackTarget,
   list: VendorList,
-  { withLabs, guardRemovalPercent }: { readonly withLabs: boolean; readonly guardRemovalPercent: number },
+  { withLabs, guardRemovalPercent, askedAt }: PublishOptions,
 ): Promise<Directory> {
   // Before the transaction: digesting a large list takes time.
   const collation = collateVendors(list.vendors, toDigest);
   return withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
+    // Somebody asked later than we did, and was answered sooner: theirs is the newer list.
+    if (directory.fullyReadAt !== null && directory.fullyReadAt > askedAt) return directory;
     const published = await selectPublished(tx, directory.id);
     const publication = toPublication(collation, published, withLabs);
     guardRemovals(published, publication, guardRemovalPercent);
@@ -161,7 +214,8 @@ function publish(
       fetchedRows: list.fetched,
       duplicateRows: collation.duplicates,
       skips: list.skips,
-      transactionSum: list.transactionSum,
+      checkMark: toCheckMark(list.transactionSum),
+      askedAt,
       withLabs,
     });
     return (await findDirectory(tx, target.state, target.environment)) as Directory;

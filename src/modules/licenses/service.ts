@@ -7,7 +7,14 @@ import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { setupIncomplete } from '../../domain/setup.js';
 import { requireCreationPreference } from '../creation-preference/index.js';
-import { type CredentialPorts, getUsableCredential, noteRefusal, toUpstreamFault } from '../credentials/index.js';
+import {
+  type CredentialPorts,
+  getUsableCredential,
+  LoginRefusedError,
+  noteRefusal,
+  toUpstreamFault,
+  type UsableCredential,
+} from '../credentials/index.js';
 import { type Directories, findDirectory, ListShrunkError, selectLicensesOfUbi } from '../directory/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
@@ -25,6 +32,8 @@ import {
 
 export interface LicensePorts extends CredentialPorts {
   readonly directories: Directories;
+  /** Aborted when this process is about to end. */
+  readonly shutdown: AbortSignal;
 }
 
 export interface AvailableLicense {
@@ -117,28 +126,40 @@ export const getLicense = (db: Db, tenantId: string, id: string): Promise<Licens
 export const listLicenses = (db: Db, tenantId: string, { size, after }: PageRequest): Promise<PageOf<LicenseRow>> =>
   inTenant(db, tenantId, async (tx) => toPage(await selectLicenses(tx, size, after), size));
 
-/** Nobody reads a state's directory who has no login there. */
-async function ensureDirectory(
-  db: Db,
-  { biotrack, vault, directories }: LicensePorts,
-  tenantId: string,
-): Promise<void> {
-  const usable = await getUsableCredential(db, { biotrack, vault }, tenantId);
-  const { tenant, login } = usable;
-  const target = { state: tenant.state, environment: tenant.environment };
+/** What a caller waits for the state's list, at the most: shorter than the server lets a request take. */
+const PATIENCE_MS = 25_000;
+
+/** Sees to it that the state's directory is there and not old, with the tenant's own login. */
+async function ensureDirectory(db: Db, ports: LicensePorts, tenantId: string): Promise<void> {
+  const patience = AbortSignal.any([ports.shutdown, AbortSignal.timeout(PATIENCE_MS)]);
+  let usable: UsableCredential | undefined;
   try {
-    await directories.ensureFresh(db, { target, login, includeLabs: false, force: false });
+    usable = await getUsableCredential(db, ports, tenantId);
+    const { tenant, login } = usable;
+    const target = { state: tenant.state, environment: tenant.environment };
+    await ports.directories.ensureFresh(db, { target, login, includeLabs: false, force: false, signal: patience });
   } catch (error) {
-    if (error instanceof BiotrackError) {
-      const refusal = await noteRefusal(db, usable, error);
-      throw refusal === undefined ? toUpstreamFault(error) : setupIncomplete(tenantId, 'credentials', refusal);
-    }
-    if (!(error instanceof ListShrunkError)) throw error;
-    throw new Fault('upstream_unavailable', 'The list is much shorter than before; an operator has to look at it.', {
+    const refusal =
+      error instanceof BiotrackError && usable !== undefined ? await noteRefusal(db, usable, error) : undefined;
+    if (refusal !== undefined) throw setupIncomplete(tenantId, 'credentials', refusal);
+    throw toDirectoryFault(tenantId, error, patience);
+  }
+}
+
+function toDirectoryFault(tenantId: string, error: unknown, { aborted }: AbortSignal): unknown {
+  if (error instanceof LoginRefusedError) return setupIncomplete(tenantId, 'credentials', error.message);
+  if (error instanceof BiotrackError) return toUpstreamFault(error);
+  if (error instanceof ListShrunkError) {
+    return new Fault('upstream_unavailable', 'The list is much shorter than before; an operator has to look at it.', {
       reason: 'list_shrunk',
       cause: error,
     });
   }
+  if (!aborted) return error;
+  return new Fault('upstream_unavailable', "The state's list is not there yet. Ask again in a moment.", {
+    reason: 'upstream_timeout',
+    cause: error,
+  });
 }
 
 async function loadOwnLicenses(tx: Tx, tenant: Tenant): Promise<ListedLicense[]> {

@@ -65,9 +65,6 @@ export const findRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
 export const findActiveRun = (tx: Tx): Promise<SyncRun | undefined> =>
   select(tx).where('mode', '=', 'full').where('status', 'in', ACTIVE).executeTakeFirst();
 
-export const findLastRun = (tx: Tx): Promise<SyncRun | undefined> =>
-  select(tx).where('mode', '=', 'full').orderBy('id', 'desc').limit(1).executeTakeFirst();
-
 /** Newest first. */
 export const selectRuns = (tx: Tx, size: number, after: string | undefined): Promise<SyncRun[]> =>
   select(tx)
@@ -150,12 +147,24 @@ export async function saveStep(tx: Tx, run: Held, step: RunStep): Promise<boolea
   return result.numUpdatedRows > 0n;
 }
 
+/** A queued run does what the last request asked for. */
+export async function forceRefresh(tx: Tx, id: string): Promise<void> {
+  await tx
+    .updateTable('sync_runs')
+    .set({ refresh: 'force' })
+    .where('id', '=', id)
+    .where('status', '=', 'queued')
+    .execute();
+}
+
 /** Gives a run back, to be taken up by another worker at once. */
-export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<void> {
+export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<boolean> {
   const result = await updateHeld(tx, run)
     .set({ status: 'queued', step: 'queued', leased_until_datetime: null })
     .executeTakeFirst();
-  if (result.numUpdatedRows > 0n) await enqueueRun(tx, tenantId, run.id);
+  if (result.numUpdatedRows === 0n) return false;
+  await enqueueRun(tx, tenantId, run.id);
+  return true;
 }
 
 export interface RunResult {
@@ -191,6 +200,9 @@ export async function finishRun(tx: Tx, run: Held, result: RunResult): Promise<b
   return updated.numUpdatedRows > 0n;
 }
 
+/** A run that waits is in the queue, unless the queue lost it. */
+const LONG_QUEUED_SECONDS = 120;
+
 /** Runs of all tenants that should be worked on and are not: their worker died, or their job was lost. */
 export const selectAbandonedRuns = (tx: OperatorTx): Promise<{ tenantId: string; id: string }[]> =>
   tx
@@ -202,9 +214,12 @@ export const selectAbandonedRuns = (tx: OperatorTx): Promise<{ tenantId: string;
         eb('leased_until_datetime', '<', sql<Date>`now()`),
         eb.and([
           eb('leased_until_datetime', 'is', null),
-          eb('requested_datetime', '<', sql<Date>`now() - make_interval(secs => ${LEASE_SECONDS})`),
+          eb('requested_datetime', '<', sql<Date>`now() - make_interval(secs => ${LONG_QUEUED_SECONDS})`),
         ]),
       ]),
     )
+    // Dead ones before those that only wait.
+    .orderBy('leased_until_datetime', (order) => order.asc().nullsLast())
+    .orderBy('requested_datetime')
     .limit(100)
     .execute();

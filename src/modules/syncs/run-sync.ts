@@ -8,7 +8,7 @@ import { MAPPING_VERSION, planSync } from '../../mapping/index.js';
 import type { Vault } from '../../vault/index.js';
 import { applyPlan, loadSnapshot, noteFirstSync } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
-import { getUsableCredential, noteRefusal, type UsableCredential } from '../credentials/index.js';
+import { getUsableCredential, LoginRefusedError, noteRefusal, type UsableCredential } from '../credentials/index.js';
 import {
   type Directories,
   type Directory,
@@ -53,7 +53,8 @@ class RunLostError extends Error {}
 /**
  * Works on a run until it has ended, if nobody else does. Fetches first, with no transaction open; then plans and
  * applies in one short transaction that is committed only by whoever still holds the run.
- * @throws what the database throws: the run is left as it is, and taken over when its lease is over
+ * @throws what the database throws when even the failure cannot be written down: the run is taken over when its lease
+ *   is over
  */
 export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string): Promise<void> {
   const { db, shutdown, onFinished } = deps;
@@ -70,13 +71,14 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     // Taken over by another worker, or its tenant was deleted: there is nothing left to say.
     if (error instanceof RunLostError || isTenantGone(error)) return;
     if (shutdown.aborted) {
-      await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run));
-      return tell('handed_over');
+      const isReleased = await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run));
+      return isReleased ? tell('handed_over') : undefined;
     }
     if (lease.signal.aborted) return;
     const { reason, cause } = toFailure(error);
-    await withTenant(db, tenantId, (tx) => finishRun(tx, run, { status: 'failed', reason }));
-    tell('failed', reason, cause);
+    const isFinished = await withTenant(db, tenantId, (tx) => finishRun(tx, run, { status: 'failed', reason }));
+    // Not so if the answer to a commit was lost: then the row says what happened.
+    if (isFinished) tell('failed', reason, cause);
   } finally {
     lease.stop();
   }
@@ -96,7 +98,8 @@ class RunFailure extends Error {
 
 function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
   if (error instanceof RunFailure) return { reason: error.reason, cause: error.cause };
-  if (error instanceof BiotrackError) return { reason: error.reason, cause: error };
+  if (error instanceof BiotrackError || error instanceof LoginRefusedError)
+    return { reason: error.reason, cause: error };
   if (error instanceof Fault && error.code === 'credential_unreadable')
     return { reason: 'credential_unreadable', cause: error };
   if (error instanceof Fault && error.code === 'setup_incomplete')
@@ -114,13 +117,13 @@ async function work(
 ): Promise<RunResult['status']> {
   const { db, directories } = deps;
   const usable = await getUsableCredential(db, deps, tenantId);
-  const preference = await inTenant(db, tenantId, (tx) => findCreationPreference(tx));
+  const asked = await inTenant(db, tenantId, (tx) => findCreationPreference(tx));
   const target = { state: usable.tenant.state, environment: usable.tenant.environment };
   try {
     await directories.ensureFresh(db, {
       target,
       login: usable.login,
-      includeLabs: preference?.includeLabs ?? false,
+      includeLabs: asked?.includeLabs ?? false,
       force: run.refresh === 'force',
       signal,
     });
@@ -129,7 +132,9 @@ async function work(
     throw error;
   }
   await step(db, tenantId, run, 'planning');
-  return inLockedTenant(db, tenantId, (tx, tenant) => planAndApply(deps, tx, tenant, run, usable));
+  return inLockedTenant(db, tenantId, (tx, tenant) =>
+    planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: asked?.version }),
+  );
 }
 
 /** All or nothing: what the plan says, the run's result, and the change rows. */
@@ -138,13 +143,14 @@ async function planAndApply(
   tx: Tx,
   tenant: Tenant,
   run: SyncRun,
-  { tenant: asked, login }: UsableCredential,
+  { tenant: asked, login, preferenceVersion }: UsableCredential & { readonly preferenceVersion: number | undefined },
 ): Promise<RunResult['status']> {
   const ubi = await findUbi(tx);
   const preference = await findCreationPreference(tx);
   if (ubi === undefined || preference === undefined) throw new RunFailure('superseded');
   const isMoved = tenant.state !== asked.state || tenant.environment !== asked.environment;
-  if (isMoved || preference.strategy !== run.strategy || ubi.ubiKey !== login.ubi) {
+  const isChosenAnew = preference.strategy !== run.strategy || preference.version !== preferenceVersion;
+  if (isMoved || isChosenAnew || ubi.ubiKey !== login.ubi) {
     return supersede(deps, tx, tenant.id, run, preference.strategy);
   }
   // It was there a moment ago, and nobody deletes directories.

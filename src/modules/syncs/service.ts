@@ -6,7 +6,15 @@ import { requireCreationPreference } from '../creation-preference/index.js';
 import { requireUsableCredential } from '../credentials/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
-import { findActiveRun, findRun, insertRun, type RunTrigger, type SyncRun, selectRuns } from './repository.js';
+import {
+  findActiveRun,
+  findRun,
+  forceRefresh,
+  insertRun,
+  type RunTrigger,
+  type SyncRun,
+  selectRuns,
+} from './repository.js';
 
 export interface StartSyncInput {
   readonly refresh: SyncRun['refresh'];
@@ -37,7 +45,10 @@ export interface RunRequest {
 /** The tenant must be locked: that is what keeps two requests from both finding no active run. */
 export async function queueRun(tx: Tx, newId: () => string, tenantId: string, request: RunRequest): Promise<SyncRun> {
   const active = await findActiveRun(tx);
-  if (active !== undefined) return active;
+  if (active !== undefined) {
+    if (request.refresh === 'force') await forceRefresh(tx, active.id);
+    return (await findRun(tx, active.id)) ?? active;
+  }
   const id = newId();
   await insertRun(tx, tenantId, { id, ...request });
   const run = await findRun(tx, id);

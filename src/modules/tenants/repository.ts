@@ -44,15 +44,20 @@ export function insertTenant(
     .executeTakeFirst();
 }
 
-export const updateTenant = (tx: Tx, tenant: Pick<Tenant, 'name' | 'state' | 'environment'>): Promise<Tenant> =>
+export const updateTenant = (
+  tx: Tx,
+  id: string,
+  tenant: Pick<Tenant, 'name' | 'state' | 'environment'>,
+): Promise<Tenant> =>
   tx
     .updateTable('tenants')
     .set((eb) => ({ ...tenant, version: eb('version', '+', 1), updated_datetime: eb.fn('now') }))
+    .where('tenant_id', '=', id)
     .returning(COLUMNS)
     .executeTakeFirstOrThrow();
 
-export async function removeTenant(tx: Tx): Promise<void> {
-  await tx.deleteFrom('tenants').execute();
+export async function removeTenant(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('tenants').where('tenant_id', '=', id).execute();
 }
 
 /** In the order of ids; one more than `size` tells that there is another page. */
@@ -78,12 +83,4 @@ export async function forgetVerdicts(tx: Tx): Promise<void> {
 export async function getRevision(tx: Tx): Promise<number> {
   const { revision } = await tx.selectFrom('tenants').select('revision').executeTakeFirstOrThrow();
   return revision;
-}
-
-/** Lists of this tenant look different from now on. */
-export async function raiseRevision(tx: Tx): Promise<void> {
-  await tx
-    .updateTable('tenants')
-    .set((eb) => ({ revision: eb('revision', '+', 1) }))
-    .execute();
 }

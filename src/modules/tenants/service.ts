@@ -66,7 +66,7 @@ export function putTenant(
       );
     }
     if (moves) await forgetVerdicts(tx);
-    return { tenant: await updateTenant(tx, input), created: false };
+    return { tenant: await updateTenant(tx, tenantId, input), created: false };
   });
 }
 
@@ -93,5 +93,5 @@ export const listTenants = (db: Db, { size, after }: PageRequest): Promise<PageO
 export const deleteTenant = (db: Db, tenantId: string, precondition: Precondition): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     checkPrecondition(precondition, tenant.version);
-    await removeTenant(tx);
+    await removeTenant(tx, tenantId);
   });

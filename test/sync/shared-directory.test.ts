@@ -1,0 +1,149 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import { makeTenant, startTestService, syncTenant, type TestService, waitForRun } from '../helpers/service.js';
+
+/** One directory for all tenants of a state: who may read it, who leads, and what the others learn of it. */
+
+const GARBAGE = { description: 'never tried', username: 'nobody@example.com', password: 'garbage', owner: 'company' };
+
+/** The next list, or login, is answered this much later than it was written. */
+const slowDown = ({ simulator }: TestService, action: 'login' | 'sync_vendor', delayMs: number): void => {
+  simulator.control.injectFault({ fault: 'slow_first_byte', action, delayMs, times: 1 });
+};
+
+/** Until BioTrack has been asked. */
+async function untilAsked({ simulator }: TestService, counter: 'listCallsInFlight' | 'callsInFlight'): Promise<void> {
+  for (let tries = 0; simulator.control.counters()[counter] === 0; tries += 1) {
+    if (tries > 500) throw new Error(`BioTrack was not asked: ${counter}`);
+    await delay(10);
+  }
+}
+
+t.test('nobody reads a directory with a login that was never tried', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100 } });
+  const { ask, simulator } = service;
+  await syncTenant(service, await makeTenant(service));
+  const stranger = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${stranger}`;
+  const saved = await ask('POST', `${path}/credentials`, { body: { ...GARBAGE, verify: 'skip' } });
+  t.equal(saved.body.status, 'unverified');
+  const looked = await ask('GET', `${path}/available-licenses`);
+  t.match(looked, { status: 409, body: { code: 'setup_incomplete', next_step: { step: 'credentials' } } });
+  t.equal((await ask('GET', `${path}/credentials/${saved.body.id}`)).body.status, 'rejected', 'it was tried, once');
+  t.equal((await ask('POST', `${path}/syncs`, { body: {} })).status, 409);
+  t.same((await ask('GET', `${path}/companies`)).body.data, []);
+
+  const { username, password } = simulator.demo;
+  const right = { description: 'right', username, password, owner: 'company', verify: 'skip' };
+  const unverified = await ask('POST', `${path}/credentials`, { body: right });
+  t.match((await syncTenant(service, stranger)).status, /^succeeded/);
+  t.equal((await ask('GET', `${path}/credentials/${unverified.body.id}`)).body.status, 'valid', 'what worked is noted');
+});
+
+t.test('a tenant that is deleted while it leads takes nobody along', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100 } });
+  const { ask } = service;
+  const [leader, joiner] = [await makeTenant(service), await makeTenant(service)];
+  slowDown(service, 'sync_vendor', 2_500);
+  await ask('POST', `/v1/tenants/${leader}/syncs`, { body: {} });
+  await untilAsked(service, 'listCallsInFlight');
+  const { body: run } = await ask('POST', `/v1/tenants/${joiner}/syncs`, { body: {} });
+  const { headers } = await ask('GET', `/v1/tenants/${leader}`);
+  const deleted = await ask('DELETE', `/v1/tenants/${leader}`, { headers: { 'if-match': headers.get('etag') ?? '' } });
+  t.equal(deleted.status, 204);
+  t.match((await waitForRun(service, joiner, run.id)).status, /^succeeded/);
+  t.notMatch(service.logged(), /"run.reason":"internal"/);
+});
+
+t.test('a list that was asked for earlier is not laid over one that was asked for later', async (t) => {
+  const first = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false } });
+  const second = await startTestService(t, { beside: first, role: 'api' });
+  const [slow, quick] = [await makeTenant(first), await makeTenant(first)];
+  await syncTenant(first, slow);
+  slowDown(first, 'sync_vendor', 3_000);
+  const { body: run } = await first.ask('POST', `/v1/tenants/${slow}/syncs`, { body: { refresh: 'force' } });
+  await untilAsked(first, 'listCallsInFlight');
+  const added = first.simulator.control.addVendor({});
+  await first.sql(`update directories set refreshed_datetime = now() - interval '1 hour'`);
+  const { body } = await second.ask('GET', `/v1/tenants/${quick}/available-licenses`);
+  t.ok(body.data.length > 0, 'another process has read the newer list meanwhile');
+  t.match((await waitForRun(first, slow, run.id)).status, /^succeeded/);
+  const [row] = await first.sql<{ missing: boolean }>(
+    'select missing_since_datetime is not null as missing from directory_licenses where license_key = $1',
+    [added.locations[0]],
+  );
+  t.same(row, { missing: false }, 'the vendor that only the newer list has is still there');
+});
+
+t.test('to force a refresh forces one, whoever is under way', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false }, role: 'api' });
+  const { ask } = service;
+  const tenantId = await makeTenant(service);
+  const { body: queued } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: {} });
+  t.equal(queued.refresh, 'auto');
+  const { body: joined } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } });
+  t.match(joined, { id: queued.id, refresh: 'force' }, 'a run that waits does what the last request asked for');
+});
+
+t.test('a login with one UBI is no verdict on another', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100 } });
+  const { ask, simulator } = service;
+  const tenantId = await makeTenant(service, 'ubi');
+  const path = `/v1/tenants/${tenantId}`;
+  const { username, password } = simulator.demo;
+  const login = { description: 'office', username, password, owner: 'company' };
+  const { body: created, headers } = await ask('POST', `${path}/credentials`, { body: { ...login, verify: 'skip' } });
+  slowDown(service, 'login', 800);
+  const patching = ask('PATCH', `${path}/credentials/${created.id}`, {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+    body: { password },
+  });
+  await untilAsked(service, 'callsInFlight');
+  const ubi = await ask('GET', `${path}/ubi`);
+  await ask('PUT', `${path}/ubi`, {
+    headers: { 'if-match': ubi.headers.get('etag') ?? '' },
+    body: { ubi: '999999999' },
+  });
+  const patched = await patching;
+  t.match(patched.body, { ubi: '999999999', status: 'unverified' });
+  t.equal((await ask('GET', `${path}/ubi`)).body.status, 'unverified', 'nor is the new UBI verified by it');
+});
+
+t.test('a tenant that is locked costs the others nothing', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100 } });
+  const { ask, service: running } = service;
+  const [locked, other] = [await makeTenant(service, 'ubi'), await makeTenant(service, 'ubi')];
+  const holder = await running.db.pool.connect();
+  await holder.query('begin');
+  await holder.query('select from tenants where tenant_id = $1 for update', [locked]);
+  const put = (): ReturnType<typeof ask> =>
+    ask('PUT', `/v1/tenants/${locked}/company-creation-preference`, {
+      headers: { 'if-none-match': '*' },
+      body: { strategy: 'one_per_vendor' },
+    });
+  const waiting = [put(), put(), put()];
+  t.equal((await ask('GET', `/v1/tenants/${other}/ubi`)).status, 200, 'another tenant is served meanwhile');
+  for (const { status, headers, body } of await Promise.all(waiting)) {
+    t.match({ status, code: body.code }, { status: 503, code: 'storage_unavailable' }, 'whoever waits is told in time');
+    t.ok(Number(headers.get('retry-after')) > 0);
+  }
+  await holder.query('rollback');
+  holder.release();
+  t.equal((await put()).status, 201, 'and can do it then');
+});
+
+t.test('a process that ends hands its run over, though a request still waits for BioTrack', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100 } });
+  const tenantId = await makeTenant(service);
+  slowDown(service, 'sync_vendor', 20_000);
+  const { body: run } = await service.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: {} });
+  await untilAsked(service, 'listCallsInFlight');
+  const looking = service.ask('GET', `/v1/tenants/${tenantId}/available-licenses`);
+  await delay(200);
+  const start = performance.now();
+  await service.stop();
+  t.ok(performance.now() - start < 10_000, `it ended after ${Math.round(performance.now() - start)} ms`);
+  t.match(await looking, { status: 503, body: { code: 'upstream_unavailable' } }, 'who waited was told');
+  const [row] = await service.sql<{ status: string }>('select status from sync_runs where id = $1', [run.id]);
+  t.same(row, { status: 'queued' }, 'the run waits for another worker');
+});
