@@ -4,6 +4,8 @@ create table sync_runs (
   status text not null
     check (status in ('queued', 'running', 'succeeded', 'succeeded_with_warnings', 'needs_review', 'failed', 'canceled', 'superseded')),
   reason text,
+  -- What that means and what to do, for a person.
+  reason_detail text,
   trigger text not null check (trigger in ('request', 'setup_completed', 'schedule', 'superseded')),
   mode text not null check (mode in ('full', 'preview')),
   refresh text not null check (refresh in ('auto', 'force')),

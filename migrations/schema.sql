@@ -253,6 +253,7 @@ create table sync_runs (
   id uuid not null,
   status text not null,
   reason text,
+  reason_detail text,
   trigger text not null,
   mode text not null,
   refresh text not null,

@@ -3,6 +3,7 @@ import type { Biotrack } from './biotrack/index.js';
 import { type Db, pingDatabase } from './db/database.js';
 import { isStorageUnavailable } from './db/sqlstate.js';
 import { Fault } from './domain/fault.js';
+import type { SingleFlight } from './domain/single-flight.js';
 import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import { type App, createServer } from './http/server.js';
@@ -25,6 +26,7 @@ export interface AppDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
+  readonly trials: SingleFlight<void>;
   /** Aborted when this process is about to end: nobody waits for BioTrack any longer. */
   readonly shutdown: AbortSignal;
   /** UUIDs in rising order. */

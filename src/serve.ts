@@ -48,6 +48,9 @@ function toConfigError(error: unknown): ConfigError | undefined {
   if (error instanceof Error && 'syscall' in error && error.syscall === 'listen') {
     return new ConfigError(`HOST, PORT: cannot listen there (${'code' in error ? error.code : 'unknown'})`);
   }
+  if (error instanceof Error && 'syscall' in error && ['mkdir', 'open', 'access'].includes(String(error.syscall))) {
+    return new ConfigError(`DATA_DIR: the folder cannot be used (${'code' in error ? error.code : 'unknown'})`);
+  }
   return undefined;
 }
 

@@ -5,6 +5,7 @@ import { type BiotrackEvent, type BiotrackOptions, type BiotrackState, createBio
 import type { Config } from './config.js';
 import { closeDatabase, type Db, openDatabase } from './db/database.js';
 import type { Secret } from './domain/secret.js';
+import { createSingleFlight } from './domain/single-flight.js';
 import type { App } from './http/server.js';
 import { startWorker, type Worker } from './jobs/index.js';
 import { createDirectories } from './modules/directory/index.js';
@@ -58,7 +59,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     guardRemovalPercent: config.guardRemovalPercent,
   });
   const shutdown = new AbortController();
-  const ports = { db, biotrack, vault, directories, newId: uuidv7, shutdown: shutdown.signal };
+  const ports = {
+    db,
+    biotrack,
+    vault,
+    directories,
+    newId: uuidv7,
+    shutdown: shutdown.signal,
+    trials: createSingleFlight<void>(),
+  };
 
   let app: App | undefined;
   let worker: Worker | undefined;

@@ -39,16 +39,16 @@ export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
   ubi_rejected: 'BioTrack does not know the UBI. Check it, and check that it belongs to the chosen state.',
   privilege_missing:
     'The BioTrack user lacks a privilege. Have your BioTrack administrator grant it, then verify again.',
-  upstream_timeout: 'BioTrack takes too long to answer. It is tried again by itself.',
-  upstream_unreachable: 'BioTrack cannot be reached at the moment. It is tried again by itself.',
+  upstream_timeout: 'BioTrack takes too long to answer. Nothing was changed; try again later.',
+  upstream_unreachable: 'BioTrack cannot be reached at the moment. Nothing was changed; try again later.',
   upstream_invalid_response:
-    'BioTrack answers with something that makes no sense. Nothing was changed; it is tried again by itself.',
+    'BioTrack answers with something that makes no sense. Nothing was changed; try again later.',
   upstream_rejected:
     'BioTrack refuses the request for a reason that is not known here. Nothing was changed; tell the operator.',
   upstream_session_lost:
     'BioTrack ended the session twice. Check that nobody else uses this BioTrack user at the same time.',
-  upstream_throttled: 'BioTrack asks to be called less often. It is tried again by itself after the time it asks for.',
-  list_empty: 'BioTrack lists nothing at all, which is not believed. Nothing was changed; it is tried again by itself.',
+  upstream_throttled: 'BioTrack asks to be called less often. Nothing was changed; try again later.',
+  list_empty: 'BioTrack lists nothing at all, which is not believed. Nothing was changed; try again later.',
 };
 
 /** What rows of the table have in common. */

@@ -43,7 +43,8 @@ export const REFUSALS = {
     answer: 'a text that says "too many requests" or "rate limit"',
     source: 'inferred',
     reason: 'upstream_throttled',
-    again: 'always',
+    // Its wording is a guess: a refused login is never tried again on a guess.
+    again: 'reads',
     retryable: true,
     mender: 'nobody',
     text: /\btoo many requests\b|\brate limit\b/i,
@@ -94,7 +95,7 @@ export const REFUSALS = {
     source: 'seen',
     reason: 'upstream_rejected',
     ...READ_AGAIN,
-    advice: 'BioTrack reports trouble of its own. Nothing was changed; it is tried again by itself.',
+    advice: 'BioTrack reports trouble of its own. Nothing was changed; try again later.',
     code: '1000',
   },
   unauthorized: {

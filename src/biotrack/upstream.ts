@@ -120,20 +120,20 @@ export class Upstream {
     const { action } = call;
     const retryAfterMs = toRetryAfterMs(retryAfter, this.#options.now());
     const fail = (answer: Answer): BiotrackError => new BiotrackError(answer, { action, retryAfterMs });
-    if (status === 429) {
-      if (retryAfterMs !== undefined) this.#circuit.pause(this.#options.now() + retryAfterMs);
-      throw fail(TROUBLES.throttled);
-    }
+    if (status === 429 && retryAfterMs !== undefined) this.#circuit.pause(this.#options.now() + retryAfterMs);
     if (status >= 300 && status < 400) throw fail(TROUBLES.redirect);
     const document = readDocument(body, call.charset);
     const reading = document.kind === 'object' ? call.read(document.object, status) : undefined;
     if (reading?.kind === 'refused') {
       const { refusal, privilege } = classifyRefusal({ action, text: reading.text, code: reading.code, status });
-      if (refusal.id === REFUSALS.unknown.id) this.#countUnknown(call, reading.text ?? `code ${reading.code}`);
-      // A broken server refuses everything, in whatever words: only words that are known are believed then.
-      const isSure = status < 500 || (refusal.isBare !== true && refusal.id !== REFUSALS.unknown.id);
+      if (refusal.id === REFUSALS.unknown.id && status !== 429)
+        this.#countUnknown(call, reading.text ?? `code ${reading.code}`);
+      // A broken or busy server refuses everything, in whatever words: only words that are known are believed then.
+      const isSure =
+        (status < 500 && status !== 429) || (refusal.isBare !== true && refusal.id !== REFUSALS.unknown.id);
       if (isSure) throw new BiotrackError(refusal, { action, privilege, retryAfterMs });
     }
+    if (status === 429) throw fail(TROUBLES.throttled);
     if (status >= 500) throw fail(TROUBLES.serverError);
     if (status >= 400) throw fail(TROUBLES.clientError);
     if (status !== 200) throw fail(TROUBLES.oddStatus);

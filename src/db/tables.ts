@@ -192,6 +192,7 @@ export interface SyncRuns {
   leased_until_datetime: Timestamp | null;
   mode: string;
   reason: string | null;
+  reason_detail: string | null;
   refresh: string;
   requested_by: string;
   requested_datetime: Generated<Timestamp>;

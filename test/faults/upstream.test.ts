@@ -90,7 +90,7 @@ t.test('every fault × login and list: a typed reason in time, and nothing chang
       t.equal(body.data[0].status, 'valid', `${what}: the credential is not to blame`);
       seen.set(run.reason ?? run.status, (seen.get(run.reason ?? run.status) ?? 0) + 1);
       const isOfLists = ['shrunk_list', 'missing_list', 'invalid_rows'].includes(fault) && action === 'login';
-      const expected = isOfLists || isSurvivedAtLogin(fault, action) ? undefined : EXPECTED[fault];
+      const expected = isOfLists ? undefined : EXPECTED[fault];
       if (expected === undefined) {
         t.match(run.status, /^succeeded/, `${what}: survived`);
         continue;
@@ -108,10 +108,6 @@ t.test('every fault × login and list: a typed reason in time, and nothing chang
   t.match(last.status, /^succeeded/, 'and when the trouble is over, so it is here');
   t.notMatch(service.logged(), simulator.demo.password, 'the password is in no log');
 });
-
-/** A login's answer is so short that it comes whole before anybody loses patience. */
-const isSurvivedAtLogin = (fault: FaultName, action: string): boolean =>
-  fault === 'leaked_header' && action === 'login';
 
 t.test('a wrong password with 1,000 triggers is one login', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
@@ -144,4 +140,29 @@ t.test('a wrong password with 1,000 triggers is one login', async (t) => {
   t.equal(credential.status, 'rejected');
   const { body: setup } = await ask('GET', `/v1/tenants/${tenantId}/setup`);
   t.equal(setup.next_step.step, 'credentials', 'the checklist says who has to act');
+});
+
+t.test('nor is it tried more than once by whoever looks licenses up', async (t) => {
+  for (const isTried of [true, false]) {
+    const service = await startTestService(t, { simulator: { licenses: 100 }, directoryMaxAgeSeconds: 1 });
+    const { simulator, ask } = service;
+    const tenantId = await makeTenant(service, isTried ? 'credential' : 'preference');
+    const { ubi, username } = simulator.demo;
+    if (isTried) {
+      simulator.control.changePassword({ ubi, username, password: 'another one' });
+    } else {
+      const login = { description: 'untried', username, password: 'wrong', owner: 'company', verify: 'skip' };
+      await ask('POST', `/v1/tenants/${tenantId}/credentials`, { body: login });
+    }
+    const before = simulator.control.counters().logins;
+    const looks = Array.from({ length: 20 }, () => ask('GET', `/v1/tenants/${tenantId}/available-licenses`));
+    for (const { status, body } of await Promise.all(looks)) {
+      t.match({ status, code: body.code }, { status: 409, code: 'setup_incomplete' });
+    }
+    t.equal(
+      simulator.control.counters().logins - before,
+      1,
+      `one login, with a password that was ${isTried ? '' : 'not '}tried before`,
+    );
+  }
 });

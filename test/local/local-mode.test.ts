@@ -166,7 +166,12 @@ t.test(
     const readme = await readFile(README, 'utf8');
     const script = readBlocks(readme, 'sh').map((block, index) => (index === 0 ? block : `echo ----\n${block}`));
     // The sync takes its time; a person reads meanwhile.
-    const paced = script.join('\n').replace('ask "$B/v1/tenants/$T/syncs"', 'sleep 8; ask "$B/v1/tenants/$T/syncs"');
+    const paced = script
+      .join('\n')
+      .replace(
+        'ask "$B/v1/tenants/$T/syncs"',
+        'for i in $(seq 60); do ask "$B/v1/tenants/$T/syncs" | grep -q finished_datetime.*Z && break; sleep 1; done\nask "$B/v1/tenants/$T/syncs"',
+      );
     const bash = spawn('bash', ['-eu', '-c', paced], { cwd: folder, env: { PATH: process.env.PATH ?? '' } });
     let output = '';
     for (const stream of [bash.stdout, bash.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));

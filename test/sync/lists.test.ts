@@ -70,10 +70,47 @@ t.test('who also transports is said as an activity, where the state tells', asyn
   t.match((await syncTenant(service, tenantId, { refresh: 'force' })).counts, { created: 0, updated: 0, moved: 0 });
 });
 
-t.test('a state without a list of transporters is no failure', async (t) => {
-  const service = await startTestService(t, { simulator: { licenses: 100, offersTransporters: false } });
-  const run = await syncTenant(service, await makeTenant(service));
-  t.match(run.status, /^succeeded/);
+t.test('a state without a list of transporters, or of labs, is no failure', async (t) => {
+  const service = await startTestService(t, {
+    simulator: { licenses: 100, offersTransporters: false },
+    states: (environment) => ({
+      NM: { environments: { production: { ...environment, offers: { transporters: true } } } },
+    }),
+  });
+  const { simulator, ask } = service;
+  const tenantId = await makeTenant(service);
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'it refuses the action');
+  // The simulator refuses what the state does not have by the name of an action that nobody knows.
+  t.equal(simulator.control.counters().callsByAction['(unknown)'], 1, 'which was tried');
+  const preference = `/v1/tenants/${tenantId}/company-creation-preference`;
+  const { headers } = await ask('GET', preference);
+  await ask('PUT', preference, {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+    body: { strategy: 'one_per_license', include_labs: true },
+  });
+  for (const action of ['sync_third_party_transporter', 'sync_qa_lab'] as const) {
+    simulator.control.injectFault({ fault: 'raw_body', text: '{"success":1}', action, times: 0 });
+    const run = await syncTenant(service, tenantId, { refresh: 'force' });
+    t.match(run.status, /^succeeded/, `${action}: the list is left out`);
+  }
+});
+
+t.test('who may not read labs is told so, and keeps a login that works', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100 } });
+  const { simulator, ask } = service;
+  const { ubi, username } = simulator.demo;
+  const tenantId = await makeTenant(service);
+  const preference = `/v1/tenants/${tenantId}/company-creation-preference`;
+  const { headers } = await ask('GET', preference);
+  await ask('PUT', preference, {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+    body: { strategy: 'one_per_license', include_labs: true },
+  });
+  simulator.control.setPrivileges({ ubi, username, privileges: ['sync_vendor', 'sync_check'] });
+  const run = await syncTenant(service, tenantId);
+  t.match(run, { status: 'failed', reason: 'privilege_missing' });
+  const { body } = await ask('GET', `/v1/tenants/${tenantId}/credentials`);
+  t.equal(body.data[0].status, 'valid');
 });
 
 t.test('the state says that nothing changed, and its whole list is read once a day all the same', async (t) => {
@@ -94,4 +131,32 @@ t.test('the state says that nothing changed, and its whole list is read once a d
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
   t.equal(simulator.control.counters().listCalls, listCalls + 2, 'a change makes another sum');
   t.equal(run.counts.updated >= 1, true);
+});
+
+t.test('a state that speaks the rest dialect, from login to companies', async (t) => {
+  const service = await startTestService(t, {
+    simulator: { state: 'fl', licenses: 120 },
+    states: ({ url }) => ({ FL: { environments: { production: { dialect: 'rest', url, origin_id: 'test' } } } }),
+  });
+  const { ask, newId, simulator } = service;
+  const tenantId = newId();
+  const path = `/v1/tenants/${tenantId}`;
+  const first = { 'if-none-match': '*' };
+  const tenant = { name: 'Florida', state: 'FL', environment: 'production' };
+  t.equal((await ask('PUT', path, { headers: first, body: tenant })).status, 201);
+  const { ubi, username, password } = simulator.demo;
+  await ask('PUT', `${path}/ubi`, { headers: first, body: { ubi } });
+  await ask('PUT', `${path}/company-creation-preference`, { headers: first, body: { strategy: 'one_per_vendor' } });
+  const login = { description: 'office', username, password, owner: 'company' };
+  const wrong = await ask('POST', `${path}/credentials`, { body: { ...login, password: 'wrong' } });
+  t.match(wrong, { status: 422, body: { code: 'credentials_rejected' } });
+  t.equal((await ask('POST', `${path}/credentials`, { body: login })).status, 201);
+  const run = await syncTenant(service, tenantId);
+  t.match(run.status, /^succeeded/);
+  const { fetched, used, filtered, duplicate, skipped } = run.rows;
+  t.equal(used + filtered + duplicate + skipped, fetched, `${fetched} rows`);
+  const companies = await listAll(service, `${path}/companies`);
+  t.equal(companies.length, run.counts.created);
+  const again = await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(again.counts, { created: 0, updated: 0, archived: 0, moved: 0 });
 });

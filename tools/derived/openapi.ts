@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { type AppDeps, buildApp } from '../../src/app.js';
 import { DEFAULT_STATES } from '../../src/biotrack/index.js';
+import { createSingleFlight } from '../../src/domain/single-flight.js';
 
 /** The document names no deployment. */
 const NEUTRAL_URL = 'http://127.0.0.1:3000';
@@ -19,6 +20,7 @@ export async function renderOpenapi(): Promise<string> {
     },
     logger: pino({ level: 'silent' }),
     shutdown: new AbortController().signal,
+    trials: createSingleFlight(),
     publicUrl: NEUTRAL_URL,
   });
   try {

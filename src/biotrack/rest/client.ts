@@ -138,8 +138,10 @@ const NOTHING: VendorList = { vendors: [], skips: [], fetched: 0, transactionSum
 function readAnswer(object: WireObject, status: number): Reading {
   const text = readMember(object, 'Error') ?? readMember(object, 'error');
   const isSaid = typeof text === 'string' && text.trim() !== '';
-  if (status < 400 && !isSaid) return { kind: 'accepted' };
-  return { kind: 'refused', text: isSaid ? text : undefined, code: undefined };
+  if (isSaid) return { kind: 'refused', text, code: undefined };
+  if (status < 400) return { kind: 'accepted' };
+  // Without a word only what this dialect refuses with is a refusal; the rest is some gateway on the way.
+  return status === 400 || status === 401 ? { kind: 'refused', text: undefined, code: undefined } : { kind: 'unclear' };
 }
 
 /** What leads to the next page; empty on the last one. */

@@ -3,10 +3,11 @@ export type { CredentialPorts } from './service.js';
 export {
   type CredentialSummary,
   getUsableCredential,
+  isRefusal,
   LoginRefusedError,
   loadCredentialSummary,
-  noteRefusal,
   requireUsableCredential,
+  toLoginPorts,
   type UsableCredential,
 } from './use-credential.js';
 export { toUpstreamFault } from './verdict.js';

@@ -4,6 +4,7 @@ import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import type { Secret } from '../../domain/secret.js';
+import type { SingleFlight } from '../../domain/single-flight.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, noteUbiVerdict, requireUbi } from '../ubi/index.js';
@@ -25,6 +26,8 @@ export interface CredentialPorts {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly newId: () => string;
+  /** Logins under way to find out whether a saved password works. */
+  readonly trials: SingleFlight<void>;
 }
 
 export type VerifyMode = 'required' | 'attempt' | 'skip';

@@ -5,6 +5,7 @@ import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import {
   type Credential,
+  findCredential,
   saveUse,
   selectRefusedCompanyCredentials,
   selectUsableCompanyCredentials,
@@ -38,7 +39,7 @@ export class LoginRefusedError extends Error {
  */
 export async function getUsableCredential(
   db: Db,
-  { biotrack, vault }: Pick<CredentialPorts, 'biotrack' | 'vault'>,
+  { biotrack, vault, trials }: Pick<CredentialPorts, 'biotrack' | 'vault' | 'trials'>,
   tenantId: string,
 ): Promise<UsableCredential> {
   const usable = await inTenant(db, tenantId, async (tx, tenant) => {
@@ -48,12 +49,29 @@ export async function getUsableCredential(
     await saveUse(tx, credential.id);
     return { credential, tenant, login: { ubi: ubi.ubiKey, username: credential.username, password } };
   });
-  if (usable.credential.status !== 'valid') await tryLogin(db, biotrack, usable);
+  const { id, status, secretVersion } = usable.credential;
+  // However many ask at once, a password is tried once.
+  if (status !== 'valid')
+    await trials(`${id}/${secretVersion}/${usable.login.ubi}`, () => tryLogin(db, biotrack, usable));
   return usable;
 }
 
+/** @throws Fault `setup_incomplete` if a login was refused since it was looked up, or its password replaced */
+export async function confirmUsable(db: Db, { tenant, credential }: UsableCredential): Promise<Credential> {
+  return inTenant(db, tenant.id, async (tx) => {
+    const now = await findCredential(tx, credential.id);
+    const isSame = now?.secretVersion === credential.secretVersion && USABLE.includes(now.status);
+    if (now !== undefined && isSame) return now;
+    throw setupIncomplete(tenant.id, 'credentials', now === undefined ? GONE : (toStatusDetail(now) ?? GONE));
+  });
+}
+
+const USABLE: readonly Credential['status'][] = ['valid', 'unverified'];
+const GONE = 'The login was changed a moment ago; ask again.';
+
 async function tryLogin(db: Db, biotrack: Biotrack, usable: UsableCredential): Promise<void> {
   const { tenant, login, credential } = usable;
+  if ((await confirmUsable(db, usable)).status === 'valid') return;
   const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
   if (verdict.kind === 'unreachable') throw verdict.error;
   await inLockedTenant(db, tenant.id, (tx, now) =>
@@ -70,24 +88,33 @@ const REFUSALS = {
   privilege_missing: 'privilege_missing',
 } as const;
 
-/**
- * Keeps a refusal of this login, so that no machine tries it again; what it means, for a person. Undefined for trouble
- * at BioTrack, which says nothing of a login and changes none.
- */
+/** Keeps a refusal of this login, so that no machine tries it again. Trouble at BioTrack changes no credential. */
 export async function noteRefusal(
   db: Db,
   { credential, login, tenant }: UsableCredential,
   { reason, privilege = '' }: BiotrackError,
-): Promise<string | undefined> {
-  if (!isRefusal(reason)) return undefined;
-  const verdict = { kind: REFUSALS[reason], privilege };
+): Promise<void> {
+  if (!isRefusal(reason)) return;
+  // A user who may not see some other list can still read the vendors.
+  if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return;
   await inLockedTenant(db, tenant.id, (tx, now) =>
-    noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, verdict),
+    noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, { kind: REFUSALS[reason], privilege }),
   );
-  return toVerdictDetail(verdict);
 }
 
-const isRefusal = (reason: string): reason is keyof typeof REFUSALS => reason in REFUSALS;
+/** What a directory asks of whoever lends his login. */
+export const toLoginPorts = (db: Db, usable: UsableCredential) => ({
+  confirmLogin: async (): Promise<void> => {
+    await confirmUsable(db, usable);
+  },
+  noteTrouble: (error: BiotrackError): Promise<void> => noteRefusal(db, usable, error),
+});
+
+/** BioTrack's name for the right without which there is no sync at all. */
+const VENDORS_PRIVILEGE = 'sync_vendor';
+
+/** Whether a login was refused, which its owner has to mend; anything else is trouble at BioTrack. */
+export const isRefusal = (reason: string): reason is keyof typeof REFUSALS => reason in REFUSALS;
 
 /** @throws Fault `setup_incomplete` */
 export async function requireUsableCredential(tx: Tx, tenantId: string): Promise<Credential> {

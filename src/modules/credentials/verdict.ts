@@ -1,4 +1,4 @@
-import type { BiotrackError, LoginVerdict } from '../../biotrack/index.js';
+import { ADVICE, type BiotrackError, type LoginVerdict } from '../../biotrack/index.js';
 import { Fault } from '../../domain/fault.js';
 import type { Credential } from './repository.js';
 
@@ -11,13 +11,13 @@ export function toVerdictDetail(verdict: { readonly kind: Verdict['kind']; reado
     case 'valid':
       return 'The login works.';
     case 'rejected':
-      return 'BioTrack refuses the user name or the password. Enter the password again; it is not tried again until then.';
+      return ADVICE.credentials_rejected;
     case 'ubi_rejected':
-      return "BioTrack seems not to know the UBI. Compare the tenant's UBI with the one on the state's papers; a license number is not a UBI.";
+      return ADVICE.ubi_rejected;
     case 'privilege_missing':
-      return `The login works, but the BioTrack user lacks the privilege ${verdict.privilege ?? ''}. Whoever manages users in BioTrack can grant it.`;
+      return `${ADVICE.privilege_missing} Missing: ${verdict.privilege ?? ''}.`;
     case 'unreachable':
-      return 'BioTrack cannot be reached or does not make sense at the moment. This says nothing of the password; try again later.';
+      return 'BioTrack cannot be asked at the moment. This says nothing of the password; try again later.';
   }
 }
 
@@ -50,7 +50,7 @@ export function toVerdictFault(verdict: Exclude<Verdict, { kind: 'valid' }>): Fa
 
 /** 503 with the reason: trouble at BioTrack, which is nobody's fault here. */
 export function toUpstreamFault(error: BiotrackError): Fault {
-  return new Fault('upstream_unavailable', toVerdictDetail({ kind: 'unreachable' }), {
+  return new Fault('upstream_unavailable', error.advice, {
     reason: error.reason,
     retryAfterSeconds: Math.ceil((error.retryAfterMs ?? 30_000) / 1000),
     cause: error,

@@ -28,6 +28,10 @@ import {
 export interface DirectoryRequest {
   readonly target: BiotrackTarget;
   readonly login: BiotrackLogin;
+  /** Called right before the login is used: it may have been refused since it was looked up. Throws if so. */
+  readonly confirmLogin: () => Promise<void>;
+  /** Told of trouble that came of this login, before anybody else can use it again. */
+  readonly noteTrouble: (error: BiotrackError) => Promise<void>;
   readonly includeLabs: boolean;
   /** Ask the state even if the directory is young. */
   readonly force: boolean;
@@ -66,27 +70,40 @@ interface Flight {
   readonly landing: Promise<Landing>;
   /** Of who leads: his going is no news about the state. */
   readonly signal: AbortSignal | undefined;
+  readonly login: BiotrackLogin;
 }
+
+const isSameLogin = (a: BiotrackLogin, b: BiotrackLogin): boolean =>
+  a.ubi === b.ubi && a.username === b.username && a.password.reveal() === b.password.reveal();
 
 export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent }: DirectoriesOptions): Directories {
   const flights = new Map<string, Flight>();
 
   return {
     async ensureFresh(db, request) {
-      const { target, includeLabs, force, signal } = request;
+      const { target, login, includeLabs, force, signal } = request;
       const key = `${target.state}/${target.environment}`;
       for (;;) {
         const flight = flights.get(key);
         if (flight === undefined) break;
-        const landing = await join(flight, signal);
+        const landing = await join(flight, request);
         const isEnough = landing !== undefined && (landing.asked || !force) && isFresh(landing.directory, includeLabs);
         if (isEnough) return landing.directory;
       }
-      const landing = refreshIfOld(db, request).finally(() => flights.delete(key));
-      flights.set(key, { landing, signal });
+      const landing = refreshOrNote(db, request).finally(() => flights.delete(key));
+      flights.set(key, { landing, signal, login });
       return (await landing).directory;
     },
   };
+
+  async function refreshOrNote(db: Db, request: DirectoryRequest): Promise<Landing> {
+    try {
+      return await refreshIfOld(db, request);
+    } catch (error) {
+      if (error instanceof BiotrackError) await request.noteTrouble(error);
+      throw error;
+    }
+  }
 
   async function refreshIfOld(db: Db, request: DirectoryRequest): Promise<Landing> {
     const { target, login, force, includeLabs, signal } = request;
@@ -95,6 +112,7 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
       askedAt: await getDatabaseTime(tx),
     }));
     if (!force && present !== undefined && isFresh(present, includeLabs)) return { directory: present, asked: false };
+    await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });
     if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
       await withOperator(db, (tx) => saveUnchanged(tx, present.id));
@@ -102,6 +120,8 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
     }
     const list = await fetchList(session, includeLabs);
     const directory = await publish(db, target, list, { withLabs: includeLabs, guardRemovalPercent, askedAt });
+    // A newer list of somebody else's stayed, and it is one without labs.
+    if (includeLabs && !isFresh(directory, true)) return refreshIfOld(db, request);
     return { directory, asked: true };
   }
 
@@ -115,13 +135,19 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
  * Waits for somebody else's refresh, for as long as the caller wants to. Undefined if it failed for a reason of its
  * leader's own: his login was refused, or he went away. Only trouble at BioTrack is shared.
  */
-async function join({ landing, signal: leader }: Flight, own: AbortSignal | undefined): Promise<Landing | undefined> {
+async function join(
+  { landing, signal: leader, login: leaders }: Flight,
+  { signal: own, login, noteTrouble }: DirectoryRequest,
+): Promise<Landing | undefined> {
   try {
     return await (own === undefined ? landing : untilAborted(landing, own));
   } catch (error) {
     own?.throwIfAborted();
     if (leader?.aborted === true) return undefined;
-    if (error instanceof BiotrackError && PERSONAL_REASONS.includes(error.reason)) return undefined;
+    const isPersonal = error instanceof BiotrackError && PERSONAL_REASONS.includes(error.reason);
+    if (isPersonal && !isSameLogin(login, leaders)) return undefined;
+    // The same login, saved by another tenant too, perhaps.
+    if (isPersonal) await noteTrouble(error);
     throw error;
   }
 }
@@ -149,19 +175,33 @@ const FULL_READ_SECONDS = 24 * 60 * 60;
 const toCheckMark = (sum: string | null | undefined): string | null =>
   sum === null || sum === undefined ? null : `${MAPPING_VERSION}:${sum}`;
 
-async function fetchList(session: BiotrackSession, includeLabs: boolean): Promise<VendorList> {
+interface StateList extends VendorList {
+  /** Whether the state's laboratories are in it. */
+  readonly hasLabs: boolean;
+}
+
+async function fetchList(session: BiotrackSession, includeLabs: boolean): Promise<StateList> {
   const { vendors, skips, fetched, transactionSum } = await session.fetchVendors();
   const transporters = await fetchTransporterKeys(session);
-  const labs = includeLabs ? await session.fetchLabs() : NO_LABS;
+  const labs = includeLabs ? await fetchLabs(session) : undefined;
   return {
-    vendors: [...vendors.map((vendor) => withTransporter(vendor, transporters)), ...labs.vendors],
-    skips: [...skips, ...labs.skips],
-    fetched: fetched + labs.fetched,
+    hasLabs: labs !== undefined,
+    vendors: [...vendors.map((vendor) => withTransporter(vendor, transporters)), ...(labs?.vendors ?? [])],
+    skips: [...skips, ...(labs?.skips ?? [])],
+    fetched: fetched + (labs?.fetched ?? 0),
     transactionSum,
   };
 }
 
-const NO_LABS = { vendors: [], skips: [], fetched: 0 };
+/** Undefined for a list that is left out: it is none, and takes no laboratory away. */
+async function fetchLabs(session: BiotrackSession): Promise<VendorList | undefined> {
+  try {
+    return await session.fetchLabs();
+  } catch (error) {
+    if (error instanceof BiotrackError && error.reason === 'list_empty') return undefined;
+    throw error;
+  }
+}
 
 /** Licenses that the state also lists as transporters. Who may not see that list does without: it only adds a word. */
 async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Promise<ReadonlySet<string>> {
@@ -175,7 +215,8 @@ async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Pro
   }
 }
 
-const NOT_OFFERED: readonly UpstreamReason[] = ['privilege_missing', 'upstream_rejected'];
+/** BioTrack leaves the key of an empty list out, and answers the same where it has no such list. */
+const NOT_OFFERED: readonly UpstreamReason[] = ['privilege_missing', 'upstream_rejected', 'list_empty'];
 
 function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Vendor {
   if (!transporters.has(toLicenseKey(vendor.licenseNumber))) return vendor;
@@ -194,7 +235,7 @@ interface PublishOptions {
 function publish(
   db: Db,
   target: BiotrackTarget,
-  list: VendorList,
+  list: StateList,
   { withLabs, guardRemovalPercent, askedAt }: PublishOptions,
 ): Promise<Directory> {
   // Before the transaction: digesting a large list takes time.
@@ -204,7 +245,7 @@ function publish(
     // Somebody asked later than we did, and was answered sooner: theirs is the newer list.
     if (directory.fullyReadAt !== null && directory.fullyReadAt > askedAt) return directory;
     const published = await selectPublished(tx, directory.id);
-    const publication = toPublication(collation, published, withLabs);
+    const publication = toPublication(collation, published, list.hasLabs);
     guardRemovals(published, publication, guardRemovalPercent);
     const isChanged = Object.values(publication).some((licenses: readonly unknown[]) => licenses.length > 0);
     const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);

@@ -10,10 +10,10 @@ import { requireCreationPreference } from '../creation-preference/index.js';
 import {
   type CredentialPorts,
   getUsableCredential,
+  isRefusal,
   LoginRefusedError,
-  noteRefusal,
+  toLoginPorts,
   toUpstreamFault,
-  type UsableCredential,
 } from '../credentials/index.js';
 import { type Directories, findDirectory, ListShrunkError, selectLicensesOfUbi } from '../directory/index.js';
 import { queueRun } from '../syncs/index.js';
@@ -132,23 +132,23 @@ const PATIENCE_MS = 25_000;
 /** Sees to it that the state's directory is there and not old, with the tenant's own login. */
 async function ensureDirectory(db: Db, ports: LicensePorts, tenantId: string): Promise<void> {
   const patience = AbortSignal.any([ports.shutdown, AbortSignal.timeout(PATIENCE_MS)]);
-  let usable: UsableCredential | undefined;
   try {
-    usable = await getUsableCredential(db, ports, tenantId);
+    const usable = await getUsableCredential(db, ports, tenantId);
     const { tenant, login } = usable;
     const target = { state: tenant.state, environment: tenant.environment };
-    await ports.directories.ensureFresh(db, { target, login, includeLabs: false, force: false, signal: patience });
+    const request = { target, login, includeLabs: false, force: false, signal: patience };
+    await ports.directories.ensureFresh(db, { ...request, ...toLoginPorts(db, usable) });
   } catch (error) {
-    const refusal =
-      error instanceof BiotrackError && usable !== undefined ? await noteRefusal(db, usable, error) : undefined;
-    if (refusal !== undefined) throw setupIncomplete(tenantId, 'credentials', refusal);
     throw toDirectoryFault(tenantId, error, patience);
   }
 }
 
 function toDirectoryFault(tenantId: string, error: unknown, { aborted }: AbortSignal): unknown {
   if (error instanceof LoginRefusedError) return setupIncomplete(tenantId, 'credentials', error.message);
-  if (error instanceof BiotrackError) return toUpstreamFault(error);
+  if (error instanceof BiotrackError) {
+    const { reason, advice } = error;
+    return isRefusal(reason) ? setupIncomplete(tenantId, 'credentials', advice) : toUpstreamFault(error);
+  }
   if (error instanceof ListShrunkError) {
     return new Fault('upstream_unavailable', 'The list is much shorter than before; an operator has to look at it.', {
       reason: 'list_shrunk',

@@ -12,6 +12,7 @@ export interface SyncRun {
   readonly id: string;
   readonly status: RunStatus;
   readonly reason: FailureReason | null;
+  readonly reasonDetail: string | null;
   readonly trigger: RunTrigger;
   readonly mode: 'full' | 'preview';
   readonly refresh: 'auto' | 'force';
@@ -35,6 +36,7 @@ const COLUMNS = [
   'id',
   'status',
   'reason',
+  'reason_detail as reasonDetail',
   'trigger',
   'mode',
   'refresh',
@@ -170,6 +172,7 @@ export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<b
 export interface RunResult {
   readonly status: RunStatus;
   readonly reason?: FailureReason;
+  readonly reasonDetail?: string;
   readonly counts?: SyncCounts;
   readonly rows?: SyncRows;
   readonly warnings?: readonly PlanWarning[];
@@ -182,12 +185,13 @@ export const MAX_NOTES_KEPT = 100;
 
 /** False: the run was taken over or has ended, so that this result counts for nothing. */
 export async function finishRun(tx: Tx, run: Held, result: RunResult): Promise<boolean> {
-  const { status, reason, counts, rows, warnings = [], skips = [], directoryVersion } = result;
+  const { status, reason, reasonDetail, counts, rows, warnings = [], skips = [], directoryVersion } = result;
   const updated = await updateHeld(tx, run)
     .set({
       status,
       step: 'done',
       reason: reason ?? null,
+      reason_detail: reasonDetail ?? null,
       counts: counts === undefined ? null : JSON.stringify(counts),
       row_counts: rows === undefined ? null : JSON.stringify(rows),
       warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_KEPT)),

@@ -5,7 +5,6 @@ import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { Body, ItemParams, locationHeader, pageQuery, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import { toReasonDetail } from './reason-details.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
 import { SyncBody, SyncRun, SyncRunPage } from './schema.js';
 import { getSync, listSyncs, startSync } from './service.js';
@@ -84,7 +83,7 @@ function toSyncRunReply(run: SyncRunRow) {
     id: run.id,
     status: run.status,
     reason: run.reason,
-    reason_detail: toReasonDetail(run.reason),
+    reason_detail: run.reasonDetail,
     trigger: run.trigger,
     mode: run.mode,
     refresh: run.refresh,

@@ -3,12 +3,13 @@ import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { Fault } from '../../domain/fault.js';
+import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
 import { MAPPING_VERSION, planSync } from '../../mapping/index.js';
 import type { Vault } from '../../vault/index.js';
 import { applyPlan, loadSnapshot, noteFirstSync } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
-import { getUsableCredential, LoginRefusedError, noteRefusal, type UsableCredential } from '../credentials/index.js';
+import { getUsableCredential, LoginRefusedError, toLoginPorts, type UsableCredential } from '../credentials/index.js';
 import {
   type Directories,
   type Directory,
@@ -20,6 +21,7 @@ import { getRevision, inLockedTenant, inTenant, type Tenant } from '../tenants/i
 import { findUbi, type Ubi } from '../ubi/index.js';
 import { keepLease } from './lease.js';
 import { findOutcomeOf, type Outcome, saveOutcome } from './outcome-repository.js';
+import { toReasonDetail } from './reason-details.js';
 import { claimRun, finishRun, type RunResult, releaseRun, type SyncRun, saveStep } from './repository.js';
 import { queueRun } from './service.js';
 
@@ -28,6 +30,7 @@ export interface RunSyncDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
+  readonly trials: SingleFlight<void>;
   readonly newId: () => string;
   readonly clock: () => Date;
   /** Aborted when this process is about to end: the run is handed over. */
@@ -76,7 +79,10 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     }
     if (lease.signal.aborted) return;
     const { reason, cause } = toFailure(error);
-    const isFinished = await withTenant(db, tenantId, (tx) => finishRun(tx, run, { status: 'failed', reason }));
+    const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
+    const isFinished = await withTenant(db, tenantId, (tx) =>
+      finishRun(tx, run, { status: 'failed', reason, reasonDetail }),
+    );
     // Not so if the answer to a commit was lost: then the row says what happened.
     if (isFinished) tell('failed', reason, cause);
   } finally {
@@ -119,18 +125,14 @@ async function work(
   const usable = await getUsableCredential(db, deps, tenantId);
   const asked = await inTenant(db, tenantId, (tx) => findCreationPreference(tx));
   const target = { state: usable.tenant.state, environment: usable.tenant.environment };
-  try {
-    await directories.ensureFresh(db, {
-      target,
-      login: usable.login,
-      includeLabs: asked?.includeLabs ?? false,
-      force: run.refresh === 'force',
-      signal,
-    });
-  } catch (error) {
-    if (error instanceof BiotrackError) await noteRefusal(db, usable, error);
-    throw error;
-  }
+  await directories.ensureFresh(db, {
+    target,
+    login: usable.login,
+    ...toLoginPorts(db, usable),
+    includeLabs: asked?.includeLabs ?? false,
+    force: run.refresh === 'force',
+    signal,
+  });
   await step(db, tenantId, run, 'planning');
   return inLockedTenant(db, tenantId, (tx, tenant) =>
     planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: asked?.version }),
@@ -217,7 +219,7 @@ async function supersede(
   { refresh, requestedBy, ...run }: SyncRun,
   strategy: Strategy,
 ): Promise<'superseded'> {
-  await finish(tx, run, { status: 'superseded', reason: 'superseded' });
+  await finish(tx, run, { status: 'superseded', reason: 'superseded', reasonDetail: toReasonDetail('superseded') });
   await queueRun(tx, newId, tenantId, { trigger: 'superseded', refresh, strategy, requestedBy });
   return 'superseded';
 }
