@@ -22,7 +22,6 @@ export interface Config {
   readonly directoryMaxAgeSeconds: number;
   /** 100: nothing is guarded. */
   readonly guardRemovalPercent: number;
-  readonly isProduction: boolean;
 }
 
 export interface Secrets {
@@ -57,7 +56,6 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     directoryMaxAgeSeconds: read.integer('DIRECTORY_MAX_AGE_SECONDS', 600, 1, 604_800),
     guardRemovalPercent: read.integer('GUARD_REMOVAL_PERCENT', 10, 0, 100),
-    isProduction,
   };
   const directUrl = read.url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:']);
   if (databaseUrl === undefined) {

@@ -72,7 +72,9 @@ function untilSignal(running: { stop(): Promise<void> }): void {
 
 const [name = 'serve', ...args] = process.argv.slice(2);
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-if (command === undefined) {
+if (name === '--help' || name === '-h') {
+  print(USAGE);
+} else if (command === undefined) {
   complain(USAGE);
   process.exitCode = 2;
 } else {

@@ -2,7 +2,7 @@
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * One row of the state's vendor list: one licensed site. What the state means, not how it is written: `wire-row.ts`
+ * One row of the state's vendor list: one licensed site. What the state means, not how it is written: `row-writer.ts`
  * decides whether a flag goes out as 1, "1", null or not at all. Rows are never changed in place, so that an answer
  * being written keeps the list it began with.
  */

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import nock from 'nock';
 import t, { type Test } from 'tap';
+import { Dispatcher } from 'undici';
 import {
   type Biotrack,
   BiotrackError,
@@ -642,9 +643,9 @@ test('again, where it is safe', async (t) => {
     expectLogin();
     for (const status of [503, 500]) expectCall(callBody('sync_vendor'), '', status);
     expectCall(callBody('sync_vendor'), { success: 1, vendor: [row()] });
-    const biotrack = open({ retry: { attempts: 3, baseMs: 500 } });
+    const biotrack = open({ retry: { attempts: 3, baseMs: 500 }, random: () => 0.25 });
     t.equal((await fetchVendors(biotrack)).fetched, 1);
-    t.same(biotrack.delays, [500, 1_000]);
+    t.same(biotrack.delays, [125, 250], 'a quarter of each wait, as the dice fell');
     for (const [status, answer] of [
       [503, ''],
       [200, ''],
@@ -832,4 +833,61 @@ test('the table of answers in the README is current', async (t) => {
     readme === withAnswerTable(readme),
     'src/biotrack/README.md is not what the classification says: run `npm run derive`',
   );
+});
+
+/** Never gets through, and never says so. */
+class NoConnection extends Dispatcher {
+  override dispatch(): boolean {
+    return true;
+  }
+}
+
+t.test('what must not be taken for more than it is', async (t) => {
+  nock.disableNetConnect();
+
+  await t.test('a refused password is not tried again because the host is busy as well', async (t) => {
+    for (const [status, error, reason] of [
+      [429, 'Invalid username or password.', 'credentials_rejected'],
+      [200, 'Too many requests. Account locked.', 'upstream_throttled'],
+    ] as const) {
+      expectCall(loginBody, { success: 0, error }, status);
+      const biotrack = open({ retry: { attempts: 5 } });
+      t.match(await failureOf(biotrack.openSession(NM, LOGIN)), { reason }, error);
+      t.same(biotrack.delays, [], 'one login');
+    }
+  });
+
+  await t.test('a gateway that refuses a login says nothing of the UBI', async (t) => {
+    for (const status of [403, 404, 405, 408]) {
+      nock(REST_HOST).post('/v1/user/login').reply(status, { message: 'Forbidden' });
+      const { reason } = await failureOf(open().openSession(FL, LOGIN));
+      t.match(reason, /^upstream_/, `${status}: ${reason}`);
+    }
+    nock(REST_HOST).post('/v1/user/login').reply(400, {});
+    t.match(
+      await failureOf(open().openSession(FL, LOGIN)),
+      { reason: 'ubi_rejected' },
+      'the bare refusal of the dialect does',
+    );
+  });
+
+  await t.test('no connection within its deadline', async (t) => {
+    const biotrack = open({ dispatcher: new NoConnection(), timeouts: { connectMs: 60, shortMs: 10_000 } });
+    const start = performance.now();
+    t.match(await failureOf(biotrack.openSession(NM, LOGIN)), {
+      reason: 'upstream_unreachable',
+      answer: 'no_connection',
+    });
+    t.ok(performance.now() - start < 5_000, 'and not the deadline of the whole call');
+  });
+
+  await t.test("one host's open circuit is no other host's", async (t) => {
+    const biotrack = open({ circuit: { failures: 1, openMs: 60_000 } });
+    expectCall(loginBody, '', 503);
+    await failureOf(biotrack.openSession(NM, LOGIN));
+    t.match(await failureOf(biotrack.openSession(NM, LOGIN)), { answer: 'circuit_open' });
+    nock(REST_HOST).post('/v1/user/login').reply(200, { session: SESSION });
+    await biotrack.openSession(FL, LOGIN);
+    t.pass('the other one is asked');
+  });
 });
