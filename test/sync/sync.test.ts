@@ -353,13 +353,13 @@ t.test('a wrong password', async (t) => {
   t.match(run, {
     status: 'failed',
     reason: 'credentials_rejected',
-    reason_detail: /not tried again/,
+    reason_detail: /no further login is tried/,
     counts: null,
     rows: null,
   });
   t.equal(control.counters().logins, logins + 1, 'one login');
   const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
-  t.match(credential, { status: 'rejected', status_detail: /Enter the password again/ });
+  t.match(credential, { status: 'rejected', status_detail: /Enter them again/ });
   t.strictSame(await fingerprint(service), before, 'nothing was changed');
 
   for (let times = 0; times < 20; times += 1) {
