@@ -166,3 +166,35 @@ t.test('nor is it tried more than once by whoever looks licenses up', async (t) 
     );
   }
 });
+
+t.test('a list that is cut, or is any other text, is never applied', async (t) => {
+  const service = await startTestService(t, {
+    patience: PATIENCE,
+    simulator: { licenses: 100, offersSyncCheck: false, shuffle: false },
+  });
+  const { simulator } = service;
+  const tenantId = await makeTenant(service);
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/);
+  const before = await readRows(service);
+  const rows = JSON.stringify(simulator.control.rows()).length;
+  const harms: FaultParameters[] = [
+    ...Array.from({ length: 25 }, (_harm, index) => ({ cutAt: Math.floor((rows / 60) * (index + 1)) })),
+    ...[
+      '{}',
+      '{"success":1,"vendor":[]}',
+      '{"success":1,"vendor":{}}',
+      '{"success":1,"vendor":[{}]}',
+      '[[[',
+      '"a"',
+      '7',
+    ].map((text) => ({ text })),
+  ];
+  for (const harm of harms) {
+    const fault = harm.text === undefined ? 'cut_body_without_length' : 'raw_body';
+    simulator.control.injectFault({ fault, action: 'sync_vendor', times: 0, ...harm });
+    const run = await syncTenant(service, tenantId, { refresh: 'force' });
+    simulator.control.clearFaults();
+    t.equal(run.status, 'failed', `${JSON.stringify(harm)}: ${run.reason}`);
+  }
+  t.equal(await readRows(service), before, 'no row was written by any of them');
+});

@@ -983,6 +983,25 @@ t.test('the same seed and the same calls give the same bytes', async (t) => {
   }
 });
 
+t.test('the same seed gives the same bytes in the rest dialect too', async (t) => {
+  const transcript = async (seed: number): Promise<readonly string[]> => {
+    const { url, demo } = await start(t, { state: 'fl', seed });
+    const login = await fetch(`${url}/v1/user/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-ubi': demo.ubi },
+      body: JSON.stringify({ UBI: demo.ubi, Username: demo.username, Password: demo.password }),
+    });
+    const first = await login.text();
+    const session = String((JSON.parse(first) as Document).session ?? '');
+    const list = await fetch(`${url}/v1/vendor`, { headers: { 'x-ubi': demo.ubi, 'x-session-token': session } });
+    t.equal(list.status, 200);
+    return [first, await list.text()];
+  };
+  const [a, b, other] = [await transcript(7), await transcript(7), await transcript(8)];
+  t.same(a, b);
+  t.not(a[1], other[1], 'another seed, other bytes');
+});
+
 t.test('a reset forgets everything', async (t) => {
   const simulator = await start(t);
   const { control, demo } = simulator;
