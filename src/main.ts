@@ -55,7 +55,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       const simulator = await runSimulatorCommand(args, { print });
       if (simulator !== undefined) untilSignal({ stop: () => simulator.close() });
     } catch (error) {
-      if (!(error instanceof CommandRefused)) throw error;
+      const isTaken = error instanceof Error && 'syscall' in error && error.syscall === 'listen';
+      if (!(error instanceof CommandRefused || isTaken)) throw error;
       complain(error.message);
       process.exitCode = 2;
     }

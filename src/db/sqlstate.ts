@@ -21,11 +21,6 @@ const UNAVAILABLE_TEXTS = [
   'Client was closed and is not queryable',
 ];
 
-/** The name of the unique constraint or index that refused a row, if that is what this error says. */
-export function toViolatedUnique(error: unknown): string | undefined {
-  return error instanceof pg.DatabaseError && error.code === '23505' ? (error.constraint ?? '') : undefined;
-}
-
 /** The database could not be reached, is shutting down, or has no room: not this request's fault, and worth a retry. */
 export function isStorageUnavailable(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) {

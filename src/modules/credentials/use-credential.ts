@@ -57,7 +57,7 @@ export async function getUsableCredential(
 }
 
 /** @throws Fault `setup_incomplete` if a login was refused since it was looked up, or its password replaced */
-export async function confirmUsable(db: Db, { tenant, credential }: UsableCredential): Promise<Credential> {
+async function confirmUsable(db: Db, { tenant, credential }: UsableCredential): Promise<Credential> {
   return inTenant(db, tenant.id, async (tx) => {
     const now = await findCredential(tx, credential.id);
     const isSame = now?.secretVersion === credential.secretVersion && USABLE.includes(now.status);
