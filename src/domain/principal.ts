@@ -2,12 +2,25 @@ export const ROLES = ['operator', 'admin', 'user'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Who is calling. The tenant comes from here and from nowhere else, but for the operator, who may name any. */
-export interface Principal {
+export type Principal = ApiKeyPrincipal | UserPrincipal;
+
+/** A script: never a person, so it owns no credential of a user. */
+export interface ApiKeyPrincipal {
   readonly kind: 'api_key';
+  /** Of the key, not its secret. */
   readonly id: string;
-  readonly role: Role;
+  readonly role: 'operator' | 'admin';
   /** Null for the operator only. */
   readonly tenantId: string | null;
+}
+
+/** A person of the host application, who came with its token. */
+export interface UserPrincipal {
+  readonly kind: 'user';
+  /** The host application's id of the person: the token's `sub`. */
+  readonly id: string;
+  readonly role: 'admin' | 'user';
+  readonly tenantId: string;
 }
 
 /** How a principal is named in records: never a name or an e-mail address. */
