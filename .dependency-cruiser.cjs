@@ -102,6 +102,8 @@ module.exports = {
       // Fastify's validator.
       npm('ajv'),
       npm('ajv-formats'),
+      // Judges the host application's tokens.
+      npm('jose'),
       // Sees a key that is given twice.
       npm('jsonc-parser'),
       npm('typebox'),

@@ -7,6 +7,7 @@ import type { SingleFlight } from './domain/single-flight.js';
 import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import { type App, createServer } from './http/server.js';
+import { createTokenReader, type TokenOptions } from './http/tokens.js';
 import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
@@ -32,16 +33,19 @@ export interface AppDeps {
   /** UUIDs in rising order. */
   readonly newId: () => string;
   readonly logger: FastifyBaseLogger;
+  /** Undefined: nobody comes with a token. */
+  readonly tokens: TokenOptions | undefined;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
 }
 
 /** The API: every module by name, on one page. */
-export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Promise<App> {
+export async function buildApp({ db, logger, publicUrl, tokens, ...ports }: AppDeps): Promise<App> {
+  const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
   const app = await createServer({
     logger,
     publicUrl,
-    authenticate: (token) => authenticateApiKey(db, token),
+    authenticate: async (token) => (await authenticateApiKey(db, token)) ?? readToken?.(token),
     translateError,
   });
   const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };

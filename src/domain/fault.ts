@@ -31,6 +31,7 @@ export const FAULTS = {
   credential_unknown: { status: 422, title: 'There is no such credential' },
   internal: { status: 500, title: 'Something is broken here' },
   upstream_unavailable: { status: 503, title: 'BioTrack cannot be reached or does not make sense at the moment' },
+  identity_unavailable: { status: 503, title: 'The keys of the host application cannot be had at the moment' },
   storage_unavailable: { status: 503, title: 'The database cannot be reached at the moment' },
   credential_unreadable: { status: 409, title: 'The stored password cannot be opened and must be given again' },
 } as const satisfies Record<string, { status: number; title: string }>;

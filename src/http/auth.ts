@@ -48,8 +48,9 @@ export function principalOf(request: FastifyRequest): Principal {
 
 async function identify({ headers }: FastifyRequest, authenticate: Authenticate): Promise<Principal> {
   const token = BEARER.exec(headers.authorization ?? '')?.[1];
-  if (token === undefined) throw new Fault('unauthenticated', 'Send "Authorization: Bearer <API key>".');
+  if (token === undefined) throw new Fault('unauthenticated', 'Send "Authorization: Bearer <API key or token>".');
   const principal = await authenticate(token);
-  if (principal === undefined) throw new Fault('unauthenticated', 'The API key is unknown or was deleted.');
+  if (principal === undefined)
+    throw new Fault('unauthenticated', 'The API key is unknown or was deleted, or the token is not valid here.');
   return principal;
 }

@@ -15,7 +15,7 @@ export async function useOpenapi(app: FastifyInstance, publicUrl: string): Promi
       },
       servers: [{ url: publicUrl }],
       components: {
-        securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'An API key, `btk_…`.' } },
+        securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: TOKENS } },
       },
       security: [{ bearer: [] }],
       tags: TAGS,
@@ -37,6 +37,9 @@ export async function useOpenapi(app: FastifyInstance, publicUrl: string): Promi
     },
   });
 }
+
+const TOKENS = `An API key, \`btk_…\`, of a script; or a JWT of the host application, of a person: with its issuer and audience, \`exp\`,
+\`sub\` (the id of the person), \`tenant_id\` and \`role\` (\`admin\` or \`user\`), signed with one of its published keys.`;
 
 const DESCRIPTION = `Connects an ERP's tenants to a state's BioTrack system: every vendor of the state becomes a company, and stays one.
 

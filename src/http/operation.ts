@@ -25,7 +25,13 @@ interface OperationDoc {
 
 /** What any operation may answer: listed once, documented everywhere. */
 const PUBLIC_FAULTS: readonly FaultCode[] = ['internal'];
-const GUARDED_FAULTS: readonly FaultCode[] = ['unauthenticated', 'forbidden', 'storage_unavailable', 'internal'];
+const GUARDED_FAULTS: readonly FaultCode[] = [
+  'unauthenticated',
+  'forbidden',
+  'identity_unavailable',
+  'storage_unavailable',
+  'internal',
+];
 const INPUT_FAULTS: readonly FaultCode[] = ['invalid_request', 'uri_too_long'];
 const READS = /^(get|list)[A-Z]/;
 const BODY_FAULTS: readonly FaultCode[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];

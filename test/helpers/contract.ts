@@ -35,6 +35,7 @@ export const SHARED_CODES: readonly string[] = [
   'payload_too_large',
   'uri_too_long',
   'unsupported_media_type',
+  'identity_unavailable',
   'storage_unavailable',
   'internal',
 ];

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { mayCall, type OperationId, POLICY } from '../../src/http/policy.js';
 import { type Operation, OWNERS, type Parameter, SHARED_CODES } from '../helpers/contract.js';
+import { AUDIENCE, ISSUER } from '../helpers/host.js';
 import { type Answer, type Ask, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
 /** What is the same for every operation, walked over the OpenAPI document. Every answer is held against it by `ask`. */
@@ -172,8 +173,6 @@ t.test('401: nobody, and who is not known', async (t) => {
 });
 
 t.test('403: as the policy says, for every role', async (t) => {
-  const admin = { description: 'x', role: 'admin', tenant_id: ours.tenantId };
-  const { id, secret } = (await ask('POST', '/v1/api-keys', { body: admin })).body;
   const seen: Record<string, Record<string, boolean>> = Object.fromEntries(guarded.map((each) => [each.id, {}]));
   const tryAll = async (role: 'operator' | 'admin' | 'user', key: string): Promise<void> => {
     for (const operation of guarded) {
@@ -185,12 +184,8 @@ t.test('403: as the policy says, for every role', async (t) => {
     }
   };
   await tryAll('operator', service.operatorKey);
-  await tryAll('admin', secret);
-  // The role that only people have, who cannot log in yet: made past the rules, to see the policy at work.
-  await service.sql('alter table api_keys drop constraint api_keys_role_check');
-  await service.sql(`update api_keys set role = 'user' where id = $1`, [id]);
-  await tryAll('user', secret);
-  await ask('DELETE', `/v1/api-keys/${id}`);
+  await tryAll('admin', ours.adminKey);
+  await tryAll('user', service.tokenOf({ tenantId: ours.tenantId, role: 'user' }));
   for (const operation of guarded) {
     const wanted = Object.fromEntries(
       (['operator', 'admin', 'user'] as const).map((role) => [role, mayCall(operation.id as OperationId, role)]),
@@ -616,6 +611,19 @@ t.test('500: what is broken here says nothing of the inside', async (t) => {
   }
   t.match(service.logged(), /relation \\"api_keys\\" does not exist/, 'the log has the cause');
   t.equal((await ask('GET', '/v1/states')).status, 200);
+});
+
+t.test('503: the keys of the host application cannot be had', async (t) => {
+  const tokens = { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url: 'http://127.0.0.1:1/keys' } } as const;
+  const beside = await startTestService(t, { beside: service, role: 'api', tokens });
+  const key = service.tokenOf({ tenantId: ours.tenantId, role: 'admin' });
+  for (const operation of guarded) {
+    const answer = await beside.ask(operation.method, toPath(operation, ours), { ...validOf(operation), key });
+    t.match(comparable(answer), { status: 503, body: { code: 'identity_unavailable' } }, operation.id);
+    t.notMatch(JSON.stringify(answer.body), /ECONN|127\.0\.0\.1|keys\b.*url/i);
+    contract.check(operation.method, toPath(operation, ours), answer, false);
+  }
+  t.equal((await beside.ask('GET', '/v1/states')).status, 200, 'who comes with an API key is let in');
 });
 
 t.test('503: the database is gone, and comes back', async (t) => {

@@ -794,7 +794,7 @@ export interface components {
              * @description Stable; branch on this.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "in_use" | "fixed_after_first_sync" | "preview_required" | "confirmation_required" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "credential_unknown" | "internal" | "upstream_unavailable" | "storage_unavailable" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "in_use" | "fixed_after_first_sync" | "preview_required" | "confirmation_required" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "credential_unknown" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
             title: string;
             status: number;
             /** @description What happened this time and what to do, for a person. */
@@ -1220,7 +1220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1301,7 +1301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1421,7 +1421,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1525,7 +1525,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1606,7 +1606,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1699,7 +1699,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1886,7 +1886,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2017,7 +2017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2108,7 +2108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2201,7 +2201,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2381,7 +2381,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2474,7 +2474,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2651,7 +2651,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2747,7 +2747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2916,7 +2916,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3011,7 +3011,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3153,7 +3153,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3338,7 +3338,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3458,7 +3458,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3558,7 +3558,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3654,7 +3654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3834,7 +3834,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3929,7 +3929,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4025,7 +4025,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4161,7 +4161,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4254,7 +4254,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4368,7 +4368,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4466,7 +4466,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4564,7 +4564,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
