@@ -12,7 +12,7 @@ import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
-import { useCredentials } from './modules/credentials/index.js';
+import { useCredentials, type Verdict } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
 import { useLicenses } from './modules/licenses/index.js';
 import { useSetup } from './modules/setup/index.js';
@@ -20,6 +20,7 @@ import { useStates } from './modules/states/index.js';
 import { useSyncs } from './modules/syncs/index.js';
 import { useTenants } from './modules/tenants/index.js';
 import { useUbi } from './modules/ubi/index.js';
+import { useUsers } from './modules/users/index.js';
 import type { Vault } from './vault/index.js';
 
 export interface AppDeps {
@@ -27,7 +28,7 @@ export interface AppDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
-  readonly trials: SingleFlight<void>;
+  readonly trials: SingleFlight<Verdict>;
   /** Aborted when this process is about to end: nobody waits for BioTrack any longer. */
   readonly shutdown: AbortSignal;
   /** UUIDs in rising order. */
@@ -56,6 +57,7 @@ export async function buildApp({ db, logger, publicUrl, tokens, ...ports }: AppD
   useSetup(app, deps);
   useUbi(app, deps);
   useCreationPreference(app, deps);
+  useUsers(app, deps);
   useCredentials(app, deps);
   useLicenses(app, deps);
   useSyncs(app, deps);

@@ -162,6 +162,7 @@ export interface DirectoryLicenses {
 
 export interface Licenses {
   active: boolean;
+  archived_datetime: Timestamp | null;
   create_companies: boolean;
   credential_id: string | null;
   default_intake_location_id: string | null;
@@ -182,9 +183,19 @@ export interface Licenses {
   version: Generated<number>;
 }
 
+export interface LoginTrials {
+  leased_until_datetime: Timestamp;
+  login_hash: Buffer;
+  refused_datetime: Timestamp | null;
+  tenant_id: string;
+}
+
 export interface SyncRuns {
   attempt: Generated<number>;
   counts: Json | null;
+  credential_id: string | null;
+  credential_owner: string | null;
+  credential_reason: string | null;
   directory_version: number | null;
   fence: Generated<number>;
   finished_datetime: Timestamp | null;
@@ -244,6 +255,17 @@ export interface Ubis {
   version: Generated<number>;
 }
 
+export interface Users {
+  active: Generated<boolean>;
+  display_name: string | null;
+  inserted_datetime: Generated<Timestamp>;
+  last_seen_datetime: Timestamp | null;
+  tenant_id: string;
+  updated_datetime: Generated<Timestamp>;
+  user_id: string;
+  version: Generated<number>;
+}
+
 export interface VendorCompanies {
   company_id: string;
   tenant_id: string;
@@ -260,9 +282,11 @@ export interface DB {
   directories: Directories;
   directory_licenses: DirectoryLicenses;
   licenses: Licenses;
+  login_trials: LoginTrials;
   sync_runs: SyncRuns;
   sync_states: SyncStates;
   tenants: Tenants;
   ubis: Ubis;
+  users: Users;
   vendor_companies: VendorCompanies;
 }

@@ -24,16 +24,23 @@ export const POLICY = {
   putUbi: managers,
   getCompanyCreationPreference: everybody,
   putCompanyCreationPreference: managers,
-  createCredential: managers,
-  listCredentials: managers,
-  getCredential: managers,
-  updateCredential: managers,
-  deleteCredential: managers,
-  verifyCredential: managers,
+  // Whose credential it is decides as well: OWNER_POLICY.
+  createCredential: everybody,
+  listCredentials: everybody,
+  getCredential: everybody,
+  updateCredential: everybody,
+  deleteCredential: everybody,
+  verifyCredential: everybody,
+  listCredentialCoverage: managers,
+  getUser: managers,
+  putUser: managers,
   listAvailableLicenses: everybody,
   createLicense: managers,
+  createLicenses: managers,
   listLicenses: everybody,
   getLicense: everybody,
+  updateLicense: managers,
+  archiveLicense: managers,
   startSync: everybody,
   listSyncs: everybody,
   getSync: everybody,
@@ -41,6 +48,8 @@ export const POLICY = {
   getCompany: everybody,
   listChanges: everybody,
 } as const satisfies Record<string, 'public' | readonly Role[]>;
+
+export { OWNER_POLICY } from '../domain/owner-policy.js';
 
 export type OperationId = keyof typeof POLICY;
 

@@ -63,7 +63,16 @@ export const OWNERS = {
     'deleteCredential',
     'verifyCredential',
   ],
-  'licenses.test.ts': ['listAvailableLicenses', 'createLicense', 'listLicenses', 'getLicense'],
+  'users.test.ts': ['getUser', 'putUser', 'listCredentialCoverage'],
+  'licenses.test.ts': [
+    'listAvailableLicenses',
+    'createLicense',
+    'createLicenses',
+    'listLicenses',
+    'getLicense',
+    'updateLicense',
+    'archiveLicense',
+  ],
   'changes.test.ts': ['listChanges'],
   'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
 } as const satisfies Record<string, readonly string[]>;

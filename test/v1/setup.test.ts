@@ -240,8 +240,13 @@ t.test('getSetup, step by step', async (t) => {
   t.match(
     refused,
     {
-      steps: { credentials: 'blocked biotrack_administrator', licenses: 'blocked admin', first_sync: 'blocked admin' },
-      next: 'createCredential',
+      steps: {
+        credentials: 'blocked biotrack_administrator',
+        licenses: 'blocked biotrack_administrator',
+        first_sync: 'blocked biotrack_administrator',
+      },
+      next: 'verifyCredential',
+      path: `${path}/credentials/${saved.body.id}/verify`,
     },
     'somebody else has to act',
   );

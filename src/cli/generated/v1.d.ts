@@ -161,7 +161,10 @@ export interface paths {
         };
         /** Step 1: the company's UBI */
         get: operations["getUbi"];
-        /** Step 1: set the company's UBI */
+        /**
+         * Step 1: set the company's UBI
+         * @description Shown as typed, compared without regard to white space. Once licenses exist another UBI has to be confirmed; the refusal tells how much it touches.
+         */
         put: operations["putUbi"];
         post?: never;
         delete?: never;
@@ -191,6 +194,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A person of the host application */
+        get: operations["getUser"];
+        /**
+         * Tell of a person of the host application, or that he is no longer active
+         * @description People are also known by their tokens. Whoever is no longer active is turned away within seconds and loses his own credentials at once.
+         */
+        put: operations["putUser"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/credentials": {
         parameters: {
             query?: never;
@@ -198,12 +222,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All credentials, without their passwords */
+        /**
+         * The credentials, without their passwords
+         * @description A person sees the company's and his own; an admin also sees that others have theirs.
+         */
         get: operations["listCredentials"];
         put?: never;
         /**
          * Step 2: save a BioTrack login
-         * @description It is tried at BioTrack before it is saved. Needs the UBI.
+         * @description It is tried at BioTrack before it is saved. Needs the UBI. A credential of the company is for an admin to save; a person saves his own.
          */
         post: operations["createCredential"];
         delete?: never;
@@ -254,6 +281,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/credential-coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who has a login to work with, and which
+         * @description The people of the host application that are known here: by their tokens, or by `PUT …/users/{user_id}`.
+         */
+        get: operations["listCredentialCoverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/available-licenses": {
         parameters: {
             query?: never;
@@ -263,7 +310,7 @@ export interface paths {
         };
         /**
          * Step 3: the licenses that the state lists under the tenant's UBI
-         * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login.
+         * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login. Created licenses that are no longer listed there are shown too, with the reason.
          */
         get: operations["listAvailableLicenses"];
         put?: never;
@@ -295,6 +342,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/licenses/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Step 3: create many licenses
+         * @description At most 500 rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.
+         */
+        post: operations["createLicenses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/licenses/{id}": {
         parameters: {
             query?: never;
@@ -306,10 +373,15 @@ export interface paths {
         get: operations["getLicense"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Take a license away
+         * @description It is kept, archived, with all that was set; PATCH with `archived: false` brings it back.
+         */
+        delete: operations["archiveLicense"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Change a license, archive it or bring it back */
+        patch: operations["updateLicense"];
         trace?: never;
     };
     "/v1/tenants/{tenant_id}/syncs": {
@@ -467,17 +539,24 @@ export interface components {
             /** @description The vendor that holds it; null when the state names none. */
             ubi: string | null;
             /**
-             * @description `created`: `POST …/licenses` was called for it.
+             * @description `created`: `POST …/licenses` was called for it. `conflict`: the same, and it is no longer what it was then; see `conflict`.
              * @enum {string}
              */
-            state: "available" | "created";
+            state: "available" | "created" | "conflict";
             /**
-             * @description With `created`: which.
+             * @description With `created` and `conflict`: which.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
-            /** @description Not deleted by the state. */
+            conflict: components["schemas"]["LicenseConflict"] | null;
+            /** @description Listed by the state and not deleted there. */
             active: boolean;
+            /**
+             * Format: date-time
+             * @description Since when the state no longer lists it.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            missing_since_datetime: string | null;
         };
         /** AvailableLicenseList */
         AvailableLicenseList: {
@@ -648,6 +727,10 @@ export interface components {
             username: string;
             /** @enum {string} */
             owner: "company" | "user";
+            /**
+             * @description With `user`: whose.
+             * @example user-1
+             */
             owner_user_id: string | null;
             /**
              * @description The tenant's UBI, which BioTrack wants at login.
@@ -674,6 +757,11 @@ export interface components {
              */
             last_used_datetime: string | null;
             /**
+             * @description Its version, for If-Match: the ETag without another read.
+             * @example "1"
+             */
+            etag: string;
+            /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
              */
@@ -683,6 +771,52 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             updated_datetime: string;
+        };
+        /** CredentialCoverage */
+        CredentialCoverage: {
+            /** @example user-1 */
+            user_id: string;
+            /** @example Ada Example */
+            display_name: string | null;
+            /** @description As the host application says. */
+            active: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_seen_datetime: string | null;
+            /** @description Whether there is a login that a sync of this person could work with now. */
+            covered: boolean;
+            /** @description The login that a sync of this person would work with. */
+            credential: {
+                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                id: string;
+                /** @enum {string} */
+                owner: "company" | "user";
+                /** @enum {string} */
+                status: "valid" | "unverified";
+                /**
+                 * @description Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`) or BioTrack refused it (`own_refused`).
+                 * @enum {string}
+                 */
+                reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
+            } | null;
+            /**
+             * @description Of the person's own credential; null for none.
+             * @enum {string|null}
+             */
+            own_status: "unverified" | "valid" | "rejected" | "ubi_rejected" | "privilege_missing" | null;
+            /** @description What to do about it. */
+            own_status_detail: string | null;
+        };
+        /** CredentialCoveragePage */
+        CredentialCoveragePage: {
+            data: components["schemas"]["CredentialCoverage"][];
+            /**
+             * Format: uri
+             * @description The whole URL of the next page; null on the last one.
+             */
+            next_page: string | null;
         };
         /** CredentialPage */
         CredentialPage: {
@@ -725,6 +859,20 @@ export interface components {
             sync_rooms: boolean;
             notify_on_change: boolean;
             share_with_leaflink: boolean;
+            /** @description Taken away by a person; kept, and not in lists unless asked for. */
+            archived: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            archived_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description Since when the state no longer lists it.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            missing_since_datetime: string | null;
+            conflict: components["schemas"]["LicenseConflict"] | null;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -735,6 +883,62 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             updated_datetime: string;
+        };
+        /** LicenseBulkResult */
+        LicenseBulkResult: {
+            /** @description Rows that made a license. */
+            created: number;
+            /** @description Rows that did not. */
+            refused: number;
+            /** @description One for each row, in their order. */
+            data: {
+                /** @description As it was sent. */
+                license_number: string;
+                /**
+                 * @description What `POST …/licenses` would have answered.
+                 * @example 201
+                 */
+                status: number;
+                license: components["schemas"]["License"] | null;
+                problem: {
+                    /**
+                     * @description Stable; branch on this.
+                     * @enum {string}
+                     */
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "in_use" | "fixed_after_first_sync" | "preview_required" | "confirmation_required" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "credential_unknown" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
+                    title: string;
+                    /** @description For a person. */
+                    detail: string;
+                    /** @description A finer reason under the code. */
+                    reason: string | null;
+                    /** @description The id of what is in the way. */
+                    conflicting_id: string | null;
+                    errors: {
+                        /** @description JSON pointer into the whole body. */
+                        pointer: string;
+                        detail: string;
+                    }[];
+                } | null;
+            }[];
+        };
+        /**
+         * LicenseConflict
+         * @description Why a created license is not what it was created as.
+         */
+        LicenseConflict: {
+            /**
+             * @description `archived`: by a person, here. `missing`: no longer listed. `deleted`: listed as deleted. `other_ubi`: listed under another UBI.
+             * @enum {string}
+             */
+            reason: "archived" | "missing" | "deleted" | "other_ubi";
+            /** @description What happened and what to do, for a person. */
+            detail: string;
+            /**
+             * Format: date-time
+             * @description Since when, where that is known.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            since_datetime: string | null;
         };
         /** LicensePage */
         LicensePage: {
@@ -794,7 +998,7 @@ export interface components {
              * @description Stable; branch on this.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "in_use" | "fixed_after_first_sync" | "preview_required" | "confirmation_required" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "credential_unknown" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "in_use" | "fixed_after_first_sync" | "preview_required" | "confirmation_required" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "credential_unknown" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
             title: string;
             status: number;
             /** @description What happened this time and what to do, for a person. */
@@ -812,6 +1016,15 @@ export interface components {
             conflicting_id?: string;
             /** @description A finer reason under the code. */
             reason?: string | null;
+            /** @description With `confirmation_required`: what the change touches. */
+            effect?: {
+                /** @description Created licenses, which are then another vendor's. */
+                licenses: number;
+                /** @description Credentials, which are unverified from then on. */
+                credentials: number;
+                /** @description Companies that are the tenant's own now, or would be then. */
+                companies: number;
+            };
         };
         /** Setup */
         Setup: {
@@ -825,13 +1038,15 @@ export interface components {
                 status: "done" | "blocked" | "todo";
                 /** @description What is in the way; for a person. */
                 blockers: string[];
+                /** @description What somebody should know of though the step is not held up by it; for a person. */
+                warnings: string[];
                 /**
-                 * @description Who must act.
+                 * @description Who must act. `biotrack_administrator`: whoever gives rights in the company's BioTrack. `operator`: whoever runs this service. `nobody`: it is done, or a machine is at it.
                  * @enum {string}
                  */
-                who: "admin" | "biotrack_administrator" | "nobody";
+                who: "admin" | "biotrack_administrator" | "operator" | "nobody";
             }[];
-            /** @description The call to make next; null when there is nothing left to do. */
+            /** @description The call to make next; null when there is nothing left to do, or nothing that a call can do. */
             next_step: components["schemas"]["NextStep"] | null;
         };
         /** State */
@@ -941,6 +1156,21 @@ export interface components {
             };
             /** @description Which version of the state's list it worked from. */
             directory_version: number | null;
+            /** @description The login that it works with; null until one was chosen. */
+            credential: {
+                /**
+                 * @description It may be deleted by now.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+                /** @enum {string} */
+                owner: "company" | "user";
+                /**
+                 * @description Why this one. `own`: the person who asked has a login of his own. The company's, because no person asked (`no_person`), or because that person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`).
+                 * @enum {string}
+                 */
+                reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
+            } | null;
             /** @description How often a worker took it up. */
             attempt: number;
             /**
@@ -1019,6 +1249,30 @@ export interface components {
              * @enum {string}
              */
             status: "unverified" | "verified" | "rejected";
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            updated_datetime: string;
+        };
+        /** User */
+        User: {
+            /** @example user-1 */
+            user_id: string;
+            /** @example Ada Example */
+            display_name: string | null;
+            active: boolean;
+            /**
+             * Format: date-time
+             * @description When a token of this person last came; null for somebody who was only told of.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_seen_datetime: string | null;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -2363,6 +2617,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `ubi_is_license_number`: This is the number of a license, and not a UBI. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `precondition_required`: The request must say which version it is about. */
             428: {
                 headers: {
@@ -2664,6 +2927,281 @@ export interface operations {
             };
         };
     };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description The host application's id of the person: the `sub` of his tokens.
+                 * @example user-1
+                 */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+                /**
+                 * @description `*` for the first PUT, when there is nothing yet.
+                 * @example *
+                 */
+                "if-none-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description The host application's id of the person: the `sub` of his tokens.
+                 * @example user-1
+                 */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "display_name": "Ada Example",
+                 *       "active": true
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description For people; it identifies nobody.
+                     * @example Ada Example
+                     */
+                    display_name?: string | null;
+                    /**
+                     * @description `false`: the person is turned away, and his own credentials are deleted with their passwords.
+                     * @example true
+                     */
+                    active: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Told of for the first time. */
+            201: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listCredentials: {
         parameters: {
             query?: {
@@ -2800,12 +3338,14 @@ export interface operations {
                      */
                     password: string;
                     /**
-                     * @description `company`: for everybody's syncs. `user`: one person's own, which only that person can make.
+                     * @description `company`: for everybody's syncs. `user`: the caller's own, which only a person can make.
+                     * @example company
                      * @enum {string}
                      */
                     owner: "company" | "user";
                     /**
-                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A refused login is never saved.
+                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.
+                     * @example required
                      * @enum {string}
                      */
                     verify?: "required" | "attempt" | "skip";
@@ -3211,7 +3751,8 @@ export interface operations {
                      */
                     password?: string;
                     /**
-                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A refused login is never saved.
+                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.
+                     * @example required
                      * @enum {string}
                      */
                     verify?: "required" | "attempt" | "skip";
@@ -3471,6 +4012,102 @@ export interface operations {
             };
         };
     };
+    listCredentialCoverage: {
+        parameters: {
+            query?: {
+                /** @description Items on a page; 100 unless told. */
+                "page[size]"?: number;
+                /** @description From `next_page`; opaque, and good for the same list only. */
+                "page[after]"?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, in the order of user ids. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialCoveragePage"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAvailableLicenses: {
         parameters: {
             query?: never;
@@ -3578,6 +4215,11 @@ export interface operations {
                 "page[size]"?: number;
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
+                /**
+                 * @description Whether archived ones are shown: `exclude` unless told.
+                 * @example include
+                 */
+                archived?: "exclude" | "include" | "only";
             };
             header?: never;
             path: {
@@ -3693,39 +4335,66 @@ export interface operations {
                      * @example 220091777
                      */
                     license_number: string;
-                    /** @description BioTrack's name of the site unless told. */
+                    /**
+                     * @description BioTrack's name of the site unless told.
+                     * @example Example Mesa Farms
+                     */
                     name?: string;
-                    /** @description BioTrack's unless told; one of the state's types where those are known. */
+                    /**
+                     * @description BioTrack's unless told; one of the state's types where those are known.
+                     * @example Retailer
+                     */
                     license_type?: string;
                     /**
                      * Format: date-time
-                     * @example 2026-11-24T08:15:30.000Z
+                     * @example 2025-01-31T00:00:00Z
                      */
                     issue_datetime?: string;
                     /**
                      * Format: date-time
                      * @description After `issue_datetime`.
-                     * @example 2026-11-24T08:15:30.000Z
+                     * @example 2027-01-31T00:00:00Z
                      */
                     expiry_datetime?: string;
-                    /** @description true unless told. */
+                    /**
+                     * @description true unless told.
+                     * @example true
+                     */
                     active?: boolean;
                     /**
-                     * @description The credential to work with.
+                     * @description The company-wide credential to work with.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string;
-                    /** @description Kept for the host application. */
+                    /**
+                     * @description Kept for the host application.
+                     * @example room-7
+                     */
                     default_intake_location_id?: string;
-                    /** @description Keep it up to date. true unless told. */
+                    /**
+                     * @description Keep it up to date. true unless told.
+                     * @example true
+                     */
                     sync_enabled?: boolean;
-                    /** @description Creating it starts the first sync, once the other steps are done. true unless told. */
+                    /**
+                     * @description Creating it starts the first sync, once the other steps are done. true unless told.
+                     * @example true
+                     */
                     create_companies?: boolean;
-                    /** @description Kept for the host application. true unless told. */
+                    /**
+                     * @description Kept for the host application. true unless told.
+                     * @example true
+                     */
                     sync_rooms?: boolean;
-                    /** @description Kept for the host application. true unless told. */
+                    /**
+                     * @description Kept for the host application. true unless told.
+                     * @example true
+                     */
                     notify_on_change?: boolean;
-                    /** @description Kept for the host application. false unless told. */
+                    /**
+                     * @description Kept for the host application. false unless told.
+                     * @example false
+                     */
                     share_with_leaflink?: boolean;
                 };
             };
@@ -3780,7 +4449,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `license_exists`: The license is created already. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `license_exists`: The license is created already. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3818,6 +4487,210 @@ export interface operations {
             };
             /** @description `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createLicenses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "licenses": [
+                 *         {
+                 *           "license_number": "220091777"
+                 *         },
+                 *         {
+                 *           "license_number": "220091778"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Each as for one. A row that does not fit the schema refuses them all. */
+                    licenses: {
+                        /**
+                         * @description One of `GET …/available-licenses`.
+                         * @example 220091777
+                         */
+                        license_number: string;
+                        /**
+                         * @description BioTrack's name of the site unless told.
+                         * @example Example Mesa Farms
+                         */
+                        name?: string;
+                        /**
+                         * @description BioTrack's unless told; one of the state's types where those are known.
+                         * @example Retailer
+                         */
+                        license_type?: string;
+                        /**
+                         * Format: date-time
+                         * @example 2025-01-31T00:00:00Z
+                         */
+                        issue_datetime?: string;
+                        /**
+                         * Format: date-time
+                         * @description After `issue_datetime`.
+                         * @example 2027-01-31T00:00:00Z
+                         */
+                        expiry_datetime?: string;
+                        /**
+                         * @description true unless told.
+                         * @example true
+                         */
+                        active?: boolean;
+                        /**
+                         * @description The company-wide credential to work with.
+                         * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                         */
+                        credential_id?: string;
+                        /**
+                         * @description Kept for the host application.
+                         * @example room-7
+                         */
+                        default_intake_location_id?: string;
+                        /**
+                         * @description Keep it up to date. true unless told.
+                         * @example true
+                         */
+                        sync_enabled?: boolean;
+                        /**
+                         * @description Creating it starts the first sync, once the other steps are done. true unless told.
+                         * @example true
+                         */
+                        create_companies?: boolean;
+                        /**
+                         * @description Kept for the host application. true unless told.
+                         * @example true
+                         */
+                        sync_rooms?: boolean;
+                        /**
+                         * @description Kept for the host application. true unless told.
+                         * @example true
+                         */
+                        notify_on_change?: boolean;
+                        /**
+                         * @description Kept for the host application. false unless told.
+                         * @example false
+                         */
+                        share_with_leaflink?: boolean;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description What became of each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LicenseBulkResult"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3913,6 +4786,358 @@ export interface operations {
             };
             /** @description `uri_too_long`: The URL is too long. */
             414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    archiveLicense: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Archived. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateLicense: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "notify_on_change": false
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description null: BioTrack's name of the site.
+                     * @example Example Mesa Farms
+                     */
+                    name?: string | null;
+                    /**
+                     * @description One of the state's types where those are known; null: BioTrack's.
+                     * @example Retailer
+                     */
+                    license_type?: string | null;
+                    /**
+                     * Format: date-time
+                     * @example 2025-01-31T00:00:00Z
+                     */
+                    issue_datetime?: string | null;
+                    /**
+                     * Format: date-time
+                     * @description After `issue_datetime`.
+                     * @example 2027-01-31T00:00:00Z
+                     */
+                    expiry_datetime?: string | null;
+                    /** @example true */
+                    active?: boolean;
+                    /**
+                     * @description The company-wide credential to work with; null for none in particular.
+                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                     */
+                    credential_id?: string | null;
+                    /**
+                     * @description Kept for the host application.
+                     * @example room-7
+                     */
+                    default_intake_location_id?: string | null;
+                    /**
+                     * @description Keep it up to date.
+                     * @example true
+                     */
+                    sync_enabled?: boolean;
+                    /**
+                     * @description Creating it starts the first sync, once the other steps are done.
+                     * @example true
+                     */
+                    create_companies?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    sync_rooms?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    notify_on_change?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    share_with_leaflink?: boolean;
+                    /**
+                     * @description `true` is what DELETE does; `false` brings it back as it was.
+                     * @example false
+                     */
+                    archived?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["License"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };

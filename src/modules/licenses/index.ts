@@ -1,2 +1,3 @@
-export { countLicenses } from './repository.js';
+export type { LicensePorts } from './available-licenses.js';
 export { useLicenses } from './routes.js';
+export { type LicenseView, loadLicenseViews } from './service.js';

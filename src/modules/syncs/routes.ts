@@ -99,6 +99,10 @@ function toSyncRunReply(run: SyncRunRow) {
     })),
     progress: { step: run.step, done: RUN_STEPS.indexOf(run.step), total: RUN_STEPS.length - 1 },
     directory_version: run.directoryVersion,
+    credential:
+      run.credentialId === null || run.credentialOwner === null || run.credentialReason === null
+        ? null
+        : { id: run.credentialId, owner: run.credentialOwner, reason: run.credentialReason },
     attempt: run.attempt,
     requested_datetime: run.requestedAt.toISOString(),
     started_datetime: run.startedAt?.toISOString() ?? null,

@@ -3,13 +3,20 @@ import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { Fault } from '../../domain/fault.js';
+import { toUserIdOf } from '../../domain/principal.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
 import { MAPPING_VERSION, planSync } from '../../mapping/index.js';
 import type { Vault } from '../../vault/index.js';
 import { applyPlan, loadSnapshot, noteFirstSync } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
-import { getUsableCredential, LoginRefusedError, toLoginPorts, type UsableCredential } from '../credentials/index.js';
+import {
+  getUsableCredential,
+  LoginRefusedError,
+  toLoginPorts,
+  type UsableCredential,
+  type Verdict,
+} from '../credentials/index.js';
 import {
   type Directories,
   type Directory,
@@ -22,7 +29,15 @@ import { findUbi, type Ubi } from '../ubi/index.js';
 import { keepLease } from './lease.js';
 import { findOutcomeOf, type Outcome, saveOutcome } from './outcome-repository.js';
 import { toReasonDetail } from './reason-details.js';
-import { claimRun, finishRun, type RunResult, releaseRun, type SyncRun, saveStep } from './repository.js';
+import {
+  claimRun,
+  finishRun,
+  type RunResult,
+  releaseRun,
+  type SyncRun,
+  saveRunCredential,
+  saveStep,
+} from './repository.js';
 import { queueRun } from './service.js';
 
 export interface RunSyncDeps {
@@ -30,7 +45,7 @@ export interface RunSyncDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
-  readonly trials: SingleFlight<void>;
+  readonly trials: SingleFlight<Verdict>;
   readonly newId: () => string;
   readonly clock: () => Date;
   /** Aborted when this process is about to end: the run is handed over. */
@@ -122,7 +137,10 @@ async function work(
   signal: AbortSignal,
 ): Promise<RunResult['status']> {
   const { db, directories } = deps;
-  const usable = await getUsableCredential(db, deps, tenantId);
+  const usable = await getUsableCredential(db, deps, tenantId, {
+    userId: toUserIdOf(run.requestedBy),
+    noteChoice: (tx, { credential: { id, owner }, reason }) => saveRunCredential(tx, run, { id, owner, reason }),
+  });
   const asked = await inTenant(db, tenantId, (tx) => findCreationPreference(tx));
   const target = { state: usable.tenant.state, environment: usable.tenant.environment };
   await directories.ensureFresh(db, {
