@@ -11,6 +11,7 @@ import { createTokenReader, type TokenOptions } from './http/tokens.js';
 import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
+import { useConfiguration } from './modules/configuration/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
 import { useCredentials, type Verdict } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
@@ -55,6 +56,7 @@ export async function buildApp({ db, logger, publicUrl, tokens, ...ports }: AppD
   useApiKeys(app, deps);
   useTenants(app, deps);
   useSetup(app, deps);
+  useConfiguration(app, deps);
   useUbi(app, deps);
   useCreationPreference(app, deps);
   useUsers(app, deps);

@@ -20,6 +20,8 @@ export const POLICY = {
   getTenant: everybody,
   deleteTenant: operators,
   getSetup: everybody,
+  getConfiguration: everybody,
+  putConfiguration: managers,
   getUbi: everybody,
   putUbi: managers,
   getCompanyCreationPreference: everybody,

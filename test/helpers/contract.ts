@@ -64,6 +64,7 @@ export const OWNERS = {
     'verifyCredential',
   ],
   'users.test.ts': ['getUser', 'putUser', 'listCredentialCoverage'],
+  'configuration.test.ts': ['getConfiguration', 'putConfiguration'],
   'licenses.test.ts': [
     'listAvailableLicenses',
     'createLicense',

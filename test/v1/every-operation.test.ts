@@ -56,6 +56,8 @@ const VALID: Readonly<Record<OperationId, Ask>> = {
   getTenant: {},
   deleteTenant: { headers: { 'if-match': '"99"' } },
   getSetup: {},
+  getConfiguration: {},
+  putConfiguration: { body: { ubi: demo.ubi }, headers: { 'if-match': '"99"' } },
   getUbi: {},
   putUbi: { body: { ubi: demo.ubi }, headers: { 'if-match': '"99"' } },
   getCompanyCreationPreference: {},

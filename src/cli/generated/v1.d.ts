@@ -152,6 +152,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole set-up as one document, without secrets */
+        get: operations["getConfiguration"];
+        /**
+         * Make the set-up what a document says
+         * @description All of it or nothing, and each difference is told; sent twice it changes nothing. What the document does not name is left as it is, but for licenses: a created one that is not in the list is archived. Logins are named, not saved: a password is in no document.
+         */
+        put: operations["putConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/ubi": {
         parameters: {
             query?: never;
@@ -569,7 +590,7 @@ export interface components {
             /** @description Counts from 1 for each tenant, without a gap. */
             seq: number;
             /**
-             * @description What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. New kinds may come.
+             * @description What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`; `own_license.…` is about the licenses that the tenant works with. New kinds may come.
              * @example company.created
              */
             kind: string;
@@ -579,7 +600,7 @@ export interface components {
              */
             company_id: string | null;
             /**
-             * @description The license it is about, of those of a company.
+             * @description The license it is about: one of a company, or with `own_license.…` one of those that the tenant created.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
@@ -717,6 +738,107 @@ export interface components {
              * @description The whole URL of the next page; null on the last one.
              */
             next_page: string | null;
+        };
+        /**
+         * Configuration
+         * @description The whole set-up of a tenant, without a secret; a PUT takes it as it is.
+         * @example {
+         *       "tenant": {
+         *         "name": "Example Mesa Farms",
+         *         "state": "NM",
+         *         "environment": "training"
+         *       },
+         *       "ubi": "422000931",
+         *       "company_creation_preference": {
+         *         "strategy": "one_per_license",
+         *         "include_labs": false
+         *       },
+         *       "credentials": [
+         *         {
+         *           "description": "State login of the office",
+         *           "username": "user@example.com"
+         *         }
+         *       ],
+         *       "licenses": [
+         *         {
+         *           "license_number": "220091777",
+         *           "name": "Example Mesa Farms",
+         *           "license_type": null,
+         *           "issue_datetime": null,
+         *           "expiry_datetime": null,
+         *           "active": true,
+         *           "credential": "user@example.com",
+         *           "default_intake_location_id": null,
+         *           "sync_enabled": true,
+         *           "create_companies": true,
+         *           "sync_rooms": true,
+         *           "notify_on_change": true,
+         *           "share_with_leaflink": false
+         *         }
+         *       ]
+         *     }
+         */
+        Configuration: {
+            tenant: {
+                name: string;
+                state: string;
+                /** @enum {string} */
+                environment: "production" | "training";
+            };
+            ubi: string | null;
+            company_creation_preference: {
+                /** @enum {string} */
+                strategy: "one_per_license" | "one_per_vendor";
+                include_labs: boolean;
+            } | null;
+            credentials: {
+                description: string;
+                username: string;
+            }[];
+            licenses: {
+                license_number: string;
+                name: string | null;
+                license_type: string | null;
+                issue_datetime: string | null;
+                expiry_datetime: string | null;
+                active: boolean;
+                credential: string | null;
+                default_intake_location_id: string | null;
+                sync_enabled: boolean;
+                create_companies: boolean;
+                sync_rooms: boolean;
+                notify_on_change: boolean;
+                share_with_leaflink: boolean;
+            }[];
+        };
+        /** ConfigurationResult */
+        ConfigurationResult: {
+            /** @description Nothing was changed. */
+            dry_run: boolean;
+            /** @description Differences that are no more; of a dry run, that would be no more. */
+            applied: number;
+            /** @description Differences that need something else first. */
+            pending: number;
+            differences: {
+                /**
+                 * @description Where in the document: rows of lists by user name or license number.
+                 * @example /licenses/220091777/sync_enabled
+                 */
+                path: string;
+                /**
+                 * @description `keep`: a login that the document does not name stays. `needs_password`: a login has to be saved by `POST …/credentials`. `needs_login`: a license can be created once there is a login that works.
+                 * @enum {string}
+                 */
+                action: "set" | "create" | "update" | "archive" | "restore" | "keep" | "needs_password" | "needs_login";
+                /** @description What is there; null for nothing. */
+                before: unknown;
+                /** @description What the document says; null for nothing. */
+                after: unknown;
+                applied: boolean;
+                /** @description Why it is not applied, and what to do. */
+                detail: string | null;
+            }[];
+            configuration: components["schemas"]["Configuration"];
         };
         /** Credential */
         Credential: {
@@ -2363,6 +2485,385 @@ export interface operations {
                 };
             };
             /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putConfiguration: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Tell the differences and change nothing; false unless told.
+                 * @example true
+                 */
+                dry_run?: boolean;
+            };
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant": {
+                 *         "name": "Example Mesa Farms",
+                 *         "state": "NM",
+                 *         "environment": "training"
+                 *       },
+                 *       "ubi": "422000931",
+                 *       "company_creation_preference": {
+                 *         "strategy": "one_per_license",
+                 *         "include_labs": false
+                 *       },
+                 *       "credentials": [
+                 *         {
+                 *           "description": "State login of the office",
+                 *           "username": "user@example.com"
+                 *         }
+                 *       ],
+                 *       "licenses": [
+                 *         {
+                 *           "license_number": "220091777",
+                 *           "name": "Example Mesa Farms",
+                 *           "license_type": null,
+                 *           "issue_datetime": null,
+                 *           "expiry_datetime": null,
+                 *           "active": true,
+                 *           "credential": "user@example.com",
+                 *           "default_intake_location_id": null,
+                 *           "sync_enabled": true,
+                 *           "create_companies": true,
+                 *           "sync_rooms": true,
+                 *           "notify_on_change": true,
+                 *           "share_with_leaflink": false
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    tenant?: {
+                        /** @example Example Mesa Farms */
+                        name: string;
+                        /** @example NM */
+                        state: string;
+                        /**
+                         * @example training
+                         * @enum {string}
+                         */
+                        environment: "production" | "training";
+                    };
+                    /**
+                     * @description null says nothing.
+                     * @example 422000931
+                     */
+                    ubi?: string | null;
+                    company_creation_preference?: {
+                        /**
+                         * @example one_per_license
+                         * @enum {string}
+                         */
+                        strategy: "one_per_license" | "one_per_vendor";
+                        /**
+                         * @description false unless told.
+                         * @example false
+                         */
+                        include_labs?: boolean;
+                    } | null;
+                    /** @description The company's logins. Passwords are in no document. */
+                    credentials?: {
+                        /** @example State login of the office */
+                        description: string;
+                        /** @example user@example.com */
+                        username: string;
+                    }[];
+                    /** @description All licenses to work with: a created one that is not among them is archived. */
+                    licenses?: {
+                        /** @example 220091777 */
+                        license_number: string;
+                        /**
+                         * @description null says nothing.
+                         * @example Example Mesa Farms
+                         */
+                        name?: string | null;
+                        /**
+                         * @description null says nothing.
+                         * @example Retailer
+                         */
+                        license_type?: string | null;
+                        /**
+                         * Format: date-time
+                         * @example 2025-01-31T00:00:00Z
+                         */
+                        issue_datetime?: string | null;
+                        /**
+                         * Format: date-time
+                         * @example 2027-01-31T00:00:00Z
+                         */
+                        expiry_datetime?: string | null;
+                        /** @example true */
+                        active?: boolean;
+                        /**
+                         * @description The user name of the company's login to work with.
+                         * @example user@example.com
+                         */
+                        credential?: string | null;
+                        /** @example room-7 */
+                        default_intake_location_id?: string | null;
+                        /** @example true */
+                        sync_enabled?: boolean;
+                        /** @example true */
+                        create_companies?: boolean;
+                        /** @example true */
+                        sync_rooms?: boolean;
+                        /** @example true */
+                        notify_on_change?: boolean;
+                        /** @example true */
+                        share_with_leaflink?: boolean;
+                    }[];
+                    /**
+                     * @description Needed to change the UBI once licenses exist.
+                     * @example change_ubi
+                     * @enum {string}
+                     */
+                    confirm?: "change_ubi";
+                };
+            };
+        };
+        responses: {
+            /** @description Each difference, and the set-up as it is now. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationResult"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. `credential_unreadable`: The stored password cannot be opened and must be given again. `fixed_after_first_sync`: This cannot change after the first sync. `preview_required`: A switch of the strategy needs a preview first. `confirmation_required`: This change needs to be confirmed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `ubi_is_license_number`: This is the number of a license, and not a UBI. `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */

@@ -14,7 +14,12 @@ export const Change = Named(
       examples: ['company.created'],
     }),
     company_id: Nullable(Uuid({ description: 'The company it is about, or that holds the license now.' })),
-    license_id: Nullable(Uuid({ description: 'The license it is about: one of a company, or with `own_license.…` one of those that the tenant created.' })),
+    license_id: Nullable(
+      Uuid({
+        description:
+          'The license it is about: one of a company, or with `own_license.…` one of those that the tenant created.',
+      }),
+    ),
     before: fields('The fields that changed, as they were; null for something new.'),
     after: fields('The fields that changed, as they are now; all of them for something new.'),
     actor: Shown({ description: 'Who asked for it.', examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] }),

@@ -1,3 +1,3 @@
 export { type CreationPreference, findCreationPreference } from './repository.js';
 export { useCreationPreference } from './routes.js';
-export { requireCreationPreference } from './service.js';
+export { applyCreationPreference, requireCreationPreference } from './service.js';

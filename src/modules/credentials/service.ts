@@ -137,6 +137,12 @@ export async function changeCredential(
   });
 }
 
+/** Calls a credential something else, and changes nothing about the login. The tenant must be locked. */
+export async function renameCredential(tx: Tx, present: Credential, description: string): Promise<void> {
+  await refuseNamesake(tx, present, { username: present.username, description }, present.id);
+  await updateCredential(tx, present.id, { description });
+}
+
 export const getCredential = (db: Db, tenantId: string, id: string, principal: Principal): Promise<CredentialView> =>
   inTenant(db, tenantId, async (tx) => {
     await requireCredentialFor(tx, principal, id, 'read');

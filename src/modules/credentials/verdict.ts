@@ -5,8 +5,7 @@ import type { Credential } from './repository.js';
 /** What BioTrack said of a login, or why it said nothing. */
 export type Verdict =
   /** `isRemembered`: it was refused a while ago, and not tried again. */
-  | (LoginVerdict & { readonly isRemembered?: true })
-  | { readonly kind: 'unreachable'; readonly error: BiotrackError };
+  (LoginVerdict & { readonly isRemembered?: true }) | { readonly kind: 'unreachable'; readonly error: BiotrackError };
 
 /** What a verdict means and what to do; for a person. */
 export function toVerdictDetail(verdict: { readonly kind: Verdict['kind']; readonly privilege?: string }): string {
