@@ -97,20 +97,22 @@ create table company_licenses (
   address_state text,
   zip text,
   is_lab boolean not null,
-  is_hand_named boolean not null default false,
   active boolean not null,
   missing_since_datetime timestamp with time zone,
   transaction_id_original text,
   content_hash text not null,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default now(),
+  named_by_company_id uuid,
   constraint company_licenses_pkey PRIMARY KEY (tenant_id, id),
   constraint company_licenses_tenant_id_license_key_key UNIQUE (tenant_id, license_key),
   constraint company_licenses_tenant_id_own_company_id_key UNIQUE (tenant_id, own_company_id),
   constraint company_licenses_tenant_id_company_id_fkey FOREIGN KEY (tenant_id, company_id) REFERENCES companies(tenant_id, id) ON DELETE CASCADE,
+  constraint company_licenses_tenant_id_named_by_company_id_fkey FOREIGN KEY (tenant_id, named_by_company_id) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
   constraint company_licenses_tenant_id_own_company_id_fkey FOREIGN KEY (tenant_id, own_company_id) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX company_licenses_company ON company_licenses USING btree (tenant_id, company_id);
+CREATE INDEX company_licenses_named_by ON company_licenses USING btree (tenant_id, named_by_company_id) WHERE named_by_company_id IS NOT NULL;
 alter table company_licenses enable row level security;
 alter table company_licenses force row level security;
 create policy tenant_isolation on company_licenses to biotrack_app

@@ -78,7 +78,6 @@ export interface CompanyLicenses {
   content_hash: string;
   id: string;
   inserted_datetime: Generated<Timestamp>;
-  is_hand_named: Generated<boolean>;
   is_lab: boolean;
   license_key: string;
   license_number: string;
@@ -86,6 +85,7 @@ export interface CompanyLicenses {
   license_type_raw: string | null;
   missing_since_datetime: Timestamp | null;
   name: string | null;
+  named_by_company_id: string | null;
   own_company_id: string | null;
   tenant_id: string;
   transaction_id_original: string | null;

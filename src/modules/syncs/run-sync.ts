@@ -199,7 +199,8 @@ async function applyDirectory(
   const plan = planSync({ listed, snapshot, strategy, includeLabs, at: clock().toISOString(), newId });
   await applyPlan(tx, tenantId, plan, { actor: run.requestedBy, runId: run.id });
   await noteFirstSync(tx);
-  const { counts, warnings, filtered } = plan;
+  const { counts, warnings, notTaken } = plan;
+  const filtered = notTaken.length;
   return { counts, warnings, rows: { used: listed.length - filtered, filtered } };
 }
 
