@@ -71,6 +71,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     newId: uuidv7,
     shutdown: shutdown.signal,
     trials: createSingleFlight<Verdict>(),
+    guardRemovalPercent: config.guardRemovalPercent,
   };
 
   let app: App | undefined;

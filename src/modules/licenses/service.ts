@@ -163,7 +163,12 @@ async function startFirstSync(
   if (tenant.firstSyncedAt !== null) return;
   const preference = await findCreationPreference(tx);
   if (preference === undefined || (await findUsableCredential(tx, toUserId(principal))) === undefined) return;
-  const request = { trigger: 'setup_completed', refresh: 'auto', requestedBy: toActor(principal) } as const;
+  const request = {
+    trigger: 'setup_completed',
+    mode: 'full',
+    refresh: 'auto',
+    requestedBy: toActor(principal),
+  } as const;
   await queueRun(tx, newId, tenant.id, { ...request, strategy: preference.strategy });
 }
 
