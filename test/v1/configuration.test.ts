@@ -1,3 +1,5 @@
+import process from 'node:process';
+import fc from 'fast-check';
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
@@ -387,6 +389,90 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
   await service.sql('update credentials set secret_version = 7 where tenant_id = $1', [down]);
   t.match(await put(down, { licenses: [row] }), { status: 409, body: { code: 'credential_unreadable' } });
   t.match(await ask('PUT', toPath(newId()), { body: {}, headers: { 'if-match': '"1"' } }), { status: 404 });
+});
+
+t.test('putConfiguration: any document, against a model', async (t) => {
+  const seed = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000);
+  t.comment(`seed ${seed}`);
+  const [, , vendor] = simulator.users as [typeof demo, typeof demo, typeof demo];
+  const numbers = control
+    .rows({ ubi: vendor.ubi })
+    .filter(({ deleted, location }) => !deleted && location.trim() !== '')
+    .map(({ location }) => location);
+  const tenantId = await makeTenant(service, 'tenant');
+  const base = {
+    ubi: vendor.ubi,
+    company_creation_preference: { strategy: 'one_per_vendor', include_labs: false },
+    credentials: [{ description: 'office', username: vendor.username }],
+  };
+  await put(tenantId, base);
+  const saved = await ask('POST', `/v1/tenants/${tenantId}/credentials`, {
+    body: { description: 'office', username: vendor.username, password: vendor.password, owner: 'company' },
+  });
+  t.equal(saved.status, 201);
+
+  const time = fc.option(
+    fc
+      .date({ min: new Date('2020-01-01'), max: new Date('2022-01-01'), noInvalidDate: true })
+      .map((at) => at.toISOString()),
+  );
+  const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+  const entry = fc.record({
+    license_number: fc.constantFrom(...numbers),
+    name: maybe(fc.constantFrom('A', 'B', 'Ünï ¢ode')),
+    license_type: maybe(fc.constantFrom('Producer', 'Retailer')),
+    issue_datetime: maybe(time),
+    active: maybe(fc.boolean()),
+    credential: maybe(fc.option(fc.constant(vendor.username))),
+    default_intake_location_id: maybe(fc.option(fc.constantFrom('1', '2'))),
+    sync_enabled: maybe(fc.boolean()),
+    create_companies: fc.constant(false),
+    notify_on_change: maybe(fc.boolean()),
+    share_with_leaflink: maybe(fc.boolean()),
+  });
+  const document = fc.record({
+    description: fc.constantFrom('office', 'desk', 'home'),
+    strategy: fc.constantFrom('one_per_vendor', 'one_per_license'),
+    include_labs: fc.boolean(),
+    licenses: maybe(fc.uniqueArray(entry, { selector: ({ license_number }) => license_number, maxLength: 6 })),
+  });
+  /** What the tenant says, by license number; of all that were ever created, for an archived one comes back as it was. */
+  const model = new Map<string, Record<string, unknown>>();
+  let shown: string[] = [];
+  let changes = 0;
+  const documents = fc.sample(document, { seed, numRuns: 40 });
+  for (const { description, strategy, include_labs, licenses } of documents) {
+    const wanted = {
+      company_creation_preference: { strategy, include_labs },
+      credentials: [{ description, username: vendor.username }],
+      ...(licenses === undefined ? {} : { licenses }),
+    };
+    const dry = await put(tenantId, wanted, '?dry_run=true');
+    const real = await put(tenantId, wanted);
+    t.equal(real.status, 200);
+    t.strictSame(real.body.differences, dry.body.differences, 'as foretold');
+    t.strictSame(real.body.configuration, dry.body.configuration);
+    changes += real.body.applied;
+    for (const { license_number, ...fields } of licenses ?? []) {
+      const said = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+      model.set(license_number, { ...model.get(license_number), ...said });
+    }
+    if (licenses !== undefined) shown = licenses.map(({ license_number }) => license_number).sort();
+    const now = await read(tenantId);
+    t.strictSame(now, real.body.configuration);
+    t.match(now, {
+      company_creation_preference: { strategy, include_labs },
+      credentials: [{ description, username: vendor.username }],
+    });
+    t.strictSame(now.licenses.map(({ license_number }: { license_number: string }) => license_number).sort(), shown);
+    for (const license of now.licenses) {
+      const said = model.get(license.license_number) as Record<string, unknown>;
+      t.strictSame(Object.fromEntries(Object.keys(said).map((name) => [name, license[name]])), said);
+    }
+    t.match((await put(tenantId, wanted)).body, { applied: 0, pending: 0, differences: [] }, 'twice is once');
+    t.match((await put(tenantId, now)).body, { differences: [] }, 'what came out goes in');
+  }
+  t.comment(`${documents.length} documents, ${changes} differences`);
 });
 
 t.test('putConfiguration: two at once', async (t) => {

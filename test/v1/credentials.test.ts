@@ -413,7 +413,10 @@ t.test('deleteCredential', async (t) => {
     body: { license_number, credential_id: id, create_companies: false },
   });
   t.equal(license.status, 201);
-  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 409, body: { code: 'in_use' } });
+  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), {
+    status: 409,
+    body: { code: 'in_use', conflicting_id: license.body.id },
+  });
   const spare = await ask('POST', path, { body: { ...LOGIN, username: 'x', description: 'x', verify: 'skip' } });
   const another = `${path}/${spare.body.id}`;
   t.equal((await ask('DELETE', another, { headers: await etagOf(another) })).status, 204);

@@ -161,12 +161,13 @@ export async function removeCredential(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('credentials').where('id', '=', id).execute();
 }
 
-export async function isUsedByLicense(tx: Tx, id: string): Promise<boolean> {
+/** A license that is set to work with this credential; archived ones count, since they may come back. */
+export async function findLicenseOf(tx: Tx, id: string): Promise<string | undefined> {
   const found = await tx
     .selectFrom('licenses')
     .select('id')
     .where('credential_id', '=', id)
     .limit(1)
     .executeTakeFirst();
-  return found !== undefined;
+  return found?.id;
 }

@@ -14,9 +14,9 @@ import { getOriginId, type TrialPorts, tryLoginAnyway, tryLoginOnce } from './lo
 import {
   type Credential,
   findCredential,
+  findLicenseOf,
   findNamesake,
   insertCredential,
-  isUsedByLicense,
   type Owner,
   removeCredential,
   saveVerdict,
@@ -176,7 +176,11 @@ export const deleteCredential = (
   inLockedTenant(db, tenantId, async (tx) => {
     const { version } = await requireCredentialFor(tx, principal, id, 'delete');
     checkPrecondition(precondition, version);
-    if (await isUsedByLicense(tx, id)) throw new Fault('in_use', 'A license is set to work with this credential.');
+    const licenseId = await findLicenseOf(tx, id);
+    if (licenseId !== undefined) {
+      const detail = 'A license is set to work with this credential.';
+      throw new Fault('in_use', detail, { conflicting_id: licenseId });
+    }
     await removeCredential(tx, id);
   });
 
