@@ -392,7 +392,7 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
 });
 
 t.test('putConfiguration: any document, against a model', async (t) => {
-  const seed = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000);
+  const seed = Number(process.env.FC_SEED ?? Date.now() % 1_000_000);
   t.comment(`seed ${seed}`);
   const [, , vendor] = simulator.users as [typeof demo, typeof demo, typeof demo];
   const numbers = control
