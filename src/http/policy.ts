@@ -26,6 +26,8 @@ export const POLICY = {
   putUbi: managers,
   getCompanyCreationPreference: everybody,
   putCompanyCreationPreference: managers,
+  previewCompanyCreationPreference: managers,
+  getCompanyCreationPreferenceAdvice: managers,
   // Whose credential it is decides as well: OWNER_POLICY.
   createCredential: everybody,
   listCredentials: everybody,
@@ -46,8 +48,17 @@ export const POLICY = {
   startSync: everybody,
   listSyncs: everybody,
   getSync: everybody,
+  getSyncPlan: everybody,
+  confirmSync: managers,
+  dismissSync: managers,
   listCompanies: everybody,
   getCompany: everybody,
+  createCompany: managers,
+  updateCompany: managers,
+  getCompanyExplanation: everybody,
+  getCompanyHistory: everybody,
+  listConflicts: everybody,
+  resolveConflict: managers,
   listChanges: everybody,
 } as const satisfies Record<string, 'public' | readonly Role[]>;
 

@@ -183,7 +183,7 @@ function judgeFirstSync({ isSynced, isSyncing, lastRun }: Facts): SetupItem {
   if (lastRun === undefined || trouble === undefined) return todo(step);
   const { id, status, reason, retryAt } = lastRun;
   if (status === 'needs_review') {
-    const call = { operation_id: 'getSync', method: 'GET', path: `syncs/${id}` };
+    const call = { operation_id: 'confirmSync', method: 'POST', path: `syncs/${id}/confirm` };
     return todo(step, { status: 'blocked', blockers: [trouble], call });
   }
   if (retryAt !== null) return todo(step, { status: 'blocked', blockers: [trouble], who: 'nobody', call: undefined });
