@@ -447,7 +447,7 @@ function toWrongValues({ type: types, enum: words, maxLength, maxItems, anyOf = 
   if (type === 'boolean') return [...common, 'true', 'false', 0, 1, ''];
   if (type === 'object') return [[], ['x'], 'x', 0, true];
   if (type === 'array')
-    return [{}, 'x', 0, true, ['x'], [{}], [null], Array.from({ length: Number(maxItems) + 1 }, () => ({}))];
+    return [{}, 'x', 0, true, [1], [{}], [null], [[]], Array.from({ length: Number(maxItems) + 1 }, () => ({}))];
   if (type !== 'string') throw new Error(`no wrong values are known for ${type}`);
   const texts = ['', 'a\u0000b', '\u0000', '\ud800', 'a\udfffb', '\udc00\ud800'];
   return [
