@@ -14,6 +14,7 @@ import { useCompanies } from './modules/companies/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
 import { useCredentials } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
+import { createIdempotencyKeys } from './modules/idempotency/index.js';
 import { useLicenses } from './modules/licenses/index.js';
 import { useSetup } from './modules/setup/index.js';
 import { useStates } from './modules/states/index.js';
@@ -46,6 +47,7 @@ export async function buildApp({ db, logger, publicUrl, tokens, ...ports }: AppD
     logger,
     publicUrl,
     authenticate: async (token) => (await authenticateApiKey(db, token)) ?? readToken?.(token),
+    idempotencyKeys: createIdempotencyKeys({ db, ...ports }),
     translateError,
   });
   const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };

@@ -160,6 +160,18 @@ export interface DirectoryLicenses {
   zip: string | null;
 }
 
+export interface IdempotencyKeys {
+  actor: string;
+  attempt_id: string;
+  has_effect: Generated<boolean>;
+  inserted_datetime: Generated<Timestamp>;
+  key: string;
+  leased_until_datetime: Timestamp;
+  request_mac: Buffer;
+  sealed_answer: Buffer | null;
+  tenant_id: string;
+}
+
 export interface Licenses {
   active: boolean;
   create_companies: boolean;
@@ -259,6 +271,7 @@ export interface DB {
   credentials: Credentials;
   directories: Directories;
   directory_licenses: DirectoryLicenses;
+  idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
   sync_runs: SyncRuns;
   sync_states: SyncStates;

@@ -55,7 +55,8 @@ function sendFault(fault: Fault, request: FastifyRequest, reply: FastifyReply): 
   // Again what a hook sets: some errors come before any hook.
   reply.code(status).type(PROBLEM_TYPE).headers({ 'cache-control': 'no-store', 'x-request-id': request.id });
   if (status === 401) reply.header('www-authenticate', 'Bearer');
-  if (status === 503) reply.header('retry-after', String(fault.extras.retryAfterSeconds ?? 5));
+  const { retryAfterSeconds = status === 503 ? 5 : undefined } = fault.extras;
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   return reply.send(JSON.stringify(toProblem(fault, request.id)));
 }
 

@@ -48,7 +48,12 @@ Three steps set a tenant up: its **UBI** and how vendors become companies, the *
 
 Bodies are strict: an unknown field or parameter is refused, nothing is coerced, leading zeros count. Lists are
 \`{data, next_page}\`. Errors are \`application/problem+json\` with a stable \`code\`. A change of an existing resource needs
-\`If-Match\` with its ETag, the first PUT of a setting \`If-None-Match: *\`.`;
+\`If-Match\` with its ETag, the first PUT of a setting \`If-None-Match: *\`.
+
+A POST takes an \`Idempotency-Key\`: within 24 hours the same request of the same caller with the same key has no further
+effect and gets the first answer again, errors below 500 included. Another request with the key is 422, one while the
+first is at work 409 \`idempotency_in_progress\`. An error of 500 or above is not kept: send it again with the same key. If an effect
+was committed but its answer was lost with the process, repetitions are told 409 \`outcome_unknown\`, and never do it twice.`;
 
 const TAGS = [
   { name: 'Tenants', description: 'Who is set up here.' },

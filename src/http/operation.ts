@@ -1,3 +1,4 @@
+import type { FastifySchema } from 'fastify';
 import type { TSchema } from 'typebox';
 import { FAULTS, type FaultCode } from '../domain/fault.js';
 import { isPublic, type OperationId } from './policy.js';
@@ -75,12 +76,23 @@ function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, 
   );
 }
 
+/** Documents what can go wrong for a reason that the operation itself does not know. */
+export function addFaults(schema: FastifySchema, faults: readonly FaultCode[]): void {
+  const response = (schema.response ?? {}) as Record<string, { description?: string }>;
+  for (const [status, problem] of Object.entries(toProblems(faults))) {
+    const { description } = response[status] ?? {};
+    response[status] =
+      description === undefined ? problem : { ...problem, description: `${description} ${problem.description}` };
+  }
+  schema.response = response;
+}
+
 const RETRY_AFTER = {
   'retry-after': { type: 'integer', description: 'Seconds after which a repetition makes sense.' },
 };
 
 /** One answer for each status, which says the codes that it can carry. */
-function toProblems(faults: readonly FaultCode[]): Record<string, unknown> {
+function toProblems(faults: readonly FaultCode[]): Record<string, { description: string }> {
   const byStatus = new Map<number, FaultCode[]>();
   for (const code of faults) {
     const { status } = FAULTS[code];

@@ -5,8 +5,10 @@ import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import { Fault } from '../domain/fault.js';
+import type { IdempotencyKeys } from '../domain/idempotency.js';
 import { type Authenticate, useAuth } from './auth.js';
 import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
+import { useIdempotency } from './idempotency.js';
 import { useStrictJson } from './json-body.js';
 import { useOpenapi } from './openapi.js';
 import { listNamedSchemas } from './primitives.js';
@@ -26,6 +28,7 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly publicUrl: string;
   readonly authenticate: Authenticate;
+  readonly idempotencyKeys: IdempotencyKeys;
   readonly translateError: TranslateError;
 }
 
@@ -68,6 +71,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   });
   await app.register(helmet, { contentSecurityPolicy: false });
   useAuth(app, options.authenticate);
+  useIdempotency(app, options.idempotencyKeys);
   await useOpenapi(app, options.publicUrl);
   return app;
 }

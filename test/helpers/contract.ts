@@ -36,6 +36,9 @@ export const SHARED_CODES: readonly string[] = [
   'uri_too_long',
   'unsupported_media_type',
   'identity_unavailable',
+  'idempotency_in_progress',
+  'idempotency_key_reused',
+  'outcome_unknown',
   'storage_unavailable',
   'internal',
 ];

@@ -613,6 +613,25 @@ t.test('500: what is broken here says nothing of the inside', async (t) => {
   t.equal((await ask('GET', '/v1/states')).status, 200);
 });
 
+t.test('409 and 422: an Idempotency-Key that is not free', async (t) => {
+  for (const operation of contract.operations.filter(({ method }) => method === 'POST')) {
+    const key = `key-of-${operation.id}`;
+    const path = toPath(operation, ours, newId());
+    const options = { ...validOf(operation), headers: { ...validOf(operation).headers, 'idempotency-key': key } };
+    const outcomeAfter = async (change: string): Promise<string> => {
+      await service.sql(`update idempotency_keys set ${change} where key = $1`, [key]);
+      return outcomeOf(operation.method, path, options);
+    };
+    const first = await outcomeOf(operation.method, path, options);
+    t.equal(await outcomeAfter('has_effect = true'), first, `${operation.id}: ${first}, and again`);
+    const alive = `sealed_answer = null, leased_until_datetime = now() + interval '1 hour'`;
+    t.equal(await outcomeAfter(alive), '409 idempotency_in_progress', operation.id);
+    t.equal(await outcomeAfter('leased_until_datetime = now()'), '409 outcome_unknown', operation.id);
+    const other = `request_mac = decode(repeat('00', 32), 'hex')`;
+    t.equal(await outcomeAfter(other), '422 idempotency_key_reused', operation.id);
+  }
+});
+
 t.test('503: the keys of the host application cannot be had', async (t) => {
   const tokens = { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url: 'http://127.0.0.1:1/keys' } } as const;
   const beside = await startTestService(t, { beside: service, role: 'api', tokens });
