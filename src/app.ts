@@ -36,12 +36,14 @@ export interface AppDeps {
   readonly logger: FastifyBaseLogger;
   /** Undefined: nobody comes with a token. */
   readonly tokens: TokenOptions | undefined;
+  /** Requests of one caller that one process takes. */
+  readonly rateLimitPerMinute: number;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
 }
 
 /** The API: every module by name, on one page. */
-export async function buildApp({ db, logger, publicUrl, tokens, ...ports }: AppDeps): Promise<App> {
+export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinute, ...ports }: AppDeps): Promise<App> {
   const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
   const app = await createServer({
     logger,
@@ -49,6 +51,7 @@ export async function buildApp({ db, logger, publicUrl, tokens, ...ports }: AppD
     authenticate: async (token) => (await authenticateApiKey(db, token)) ?? readToken?.(token),
     idempotencyKeys: createIdempotencyKeys({ db, ...ports }),
     translateError,
+    rateLimitPerMinute,
   });
   const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
   useHealth(app, () => pingDatabase(db));

@@ -20,9 +20,6 @@ const FRAMEWORK_FAULTS: Readonly<Record<string, [FaultCode, string]>> = {
 
 export function useErrorHandler(app: FastifyInstance, translate: TranslateError): void {
   app.setErrorHandler((error: FastifyError, request, reply) => sendFault(toFault(error, translate), request, reply));
-  app.setNotFoundHandler((request, reply) => {
-    sendFault(new Fault('not_found', 'There is no such path, or it does not take this method.'), request, reply);
-  });
 }
 
 /** For errors that the framework finds before a route is known: those never reach the error handler. */

@@ -19,16 +19,22 @@ interface OperationDoc {
   readonly querystring?: TSchema;
   readonly headers?: TSchema;
   readonly body?: TSchema;
+  /** Of a body that may be larger than usual. */
+  readonly bodyLimitBytes?: number;
   readonly replies: Readonly<Record<number, ReplyDoc>>;
   /** What can go wrong beyond what can go wrong everywhere. */
   readonly faults?: readonly FaultCode[];
 }
+
+/** How the document says that a body may be larger than the usual 64 KiB. */
+export const BODY_LIMIT = 'x-body-limit-bytes';
 
 /** What any operation may answer: listed once, documented everywhere. */
 const PUBLIC_FAULTS: readonly FaultCode[] = ['internal'];
 const GUARDED_FAULTS: readonly FaultCode[] = [
   'unauthenticated',
   'forbidden',
+  'rate_limited',
   'identity_unavailable',
   'storage_unavailable',
   'internal',
@@ -39,7 +45,19 @@ const BODY_FAULTS: readonly FaultCode[] = ['malformed_json', 'payload_too_large'
 
 /** The schema of a route: what it takes, every answer it can give, and who has to be asked. */
 export function operation<const D extends OperationDoc>(doc: D) {
-  const { id, tag, summary, description, params, querystring, headers, body, replies, faults = [] } = doc;
+  const {
+    id,
+    tag,
+    summary,
+    description,
+    params,
+    querystring,
+    headers,
+    body,
+    bodyLimitBytes,
+    replies,
+    faults = [],
+  } = doc;
   const open = isPublic(id);
   const possible = new Set([
     ...(open ? PUBLIC_FAULTS : GUARDED_FAULTS),
@@ -59,6 +77,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     querystring: querystring ?? { type: 'object', properties: {}, additionalProperties: false },
     ...(headers === undefined ? {} : { headers }),
     ...(body === undefined ? {} : { body }),
+    ...(bodyLimitBytes === undefined ? {} : { [BODY_LIMIT]: bodyLimitBytes }),
     response: { ...toReplies(replies), ...toProblems([...possible]) },
   } as Pick<D, 'params' | 'querystring' | 'body' | 'headers'> & { operationId: string };
 }
@@ -103,7 +122,7 @@ function toProblems(faults: readonly FaultCode[]): Record<string, { description:
       status,
       {
         description: codes.map((code) => `\`${code}\`: ${FAULTS[code].title}.`).join(' '),
-        ...(status === 503 ? { headers: RETRY_AFTER } : {}),
+        ...([429, 503].includes(status) ? { headers: RETRY_AFTER } : {}),
         content: { [PROBLEM_TYPE]: { schema: Problem } },
       },
     ]),

@@ -20,6 +20,8 @@ export interface Operation {
   readonly path: string;
   readonly parameters: readonly Parameter[];
   readonly body: Json | undefined;
+  /** The most bytes that are read of a body. */
+  readonly bodyLimit: number;
   readonly needsKey: boolean;
   /** Every answer that is promised: `200` of a success, `409 setup_incomplete` of a problem. */
   readonly outcomes: readonly string[];
@@ -31,6 +33,7 @@ export const SHARED_CODES: readonly string[] = [
   'malformed_json',
   'unauthenticated',
   'forbidden',
+  'rate_limited',
   'not_found',
   'payload_too_large',
   'uri_too_long',
@@ -123,9 +126,11 @@ export function createContract(document: Json): Contract {
     if (!REQUEST_ID.test(headers.get('x-request-id') ?? '')) fail('no x-request-id');
     const type = headers.get('content-type')?.split(';')[0];
     if (status >= 400) judgeProblem(answer, type, compile, fail);
+    if (status === 405 || method === 'OPTIONS') judgeAllow(operations, path, answer, fail);
     if (operation === undefined) {
       // What is no operation can only be refused; and the document itself and its page are read.
-      if (status < 400 && !/^\/(openapi|docs)/.test(path)) fail('an operation that the document does not know');
+      if (status < 400 && method !== 'OPTIONS' && !/^\/(openapi|docs)/.test(path))
+        fail('an operation that the document does not know');
       return;
     }
     if (!(headers.get('cache-control') ?? '').includes('no-store')) fail('cacheable');
@@ -165,6 +170,15 @@ function judgeHead(operations: readonly Operation[], path: string, { status, bod
   if (!isPromised || body !== undefined) throw new ContractError(`HEAD ${path} → ${status} ${body ?? ''}`);
 }
 
+/** What is said to be allowed is what the document has, and no more. */
+function judgeAllow(operations: readonly Operation[], path: string, { headers }: Answer, fail: Fail): void {
+  const documented = METHODS.map((method) => method.toUpperCase()).filter((method) =>
+    findOperation(operations, method, path),
+  );
+  const known = [...documented, ...(documented.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ');
+  if (documented.length > 0 && headers.get('allow') !== known) fail(`Allow is ${headers.get('allow')}`);
+}
+
 type Fail = (what: string) => never;
 type Compile = (pointer: string) => ValidateFunction;
 
@@ -177,7 +191,7 @@ function judgeProblem({ status, body, headers }: Answer, type: string | undefine
   if (problem.type !== `urn:biotrack-connect:problem:${problem.code}`) fail('its type is not its code');
   if (problem.request_id !== headers.get('x-request-id')) fail('its request_id is not x-request-id');
   if (status === 401 && headers.get('www-authenticate') === null) fail('no www-authenticate');
-  if (status === 503 && !/^\d+$/.test(headers.get('retry-after') ?? '')) fail('no retry-after');
+  if ((status === 429 || status === 503) && !/^\d+$/.test(headers.get('retry-after') ?? '')) fail('no retry-after');
 }
 
 function judgeSuccess(
@@ -233,6 +247,7 @@ function toOperations(document: Json): Operation[] {
           required: parameter.required === true,
         })),
         body: content?.['application/json']?.schema,
+        bodyLimit: Number(operation['x-body-limit-bytes'] ?? 64 * 1024),
         needsKey: isGuarded(operation.security),
         outcomes: Object.entries(operation.responses as Record<string, { description: string }>).flatMap(
           ([status, { description }]) =>

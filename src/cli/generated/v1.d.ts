@@ -794,7 +794,7 @@ export interface components {
              * @description Stable; branch on this.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "preview_required" | "confirmation_required" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "credential_unknown" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "preview_required" | "confirmation_required" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
             title: string;
             status: number;
             /** @description What happened this time and what to do, for a person. */
@@ -1211,6 +1211,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -1286,6 +1297,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1436,6 +1458,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -1540,6 +1573,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -1615,6 +1659,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1708,6 +1763,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1901,6 +1967,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -2032,6 +2109,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -2117,6 +2205,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2210,6 +2309,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2396,6 +2506,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -2483,6 +2604,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2666,6 +2798,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -2756,6 +2899,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2937,6 +3091,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -3026,6 +3191,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3168,6 +3344,17 @@ export interface operations {
             /** @description `precondition_required`: The request must say which version it is about. */
             428: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3359,6 +3546,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -3494,6 +3692,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -3594,6 +3803,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -3684,6 +3904,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3876,6 +4107,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -3965,6 +4207,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4061,6 +4314,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4218,6 +4482,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -4305,6 +4580,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4425,6 +4711,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -4523,6 +4820,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something is broken here. */
             500: {
                 headers: {
@@ -4615,6 +4923,17 @@ export interface operations {
             /** @description `uri_too_long`: The URL is too long. */
             414: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
