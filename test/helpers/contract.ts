@@ -2,7 +2,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { Answer } from './service.js';
 
-type Json = Readonly<Record<string, unknown>>;
+export type Json = Readonly<Record<string, unknown>>;
 
 /** A parameter as the document describes it. */
 export interface Parameter {
@@ -78,6 +78,7 @@ export const OWNERS = {
 export class ContractError extends Error {}
 
 export interface Contract {
+  readonly document: Json;
   readonly operations: readonly Operation[];
   getOperation(id: string): Operation;
   /**
@@ -141,6 +142,7 @@ export function createContract(document: Json): Contract {
   };
 
   return {
+    document,
     operations,
     getOperation(id) {
       const found = operations.find((operation) => operation.id === id);
