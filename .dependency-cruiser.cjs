@@ -74,6 +74,7 @@ module.exports = {
       npm('kysely'),
       npm('pg'),
       npm('pg-copy-streams'),
+      node('async_hooks'),
       node('stream'),
       node('stream/promises'),
     ]),

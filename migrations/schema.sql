@@ -271,6 +271,30 @@ CREATE INDEX directory_licenses_ubi ON directory_licenses USING btree (directory
 grant select on directory_licenses to biotrack_app;
 grant insert, select, update on directory_licenses to biotrack_operator;
 
+create table idempotency_keys (
+  tenant_id uuid not null,
+  actor text not null,
+  key text not null,
+  request_mac bytea not null,
+  attempt_id uuid not null,
+  leased_until_datetime timestamp with time zone not null,
+  has_effect boolean not null default false,
+  sealed_answer bytea,
+  inserted_datetime timestamp with time zone not null default now(),
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, actor, key)
+);
+CREATE INDEX idempotency_keys_age ON idempotency_keys USING btree (tenant_id, inserted_datetime);
+alter table idempotency_keys enable row level security;
+alter table idempotency_keys force row level security;
+create policy operator_keeps_own on idempotency_keys to biotrack_operator
+  using (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid)
+  with check (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid);
+create policy tenant_isolation on idempotency_keys to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on idempotency_keys to biotrack_app;
+grant delete, insert, select, update on idempotency_keys to biotrack_operator;
+
 create table licenses (
   tenant_id uuid not null,
   id uuid not null,

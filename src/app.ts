@@ -16,6 +16,7 @@ import { useConflicts } from './modules/conflicts/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
 import { useCredentials, type Verdict } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
+import { createIdempotencyKeys } from './modules/idempotency/index.js';
 import { useLicenses } from './modules/licenses/index.js';
 import { useSetup } from './modules/setup/index.js';
 import { useStates } from './modules/states/index.js';
@@ -40,18 +41,22 @@ export interface AppDeps {
   readonly logger: FastifyBaseLogger;
   /** Undefined: nobody comes with a token. */
   readonly tokens: TokenOptions | undefined;
+  /** Requests of one caller that one process takes. */
+  readonly rateLimitPerMinute: number;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
 }
 
 /** The API: every module by name, on one page. */
-export async function buildApp({ db, logger, publicUrl, tokens, ...ports }: AppDeps): Promise<App> {
+export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinute, ...ports }: AppDeps): Promise<App> {
   const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
   const app = await createServer({
     logger,
     publicUrl,
     authenticate: async (token) => (await authenticateApiKey(db, token)) ?? readToken?.(token),
+    idempotencyKeys: createIdempotencyKeys({ db, ...ports }),
     translateError,
+    rateLimitPerMinute,
   });
   const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
   useHealth(app, () => pingDatabase(db));

@@ -22,6 +22,8 @@ export interface Config {
   readonly directoryMaxAgeSeconds: number;
   /** 100: nothing is guarded. */
   readonly guardRemovalPercent: number;
+  /** Requests of one caller a minute, in one process. */
+  readonly rateLimitPerMinute: number;
   /** The host application's tokens; undefined: it sends none. */
   readonly jwt: JwtConfig | undefined;
 }
@@ -66,6 +68,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     directoryMaxAgeSeconds: read.integer('DIRECTORY_MAX_AGE_SECONDS', 600, 1, 604_800),
     guardRemovalPercent: read.integer('GUARD_REMOVAL_PERCENT', 10, 0, 100),
+    rateLimitPerMinute: read.integer('RATE_LIMIT_PER_MINUTE', 6_000, 1, 1_000_000),
     jwt: readJwt(read),
   };
   const directUrl = read.url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:']);

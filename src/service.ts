@@ -17,7 +17,13 @@ import { createVault, type Keyset } from './vault/index.js';
 export interface ServiceOptions {
   readonly config: Pick<
     Config,
-    'host' | 'port' | 'databasePoolSize' | 'role' | 'directoryMaxAgeSeconds' | 'guardRemovalPercent'
+    | 'host'
+    | 'port'
+    | 'databasePoolSize'
+    | 'role'
+    | 'directoryMaxAgeSeconds'
+    | 'guardRemovalPercent'
+    | 'rateLimitPerMinute'
   >;
   readonly publicUrl: string;
   readonly databaseUrl: Secret;
@@ -78,7 +84,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   let app: App | undefined;
   let worker: Worker | undefined;
   if (config.role !== 'worker') {
-    app = await buildApp({ ...ports, logger, publicUrl: options.publicUrl, tokens: options.tokens });
+    app = await buildApp({
+      ...ports,
+      logger,
+      publicUrl: options.publicUrl,
+      tokens: options.tokens,
+      rateLimitPerMinute: config.rateLimitPerMinute,
+    });
     await app.listen({ host: config.host, port: config.port });
   }
   if (config.role !== 'api') {

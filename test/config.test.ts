@@ -146,6 +146,13 @@ const VARIABLES: readonly Variable[] = [
     wrong: wholeNumbers(0, 100),
   },
   {
+    name: 'RATE_LIMIT_PER_MINUTE',
+    read: config('rateLimitPerMinute'),
+    preset: 6_000,
+    good: { '1': 1, '1000000': 1_000_000 },
+    wrong: wholeNumbers(1, 1_000_000),
+  },
+  {
     name: 'JWT_ISSUER',
     beside: JWT,
     read: jwt('issuer'),

@@ -193,6 +193,18 @@ export interface DirectoryLicenses {
   zip: string | null;
 }
 
+export interface IdempotencyKeys {
+  actor: string;
+  attempt_id: string;
+  has_effect: Generated<boolean>;
+  inserted_datetime: Generated<Timestamp>;
+  key: string;
+  leased_until_datetime: Timestamp;
+  request_mac: Buffer;
+  sealed_answer: Buffer | null;
+  tenant_id: string;
+}
+
 export interface Licenses {
   active: boolean;
   archived_datetime: Timestamp | null;
@@ -339,6 +351,7 @@ export interface DB {
   directories: Directories;
   directory_license_owners: DirectoryLicenseOwners;
   directory_licenses: DirectoryLicenses;
+  idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
   login_trials: LoginTrials;
   sync_plan_items: SyncPlanItems;

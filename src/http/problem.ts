@@ -23,14 +23,20 @@ export const Problem = Named(
   Reply(
     {
       type: Shown({
-        description: 'A stable URI of this kind of problem.',
+        description: 'A stable URI of this kind of problem, which `/docs/problems/{code}` describes.',
         examples: ['urn:biotrack-connect:problem:not_found'],
       }),
       code: OneOf(Object.keys(FAULTS) as FaultCode[], { description: 'Stable; branch on this.' }),
-      title: Shown(),
+      title: Shown({ examples: ['There is no such thing'] }),
       status: Type.Integer(),
-      detail: Shown({ description: 'What happened this time and what to do, for a person.' }),
-      request_id: Shown({ description: 'Quote it when asking for help.' }),
+      detail: Shown({
+        description: 'What happened this time and what to do, for a person.',
+        examples: ['What to change is said here.'],
+      }),
+      request_id: Shown({
+        description: 'Quote it when asking for help.',
+        examples: ['f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e'],
+      }),
       errors: Type.Optional(
         Type.Array(
           Reply({
@@ -60,11 +66,13 @@ export const Problem = Named(
   ),
 );
 
+export const toProblemType = (code: FaultCode): string => `urn:biotrack-connect:problem:${code}`;
+
 export function toProblem(fault: Fault, requestId: string): Record<string, unknown> {
   const { status, title } = FAULTS[fault.code];
   const { errors, next_step, conflicting_id, reason, effect } = fault.extras;
   return {
-    type: `urn:biotrack-connect:problem:${fault.code}`,
+    type: toProblemType(fault.code),
     code: fault.code,
     title,
     status,

@@ -75,6 +75,8 @@ export interface TestServiceOptions {
   readonly simulator?: SimulatorOptions;
   readonly role?: 'all' | 'api' | 'worker';
   readonly directoryMaxAgeSeconds?: number;
+  /** Of one caller; unless told, more than any test asks. */
+  readonly rateLimitPerMinute?: number;
   /** Less patience with BioTrack than usual. */
   readonly patience?: ServiceOptions['patience'];
   /** Another process beside this one: the same database, simulator and keys. */
@@ -115,6 +117,7 @@ export async function startTestService(
       role: options.role ?? 'all',
       directoryMaxAgeSeconds: options.directoryMaxAgeSeconds ?? 600,
       guardRemovalPercent: 10,
+      rateLimitPerMinute: options.rateLimitPerMinute ?? 1_000_000,
     },
     publicUrl: baseUrl,
     databaseUrl: url,

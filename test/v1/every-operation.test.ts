@@ -269,7 +269,7 @@ t.test('404: what is not there, and what is not yours, with the same words', asy
   }
 });
 
-t.test('404: no such path or method', async (t) => {
+t.test('404: no such path', async (t) => {
   for (const [method, path] of [
     ['GET', '/'],
     ['GET', '/v1'],
@@ -279,16 +279,63 @@ t.test('404: no such path or method', async (t) => {
     ['GET', '/V1/tenants'],
     ['GET', '/v1/tenants/../../etc/passwd'],
     ['GET', '/.env'],
-    ['PATCH', '/v1/tenants'],
-    ['PUT', '/v1/states'],
-    ['POST', '/livez'],
-    ['DELETE', `/v1/tenants/${ours.tenantId}/ubi`],
-    ['DELETE', `/v1/tenants/${ours.tenantId}/companies/${ours.ids.companies}`],
-    ['POST', `/v1/tenants/${ours.tenantId}/companies`],
+    ['OPTIONS', '/v1/nothing'],
   ] as const) {
     const { status, body } = await ask(method, path);
-    t.ok([400, 404, 405].includes(status), `${method} ${path} is ${status} ${body.code}`);
+    t.ok([400, 404].includes(status), `${method} ${path} is ${status} ${body.code}`);
   }
+});
+
+t.test('405: methods that a path does not take, HEAD and OPTIONS', async (t) => {
+  for (const path of new Set(contract.operations.map((operation) => operation.path))) {
+    const operations = contract.operations.filter((operation) => operation.path === path);
+    const [first] = operations as [Operation];
+    const target = toPath(first, ours);
+    const taken = operations.map(({ method }) => method);
+    for (const method of ['GET', 'PUT', 'POST', 'PATCH', 'DELETE'].filter((each) => !taken.includes(each))) {
+      for (const more of [{}, { key: null }, { body: { x: 1 } }].filter(
+        (each) => method !== 'GET' || !('body' in each),
+      )) {
+        const refused = await ask(method, target, more);
+        t.match(comparable(refused), { status: 405, body: { code: 'method_not_allowed' } }, `${method} ${path}`);
+      }
+    }
+    const options = await ask('OPTIONS', target, { key: null });
+    const allowed = [...taken, ...(taken.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ');
+    t.match(
+      { status: options.status, allow: options.headers.get('allow'), body: options.body },
+      { status: 204, allow: allowed, body: undefined },
+      `OPTIONS ${path}`,
+    );
+    if (!taken.includes('GET')) continue;
+    const [head, get] = [await ask('HEAD', target), await ask('GET', target)];
+    t.equal(head.status, get.status, `HEAD ${path} is ${get.status}`);
+    t.equal(head.headers.get('content-type'), get.headers.get('content-type'), 'with the head of a GET');
+    if (first.needsKey) t.equal((await ask('HEAD', target, { key: null })).status, 401, 'and for nobody else');
+  }
+});
+
+t.test('429: one caller does not take it all', async (t) => {
+  const beside = await startTestService(t, { beside: service, role: 'api', rateLimitPerMinute: 2 });
+  for (const left of [1, 0]) {
+    const { status, headers } = await beside.ask('GET', '/v1/states', { key: ours.adminKey });
+    t.equal(status, 200);
+    t.equal(headers.get('ratelimit-policy'), '"caller";q=2;w=60');
+    t.match(headers.get('ratelimit'), new RegExp(`^"caller";r=${left};t=(60|[1-5]?\\d)$`));
+  }
+  for (const operation of guarded) {
+    const path = toPath(operation, ours);
+    const answer = await beside.ask(operation.method, path, { ...validOf(operation), key: ours.adminKey });
+    t.match(comparable(answer), { status: 429, body: { code: 'rate_limited' } }, operation.id);
+    t.match(answer.headers.get('ratelimit'), /^"caller";r=0;t=\d+$/);
+    contract.check(operation.method, path, answer, false);
+  }
+  t.equal((await beside.ask('GET', '/v1/states')).status, 200, 'another caller goes on');
+  const people = ['a', 'b', 'c'].map((userId) => service.tokenOf({ tenantId: ours.tenantId, role: 'user', userId }));
+  for (const key of people)
+    t.equal((await beside.ask('GET', '/v1/states', { key })).status, 200, 'so does each person');
+  for (let index = 0; index < 5; index += 1)
+    t.equal((await beside.ask('GET', '/livez', { key: null })).status, 200, 'and whoever looks after it');
 });
 
 t.test('400: parameters in the URL', async (t) => {
@@ -505,15 +552,11 @@ t.test('400: what is not JSON, or not as it has to be', async (t) => {
   t.equal(polluted.admin, undefined, 'nothing has got into the prototype of objects');
 });
 
-/** Documents of many rows are read up to here; everything else up to 64 KiB. */
-const LIMITS: Readonly<Record<string, number>> = { createLicenses: 1024 * 1024, putConfiguration: 1024 * 1024 };
-
 t.test('413: bodies that are too large', async (t) => {
   for (const operation of withBody) {
     const path = toPath(operation, ours, newId());
     const { headers } = validOf(operation);
-    const limit = LIMITS[operation.id] ?? 64 * 1024;
-    for (const bytes of [limit + 1, 10 * 1024 * 1024]) {
+    for (const bytes of [operation.bodyLimit + 1, 10 * 1024 * 1024]) {
       const answer = await ask(operation.method, path, { headers, rawBody: `{"x":"${'x'.repeat(bytes - 8)}"}` });
       t.match(
         comparable(answer),
@@ -521,8 +564,11 @@ t.test('413: bodies that are too large', async (t) => {
         `${operation.id}: ${bytes} bytes`,
       );
     }
-    const fits = await ask(operation.method, path, { headers, rawBody: `{"x":"${'x'.repeat(limit - 8)}"}` });
-    t.equal(fits.status, 400, `${operation.id}: ${limit} bytes are read`);
+    const fits = await ask(operation.method, path, {
+      headers,
+      rawBody: `{"x":"${'x'.repeat(operation.bodyLimit - 8)}"}`,
+    });
+    t.equal(fits.status, 400, `${operation.id}: ${operation.bodyLimit} bytes are read`);
   }
   const endless = await sendChunked(`/v1/tenants/${ours.tenantId}/syncs`, 10 * 1024 * 1024);
   t.match(endless, /^HTTP\/1\.1 413 /, 'no length announced');
@@ -633,6 +679,17 @@ t.test('headers', async (t) => {
     const made = await ask('GET', '/v1/states', { headers: { 'x-request-id': id } });
     t.match(made.headers.get('x-request-id'), /^[0-9a-f-]{36}$/, `and made where it is ${id.slice(0, 10)}`);
   }
+  const trace = '0af7651916cd43dd8448eb211c80319c';
+  await ask('GET', '/v1/states', { headers: { traceparent: `00-${trace}-b7ad6b7169203331-01` } });
+  t.match(service.logged(), `"trace.id":"${trace}","trace.parent_id":"b7ad6b7169203331"`, 'the trace is in the log');
+  for (const traceparent of [
+    '',
+    'x',
+    `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
+    `ff-${trace}-b7ad6b7169203331-01`,
+    `00-${trace}-1-01"`,
+  ])
+    t.equal((await ask('GET', '/v1/states', { headers: { traceparent } })).status, 200, 'whatever it is');
   const refused = await ask('GET', '/v1/nothing', { headers: { 'x-request-id': 'seen-in-the-log' } });
   t.equal(refused.body.request_id, 'seen-in-the-log');
   t.match(service.logged(), /"request\.id":"seen-in-the-log"/);
@@ -656,6 +713,25 @@ t.test('500: what is broken here says nothing of the inside', async (t) => {
   }
   t.match(service.logged(), /relation \\"api_keys\\" does not exist/, 'the log has the cause');
   t.equal((await ask('GET', '/v1/states')).status, 200);
+});
+
+t.test('409 and 422: an Idempotency-Key that is not free', async (t) => {
+  for (const operation of contract.operations.filter(({ method }) => method === 'POST')) {
+    const key = `key-of-${operation.id}`;
+    const path = toPath(operation, ours, newId());
+    const options = { ...validOf(operation), headers: { ...validOf(operation).headers, 'idempotency-key': key } };
+    const outcomeAfter = async (change: string): Promise<string> => {
+      await service.sql(`update idempotency_keys set ${change} where key = $1`, [key]);
+      return outcomeOf(operation.method, path, options);
+    };
+    const first = await outcomeOf(operation.method, path, options);
+    t.equal(await outcomeAfter('has_effect = true'), first, `${operation.id}: ${first}, and again`);
+    const alive = `sealed_answer = null, leased_until_datetime = now() + interval '1 hour'`;
+    t.equal(await outcomeAfter(alive), '409 idempotency_in_progress', operation.id);
+    t.equal(await outcomeAfter('leased_until_datetime = now()'), '409 outcome_unknown', operation.id);
+    const other = `request_mac = decode(repeat('00', 32), 'hex')`;
+    t.equal(await outcomeAfter(other), '422 idempotency_key_reused', operation.id);
+  }
 });
 
 t.test('503: the keys of the host application cannot be had', async (t) => {

@@ -23,6 +23,7 @@ export async function renderOpenapi(): Promise<string> {
     shutdown: new AbortController().signal,
     trials: createSingleFlight(),
     tokens: undefined,
+    rateLimitPerMinute: 1,
     publicUrl: NEUTRAL_URL,
   });
   try {

@@ -1431,7 +1431,7 @@ export interface components {
                      * @description Stable; branch on this.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
                     title: string;
                     /** @description For a person. */
                     detail: string;
@@ -1577,7 +1577,7 @@ export interface components {
          */
         Problem: {
             /**
-             * @description A stable URI of this kind of problem.
+             * @description A stable URI of this kind of problem, which `/docs/problems/{code}` describes.
              * @example urn:biotrack-connect:problem:not_found
              */
             type: string;
@@ -1585,12 +1585,19 @@ export interface components {
              * @description Stable; branch on this.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
+            /** @example There is no such thing */
             title: string;
             status: number;
-            /** @description What happened this time and what to do, for a person. */
+            /**
+             * @description What happened this time and what to do, for a person.
+             * @example What to change is said here.
+             */
             detail: string;
-            /** @description Quote it when asking for help. */
+            /**
+             * @description Quote it when asking for help.
+             * @example f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e
+             */
             request_id: string;
             /** @description Each part of the request that does not fit. */
             errors?: {
@@ -1929,6 +1936,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Health"];
                 };
             };
@@ -1938,6 +1950,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1947,6 +1969,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1956,6 +1988,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1976,6 +2018,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Health"];
                 };
             };
@@ -1985,6 +2032,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1994,6 +2051,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2003,6 +2070,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2014,6 +2091,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:storage_unavailable",
+                     *       "code": "storage_unavailable",
+                     *       "title": "The database cannot be reached at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2034,6 +2121,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "code": "NM",
+                     *           "name": "New Mexico",
+                     *           "status": "active",
+                     *           "left_date": null,
+                     *           "dialect": null,
+                     *           "environments": [
+                     *             "production"
+                     *           ],
+                     *           "license_types": [
+                     *             {
+                     *               "code": "text",
+                     *               "name": "text"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StateList"];
                 };
             };
@@ -2043,6 +2152,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2052,6 +2171,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2061,6 +2190,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2070,6 +2209,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2079,6 +2249,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2090,6 +2270,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2115,6 +2305,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "description": "onboarding script",
+                     *           "role": "operator",
+                     *           "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKeyPage"];
                 };
             };
@@ -2124,6 +2328,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2133,6 +2347,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2142,6 +2366,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2151,6 +2385,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2160,6 +2425,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2171,6 +2446,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2179,7 +2464,13 @@ export interface operations {
     createApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2217,6 +2508,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "onboarding script",
+                     *       "role": "operator",
+                     *       "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "secret": "text"
+                     *     }
+                     */
                     "application/json": components["schemas"]["NewApiKey"];
                 };
             };
@@ -2226,6 +2527,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2235,6 +2546,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2244,6 +2565,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_in_progress",
+                     *       "code": "idempotency_in_progress",
+                     *       "title": "A request with this Idempotency-Key is still being carried out",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2253,6 +2603,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2262,6 +2622,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2271,6 +2641,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2280,6 +2700,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2291,6 +2721,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2301,7 +2741,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the key.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -2321,6 +2764,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2330,6 +2783,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2339,6 +2802,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2348,6 +2821,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2357,6 +2840,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2366,6 +2859,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2375,6 +2878,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2384,6 +2918,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2395,6 +2939,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2420,6 +2974,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "name": "Example Mesa Farms",
+                     *           "state": "NM",
+                     *           "environment": "production",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["TenantPage"];
                 };
             };
@@ -2429,6 +2998,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2438,6 +3017,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2447,6 +3036,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2456,6 +3055,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2465,6 +3095,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2476,6 +3116,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2504,6 +3154,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "Example Mesa Farms",
+                     *       "state": "NM",
+                     *       "environment": "production",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
@@ -2513,6 +3173,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2522,6 +3192,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2531,6 +3211,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2540,6 +3230,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2549,6 +3249,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2558,6 +3289,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2569,6 +3310,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2635,6 +3386,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "Example Mesa Farms",
+                     *       "state": "NM",
+                     *       "environment": "production",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
@@ -2646,6 +3407,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "Example Mesa Farms",
+                     *       "state": "NM",
+                     *       "environment": "production",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
@@ -2655,6 +3426,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2664,6 +3445,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2673,6 +3464,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2682,6 +3483,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:fixed_after_first_sync",
+                     *       "code": "fixed_after_first_sync",
+                     *       "title": "This cannot change after the first sync",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2691,6 +3502,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2700,6 +3521,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2709,6 +3540,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2718,6 +3559,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2727,6 +3578,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2736,6 +3597,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2745,6 +3637,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2756,6 +3658,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2795,6 +3707,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2804,6 +3726,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2813,6 +3745,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2822,6 +3764,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2831,6 +3783,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2840,6 +3802,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2849,6 +3821,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2858,6 +3840,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2867,6 +3859,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2876,6 +3899,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2887,6 +3920,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2913,6 +3956,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "steps": [
+                     *         {
+                     *           "step": "ubi",
+                     *           "status": "done",
+                     *           "blockers": [
+                     *             "text"
+                     *           ],
+                     *           "warnings": [
+                     *             "text"
+                     *           ],
+                     *           "who": "admin"
+                     *         }
+                     *       ],
+                     *       "next_step": {
+                     *         "step": "ubi",
+                     *         "operation_id": "putUbi",
+                     *         "method": "PUT",
+                     *         "path": "text"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Setup"];
                 };
             };
@@ -2922,6 +3988,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2931,6 +4007,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2940,6 +4026,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2949,6 +4045,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2958,6 +4064,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2967,6 +4104,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2978,6 +4125,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3006,6 +4163,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "tenant": {
+                     *         "name": "Example Mesa Farms",
+                     *         "state": "NM",
+                     *         "environment": "training"
+                     *       },
+                     *       "ubi": "422000931",
+                     *       "company_creation_preference": {
+                     *         "strategy": "one_per_license",
+                     *         "include_labs": false
+                     *       },
+                     *       "credentials": [
+                     *         {
+                     *           "description": "State login of the office",
+                     *           "username": "user@example.com"
+                     *         }
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "license_number": "220091777",
+                     *           "name": "Example Mesa Farms",
+                     *           "license_type": null,
+                     *           "issue_datetime": null,
+                     *           "expiry_datetime": null,
+                     *           "active": true,
+                     *           "credential": "user@example.com",
+                     *           "default_intake_location_id": null,
+                     *           "sync_enabled": true,
+                     *           "create_companies": true,
+                     *           "sync_rooms": true,
+                     *           "notify_on_change": true,
+                     *           "share_with_leaflink": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
@@ -3015,6 +4209,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3024,6 +4228,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3033,6 +4247,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3042,6 +4266,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3051,6 +4285,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3060,6 +4325,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3071,6 +4346,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3238,6 +4523,58 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "dry_run": true,
+                     *       "applied": 0,
+                     *       "pending": 0,
+                     *       "differences": [
+                     *         {
+                     *           "path": "/licenses/220091777/sync_enabled",
+                     *           "action": "set",
+                     *           "before": null,
+                     *           "after": null,
+                     *           "applied": true,
+                     *           "detail": null
+                     *         }
+                     *       ],
+                     *       "configuration": {
+                     *         "tenant": {
+                     *           "name": "Example Mesa Farms",
+                     *           "state": "NM",
+                     *           "environment": "training"
+                     *         },
+                     *         "ubi": "422000931",
+                     *         "company_creation_preference": {
+                     *           "strategy": "one_per_license",
+                     *           "include_labs": false
+                     *         },
+                     *         "credentials": [
+                     *           {
+                     *             "description": "State login of the office",
+                     *             "username": "user@example.com"
+                     *           }
+                     *         ],
+                     *         "licenses": [
+                     *           {
+                     *             "license_number": "220091777",
+                     *             "name": "Example Mesa Farms",
+                     *             "license_type": null,
+                     *             "issue_datetime": null,
+                     *             "expiry_datetime": null,
+                     *             "active": true,
+                     *             "credential": "user@example.com",
+                     *             "default_intake_location_id": null,
+                     *             "sync_enabled": true,
+                     *             "create_companies": true,
+                     *             "sync_rooms": true,
+                     *             "notify_on_change": true,
+                     *             "share_with_leaflink": false
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["ConfigurationResult"];
                 };
             };
@@ -3247,6 +4584,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3256,6 +4603,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3265,6 +4622,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3274,6 +4641,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3283,6 +4660,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3292,6 +4679,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3301,6 +4698,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3310,6 +4717,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3319,6 +4736,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3328,6 +4755,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3337,6 +4774,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3346,6 +4814,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3357,6 +4835,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3385,6 +4873,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
@@ -3394,6 +4890,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3403,6 +4909,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3412,6 +4928,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3421,6 +4947,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3430,6 +4966,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3439,6 +5006,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3450,6 +5027,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3509,6 +5096,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
@@ -3520,6 +5115,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
@@ -3529,6 +5132,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3538,6 +5151,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3547,6 +5170,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3556,6 +5189,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3565,6 +5208,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:confirmation_required",
+                     *       "code": "confirmation_required",
+                     *       "title": "This change needs to be confirmed",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3574,6 +5227,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3583,6 +5246,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3592,6 +5265,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3601,6 +5284,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3610,6 +5303,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:ubi_is_license_number",
+                     *       "code": "ubi_is_license_number",
+                     *       "title": "This is the number of a license, and not a UBI",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3619,6 +5322,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3628,6 +5362,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3639,6 +5383,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3667,6 +5421,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "strategy": "one_per_license",
+                     *       "include_labs": true,
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
@@ -3676,6 +5438,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3685,6 +5457,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3694,6 +5476,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3703,6 +5495,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3712,6 +5514,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3721,6 +5554,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3732,6 +5575,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3793,6 +5646,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "strategy": "one_per_license",
+                     *       "include_labs": true,
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
@@ -3804,6 +5665,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "strategy": "one_per_license",
+                     *       "include_labs": true,
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
@@ -3813,6 +5682,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3822,6 +5701,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3831,6 +5720,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3840,6 +5739,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3849,6 +5758,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3858,6 +5777,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3867,6 +5796,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3876,6 +5815,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3885,6 +5834,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3894,6 +5853,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:preview_unknown",
+                     *       "code": "preview_unknown",
+                     *       "title": "There is no such preview",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3903,6 +5872,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3912,6 +5912,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3923,6 +5933,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3956,6 +5976,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -3965,6 +5995,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3974,6 +6014,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3983,6 +6033,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3992,6 +6052,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4001,6 +6071,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4010,6 +6111,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4021,6 +6132,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4086,6 +6207,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -4097,6 +6228,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -4106,6 +6247,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4115,6 +6266,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4124,6 +6285,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4133,6 +6304,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4142,6 +6323,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4151,6 +6342,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4160,6 +6361,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4169,6 +6380,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4178,6 +6399,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4187,6 +6439,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4198,6 +6460,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4206,7 +6478,13 @@ export interface operations {
     previewCompanyCreationPreference: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -4241,6 +6519,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
@@ -4250,6 +6589,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4259,6 +6608,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4268,6 +6627,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4277,15 +6646,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `not_synced`: There are no companies yet. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `not_synced`: There are no companies yet. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4295,6 +6684,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4304,6 +6703,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4313,6 +6722,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4322,6 +6781,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4333,6 +6802,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4359,6 +6838,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "vendors": 0,
+                     *       "licenses": 0,
+                     *       "licenses_without_vendor": 0,
+                     *       "vendors_with_several_licenses": 0,
+                     *       "most_licenses_of_a_vendor": 0,
+                     *       "include_labs": true,
+                     *       "strategies": [
+                     *         {
+                     *           "strategy": "one_per_license",
+                     *           "companies": 0,
+                     *           "companies_with_several_licenses": 0,
+                     *           "companies_sharing_a_name": 0,
+                     *           "namesakes": [
+                     *             {
+                     *               "name": "GREEN LEAF",
+                     *               "companies": [
+                     *                 {
+                     *                   "license_numbers": [
+                     *                     "220091777"
+                     *                   ],
+                     *                   "ubi": null
+                     *                 }
+                     *               ],
+                     *               "count": 0
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "directory_version": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyCreationPreferenceAdvice"];
                 };
             };
@@ -4368,6 +6880,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4377,6 +6899,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4386,6 +6918,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4395,6 +6937,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4404,6 +6956,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4413,6 +6975,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4422,6 +7015,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4433,6 +7036,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4464,6 +7077,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "description": "text",
+                     *           "username": "user@example.com",
+                     *           "owner": "company",
+                     *           "owner_user_id": "user-1",
+                     *           "ubi": "422000931",
+                     *           "status": "unverified",
+                     *           "status_detail": null,
+                     *           "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "etag": "\"1\"",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["CredentialPage"];
                 };
             };
@@ -4473,6 +7108,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4482,6 +7127,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4491,6 +7146,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4500,6 +7165,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4509,6 +7184,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4518,6 +7224,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4529,6 +7245,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4537,7 +7263,13 @@ export interface operations {
     createCredential: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -4599,6 +7331,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "text",
+                     *       "username": "user@example.com",
+                     *       "owner": "company",
+                     *       "owner_user_id": "user-1",
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "status_detail": null,
+                     *       "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Credential"];
                 };
             };
@@ -4608,6 +7357,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4617,6 +7376,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4626,6 +7395,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4635,15 +7414,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4653,6 +7452,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4662,6 +7471,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4671,15 +7490,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. */
+            /** @description `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:credentials_rejected",
+                     *       "code": "credentials_rejected",
+                     *       "title": "BioTrack refuses the user name or the password",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4689,6 +7549,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4700,6 +7570,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4715,7 +7595,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4730,6 +7613,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "text",
+                     *       "username": "user@example.com",
+                     *       "owner": "company",
+                     *       "owner_user_id": "user-1",
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "status_detail": null,
+                     *       "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Credential"];
                 };
             };
@@ -4739,6 +7639,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4748,6 +7658,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4757,6 +7677,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4766,6 +7696,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4775,6 +7715,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4784,6 +7755,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4795,6 +7776,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4816,7 +7807,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4836,6 +7830,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4845,6 +7849,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4854,6 +7868,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4863,6 +7887,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4872,6 +7906,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:in_use",
+                     *       "code": "in_use",
+                     *       "title": "Something else still needs this",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4881,6 +7925,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4890,6 +7944,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4899,6 +7963,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4908,6 +7982,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4917,6 +8001,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4926,6 +8041,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4937,6 +8062,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4958,7 +8093,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5004,6 +8142,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "text",
+                     *       "username": "user@example.com",
+                     *       "owner": "company",
+                     *       "owner_user_id": "user-1",
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "status_detail": null,
+                     *       "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Credential"];
                 };
             };
@@ -5013,6 +8168,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5022,6 +8187,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5031,6 +8206,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5040,6 +8225,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5049,6 +8244,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5058,6 +8263,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5067,6 +8282,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5076,6 +8301,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5085,6 +8320,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5094,6 +8339,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:credentials_rejected",
+                     *       "code": "credentials_rejected",
+                     *       "title": "BioTrack refuses the user name or the password",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5103,6 +8358,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5112,6 +8398,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5123,6 +8419,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5131,14 +8437,23 @@ export interface operations {
     verifyCredential: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5151,6 +8466,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "result": "valid",
+                     *       "missing_privilege": "sync_vendor",
+                     *       "detail": "text",
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "description": "text",
+                     *         "username": "user@example.com",
+                     *         "owner": "company",
+                     *         "owner_user_id": "user-1",
+                     *         "ubi": "422000931",
+                     *         "status": "unverified",
+                     *         "status_detail": null,
+                     *         "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "etag": "\"1\"",
+                     *         "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Verification"];
                 };
             };
@@ -5160,6 +8497,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5169,6 +8516,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5178,6 +8535,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5187,15 +8554,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5205,6 +8592,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5214,6 +8611,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5223,6 +8630,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5232,6 +8689,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5243,6 +8710,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5274,6 +8751,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "user_id": "user-1",
+                     *           "display_name": "Ada Example",
+                     *           "active": true,
+                     *           "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "covered": true,
+                     *           "credential": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "owner": "company",
+                     *             "status": "valid",
+                     *             "reason": "own"
+                     *           },
+                     *           "own_status": null,
+                     *           "own_status_detail": null
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["CredentialCoveragePage"];
                 };
             };
@@ -5283,6 +8782,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5292,6 +8801,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5301,6 +8820,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5310,6 +8839,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5319,6 +8858,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5328,6 +8898,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5339,6 +8919,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5365,6 +8955,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "license_type_raw": null,
+                     *           "activities": [
+                     *             "producer"
+                     *           ],
+                     *           "address": {
+                     *             "line1": "14 Example Rd",
+                     *             "line2": null,
+                     *             "city": "Exampleville",
+                     *             "state": "NM",
+                     *             "zip": null
+                     *           },
+                     *           "ubi": null,
+                     *           "state": "available",
+                     *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "conflict": {
+                     *             "reason": "archived",
+                     *             "detail": "text",
+                     *             "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["AvailableLicenseList"];
                 };
             };
@@ -5374,6 +8997,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5383,6 +9016,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5392,6 +9035,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5401,6 +9054,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5410,6 +9073,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5419,6 +9092,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5428,6 +9132,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5439,6 +9153,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5475,6 +9199,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "active": true,
+                     *           "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "default_intake_location_id": null,
+                     *           "sync_enabled": true,
+                     *           "create_companies": true,
+                     *           "sync_rooms": true,
+                     *           "notify_on_change": true,
+                     *           "share_with_leaflink": true,
+                     *           "archived": true,
+                     *           "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "conflict": {
+                     *             "reason": "archived",
+                     *             "detail": "text",
+                     *             "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["LicensePage"];
                 };
             };
@@ -5484,6 +9241,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5493,6 +9260,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5502,6 +9279,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5511,6 +9298,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5520,6 +9317,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5529,6 +9357,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5540,6 +9378,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5548,7 +9396,13 @@ export interface operations {
     createLicense: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -5646,6 +9500,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "license_number": "220091777",
+                     *       "name": null,
+                     *       "license_type": null,
+                     *       "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "active": true,
+                     *       "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "default_intake_location_id": null,
+                     *       "sync_enabled": true,
+                     *       "create_companies": true,
+                     *       "sync_rooms": true,
+                     *       "notify_on_change": true,
+                     *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["License"];
                 };
             };
@@ -5655,6 +9537,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5664,6 +9556,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5673,6 +9575,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5682,15 +9594,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `license_exists`: The license is created already. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `license_exists`: The license is created already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5700,6 +9632,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5709,6 +9651,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5718,15 +9670,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            /** @description `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:license_not_available",
+                     *       "code": "license_not_available",
+                     *       "title": "BioTrack lists no such license for this UBI",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5736,6 +9729,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5747,6 +9750,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5755,7 +9768,13 @@ export interface operations {
     createLicenses: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -5859,6 +9878,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created": 0,
+                     *       "refused": 0,
+                     *       "data": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "status": 201,
+                     *           "license": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "license_number": "220091777",
+                     *             "name": null,
+                     *             "license_type": null,
+                     *             "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "active": true,
+                     *             "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "default_intake_location_id": null,
+                     *             "sync_enabled": true,
+                     *             "create_companies": true,
+                     *             "sync_rooms": true,
+                     *             "notify_on_change": true,
+                     *             "share_with_leaflink": true,
+                     *             "archived": true,
+                     *             "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "conflict": {
+                     *               "reason": "archived",
+                     *               "detail": "text",
+                     *               "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *             },
+                     *             "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "problem": {
+                     *             "code": "invalid_request",
+                     *             "title": "text",
+                     *             "detail": "text",
+                     *             "reason": null,
+                     *             "conflicting_id": null,
+                     *             "errors": [
+                     *               {
+                     *                 "pointer": "text",
+                     *                 "detail": "text"
+                     *               }
+                     *             ]
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["LicenseBulkResult"];
                 };
             };
@@ -5868,6 +9938,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5877,6 +9957,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5886,6 +9976,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5895,15 +9995,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5913,6 +10033,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5922,6 +10052,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5931,6 +10071,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5940,6 +10130,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5951,6 +10151,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5966,7 +10176,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5981,6 +10194,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "license_number": "220091777",
+                     *       "name": null,
+                     *       "license_type": null,
+                     *       "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "active": true,
+                     *       "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "default_intake_location_id": null,
+                     *       "sync_enabled": true,
+                     *       "create_companies": true,
+                     *       "sync_rooms": true,
+                     *       "notify_on_change": true,
+                     *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["License"];
                 };
             };
@@ -5990,6 +10231,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5999,6 +10250,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6008,6 +10269,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6017,6 +10288,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6026,6 +10307,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6035,6 +10347,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6046,6 +10368,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6067,7 +10399,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6087,6 +10422,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6096,6 +10441,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6105,6 +10460,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6114,6 +10479,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6123,6 +10498,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6132,6 +10517,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6141,6 +10536,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6150,6 +10555,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6159,6 +10574,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6168,6 +10614,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6179,6 +10635,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6200,7 +10666,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6288,6 +10757,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "license_number": "220091777",
+                     *       "name": null,
+                     *       "license_type": null,
+                     *       "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "active": true,
+                     *       "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "default_intake_location_id": null,
+                     *       "sync_enabled": true,
+                     *       "create_companies": true,
+                     *       "sync_rooms": true,
+                     *       "notify_on_change": true,
+                     *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["License"];
                 };
             };
@@ -6297,6 +10794,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6306,6 +10813,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6315,6 +10832,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6324,6 +10851,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6333,6 +10870,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6342,6 +10889,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6351,6 +10908,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6360,6 +10927,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6369,6 +10946,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:license_type_unknown",
+                     *       "code": "license_type_unknown",
+                     *       "title": "The state has no such license type",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6378,6 +10965,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6387,6 +11005,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6398,6 +11026,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6429,6 +11067,72 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "status": "queued",
+                     *           "reason": null,
+                     *           "reason_detail": null,
+                     *           "trigger": "request",
+                     *           "mode": "full",
+                     *           "refresh": "auto",
+                     *           "strategy": "one_per_license",
+                     *           "counts": {
+                     *             "created": 0,
+                     *             "updated": 0,
+                     *             "unchanged": 0,
+                     *             "archived": 0,
+                     *             "reactivated": 0,
+                     *             "adopted": 0,
+                     *             "moved": 0,
+                     *             "conflicts": 0
+                     *           },
+                     *           "rows": {
+                     *             "fetched": 0,
+                     *             "used": 0,
+                     *             "filtered": 0,
+                     *             "duplicate": 0,
+                     *             "skipped": 0
+                     *           },
+                     *           "warnings": [
+                     *             {
+                     *               "code": "ubi_turned_blank",
+                     *               "license_number": null
+                     *             }
+                     *           ],
+                     *           "skips": [
+                     *             {
+                     *               "reason": "not_an_object",
+                     *               "license_number": null,
+                     *               "ubi": null,
+                     *               "name": null
+                     *             }
+                     *           ],
+                     *           "progress": {
+                     *             "step": "queued",
+                     *             "done": 0,
+                     *             "total": 0
+                     *           },
+                     *           "directory_version": null,
+                     *           "credential": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "owner": "company",
+                     *             "reason": "own"
+                     *           },
+                     *           "include_labs": null,
+                     *           "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "attempt": 0,
+                     *           "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRunPage"];
                 };
             };
@@ -6438,6 +11142,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6447,6 +11161,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6456,6 +11180,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6465,6 +11199,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6474,6 +11218,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6483,6 +11258,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6494,6 +11279,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6502,7 +11297,13 @@ export interface operations {
     startSync: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -6538,6 +11339,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
@@ -6547,6 +11409,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6556,6 +11428,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6565,6 +11447,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6574,15 +11466,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6592,6 +11504,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6601,6 +11523,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6610,6 +11542,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6619,6 +11601,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6630,6 +11622,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6645,7 +11647,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6658,6 +11663,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
@@ -6667,6 +11733,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6676,6 +11752,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6685,6 +11771,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6694,6 +11790,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6703,6 +11809,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6712,6 +11849,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6723,6 +11870,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6743,7 +11900,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6756,6 +11916,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "action": "created",
+                     *           "kind": "license.moved",
+                     *           "reason": "sold",
+                     *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": null,
+                     *           "before": null,
+                     *           "after": null
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PlanPage"];
                 };
             };
@@ -6765,6 +11942,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6774,6 +11961,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6783,6 +11980,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6792,6 +11999,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6801,6 +12018,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6810,6 +12058,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6821,6 +12079,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6829,14 +12097,23 @@ export interface operations {
     confirmSync: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6849,6 +12126,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
@@ -6858,6 +12196,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6867,6 +12215,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6876,6 +12234,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6885,15 +12253,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_in_review`: The run does not wait for a decision. `plan_stale`: Something moved since the plan was made. */
+            /** @description `not_in_review`: The run does not wait for a decision. `plan_stale`: Something moved since the plan was made. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_in_review",
+                     *       "code": "not_in_review",
+                     *       "title": "The run does not wait for a decision",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6903,6 +12291,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6912,6 +12310,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6921,6 +12329,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6930,6 +12388,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6941,6 +12409,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6949,14 +12427,23 @@ export interface operations {
     dismissSync: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6969,6 +12456,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
@@ -6978,6 +12526,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6987,6 +12545,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -6996,6 +12564,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7005,15 +12583,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_in_review`: The run does not wait for a decision. */
+            /** @description `not_in_review`: The run does not wait for a decision. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_in_review",
+                     *       "code": "not_in_review",
+                     *       "title": "The run does not wait for a decision",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7023,6 +12621,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7032,6 +12640,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7041,6 +12659,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7050,6 +12718,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7061,6 +12739,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7081,6 +12769,7 @@ export interface operations {
                 license_number?: string;
                 /** @description Has an active license in this city; upper and lower case are the same. */
                 city?: string;
+                /** @description Where it comes from: a vendor of the state, or a person. */
                 origin?: "biotrack" | "manual";
                 /** @description `exclude` unless told. */
                 archived?: "exclude" | "include" | "only";
@@ -7110,6 +12799,55 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "name": "text",
+                     *           "source_name": null,
+                     *           "display_name": "text",
+                     *           "legal_business_name": null,
+                     *           "ubi": null,
+                     *           "origin": "biotrack",
+                     *           "is_own_company": true,
+                     *           "archived": true,
+                     *           "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "relationship_type": null,
+                     *           "leaflink_customer_id": null,
+                     *           "custom_data": null,
+                     *           "overrides": [
+                     *             "text"
+                     *           ],
+                     *           "licenses": [
+                     *             {
+                     *               "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *               "license_number": "220091777",
+                     *               "name": null,
+                     *               "license_type": null,
+                     *               "license_type_raw": null,
+                     *               "activities": [
+                     *                 "producer"
+                     *               ],
+                     *               "address": {
+                     *                 "line1": "14 Example Rd",
+                     *                 "line2": null,
+                     *                 "city": "Exampleville",
+                     *                 "state": "NM",
+                     *                 "zip": null
+                     *               },
+                     *               "ubi": null,
+                     *               "active": true,
+                     *               "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *             }
+                     *           ],
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyPage"];
                 };
             };
@@ -7119,6 +12857,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7128,6 +12876,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7137,6 +12895,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7146,6 +12914,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7155,6 +12933,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7164,6 +12973,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7175,6 +12994,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7183,7 +13012,13 @@ export interface operations {
     createCompany: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -7225,6 +13060,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "text",
+                     *       "source_name": null,
+                     *       "display_name": "text",
+                     *       "legal_business_name": null,
+                     *       "ubi": null,
+                     *       "origin": "biotrack",
+                     *       "is_own_company": true,
+                     *       "archived": true,
+                     *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "relationship_type": null,
+                     *       "leaflink_customer_id": null,
+                     *       "custom_data": null,
+                     *       "overrides": [
+                     *         "text"
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "license_type_raw": null,
+                     *           "activities": [
+                     *             "producer"
+                     *           ],
+                     *           "address": {
+                     *             "line1": "14 Example Rd",
+                     *             "line2": null,
+                     *             "city": "Exampleville",
+                     *             "state": "NM",
+                     *             "zip": null
+                     *           },
+                     *           "ubi": null,
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Company"];
                 };
             };
@@ -7234,6 +13113,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7243,6 +13132,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7252,6 +13151,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7261,15 +13170,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `license_taken`: An active company holds the license. */
+            /** @description `license_taken`: An active company holds the license. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:license_taken",
+                     *       "code": "license_taken",
+                     *       "title": "An active company holds the license",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7279,6 +13208,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7288,6 +13227,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7297,6 +13246,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7306,6 +13305,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7317,6 +13326,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7335,7 +13354,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -7350,6 +13372,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "text",
+                     *       "source_name": null,
+                     *       "display_name": "text",
+                     *       "legal_business_name": null,
+                     *       "ubi": null,
+                     *       "origin": "biotrack",
+                     *       "is_own_company": true,
+                     *       "archived": true,
+                     *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "relationship_type": null,
+                     *       "leaflink_customer_id": null,
+                     *       "custom_data": null,
+                     *       "overrides": [
+                     *         "text"
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "license_type_raw": null,
+                     *           "activities": [
+                     *             "producer"
+                     *           ],
+                     *           "address": {
+                     *             "line1": "14 Example Rd",
+                     *             "line2": null,
+                     *             "city": "Exampleville",
+                     *             "state": "NM",
+                     *             "zip": null
+                     *           },
+                     *           "ubi": null,
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Company"];
                 };
             };
@@ -7359,6 +13425,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7368,6 +13444,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7377,6 +13463,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7386,6 +13482,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7395,6 +13501,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7404,6 +13541,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7415,6 +13562,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7436,7 +13593,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -7479,6 +13639,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "text",
+                     *       "source_name": null,
+                     *       "display_name": "text",
+                     *       "legal_business_name": null,
+                     *       "ubi": null,
+                     *       "origin": "biotrack",
+                     *       "is_own_company": true,
+                     *       "archived": true,
+                     *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "relationship_type": null,
+                     *       "leaflink_customer_id": null,
+                     *       "custom_data": null,
+                     *       "overrides": [
+                     *         "text"
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "license_type_raw": null,
+                     *           "activities": [
+                     *             "producer"
+                     *           ],
+                     *           "address": {
+                     *             "line1": "14 Example Rd",
+                     *             "line2": null,
+                     *             "city": "Exampleville",
+                     *             "state": "NM",
+                     *             "zip": null
+                     *           },
+                     *           "ubi": null,
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Company"];
                 };
             };
@@ -7488,6 +13692,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7497,6 +13711,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7506,6 +13730,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7515,6 +13749,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7524,6 +13768,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7533,6 +13787,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7542,6 +13806,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7551,6 +13825,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7560,6 +13844,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7569,6 +13884,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7580,6 +13905,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7595,7 +13930,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -7608,6 +13946,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "origin": "biotrack",
+                     *       "archived": true,
+                     *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "strategy": null,
+                     *       "created": null,
+                     *       "own_company_of": null,
+                     *       "stands_for_ubi": null,
+                     *       "vendor_candidates": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "transaction_id_original": null,
+                     *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "verdict": "chosen"
+                     *         }
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "license_key": "text",
+                     *           "ubi": null,
+                     *           "ubi_key": null,
+                     *           "active": true,
+                     *           "rule": "inactive_stays_attached",
+                     *           "rejected": [
+                     *             {
+                     *               "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *               "reason": "a_person_decided"
+                     *             }
+                     *           ],
+                     *           "decided": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyExplanation"];
                 };
             };
@@ -7617,6 +13992,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7626,6 +14011,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7635,6 +14030,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7644,6 +14049,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7653,6 +14068,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7662,6 +14108,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7673,6 +14129,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7688,7 +14154,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -7701,6 +14170,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "names": [
+                     *         {
+                     *           "name": "text",
+                     *           "since_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "until_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "actor": "text",
+                     *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *         }
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "text",
+                     *           "since_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "since_reason": "first_seen",
+                     *           "from_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "until_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "until_reason": "sold",
+                     *           "to_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *         }
+                     *       ],
+                     *       "owners": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "ubi": null,
+                     *           "until_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "cut": true
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyHistory"];
                 };
             };
@@ -7710,6 +14212,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7719,6 +14231,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7728,6 +14250,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7737,6 +14269,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7746,6 +14288,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7755,6 +14328,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7766,6 +14349,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7799,6 +14392,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "status": "open",
+                     *           "ubi": "422000931",
+                     *           "company_ids": [
+                     *             "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *           ],
+                     *           "decision": null,
+                     *           "decided_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "decided_by": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "decided_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ConflictPage"];
                 };
             };
@@ -7808,6 +14423,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7817,6 +14442,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7826,6 +14461,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7835,6 +14480,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7844,6 +14499,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7853,6 +14539,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7864,6 +14560,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7872,14 +14578,23 @@ export interface operations {
     resolveConflict: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -7912,6 +14627,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "open",
+                     *       "ubi": "422000931",
+                     *       "company_ids": [
+                     *         "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *       ],
+                     *       "decision": null,
+                     *       "decided_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "decided_by": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "decided_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Conflict"];
                 };
             };
@@ -7921,6 +14653,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7930,6 +14672,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7939,6 +14691,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7948,15 +14710,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict_decided`: The conflict is gone. */
+            /** @description `conflict_decided`: The conflict is gone. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:conflict_decided",
+                     *       "code": "conflict_decided",
+                     *       "title": "The conflict is gone",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7966,6 +14748,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7975,6 +14767,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -7984,15 +14786,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `company_unknown`: The company is not one of those that can be chosen. */
+            /** @description `company_unknown`: The company is not one of those that can be chosen. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:company_unknown",
+                     *       "code": "company_unknown",
+                     *       "title": "The company is not one of those that can be chosen",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8002,6 +14845,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8013,6 +14866,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8046,6 +14909,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "seq": 0,
+                     *           "kind": "company.created",
+                     *           "reason": "first_seen",
+                     *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "before": null,
+                     *           "after": null,
+                     *           "actor": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChangePage"];
                 };
             };
@@ -8055,6 +14937,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8064,6 +14956,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8073,6 +14975,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8082,6 +14994,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8091,6 +15013,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8100,6 +15053,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -8111,6 +15074,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

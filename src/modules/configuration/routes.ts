@@ -38,9 +38,9 @@ export function useConfiguration(app: App, { db, ...ports }: ConfigurationPorts 
   app.put(
     '/v1/tenants/:tenant_id/configuration',
     {
-      bodyLimit: BODY_LIMIT_BYTES,
       schema: operation({
         id: 'putConfiguration',
+        bodyLimitBytes: BODY_LIMIT_BYTES,
         tag: 'Set-up',
         summary: 'Make the set-up what a document says',
         description:

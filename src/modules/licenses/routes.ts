@@ -90,9 +90,9 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
   app.post(
     '/v1/tenants/:tenant_id/licenses/bulk',
     {
-      bodyLimit: BULK_LIMIT_BYTES,
       schema: operation({
         id: 'createLicenses',
+        bodyLimitBytes: BULK_LIMIT_BYTES,
         tag: 'Licenses',
         summary: 'Step 3: create many licenses',
         description: `At most ${MOST_IN_BULK} rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.`,
