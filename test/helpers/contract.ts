@@ -286,14 +286,17 @@ function toOperations(document: Json): Operation[] {
   );
 }
 
+/** Of two paths that fit, such as `…/{id}` and `…/bulk`, it is the one with fewer names to fill in. */
 function findOperation(operations: readonly Operation[], method: string, path: string): Operation | undefined {
   const parts = (path.split('?')[0] ?? '').split('/');
-  return operations.find((operation) => {
+  const fitting = operations.filter((operation) => {
     const template = operation.path.split('/');
     return (
-      operation.method === method &&
       template.length === parts.length &&
       template.every((name, index) => (name.startsWith('{') ? parts[index] !== '' : name === parts[index]))
     );
   });
+  const countNames = (operation: Operation): number => operation.path.split('{').length;
+  const fewest = Math.min(...fitting.map(countNames));
+  return fitting.find((operation) => operation.method === method && countNames(operation) === fewest);
 }
