@@ -64,8 +64,11 @@ select 'I19 a change tells of no company or license of its tenant' as label, cha
  where (change.company_id is not null and not exists (
           select from companies company
            where company.tenant_id = change.tenant_id and company.id = change.company_id))
-    or (change.license_id is not null and not exists (
+    or (change.license_id is not null and change.kind not like 'own\_license.%' and not exists (
           select from company_licenses license
+           where license.tenant_id = change.tenant_id and license.id = change.license_id))
+    or (change.kind like 'own\_license.%' and not exists (
+          select from licenses license
            where license.tenant_id = change.tenant_id and license.id = change.license_id));
 select 'I19 a change tells of no run of its tenant' as label, change.tenant_id, change.seq::text as what
   from changes change

@@ -75,6 +75,7 @@ async function startBout(url: string, simulator: Simulator, strategy: Strategy):
       role: 'all',
       directoryMaxAgeSeconds: 600,
       guardRemovalPercent: 10,
+      rateLimitPerMinute: 1_000_000,
     },
     publicUrl: baseUrl,
     databaseUrl: new Secret(url),
