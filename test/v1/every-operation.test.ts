@@ -19,10 +19,18 @@ interface Owned {
   readonly ids: Readonly<Record<string, string>>;
 }
 
+let conflicts = 0;
+
 async function makeOwned(): Promise<Owned> {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const tenant = `/v1/tenants/${tenantId}`;
-  const run = await syncTenant(service, tenantId);
+  await syncTenant(service, tenantId);
+  // A company by hand for a license of a vendor that has a company: a conflict.
+  conflicts += 1;
+  const number = `99000000${conflicts}`;
+  await ask('POST', `${tenant}/companies`, { body: { name: 'By hand', license_numbers: [number] } });
+  simulator.control.addSite({ ubi: demo.ubi, location: number, name: 'NEW' });
+  const run = await syncTenant(service, tenantId, { refresh: 'force' });
   const [{ license_number }] = (await ask('GET', `${tenant}/available-licenses`)).body.data;
   const license = await ask('POST', `${tenant}/licenses`, { body: { license_number, create_companies: false } });
   const admin = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: tenantId } });
@@ -37,6 +45,7 @@ async function makeOwned(): Promise<Owned> {
       licenses: license.body.id,
       syncs: run.id,
       companies: (await ask('GET', `${tenant}/companies?page[size]=1`)).body.data[0].id,
+      conflicts: (await ask('GET', `${tenant}/conflicts`)).body.data[0].id,
     },
   };
 }
