@@ -74,8 +74,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     vault,
     directories,
     newId: uuidv7,
+    clock: () => new Date(),
     shutdown: shutdown.signal,
     trials: createSingleFlight<void>(),
+    guardRemovalPercent: config.guardRemovalPercent,
   };
 
   let app: App | undefined;
@@ -115,9 +117,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 function startRunWorker(
   { databaseDirectUrl, logger }: ServiceOptions,
-  ports: Omit<RunSyncDeps, 'clock' | 'onFinished'>,
+  ports: Omit<RunSyncDeps, 'onFinished'>,
 ): Promise<Worker> {
-  const deps: RunSyncDeps = { ...ports, clock: () => new Date(), onFinished: (outcome) => logOutcome(logger, outcome) };
+  const deps: RunSyncDeps = { ...ports, onFinished: (outcome) => logOutcome(logger, outcome) };
   return startWorker({
     url: databaseDirectUrl.reveal(),
     concurrency: WORKER_CONCURRENCY,

@@ -109,7 +109,12 @@ export async function createLicense(
     });
     if (license.create_companies && tenant.firstSyncedAt === null) {
       // The seed of the product: companies are created by themselves once the three steps are done.
-      const request = { trigger: 'setup_completed', refresh: 'auto', requestedBy: toActor(principal) } as const;
+      const request = {
+        trigger: 'setup_completed',
+        mode: 'full',
+        refresh: 'auto',
+        requestedBy: toActor(principal),
+      } as const;
       await queueRun(tx, ports.newId, tenantId, { ...request, strategy });
     }
     return license;
@@ -130,7 +135,7 @@ export const listLicenses = (db: Db, tenantId: string, { size, after }: PageRequ
 const PATIENCE_MS = 25_000;
 
 /** Sees to it that the state's directory is there and not old, with the tenant's own login. */
-async function ensureDirectory(db: Db, ports: LicensePorts, tenantId: string): Promise<void> {
+export async function ensureDirectory(db: Db, ports: LicensePorts, tenantId: string): Promise<void> {
   const patience = AbortSignal.any([ports.shutdown, AbortSignal.timeout(PATIENCE_MS)]);
   try {
     const usable = await getUsableCredential(db, ports, tenantId);
