@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process answers */
+        /**
+         * Whether the process answers
+         * @description Needs no key.
+         */
         get: operations["getLivez"];
         put?: never;
         post?: never;
@@ -28,7 +31,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the database answers, so that requests can be served */
+        /**
+         * Whether the database answers, so that requests can be served
+         * @description Needs no key.
+         */
         get: operations["getReadyz"];
         put?: never;
         post?: never;
@@ -45,7 +51,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The BioTrack states that this deployment knows */
+        /**
+         * The BioTrack states that this deployment knows
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["listStates"];
         put?: never;
         post?: never;
@@ -62,10 +71,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All keys, without their secrets */
+        /**
+         * All keys, without their secrets
+         * @description For `operator`.
+         */
         get: operations["listApiKeys"];
         put?: never;
-        /** Make a key for a script */
+        /**
+         * Make a key for a script
+         * @description For `operator`.
+         */
         post: operations["createApiKey"];
         delete?: never;
         options?: never;
@@ -86,6 +101,8 @@ export interface paths {
         /**
          * Delete a key
          * @description It is refused from the next request on.
+         *
+         *     For `operator`.
          */
         delete: operations["deleteApiKey"];
         options?: never;
@@ -100,7 +117,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All tenants */
+        /**
+         * All tenants
+         * @description For `operator`.
+         */
         get: operations["listTenants"];
         put?: never;
         post?: never;
@@ -117,17 +137,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One tenant */
+        /**
+         * One tenant
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getTenant"];
         /**
          * Create or change a tenant
          * @description The caller chooses the id, so that saying it twice makes one tenant.
+         *
+         *     For `operator`.
          */
         put: operations["putTenant"];
         post?: never;
         /**
          * Delete a tenant with everything it has
          * @description Its secrets, companies and history are gone at once and cannot be brought back.
+         *
+         *     For `operator`.
          */
         delete: operations["deleteTenant"];
         options?: never;
@@ -142,7 +169,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The steps as a checklist, and the call to make next */
+        /**
+         * The steps as a checklist, and the call to make next
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getSetup"];
         put?: never;
         post?: never;
@@ -159,9 +189,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Step 1: the company's UBI */
+        /**
+         * Step 1: the company's UBI
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getUbi"];
-        /** Step 1: set the company's UBI */
+        /**
+         * Step 1: set the company's UBI
+         * @description For `operator`, `admin`.
+         */
         put: operations["putUbi"];
         post?: never;
         delete?: never;
@@ -177,11 +213,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Step 1a: how vendors become companies */
+        /**
+         * Step 1a: how vendors become companies
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getCompanyCreationPreference"];
         /**
          * Step 1a: choose how vendors become companies
          * @description Free to change before the first sync. Afterwards it carries out the preview with `preview_id`, at once and as a whole, or answers 409 if anything moved since. Switching back is the undo: ids and edits come back.
+         *
+         *     For `operator`, `admin`.
          */
         put: operations["putCompanyCreationPreference"];
         post?: never;
@@ -203,6 +244,8 @@ export interface paths {
         /**
          * The exact effect of another choice
          * @description Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`. Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["previewCompanyCreationPreference"];
         delete?: never;
@@ -221,6 +264,8 @@ export interface paths {
         /**
          * What each choice would make of the state’s vendors
          * @description How many vendors and licenses there are, how many vendors have several licenses, and under each strategy which companies LeafLink could not tell apart. Needs a login that works.
+         *
+         *     For `operator`, `admin`.
          */
         get: operations["getCompanyCreationPreferenceAdvice"];
         put?: never;
@@ -238,12 +283,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All credentials, without their passwords */
+        /**
+         * All credentials, without their passwords
+         * @description For `operator`, `admin`.
+         */
         get: operations["listCredentials"];
         put?: never;
         /**
          * Step 2: save a BioTrack login
          * @description It is tried at BioTrack before it is saved. Needs the UBI.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["createCredential"];
         delete?: never;
@@ -259,17 +309,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One credential, without its password */
+        /**
+         * One credential, without its password
+         * @description For `operator`, `admin`.
+         */
         get: operations["getCredential"];
         put?: never;
         post?: never;
-        /** Delete a credential with its password */
+        /**
+         * Delete a credential with its password
+         * @description For `operator`, `admin`.
+         */
         delete: operations["deleteCredential"];
         options?: never;
         head?: never;
         /**
          * Change a credential in place
          * @description A new user name or password is tried at BioTrack before it replaces the old one.
+         *
+         *     For `operator`, `admin`.
          */
         patch: operations["updateCredential"];
         trace?: never;
@@ -286,6 +344,8 @@ export interface paths {
         /**
          * Log in at BioTrack now
          * @description Whatever BioTrack says is the result of this call, an outage too; an outage changes no status.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["verifyCredential"];
         delete?: never;
@@ -304,6 +364,8 @@ export interface paths {
         /**
          * Step 3: the licenses that the state lists under the tenant's UBI
          * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["listAvailableLicenses"];
         put?: never;
@@ -321,12 +383,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The created licenses */
+        /**
+         * The created licenses
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["listLicenses"];
         put?: never;
         /**
          * Step 3: create a license
          * @description The first license that shall create companies starts the first sync.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["createLicense"];
         delete?: never;
@@ -342,7 +409,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One created license */
+        /**
+         * One created license
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getLicense"];
         put?: never;
         post?: never;
@@ -359,12 +429,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The runs, newest first */
+        /**
+         * The runs, newest first
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["listSyncs"];
         put?: never;
         /**
          * Bring the companies up to date
          * @description Answers at once. If a run is queued or running already, that one is the answer. Needs UBI, preference and a login.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         post: operations["startSync"];
         delete?: never;
@@ -380,7 +455,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One run: where it stands, or what it did */
+        /**
+         * One run: where it stands, or what it did
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getSync"];
         put?: never;
         post?: never;
@@ -400,6 +478,8 @@ export interface paths {
         /**
          * What was done or would be, item by item, each with its reason
          * @description Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["getSyncPlan"];
         put?: never;
@@ -422,6 +502,8 @@ export interface paths {
         /**
          * Carry out the plan that waits for a decision
          * @description Exactly the plan that `GET …/plan` shows, or 409 if anything moved since. Of a run with the reason `list_shrunk` it accepts the list, which an operator may do; the answer then is a new run that reads it again.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["confirmSync"];
         delete?: never;
@@ -442,6 +524,8 @@ export interface paths {
         /**
          * Drop the plan that waits for a decision
          * @description Nothing is changed, and nothing like it is proposed before the state lists something else.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["dismissSync"];
         delete?: never;
@@ -457,12 +541,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The companies, each with its licenses */
+        /**
+         * The companies, each with its licenses
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["listCompanies"];
         put?: never;
         /**
          * Make a company by hand
          * @description Licenses that it names come to it as soon as the state lists them, and stay with it under either strategy.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["createCompany"];
         delete?: never;
@@ -478,7 +567,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One company; an archived one answers too */
+        /**
+         * One company; an archived one answers too
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getCompany"];
         put?: never;
         post?: never;
@@ -488,6 +580,8 @@ export interface paths {
         /**
          * Edit a company
          * @description An edit wins over BioTrack across syncs, switches of the strategy, archive and return, until null takes it back.
+         *
+         *     For `operator`, `admin`.
          */
         patch: operations["updateCompany"];
         trace?: never;
@@ -502,6 +596,8 @@ export interface paths {
         /**
          * Why a company exists, and why it holds its licenses
          * @description Told by the very rules that a sync applies, with normalised keys and the companies that lost.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["getCompanyExplanation"];
         put?: never;
@@ -519,7 +615,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Its names, its licenses, and who held those */
+        /**
+         * Its names, its licenses, and who held those
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getCompanyHistory"];
         put?: never;
         post?: never;
@@ -539,6 +638,8 @@ export interface paths {
         /**
          * What a person must decide, and what was decided
          * @description Several companies could stand for one vendor, because some were made by hand. They are kept apart until a person decides.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["listConflicts"];
         put?: never;
@@ -561,6 +662,8 @@ export interface paths {
         /**
          * Decide a conflict
          * @description Carried out at once and remembered over syncs and switches. Another call changes the decision; nothing is lost by it.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["resolveConflict"];
         delete?: never;
@@ -579,6 +682,8 @@ export interface paths {
         /**
          * What happened to companies and their licenses, in order
          * @description Replayed from the beginning it gives the present state; it is never rewritten.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["listChanges"];
         put?: never;
