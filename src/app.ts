@@ -11,9 +11,10 @@ import { createTokenReader, type TokenOptions } from './http/tokens.js';
 import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
+import { useConfiguration } from './modules/configuration/index.js';
 import { useConflicts } from './modules/conflicts/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
-import { useCredentials } from './modules/credentials/index.js';
+import { useCredentials, type Verdict } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
 import { createIdempotencyKeys } from './modules/idempotency/index.js';
 import { useLicenses } from './modules/licenses/index.js';
@@ -23,6 +24,7 @@ import { useSwitches } from './modules/switches/index.js';
 import { useSyncs } from './modules/syncs/index.js';
 import { useTenants } from './modules/tenants/index.js';
 import { useUbi } from './modules/ubi/index.js';
+import { useUsers } from './modules/users/index.js';
 import type { Vault } from './vault/index.js';
 
 export interface AppDeps {
@@ -30,7 +32,7 @@ export interface AppDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
-  readonly trials: SingleFlight<void>;
+  readonly trials: SingleFlight<Verdict>;
   /** Aborted when this process is about to end: nobody waits for BioTrack any longer. */
   readonly shutdown: AbortSignal;
   readonly clock: () => Date;
@@ -62,8 +64,10 @@ export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinu
   useApiKeys(app, deps);
   useTenants(app, deps);
   useSetup(app, deps);
+  useConfiguration(app, deps);
   useUbi(app, deps);
   useCreationPreference(app, deps);
+  useUsers(app, deps);
   useSwitches(app, deps);
   useCredentials(app, deps);
   useLicenses(app, deps);

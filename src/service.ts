@@ -9,6 +9,7 @@ import { createSingleFlight } from './domain/single-flight.js';
 import type { App } from './http/server.js';
 import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
+import type { Verdict } from './modules/credentials/index.js';
 import { createDirectories } from './modules/directory/index.js';
 import { type RunOutcome, type RunSyncDeps, runSync, sweepAbandonedRuns } from './modules/syncs/index.js';
 import { createVault, type Keyset } from './vault/index.js';
@@ -76,7 +77,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     newId: uuidv7,
     clock: () => new Date(),
     shutdown: shutdown.signal,
-    trials: createSingleFlight<void>(),
+    trials: createSingleFlight<Verdict>(),
     guardRemovalPercent: config.guardRemovalPercent,
   };
 

@@ -207,6 +207,7 @@ export interface IdempotencyKeys {
 
 export interface Licenses {
   active: boolean;
+  archived_datetime: Timestamp | null;
   create_companies: boolean;
   credential_id: string | null;
   default_intake_location_id: string | null;
@@ -225,6 +226,13 @@ export interface Licenses {
   tenant_id: string;
   updated_datetime: Generated<Timestamp>;
   version: Generated<number>;
+}
+
+export interface LoginTrials {
+  leased_until_datetime: Timestamp;
+  login_hash: Buffer;
+  refused_datetime: Timestamp | null;
+  tenant_id: string;
 }
 
 export interface SyncPlanItems {
@@ -246,6 +254,9 @@ export interface SyncRuns {
   attempt: Generated<number>;
   basis: Json | null;
   counts: Json | null;
+  credential_id: string | null;
+  credential_owner: string | null;
+  credential_reason: string | null;
   directory_version: number | null;
   fence: Generated<number>;
   finished_datetime: Timestamp | null;
@@ -312,6 +323,17 @@ export interface Ubis {
   version: Generated<number>;
 }
 
+export interface Users {
+  active: Generated<boolean>;
+  display_name: string | null;
+  inserted_datetime: Generated<Timestamp>;
+  last_seen_datetime: Timestamp | null;
+  tenant_id: string;
+  updated_datetime: Generated<Timestamp>;
+  user_id: string;
+  version: Generated<number>;
+}
+
 export interface VendorCompanies {
   company_id: string;
   tenant_id: string;
@@ -331,10 +353,12 @@ export interface DB {
   directory_licenses: DirectoryLicenses;
   idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
+  login_trials: LoginTrials;
   sync_plan_items: SyncPlanItems;
   sync_runs: SyncRuns;
   sync_states: SyncStates;
   tenants: Tenants;
   ubis: Ubis;
+  users: Users;
   vendor_companies: VendorCompanies;
 }

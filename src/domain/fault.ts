@@ -34,6 +34,7 @@ export const FAULTS = {
   unknown_state: { status: 422, title: 'This deployment does not know the state or its environment' },
   credentials_rejected: { status: 422, title: 'BioTrack refuses the user name or the password' },
   ubi_rejected: { status: 422, title: 'BioTrack does not know the UBI' },
+  ubi_is_license_number: { status: 422, title: 'This is the number of a license, and not a UBI' },
   privilege_missing: { status: 422, title: 'The BioTrack user lacks a privilege' },
   license_not_available: { status: 422, title: 'BioTrack lists no such license for this UBI' },
   license_type_unknown: { status: 422, title: 'The state has no such license type' },
@@ -66,6 +67,16 @@ export interface NextStep {
   readonly path: string;
 }
 
+/** How much of a tenant another UBI touches. */
+export interface ChangeEffect {
+  /** Created licenses, which are then another vendor's. */
+  readonly licenses: number;
+  /** Credentials, which are unverified from then on. */
+  readonly credentials: number;
+  /** Companies that are the tenant's own now, or then. */
+  readonly companies: number;
+}
+
 export interface FaultExtras {
   readonly errors?: readonly FieldFault[];
   readonly next_step?: NextStep;
@@ -73,6 +84,8 @@ export interface FaultExtras {
   readonly conflicting_id?: string;
   /** A finer reason under the code, from a closed list of its own. */
   readonly reason?: string;
+  /** What a change that has to be confirmed would touch. */
+  readonly effect?: ChangeEffect;
   readonly retryAfterSeconds?: number;
   /** For the log only. */
   readonly cause?: unknown;

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { FAULTS, type Fault, type FaultCode } from '../domain/fault.js';
-import { Named, Nullable, OneOf, Reply, Shown } from './primitives.js';
+import { Count, Named, Nullable, OneOf, Reply, Shown } from './primitives.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -51,6 +51,16 @@ export const Problem = Named(
       next_step: Type.Optional(NextStep),
       conflicting_id: Type.Optional(Shown({ description: 'The id of what is in the way.' })),
       reason: Type.Optional(Nullable(Shown({ description: 'A finer reason under the code.' }))),
+      effect: Type.Optional(
+        Reply(
+          {
+            licenses: Count({ description: "Created licenses, which are then another vendor's." }),
+            credentials: Count({ description: 'Credentials, which are unverified from then on.' }),
+            companies: Count({ description: "Companies that are the tenant's own now, or would be then." }),
+          },
+          { description: 'With `confirmation_required`: what the change touches.' },
+        ),
+      ),
     },
     { description: 'Why a request was not carried out (RFC 9457).' },
   ),
@@ -60,7 +70,7 @@ export const toProblemType = (code: FaultCode): string => `urn:biotrack-connect:
 
 export function toProblem(fault: Fault, requestId: string): Record<string, unknown> {
   const { status, title } = FAULTS[fault.code];
-  const { errors, next_step, conflicting_id, reason } = fault.extras;
+  const { errors, next_step, conflicting_id, reason, effect } = fault.extras;
   return {
     type: toProblemType(fault.code),
     code: fault.code,
@@ -72,5 +82,6 @@ export function toProblem(fault: Fault, requestId: string): Record<string, unkno
     ...(next_step === undefined ? {} : { next_step }),
     ...(conflicting_id === undefined ? {} : { conflicting_id }),
     ...(reason === undefined ? {} : { reason }),
+    ...(effect === undefined ? {} : { effect }),
   };
 }

@@ -69,7 +69,17 @@ export const OWNERS = {
     'deleteCredential',
     'verifyCredential',
   ],
-  'licenses.test.ts': ['listAvailableLicenses', 'createLicense', 'listLicenses', 'getLicense'],
+  'users.test.ts': ['getUser', 'putUser', 'listCredentialCoverage'],
+  'configuration.test.ts': ['getConfiguration', 'putConfiguration'],
+  'licenses.test.ts': [
+    'listAvailableLicenses',
+    'createLicense',
+    'createLicenses',
+    'listLicenses',
+    'getLicense',
+    'updateLicense',
+    'archiveLicense',
+  ],
   'changes.test.ts': ['listChanges'],
   'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
   'heart.test.ts': [

@@ -331,7 +331,8 @@ export async function waitForRun(
   for (let tries = 0; tries < 1_200; tries += 1) {
     const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
     if (ENDED.includes(body.status)) return body;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Soon at first: most runs are short.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(50, 3 + 3 * tries)));
   }
   throw new Error(`run ${runId} has not ended within a minute`);
 }

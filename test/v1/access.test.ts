@@ -131,7 +131,10 @@ t.test('foreign ids, at random', async (t) => {
   t.comment(`TEST_SEED=${SEED}, ${PAIRS} pairs`);
   const random = createRandom(SEED);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
-  const operations = contract.operations.filter(({ path }) => path.includes('{tenant_id}'));
+  // A person is called what the host application calls him: in one's own tenant no such name is foreign.
+  const operations = contract.operations.filter(
+    ({ path }) => path.includes('{tenant_id}') && !path.includes('{user_id}'),
+  );
   const everything = [...theirs.ids.values()].flat();
   const own = [...ours.ids.values()].flat();
   const before = await lookAt(theirs);

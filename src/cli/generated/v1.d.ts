@@ -182,6 +182,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The whole set-up as one document, without secrets
+         * @description For `operator`, `admin`, `user`.
+         */
+        get: operations["getConfiguration"];
+        /**
+         * Make the set-up what a document says
+         * @description All of it or nothing, and each difference is told; sent twice it changes nothing. What the document does not name is left as it is, but for licenses: a created one that is not in the list is archived. Logins are named, not saved: a password is in no document.
+         *
+         *     For `operator`, `admin`.
+         */
+        put: operations["putConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/ubi": {
         parameters: {
             query?: never;
@@ -196,7 +222,9 @@ export interface paths {
         get: operations["getUbi"];
         /**
          * Step 1: set the company's UBI
-         * @description For `operator`, `admin`.
+         * @description Shown as typed, compared without regard to white space. Once licenses exist another UBI has to be confirmed; the refusal tells how much it touches.
+         *
+         *     For `operator`, `admin`.
          */
         put: operations["putUbi"];
         post?: never;
@@ -225,6 +253,32 @@ export interface paths {
          *     For `operator`, `admin`.
          */
         put: operations["putCompanyCreationPreference"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A person of the host application
+         * @description For `operator`, `admin`.
+         */
+        get: operations["getUser"];
+        /**
+         * Tell of a person of the host application, or that he is no longer active
+         * @description People are also known by their tokens. Whoever is no longer active is turned away within seconds and loses his own credentials at once.
+         *
+         *     For `operator`, `admin`.
+         */
+        put: operations["putUser"];
         post?: never;
         delete?: never;
         options?: never;
@@ -284,16 +338,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All credentials, without their passwords
-         * @description For `operator`, `admin`.
+         * The credentials, without their passwords
+         * @description A person sees the company's and his own; an admin also sees that others have theirs.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["listCredentials"];
         put?: never;
         /**
          * Step 2: save a BioTrack login
-         * @description It is tried at BioTrack before it is saved. Needs the UBI.
+         * @description It is tried at BioTrack before it is saved. Needs the UBI. A credential of the company is for an admin to save; a person saves his own.
          *
-         *     For `operator`, `admin`.
+         *     For `operator`, `admin`, `user`.
          */
         post: operations["createCredential"];
         delete?: never;
@@ -311,14 +367,14 @@ export interface paths {
         };
         /**
          * One credential, without its password
-         * @description For `operator`, `admin`.
+         * @description For `operator`, `admin`, `user`.
          */
         get: operations["getCredential"];
         put?: never;
         post?: never;
         /**
          * Delete a credential with its password
-         * @description For `operator`, `admin`.
+         * @description For `operator`, `admin`, `user`.
          */
         delete: operations["deleteCredential"];
         options?: never;
@@ -327,7 +383,7 @@ export interface paths {
          * Change a credential in place
          * @description A new user name or password is tried at BioTrack before it replaces the old one.
          *
-         *     For `operator`, `admin`.
+         *     For `operator`, `admin`, `user`.
          */
         patch: operations["updateCredential"];
         trace?: never;
@@ -345,9 +401,31 @@ export interface paths {
          * Log in at BioTrack now
          * @description Whatever BioTrack says is the result of this call, an outage too; an outage changes no status.
          *
-         *     For `operator`, `admin`.
+         *     For `operator`, `admin`, `user`.
          */
         post: operations["verifyCredential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/credential-coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who has a login to work with, and which
+         * @description The people of the host application that are known here: by their tokens, or by `PUT …/users/{user_id}`.
+         *
+         *     For `operator`, `admin`.
+         */
+        get: operations["listCredentialCoverage"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -363,7 +441,7 @@ export interface paths {
         };
         /**
          * Step 3: the licenses that the state lists under the tenant's UBI
-         * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login.
+         * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login. Created licenses that are no longer listed there are shown too, with the reason.
          *
          *     For `operator`, `admin`, `user`.
          */
@@ -402,6 +480,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/licenses/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Step 3: create many licenses
+         * @description At most 500 rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.
+         *
+         *     For `operator`, `admin`.
+         */
+        post: operations["createLicenses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/licenses/{id}": {
         parameters: {
             query?: never;
@@ -416,10 +516,20 @@ export interface paths {
         get: operations["getLicense"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Take a license away
+         * @description It is kept, archived, with all that was set; PATCH with `archived: false` brings it back.
+         *
+         *     For `operator`, `admin`.
+         */
+        delete: operations["archiveLicense"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change a license, archive it or bring it back
+         * @description For `operator`, `admin`.
+         */
+        patch: operations["updateLicense"];
         trace?: never;
     };
     "/v1/tenants/{tenant_id}/syncs": {
@@ -757,17 +867,24 @@ export interface components {
             /** @description The vendor that holds it; null when the state names none. */
             ubi: string | null;
             /**
-             * @description `created`: `POST …/licenses` was called for it.
+             * @description `created`: `POST …/licenses` was called for it. `conflict`: the same, and it is no longer what it was then; see `conflict`.
              * @enum {string}
              */
-            state: "available" | "created";
+            state: "available" | "created" | "conflict";
             /**
-             * @description With `created`: which.
+             * @description With `created` and `conflict`: which.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
-            /** @description Not deleted by the state. */
+            conflict: components["schemas"]["LicenseConflict"] | null;
+            /** @description Listed by the state and not deleted there. */
             active: boolean;
+            /**
+             * Format: date-time
+             * @description Since when the state no longer lists it.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            missing_since_datetime: string | null;
         };
         /** AvailableLicenseList */
         AvailableLicenseList: {
@@ -780,7 +897,7 @@ export interface components {
             /** @description Counts from 1 for each tenant, without a gap. */
             seq: number;
             /**
-             * @description What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. New kinds may come.
+             * @description What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`; `own_license.…` is about the licenses that the tenant works with. New kinds may come.
              * @example company.created
              */
             kind: string;
@@ -795,7 +912,7 @@ export interface components {
              */
             company_id: string | null;
             /**
-             * @description The license it is about, of those of a company.
+             * @description The license it is about: one of a company, or with `own_license.…` one of those that the tenant created.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
@@ -1090,6 +1207,107 @@ export interface components {
              */
             next_page: string | null;
         };
+        /**
+         * Configuration
+         * @description The whole set-up of a tenant, without a secret; a PUT takes it as it is.
+         * @example {
+         *       "tenant": {
+         *         "name": "Example Mesa Farms",
+         *         "state": "NM",
+         *         "environment": "training"
+         *       },
+         *       "ubi": "422000931",
+         *       "company_creation_preference": {
+         *         "strategy": "one_per_license",
+         *         "include_labs": false
+         *       },
+         *       "credentials": [
+         *         {
+         *           "description": "State login of the office",
+         *           "username": "user@example.com"
+         *         }
+         *       ],
+         *       "licenses": [
+         *         {
+         *           "license_number": "220091777",
+         *           "name": "Example Mesa Farms",
+         *           "license_type": null,
+         *           "issue_datetime": null,
+         *           "expiry_datetime": null,
+         *           "active": true,
+         *           "credential": "user@example.com",
+         *           "default_intake_location_id": null,
+         *           "sync_enabled": true,
+         *           "create_companies": true,
+         *           "sync_rooms": true,
+         *           "notify_on_change": true,
+         *           "share_with_leaflink": false
+         *         }
+         *       ]
+         *     }
+         */
+        Configuration: {
+            tenant: {
+                name: string;
+                state: string;
+                /** @enum {string} */
+                environment: "production" | "training";
+            };
+            ubi: string | null;
+            company_creation_preference: {
+                /** @enum {string} */
+                strategy: "one_per_license" | "one_per_vendor";
+                include_labs: boolean;
+            } | null;
+            credentials: {
+                description: string;
+                username: string;
+            }[];
+            licenses: {
+                license_number: string;
+                name: string | null;
+                license_type: string | null;
+                issue_datetime: string | null;
+                expiry_datetime: string | null;
+                active: boolean;
+                credential: string | null;
+                default_intake_location_id: string | null;
+                sync_enabled: boolean;
+                create_companies: boolean;
+                sync_rooms: boolean;
+                notify_on_change: boolean;
+                share_with_leaflink: boolean;
+            }[];
+        };
+        /** ConfigurationResult */
+        ConfigurationResult: {
+            /** @description Nothing was changed. */
+            dry_run: boolean;
+            /** @description Differences that are no more; of a dry run, that would be no more. */
+            applied: number;
+            /** @description Differences that need something else first. */
+            pending: number;
+            differences: {
+                /**
+                 * @description Where in the document: rows of lists by user name or license number.
+                 * @example /licenses/220091777/sync_enabled
+                 */
+                path: string;
+                /**
+                 * @description `keep`: a login that the document does not name stays. `needs_password`: a login has to be saved by `POST …/credentials`. `needs_login`: a license can be created once there is a login that works.
+                 * @enum {string}
+                 */
+                action: "set" | "create" | "update" | "archive" | "restore" | "keep" | "needs_password" | "needs_login";
+                /** @description What is there; null for nothing. */
+                before: unknown;
+                /** @description What the document says; null for nothing. */
+                after: unknown;
+                applied: boolean;
+                /** @description Why it is not applied, and what to do. */
+                detail: string | null;
+            }[];
+            configuration: components["schemas"]["Configuration"];
+        };
         /** Conflict */
         Conflict: {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
@@ -1157,6 +1375,10 @@ export interface components {
             username: string;
             /** @enum {string} */
             owner: "company" | "user";
+            /**
+             * @description With `user`: whose.
+             * @example user-1
+             */
             owner_user_id: string | null;
             /**
              * @description The tenant's UBI, which BioTrack wants at login.
@@ -1183,6 +1405,11 @@ export interface components {
              */
             last_used_datetime: string | null;
             /**
+             * @description Its version, for If-Match: the ETag without another read.
+             * @example "1"
+             */
+            etag: string;
+            /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
              */
@@ -1192,6 +1419,52 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             updated_datetime: string;
+        };
+        /** CredentialCoverage */
+        CredentialCoverage: {
+            /** @example user-1 */
+            user_id: string;
+            /** @example Ada Example */
+            display_name: string | null;
+            /** @description As the host application says. */
+            active: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_seen_datetime: string | null;
+            /** @description Whether there is a login that a sync of this person could work with now. */
+            covered: boolean;
+            /** @description The login that a sync of this person would work with. */
+            credential: {
+                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                id: string;
+                /** @enum {string} */
+                owner: "company" | "user";
+                /** @enum {string} */
+                status: "valid" | "unverified";
+                /**
+                 * @description Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`) or BioTrack refused it (`own_refused`).
+                 * @enum {string}
+                 */
+                reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
+            } | null;
+            /**
+             * @description Of the person's own credential; null for none.
+             * @enum {string|null}
+             */
+            own_status: "unverified" | "valid" | "rejected" | "ubi_rejected" | "privilege_missing" | null;
+            /** @description What to do about it. */
+            own_status_detail: string | null;
+        };
+        /** CredentialCoveragePage */
+        CredentialCoveragePage: {
+            data: components["schemas"]["CredentialCoverage"][];
+            /**
+             * Format: uri
+             * @description The whole URL of the next page; null on the last one.
+             */
+            next_page: string | null;
         };
         /** CredentialPage */
         CredentialPage: {
@@ -1234,6 +1507,20 @@ export interface components {
             sync_rooms: boolean;
             notify_on_change: boolean;
             share_with_leaflink: boolean;
+            /** @description Taken away by a person; kept, and not in lists unless asked for. */
+            archived: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            archived_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description Since when the state no longer lists it.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            missing_since_datetime: string | null;
+            conflict: components["schemas"]["LicenseConflict"] | null;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -1244,6 +1531,62 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             updated_datetime: string;
+        };
+        /** LicenseBulkResult */
+        LicenseBulkResult: {
+            /** @description Rows that made a license. */
+            created: number;
+            /** @description Rows that did not. */
+            refused: number;
+            /** @description One for each row, in their order. */
+            data: {
+                /** @description As it was sent. */
+                license_number: string;
+                /**
+                 * @description What `POST …/licenses` would have answered.
+                 * @example 201
+                 */
+                status: number;
+                license: components["schemas"]["License"] | null;
+                problem: {
+                    /**
+                     * @description Stable; branch on this.
+                     * @enum {string}
+                     */
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
+                    title: string;
+                    /** @description For a person. */
+                    detail: string;
+                    /** @description A finer reason under the code. */
+                    reason: string | null;
+                    /** @description The id of what is in the way. */
+                    conflicting_id: string | null;
+                    errors: {
+                        /** @description JSON pointer into the whole body. */
+                        pointer: string;
+                        detail: string;
+                    }[];
+                } | null;
+            }[];
+        };
+        /**
+         * LicenseConflict
+         * @description Why a created license is not what it was created as.
+         */
+        LicenseConflict: {
+            /**
+             * @description `archived`: by a person, here. `missing`: no longer listed. `deleted`: listed as deleted. `other_ubi`: listed under another UBI.
+             * @enum {string}
+             */
+            reason: "archived" | "missing" | "deleted" | "other_ubi";
+            /** @description What happened and what to do, for a person. */
+            detail: string;
+            /**
+             * Format: date-time
+             * @description Since when, where that is known.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            since_datetime: string | null;
         };
         /** LicensePage */
         LicensePage: {
@@ -1364,7 +1707,7 @@ export interface components {
              * @description Stable; branch on this.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "credential_unreadable";
             /** @example There is no such thing */
             title: string;
             status: number;
@@ -1389,6 +1732,15 @@ export interface components {
             conflicting_id?: string;
             /** @description A finer reason under the code. */
             reason?: string | null;
+            /** @description With `confirmation_required`: what the change touches. */
+            effect?: {
+                /** @description Created licenses, which are then another vendor's. */
+                licenses: number;
+                /** @description Credentials, which are unverified from then on. */
+                credentials: number;
+                /** @description Companies that are the tenant's own now, or would be then. */
+                companies: number;
+            };
         };
         /** Setup */
         Setup: {
@@ -1402,13 +1754,15 @@ export interface components {
                 status: "done" | "blocked" | "todo";
                 /** @description What is in the way; for a person. */
                 blockers: string[];
+                /** @description What somebody should know of though the step is not held up by it; for a person. */
+                warnings: string[];
                 /**
-                 * @description Who must act.
+                 * @description Who must act. `biotrack_administrator`: whoever gives rights in the company's BioTrack. `operator`: whoever runs this service. `nobody`: it is done, or a machine is at it.
                  * @enum {string}
                  */
-                who: "admin" | "biotrack_administrator" | "nobody";
+                who: "admin" | "biotrack_administrator" | "operator" | "nobody";
             }[];
-            /** @description The call to make next; null when there is nothing left to do. */
+            /** @description The call to make next; null when there is nothing left to do, or nothing that a call can do. */
             next_step: components["schemas"]["NextStep"] | null;
         };
         /** State */
@@ -1531,6 +1885,21 @@ export interface components {
             };
             /** @description Which version of the state's list it worked from. */
             directory_version: number | null;
+            /** @description The login that it works with; null until one was chosen. */
+            credential: {
+                /**
+                 * @description It may be deleted by now.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+                /** @enum {string} */
+                owner: "company" | "user";
+                /**
+                 * @description Why this one. `own`: the person who asked has a login of his own. The company's, because no person asked (`no_person`), or because that person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`).
+                 * @enum {string}
+                 */
+                reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
+            } | null;
             /** @description What a preview of a switch was asked for. */
             include_labs: boolean | null;
             /**
@@ -1617,6 +1986,30 @@ export interface components {
              * @enum {string}
              */
             status: "unverified" | "verified" | "rejected";
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            updated_datetime: string;
+        };
+        /** User */
+        User: {
+            /** @example user-1 */
+            user_id: string;
+            /** @example Ada Example */
+            display_name: string | null;
+            active: boolean;
+            /**
+             * Format: date-time
+             * @description When a token of this person last came; null for somebody who was only told of.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_seen_datetime: string | null;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -3694,6 +4087,9 @@ export interface operations {
                      *           "blockers": [
                      *             "text"
                      *           ],
+                     *           "warnings": [
+                     *             "text"
+                     *           ],
                      *           "who": "admin"
                      *         }
                      *       ],
@@ -3844,6 +4240,716 @@ export interface operations {
                 };
             };
             /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tenant": {
+                     *         "name": "Example Mesa Farms",
+                     *         "state": "NM",
+                     *         "environment": "training"
+                     *       },
+                     *       "ubi": "422000931",
+                     *       "company_creation_preference": {
+                     *         "strategy": "one_per_license",
+                     *         "include_labs": false
+                     *       },
+                     *       "credentials": [
+                     *         {
+                     *           "description": "State login of the office",
+                     *           "username": "user@example.com"
+                     *         }
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "license_number": "220091777",
+                     *           "name": "Example Mesa Farms",
+                     *           "license_type": null,
+                     *           "issue_datetime": null,
+                     *           "expiry_datetime": null,
+                     *           "active": true,
+                     *           "credential": "user@example.com",
+                     *           "default_intake_location_id": null,
+                     *           "sync_enabled": true,
+                     *           "create_companies": true,
+                     *           "sync_rooms": true,
+                     *           "notify_on_change": true,
+                     *           "share_with_leaflink": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putConfiguration: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Tell the differences and change nothing; false unless told.
+                 * @example true
+                 */
+                dry_run?: boolean;
+            };
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant": {
+                 *         "name": "Example Mesa Farms",
+                 *         "state": "NM",
+                 *         "environment": "training"
+                 *       },
+                 *       "ubi": "422000931",
+                 *       "company_creation_preference": {
+                 *         "strategy": "one_per_license",
+                 *         "include_labs": false
+                 *       },
+                 *       "credentials": [
+                 *         {
+                 *           "description": "State login of the office",
+                 *           "username": "user@example.com"
+                 *         }
+                 *       ],
+                 *       "licenses": [
+                 *         {
+                 *           "license_number": "220091777",
+                 *           "name": "Example Mesa Farms",
+                 *           "license_type": null,
+                 *           "issue_datetime": null,
+                 *           "expiry_datetime": null,
+                 *           "active": true,
+                 *           "credential": "user@example.com",
+                 *           "default_intake_location_id": null,
+                 *           "sync_enabled": true,
+                 *           "create_companies": true,
+                 *           "sync_rooms": true,
+                 *           "notify_on_change": true,
+                 *           "share_with_leaflink": false
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    tenant?: {
+                        /** @example Example Mesa Farms */
+                        name: string;
+                        /** @example NM */
+                        state: string;
+                        /**
+                         * @example training
+                         * @enum {string}
+                         */
+                        environment: "production" | "training";
+                    };
+                    /**
+                     * @description null says nothing.
+                     * @example 422000931
+                     */
+                    ubi?: string | null;
+                    company_creation_preference?: {
+                        /**
+                         * @example one_per_license
+                         * @enum {string}
+                         */
+                        strategy: "one_per_license" | "one_per_vendor";
+                        /**
+                         * @description false unless told.
+                         * @example false
+                         */
+                        include_labs?: boolean;
+                    } | null;
+                    /** @description The company's logins. Passwords are in no document. */
+                    credentials?: {
+                        /** @example State login of the office */
+                        description: string;
+                        /** @example user@example.com */
+                        username: string;
+                    }[];
+                    /** @description All licenses to work with: a created one that is not among them is archived. */
+                    licenses?: {
+                        /** @example 220091777 */
+                        license_number: string;
+                        /**
+                         * @description null says nothing.
+                         * @example Example Mesa Farms
+                         */
+                        name?: string | null;
+                        /**
+                         * @description null says nothing.
+                         * @example Retailer
+                         */
+                        license_type?: string | null;
+                        /**
+                         * Format: date-time
+                         * @example 2025-01-31T00:00:00Z
+                         */
+                        issue_datetime?: string | null;
+                        /**
+                         * Format: date-time
+                         * @example 2027-01-31T00:00:00Z
+                         */
+                        expiry_datetime?: string | null;
+                        /** @example true */
+                        active?: boolean;
+                        /**
+                         * @description The user name of the company's login to work with.
+                         * @example user@example.com
+                         */
+                        credential?: string | null;
+                        /** @example room-7 */
+                        default_intake_location_id?: string | null;
+                        /** @example true */
+                        sync_enabled?: boolean;
+                        /** @example true */
+                        create_companies?: boolean;
+                        /** @example true */
+                        sync_rooms?: boolean;
+                        /** @example true */
+                        notify_on_change?: boolean;
+                        /** @example true */
+                        share_with_leaflink?: boolean;
+                    }[];
+                    /**
+                     * @description Needed to change the UBI once licenses exist.
+                     * @example change_ubi
+                     * @enum {string}
+                     */
+                    confirm?: "change_ubi";
+                };
+            };
+        };
+        responses: {
+            /** @description Each difference, and the set-up as it is now. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "dry_run": true,
+                     *       "applied": 0,
+                     *       "pending": 0,
+                     *       "differences": [
+                     *         {
+                     *           "path": "/licenses/220091777/sync_enabled",
+                     *           "action": "set",
+                     *           "before": null,
+                     *           "after": null,
+                     *           "applied": true,
+                     *           "detail": null
+                     *         }
+                     *       ],
+                     *       "configuration": {
+                     *         "tenant": {
+                     *           "name": "Example Mesa Farms",
+                     *           "state": "NM",
+                     *           "environment": "training"
+                     *         },
+                     *         "ubi": "422000931",
+                     *         "company_creation_preference": {
+                     *           "strategy": "one_per_license",
+                     *           "include_labs": false
+                     *         },
+                     *         "credentials": [
+                     *           {
+                     *             "description": "State login of the office",
+                     *             "username": "user@example.com"
+                     *           }
+                     *         ],
+                     *         "licenses": [
+                     *           {
+                     *             "license_number": "220091777",
+                     *             "name": "Example Mesa Farms",
+                     *             "license_type": null,
+                     *             "issue_datetime": null,
+                     *             "expiry_datetime": null,
+                     *             "active": true,
+                     *             "credential": "user@example.com",
+                     *             "default_intake_location_id": null,
+                     *             "sync_enabled": true,
+                     *             "create_companies": true,
+                     *             "sync_rooms": true,
+                     *             "notify_on_change": true,
+                     *             "share_with_leaflink": false
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConfigurationResult"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. `credential_unreadable`: The stored password cannot be opened and must be given again. `fixed_after_first_sync`: This cannot change after the first sync. `preview_required`: A switch of the strategy needs a preview first. `confirmation_required`: This change needs to be confirmed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `ubi_is_license_number`: This is the number of a license, and not a UBI. `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4306,6 +5412,25 @@ export interface operations {
                      *       "code": "unsupported_media_type",
                      *       "title": "The body is of a type that is not read here",
                      *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ubi_is_license_number`: This is the number of a license, and not a UBI. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:ubi_is_license_number",
+                     *       "code": "ubi_is_license_number",
+                     *       "title": "This is the number of a license, and not a UBI",
+                     *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
@@ -4945,6 +6070,533 @@ export interface operations {
             };
         };
     };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description The host application's id of the person: the `sub` of his tokens.
+                 * @example user-1
+                 */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+                /**
+                 * @description `*` for the first PUT, when there is nothing yet.
+                 * @example *
+                 */
+                "if-none-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description The host application's id of the person: the `sub` of his tokens.
+                 * @example user-1
+                 */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "display_name": "Ada Example",
+                 *       "active": true
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description For people; it identifies nobody.
+                     * @example Ada Example
+                     */
+                    display_name?: string | null;
+                    /**
+                     * @description `false`: the person is turned away, and his own credentials are deleted with their passwords.
+                     * @example true
+                     */
+                    active: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Told of for the first time. */
+            201: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     previewCompanyCreationPreference: {
         parameters: {
             query?: never;
@@ -5036,6 +6688,11 @@ export interface operations {
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
@@ -5550,12 +7207,13 @@ export interface operations {
                      *           "description": "text",
                      *           "username": "user@example.com",
                      *           "owner": "company",
-                     *           "owner_user_id": null,
+                     *           "owner_user_id": "user-1",
                      *           "ubi": "422000931",
                      *           "status": "unverified",
                      *           "status_detail": null,
                      *           "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *           "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "etag": "\"1\"",
                      *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *           "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
@@ -5770,12 +7428,14 @@ export interface operations {
                      */
                     password: string;
                     /**
-                     * @description `company`: for everybody's syncs. `user`: one person's own, which only that person can make.
+                     * @description `company`: for everybody's syncs. `user`: the caller's own, which only a person can make.
+                     * @example company
                      * @enum {string}
                      */
                     owner: "company" | "user";
                     /**
-                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A refused login is never saved.
+                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.
+                     * @example required
                      * @enum {string}
                      */
                     verify?: "required" | "attempt" | "skip";
@@ -5799,12 +7459,13 @@ export interface operations {
                      *       "description": "text",
                      *       "username": "user@example.com",
                      *       "owner": "company",
-                     *       "owner_user_id": null,
+                     *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
                      *       "status": "unverified",
                      *       "status_detail": null,
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -6080,12 +7741,13 @@ export interface operations {
                      *       "description": "text",
                      *       "username": "user@example.com",
                      *       "owner": "company",
-                     *       "owner_user_id": null,
+                     *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
                      *       "status": "unverified",
                      *       "status_detail": null,
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -6585,7 +8247,8 @@ export interface operations {
                      */
                     password?: string;
                     /**
-                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A refused login is never saved.
+                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.
+                     * @example required
                      * @enum {string}
                      */
                     verify?: "required" | "attempt" | "skip";
@@ -6607,12 +8270,13 @@ export interface operations {
                      *       "description": "text",
                      *       "username": "user@example.com",
                      *       "owner": "company",
-                     *       "owner_user_id": null,
+                     *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
                      *       "status": "unverified",
                      *       "status_detail": null,
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -6934,12 +8598,13 @@ export interface operations {
                      *         "description": "text",
                      *         "username": "user@example.com",
                      *         "owner": "company",
-                     *         "owner_user_id": null,
+                     *         "owner_user_id": "user-1",
                      *         "ubi": "422000931",
                      *         "status": "unverified",
                      *         "status_detail": null,
                      *         "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *         "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "etag": "\"1\"",
                      *         "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *         "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *       }
@@ -7182,6 +8847,215 @@ export interface operations {
             };
         };
     };
+    listCredentialCoverage: {
+        parameters: {
+            query?: {
+                /** @description Items on a page; 100 unless told. */
+                "page[size]"?: number;
+                /** @description From `next_page`; opaque, and good for the same list only. */
+                "page[after]"?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, in the order of user ids. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "user_id": "user-1",
+                     *           "display_name": "Ada Example",
+                     *           "active": true,
+                     *           "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "covered": true,
+                     *           "credential": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "owner": "company",
+                     *             "status": "valid",
+                     *             "reason": "own"
+                     *           },
+                     *           "own_status": null,
+                     *           "own_status_detail": null
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CredentialCoveragePage"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAvailableLicenses: {
         parameters: {
             query?: never;
@@ -7224,7 +9098,13 @@ export interface operations {
                      *           "ubi": null,
                      *           "state": "available",
                      *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *           "active": true
+                     *           "conflict": {
+                     *             "reason": "archived",
+                     *             "detail": "text",
+                     *             "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
                      *       "next_page": null
@@ -7417,6 +9297,11 @@ export interface operations {
                 "page[size]"?: number;
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
+                /**
+                 * @description Whether archived ones are shown: `exclude` unless told.
+                 * @example include
+                 */
+                archived?: "exclude" | "include" | "only";
             };
             header?: never;
             path: {
@@ -7454,6 +9339,14 @@ export interface operations {
                      *           "sync_rooms": true,
                      *           "notify_on_change": true,
                      *           "share_with_leaflink": true,
+                     *           "archived": true,
+                     *           "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "conflict": {
+                     *             "reason": "archived",
+                     *             "detail": "text",
+                     *             "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
                      *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *           "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
@@ -7654,39 +9547,66 @@ export interface operations {
                      * @example 220091777
                      */
                     license_number: string;
-                    /** @description BioTrack's name of the site unless told. */
+                    /**
+                     * @description BioTrack's name of the site unless told.
+                     * @example Example Mesa Farms
+                     */
                     name?: string;
-                    /** @description BioTrack's unless told; one of the state's types where those are known. */
+                    /**
+                     * @description BioTrack's unless told; one of the state's types where those are known.
+                     * @example Retailer
+                     */
                     license_type?: string;
                     /**
                      * Format: date-time
-                     * @example 2026-11-24T08:15:30.000Z
+                     * @example 2025-01-31T00:00:00Z
                      */
                     issue_datetime?: string;
                     /**
                      * Format: date-time
                      * @description After `issue_datetime`.
-                     * @example 2026-11-24T08:15:30.000Z
+                     * @example 2027-01-31T00:00:00Z
                      */
                     expiry_datetime?: string;
-                    /** @description true unless told. */
+                    /**
+                     * @description true unless told.
+                     * @example true
+                     */
                     active?: boolean;
                     /**
-                     * @description The credential to work with.
+                     * @description The company-wide credential to work with.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string;
-                    /** @description Kept for the host application. */
+                    /**
+                     * @description Kept for the host application.
+                     * @example room-7
+                     */
                     default_intake_location_id?: string;
-                    /** @description Keep it up to date. true unless told. */
+                    /**
+                     * @description Keep it up to date. true unless told.
+                     * @example true
+                     */
                     sync_enabled?: boolean;
-                    /** @description Creating it starts the first sync, once the other steps are done. true unless told. */
+                    /**
+                     * @description Creating it starts the first sync, once the other steps are done. true unless told.
+                     * @example true
+                     */
                     create_companies?: boolean;
-                    /** @description Kept for the host application. true unless told. */
+                    /**
+                     * @description Kept for the host application. true unless told.
+                     * @example true
+                     */
                     sync_rooms?: boolean;
-                    /** @description Kept for the host application. true unless told. */
+                    /**
+                     * @description Kept for the host application. true unless told.
+                     * @example true
+                     */
                     notify_on_change?: boolean;
-                    /** @description Kept for the host application. false unless told. */
+                    /**
+                     * @description Kept for the host application. false unless told.
+                     * @example false
+                     */
                     share_with_leaflink?: boolean;
                 };
             };
@@ -7718,6 +9638,14 @@ export interface operations {
                      *       "sync_rooms": true,
                      *       "notify_on_change": true,
                      *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -7801,7 +9729,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `license_exists`: The license is created already. `credential_unreadable`: The stored password cannot be opened and must be given again. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `license_exists`: The license is created already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7959,6 +9887,407 @@ export interface operations {
             };
         };
     };
+    createLicenses: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "licenses": [
+                 *         {
+                 *           "license_number": "220091777"
+                 *         },
+                 *         {
+                 *           "license_number": "220091778"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Each as for one. A row that does not fit the schema refuses them all. */
+                    licenses: {
+                        /**
+                         * @description One of `GET …/available-licenses`.
+                         * @example 220091777
+                         */
+                        license_number: string;
+                        /**
+                         * @description BioTrack's name of the site unless told.
+                         * @example Example Mesa Farms
+                         */
+                        name?: string;
+                        /**
+                         * @description BioTrack's unless told; one of the state's types where those are known.
+                         * @example Retailer
+                         */
+                        license_type?: string;
+                        /**
+                         * Format: date-time
+                         * @example 2025-01-31T00:00:00Z
+                         */
+                        issue_datetime?: string;
+                        /**
+                         * Format: date-time
+                         * @description After `issue_datetime`.
+                         * @example 2027-01-31T00:00:00Z
+                         */
+                        expiry_datetime?: string;
+                        /**
+                         * @description true unless told.
+                         * @example true
+                         */
+                        active?: boolean;
+                        /**
+                         * @description The company-wide credential to work with.
+                         * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                         */
+                        credential_id?: string;
+                        /**
+                         * @description Kept for the host application.
+                         * @example room-7
+                         */
+                        default_intake_location_id?: string;
+                        /**
+                         * @description Keep it up to date. true unless told.
+                         * @example true
+                         */
+                        sync_enabled?: boolean;
+                        /**
+                         * @description Creating it starts the first sync, once the other steps are done. true unless told.
+                         * @example true
+                         */
+                        create_companies?: boolean;
+                        /**
+                         * @description Kept for the host application. true unless told.
+                         * @example true
+                         */
+                        sync_rooms?: boolean;
+                        /**
+                         * @description Kept for the host application. true unless told.
+                         * @example true
+                         */
+                        notify_on_change?: boolean;
+                        /**
+                         * @description Kept for the host application. false unless told.
+                         * @example false
+                         */
+                        share_with_leaflink?: boolean;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description What became of each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created": 0,
+                     *       "refused": 0,
+                     *       "data": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "status": 201,
+                     *           "license": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "license_number": "220091777",
+                     *             "name": null,
+                     *             "license_type": null,
+                     *             "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "active": true,
+                     *             "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "default_intake_location_id": null,
+                     *             "sync_enabled": true,
+                     *             "create_companies": true,
+                     *             "sync_rooms": true,
+                     *             "notify_on_change": true,
+                     *             "share_with_leaflink": true,
+                     *             "archived": true,
+                     *             "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "conflict": {
+                     *               "reason": "archived",
+                     *               "detail": "text",
+                     *               "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *             },
+                     *             "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "problem": {
+                     *             "code": "invalid_request",
+                     *             "title": "text",
+                     *             "detail": "text",
+                     *             "reason": null,
+                     *             "conflicting_id": null,
+                     *             "errors": [
+                     *               {
+                     *                 "pointer": "text",
+                     *                 "detail": "text"
+                     *               }
+                     *             ]
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LicenseBulkResult"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLicense: {
         parameters: {
             query?: never;
@@ -8003,6 +10332,14 @@ export interface operations {
                      *       "sync_rooms": true,
                      *       "notify_on_change": true,
                      *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -8168,6 +10505,664 @@ export interface operations {
             };
         };
     };
+    archiveLicense: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Archived. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateLicense: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "notify_on_change": false
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description null: BioTrack's name of the site.
+                     * @example Example Mesa Farms
+                     */
+                    name?: string | null;
+                    /**
+                     * @description One of the state's types where those are known; null: BioTrack's.
+                     * @example Retailer
+                     */
+                    license_type?: string | null;
+                    /**
+                     * Format: date-time
+                     * @example 2025-01-31T00:00:00Z
+                     */
+                    issue_datetime?: string | null;
+                    /**
+                     * Format: date-time
+                     * @description After `issue_datetime`.
+                     * @example 2027-01-31T00:00:00Z
+                     */
+                    expiry_datetime?: string | null;
+                    /** @example true */
+                    active?: boolean;
+                    /**
+                     * @description The company-wide credential to work with; null for none in particular.
+                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                     */
+                    credential_id?: string | null;
+                    /**
+                     * @description Kept for the host application.
+                     * @example room-7
+                     */
+                    default_intake_location_id?: string | null;
+                    /**
+                     * @description Keep it up to date.
+                     * @example true
+                     */
+                    sync_enabled?: boolean;
+                    /**
+                     * @description Creating it starts the first sync, once the other steps are done.
+                     * @example true
+                     */
+                    create_companies?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    sync_rooms?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    notify_on_change?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    share_with_leaflink?: boolean;
+                    /**
+                     * @description `true` is what DELETE does; `false` brings it back as it was.
+                     * @example false
+                     */
+                    archived?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "license_number": "220091777",
+                     *       "name": null,
+                     *       "license_type": null,
+                     *       "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "active": true,
+                     *       "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "default_intake_location_id": null,
+                     *       "sync_enabled": true,
+                     *       "create_companies": true,
+                     *       "sync_rooms": true,
+                     *       "notify_on_change": true,
+                     *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["License"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:license_type_unknown",
+                     *       "code": "license_type_unknown",
+                     *       "title": "The state has no such license type",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listSyncs: {
         parameters: {
             query?: {
@@ -8243,6 +11238,11 @@ export interface operations {
                      *             "total": 0
                      *           },
                      *           "directory_version": null,
+                     *           "credential": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "owner": "company",
+                     *             "reason": "own"
+                     *           },
                      *           "include_labs": null,
                      *           "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *           "attempt": 0,
@@ -8508,6 +11508,11 @@ export interface operations {
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
@@ -8827,6 +11832,11 @@ export interface operations {
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
@@ -9285,6 +12295,11 @@ export interface operations {
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
@@ -9610,6 +12625,11 @@ export interface operations {
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
