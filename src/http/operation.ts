@@ -1,7 +1,8 @@
 import type { FastifySchema } from 'fastify';
 import type { TSchema } from 'typebox';
 import { FAULTS, type FaultCode } from '../domain/fault.js';
-import { isPublic, type OperationId } from './policy.js';
+import { ROLES } from '../domain/principal.js';
+import { isPublic, mayCall, type OperationId } from './policy.js';
 import { PROBLEM_TYPE, Problem } from './problem.js';
 
 export interface ReplyDoc {
@@ -70,7 +71,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     operationId: id as string,
     tags: [tag],
     summary,
-    ...(description === undefined ? {} : { description }),
+    description: [description, toAudience(id)].filter((each) => each !== undefined).join('\n\n'),
     ...(open ? { security: [] } : {}),
     ...(params === undefined ? {} : { params }),
     // A parameter that nobody named is refused, not ignored.
@@ -93,6 +94,14 @@ function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, 
       },
     ]),
   );
+}
+
+/** Who may call it, as the policy says. */
+function toAudience(id: OperationId): string {
+  if (isPublic(id)) return 'Needs no key.';
+  return `For ${ROLES.filter((role) => mayCall(id, role))
+    .map((role) => `\`${role}\``)
+    .join(', ')}.`;
 }
 
 /** Documents what can go wrong for a reason that the operation itself does not know. */

@@ -105,9 +105,20 @@ t.test('every operation for every kind of caller', async (t) => {
               : 'let in';
     }
     t.strictSame(seen, wanted, operation.id);
+    const { description } = described(operation);
+    const roles = (['operator', 'admin', 'user'] as const).filter((role) => mayCall(id, role));
+    const audience = isPublic(id) ? 'Needs no key.' : `For ${roles.map((role) => `\`${role}\``).join(', ')}.`;
+    t.ok(description.endsWith(audience), `${operation.id} says who may call it`);
   }
   t.comment(`${cells} cells: ${contract.operations.length} operations × ${Object.keys(callers).length} callers`);
 });
+
+const described = ({ path, method }: Operation): { readonly description: string } =>
+  (contract.document.paths as Record<string, Record<string, { description: string }>>)[path]?.[
+    method.toLowerCase()
+  ] ?? {
+    description: '',
+  };
 
 /** How far a caller came. A service may know more of who may what than the policy does; it says so in other words. */
 function toVerdict({ status, body }: Answer): string {

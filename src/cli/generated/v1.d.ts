@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process answers */
+        /**
+         * Whether the process answers
+         * @description Needs no key.
+         */
         get: operations["getLivez"];
         put?: never;
         post?: never;
@@ -28,7 +31,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the database answers, so that requests can be served */
+        /**
+         * Whether the database answers, so that requests can be served
+         * @description Needs no key.
+         */
         get: operations["getReadyz"];
         put?: never;
         post?: never;
@@ -45,7 +51,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The BioTrack states that this deployment knows */
+        /**
+         * The BioTrack states that this deployment knows
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["listStates"];
         put?: never;
         post?: never;
@@ -62,10 +71,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All keys, without their secrets */
+        /**
+         * All keys, without their secrets
+         * @description For `operator`.
+         */
         get: operations["listApiKeys"];
         put?: never;
-        /** Make a key for a script */
+        /**
+         * Make a key for a script
+         * @description For `operator`.
+         */
         post: operations["createApiKey"];
         delete?: never;
         options?: never;
@@ -86,6 +101,8 @@ export interface paths {
         /**
          * Delete a key
          * @description It is refused from the next request on.
+         *
+         *     For `operator`.
          */
         delete: operations["deleteApiKey"];
         options?: never;
@@ -100,7 +117,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All tenants */
+        /**
+         * All tenants
+         * @description For `operator`.
+         */
         get: operations["listTenants"];
         put?: never;
         post?: never;
@@ -117,17 +137,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One tenant */
+        /**
+         * One tenant
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getTenant"];
         /**
          * Create or change a tenant
          * @description The caller chooses the id, so that saying it twice makes one tenant.
+         *
+         *     For `operator`.
          */
         put: operations["putTenant"];
         post?: never;
         /**
          * Delete a tenant with everything it has
          * @description Its secrets, companies and history are gone at once and cannot be brought back.
+         *
+         *     For `operator`.
          */
         delete: operations["deleteTenant"];
         options?: never;
@@ -142,7 +169,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The steps as a checklist, and the call to make next */
+        /**
+         * The steps as a checklist, and the call to make next
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getSetup"];
         put?: never;
         post?: never;
@@ -159,11 +189,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The whole set-up as one document, without secrets */
+        /**
+         * The whole set-up as one document, without secrets
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getConfiguration"];
         /**
          * Make the set-up what a document says
          * @description All of it or nothing, and each difference is told; sent twice it changes nothing. What the document does not name is left as it is, but for licenses: a created one that is not in the list is archived. Logins are named, not saved: a password is in no document.
+         *
+         *     For `operator`, `admin`.
          */
         put: operations["putConfiguration"];
         post?: never;
@@ -180,11 +215,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Step 1: the company's UBI */
+        /**
+         * Step 1: the company's UBI
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getUbi"];
         /**
          * Step 1: set the company's UBI
          * @description Shown as typed, compared without regard to white space. Once licenses exist another UBI has to be confirmed; the refusal tells how much it touches.
+         *
+         *     For `operator`, `admin`.
          */
         put: operations["putUbi"];
         post?: never;
@@ -201,11 +241,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Step 1a: how vendors become companies */
+        /**
+         * Step 1a: how vendors become companies
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getCompanyCreationPreference"];
         /**
          * Step 1a: choose how vendors become companies
          * @description Free to change before the first sync. Afterwards it carries out the preview with `preview_id`, at once and as a whole, or answers 409 if anything moved since. Switching back is the undo: ids and edits come back.
+         *
+         *     For `operator`, `admin`.
          */
         put: operations["putCompanyCreationPreference"];
         post?: never;
@@ -222,11 +267,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A person of the host application */
+        /**
+         * A person of the host application
+         * @description For `operator`, `admin`.
+         */
         get: operations["getUser"];
         /**
          * Tell of a person of the host application, or that he is no longer active
          * @description People are also known by their tokens. Whoever is no longer active is turned away within seconds and loses his own credentials at once.
+         *
+         *     For `operator`, `admin`.
          */
         put: operations["putUser"];
         post?: never;
@@ -248,6 +298,8 @@ export interface paths {
         /**
          * The exact effect of another choice
          * @description Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`. Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["previewCompanyCreationPreference"];
         delete?: never;
@@ -266,6 +318,8 @@ export interface paths {
         /**
          * What each choice would make of the state’s vendors
          * @description How many vendors and licenses there are, how many vendors have several licenses, and under each strategy which companies LeafLink could not tell apart. Needs a login that works.
+         *
+         *     For `operator`, `admin`.
          */
         get: operations["getCompanyCreationPreferenceAdvice"];
         put?: never;
@@ -286,12 +340,16 @@ export interface paths {
         /**
          * The credentials, without their passwords
          * @description A person sees the company's and his own; an admin also sees that others have theirs.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["listCredentials"];
         put?: never;
         /**
          * Step 2: save a BioTrack login
          * @description It is tried at BioTrack before it is saved. Needs the UBI. A credential of the company is for an admin to save; a person saves his own.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         post: operations["createCredential"];
         delete?: never;
@@ -307,17 +365,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One credential, without its password */
+        /**
+         * One credential, without its password
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getCredential"];
         put?: never;
         post?: never;
-        /** Delete a credential with its password */
+        /**
+         * Delete a credential with its password
+         * @description For `operator`, `admin`, `user`.
+         */
         delete: operations["deleteCredential"];
         options?: never;
         head?: never;
         /**
          * Change a credential in place
          * @description A new user name or password is tried at BioTrack before it replaces the old one.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         patch: operations["updateCredential"];
         trace?: never;
@@ -334,6 +400,8 @@ export interface paths {
         /**
          * Log in at BioTrack now
          * @description Whatever BioTrack says is the result of this call, an outage too; an outage changes no status.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         post: operations["verifyCredential"];
         delete?: never;
@@ -352,6 +420,8 @@ export interface paths {
         /**
          * Who has a login to work with, and which
          * @description The people of the host application that are known here: by their tokens, or by `PUT …/users/{user_id}`.
+         *
+         *     For `operator`, `admin`.
          */
         get: operations["listCredentialCoverage"];
         put?: never;
@@ -372,6 +442,8 @@ export interface paths {
         /**
          * Step 3: the licenses that the state lists under the tenant's UBI
          * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login. Created licenses that are no longer listed there are shown too, with the reason.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["listAvailableLicenses"];
         put?: never;
@@ -389,12 +461,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The created licenses */
+        /**
+         * The created licenses
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["listLicenses"];
         put?: never;
         /**
          * Step 3: create a license
          * @description The first license that shall create companies starts the first sync.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["createLicense"];
         delete?: never;
@@ -415,6 +492,8 @@ export interface paths {
         /**
          * Step 3: create many licenses
          * @description At most 500 rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["createLicenses"];
         delete?: never;
@@ -430,18 +509,26 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One created license */
+        /**
+         * One created license
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getLicense"];
         put?: never;
         post?: never;
         /**
          * Take a license away
          * @description It is kept, archived, with all that was set; PATCH with `archived: false` brings it back.
+         *
+         *     For `operator`, `admin`.
          */
         delete: operations["archiveLicense"];
         options?: never;
         head?: never;
-        /** Change a license, archive it or bring it back */
+        /**
+         * Change a license, archive it or bring it back
+         * @description For `operator`, `admin`.
+         */
         patch: operations["updateLicense"];
         trace?: never;
     };
@@ -452,12 +539,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The runs, newest first */
+        /**
+         * The runs, newest first
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["listSyncs"];
         put?: never;
         /**
          * Bring the companies up to date
          * @description Answers at once. If a run is queued or running already, that one is the answer. Needs UBI, preference and a login.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         post: operations["startSync"];
         delete?: never;
@@ -473,7 +565,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One run: where it stands, or what it did */
+        /**
+         * One run: where it stands, or what it did
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getSync"];
         put?: never;
         post?: never;
@@ -493,6 +588,8 @@ export interface paths {
         /**
          * What was done or would be, item by item, each with its reason
          * @description Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["getSyncPlan"];
         put?: never;
@@ -515,6 +612,8 @@ export interface paths {
         /**
          * Carry out the plan that waits for a decision
          * @description Exactly the plan that `GET …/plan` shows, or 409 if anything moved since. Of a run with the reason `list_shrunk` it accepts the list, which an operator may do; the answer then is a new run that reads it again.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["confirmSync"];
         delete?: never;
@@ -535,6 +634,8 @@ export interface paths {
         /**
          * Drop the plan that waits for a decision
          * @description Nothing is changed, and nothing like it is proposed before the state lists something else.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["dismissSync"];
         delete?: never;
@@ -550,12 +651,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The companies, each with its licenses */
+        /**
+         * The companies, each with its licenses
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["listCompanies"];
         put?: never;
         /**
          * Make a company by hand
          * @description Licenses that it names come to it as soon as the state lists them, and stay with it under either strategy.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["createCompany"];
         delete?: never;
@@ -571,7 +677,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One company; an archived one answers too */
+        /**
+         * One company; an archived one answers too
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getCompany"];
         put?: never;
         post?: never;
@@ -581,6 +690,8 @@ export interface paths {
         /**
          * Edit a company
          * @description An edit wins over BioTrack across syncs, switches of the strategy, archive and return, until null takes it back.
+         *
+         *     For `operator`, `admin`.
          */
         patch: operations["updateCompany"];
         trace?: never;
@@ -595,6 +706,8 @@ export interface paths {
         /**
          * Why a company exists, and why it holds its licenses
          * @description Told by the very rules that a sync applies, with normalised keys and the companies that lost.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["getCompanyExplanation"];
         put?: never;
@@ -612,7 +725,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Its names, its licenses, and who held those */
+        /**
+         * Its names, its licenses, and who held those
+         * @description For `operator`, `admin`, `user`.
+         */
         get: operations["getCompanyHistory"];
         put?: never;
         post?: never;
@@ -632,6 +748,8 @@ export interface paths {
         /**
          * What a person must decide, and what was decided
          * @description Several companies could stand for one vendor, because some were made by hand. They are kept apart until a person decides.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["listConflicts"];
         put?: never;
@@ -654,6 +772,8 @@ export interface paths {
         /**
          * Decide a conflict
          * @description Carried out at once and remembered over syncs and switches. Another call changes the decision; nothing is lost by it.
+         *
+         *     For `operator`, `admin`.
          */
         post: operations["resolveConflict"];
         delete?: never;
@@ -672,6 +792,8 @@ export interface paths {
         /**
          * What happened to companies and their licenses, in order
          * @description Replayed from the beginning it gives the present state; it is never rewritten.
+         *
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["listChanges"];
         put?: never;
