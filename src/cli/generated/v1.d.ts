@@ -319,7 +319,7 @@ export interface paths {
          * What each choice would make of the state’s vendors
          * @description How many vendors and licenses there are, how many vendors have several licenses, and under each strategy which companies LeafLink could not tell apart. Needs a login that works.
          *
-         *     For `operator`, `admin`.
+         *     For `operator`, `admin`, `user`.
          */
         get: operations["getCompanyCreationPreferenceAdvice"];
         put?: never;
