@@ -71,6 +71,7 @@ create table companies (
   constraint companies_origin_check CHECK (origin = ANY (ARRAY['biotrack'::text, 'manual'::text]))
 );
 CREATE INDEX companies_superseded_by ON companies USING btree (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
+CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON companies FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
 alter table companies enable row level security;
 alter table companies force row level security;
 create policy tenant_isolation on companies to biotrack_app
@@ -111,6 +112,7 @@ create table company_licenses (
   constraint company_licenses_tenant_id_own_company_id_fkey FOREIGN KEY (tenant_id, own_company_id) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX company_licenses_company ON company_licenses USING btree (tenant_id, company_id);
+CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON company_licenses FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
 alter table company_licenses enable row level security;
 alter table company_licenses force row level security;
 create policy tenant_isolation on company_licenses to biotrack_app
@@ -422,3 +424,15 @@ end
 $procedure$
 ;
 grant execute on procedure isolate_tenants(regclass) to public;
+
+CREATE OR REPLACE FUNCTION public.move_revision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update tenants set revision = revision + 1 where tenant_id = (select current_tenant_id());
+  return null;
+end
+$function$
+;
+grant execute on function move_revision() to public;

@@ -7,7 +7,7 @@ import type { SingleFlight } from './domain/single-flight.js';
 import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import { type App, createServer } from './http/server.js';
-import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
+import { createKeyring, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
@@ -38,17 +38,18 @@ export interface AppDeps {
 
 /** The API: every module by name, on one page. */
 export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Promise<App> {
+  const keyring = createKeyring({ db, now: () => performance.now() });
   const app = await createServer({
     logger,
     publicUrl,
-    authenticate: (token) => authenticateApiKey(db, token),
+    authenticate: keyring.authenticate,
     translateError,
   });
-  const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
+  const deps = { db, keyring, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
   useHealth(app, () => pingDatabase(db));
   useStates(app, ports.biotrack.states);
   useApiKeys(app, deps);
-  useTenants(app, deps);
+  useTenants(app, { ...deps, onTenantDeleted: keyring.forgetTenant });
   useSetup(app, deps);
   useUbi(app, deps);
   useCreationPreference(app, deps);

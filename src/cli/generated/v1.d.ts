@@ -85,7 +85,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a key
-         * @description It is refused from the next request on.
+         * @description It is refused from the next request on; where several processes serve, by the others within five seconds.
          */
         delete: operations["deleteApiKey"];
         options?: never;
@@ -4293,7 +4293,13 @@ export interface operations {
                 /** @description Which licenses to show; `active` unless told. */
                 licenses?: "active" | "all";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -4308,11 +4314,22 @@ export interface operations {
             /** @description A page, oldest first. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["CompanyPage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -4489,7 +4506,13 @@ export interface operations {
                 /** @description Only what came after this number: a reader keeps the last `seq` that it has handled. */
                 after_seq?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -4504,11 +4527,22 @@ export interface operations {
             /** @description A page, oldest first. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ChangePage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
