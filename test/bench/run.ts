@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { CATALOGUE, entryOf, type Key, PARTS, type Part, toGoalText } from './catalogue.js';
 import { startLab } from './lab.js';
+import { benchReads } from './reads.js';
 import { Recorder, renderTable, toJson } from './report.js';
 import { benchSync } from './sync.js';
 
@@ -76,6 +77,7 @@ async function bench(): Promise<void> {
   const [repetitions = 1] = toNumbers(values.repetitions ?? (quick ? '2' : '3'));
   const [seed = 1] = toNumbers(values.seed);
   const parts = toParts(values.parts ?? (quick ? 'sync,reads' : PARTS.join(',')));
+  const [readSeconds = 1] = toNumbers(values.seconds ?? (quick ? '1' : '3'));
   const recorder = new Recorder();
   const start = performance.now();
   const lab = await startLab();
@@ -88,6 +90,9 @@ async function bench(): Promise<void> {
         rowByRowUpTo: 10_000,
         rivalRepetitions: quick ? 1 : repetitions,
       });
+    }
+    if (parts.includes('reads')) {
+      await benchReads(lab, recorder, { licenses: Math.max(...sizes), repetitions, seconds: readSeconds, seed });
     }
   } finally {
     await lab.stop();
