@@ -11,21 +11,22 @@ export interface Child {
 
 type Answer = { readonly id: number; readonly result?: unknown; readonly error?: string };
 
-/** @param file of this folder */
-export function startChild(file: string): Child {
+/** @param file of this folder @param nodeOptions for the process, beside what it needs to read TypeScript */
+export function startChild(file: string, nodeOptions: readonly string[] = []): Child {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  const process: ChildProcess = fork(path, { execArgv: ['--import', 'tsx'], serialization: 'advanced' });
+  const child: ChildProcess = fork(path, { execArgv: ['--import', 'tsx', ...nodeOptions], serialization: 'advanced' });
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
-  process.on('message', ({ id, result, error }: Answer) => {
+  child.on('message', ({ id, result, error }: Answer) => {
     const asked = waiting.get(id);
     waiting.delete(id);
     if (error === undefined) asked?.resolve(result);
     else asked?.reject(new Error(`${file}: ${error}`));
   });
-  process.on('exit', (code) => {
+  child.on('exit', (code) => {
     for (const { reject } of waiting.values()) reject(new Error(`${file} ended with ${code}`));
     waiting.clear();
   });
+  const exited = once(child, 'exit');
   let last = 0;
   return {
     ask<T>(name: string, input?: unknown) {
@@ -33,13 +34,11 @@ export function startChild(file: string): Child {
       const id = last;
       return new Promise<T>((resolve, reject) => {
         waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
-        process.send({ id, name, input });
+        child.send({ id, name, input });
       });
     },
     async stop() {
-      if (process.exitCode !== null) return;
-      const exited = once(process, 'exit');
-      process.disconnect();
+      if (child.connected) child.disconnect();
       await exited;
     },
   };

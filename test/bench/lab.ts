@@ -53,22 +53,27 @@ export interface Lab {
 const MIGRATIONS = new URL('../../migrations/', import.meta.url);
 const TEMPLATE = 'bench_template';
 
-/** Postgres as it is shipped: fsync on. Nothing is analysed, as nothing is in a fresh deployment. */
-export async function startLab(): Promise<Lab> {
+/**
+ * Postgres as it is shipped: fsync on. Nothing is analysed, as nothing is in a fresh deployment.
+ * @param profileFolder where the service's processes leave their CPU profiles
+ */
+export async function startLab(profileFolder?: string): Promise<Lab> {
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-bench-'));
   // Postgres may have to run as somebody else, who must be able to enter.
   await chmod(dataDir, 0o711);
   const postgres = await startEmbeddedPostgres({ dataDir, settings: { autovacuum: 'off' } });
   await withClient(postgres.url, (client) => client.query(`create database ${TEMPLATE}`));
   await migrate({ url: toDatabaseUrl(postgres.url, TEMPLATE), folder: MIGRATIONS });
-  const warm = { service: startChild('service-process.ts'), simulator: startChild('simulator-process.ts') };
+  const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  const startServiceProcess = (): Child => startChild('service-process.ts', profiling);
+  const warm = { service: startServiceProcess(), simulator: startChild('simulator-process.ts') };
   let databases = 0;
   return {
     async play({ licenses, seed, isFresh = false }) {
       databases += 1;
       const name = `bench_${databases}`;
       await withClient(postgres.url, (client) => client.query(`create database ${name} template ${TEMPLATE}`));
-      const service = isFresh ? startChild('service-process.ts') : warm.service;
+      const service = isFresh ? startServiceProcess() : warm.service;
       const bout = await startBout(toDatabaseUrl(postgres.url, name), service, warm.simulator, {
         state: 'nm',
         licenses,

@@ -20,6 +20,7 @@ Usage: npm run bench -- [options]
   --quick               sync and reads at 10,000 licenses, 2 repetitions
   --json                the figures as one JSON object on the last line: each key at its largest size and, of the
                         strategies, the one that does worse; all of them in "results", goals not reached in "missed"
+  --profile <folder>    CPU profiles of the service's processes (each figure suffers from it)
   --help                this text
 
 "… vs_copy" is a time ÷ the time of a bare COPY, in the same repetition, of all rows that the tenant then has (companies,
@@ -49,6 +50,7 @@ const { values } = parseArgs({
     parts: { type: 'string' },
     seconds: { type: 'string' },
     tenants: { type: 'string', default: '1,10,100,500' },
+    profile: { type: 'string' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -80,7 +82,7 @@ async function bench(): Promise<void> {
   const [readSeconds = 1] = toNumbers(values.seconds ?? (quick ? '1' : '3'));
   const recorder = new Recorder();
   const start = performance.now();
-  const lab = await startLab();
+  const lab = await startLab(values.profile);
   try {
     if (parts.includes('sync')) {
       await benchSync(lab, recorder, {
