@@ -4,6 +4,7 @@ import { readAsTenant, TENANT_MARK } from '../../db/tenant-read.js';
 export interface ChangeRow {
   readonly seq: number;
   readonly kind: string;
+  readonly reason: string | null;
   readonly company_id: string | null;
   readonly license_id: string | null;
   readonly before: Readonly<Record<string, unknown>> | null;
@@ -23,7 +24,7 @@ const PAGE = `
   select t.mark, c.*
     from (${TENANT_MARK}) t
     left join lateral (
-      select seq, kind, company_id, license_id, before, after, actor, run_id, inserted_datetime
+      select seq, kind, reason, company_id, license_id, before, after, actor, run_id, inserted_datetime
         from changes where tenant_id = $1 and seq > $2::bigint order by seq limit $3::bigint) c on true
    order by c.seq`;
 

@@ -35,6 +35,7 @@ export interface CompanyLicenseRow {
 export interface CompanyRow {
   readonly id: string;
   readonly name: string;
+  readonly source_name: string | null;
   readonly display_name: string;
   readonly edited_name: string | null;
   readonly legal_business_name: string | null;
@@ -53,7 +54,7 @@ export interface CompanyRow {
 }
 
 /** The hot reads: their text is put together once for each set of filters in words, and never holds a value. */
-const COMPANY = `c.id, coalesce(c.edited_name, c.source_name) as name, c.display_name, c.edited_name,
+const COMPANY = `c.id, coalesce(c.edited_name, c.source_name) as name, c.source_name, c.display_name, c.edited_name,
   c.legal_business_name, c.relationship_type, c.leaflink_customer_id, c.custom_data, c.ubi, c.origin, c.is_own_company,
   c.archived_datetime, c.superseded_by, c.version, c.inserted_datetime, c.updated_datetime`;
 

@@ -99,6 +99,7 @@ export function toCompanyReply(company: CompanyRow) {
   return {
     id: company.id,
     name: company.name,
+    source_name: company.source_name,
     display_name: company.display_name,
     legal_business_name: company.legal_business_name,
     ubi: company.ubi,
