@@ -223,6 +223,8 @@ create table directories (
   refused_datetime timestamp with time zone,
   refused_removed integer,
   accepted_digest text,
+  fingerprint text,
+  compared_datetime timestamp with time zone,
   constraint directories_pkey PRIMARY KEY (directory_id),
   constraint directories_state_environment_key UNIQUE (state, environment),
   constraint directories_environment_check CHECK (environment = ANY (ARRAY['production'::text, 'training'::text]))
