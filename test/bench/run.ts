@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { CATALOGUE, entryOf, type Key, PARTS, type Part, toGoalText } from './catalogue.js';
+import { benchGrowth } from './growth.js';
 import { startLab } from './lab.js';
+import { benchMapper } from './mapper.js';
 import { benchReads } from './reads.js';
 import { Recorder, renderTable, toJson } from './report.js';
 import { benchSync } from './sync.js';
@@ -95,6 +97,12 @@ async function bench(): Promise<void> {
     }
     if (parts.includes('reads')) {
       await benchReads(lab, recorder, { licenses: Math.max(...sizes), repetitions, seconds: readSeconds, seed });
+    }
+    if (parts.includes('growth')) {
+      await benchGrowth(lab, recorder, { tenants: toNumbers(values.tenants), licensesOfTenants: 2_000, sizes, seed });
+    }
+    if (parts.includes('mapper')) {
+      await benchMapper(recorder, { licenses: Math.max(...sizes), repetitions, seed });
     }
   } finally {
     await lab.stop();

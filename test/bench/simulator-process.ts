@@ -17,7 +17,11 @@ answerParent({
     return { url, demo };
   },
   setOptions: (options: Parameters<Simulator['control']['setOptions']>[0]) => control().setOptions(options),
-  counters: () => control().counters(),
+  /** Calls for the state's list that asked for all of it. */
+  wholeLists: () =>
+    control()
+      .requests()
+      .filter(({ action, transactionStart }) => action === 'sync_vendor' && (transactionStart ?? 0) === 0).length,
   /** Bytes of the largest answer yet. */
   largestBody: () =>
     Math.max(
