@@ -10,12 +10,14 @@ import { type App, createServer } from './http/server.js';
 import { createKeyring, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
+import { useConflicts } from './modules/conflicts/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
 import { useCredentials } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
 import { useLicenses } from './modules/licenses/index.js';
 import { useSetup } from './modules/setup/index.js';
 import { useStates } from './modules/states/index.js';
+import { useSwitches } from './modules/switches/index.js';
 import { useSyncs } from './modules/syncs/index.js';
 import { useTenants } from './modules/tenants/index.js';
 import { useUbi } from './modules/ubi/index.js';
@@ -29,6 +31,7 @@ export interface AppDeps {
   readonly trials: SingleFlight<void>;
   /** Aborted when this process is about to end: nobody waits for BioTrack any longer. */
   readonly shutdown: AbortSignal;
+  readonly clock: () => Date;
   /** UUIDs in rising order. */
   readonly newId: () => string;
   readonly logger: FastifyBaseLogger;
@@ -53,10 +56,12 @@ export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Pr
   useSetup(app, deps);
   useUbi(app, deps);
   useCreationPreference(app, deps);
+  useSwitches(app, deps);
   useCredentials(app, deps);
   useLicenses(app, deps);
   useSyncs(app, deps);
   useCompanies(app, deps);
+  useConflicts(app, deps);
   useChanges(app, deps);
   return app;
 }

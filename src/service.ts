@@ -65,6 +65,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     vault,
     directories,
     newId: uuidv7,
+    clock: () => new Date(),
     shutdown: shutdown.signal,
     trials: createSingleFlight<void>(),
     guardRemovalPercent: config.guardRemovalPercent,
@@ -101,9 +102,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 function startRunWorker(
   { databaseDirectUrl, logger }: ServiceOptions,
-  ports: Omit<RunSyncDeps, 'clock' | 'onFinished'>,
+  ports: Omit<RunSyncDeps, 'onFinished'>,
 ): Promise<Worker> {
-  const deps: RunSyncDeps = { ...ports, clock: () => new Date(), onFinished: (outcome) => logOutcome(logger, outcome) };
+  const deps: RunSyncDeps = { ...ports, onFinished: (outcome) => logOutcome(logger, outcome) };
   return startWorker({
     url: databaseDirectUrl.reveal(),
     concurrency: WORKER_CONCURRENCY,

@@ -53,7 +53,7 @@ export const OWNERS = {
     'getTenant',
     'deleteTenant',
   ],
-  'setup.test.ts': ['getSetup', 'getUbi', 'putUbi', 'getCompanyCreationPreference', 'putCompanyCreationPreference'],
+  'setup.test.ts': ['getSetup', 'getUbi', 'putUbi', 'getCompanyCreationPreference'],
   'credentials.test.ts': [
     'createCredential',
     'listCredentials',
@@ -65,6 +65,20 @@ export const OWNERS = {
   'licenses.test.ts': ['listAvailableLicenses', 'createLicense', 'listLicenses', 'getLicense'],
   'changes.test.ts': ['listChanges'],
   'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
+  'heart.test.ts': [
+    'createCompany',
+    'updateCompany',
+    'getCompanyExplanation',
+    'getCompanyHistory',
+    'listConflicts',
+    'resolveConflict',
+    'putCompanyCreationPreference',
+    'previewCompanyCreationPreference',
+    'getCompanyCreationPreferenceAdvice',
+    'getSyncPlan',
+    'confirmSync',
+    'dismissSync',
+  ],
 } as const satisfies Record<string, readonly string[]>;
 
 /** An answer that the document does not promise. */

@@ -76,6 +76,17 @@ const VALID: Readonly<Record<OperationId, Ask>> = {
   getSync: {},
   listCompanies: {},
   getCompany: {},
+  createCompany: { body: { name: 'x' } },
+  updateCompany: { body: { relationship_type: 'customer' }, headers: { 'if-match': '"99"' } },
+  getCompanyExplanation: {},
+  getCompanyHistory: {},
+  getSyncPlan: {},
+  confirmSync: {},
+  dismissSync: {},
+  listConflicts: {},
+  resolveConflict: { body: { decision: 'keep_apart' } },
+  previewCompanyCreationPreference: { body: { strategy: 'one_per_vendor' } },
+  getCompanyCreationPreferenceAdvice: {},
   listChanges: {},
 };
 

@@ -1,5 +1,6 @@
-import type { Db } from '../../db/database.js';
+import { clientOf, type Db, type Tx } from '../../db/database.js';
 import { readAsTenant, type Statement, TENANT_MARK } from '../../db/tenant-read.js';
+import type { Strategy } from '../../domain/strategy.js';
 
 export interface CompanyFilters {
   readonly name?: string;
@@ -12,10 +13,25 @@ export interface CompanyFilters {
   readonly updatedTo?: Date;
 }
 
+const selectCompanies = (tx: Tx) =>
+  tx
+    .selectFrom('companies')
+    .selectAll()
+    .select((eb) => eb.fn.coalesce('edited_name', 'source_name').$castTo<string>().as('name'));
+
+export type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanies>['executeTakeFirstOrThrow']>>;
+
+export const findCompany = (tx: Tx, id: string): Promise<CompanyRow | undefined> =>
+  selectCompanies(tx).where('id', '=', id).executeTakeFirst();
+
+export async function findStrategy(tx: Tx): Promise<Strategy | undefined> {
+  return (await tx.selectFrom('creation_preferences').select('strategy').executeTakeFirst())?.strategy;
+}
+
 export type LicensesShown = 'active' | 'all';
 
 /** A license as it stands in the JSON of its company's row. */
-export interface CompanyLicenseRow {
+export interface LicenseView {
   readonly id: string;
   readonly license_number: string;
   readonly name: string | null;
@@ -32,7 +48,8 @@ export interface CompanyLicenseRow {
   readonly missing_since_datetime: string | null;
 }
 
-export interface CompanyRow {
+/** A company as it is shown. */
+export interface CompanyView {
   readonly id: string;
   readonly name: string;
   readonly source_name: string | null;
@@ -50,7 +67,7 @@ export interface CompanyRow {
   readonly version: number;
   readonly inserted_datetime: Date;
   readonly updated_datetime: Date;
-  readonly licenses: readonly CompanyLicenseRow[];
+  readonly licenses: readonly LicenseView[];
 }
 
 /** The hot reads: their text is put together once for each set of filters in words, and never holds a value. */
@@ -70,14 +87,26 @@ export const toCompanyStatement = (tenantId: string, id: string, shown: Licenses
   values: [tenantId, id],
 });
 
-export async function findCompany(
+export async function readCompany(
   db: Db,
   tenantId: string,
   id: string,
   shown: LicensesShown,
-): Promise<CompanyRow | undefined> {
-  const [row] = await readAsTenant<CompanyRow>(db, tenantId, toCompanyStatement(tenantId, id, shown));
+): Promise<CompanyView | undefined> {
+  const [row] = await readAsTenant<CompanyView>(db, tenantId, toCompanyStatement(tenantId, id, shown));
   return row;
+}
+
+/** The same inside of a transaction, as it stands there. */
+export async function viewCompany(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  shown: LicensesShown,
+): Promise<CompanyView | undefined> {
+  const { text, values } = toCompanyStatement(tenantId, id, shown);
+  const { rows } = await clientOf(tx).query<CompanyView>(text, [...values]);
+  return rows[0];
 }
 
 /**
@@ -108,7 +137,7 @@ export function toPageStatement(
 
 export interface FoundPage {
   readonly mark: string;
-  readonly rows: readonly CompanyRow[];
+  readonly rows: readonly CompanyView[];
 }
 
 /** Undefined for a tenant that does not exist. */
@@ -121,7 +150,7 @@ export async function findCompanyPage(
   shown: LicensesShown,
 ): Promise<FoundPage | undefined> {
   const statement = toPageStatement(tenantId, filters, size, after, shown);
-  const rows = await readAsTenant<CompanyRow & { mark: string }>(db, tenantId, statement);
+  const rows = await readAsTenant<CompanyView & { mark: string }>(db, tenantId, statement);
   const [first] = rows;
   return first === undefined ? undefined : { mark: first.mark, rows: first.id === null ? [] : rows };
 }

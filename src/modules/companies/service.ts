@@ -4,10 +4,10 @@ import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { findMark } from '../tenants/index.js';
 import {
   type CompanyFilters,
-  type CompanyRow,
-  findCompany,
+  type CompanyView,
   findCompanyPage,
   type LicensesShown,
+  readCompany,
 } from './repository.js';
 
 export { findMark };
@@ -27,14 +27,14 @@ export async function listCompanies(
   db: Db,
   tenantId: string,
   { filters, page: { size, after }, shown }: CompanyListing,
-): Promise<MarkedPage<CompanyRow>> {
+): Promise<MarkedPage<CompanyView>> {
   const found = await findCompanyPage(db, tenantId, filters, size, after, shown);
   if (found === undefined) throw notFound('tenant');
   return { ...toPage(found.rows, size), mark: found.mark };
 }
 
-export async function getCompany(db: Db, tenantId: string, id: string, shown: LicensesShown): Promise<CompanyRow> {
-  const company = await findCompany(db, tenantId, id, shown);
+export async function getCompany(db: Db, tenantId: string, id: string, shown: LicensesShown): Promise<CompanyView> {
+  const company = await readCompany(db, tenantId, id, shown);
   if (company !== undefined) return company;
   throw notFound((await findMark(db, tenantId)) === undefined ? 'tenant' : 'company');
 }

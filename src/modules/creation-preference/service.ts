@@ -34,7 +34,7 @@ function checkSwitch(present: CreationPreference, input: CreationPreferenceInput
   if (present.strategy === input.strategy && (input.includeLabs || !present.includeLabs)) return;
   throw new Fault(
     'preview_required',
-    'Companies were made by the present choice. Another one has to be previewed first, which this version does not offer yet.',
+    'Companies were made by the present choice. POST …/company-creation-preference/preview shows what another one does; send its id as "preview_id".',
   );
 }
 

@@ -135,7 +135,7 @@ export const listLicenses = (db: Db, tenantId: string, { size, after }: PageRequ
 const PATIENCE_MS = 25_000;
 
 /** Sees to it that the state's directory is there and not old, with the tenant's own login. */
-async function ensureDirectory(db: Db, ports: LicensePorts, tenantId: string): Promise<void> {
+export async function ensureDirectory(db: Db, ports: LicensePorts, tenantId: string): Promise<void> {
   const patience = AbortSignal.any([ports.shutdown, AbortSignal.timeout(PATIENCE_MS)]);
   try {
     const usable = await getUsableCredential(db, ports, tenantId);

@@ -2,9 +2,8 @@ import { sql } from 'kysely';
 import type { OperatorTx, Tx } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
-import type { RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
+import type { ChangeRange, RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
-import type { ChangeRange } from '../companies/index.js';
 import { type Basis, MAX_NOTES_KEPT, type RunWarning } from './outcome-repository.js';
 import type { PlanNotes } from './plan-items.js';
 
