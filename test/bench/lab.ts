@@ -28,7 +28,7 @@ export interface Bout {
   readonly db: Db;
   /** The owner's connection, past every rule. */
   readonly owner: pg.Client;
-  ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
+  ask(method: string, path: string, body?: unknown, ifMatch?: string): Promise<Record<string, unknown>>;
   /** A tenant, set up and not synced yet. */
   addTenant(strategy: Strategy): Promise<string>;
   /** Asks for a run and waits for its commit. Milliseconds. */
@@ -132,13 +132,13 @@ async function startBout(
   const { secret } = await createApiKey(db, uuidv7, { description: 'bench', role: 'operator', tenantId: undefined });
   const apiKey = secret.reveal();
 
-  const ask: Bout['ask'] = async (method, path, body) => {
+  const ask: Bout['ask'] = async (method, path, body, ifMatch) => {
     const response = await fetch(new URL(path, baseUrl), {
       method,
       headers: {
         authorization: `Bearer ${apiKey}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(method === 'PUT' ? { 'if-none-match': '*' } : {}),
+        ...(ifMatch !== undefined ? { 'if-match': ifMatch } : method === 'PUT' ? { 'if-none-match': '*' } : {}),
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });

@@ -85,6 +85,18 @@ async function benchRuns(bout: Bout, recorder: Recorder, licenses: number, strat
   await bout.sync(next, 'force');
   await versusCopy('delta_sync_vs_copy', await bout.sync(tenantId, 'auto'));
   await versusCopy('nothing_new_vs_copy', await bout.sync(tenantId, 'auto'));
+  await versusCopy('switch_vs_copy', await measureSwitch(bout, tenantId, strategy));
+}
+
+/** As a caller does it who has seen the preview. */
+async function measureSwitch({ ask }: Bout, tenantId: string, from: Strategy): Promise<number> {
+  const path = `/v1/tenants/${tenantId}/company-creation-preference`;
+  const strategy = from === 'one_per_license' ? 'one_per_vendor' : 'one_per_license';
+  const start = performance.now();
+  const { id } = await ask('POST', `${path}/preview`, { strategy });
+  // The first version: nobody has chosen anew since it was set up.
+  await ask('PUT', path, { strategy, preview_id: id }, '"1"');
+  return performance.now() - start;
 }
 
 interface Applied {
