@@ -74,6 +74,7 @@ module.exports = {
       npm('kysely'),
       npm('pg'),
       npm('pg-copy-streams'),
+      node('async_hooks'),
       node('stream'),
       node('stream/promises'),
     ]),
@@ -102,6 +103,8 @@ module.exports = {
       // Fastify's validator.
       npm('ajv'),
       npm('ajv-formats'),
+      // Judges the host application's tokens.
+      npm('jose'),
       // Sees a key that is given twice.
       npm('jsonc-parser'),
       npm('typebox'),

@@ -7,13 +7,16 @@ import type { SingleFlight } from './domain/single-flight.js';
 import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import { type App, createServer } from './http/server.js';
+import { createTokenReader, type TokenOptions } from './http/tokens.js';
 import { createKeyring, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
+import { useConfiguration } from './modules/configuration/index.js';
 import { useConflicts } from './modules/conflicts/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
-import { useCredentials } from './modules/credentials/index.js';
+import { useCredentials, type Verdict } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
+import { createIdempotencyKeys } from './modules/idempotency/index.js';
 import { useLicenses } from './modules/licenses/index.js';
 import { useSetup } from './modules/setup/index.js';
 import { useStates } from './modules/states/index.js';
@@ -21,6 +24,7 @@ import { useSwitches } from './modules/switches/index.js';
 import { useSyncs } from './modules/syncs/index.js';
 import { useTenants } from './modules/tenants/index.js';
 import { useUbi } from './modules/ubi/index.js';
+import { useUsers } from './modules/users/index.js';
 import type { Vault } from './vault/index.js';
 
 export interface AppDeps {
@@ -28,25 +32,32 @@ export interface AppDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
-  readonly trials: SingleFlight<void>;
+  readonly trials: SingleFlight<Verdict>;
   /** Aborted when this process is about to end: nobody waits for BioTrack any longer. */
   readonly shutdown: AbortSignal;
   readonly clock: () => Date;
   /** UUIDs in rising order. */
   readonly newId: () => string;
   readonly logger: FastifyBaseLogger;
+  /** Undefined: nobody comes with a token. */
+  readonly tokens: TokenOptions | undefined;
+  /** Requests of one caller that one process takes. */
+  readonly rateLimitPerMinute: number;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
 }
 
 /** The API: every module by name, on one page. */
-export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Promise<App> {
+export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinute, ...ports }: AppDeps): Promise<App> {
+  const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
   const keyring = createKeyring({ db, now: () => performance.now() });
   const app = await createServer({
     logger,
     publicUrl,
-    authenticate: keyring.authenticate,
+    authenticate: async (token) => (await keyring.authenticate(token)) ?? readToken?.(token),
+    idempotencyKeys: createIdempotencyKeys({ db, ...ports }),
     translateError,
+    rateLimitPerMinute,
   });
   const deps = { db, keyring, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
   useHealth(app, () => pingDatabase(db));
@@ -54,8 +65,10 @@ export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Pr
   useApiKeys(app, deps);
   useTenants(app, { ...deps, onTenantDeleted: keyring.forgetTenant });
   useSetup(app, deps);
+  useConfiguration(app, deps);
   useUbi(app, deps);
   useCreationPreference(app, deps);
+  useUsers(app, deps);
   useSwitches(app, deps);
   useCredentials(app, deps);
   useLicenses(app, deps);

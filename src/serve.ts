@@ -7,6 +7,7 @@ import { withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
 import { toErrorCode } from './db/sqlstate.js';
 import { Secret } from './domain/secret.js';
+import { parseTokenKeys, TokenKeysError, type TokenOptions } from './http/tokens.js';
 import {
   EmbeddedPostgresError,
   findFreePort,
@@ -57,10 +58,11 @@ function toConfigError(error: unknown): ConfigError | undefined {
 async function serveConfigured(config: Config, databaseUrl: Secret, databaseDirectUrl: Secret): Promise<Running> {
   const keyset = await readKeyset(config);
   const states = await readStates(config);
+  const tokens = await readTokens(config);
   await refuseOldSchema(databaseDirectUrl);
   const publicUrl = (config.publicUrl ?? `http://${toHost(config.host)}:${config.port}`).replace(/\/$/, '');
   const logger = createLogger(config);
-  return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, logger });
+  return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, tokens, logger });
 }
 
 /** Migrating is a step of its own where several processes share a database: `npm run migrate`. */
@@ -91,6 +93,7 @@ async function serveLocally(config: Config, say: (line: string) => void): Promis
       databaseDirectUrl: url,
       states: config.statesFile === undefined ? parseStates(local.states) : await readStates(config),
       keyset: config.vaultKeysetFile === undefined ? parseKeyset(local.keysetFile) : await readKeyset(config),
+      tokens: await readTokens(config),
       // The terminal is for people here.
       logger: pino({ level: config.logLevel }, pino.destination({ dest: logFile, mkdir: true, sync: true })),
     });
@@ -159,6 +162,19 @@ async function readKeyset({ vaultKeysetFile }: Config): Promise<Keyset> {
     return parseKeyset(text);
   } catch (error) {
     if (error instanceof KeysetError) throw new ConfigError(`VAULT_KEYSET_FILE: ${error.message}`);
+    throw error;
+  }
+}
+
+async function readTokens({ jwt }: Config): Promise<TokenOptions | undefined> {
+  if (jwt === undefined) return undefined;
+  const { issuer, audience, jwksUrl, jwksFile } = jwt;
+  if (jwksUrl !== undefined) return { issuer, audience, keys: { kind: 'url', url: jwksUrl } };
+  const text = await readConfigured('JWT_JWKS_FILE', jwksFile ?? '');
+  try {
+    return { issuer, audience, keys: parseTokenKeys(text) };
+  } catch (error) {
+    if (error instanceof TokenKeysError) throw new ConfigError(`JWT_JWKS_FILE: ${error.message}`);
     throw error;
   }
 }

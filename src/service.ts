@@ -7,7 +7,9 @@ import { closeDatabase, type Db, openDatabase } from './db/database.js';
 import type { Secret } from './domain/secret.js';
 import { createSingleFlight } from './domain/single-flight.js';
 import type { App } from './http/server.js';
+import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
+import type { Verdict } from './modules/credentials/index.js';
 import { createDirectories } from './modules/directory/index.js';
 import { type RunOutcome, type RunSyncDeps, runSync, sweepAbandonedRuns } from './modules/syncs/index.js';
 import { createVault, type Keyset } from './vault/index.js';
@@ -15,7 +17,13 @@ import { createVault, type Keyset } from './vault/index.js';
 export interface ServiceOptions {
   readonly config: Pick<
     Config,
-    'host' | 'port' | 'databasePoolSize' | 'role' | 'directoryMaxAgeSeconds' | 'guardRemovalPercent'
+    | 'host'
+    | 'port'
+    | 'databasePoolSize'
+    | 'role'
+    | 'directoryMaxAgeSeconds'
+    | 'guardRemovalPercent'
+    | 'rateLimitPerMinute'
   >;
   readonly publicUrl: string;
   readonly databaseUrl: Secret;
@@ -23,6 +31,8 @@ export interface ServiceOptions {
   readonly databaseDirectUrl: Secret;
   readonly states: readonly BiotrackState[];
   readonly keyset: Keyset;
+  /** The host application's tokens; undefined: nobody comes with one. */
+  readonly tokens?: TokenOptions | undefined;
   /** Other patience with BioTrack than usual; for tests, which have little. */
   readonly patience?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'>;
   readonly logger: FastifyBaseLogger;
@@ -67,14 +77,20 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     newId: uuidv7,
     clock: () => new Date(),
     shutdown: shutdown.signal,
-    trials: createSingleFlight<void>(),
+    trials: createSingleFlight<Verdict>(),
     guardRemovalPercent: config.guardRemovalPercent,
   };
 
   let app: App | undefined;
   let worker: Worker | undefined;
   if (config.role !== 'worker') {
-    app = await buildApp({ ...ports, logger, publicUrl: options.publicUrl });
+    app = await buildApp({
+      ...ports,
+      logger,
+      publicUrl: options.publicUrl,
+      tokens: options.tokens,
+      rateLimitPerMinute: config.rateLimitPerMinute,
+    });
     await app.listen({ host: config.host, port: config.port });
   }
   if (config.role !== 'api') {

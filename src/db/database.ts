@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -85,14 +86,29 @@ export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => 
   requireTenantId(tenantId);
   return transact(
     db,
+    tenantId,
     `begin; set local role biotrack_app; set local app.tenant_id = '${tenantId}'; ${LIMITS}`,
     (kysely) => work(kysely as Tx),
   );
 }
 
+/** Has the last word in a transaction: what it writes is committed with the rest, and what it throws rolls it back. */
+export type BeforeCommit = (tx: Tx | OperatorTx, tenantId: string | undefined) => Promise<void>;
+
+const lastWords = new AsyncLocalStorage<BeforeCommit>();
+
+/**
+ * Runs `work` so that every transaction which it opens, wherever it does, ends with `beforeCommit`. This is the one
+ * thing that is not handed down by argument: who writes something cannot forget it.
+ */
+export const beforeEachCommit = (beforeCommit: BeforeCommit, work: () => void): void =>
+  lastWords.run(beforeCommit, work);
+
 /** Runs `work` in one transaction of the operator. */
 export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
-  return transact(db, `begin; set local role biotrack_operator; ${LIMITS}`, (kysely) => work(kysely as OperatorTx));
+  return transact(db, undefined, `begin; set local role biotrack_operator; ${LIMITS}`, (kysely) =>
+    work(kysely as OperatorTx),
+  );
 }
 
 /** The connection under a transaction, for what only the driver can do (COPY). */
@@ -104,7 +120,12 @@ export function clientOf(tx: Tx | OperatorTx): pg.PoolClient {
 
 const clients = new WeakMap<Kysely<DB>, pg.PoolClient>();
 
-async function transact<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) => Promise<T>): Promise<T> {
+async function transact<T>(
+  db: Db,
+  tenantId: string | undefined,
+  opening: string,
+  work: (kysely: Kysely<DB>) => Promise<T>,
+): Promise<T> {
   const client = await db.pool.connect();
   let broken: Error | undefined;
   try {
@@ -112,6 +133,7 @@ async function transact<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) =
     const kysely = overClient(client);
     clients.set(kysely, client);
     const result = await work(kysely);
+    await lastWords.getStore()?.(kysely as Tx | OperatorTx, tenantId);
     const { command } = await client.query('commit');
     // A transaction in which a statement failed ends so without an error of its own.
     if (command !== 'COMMIT') throw new Error('the transaction had failed before and was rolled back');

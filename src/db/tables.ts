@@ -195,8 +195,21 @@ export interface DirectoryLicenses {
   zip: string | null;
 }
 
+export interface IdempotencyKeys {
+  actor: string;
+  attempt_id: string;
+  has_effect: Generated<boolean>;
+  inserted_datetime: Generated<Timestamp>;
+  key: string;
+  leased_until_datetime: Timestamp;
+  request_mac: Buffer;
+  sealed_answer: Buffer | null;
+  tenant_id: string;
+}
+
 export interface Licenses {
   active: boolean;
+  archived_datetime: Timestamp | null;
   create_companies: boolean;
   credential_id: string | null;
   default_intake_location_id: string | null;
@@ -215,6 +228,13 @@ export interface Licenses {
   tenant_id: string;
   updated_datetime: Generated<Timestamp>;
   version: Generated<number>;
+}
+
+export interface LoginTrials {
+  leased_until_datetime: Timestamp;
+  login_hash: Buffer;
+  refused_datetime: Timestamp | null;
+  tenant_id: string;
 }
 
 export interface SyncPlanItems {
@@ -236,6 +256,9 @@ export interface SyncRuns {
   attempt: Generated<number>;
   basis: Json | null;
   counts: Json | null;
+  credential_id: string | null;
+  credential_owner: string | null;
+  credential_reason: string | null;
   directory_version: number | null;
   fence: Generated<number>;
   finished_datetime: Timestamp | null;
@@ -302,6 +325,17 @@ export interface Ubis {
   version: Generated<number>;
 }
 
+export interface Users {
+  active: Generated<boolean>;
+  display_name: string | null;
+  inserted_datetime: Generated<Timestamp>;
+  last_seen_datetime: Timestamp | null;
+  tenant_id: string;
+  updated_datetime: Generated<Timestamp>;
+  user_id: string;
+  version: Generated<number>;
+}
+
 export interface VendorCompanies {
   company_id: string;
   tenant_id: string;
@@ -319,11 +353,14 @@ export interface DB {
   directories: Directories;
   directory_license_owners: DirectoryLicenseOwners;
   directory_licenses: DirectoryLicenses;
+  idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
+  login_trials: LoginTrials;
   sync_plan_items: SyncPlanItems;
   sync_runs: SyncRuns;
   sync_states: SyncStates;
   tenants: Tenants;
   ubis: Ubis;
+  users: Users;
   vendor_companies: VendorCompanies;
 }

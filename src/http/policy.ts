@@ -20,22 +20,31 @@ export const POLICY = {
   getTenant: everybody,
   deleteTenant: operators,
   getSetup: everybody,
+  getConfiguration: everybody,
+  putConfiguration: managers,
   getUbi: everybody,
   putUbi: managers,
   getCompanyCreationPreference: everybody,
   putCompanyCreationPreference: managers,
   previewCompanyCreationPreference: managers,
   getCompanyCreationPreferenceAdvice: managers,
-  createCredential: managers,
-  listCredentials: managers,
-  getCredential: managers,
-  updateCredential: managers,
-  deleteCredential: managers,
-  verifyCredential: managers,
+  // Whose credential it is decides as well: OWNER_POLICY.
+  createCredential: everybody,
+  listCredentials: everybody,
+  getCredential: everybody,
+  updateCredential: everybody,
+  deleteCredential: everybody,
+  verifyCredential: everybody,
+  listCredentialCoverage: managers,
+  getUser: managers,
+  putUser: managers,
   listAvailableLicenses: everybody,
   createLicense: managers,
+  createLicenses: managers,
   listLicenses: everybody,
   getLicense: everybody,
+  updateLicense: managers,
+  archiveLicense: managers,
   startSync: everybody,
   listSyncs: everybody,
   getSync: everybody,
@@ -52,6 +61,8 @@ export const POLICY = {
   resolveConflict: managers,
   listChanges: everybody,
 } as const satisfies Record<string, 'public' | readonly Role[]>;
+
+export { OWNER_POLICY } from '../domain/owner-policy.js';
 
 export type OperationId = keyof typeof POLICY;
 

@@ -5,11 +5,16 @@ import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import { Fault } from '../domain/fault.js';
-import { type Authenticate, useAuth } from './auth.js';
+import type { IdempotencyKeys } from '../domain/idempotency.js';
+import { type Authenticate, useAuth, usePolicy } from './auth.js';
 import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
+import { useIdempotency } from './idempotency.js';
 import { useStrictJson } from './json-body.js';
+import { collectMethods } from './methods.js';
 import { useOpenapi } from './openapi.js';
+import { BODY_LIMIT } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
+import { useRateLimit } from './rate-limit.js';
 import { useRequestLog } from './request-log.js';
 import { useStrictValidation } from './validation.js';
 
@@ -26,6 +31,9 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly publicUrl: string;
   readonly authenticate: Authenticate;
+  /** Requests of one caller that one process takes. */
+  readonly rateLimitPerMinute: number;
+  readonly idempotencyKeys: IdempotencyKeys;
   readonly translateError: TranslateError;
 }
 
@@ -61,6 +69,8 @@ export async function createServer(options: ServerOptions): Promise<App> {
   useStrictValidation(app);
   useRequestLog(app);
   useErrorHandler(app, options.translateError);
+  app.setNotFoundHandler(collectMethods(app));
+  useBodyLimits(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     if (request.url.length > MAX_URL_LENGTH)
@@ -68,8 +78,19 @@ export async function createServer(options: ServerOptions): Promise<App> {
   });
   await app.register(helmet, { contentSecurityPolicy: false });
   useAuth(app, options.authenticate);
+  await useRateLimit(app, options.rateLimitPerMinute);
+  usePolicy(app);
+  useIdempotency(app, options.idempotencyKeys);
   await useOpenapi(app, options.publicUrl);
   return app;
+}
+
+/** What an operation's schema says of the size of its body holds for its route. */
+function useBodyLimits(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    const limit = (route.schema as { [BODY_LIMIT]?: number } | undefined)?.[BODY_LIMIT];
+    if (limit !== undefined) route.bodyLimit = limit;
+  });
 }
 
 /** What is not even HTTP gets an answer and is cut off. */

@@ -33,6 +33,7 @@ answerParent({
         role,
         directoryMaxAgeSeconds: 3_600,
         guardRemovalPercent: 10,
+        rateLimitPerMinute: 100_000_000,
       },
       publicUrl,
       databaseUrl: url,

@@ -5,12 +5,14 @@ import pino from 'pino';
 import type t from 'tap';
 import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
+import type { TokenOptions } from '../../src/http/tokens.js';
 import { findFreePort } from '../../src/local/index.js';
 import { createApiKey } from '../../src/modules/api-keys/index.js';
 import { type Service, type ServiceOptions, startService } from '../../src/service.js';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.js';
 import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
 import { type Contract, createContract } from './contract.js';
+import { createHost, type Person } from './host.js';
 import { findBrokenInvariants } from './invariants.js';
 import { createTestDatabase } from './postgres.js';
 
@@ -52,6 +54,8 @@ export interface TestService {
   readonly operatorKey: string;
   readonly service: Service;
   readonly simulator: Simulator;
+  /** A token of the host application, to be used as `key`. */
+  tokenOf(person: Person): string;
   readonly keysetFile: string;
   /** Everything that was logged, as text. */
   readonly logged: () => string;
@@ -71,15 +75,22 @@ export interface TestServiceOptions {
   readonly simulator?: SimulatorOptions;
   readonly role?: 'all' | 'api' | 'worker';
   readonly directoryMaxAgeSeconds?: number;
+  /** Of one caller; unless told, more than any test asks. */
+  readonly rateLimitPerMinute?: number;
   /** Less patience with BioTrack than usual. */
   readonly patience?: ServiceOptions['patience'];
   /** Another process beside this one: the same database, simulator and keys. */
   readonly beside?: Pick<TestService, 'databaseUrl' | 'simulator' | 'keysetFile'>;
   /** Between service and database there is a line that can be cut. */
   readonly hasLine?: boolean;
+  /** Another host application's tokens than those of `tokenOf`. */
+  readonly tokens?: TokenOptions;
   /** The states file, in place of one with NM alone; told where the simulator is. */
   readonly states?: (environment: Readonly<Record<string, unknown>>) => unknown;
 }
+
+/** One for all services of a file, as it is in the world. */
+const HOST = createHost();
 
 /** Starts the service for a test file and ends it with the file, when the invariants have to hold. */
 export async function startTestService(
@@ -106,12 +117,14 @@ export async function startTestService(
       role: options.role ?? 'all',
       directoryMaxAgeSeconds: options.directoryMaxAgeSeconds ?? 600,
       guardRemovalPercent: 10,
+      rateLimitPerMinute: options.rateLimitPerMinute ?? 1_000_000,
     },
     publicUrl: baseUrl,
     databaseUrl: url,
     databaseDirectUrl: url,
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
+    tokens: options.tokens ?? HOST.tokens,
     patience: options.patience,
     logger: pino({ level: 'info' }, { write: (text: string) => lines.push(text) }),
   });
@@ -148,6 +161,7 @@ export async function startTestService(
     keysetFile,
     logged: () => lines.join(''),
     newId: service.newId,
+    tokenOf: HOST.tokenOf,
     stop,
     get contract() {
       if (contract === undefined) throw new Error('a worker has no API');
@@ -317,7 +331,8 @@ export async function waitForRun(
   for (let tries = 0; tries < 1_200; tries += 1) {
     const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
     if (ENDED.includes(body.status)) return body;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Soon at first: most runs are short.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(50, 3 + 3 * tries)));
   }
   throw new Error(`run ${runId} has not ended within a minute`);
 }

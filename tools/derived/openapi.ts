@@ -22,6 +22,8 @@ export async function renderOpenapi(): Promise<string> {
     logger: pino({ level: 'silent' }),
     shutdown: new AbortController().signal,
     trials: createSingleFlight(),
+    tokens: undefined,
+    rateLimitPerMinute: 1,
     publicUrl: NEUTRAL_URL,
   });
   try {

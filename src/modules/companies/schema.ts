@@ -134,7 +134,7 @@ export const CompanyListQuery = Body({
   city: Type.Optional(
     Line(100, { description: 'Has an active license in this city; upper and lower case are the same.' }),
   ),
-  origin: Type.Optional(OneOf(ORIGINS)),
+  origin: Type.Optional(OneOf(ORIGINS, { description: 'Where it comes from: a vendor of the state, or a person.' })),
   archived: Type.Optional(OneOf(['exclude', 'include', 'only'], { description: '`exclude` unless told.' })),
   updated_datetime: Type.Optional(
     Type.String({

@@ -2,6 +2,7 @@ import type { Db } from '../../db/database.js';
 import { Fault } from '../../domain/fault.js';
 import { createIdSequence } from '../../domain/id-sequence.js';
 import { toNameKey } from '../../domain/key.js';
+import type { Principal } from '../../domain/principal.js';
 import { STRATEGIES, type Strategy } from '../../domain/strategy.js';
 import { type CompanyState, type LicenseState, planSync, type Snapshot } from '../../mapping/index.js';
 import { loadSnapshot } from '../companies/index.js';
@@ -42,8 +43,8 @@ const MAX_COMPANIES_OF_A_GROUP = 20;
 const NO_RUN = '00000000-0000-7000-8000-000000000000';
 
 /** What each strategy would make of the state's list for this tenant; nothing is written. Needs a login that works. */
-export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string): Promise<Advice> {
-  await ensureDirectory(db, ports, tenantId);
+export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, principal: Principal): Promise<Advice> {
+  await ensureDirectory(db, ports, tenantId, principal);
   return inTenant(db, tenantId, async (tx, { state, environment }) => {
     const { ubiKey } = await requireUbi(tx, tenantId);
     const { includeLabs = false } = (await findCreationPreference(tx)) ?? {};

@@ -95,7 +95,7 @@ export function useSwitches(app: App, { db, ...ports }: SwitchesDeps): void {
         faults: ['not_found', 'setup_incomplete', 'credential_unreadable', 'upstream_unavailable'],
       }),
     },
-    async ({ params }) => toAdviceReply(await getAdvice(db, ports, params.tenant_id)),
+    async (request) => toAdviceReply(await getAdvice(db, ports, request.params.tenant_id, principalOf(request))),
   );
 }
 

@@ -1,6 +1,14 @@
 export { carryOut, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
 export { planPart, planWhole } from './plan-tenant.js';
-export { findActiveRun, findRun, finishRun, insertRunningRun, type SyncRun, saveApplied } from './repository.js';
+export {
+  findActiveRun,
+  findLastEndedRun,
+  findRun,
+  finishRun,
+  insertRunningRun,
+  type SyncRun,
+  saveApplied,
+} from './repository.js';
 export { remake } from './review-service.js';
 export { toSyncRunReply, useSyncs } from './routes.js';
 export { type RunOutcome, type RunSyncDeps, runSync } from './run-sync.js';

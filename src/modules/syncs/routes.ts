@@ -174,6 +174,10 @@ export function toSyncRunReply(run: SyncRunRow) {
     })),
     progress: { step: run.step, done: RUN_STEPS.indexOf(run.step), total: RUN_STEPS.length - 1 },
     directory_version: run.directoryVersion,
+    credential:
+      run.credentialId === null || run.credentialOwner === null || run.credentialReason === null
+        ? null
+        : { id: run.credentialId, owner: run.credentialOwner, reason: run.credentialReason },
     include_labs: run.includeLabs,
     applied_datetime: run.appliedAt?.toISOString() ?? null,
     attempt: run.attempt,

@@ -3,11 +3,18 @@ import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { Fault } from '../../domain/fault.js';
+import { toUserIdOf } from '../../domain/principal.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { Vault } from '../../vault/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { getUsableCredential, LoginRefusedError, toLoginPorts, type UsableCredential } from '../credentials/index.js';
+import {
+  getUsableCredential,
+  LoginRefusedError,
+  toLoginPorts,
+  type UsableCredential,
+  type Verdict,
+} from '../credentials/index.js';
 import { type Directories, ListShrunkError } from '../directory/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { carryOut, findGround, type Ground, storePlan, toListResult, toPlanRequest } from './carry-out.js';
@@ -16,7 +23,15 @@ import { keepLease } from './lease.js';
 import { findLastOutcome, findOutcomeOf, findPlannedVersion, isDismissed, type Outcome } from './outcome-repository.js';
 import { planSince, planWhole } from './plan-tenant.js';
 import { toReasonDetail } from './reason-details.js';
-import { claimRun, finishRun, type RunResult, releaseRun, type SyncRun, saveStep } from './repository.js';
+import {
+  claimRun,
+  finishRun,
+  type RunResult,
+  releaseRun,
+  type SyncRun,
+  saveRunCredential,
+  saveStep,
+} from './repository.js';
 import { queueRun } from './service.js';
 
 export interface RunSyncDeps {
@@ -24,7 +39,7 @@ export interface RunSyncDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
-  readonly trials: SingleFlight<void>;
+  readonly trials: SingleFlight<Verdict>;
   readonly newId: () => string;
   /** A plan that changes more than this share of the tenant's licenses waits for a person; 100: none does. */
   readonly guardRemovalPercent: number;
@@ -118,7 +133,10 @@ async function work(
   signal: AbortSignal,
 ): Promise<RunResult['status']> {
   const { db, directories } = deps;
-  const usable = await getUsableCredential(db, deps, tenantId);
+  const usable = await getUsableCredential(db, deps, tenantId, {
+    userId: toUserIdOf(run.requestedBy),
+    noteChoice: (tx, { credential: { id, owner }, reason }) => saveRunCredential(tx, run, { id, owner, reason }),
+  });
   const asked = await inTenant(db, tenantId, (tx) => findCreationPreference(tx));
   const target = { state: usable.tenant.state, environment: usable.tenant.environment };
   await directories.ensureFresh(db, {

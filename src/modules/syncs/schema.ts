@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { CREDENTIAL_CHOICES } from '../../domain/credential-choice.js';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { PLAN_ACTIONS, RUN_STATUSES, RUN_STEPS } from '../../domain/sync-run.js';
@@ -91,6 +92,20 @@ export const SyncRun = Named(
       total: Count(),
     }),
     directory_version: Nullable(Count({ description: "Which version of the state's list it worked from." })),
+    credential: Type.Union(
+      [
+        Reply({
+          id: Uuid({ description: 'It may be deleted by now.' }),
+          owner: OneOf(['company', 'user']),
+          reason: OneOf(CREDENTIAL_CHOICES, {
+            description:
+              "Why this one. `own`: the person who asked has a login of his own. The company's, because no person asked (`no_person`), or because that person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`).",
+          }),
+        }),
+        Type.Null(),
+      ],
+      { description: 'The login that it works with; null until one was chosen.' },
+    ),
     include_labs: Nullable(
       Type.Unsafe<boolean>({ type: 'boolean', description: 'What a preview of a switch was asked for.' }),
     ),
