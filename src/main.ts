@@ -10,6 +10,7 @@ const USAGE = `Usage: node dist/main.js [command]
   migrate          bring the database of DATABASE_URL up to date (npm run migrate)
   create-keyset    print a new keyset, the content of VAULT_KEYSET_FILE
   create-api-key   make an operator's key for the database of DATABASE_URL; prints it once
+  invariants       look for what must never be so, in all tenants of the database (npm run invariants)
   onboard          set tenants up over the API (npm run onboard); --help tells more
   simulator        play a state's BioTrack (npm run simulator); --help tells more
 `;
@@ -41,6 +42,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   async 'create-api-key'(args) {
     const { createOperatorKey } = await import('./operate.js');
     await createOperatorKey(readEnv(process.env), args.join(' ') || 'made on the command line', print);
+  },
+  async invariants() {
+    const { checkInvariants } = await import('./operate.js');
+    process.exitCode = await checkInvariants(readEnv(process.env), print);
   },
   async onboard(args) {
     const { onboard } = await import('./cli/onboard.js');

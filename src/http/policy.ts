@@ -27,7 +27,7 @@ export const POLICY = {
   getCompanyCreationPreference: everybody,
   putCompanyCreationPreference: managers,
   previewCompanyCreationPreference: managers,
-  getCompanyCreationPreferenceAdvice: managers,
+  getCompanyCreationPreferenceAdvice: everybody,
   // Whose credential it is decides as well: OWNER_POLICY.
   createCredential: everybody,
   listCredentials: everybody,

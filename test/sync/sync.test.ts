@@ -2,6 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import t from 'tap';
+import { readEnv } from '../../src/config.js';
+import { checkInvariants } from '../../src/operate.js';
 import { findBrokenInvariants, listInvariants } from '../helpers/invariants.js';
 import {
   type Answer,
@@ -720,6 +722,15 @@ t.test('the invariants hold, and each of them can be broken', async (t) => {
     await client.query('rollback');
   }
   t.strictSame(await findBrokenInvariants(client), [], 'and hold again');
+
+  const environment = readEnv({ DATABASE_URL: service.databaseUrl });
+  const said: string[] = [];
+  t.equal(await checkInvariants(environment, (line) => said.push(line)), 0, 'the command for operators says so too');
+  t.match(said, [/^Everything holds in \d+ tenants\.$/]);
+  await client.query(`update tenants set last_change_seq = last_change_seq + 1 where tenant_id = '${perLicense}'`);
+  t.equal(await checkInvariants(environment, (line) => said.push(line)), 1);
+  t.match(said.slice(1), [new RegExp(`^changes: a gap: ${perLicense}`), /^1 violations/]);
+  await client.query(`update tenants set last_change_seq = last_change_seq - 1 where tenant_id = '${perLicense}'`);
 });
 
 /** For each invariant the smallest change that breaks it, in a database in which both tenants are synced. */
