@@ -52,7 +52,7 @@ t.test('startSync', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const path = `/v1/tenants/${tenantId}/syncs`;
   for (const body of [
-    { mode: 'preview' },
+    { mode: 'dry_run' },
     { refresh: 'always' },
     { refresh: true },
     { dry_run: true },
