@@ -75,6 +75,7 @@ create table companies (
   constraint companies_origin_check CHECK (origin = ANY (ARRAY['biotrack'::text, 'manual'::text]))
 );
 CREATE INDEX companies_superseded_by ON companies USING btree (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
+CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON companies FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
 alter table companies enable row level security;
 alter table companies force row level security;
 create policy tenant_isolation on companies to biotrack_app
@@ -117,6 +118,7 @@ create table company_licenses (
 );
 CREATE INDEX company_licenses_company ON company_licenses USING btree (tenant_id, company_id);
 CREATE INDEX company_licenses_named_by ON company_licenses USING btree (tenant_id, named_by_company_id) WHERE named_by_company_id IS NOT NULL;
+CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON company_licenses FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
 alter table company_licenses enable row level security;
 alter table company_licenses force row level security;
 create policy tenant_isolation on company_licenses to biotrack_app
@@ -221,6 +223,8 @@ create table directories (
   refused_datetime timestamp with time zone,
   refused_removed integer,
   accepted_digest text,
+  fingerprint text,
+  compared_datetime timestamp with time zone,
   constraint directories_pkey PRIMARY KEY (directory_id),
   constraint directories_state_environment_key UNIQUE (state, environment),
   constraint directories_environment_check CHECK (environment = ANY (ARRAY['production'::text, 'training'::text]))
@@ -572,3 +576,15 @@ end
 $procedure$
 ;
 grant execute on procedure isolate_tenants(regclass) to public;
+
+CREATE OR REPLACE FUNCTION public.move_revision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update tenants set revision = revision + 1 where tenant_id = (select current_tenant_id());
+  return null;
+end
+$function$
+;
+grant execute on function move_revision() to public;

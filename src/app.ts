@@ -8,7 +8,7 @@ import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import { type App, createServer } from './http/server.js';
 import { createTokenReader, type TokenOptions } from './http/tokens.js';
-import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
+import { createKeyring, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
 import { useConfiguration } from './modules/configuration/index.js';
@@ -50,19 +50,20 @@ export interface AppDeps {
 /** The API: every module by name, on one page. */
 export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinute, ...ports }: AppDeps): Promise<App> {
   const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
+  const keyring = createKeyring({ db, now: () => performance.now() });
   const app = await createServer({
     logger,
     publicUrl,
-    authenticate: async (token) => (await authenticateApiKey(db, token)) ?? readToken?.(token),
+    authenticate: async (token) => (await keyring.authenticate(token)) ?? readToken?.(token),
     idempotencyKeys: createIdempotencyKeys({ db, ...ports }),
     translateError,
     rateLimitPerMinute,
   });
-  const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
+  const deps = { db, keyring, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
   useHealth(app, () => pingDatabase(db));
   useStates(app, ports.biotrack.states);
   useApiKeys(app, deps);
-  useTenants(app, deps);
+  useTenants(app, { ...deps, onTenantDeleted: keyring.forgetTenant });
   useSetup(app, deps);
   useConfiguration(app, deps);
   useUbi(app, deps);

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { mapRows, type RowReading, type SplitDocument, splitDocument } from './rows.js';
 import { TROUBLES } from './troubles.js';
 
 /** A JSON object as it came: nothing is known of its members. Read own members only: it may have a `__proto__`. */
@@ -17,18 +18,62 @@ export type ReadDocument =
  * order mark is fine, and UTF-16 is not JSON. JSON.parse keeps no stack of its own, so depth is no danger to it, and
  * it makes a `__proto__` an ordinary member. Its error is not kept: it quotes the body.
  */
-export function readDocument(body: Buffer, charset: Charset): ReadDocument {
+export async function readDocument(
+  body: Buffer,
+  charset: Charset,
+  rows?: RowReading,
+  { largeBytes, pieceBytes }: Sizes = SIZES,
+): Promise<ReadDocument> {
   if (charset === 'utf-8' && !isUtf8(body)) return { kind: 'trouble', trouble: TROUBLES.notUtf8 };
-  const text = charset === 'utf-8' ? body.toString('utf8') : fromWindows1252(body);
-  let value: unknown;
+  const isLarge = charset === 'utf-8' && body.length >= largeBytes && isPlain(body);
   try {
-    value = JSON.parse(withExactNumbers(withoutLeakedHeaders(withoutMark(text))));
-  } catch {
-    return { kind: 'trouble', trouble: TROUBLES.notJson };
+    const split = isLarge && rows !== undefined ? await splitDocument(body, rows, parseExactly, pieceBytes) : undefined;
+    if (split !== undefined) return await toFramed(split, rows as RowReading);
+    const text = charset === 'utf-8' ? body.toString('utf8') : fromWindows1252(body);
+    return await toRead(parseExactly(withoutLeakedHeaders(withoutMark(text))), rows);
+  } catch (error) {
+    if (error instanceof SyntaxError) return { kind: 'trouble', trouble: TROUBLES.notJson };
+    throw error;
   }
-  const object = toObject(value);
-  return object === undefined ? { kind: 'trouble', trouble: TROUBLES.noAnswer } : { kind: 'object', object };
 }
+
+export interface Sizes {
+  /** Below it, parsing at once is quicker and holds nobody up. */
+  readonly largeBytes: number;
+  /** Of the pieces of a large one: each some milliseconds of work. */
+  readonly pieceBytes: number;
+}
+
+const SIZES: Sizes = { largeBytes: 2 * 1024 * 1024, pieceBytes: 256 * 1024 };
+
+/** An object and nothing around it but blanks. */
+const isPlain = (body: Buffer): boolean =>
+  body.toString('latin1', 0, 200).trimStart().startsWith('{') &&
+  body
+    .toString('latin1', body.length - 200)
+    .trimEnd()
+    .endsWith('}');
+
+const parseExactly = (text: string): unknown => JSON.parse(withExactNumbers(text));
+
+async function toRead(value: unknown, rows: RowReading | undefined): Promise<ReadDocument> {
+  const object = toObject(value);
+  if (object === undefined) return { kind: 'trouble', trouble: TROUBLES.noAnswer };
+  const list = rows === undefined ? undefined : readMember(object, rows.member);
+  if (rows === undefined || !Array.isArray(list)) return { kind: 'object', object };
+  return { kind: 'object', object: withMember(object, rows.member, await mapRows(list, rows.map)) };
+}
+
+/** A member that is given again later is the one that counts, as JSON.parse has it. */
+async function toFramed({ frame, placeholder, rows }: SplitDocument, reading: RowReading): Promise<ReadDocument> {
+  const object = toObject(parseExactly(frame));
+  const list = object === undefined ? undefined : readMember(object, reading.member);
+  const isTaken = Array.isArray(list) && list.length === 1 && list[0] === placeholder;
+  if (object === undefined || !isTaken) return toRead(object, reading);
+  return { kind: 'object', object: withMember(object, reading.member, rows) };
+}
+
+const withMember = (object: WireObject, member: string, value: unknown): WireObject => ({ ...object, [member]: value });
 
 export function toObject(value: unknown): WireObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as WireObject) : undefined;

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Skip, Vendor } from '../domain/vendor.js';
 import { BiotrackError } from './errors.js';
 import { toTransactionId } from './row-values.js';
@@ -17,32 +16,35 @@ export interface VendorList {
   readonly transactionSum: string | null;
 }
 
-export interface ListReader {
+/** A row as it is taken, or not, and its transaction number, which a row that is not taken may have too. */
+export interface ListedRow {
+  readonly listed: Vendor | Skip;
+  readonly transactionId: string | null;
+}
+
+export interface ListFacts {
   readonly action: string;
   /** An empty list of laboratories is possible; an empty list of vendors is a fault of the state's. */
   readonly mayBeEmpty: boolean;
-  toVendor(row: unknown): Vendor | Skip;
-  readTransactionId(row: unknown): unknown;
 }
 
 /** More invalid rows than this, and it is not the rows that are wrong. */
 const MOST_INVALID = 0.05;
-/** So many rows are converted before other requests get their turn. */
-const ROWS_PER_TURN = 1_000;
+
+/** @param readTransactionId where the dialect has the number of a row that is not taken */
+export function toListedRow(listed: Vendor | Skip, readTransactionId: () => unknown): ListedRow {
+  return { listed, transactionId: isSkip(listed) ? tryTransactionId(readTransactionId) : listed.transactionId };
+}
 
 /** What the rows of a whole answer say, if they are to be believed. */
-export async function toVendorList(rows: readonly unknown[], reader: ListReader): Promise<VendorList> {
-  const { action } = reader;
-  if (rows.length === 0 && !reader.mayBeEmpty) throw new BiotrackError(TROUBLES.listMissing, { action });
+export function toVendorList(rows: readonly ListedRow[], { action, mayBeEmpty }: ListFacts): VendorList {
+  if (rows.length === 0 && !mayBeEmpty) throw new BiotrackError(TROUBLES.listMissing, { action });
   const vendors: Vendor[] = [];
   const skips: Skip[] = [];
   let sum: bigint | null = 0n;
-  for (const [index, row] of rows.entries()) {
-    if (index % ROWS_PER_TURN === ROWS_PER_TURN - 1) await nextTurn();
-    const listed = reader.toVendor(row);
+  for (const { listed, transactionId } of rows) {
     if (isSkip(listed)) skips.push(listed);
     else vendors.push(listed);
-    const transactionId: string | null = isSkip(listed) ? tryTransactionId(reader, row) : listed.transactionId;
     sum = sum === null || transactionId === null ? null : sum + BigInt(transactionId);
   }
   const isImplausible = rows.length > 0 && (vendors.length === 0 || skips.length > rows.length * MOST_INVALID);
@@ -50,9 +52,9 @@ export async function toVendorList(rows: readonly unknown[], reader: ListReader)
   return { vendors, skips, fetched: rows.length, transactionSum: sum === null ? null : String(sum) };
 }
 
-function tryTransactionId(reader: ListReader, row: unknown): string | null {
+function tryTransactionId(readTransactionId: () => unknown): string | null {
   try {
-    return toTransactionId(reader.readTransactionId(row));
+    return toTransactionId(readTransactionId());
   } catch {
     return null;
   }

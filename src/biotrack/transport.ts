@@ -48,6 +48,8 @@ export function exchange(
     let headers: Headers = {};
     let received = 0;
     const chunks: Buffer[] = [];
+    // A body of known length is put together as it comes, and never lies in memory twice.
+    let whole: Buffer | undefined;
 
     const finish = (settle: () => void): void => {
       if (phase === 'over') return;
@@ -96,15 +98,16 @@ export function exchange(
           clearTimeout(timer);
           status = givenStatus;
           headers = givenHeaders;
-          if (Number(one(headers['content-length']) ?? 0) > limits.maxBodyBytes) {
-            giveUp(new BiotrackError(TROUBLES.tooLarge, { action }));
-          }
+          const announced = Number(one(headers['content-length']) ?? 0);
+          if (announced > limits.maxBodyBytes) return giveUp(new BiotrackError(TROUBLES.tooLarge, { action }));
+          if (announced > 0) whole = Buffer.allocUnsafeSlow(announced);
         },
         onResponseData(_, chunk) {
           if (phase === 'over') return;
+          if (whole === undefined) chunks.push(chunk);
+          else chunk.copy(whole, received);
           received += chunk.length;
           if (received > limits.maxBodyBytes) return giveUp(new BiotrackError(TROUBLES.tooLarge, { action }));
-          chunks.push(chunk);
         },
         onResponseEnd() {
           const announced = one(headers['content-length']);
@@ -112,7 +115,7 @@ export function exchange(
             return giveUp(new BiotrackError(TROUBLES.cutBody, { action }));
           }
           const retryAfter = one(headers['retry-after']);
-          finish(() => resolve({ status, body: Buffer.concat(chunks, received), retryAfter }));
+          finish(() => resolve({ status, body: whole ?? Buffer.concat(chunks, received), retryAfter }));
         },
         onResponseError(_, error) {
           const code = toErrorCode(error);

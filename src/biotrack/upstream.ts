@@ -9,6 +9,7 @@ import { BiotrackError } from './errors.js';
 import type { BiotrackEvent } from './events.js';
 import { REFUSALS } from './refusals.js';
 import { type CallKind, type RetryRules, toRetryAfterMs, toRetryDelay } from './retry.js';
+import type { RowReading } from './rows.js';
 import { exchange, type HttpAnswer, type HttpRequest } from './transport.js';
 import { TROUBLES } from './troubles.js';
 import { UnknownTexts } from './unknown-texts.js';
@@ -30,6 +31,8 @@ export interface Call extends Omit<HttpRequest, 'origin' | 'action'> {
   /** What must not be recognizable in anything that is told of the call. */
   readonly secrets: readonly string[];
   read(object: WireObject, status: number): Reading;
+  /** Of a list: what is made of each row before it is given back. */
+  readonly rows?: RowReading | undefined;
 }
 
 export interface UpstreamOptions {
@@ -98,7 +101,7 @@ export class Upstream {
       const limits = { connectMs, headMs, maxBodyBytes: call.maxBodyBytes };
       const answer = await exchange(dispatcher, request, limits, deadline);
       bytes = answer.body.length;
-      const object = this.#interpret(call, answer);
+      const object = await this.#interpret(call, answer);
       this.#circuit.succeeded();
       finished('ok');
       return object;
@@ -116,13 +119,13 @@ export class Upstream {
   }
 
   /** What a whole answer means: its words first, then its status, then its shape. */
-  #interpret(call: Call, { status, body, retryAfter }: HttpAnswer): WireObject {
+  async #interpret(call: Call, { status, body, retryAfter }: HttpAnswer): Promise<WireObject> {
     const { action } = call;
     const retryAfterMs = toRetryAfterMs(retryAfter, this.#options.now());
     const fail = (answer: Answer): BiotrackError => new BiotrackError(answer, { action, retryAfterMs });
     if (status === 429 && retryAfterMs !== undefined) this.#circuit.pause(this.#options.now() + retryAfterMs);
     if (status >= 300 && status < 400) throw fail(TROUBLES.redirect);
-    const document = readDocument(body, call.charset);
+    const document = await readDocument(body, call.charset, call.rows);
     const reading = document.kind === 'object' ? call.read(document.object, status) : undefined;
     if (reading?.kind === 'refused') {
       const { refusal, privilege } = classifyRefusal({ action, text: reading.text, code: reading.code, status });

@@ -46,10 +46,14 @@ const LIMITS = `set local lock_timeout = '5s'; set local idle_in_transaction_ses
 
 /** int8 comes as text by default; our counters stay far below 2^53. */
 const INT8_OID = 20;
-const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid: number, format?: 'text' | 'binary') =>
+export const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid: number, format?: 'text' | 'binary') =>
   oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text');
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function requireTenantId(tenantId: string): void {
+  if (!UUID.test(tenantId)) throw new TypeError('a tenant is named by its id in canonical form');
+}
 
 export function openDatabase(options: DatabaseOptions): Db {
   const pool = new pg.Pool({
@@ -79,7 +83,7 @@ export async function pingDatabase(db: Db): Promise<void> {
  */
 export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   // The id stands in the text of a statement below, so that opening the transaction takes one round trip.
-  if (!UUID.test(tenantId)) throw new TypeError('withTenant needs a tenant id in canonical form');
+  requireTenantId(tenantId);
   return transact(
     db,
     tenantId,

@@ -145,10 +145,12 @@ export interface Credentials {
 export interface Directories {
   accepted_digest: string | null;
   check_mark: string | null;
+  compared_datetime: Timestamp | null;
   directory_id: Generated<number>;
   duplicate_rows: Generated<number>;
   environment: "production" | "training";
   fetched_rows: Generated<number>;
+  fingerprint: string | null;
   fully_read_datetime: Timestamp | null;
   labs_refreshed_datetime: Timestamp | null;
   refreshed_datetime: Timestamp | null;

@@ -13,9 +13,13 @@ export interface Pager {
   toPageRequest(path: string, query: PageQuery): PageRequest;
   /** The whole URL of the next page, from the configured base and never from the Host header. */
   toNextPage(path: string, query: PageQuery, page: PageOf<unknown>): string | null;
+  /** A strong ETag of this page of the list. @param mark what moves with everything that the list can show */
+  toEtag(path: string, query: PageQuery, mark: string): string;
 }
 
 const MAC_BYTES = 16;
+/** Moves when lists show the same things in other words, so that no caller keeps the old ones. */
+const SHAPE = 1;
 
 /**
  * Cursors say where a page ended. They are authenticated, and bound to the list and its filters, so that nobody can
@@ -47,6 +51,12 @@ export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer
       }
       url.searchParams.set('page[after]', cursor.toString('base64url'));
       return url.href;
+    },
+    toEtag(path, query, mark) {
+      // Keyed: a cursor looks otherwise under another key, and a guess at a mark could tell how much happens here.
+      const { 'page[size]': size = DEFAULT_PAGE_SIZE, 'page[after]': after } = query;
+      const page = JSON.stringify([publicUrl, SHAPE, toList(path, query), size, after ?? null, mark]);
+      return `"${toMac(keys[0], 'etag', page).toString('base64url')}"`;
     },
   };
 }

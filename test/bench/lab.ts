@@ -1,101 +1,144 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import pino from 'pino';
-import { parseStates } from '../../src/biotrack/index.js';
+import { v7 as uuidv7 } from 'uuid';
+import { closeDatabase, type Db, openDatabase } from '../../src/db/database.js';
 import { migrate } from '../../src/db/migrate.js';
-import { Secret } from '../../src/domain/secret.js';
 import type { Strategy } from '../../src/domain/strategy.js';
-import { findFreePort, startEmbeddedPostgres } from '../../src/local/index.js';
+import { startEmbeddedPostgres } from '../../src/local/index.js';
 import { createApiKey } from '../../src/modules/api-keys/index.js';
-import { type Service, startService } from '../../src/service.js';
-import { type Simulator, startSimulator } from '../../src/simulator/index.js';
-import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
+import type { SimulatorOptions } from '../../src/simulator/index.js';
+import { createKeysetFile } from '../../src/vault/index.js';
+import { makeBareTables } from './bare.js';
+import { type Child, startChild } from './child.js';
+import type { ServiceOrder } from './service-process.js';
 
-/** One database with the service and a state, set up and not synced yet. */
+export const STATE = 'NM';
+
+/** One database with the service and a state, and nothing in it yet. */
 export interface Bout {
-  readonly simulator: Simulator;
-  readonly service: Service;
-  readonly tenantId: string;
-  readonly strategy: Strategy;
-  ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
-  /** Milliseconds of a bare COPY of all rows that the tenant has now, into empty tables of the same shape. */
-  measureCopy(): Promise<number>;
+  readonly baseUrl: string;
+  readonly databaseUrl: string;
+  readonly apiKey: string;
+  readonly simulator: Child;
+  readonly service: Child;
+  /** Our own connections, for what is measured without HTTP. */
+  readonly db: Db;
+  /** The owner's connection, past every rule. */
+  readonly owner: pg.Client;
+  ask(method: string, path: string, body?: unknown, ifMatch?: string): Promise<Record<string, unknown>>;
+  /** A tenant, set up and not synced yet. */
+  addTenant(strategy: Strategy): Promise<string>;
+  /** Asks for a run and waits for its commit. Milliseconds. */
+  sync(tenantId: string, refresh: 'auto' | 'force'): Promise<number>;
+  /** Waits until a run that was asked for is committed. */
+  untilCommitted(runId: string): Promise<void>;
   end(): Promise<void>;
 }
 
+export interface PlayOptions {
+  readonly licenses: number;
+  readonly seed: number;
+  /** A process that has served nothing yet, for what is said of memory. */
+  readonly isFresh?: boolean;
+}
+
 export interface Lab {
-  play(options: { licenses: number; strategy: Strategy; seed: number }): Promise<Bout>;
+  play(options: PlayOptions): Promise<Bout>;
   stop(): Promise<void>;
 }
 
-const TABLES = ['companies', 'company_licenses', 'vendor_companies', 'changes'];
 const MIGRATIONS = new URL('../../migrations/', import.meta.url);
+const TEMPLATE = 'bench_template';
 
-/** Postgres as it is shipped: fsync on. Nothing is analysed, as nothing is in a fresh deployment. */
-export async function startLab(): Promise<Lab> {
+/**
+ * Postgres as it is shipped: fsync on. Nothing is analysed, as nothing is in a fresh deployment.
+ * @param profileFolder where the service's processes leave their CPU profiles
+ */
+export async function startLab(profileFolder?: string): Promise<Lab> {
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-bench-'));
+  // Postgres may have to run as somebody else, who must be able to enter.
+  await chmod(dataDir, 0o711);
   const postgres = await startEmbeddedPostgres({ dataDir, settings: { autovacuum: 'off' } });
+  await withClient(postgres.url, (client) => client.query(`create database ${TEMPLATE}`));
+  await migrate({ url: toDatabaseUrl(postgres.url, TEMPLATE), folder: MIGRATIONS });
+  const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  const startServiceProcess = (): Child => startChild('service-process.ts', profiling);
+  const warm = { service: startServiceProcess(), simulator: startChild('simulator-process.ts') };
   let databases = 0;
   return {
-    async play({ licenses, strategy, seed }) {
+    async play({ licenses, seed, isFresh = false }) {
       databases += 1;
-      const url = await createDatabase(postgres.url, `bench_${databases}`);
-      await migrate({ url, folder: MIGRATIONS });
-      const simulator = await startSimulator({ state: 'nm', licenses, seed });
-      return startBout(url, simulator, strategy);
+      const name = `bench_${databases}`;
+      await withClient(postgres.url, (client) => client.query(`create database ${name} template ${TEMPLATE}`));
+      const service = isFresh ? startServiceProcess() : warm.service;
+      const bout = await startBout(toDatabaseUrl(postgres.url, name), service, warm.simulator, {
+        state: 'nm',
+        licenses,
+        seed,
+      });
+      return {
+        ...bout,
+        async end() {
+          await bout.end();
+          if (isFresh) await service.stop();
+          await withClient(postgres.url, (client) => client.query(`drop database ${name} with (force)`));
+        },
+      };
     },
     async stop() {
+      await warm.service.stop();
+      await warm.simulator.stop();
       await postgres.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
   };
 }
 
-async function createDatabase(serverUrl: string, name: string): Promise<string> {
-  await withClient(serverUrl, (client) => client.query(`create database ${name}`));
+function toDatabaseUrl(serverUrl: string, name: string): string {
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return url.href;
 }
 
-async function startBout(url: string, simulator: Simulator, strategy: Strategy): Promise<Bout> {
-  const environment = { dialect: 'api4', url: simulator.url };
-  const port = await findFreePort('127.0.0.1');
-  const baseUrl = `http://127.0.0.1:${port}`;
-  const service = await startService({
-    config: {
-      host: '127.0.0.1',
-      port,
-      databasePoolSize: 10,
-      role: 'all',
-      directoryMaxAgeSeconds: 600,
-      guardRemovalPercent: 10,
-      rateLimitPerMinute: 1_000_000,
-    },
-    publicUrl: baseUrl,
-    databaseUrl: new Secret(url),
-    databaseDirectUrl: new Secret(url),
-    states: parseStates({ NM: { environments: { production: environment } } }),
-    keyset: parseKeyset(createKeysetFile('bench')),
-    logger: pino({ level: 'silent' }),
+async function startBout(
+  databaseUrl: string,
+  service: Child,
+  simulator: Child,
+  options: SimulatorOptions,
+): Promise<Bout> {
+  const state = await simulator.ask<{ url: string; demo: Record<'ubi' | 'username' | 'password', string> }>(
+    'start',
+    options,
+  );
+  const order: ServiceOrder = {
+    databaseUrl,
+    simulatorUrl: state.url,
+    keysetFile: createKeysetFile('bench'),
+    role: 'all',
+  };
+  const baseUrl = await service.ask<string>('start', order);
+  const db = openDatabase({
+    url: databaseUrl,
+    poolSize: 2,
+    applicationName: 'bench',
+    onConnectionError: () => undefined,
   });
-  const { secret } = await createApiKey(service.db, service.newId, {
-    description: 'bench',
-    role: 'operator',
-    tenantId: undefined,
-  });
-  const ask: Bout['ask'] = async (method, path, body) => {
+  const owner = new pg.Client({ connectionString: databaseUrl });
+  await owner.connect();
+  await makeBareTables(owner);
+  const { secret } = await createApiKey(db, uuidv7, { description: 'bench', role: 'operator', tenantId: undefined });
+  const apiKey = secret.reveal();
+
+  const ask: Bout['ask'] = async (method, path, body, ifMatch) => {
     const response = await fetch(new URL(path, baseUrl), {
       method,
       headers: {
-        authorization: `Bearer ${secret.reveal()}`,
+        authorization: `Bearer ${apiKey}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(method === 'PUT' ? { 'if-none-match': '*' } : {}),
+        ...(ifMatch !== undefined ? { 'if-match': ifMatch } : method === 'PUT' ? { 'if-none-match': '*' } : {}),
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -103,71 +146,60 @@ async function startBout(url: string, simulator: Simulator, strategy: Strategy):
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);
     return answer;
   };
-  const tenantId = await setUp(ask, service, simulator, strategy);
-  await withClient(url, (client) => client.query(BARE_TABLES));
+
+  /** Asked past the service, which has its hands full. */
+  const untilCommitted = async (runId: string): Promise<void> => {
+    for (;;) {
+      const { rows } = await owner.query<{ status: string; reason: string }>({
+        name: 'run',
+        text: 'select status, reason from sync_runs where id = $1',
+        values: [runId],
+      });
+      const { status, reason } = rows[0] ?? { status: 'gone', reason: '' };
+      if (status === 'succeeded' || status === 'succeeded_with_warnings') return;
+      if (status !== 'queued' && status !== 'running') throw new Error(`the run ended as ${status} (${reason})`);
+      await delay(POLL_MS);
+    }
+  };
+
   return {
+    baseUrl,
+    databaseUrl,
+    apiKey,
     simulator,
     service,
-    tenantId,
-    strategy,
+    db,
+    owner,
     ask,
-    measureCopy: () => withClient(url, (client) => measureCopy(client, tenantId)),
+    async addTenant(strategy) {
+      const tenantId = uuidv7();
+      const path = `/v1/tenants/${tenantId}`;
+      await ask('PUT', path, { name: 'Bench', state: STATE, environment: 'production' });
+      await ask('PUT', `${path}/ubi`, { ubi: state.demo.ubi });
+      await ask('PUT', `${path}/company-creation-preference`, { strategy });
+      const { username, password } = state.demo;
+      await ask('POST', `${path}/credentials`, { description: 'bench', username, password, owner: 'company' });
+      return tenantId;
+    },
+    async sync(tenantId, refresh) {
+      const start = performance.now();
+      const { id } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { refresh });
+      await untilCommitted(String(id));
+      return performance.now() - start;
+    },
+    untilCommitted,
     async end() {
-      await service.stop();
-      await simulator.close();
+      await service.ask('stop');
+      await closeDatabase(db);
+      await owner.end();
     },
   };
 }
 
-async function setUp(ask: Bout['ask'], service: Service, { demo }: Simulator, strategy: Strategy): Promise<string> {
-  const tenantId = service.newId();
-  const path = `/v1/tenants/${tenantId}`;
-  await ask('PUT', path, { name: 'Bench', state: 'NM', environment: 'production' });
-  await ask('PUT', `${path}/ubi`, { ubi: demo.ubi });
-  await ask('PUT', `${path}/company-creation-preference`, { strategy });
-  const { username, password } = demo;
-  await ask('POST', `${path}/credentials`, { description: 'bench', username, password, owner: 'company' });
-  return tenantId;
-}
+/** Often enough not to be seen in the result; what it costs is one look-up by key. */
+const POLL_MS = 3;
 
-/** The same columns, defaults, checks, keys, foreign keys and indexes; no row security. */
-const BARE_TABLES = `
-  create schema bare;
-  ${TABLES.map((table) => `create table bare.${table} (like public.${table} including all);`).join('\n')}
-  create table bare.tenants (like public.tenants including all);
-  insert into bare.tenants select * from public.tenants;
-  do $$
-  declare
-    key record;
-  begin
-    for key in
-      select conrelid::regclass::text as of_table, pg_get_constraintdef(oid) as definition
-        from pg_constraint
-       where contype = 'f' and conrelid::regclass::text in (${TABLES.map((table) => `'${table}'`).join(', ')})
-    loop
-      execute format('alter table bare.%s add %s', key.of_table, replace(key.definition, 'REFERENCES ', 'REFERENCES bare.'));
-    end loop;
-  end $$;`;
-
-async function measureCopy(client: pg.Client, tenantId: string): Promise<number> {
-  const bodies: [string, Buffer][] = [];
-  for (const table of TABLES) {
-    const chunks: Buffer[] = [];
-    const source = client.query(copyTo(`copy (select * from ${table} where tenant_id = '${tenantId}') to stdout`));
-    for await (const chunk of source) chunks.push(chunk as Buffer);
-    bodies.push([table, Buffer.concat(chunks)]);
-  }
-  await client.query(`truncate ${TABLES.map((table) => `bare.${table}`).join(', ')}`);
-  const start = performance.now();
-  await client.query('begin');
-  for (const [table, body] of bodies) {
-    await pipeline(Readable.from([body]), client.query(copyFrom(`copy bare.${table} from stdin`)));
-  }
-  await client.query('commit');
-  return performance.now() - start;
-}
-
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { CATALOGUE, entryOf, isReached, type Key, toGoalText } from './catalogue.js';
 
 export interface Summary {
   readonly median: number;
@@ -7,9 +8,42 @@ export interface Summary {
 }
 
 export interface Result extends Summary {
-  readonly key: string;
+  readonly key: Key;
   readonly licenses: number;
   readonly strategy: string;
+  readonly samples: number;
+  /** Undefined where the key has no goal. */
+  readonly reached: boolean | undefined;
+}
+
+/** Takes the samples as they come, and sums them up. */
+export class Recorder {
+  readonly #samples = new Map<string, { key: Key; licenses: number; strategy: string; values: number[] }>();
+
+  add(key: Key, licenses: number, strategy: string, value: number): void {
+    const place = `${key} ${licenses} ${strategy}`;
+    const found = this.#samples.get(place) ?? { key, licenses, strategy, values: [] };
+    found.values.push(value);
+    this.#samples.set(place, found);
+  }
+
+  medianOf(key: Key, licenses: number, strategy: string): number | undefined {
+    const found = this.#samples.get(`${key} ${licenses} ${strategy}`);
+    return found === undefined ? undefined : summarize(found.values).median;
+  }
+
+  /** In the order of the catalogue. */
+  toResults(): Result[] {
+    const keys = Object.keys(CATALOGUE);
+    return [...this.#samples.values()]
+      .sort((a, b) => keys.indexOf(a.key) - keys.indexOf(b.key) || a.licenses - b.licenses)
+      .map(({ values, ...of }) => {
+        const summary = summarize(values);
+        const { goal } = entryOf(of.key);
+        const reached = goal === undefined ? undefined : isReached(goal, summary.median);
+        return { ...of, ...summary, samples: values.length, reached };
+      });
+  }
 }
 
 export function summarize(samples: readonly number[]): Summary {
@@ -20,16 +54,43 @@ export function summarize(samples: readonly number[]): Summary {
   return { median: round(median), least: round(at(0)), most: round(at(sorted.length - 1)) };
 }
 
-const round = (value: number): number => Math.round(value * 1000) / 1000;
+const round = (value: number): number => Math.round(value * 10_000) / 10_000;
 
 export function renderTable(results: readonly Result[]): string {
   const table = new Table({
-    head: ['key', 'licenses', 'strategy', 'median', 'min', 'max'],
-    style: { head: [], border: [] },
-    colAligns: ['left', 'right', 'left', 'right', 'right', 'right'],
+    head: ['key', 'licenses', 'strategy', 'median', 'min', 'max', 'n', 'goal', ''],
+    style: { head: [], border: [], compact: true },
+    colAligns: ['left', 'right', 'left', 'right', 'right', 'right', 'right', 'left', 'left'],
   });
-  for (const { key, licenses, strategy, median, least, most } of results) {
-    table.push([key, licenses, strategy, median.toFixed(2), least.toFixed(2), most.toFixed(2)]);
+  for (const { key, licenses, strategy, median, least, most, samples, reached } of results) {
+    const { goal } = entryOf(key);
+    const figures = [median, least, most].map(toText);
+    const verdict = reached === undefined ? '' : reached ? 'reached' : 'MISSED';
+    table.push([key, licenses, strategy, ...figures, samples, goal === undefined ? '' : toGoalText(goal), verdict]);
   }
   return table.toString();
 }
+
+/** The figures for a machine: each key at its largest size, by the strategy that does worse; all of them below. */
+export function toJson(results: readonly Result[], about: Readonly<Record<string, unknown>>): string {
+  const figures = new Map<Key, Result>();
+  for (const result of results) {
+    const known = figures.get(result.key);
+    if (known === undefined || result.licenses > known.licenses || isWorse(result, known))
+      figures.set(result.key, result);
+  }
+  const missed = results.filter(({ reached }) => reached === false).map(toPlace);
+  const keys = Object.fromEntries([...figures].map(([key, { median }]) => [key, median]));
+  return JSON.stringify({ ...keys, missed, ...about, results });
+}
+
+const isWorse = (result: Result, known: Result): boolean => {
+  if (result.licenses !== known.licenses) return false;
+  const isLower = result.median < known.median;
+  return entryOf(result.key).goal?.is === 'atLeast' ? isLower : !isLower;
+};
+
+const toPlace = ({ key, licenses, strategy }: Result): string => `${key} ${licenses} ${strategy}`;
+
+const toText = (figure: number): string =>
+  figure >= 100 ? figure.toFixed(0) : figure >= 10 ? figure.toFixed(1) : figure.toFixed(3);

@@ -1,30 +1,59 @@
 import { parseArgs } from 'node:util';
+import { STRATEGIES } from '../../src/domain/strategy.js';
+import { CATALOGUE, entryOf, type Key, PARTS, type Part, toGoalText } from './catalogue.js';
+import { benchGrowth } from './growth.js';
 import { startLab } from './lab.js';
-import { renderTable, summarize } from './report.js';
-import { SYNC_BENCHMARKS } from './sync-benchmarks.js';
+import { benchMapper } from './mapper.js';
+import { benchReads } from './reads.js';
+import { Recorder, renderTable, toJson } from './report.js';
+import { benchSync } from './sync.js';
 
-const USAGE = `Measures the sync against a bare COPY of all the rows that it leaves behind (companies, licenses, vendor
-companies, changes) into tables with the same keys, foreign keys and indexes, on the embedded Postgres with fsync on.
-Both run in turns; what is shown is the median of the ratios, with the smallest and the largest.
+const USAGE = `Measures the service against what the machine can do and what others do, on the embedded Postgres with fsync
+on and nothing analysed. Rivals run in turns with ours; what is shown is the median of the ratios of each repetition,
+with the smallest and the largest.
 
 Usage: npm run bench -- [options]
 
-  --licenses <n,…>      sizes of the state (1000,10000)
-  --repetitions <n>     of each measurement (5)
-  --seed <n>            of the simulator (1)
-  --quick               2000 licenses, 3 repetitions
-  --json                the figures as one JSON object on the last line
+  --licenses <n,…>      sizes of the state (1000,10000,100000)
+  --repetitions <n>     of each measurement (3)
+  --seed <n>            of the simulator and of what is read at random (1)
+  --parts <name,…>      of ${PARTS.join(', ')} (all)
+  --seconds <n>         that each kind of read is asked for, in each repetition (3)
+  --tenants <n,…>       how many tenants grow to (1,10,100,500)
+  --quick               sync and reads at 10,000 licenses, 1 repetition, rivals with one strategy
+  --json                the figures as one JSON object on the last line: each key at its largest size and, of the
+                        strategies, the one that does worse; all of them in "results", goals not reached in "missed"
+  --profile <folder>    CPU profiles of the service's processes (each figure suffers from it)
   --help                this text
 
-What each key measures, from its start to its end:
-${SYNC_BENCHMARKS.map(({ key, about }) => `  ${key.padEnd(28)} ${about}`).join('\n')}
+"… vs_copy" is a time ÷ the time of a bare COPY, in the same repetition, of all rows that the tenant then has (companies,
+licenses, vendor companies, changes) into empty tables with the same keys, foreign keys and indexes and without row
+security. "… vs_ours" is the time of a rival ÷ ours: more is better for us. The simulator and the service are processes
+of their own; all share the machine.
+
+What each key measures, from its start to its end, and its goal:
+${PARTS.map(describe).join('\n')}
 `;
+
+function describe(part: Part): string {
+  const lines = (Object.keys(CATALOGUE) as Key[])
+    .filter((key) => CATALOGUE[key].part === part)
+    .map((key) => {
+      const { about, goal } = entryOf(key);
+      return `  ${key.padEnd(38)} ${about}${goal === undefined ? '' : ` (goal: ${toGoalText(goal)})`}`;
+    });
+  return [`\n${part}:`, ...lines].join('\n');
+}
 
 const { values } = parseArgs({
   options: {
     licenses: { type: 'string' },
     repetitions: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    parts: { type: 'string' },
+    seconds: { type: 'string' },
+    tenants: { type: 'string', default: '1,10,100,500' },
+    profile: { type: 'string' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -39,32 +68,51 @@ function toNumbers(text: string): number[] {
   throw new TypeError(`not a list of whole numbers: ${text}`);
 }
 
+function toParts(text: string): Part[] {
+  return text.split(',').map((name) => {
+    const part = PARTS.find((known) => known === name);
+    if (part === undefined) throw new TypeError(`there is no part ${name}; there are ${PARTS.join(', ')}`);
+    return part;
+  });
+}
+
 async function bench(): Promise<void> {
-  const sizes = toNumbers(values.licenses ?? (values.quick ? '2000' : '1000,10000'));
-  const [repetitions = 5] = toNumbers(values.repetitions ?? (values.quick ? '3' : '5'));
+  const { quick } = values;
+  const sizes = toNumbers(values.licenses ?? (quick ? '10000' : '1000,10000,100000'));
+  const [repetitions = 1] = toNumbers(values.repetitions ?? (quick ? '1' : '3'));
   const [seed = 1] = toNumbers(values.seed);
-  const lab = await startLab();
-  const results = [];
+  const parts = toParts(values.parts ?? (quick ? 'sync,reads' : PARTS.join(',')));
+  const [readSeconds = 1] = toNumbers(values.seconds ?? (quick ? '1' : '3'));
+  const recorder = new Recorder();
+  const start = performance.now();
+  const lab = await startLab(values.profile);
   try {
-    for (const licenses of sizes) {
-      for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
-        const ratios = new Map<string, number[]>(SYNC_BENCHMARKS.map(({ key }) => [key, []]));
-        for (let repetition = 0; repetition < repetitions; repetition += 1) {
-          const bout = await lab.play({ licenses, strategy, seed });
-          for (const { key, measure } of SYNC_BENCHMARKS) {
-            const ours = await measure(bout);
-            ratios.get(key)?.push(ours / (await bout.measureCopy()));
-          }
-          await bout.end();
-        }
-        for (const [key, samples] of ratios) results.push({ key, licenses, strategy, ...summarize(samples) });
-      }
+    if (parts.includes('sync')) {
+      await benchSync(lab, recorder, {
+        sizes,
+        repetitions,
+        seed,
+        rowByRowUpTo: 10_000,
+        rivalStrategies: quick ? ['one_per_license'] : STRATEGIES,
+      });
+    }
+    if (parts.includes('reads')) {
+      await benchReads(lab, recorder, { licenses: Math.max(...sizes), repetitions, seconds: readSeconds, seed });
+    }
+    if (parts.includes('growth')) {
+      await benchGrowth(lab, recorder, { tenants: toNumbers(values.tenants), licensesOfTenants: 2_000, sizes, seed });
+    }
+    if (parts.includes('mapper')) {
+      await benchMapper(recorder, { licenses: Math.max(...sizes), repetitions, seed });
     }
   } finally {
     await lab.stop();
   }
+  const results = recorder.toResults();
+  const seconds = Math.round((performance.now() - start) / 1000);
   print(renderTable(results));
-  if (values.json) print(JSON.stringify({ seed, repetitions, results }));
+  print(`${results.filter(({ reached }) => reached === false).length} goals missed; ${seconds} s`);
+  if (values.json) print(toJson(results, { seed, repetitions, seconds }));
 }
 
 if (values.help) print(USAGE);

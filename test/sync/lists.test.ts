@@ -160,3 +160,41 @@ t.test('a state that speaks the rest dialect, from login to companies', async (t
   const again = await syncTenant(service, tenantId, { refresh: 'force' });
   t.match(again.counts, { created: 0, updated: 0, archived: 0, moved: 0 });
 });
+
+t.test('a list is known by its transaction numbers in any order, and compared row by row once a day', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 120 } });
+  const { simulator, sql } = service;
+  const tenantId = await makeTenant(service);
+  await syncTenant(service, tenantId);
+  simulator.control.setOptions({ offersSyncCheck: false, shuffleKeys: true, shuffleRows: true });
+  const getFacts = async () => {
+    const [row] = await sql<{ version: string; compared: string; fingerprint: string }>(
+      'select version, compared_datetime::text as compared, fingerprint from directories',
+    );
+    return row;
+  };
+  const first = await getFacts();
+  t.type(first?.fingerprint, 'string');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.same(await getFacts(), first, 'the same list in another order is not compared again');
+
+  // As if the state had edited a license without a new number, which it was never seen to do.
+  const [{ license_key: key, name } = { license_key: '', name: '' }] = await sql<{ license_key: string; name: string }>(
+    'select license_key, name from directory_licenses where name is not null limit 1',
+  );
+  const distort = `update directory_licenses set name = 'Distorted', content_hash = 'distorted' where license_key = $1`;
+  await sql(distort, [key]);
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal((await getFacts())?.version, first?.version, 'not seen by the numbers');
+  await sql(`update directories set compared_datetime = now() - interval '25 hours'`);
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal(Number((await getFacts())?.version), Number(first?.version) + 1, 'seen by the content, a day later');
+  const [mended] = await sql('select name from directory_licenses where license_key = $1', [key]);
+  t.same(mended, { name });
+
+  const [row] = simulator.control.rows().filter(({ deleted }) => !deleted);
+  const before = (await getFacts())?.fingerprint;
+  simulator.control.rename({ location: String(row?.location), name: 'ANOTHER NAME' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.not((await getFacts())?.fingerprint, before, 'an edit moves it');
+});

@@ -39,8 +39,12 @@ t.test('GET /changes', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const path = `/v1/tenants/${tenantId}`;
 
-  t.same((await ask('GET', `${path}/changes`)).body, { data: [], next_page: null }, 'nothing has happened yet');
+  const nothing = await ask('GET', `${path}/changes`);
+  t.same(nothing.body, { data: [], next_page: null }, 'nothing has happened yet');
+  const poll = { headers: { 'if-none-match': nothing.headers.get('etag') ?? '' } };
+  t.equal((await ask('GET', `${path}/changes`, poll)).status, 304, 'and that is known');
   await syncTenant(service, tenantId);
+  t.equal((await ask('GET', `${path}/changes`, poll)).status, 200, 'something has');
   const { body: companies } = await ask('GET', `${path}/companies?page%5Bsize%5D=500&licenses=all`);
   const [sold, renamed, vanished] = companies.data.flatMap((company: { licenses: Fields[] }) => company.licenses);
   simulator.control.sell({ location: sold.license_number, toUbi: simulator.demo.ubi });

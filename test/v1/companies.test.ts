@@ -1,4 +1,5 @@
 import t from 'tap';
+import { clientOf, withTenant } from '../../src/db/database.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
@@ -51,7 +52,7 @@ t.test('startSync', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const path = `/v1/tenants/${tenantId}/syncs`;
   for (const body of [
-    { mode: 'preview' },
+    { mode: 'dry_run' },
     { refresh: 'always' },
     { refresh: true },
     { dry_run: true },
@@ -109,6 +110,87 @@ t.test('getSync and listSyncs', async (t) => {
   t.strictSame(toIds((await ask('GET', first.body.next_page)).body), newestFirst.slice(2));
   t.match(await ask('GET', `${path}?page[after]=nonsense`), { status: 400, body: { code: 'invalid_cursor' } });
   t.match(await ask('GET', `${path}?status=failed`), { status: 400, body: { errors: [{ pointer: '?status' }] } });
+});
+
+t.test('a list of companies has an ETag that moves with whatever it can show', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const path = `/v1/tenants/${tenantId}/companies`;
+  const poll = async (query: string, etag: string) =>
+    ask('GET', `${path}${query}`, { headers: { 'if-none-match': etag } });
+  const read = async (query = ''): Promise<string> => (await ask('GET', `${path}${query}`)).headers.get('etag') ?? '';
+
+  const empty = await read();
+  t.match(empty, /^"[A-Za-z0-9_-]{22}"$/, 'strong');
+  t.match(await poll('', empty), { status: 304, body: undefined }, 'nothing yet, and that is known');
+  await syncTenant(service, tenantId);
+  t.equal((await poll('', empty)).status, 200, 'a first sync is seen');
+
+  const etag = await read();
+  const same = await poll('', etag);
+  t.match(same, { status: 304, body: undefined });
+  t.equal(same.headers.get('etag'), etag);
+  t.equal((await poll('', `"x", W/${etag}`)).status, 304, 'one of several, a weak one is as good');
+  t.equal((await poll('', '*')).status, 304, 'whatever there is');
+  for (const other of ['"x"', etag.slice(1, -1), `${etag.slice(0, -2)}"`, 'nonsense']) {
+    t.equal((await poll('', other)).status, 200, other);
+  }
+  const queries = ['?page[size]=5', '?licenses=all', '?archived=include', '?name=a', `?ubi=${demo.ubi}`];
+  const etags = await Promise.all(queries.map((query) => read(query)));
+  t.equal(new Set([etag, ...etags]).size, queries.length + 1, 'another query is another list');
+  t.equal(await read('?page[size]=100'), etag, 'the default, said aloud');
+  const { body: first } = await ask('GET', `${path}?page[size]=5`);
+  t.not(await read(new URL(first.next_page).search), etags[0], 'another page is another list');
+  t.match(
+    await ask('GET', `/v1/tenants/${newId()}/companies`, { headers: { 'if-none-match': '*' } }),
+    { status: 404, body: { code: 'not_found' } },
+    'not of a tenant that does not exist',
+  );
+
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal((await poll('', etag)).status, 304, 'a sync without news is none');
+  const [row] = control.rows().filter(({ deleted }) => !deleted);
+  control.rename({ location: String(row?.location), name: 'ANOTHER NAME' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal((await poll('', etag)).status, 200, 'a name is');
+});
+
+t.test('no write that a list can show leaves the revision where it was', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, tenantId);
+  const getRevision = async (): Promise<number> => {
+    const [row] = await service.sql<{ revision: string }>('select revision from tenants where tenant_id = $1', [
+      tenantId,
+    ]);
+    return Number(row?.revision);
+  };
+  // As the service writes, with each column that there is: what is added later is seen as well.
+  for (const table of ['companies', 'company_licenses']) {
+    const columns = await service.sql<{ name: string }>(
+      `select column_name as name from information_schema.columns
+        where table_schema = 'public' and table_name = $1 and column_name <> 'tenant_id'`,
+      [table],
+    );
+    t.ok(columns.length > 15);
+    for (const { name } of columns) {
+      const before = await getRevision();
+      await withTenant(service.service.db, tenantId, (tx) =>
+        clientOf(tx).query(`update ${table} set "${name}" = "${name}"`),
+      );
+      t.ok((await getRevision()) > before, `${table}.${name}`);
+    }
+    const before = await getRevision();
+    await withTenant(service.service.db, tenantId, (tx) => clientOf(tx).query(`delete from ${table} where false`));
+    t.ok((await getRevision()) > before, `deleting from ${table}`);
+  }
+  const triggers = await service.sql<{ of: string }>(
+    `select tgrelid::regclass::text as of from pg_trigger
+      where tgname = 'move_revision' and tgtype & 28 = 28 and tgenabled = 'O' order by 1`,
+  );
+  t.same(
+    triggers.map(({ of }) => of),
+    ['companies', 'company_licenses'],
+    'at insert, update and delete',
+  );
 });
 
 t.test('listCompanies', async (t) => {

@@ -133,6 +133,15 @@ t.test('deleteApiKey', async (t) => {
   t.equal((await ask('DELETE', `/v1/api-keys/${made.body.id}`)).status, 204);
   t.match(await ask('GET', '/v1/states', { key }), { status: 401, body: { code: 'unauthenticated' } }, 'at once');
   t.match(await ask('DELETE', `/v1/api-keys/${made.body.id}`), { status: 404, body: { code: 'not_found' } });
+
+  for (let round = 0; round < 20; round += 1) {
+    const { body } = await ask('POST', '/v1/api-keys', { body: { description: 'contended', role: 'operator' } });
+    const uses = Array.from({ length: 8 }, () => ask('GET', '/v1/states', { key: body.secret }));
+    t.equal((await ask('DELETE', `/v1/api-keys/${body.id}`)).status, 204);
+    await Promise.all(uses);
+    const after = await ask('GET', '/v1/states', { key: body.secret });
+    t.equal(after.status, 401, 'at once, also for a key that was being looked up');
+  }
 });
 
 t.test('putTenant', async (t) => {

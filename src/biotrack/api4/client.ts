@@ -10,8 +10,9 @@ import {
 } from '../dialect-client.js';
 import { readMember, toObject, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
-import { toVendorList, type VendorList } from '../list.js';
+import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { toTransactionId } from '../row-values.js';
+import type { RowReading } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
 import { TROUBLES } from '../troubles.js';
 import type { Reading } from '../upstream.js';
@@ -47,17 +48,17 @@ export class Api4Client implements DialectClient {
   /** The whole list: there is no paging, and without bounds no row is left out. */
   async fetchList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorList> {
     const action = LIST_ACTIONS[list];
-    const answer = await this.#call(action, { sessionid: session }, login, deadline);
-    const rows = readMember(answer, LIST_MEMBERS[list]);
+    const member = LIST_MEMBERS[list];
+    const map = (row: unknown): ListedRow =>
+      toListedRow(toVendor(row, list, this.#place.licenseTypes), () =>
+        readMember(toObject(row) ?? {}, 'transactionid'),
+      );
+    const answer = await this.#call(action, { sessionid: session }, login, deadline, { member, map });
+    const rows = readMember(answer, member);
     // The member is missing when there is nothing, and also when something broke: an absent list is no empty list.
     if (rows === undefined || rows === null) throw new BiotrackError(TROUBLES.listMissing, { action });
     if (!Array.isArray(rows)) throw new BiotrackError(TROUBLES.listNoArray, { action });
-    return await toVendorList(rows, {
-      action,
-      mayBeEmpty: list !== 'vendors',
-      toVendor: (row) => toVendor(row, list, this.#place.licenseTypes),
-      readTransactionId: (row) => readMember(toObject(row) ?? {}, 'transactionid'),
-    });
+    return toVendorList(rows as ListedRow[], { action, mayBeEmpty: list !== 'vendors' });
   }
 
   /** `sum` is of the transaction numbers at or above `transaction_start` (inferred from public adapters). */
@@ -75,6 +76,7 @@ export class Api4Client implements DialectClient {
     members: Readonly<Record<string, unknown>>,
     login: BiotrackLogin,
     deadline: Deadline,
+    rows?: RowReading,
   ): Promise<WireObject> {
     const { state, environment, config, upstream } = this.#place;
     const training = environment === 'training' ? 1 : 0;
@@ -93,6 +95,7 @@ export class Api4Client implements DialectClient {
         body: JSON.stringify({ API: '4.0', action, ...members, training }),
         secrets: [login.password.reveal(), login.username, login.ubi, ...session],
         read: readAnswer,
+        rows,
       },
       deadline,
     );

@@ -9,7 +9,8 @@ import {
 } from '../dialect-client.js';
 import { readMember, toObject, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
-import { toVendorList, type VendorList } from '../list.js';
+import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
+import { mapRows } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
 import { TROUBLES } from '../troubles.js';
 import type { Reading } from '../upstream.js';
@@ -78,12 +79,9 @@ export class RestClient implements DialectClient {
       if (rows.length * 300 > maxBodyBytes) throw new BiotrackError(TROUBLES.tooLarge, { action });
       cursors.add(cursor);
     } while (cursor !== '');
-    return await toVendorList(rows, {
-      action,
-      mayBeEmpty: false,
-      toVendor: (row) => toVendor(row, this.#place.licenseTypes),
-      readTransactionId: (row) => readMember(toObject(row) ?? {}, 'TransactionID'),
-    });
+    const map = (row: unknown): ListedRow =>
+      toListedRow(toVendor(row, this.#place.licenseTypes), () => readMember(toObject(row) ?? {}, 'TransactionID'));
+    return toVendorList((await mapRows(rows, map)) as ListedRow[], { action, mayBeEmpty: false });
   }
 
   /** This dialect has no such call. */

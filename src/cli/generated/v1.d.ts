@@ -100,7 +100,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a key
-         * @description It is refused from the next request on.
+         * @description It is refused from the next request on; where several processes serve, by the others within five seconds.
          *
          *     For `operator`.
          */
@@ -12903,7 +12903,13 @@ export interface operations {
                 /** @description Which licenses to show; `active` unless told. */
                 licenses?: "active" | "all";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -12918,6 +12924,8 @@ export interface operations {
             /** @description A page, oldest first. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12972,6 +12980,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["CompanyPage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -15013,7 +15030,13 @@ export interface operations {
                 /** @description Only what came after this number: a reader keeps the last `seq` that it has handled. */
                 after_seq?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -15028,6 +15051,8 @@ export interface operations {
             /** @description A page, oldest first. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15052,6 +15077,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["ChangePage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {

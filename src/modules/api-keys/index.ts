@@ -1,2 +1,3 @@
+export { createKeyring, type Keyring } from './keyring.js';
 export { useApiKeys } from './routes.js';
 export { authenticateApiKey, createApiKey } from './service.js';

@@ -3,6 +3,7 @@ import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { Body, pageQuery } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
+import type { Keyring } from './keyring.js';
 import type { ApiKey as ApiKeyRow } from './repository.js';
 import { ApiKeyBody, ApiKeyPage, ApiKeyParams, NewApiKey } from './schema.js';
 import { createApiKey, deleteApiKey, listApiKeys } from './service.js';
@@ -11,9 +12,10 @@ export interface ApiKeysDeps {
   readonly db: Db;
   readonly pager: Pager;
   readonly newId: () => string;
+  readonly keyring: Keyring;
 }
 
-export function useApiKeys(app: App, { db, pager, newId }: ApiKeysDeps): void {
+export function useApiKeys(app: App, { db, pager, newId, keyring }: ApiKeysDeps): void {
   app.post(
     '/v1/api-keys',
     {
@@ -57,7 +59,8 @@ export function useApiKeys(app: App, { db, pager, newId }: ApiKeysDeps): void {
         id: 'deleteApiKey',
         tag: 'Operations',
         summary: 'Delete a key',
-        description: 'It is refused from the next request on.',
+        description:
+          'It is refused from the next request on; where several processes serve, by the others within five seconds.',
         params: ApiKeyParams,
         replies: { 204: { description: 'Gone.' } },
         faults: ['not_found'],
@@ -65,6 +68,7 @@ export function useApiKeys(app: App, { db, pager, newId }: ApiKeysDeps): void {
     },
     async ({ params }, reply) => {
       await deleteApiKey(db, params.id);
+      keyring.forget(params.id);
       return reply.code(204).send();
     },
   );

@@ -1,13 +1,45 @@
-import type { Tx } from '../../db/database.js';
+import type { Db } from '../../db/database.js';
+import { readAsTenant, TENANT_MARK } from '../../db/tenant-read.js';
 
-/** In the order in which it happened; one more than `size` tells that there is another page. */
-export const selectChanges = (tx: Tx, size: number, afterSeq: number) =>
-  tx
-    .selectFrom('changes')
-    .selectAll()
-    .where('seq', '>', afterSeq)
-    .orderBy('seq')
-    .limit(size + 1)
-    .execute();
+export interface ChangeRow {
+  readonly seq: number;
+  readonly kind: string;
+  readonly reason: string | null;
+  readonly company_id: string | null;
+  readonly license_id: string | null;
+  readonly before: Readonly<Record<string, unknown>> | null;
+  readonly after: Readonly<Record<string, unknown>> | null;
+  readonly actor: string;
+  readonly run_id: string | null;
+  readonly inserted_datetime: Date;
+}
 
-export type ChangeRow = Awaited<ReturnType<typeof selectChanges>>[number];
+export interface FoundPage {
+  /** The tenant's, in the state that the rows are of. */
+  readonly mark: string;
+  readonly rows: readonly ChangeRow[];
+}
+
+const PAGE = `
+  select t.mark, c.*
+    from (${TENANT_MARK}) t
+    left join lateral (
+      select seq, kind, reason, company_id, license_id, before, after, actor, run_id, inserted_datetime
+        from changes where tenant_id = $1 and seq > $2::bigint order by seq limit $3::bigint) c on true
+   order by c.seq`;
+
+/**
+ * In the order in which it happened; one more than `size` tells that there is another page. Undefined for a tenant that
+ * does not exist; one without changes has one row, with nulls for a change.
+ */
+export async function findChangePage(
+  db: Db,
+  tenantId: string,
+  size: number,
+  afterSeq: number,
+): Promise<FoundPage | undefined> {
+  const values = [tenantId, String(afterSeq), String(size + 1)];
+  const rows = await readAsTenant<ChangeRow & { mark: string }>(db, tenantId, { text: PAGE, values });
+  const [first] = rows;
+  return first === undefined ? undefined : { mark: first.mark, rows: first.seq === null ? [] : rows };
+}

@@ -1,11 +1,12 @@
 import type { Db } from '../../db/database.js';
+import { listHeaders, readList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { ChangeRow } from './repository.js';
 import { ChangeListQuery, ChangePage } from './schema.js';
-import { listChanges } from './service.js';
+import { findMark, listChanges } from './service.js';
 
 export interface ChangesDeps {
   readonly db: Db;
@@ -23,14 +24,21 @@ export function useChanges(app: App, { db, pager }: ChangesDeps): void {
         description: 'Replayed from the beginning it gives the present state; it is never rewritten.',
         params: TenantParams,
         querystring: ChangeListQuery,
-        replies: { 200: { description: 'A page, oldest first.', schema: ChangePage } },
+        headers: listHeaders,
+        replies: toListReplies('A page, oldest first.', ChangePage),
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/changes`;
-      const request = pager.toPageRequest(path, query);
-      const page = await listChanges(db, params.tenant_id, query.after_seq ?? 0, request);
+      const position = pager.toPageRequest(path, query);
+      const page = await readList(request, reply, {
+        toEtag: (mark) => pager.toEtag(path, query, mark),
+        findMark: () => findMark(db, params.tenant_id),
+        read: () => listChanges(db, params.tenant_id, query.after_seq ?? 0, position),
+      });
+      if (page === undefined) return reply;
       return { data: page.items.map(toChangeReply), next_page: pager.toNextPage(path, query, page) };
     },
   );
@@ -42,8 +50,8 @@ const toChangeReply = (row: ChangeRow) => ({
   reason: row.reason,
   company_id: row.company_id,
   license_id: row.license_id,
-  before: row.before as Record<string, unknown> | null,
-  after: row.after as Record<string, unknown> | null,
+  before: row.before,
+  after: row.after,
   actor: row.actor,
   run_id: row.run_id,
   inserted_datetime: row.inserted_datetime.toISOString(),

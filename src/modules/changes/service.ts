@@ -1,19 +1,24 @@
 import type { Db } from '../../db/database.js';
+import { notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
-import { inTenant } from '../tenants/index.js';
-import { type ChangeRow, selectChanges } from './repository.js';
+import { findMark } from '../tenants/index.js';
+import { type ChangeRow, findChangePage } from './repository.js';
+
+export { findMark };
+
+export interface ChangeListing extends PageOf<ChangeRow> {
+  readonly mark: string;
+}
 
 /** The tenant's changes after a number, in the order in which they happened. */
-export const listChanges = (
+export async function listChanges(
   db: Db,
   tenantId: string,
   afterSeq: number,
   { size, after }: PageRequest,
-): Promise<PageOf<ChangeRow & { readonly id: string }>> =>
-  inTenant(db, tenantId, async (tx) => {
-    const rows = await selectChanges(tx, size, after === undefined ? afterSeq : Number(after));
-    return toPage(
-      rows.map((row) => ({ ...row, id: String(row.seq) })),
-      size,
-    );
-  });
+): Promise<ChangeListing> {
+  const found = await findChangePage(db, tenantId, size, after === undefined ? afterSeq : Number(after));
+  if (found === undefined) throw notFound('tenant');
+  const rows = found.rows.map((row) => ({ ...row, id: String(row.seq) }));
+  return { ...toPage(rows, size), mark: found.mark };
+}

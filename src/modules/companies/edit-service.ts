@@ -8,8 +8,7 @@ import { inLockedTenant } from '../tenants/index.js';
 import { toDifference } from './change.js';
 import { type CompanyEdits, loadLicenses, saveEdits } from './edit-repository.js';
 import { applyPlan, type ChangeOrigin, recordChanges } from './plan-repository.js';
-import { type CompanyRow, findCompany } from './repository.js';
-import { type CompanyView, viewCompany } from './service.js';
+import { type CompanyRow, type CompanyView, findCompany, viewCompany } from './repository.js';
 import { loadCompanies, loadNamesakes } from './snapshot-repository.js';
 
 /** Keeps a person's word on a company: it wins over BioTrack's until it is taken back with null. */
@@ -47,7 +46,7 @@ export const editCompany = (
     }
     if (now.name !== present.name)
       await tellApart(tx, tenantId, id, [present.name_group, toNameGroup(now.name)], origin);
-    return viewCompany(tx, id, 'active');
+    return (await viewCompany(tx, tenantId, id, 'active')) as CompanyView;
   });
 
 /** Text with NUL or half of a surrogate pair, and numbers beyond a double, could not be given back as they came. */
@@ -127,7 +126,7 @@ export const createCompany = (
     const created = { kind: 'company.created', before: undefined, after: company } as const;
     await applyPlan(tx, tenantId, { ...NO_STEPS, companies: [created], licenses }, origin);
     await tellApart(tx, tenantId, company.id, [company.nameGroup], origin);
-    return viewCompany(tx, company.id, 'all');
+    return (await viewCompany(tx, tenantId, company.id, 'all')) as CompanyView;
   });
 
 function refuseRepetition(keys: readonly string[]): void {

@@ -1,6 +1,5 @@
-import { type SelectQueryBuilder, sql } from 'kysely';
-import type { Tx } from '../../db/database.js';
-import type { DB } from '../../db/tables.js';
+import { clientOf, type Db, type Tx } from '../../db/database.js';
+import { readAsTenant, type Statement, TENANT_MARK } from '../../db/tenant-read.js';
 import type { Strategy } from '../../domain/strategy.js';
 
 export interface CompanyFilters {
@@ -29,62 +28,147 @@ export async function findStrategy(tx: Tx): Promise<Strategy | undefined> {
   return (await tx.selectFrom('creation_preferences').select('strategy').executeTakeFirst())?.strategy;
 }
 
-/** In the order of ids, which is that of creation; one more than `size` tells that there is another page. */
-export const listCompanyRows = (
+export type LicensesShown = 'active' | 'all';
+
+/** A license as it stands in the JSON of its company's row. */
+export interface LicenseView {
+  readonly id: string;
+  readonly license_number: string;
+  readonly name: string | null;
+  readonly license_type: string | null;
+  readonly license_type_raw: string | null;
+  readonly activities: readonly string[];
+  readonly line1: string | null;
+  readonly line2: string | null;
+  readonly city: string | null;
+  readonly state: string | null;
+  readonly zip: string | null;
+  readonly ubi: string | null;
+  readonly active: boolean;
+  readonly missing_since_datetime: string | null;
+}
+
+/** A company as it is shown. */
+export interface CompanyView {
+  readonly id: string;
+  readonly name: string;
+  readonly source_name: string | null;
+  readonly display_name: string;
+  readonly edited_name: string | null;
+  readonly legal_business_name: string | null;
+  readonly relationship_type: string | null;
+  readonly leaflink_customer_id: string | null;
+  readonly custom_data: Readonly<Record<string, unknown>> | null;
+  readonly ubi: string | null;
+  readonly origin: 'biotrack' | 'manual';
+  readonly is_own_company: boolean;
+  readonly archived_datetime: Date | null;
+  readonly superseded_by: string | null;
+  readonly version: number;
+  readonly inserted_datetime: Date;
+  readonly updated_datetime: Date;
+  readonly licenses: readonly LicenseView[];
+}
+
+/** The hot reads: their text is put together once for each set of filters in words, and never holds a value. */
+const COMPANY = `c.id, coalesce(c.edited_name, c.source_name) as name, c.source_name, c.display_name, c.edited_name,
+  c.legal_business_name, c.relationship_type, c.leaflink_customer_id, c.custom_data, c.ubi, c.origin, c.is_own_company,
+  c.archived_datetime, c.superseded_by, c.version, c.inserted_datetime, c.updated_datetime`;
+
+const toLicenses = (shown: LicensesShown): string => `
+  (select coalesce(json_agg(l order by l.license_key), '[]') from (
+     select id, license_number, name, license_type, license_type_raw, activities, address_line1 as line1,
+            address_line2 as line2, city, address_state as state, zip, ubi, active, missing_since_datetime, license_key
+       from company_licenses
+      where tenant_id = $1 and company_id = c.id${shown === 'active' ? ' and active' : ''}) l) as licenses`;
+
+export const toCompanyStatement = (tenantId: string, id: string, shown: LicensesShown): Statement => ({
+  text: `select ${COMPANY}, ${toLicenses(shown)} from companies c where c.tenant_id = $1 and c.id = $2`,
+  values: [tenantId, id],
+});
+
+export async function readCompany(
+  db: Db,
+  tenantId: string,
+  id: string,
+  shown: LicensesShown,
+): Promise<CompanyView | undefined> {
+  const [row] = await readAsTenant<CompanyView>(db, tenantId, toCompanyStatement(tenantId, id, shown));
+  return row;
+}
+
+/** The same inside of a transaction, as it stands there. */
+export async function viewCompany(
   tx: Tx,
+  tenantId: string,
+  id: string,
+  shown: LicensesShown,
+): Promise<CompanyView | undefined> {
+  const { text, values } = toCompanyStatement(tenantId, id, shown);
+  const { rows } = await clientOf(tx).query<CompanyView>(text, [...values]);
+  return rows[0];
+}
+
+/**
+ * In the order of ids, which is that of creation; one more than `size` tells that there is another page. Together with
+ * the tenant's mark, so that both are of one state; a tenant without companies has one row, with nulls for a company.
+ */
+export function toPageStatement(
+  tenantId: string,
   filters: CompanyFilters,
   size: number,
   after: string | undefined,
-): Promise<CompanyRow[]> =>
-  filtered(selectCompanies(tx), filters)
-    .$if(after !== undefined, (query) => query.where('id', '>', after as string))
-    .orderBy('id')
-    .limit(size + 1)
-    .execute();
+  shown: LicensesShown,
+): Statement {
+  const values: (string | null)[] = [tenantId];
+  const place = (value: string): string => {
+    values.push(value);
+    return `$${values.length}`;
+  };
+  const conditions = ['c.tenant_id = $1', ...toConditions(filters, place)];
+  if (after !== undefined) conditions.push(`c.id > ${place(after)}::uuid`);
+  const page = `select ${COMPANY} from companies c where ${conditions.join(' and ')} order by c.id limit ${place(String(size + 1))}`;
+  return {
+    text: `select t.mark, c.*, ${toLicenses(shown)}
+       from (${TENANT_MARK}) t left join lateral (${page}) c on true order by c.id`,
+    values,
+  };
+}
 
-type Query = SelectQueryBuilder<DB, 'companies', CompanyRow>;
+export interface FoundPage {
+  readonly mark: string;
+  readonly rows: readonly CompanyView[];
+}
 
-function filtered(query: Query, filters: CompanyFilters): Query {
+/** Undefined for a tenant that does not exist. */
+export async function findCompanyPage(
+  db: Db,
+  tenantId: string,
+  filters: CompanyFilters,
+  size: number,
+  after: string | undefined,
+  shown: LicensesShown,
+): Promise<FoundPage | undefined> {
+  const statement = toPageStatement(tenantId, filters, size, after, shown);
+  const rows = await readAsTenant<CompanyView & { mark: string }>(db, tenantId, statement);
+  const [first] = rows;
+  return first === undefined ? undefined : { mark: first.mark, rows: first.id === null ? [] : rows };
+}
+
+function* toConditions(filters: CompanyFilters, place: (value: string) => string): Generator<string> {
   const { name, ubiKey, licenseKey, city, origin, archived, updatedFrom, updatedTo } = filters;
-  let narrowed = query;
-  if (name !== undefined) {
-    narrowed = narrowed.where((eb) =>
-      eb(eb.fn.coalesce('edited_name', 'source_name'), 'ilike', `%${toLikeText(name)}%`),
-    );
-  }
-  if (ubiKey !== undefined) narrowed = narrowed.where('ubi_key', '=', ubiKey);
-  if (origin !== undefined) narrowed = narrowed.where('origin', '=', origin);
-  if (archived === 'exclude') narrowed = narrowed.where('archived_datetime', 'is', null);
-  if (archived === 'only') narrowed = narrowed.where('archived_datetime', 'is not', null);
-  if (updatedFrom !== undefined) narrowed = narrowed.where('updated_datetime', '>=', updatedFrom);
-  if (updatedTo !== undefined) narrowed = narrowed.where('updated_datetime', '<', updatedTo);
-  if (licenseKey !== undefined) {
-    narrowed = narrowed.where('id', 'in', (eb) =>
-      eb.selectFrom('company_licenses').select('company_id').where('license_key', '=', licenseKey),
-    );
-  }
-  if (city !== undefined) {
-    narrowed = narrowed.where('id', 'in', (eb) =>
-      eb
-        .selectFrom('company_licenses')
-        .select('company_id')
-        .where('active', '=', true)
-        .where(sql`lower(city)`, '=', city.toLowerCase()),
-    );
-  }
-  return narrowed;
+  if (name !== undefined) yield `coalesce(c.edited_name, c.source_name) ilike ${place(`%${toLikeText(name)}%`)}`;
+  if (ubiKey !== undefined) yield `c.ubi_key = ${place(ubiKey)}`;
+  if (origin !== undefined) yield `c.origin = ${place(origin)}`;
+  if (archived === 'exclude') yield 'c.archived_datetime is null';
+  if (archived === 'only') yield 'c.archived_datetime is not null';
+  if (updatedFrom !== undefined) yield `c.updated_datetime >= ${place(updatedFrom.toISOString())}::timestamptz`;
+  if (updatedTo !== undefined) yield `c.updated_datetime < ${place(updatedTo.toISOString())}::timestamptz`;
+  const holds = (condition: string): string =>
+    `c.id in (select company_id from company_licenses where tenant_id = $1 and ${condition})`;
+  if (licenseKey !== undefined) yield holds(`license_key = ${place(licenseKey)}`);
+  if (city !== undefined) yield holds(`active and lower(city) = ${place(city.toLowerCase())}`);
 }
 
 /** Text that LIKE takes literally. */
 const toLikeText = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
-
-export const selectLicensesOf = (tx: Tx, companyIds: readonly string[], which: 'active' | 'all') =>
-  tx
-    .selectFrom('company_licenses')
-    .selectAll()
-    .where('company_id', 'in', companyIds)
-    .$if(which === 'active', (query) => query.where('active', '=', true))
-    .orderBy('license_key')
-    .execute();
-
-export type CompanyLicenseRow = Awaited<ReturnType<typeof selectLicensesOf>>[number];

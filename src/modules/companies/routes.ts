@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
 import { principalOf } from '../../http/auth.js';
+import { listHeaders, readList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
@@ -11,7 +12,7 @@ import type { App } from '../../http/server.js';
 import { createCompany, editCompany } from './edit-service.js';
 import { type Decided, type Explanation, explainCompany } from './explain-service.js';
 import { getHistory, type History } from './history-service.js';
-import type { CompanyFilters, CompanyLicenseRow } from './repository.js';
+import type { CompanyFilters, CompanyView, LicenseView } from './repository.js';
 import {
   Company,
   CompanyBody,
@@ -22,7 +23,7 @@ import {
   CompanyPatch,
   CompanyQuery,
 } from './schema.js';
-import { type CompanyView, getCompany, listCompanies } from './service.js';
+import { findMark, getCompany, listCompanies } from './service.js';
 
 export interface CompaniesDeps {
   readonly db: Db;
@@ -40,14 +41,25 @@ export function useCompanies(app: App, { db, pager, newId }: CompaniesDeps): voi
         summary: 'The companies, each with its licenses',
         params: TenantParams,
         querystring: CompanyListQuery,
-        replies: { 200: { description: 'A page, oldest first.', schema: CompanyPage } },
+        headers: listHeaders,
+        replies: toListReplies('A page, oldest first.', CompanyPage),
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/companies`;
-      const request = pager.toPageRequest(path, query);
-      const page = await listCompanies(db, params.tenant_id, toFilters(query), request, query.licenses ?? 'active');
+      const listing = {
+        filters: toFilters(query),
+        page: pager.toPageRequest(path, query),
+        shown: query.licenses ?? 'active',
+      };
+      const page = await readList(request, reply, {
+        toEtag: (mark) => pager.toEtag(path, query, mark),
+        findMark: () => findMark(db, params.tenant_id),
+        read: () => listCompanies(db, params.tenant_id, listing),
+      });
+      if (page === undefined) return reply;
       return { data: page.items.map(toCompanyReply), next_page: pager.toNextPage(path, query, page) };
     },
   );
@@ -66,9 +78,9 @@ export function useCompanies(app: App, { db, pager, newId }: CompaniesDeps): voi
       }),
     },
     async ({ params, query }, reply) => {
-      const view = await getCompany(db, params.tenant_id, params.id, query.licenses ?? 'active');
-      sendEtag(reply, view.company.version);
-      return toCompanyReply(view);
+      const company = await getCompany(db, params.tenant_id, params.id, query.licenses ?? 'active');
+      sendEtag(reply, company.version);
+      return toCompanyReply(company);
     },
   );
 
@@ -90,11 +102,11 @@ export function useCompanies(app: App, { db, pager, newId }: CompaniesDeps): voi
     async (request, reply) => {
       const { params, body } = request;
       const input = { name: body.name, licenseNumbers: body.license_numbers ?? [] };
-      const view = await createCompany(db, newId, params.tenant_id, input, principalOf(request));
-      sendEtag(reply, view.company.version)
+      const company = await createCompany(db, newId, params.tenant_id, input, principalOf(request));
+      sendEtag(reply, company.version)
         .code(201)
-        .header('location', `/v1/tenants/${params.tenant_id}/companies/${view.company.id}`);
-      return toCompanyReply(view);
+        .header('location', `/v1/tenants/${params.tenant_id}/companies/${company.id}`);
+      return toCompanyReply(company);
     },
   );
 
@@ -117,9 +129,9 @@ export function useCompanies(app: App, { db, pager, newId }: CompaniesDeps): voi
     async (request, reply) => {
       const { params, body } = request;
       const precondition = toPrecondition(request);
-      const view = await editCompany(db, params.tenant_id, params.id, body, precondition, principalOf(request));
-      sendEtag(reply, view.company.version);
-      return toCompanyReply(view);
+      const company = await editCompany(db, params.tenant_id, params.id, body, precondition, principalOf(request));
+      sendEtag(reply, company.version);
+      return toCompanyReply(company);
     },
   );
 
@@ -239,7 +251,7 @@ const EDITABLE = {
   custom_data: 'custom_data',
 } as const;
 
-function toCompanyReply({ company, licenses }: CompanyView) {
+export function toCompanyReply(company: CompanyView) {
   return {
     id: company.id,
     name: company.name,
@@ -253,15 +265,15 @@ function toCompanyReply({ company, licenses }: CompanyView) {
     superseded_by: company.superseded_by,
     relationship_type: company.relationship_type,
     leaflink_customer_id: company.leaflink_customer_id,
-    custom_data: company.custom_data as Record<string, unknown> | null,
+    custom_data: company.custom_data,
     overrides: Object.entries(EDITABLE).flatMap(([field, column]) => (company[column] === null ? [] : field)),
-    licenses: licenses.map(toCompanyLicenseReply),
+    licenses: company.licenses.map(toCompanyLicenseReply),
     inserted_datetime: company.inserted_datetime.toISOString(),
     updated_datetime: company.updated_datetime.toISOString(),
   };
 }
 
-function toCompanyLicenseReply(license: CompanyLicenseRow) {
+function toCompanyLicenseReply(license: LicenseView) {
   return {
     id: license.id,
     license_number: license.license_number,
@@ -270,14 +282,17 @@ function toCompanyLicenseReply(license: CompanyLicenseRow) {
     license_type_raw: license.license_type_raw,
     activities: license.activities,
     address: {
-      line1: license.address_line1,
-      line2: license.address_line2,
+      line1: license.line1,
+      line2: license.line2,
       city: license.city,
-      state: license.address_state,
+      state: license.state,
       zip: license.zip,
     },
     ubi: license.ubi,
     active: license.active,
-    missing_since_datetime: license.missing_since_datetime?.toISOString() ?? null,
+    missing_since_datetime: toInstant(license.missing_since_datetime),
   };
 }
+
+/** Postgres writes times into JSON in its session's time zone. */
+const toInstant = (text: string | null): string | null => (text === null ? null : new Date(text).toISOString());

@@ -20,6 +20,10 @@ export interface Directory {
   readonly ageSeconds: number | null;
   readonly labsAgeSeconds: number | null;
   readonly fullyReadAgeSeconds: number | null;
+  /** Of the published list, whatever its order; null when nothing can be concluded from one. */
+  readonly fingerprint: string | null;
+  /** Since the content of a list was compared row by row. */
+  readonly comparedAgeSeconds: number | null;
   /** Since a list was refused that took too much away; null when the last one was published. */
   readonly refusedAgeSeconds: number | null;
   /** Of the refused list that an operator accepted. */
@@ -41,6 +45,8 @@ const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Enviro
       eb.fn<number | null>('age_seconds', ['refreshed_datetime']).as('ageSeconds'),
       eb.fn<number | null>('age_seconds', ['labs_refreshed_datetime']).as('labsAgeSeconds'),
       eb.fn<number | null>('age_seconds', ['fully_read_datetime']).as('fullyReadAgeSeconds'),
+      'fingerprint',
+      eb.fn<number | null>('age_seconds', ['compared_datetime']).as('comparedAgeSeconds'),
       eb.fn<number | null>('age_seconds', ['refused_datetime']).as('refusedAgeSeconds'),
       'accepted_digest as acceptedDigest',
     ])
@@ -244,7 +250,10 @@ export interface Refresh {
   readonly checkMark: string | null;
   readonly askedAt: Date;
   readonly withLabs: boolean;
+  readonly fingerprint: string | null;
 }
+
+type ListFacts = Pick<Refresh, 'checkMark' | 'askedAt' | 'withLabs' | 'fingerprint'>;
 
 /** Skipped rows are kept for people to look at, not as data: some hundreds tell enough. */
 const MAX_SKIPS_KEPT = 200;
@@ -258,18 +267,30 @@ export async function saveRefresh(tx: OperatorTx, directoryId: number, refresh: 
       duplicate_rows: refresh.duplicateRows,
       skipped_rows: refresh.skips.length,
       skips: JSON.stringify(refresh.skips.slice(0, MAX_SKIPS_KEPT)),
-      check_mark: refresh.checkMark,
-      refreshed_datetime: eb.fn<Date>('now'),
-      fully_read_datetime: refresh.askedAt,
-      refused_digest: null,
-      refused_datetime: null,
-      refused_removed: null,
-      accepted_digest: null,
-      ...(refresh.withLabs ? { labs_refreshed_datetime: eb.fn<Date>('now') } : {}),
+      compared_datetime: eb.fn<Date>('now'),
     }))
+    .set(toBelieved(refresh))
     .where('directory_id', '=', directoryId)
     .execute();
 }
+
+/** A whole list came that is the published one to its fingerprint. */
+export async function saveSame(tx: OperatorTx, directoryId: number, facts: ListFacts): Promise<void> {
+  await tx.updateTable('directories').set(toBelieved(facts)).where('directory_id', '=', directoryId).execute();
+}
+
+/** What a whole list that is believed says, beside its rows; whatever was refused before is of the past. */
+const toBelieved = ({ checkMark, askedAt, withLabs, fingerprint }: ListFacts) => ({
+  check_mark: checkMark,
+  fingerprint,
+  refreshed_datetime: sql<Date>`now()`,
+  fully_read_datetime: askedAt,
+  refused_digest: null,
+  refused_datetime: null,
+  refused_removed: null,
+  accepted_digest: null,
+  ...(withLabs ? { labs_refreshed_datetime: sql<Date>`now()` } : {}),
+});
 
 /** The state says that nothing changed: the list is as young as that answer. */
 export async function saveUnchanged(tx: OperatorTx, directoryId: number): Promise<void> {

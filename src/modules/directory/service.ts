@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   type Biotrack,
   BiotrackError,
@@ -12,6 +12,7 @@ import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
 import { type Collation, collateVendors, MAPPING_VERSION } from '../../mapping/index.js';
+import { toFingerprint } from './fingerprint.js';
 import {
   type Directory,
   findDirectory,
@@ -22,6 +23,7 @@ import {
   savePublication,
   saveRefresh,
   saveRefusal,
+  saveSame,
   saveUnchanged,
   selectPublished,
 } from './repository.js';
@@ -262,18 +264,27 @@ async function publishOrRefuse(
 }
 
 /** Lays a believed list over the published one. An unchanged list writes no license row, and the version stays. */
-function publish(
+async function publish(
   db: Db,
   target: BiotrackTarget,
   list: StateList,
   { withLabs, guardRemovalPercent, askedAt }: PublishOptions,
 ): Promise<Directory> {
-  // Before the transaction: digesting a large list takes time.
+  const fingerprint = await toFingerprint(list);
+  const facts = { checkMark: toCheckMark(list.transactionSum), askedAt, withLabs, fingerprint };
+  const same = await withOperator(db, async (tx) => {
+    const directory = await lockDirectory(tx, target.state, target.environment);
+    if (isOvertaken(directory, askedAt)) return directory;
+    if (!isSame(directory, fingerprint)) return undefined;
+    await saveSame(tx, directory.id, facts);
+    return findDirectory(tx, target.state, target.environment);
+  });
+  if (same !== undefined) return same;
+  // Outside of any transaction: digesting a large list takes time.
   const collation = collateVendors(list.vendors, toDigest);
   return withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
-    // Somebody asked later than we did, and was answered sooner: theirs is the newer list.
-    if (directory.fullyReadAt !== null && directory.fullyReadAt > askedAt) return directory;
+    if (isOvertaken(directory, askedAt)) return directory;
     const published = await selectPublished(tx, directory.id);
     const publication = toPublication(collation, published, list.hasLabs);
     const digest = toDigest(collation.licenses.map(({ contentHash }) => contentHash).join());
@@ -286,13 +297,22 @@ function publish(
       fetchedRows: list.fetched,
       duplicateRows: collation.duplicates,
       skips: list.skips,
-      checkMark: toCheckMark(list.transactionSum),
-      askedAt,
-      withLabs,
+      ...facts,
     });
     return (await findDirectory(tx, target.state, target.environment)) as Directory;
   });
 }
+
+/** Somebody asked later than we did, and was answered sooner: theirs is the newer list. */
+const isOvertaken = ({ fullyReadAt }: Directory, askedAt: Date): boolean =>
+  fullyReadAt !== null && fullyReadAt > askedAt;
+
+/** Believed for a day, as the state's own check is: the content is the truth. */
+const isSame = (directory: Directory, fingerprint: string | null): boolean =>
+  fingerprint !== null &&
+  directory.fingerprint === fingerprint &&
+  directory.comparedAgeSeconds !== null &&
+  directory.comparedAgeSeconds < FULL_READ_SECONDS;
 
 /** So few may always go: in a small state ten percent is one license. */
 const ALWAYS_REMOVABLE = 10;
@@ -335,4 +355,4 @@ function toPublication(
 }
 
 /** 128 bits of SHA-256: collisions do not happen by chance, and nobody gains by making one of his own license. */
-const toDigest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22);
+const toDigest = (text: string): string => hash('sha256', text, 'base64url').slice(0, 22);

@@ -1,4 +1,5 @@
-import type { OperatorTx, Tx } from '../../db/database.js';
+import type { Db, OperatorTx, Tx } from '../../db/database.js';
+import { readAsTenant, TENANT_MARK } from '../../db/tenant-read.js';
 import type { Environment } from '../../domain/environment.js';
 
 export interface Tenant {
@@ -85,4 +86,10 @@ export async function forgetVerdicts(tx: Tx): Promise<void> {
 export async function getRevision(tx: Tx): Promise<number> {
   const { revision } = await tx.selectFrom('tenants').select('revision').executeTakeFirstOrThrow();
   return revision;
+}
+
+/** Undefined for a tenant that does not exist. */
+export async function findMark(db: Db, tenantId: string): Promise<string | undefined> {
+  const [row] = await readAsTenant<{ mark: string }>(db, tenantId, { text: TENANT_MARK, values: [tenantId] });
+  return row?.mark;
 }

@@ -13,9 +13,11 @@ export interface TenantsDeps {
   readonly db: Db;
   readonly biotrack: Biotrack;
   readonly pager: Pager;
+  /** Told once it is gone. */
+  readonly onTenantDeleted: (tenantId: string) => void;
 }
 
-export function useTenants(app: App, { db, biotrack, pager }: TenantsDeps): void {
+export function useTenants(app: App, { db, biotrack, pager, onTenantDeleted }: TenantsDeps): void {
   app.get(
     '/v1/tenants',
     {
@@ -95,6 +97,7 @@ export function useTenants(app: App, { db, biotrack, pager }: TenantsDeps): void
     },
     async (request, reply) => {
       await deleteTenant(db, request.params.tenant_id, toPrecondition(request));
+      onTenantDeleted(request.params.tenant_id);
       return reply.code(204).send();
     },
   );

@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { CATALOGUE, isReached, type Key } from './catalogue.js';
+import { Recorder, summarize, toJson } from './report.js';
+
+/** That the benchmark runs and says what it measured; what it measures is for `npm run bench` alone. */
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+async function bench(...options: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', 'test/bench/run.ts', ...options], {
+    cwd: ROOT,
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  return stdout;
+}
+
+t.test('--help names every key', async (t) => {
+  const help = await bench('--help');
+  for (const key of Object.keys(CATALOGUE)) t.match(help, `  ${key} `);
+});
+
+t.test('a small run measures every key of its parts, and ends with one line of JSON', async (t) => {
+  const parts = ['sync', 'growth', 'mapper'];
+  const output = await bench(
+    ...['--parts', parts.join(), '--licenses', '60', '--repetitions', '1', '--tenants', '1,3', '--json'],
+  );
+  const figures = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+  // These are of runs of one size, or of fewer tenants, not there.
+  const absent = ['growth_exponent', 'list_calls_for_500_tenants', 'next_10_tenants_vs_copy'];
+  absent.push('next_100_tenants_vs_copy', 'next_500_tenants_vs_copy');
+  for (const [key, { part }] of Object.entries(CATALOGUE)) {
+    if (!parts.includes(part) || absent.includes(key)) continue;
+    t.ok(Number.isFinite(figures[key]), `${key}: ${figures[key]}`);
+    t.match(output, `│ ${key} `);
+  }
+});
+
+t.test('figures are summed up as they are said to be', async (t) => {
+  t.same(summarize([3, 1, 2]), { median: 2, least: 1, most: 3 });
+  t.same(summarize([4, 1, 2, 3]), { median: 2.5, least: 1, most: 4 });
+  const recorder = new Recorder();
+  const add = (key: Key, licenses: number, strategy: string, value: number) =>
+    recorder.add(key, licenses, strategy, value);
+  add('apply_vs_copy', 1_000, 'one_per_license', 9);
+  add('apply_vs_copy', 10_000, 'one_per_license', 1.2);
+  add('apply_vs_copy', 10_000, 'one_per_vendor', 1.7);
+  add('row_by_row_vs_ours', 10_000, 'one_per_license', 12);
+  add('row_by_row_vs_ours', 10_000, 'one_per_vendor', 11);
+  const json = JSON.parse(toJson(recorder.toResults(), {}));
+  t.match(
+    json,
+    {
+      apply_vs_copy: 1.7,
+      row_by_row_vs_ours: 11,
+      missed: ['apply_vs_copy 1000 one_per_license', 'apply_vs_copy 10000 one_per_vendor'],
+    },
+    'the largest size, by the strategy that does worse',
+  );
+  t.ok(isReached({ is: 'exactly', figure: 1 }, 1));
+  t.notOk(isReached({ is: 'atLeast', figure: 2 }, 1.99));
+});

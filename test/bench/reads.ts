@@ -1,0 +1,191 @@
+import type pg from 'pg';
+import { readAsTenant } from '../../src/db/tenant-read.js';
+import { toCompanyStatement } from '../../src/modules/companies/repository.js';
+import type { Key } from './catalogue.js';
+import { type Child, startChild } from './child.js';
+import type { Bout, Lab } from './lab.js';
+import type { LoadOrder, LoadResult } from './load-process.js';
+import type { Recorder } from './report.js';
+
+export interface ReadOptions {
+  readonly licenses: number;
+  readonly repetitions: number;
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+const CONNECTIONS = 64;
+/** So many of the companies are read by id, in turn. */
+const IDS = 500;
+const PAGE_SIZE = 100;
+
+/** One tenant, its companies one for each license; every server in a process of its own, one asked at a time. */
+export async function benchReads(lab: Lab, recorder: Recorder, options: ReadOptions): Promise<void> {
+  const { licenses, repetitions, seconds, seed } = options;
+  const bout = await lab.play({ licenses, seed });
+  const tenantId = await bout.addTenant('one_per_license');
+  await bout.sync(tenantId, 'auto');
+  const [rivals, load] = [startChild('rivals-process.ts'), startChild('load-process.ts')];
+  try {
+    const order = { databaseUrl: bout.databaseUrl, tenantId };
+    const bareUrl = await rivals.ask<string>('startBare', order);
+    const ormUrl = await rivals.ask<string>('startOrm', order);
+    const ids = await readIds(bout.owner, tenantId);
+    const list = `/v1/tenants/${tenantId}/companies`;
+    const authorization = `Bearer ${bout.apiKey}`;
+    const etag = await readEtag(bout, list, authorization);
+    const last = await findLastPage(bout, list, licenses);
+
+    const ask = (given: Partial<LoadOrder> & Pick<LoadOrder, 'baseUrl' | 'paths'>): Promise<LoadResult> =>
+      load.ask<LoadResult>('run', { connections: CONNECTIONS, seconds, status: 200, ...given });
+    const ours = (paths: readonly string[], headers = {}, status = 200): Promise<LoadResult> =>
+      ask({ baseUrl: bout.baseUrl, paths, headers: { authorization, ...headers }, status });
+    const bare = (paths: readonly string[]): Promise<LoadResult> => ask({ baseUrl: bareUrl, paths });
+    const record = (key: Key, value: number): void => recorder.add(key, licenses, 'one_per_license', value);
+
+    await ask({ baseUrl: ormUrl, paths: ['/companies'], seconds: 1 });
+    for (let repetition = 0; repetition < repetitions; repetition += 1) {
+      const one = await ours(ids.map((id) => `${list}/${id}`));
+      const oneBare = await bare(ids.map((id) => `/companies/${id}`));
+      record('read_one_vs_bare_pg', one.perSecond / oneBare.perSecond);
+      record('read_one_p99_ms', one.p99Ms);
+      const page = await ours([list]);
+      const pageBare = await bare(['/companies']);
+      record('read_page_vs_bare_pg', page.perSecond / pageBare.perSecond);
+      record('read_page_p99_ms', page.p99Ms);
+      const pageOrm = await ask({ baseUrl: ormUrl, paths: ['/companies'] });
+      record('read_page_vs_orm', page.perSecond / pageOrm.perSecond);
+      const lastPage = await ours([last]);
+      const firstPage = await ours([list]);
+      record('page_1000_vs_page_1', lastPage.perSecond / firstPage.perSecond);
+      const poll = await ours([list], { 'if-none-match': etag }, 304);
+      const hello = await bare(['/hello']);
+      record('poll_304_vs_bare_fastify', poll.perSecond / hello.perSecond);
+      record('poll_304_p99_ms', poll.p99Ms);
+      await benchRoundTrips(bout, record, tenantId, ids, seconds);
+    }
+    // Their connections would be cut off with the database.
+    await rivals.stop();
+    await bout.end();
+    await benchDuringSync(lab, load, recorder, options);
+  } finally {
+    await load.stop();
+    await rivals.stop();
+  }
+}
+
+async function readIds(owner: pg.Client, tenantId: string): Promise<string[]> {
+  const { rows } = await owner.query<{ id: string }>(
+    'select id from companies where tenant_id = $1 and archived_datetime is null order by md5(id::text) limit $2',
+    [tenantId, IDS],
+  );
+  return rows.map(({ id }) => id);
+}
+
+async function readEtag({ baseUrl }: Bout, list: string, authorization: string): Promise<string> {
+  const response = await fetch(new URL(list, baseUrl), { headers: { authorization } });
+  return response.headers.get('etag') ?? '';
+}
+
+/** By the largest pages, to the last one that is full in the size that is measured. */
+async function findLastPage({ ask, owner }: Bout, list: string, licenses: number): Promise<string> {
+  const { rows } = await owner.query<{ many: number }>(
+    'select count(*)::int as many from companies where archived_datetime is null',
+  );
+  const behind = Math.floor((rows[0]?.many ?? licenses) / PAGE_SIZE) * PAGE_SIZE - PAGE_SIZE;
+  let next = list;
+  for (let passed = 0; passed < behind; ) {
+    const size = Math.min(500, behind - passed);
+    const url = new URL(next, 'http://any');
+    url.searchParams.set('page[size]', String(size));
+    const { next_page: page } = await ask('GET', `${url.pathname}${url.search}`);
+    next = String(page);
+    passed += size;
+  }
+  const url = new URL(next, 'http://any');
+  url.searchParams.set('page[size]', String(PAGE_SIZE));
+  return `${url.pathname}${url.search}`;
+}
+
+/** How the tenant can be told to Postgres, by the driver alone, one connection and one read at a time. */
+async function benchRoundTrips(
+  { db, owner }: Bout,
+  record: (key: Key, value: number) => void,
+  tenantId: string,
+  ids: readonly string[],
+  seconds: number,
+): Promise<void> {
+  const client = await db.pool.connect();
+  const read = (id: string) => {
+    const { text, values } = toCompanyStatement(tenantId, id, 'active');
+    return { text, values: [...values] };
+  };
+  const quoted = (id: string): string =>
+    read(id).text.replaceAll('$1', `'${tenantId}'::uuid`).replaceAll('$2', `'${id}'::uuid`);
+  const role = `set local role biotrack_app; set local app.tenant_id = '${tenantId}'`;
+  const ways = {
+    bare: (id: string): Promise<unknown> => owner.query(read(id)),
+    four: async (id: string): Promise<void> => {
+      await client.query('begin');
+      await client.query(role);
+      await client.query(read(id));
+      await client.query('commit');
+    },
+    simple: (id: string): Promise<unknown> => client.query(`begin; ${role}; ${quoted(id)}; commit`),
+  };
+  const perSecond = async (way: (id: string) => Promise<unknown>): Promise<number> => {
+    const end = performance.now() + seconds * 250;
+    let done = 0;
+    while (performance.now() < end) {
+      await way(ids[done % ids.length] as string);
+      done += 1;
+    }
+    return done;
+  };
+  const bare = await perSecond(ways.bare);
+  record('round_trips_four_vs_bare', (await perSecond(ways.four)) / bare);
+  record('round_trips_simple_vs_bare', (await perSecond(ways.simple)) / bare);
+  client.release();
+  const pipelined = await perSecond((id) => readAsTenant(db, tenantId, toCompanyStatement(tenantId, id, 'active')));
+  record('round_trips_pipelined_vs_bare', pipelined / bare);
+}
+
+/** A reader who does not push, as people do not: what he waits for is work, not his own queue. */
+const CALM_CONNECTIONS = 4;
+const BUSY_LICENSES = 20_000;
+
+/** One process serves and syncs: reads of one tenant, while others make their first sync from a list fetched anew. */
+async function benchDuringSync(
+  lab: Lab,
+  load: Child,
+  recorder: Recorder,
+  { licenses, repetitions, seconds, seed }: ReadOptions,
+): Promise<void> {
+  const size = Math.min(licenses, BUSY_LICENSES);
+  const bout = await lab.play({ licenses: size, seed });
+  const tenantId = await bout.addTenant('one_per_license');
+  await bout.sync(tenantId, 'auto');
+  const ids = await readIds(bout.owner, tenantId);
+  const read = (): Promise<LoadResult> =>
+    load.ask<LoadResult>('run', {
+      baseUrl: bout.baseUrl,
+      paths: ids.map((id) => `/v1/tenants/${tenantId}/companies/${id}`),
+      headers: { authorization: `Bearer ${bout.apiKey}` },
+      connections: CALM_CONNECTIONS,
+      seconds,
+      status: 200,
+    });
+  await read();
+  for (let repetition = 0; repetition < repetitions; repetition += 1) {
+    const calm = await read();
+    let isOver = false;
+    const syncs = (async () => {
+      while (!isOver) await bout.sync(await bout.addTenant('one_per_vendor'), 'force');
+    })();
+    const busy = await read();
+    isOver = true;
+    await syncs;
+    recorder.add('read_p99_during_sync_vs_calm', size, 'one_per_vendor', busy.p99Ms / calm.p99Ms);
+  }
+  await bout.end();
+}

@@ -1,0 +1,59 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import process from 'node:process';
+import pino from 'pino';
+import { parseStates } from '../../src/biotrack/index.js';
+import { Secret } from '../../src/domain/secret.js';
+import { findFreePort } from '../../src/local/index.js';
+import { type Service, startService } from '../../src/service.js';
+import { parseKeyset } from '../../src/vault/index.js';
+import { answerParent } from './child.js';
+
+export interface ServiceOrder {
+  readonly databaseUrl: string;
+  readonly simulatorUrl: string;
+  readonly keysetFile: string;
+  readonly role: 'all' | 'api' | 'worker';
+}
+
+/** Our service in a process of its own, so that its memory and its event loop are its alone. */
+let service: Service | undefined;
+const delays = monitorEventLoopDelay({ resolution: 5 });
+
+answerParent({
+  async start({ databaseUrl, simulatorUrl, keysetFile, role }: ServiceOrder) {
+    const environment = { dialect: 'api4', url: simulatorUrl, origin_id: 'bench' };
+    const port = await findFreePort('127.0.0.1');
+    const publicUrl = `http://127.0.0.1:${port}`;
+    const url = new Secret(databaseUrl);
+    service = await startService({
+      config: {
+        host: '127.0.0.1',
+        port,
+        databasePoolSize: 10,
+        role,
+        directoryMaxAgeSeconds: 3_600,
+        guardRemovalPercent: 10,
+        rateLimitPerMinute: 100_000_000,
+      },
+      publicUrl,
+      databaseUrl: url,
+      databaseDirectUrl: url,
+      states: parseStates({ NM: { environments: { production: environment } } }),
+      keyset: parseKeyset(keysetFile),
+      // What is logged by default is logged here too.
+      logger: pino({ level: 'info' }, pino.destination('/dev/null')),
+    });
+    return publicUrl;
+  },
+  stop: () => service?.stop(),
+  watchEventLoop() {
+    delays.reset();
+    delays.enable();
+  },
+  readEventLoopDelayMs() {
+    delays.disable();
+    return delays.max / 1e6;
+  },
+  residentBytes: () => process.memoryUsage.rss(),
+  peakResidentBytes: () => process.resourceUsage().maxRSS * 1_024,
+});

@@ -1,0 +1,44 @@
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.js';
+import { answerParent } from './child.js';
+
+/** The state's side in a process of its own, as in life. */
+let simulator: Simulator | undefined;
+
+const control = () => {
+  if (simulator === undefined) throw new Error('no simulator was started');
+  return simulator.control;
+};
+
+answerParent({
+  async start(options: SimulatorOptions) {
+    await simulator?.close();
+    simulator = await startSimulator(options);
+    const { url, demo } = simulator;
+    return { url, demo };
+  },
+  setOptions: (options: Parameters<Simulator['control']['setOptions']>[0]) => control().setOptions(options),
+  /** Calls for the state's list that asked for all of it. */
+  wholeLists: () =>
+    control()
+      .requests()
+      .filter(({ action, transactionStart }) => action === 'sync_vendor' && (transactionStart ?? 0) === 0).length,
+  /** Bytes of the largest answer yet. */
+  largestBody: () =>
+    Math.max(
+      0,
+      ...control()
+        .requests()
+        .map(({ bytes }) => bytes),
+    ),
+  /** Renames one license of so many. */
+  renameOneOf(step: number) {
+    const locations = new Set(
+      control()
+        .rows()
+        .map(({ location }) => location),
+    );
+    const renamed = [...locations].filter((_location, index) => index % step === 0);
+    for (const [index, location] of renamed.entries()) control().rename({ location, name: `RENAMED SITE ${index}` });
+    return renamed.length;
+  },
+});

@@ -1,0 +1,213 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Biotrack, BiotrackSession, VendorList } from '../../src/biotrack/index.js';
+import { withTenant } from '../../src/db/database.js';
+import { Secret } from '../../src/domain/secret.js';
+import { STRATEGIES, type Strategy } from '../../src/domain/strategy.js';
+import { planSync, type SyncPlan } from '../../src/mapping/index.js';
+import { applyPlan, loadSnapshot } from '../../src/modules/companies/index.js';
+import { createDirectories, findDirectory, selectListedLicenses } from '../../src/modules/directory/index.js';
+import { emptyBareTables, measureCopy } from './bare.js';
+import type { Key } from './catalogue.js';
+import { type Bout, type Lab, STATE } from './lab.js';
+import { Recorder } from './report.js';
+import {
+  type Load,
+  openOrm,
+  openPlatform,
+  openQueryBuilder,
+  openRowByRow,
+  type Rival,
+  readLoad,
+  withoutChanges,
+} from './rivals.js';
+
+export interface SyncOptions {
+  readonly sizes: readonly number[];
+  readonly repetitions: number;
+  readonly seed: number;
+  /** Above this size a row at a time takes minutes and shows nothing new. */
+  readonly rowByRowUpTo: number;
+  /** Rivals take most of the time and vary little: with one strategy alone where time is short. */
+  readonly rivalStrategies: readonly Strategy[];
+}
+
+export async function benchSync(lab: Lab, recorder: Recorder, options: SyncOptions): Promise<void> {
+  await warmUp(lab, options.seed);
+  for (const licenses of options.sizes) {
+    for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
+      for (const strategy of STRATEGIES) {
+        const bout = await lab.play({ licenses, seed: options.seed });
+        await benchRuns(bout, recorder, licenses, strategy);
+        const applied = await benchApply(bout, recorder, licenses, strategy);
+        const withRowByRow = licenses <= options.rowByRowUpTo && repetition === 0;
+        if (options.rivalStrategies.includes(strategy))
+          await benchRivals(bout, recorder, licenses, strategy, applied, withRowByRow);
+        await bout.end();
+      }
+    }
+  }
+}
+
+/** A service is not judged by its first seconds. */
+async function warmUp(lab: Lab, seed: number): Promise<void> {
+  const bout = await lab.play({ licenses: 2_000, seed });
+  for (const strategy of STRATEGIES) await bout.sync(await bout.addTenant(strategy), 'force');
+  const unheard = new Recorder();
+  const applied = await benchApply(bout, unheard, 2_000, 'one_per_license');
+  await benchRivals(bout, unheard, 2_000, 'one_per_license', applied, false);
+  await bout.end();
+}
+
+async function benchRuns(bout: Bout, recorder: Recorder, licenses: number, strategy: Strategy): Promise<void> {
+  const { owner, service, simulator } = bout;
+  const tenantId = await bout.addTenant(strategy);
+  const record = (key: Key, value: number): void => recorder.add(key, licenses, strategy, value);
+  const versusCopy = async (key: Key, elapsed: number, ofTenant = tenantId): Promise<number> => {
+    const copy = await measureCopy(owner, ofTenant);
+    record(key, elapsed / copy);
+    return copy;
+  };
+
+  await service.ask('watchEventLoop');
+  const first = await bout.sync(tenantId, 'auto');
+  record('event_loop_delay_ms', await service.ask<number>('readEventLoopDelayMs'));
+  record('first_sync_ms', first);
+  const copy = await versusCopy('first_sync_vs_copy', first);
+  record('copy_ms', copy);
+
+  // These leave the same rows as the first sync: its COPY is theirs.
+  record('refresh_unchanged_vs_copy', (await bout.sync(tenantId, 'force')) / copy);
+  await simulator.ask('setOptions', { offersSyncCheck: false, shuffleKeys: true, shuffleRows: true });
+  record('refresh_shuffled_vs_copy', (await bout.sync(tenantId, 'force')) / copy);
+
+  const next = await bout.addTenant(strategy);
+  await versusCopy('next_tenant_vs_copy', await bout.sync(next, 'auto'), next);
+
+  await simulator.ask('renameOneOf', 100);
+  await bout.sync(next, 'force');
+  const renamed = await versusCopy('delta_sync_vs_copy', await bout.sync(tenantId, 'auto'));
+  record('nothing_new_vs_copy', (await bout.sync(tenantId, 'auto')) / renamed);
+  await versusCopy('switch_vs_copy', await measureSwitch(bout, tenantId, strategy));
+}
+
+/** As a caller does it who has seen the preview. */
+async function measureSwitch({ ask }: Bout, tenantId: string, from: Strategy): Promise<number> {
+  const path = `/v1/tenants/${tenantId}/company-creation-preference`;
+  const strategy = from === 'one_per_license' ? 'one_per_vendor' : 'one_per_license';
+  const start = performance.now();
+  const { id } = await ask('POST', `${path}/preview`, { strategy });
+  // The first version: nobody has chosen anew since it was set up.
+  await ask('PUT', path, { strategy, preview_id: id }, '"1"');
+  return performance.now() - start;
+}
+
+interface Applied {
+  readonly tenantId: string;
+  readonly elapsed: number;
+}
+
+async function benchApply(
+  { db, owner }: Bout,
+  recorder: Recorder,
+  licenses: number,
+  strategy: Strategy,
+): Promise<Applied> {
+  const tenantId = uuidv7();
+  const plan = await planFirst(db, tenantId, strategy);
+  const start = performance.now();
+  await withTenant(db, tenantId, (tx) => applyPlan(tx, tenantId, plan, { actor: 'bench', runId: uuidv7() }));
+  const elapsed = performance.now() - start;
+  recorder.add('apply_vs_copy', licenses, strategy, elapsed / (await measureCopy(owner, tenantId)));
+  return { tenantId, elapsed };
+}
+
+async function planFirst(db: Bout['db'], tenantId: string, strategy: Strategy): Promise<SyncPlan> {
+  return withTenant(db, tenantId, async (tx) => {
+    await tx
+      .insertInto('tenants')
+      .values({ tenant_id: tenantId, name: 'Bench', state: STATE, environment: 'production' })
+      .execute();
+    const directory = await findDirectory(tx, STATE, 'production');
+    if (directory === undefined) throw new Error('nothing was synced yet');
+    const listed = await selectListedLicenses(tx, directory.id);
+    const snapshot = await loadSnapshot(tx, null);
+    return planSync({ listed, snapshot, strategy, includeLabs: false, at: new Date().toISOString(), newId: uuidv7 });
+  });
+}
+
+/** Each writes the very rows that our applying left, into the bare tables: without row security, unlike ours. */
+async function benchRivals(
+  bout: Bout,
+  recorder: Recorder,
+  licenses: number,
+  strategy: Strategy,
+  ours: Applied,
+  withRowByRow: boolean,
+): Promise<void> {
+  const { owner, databaseUrl } = bout;
+  const load = await readLoad(owner, ours.tenantId);
+  const measure = async (rival: Rival, given: Load): Promise<number> => {
+    const start = performance.now();
+    await rival.write(given);
+    return performance.now() - start;
+  };
+  const record = (key: Key, elapsed: number, against: number): void =>
+    recorder.add(key, licenses, strategy, elapsed / against);
+  const first = async (key: Key, rival: Rival): Promise<void> => {
+    await emptyBareTables(owner, ours.tenantId);
+    record(key, await measure(rival, load), ours.elapsed);
+    if (key === 'platform_vs_ours') {
+      const unchanged = await measureUnchanged(bout, load);
+      record('platform_unchanged_vs_ours', await measure(rival, withoutChanges(load)), unchanged);
+    }
+    await rival.close();
+  };
+  if (withRowByRow) await first('row_by_row_vs_ours', await openRowByRow(databaseUrl));
+  await first('query_builder_vs_ours', await openQueryBuilder(databaseUrl));
+  await first('orm_bulk_vs_ours', await openOrm(databaseUrl, load));
+  await first('platform_vs_ours', await openPlatform(databaseUrl));
+}
+
+/** Our answer to an unchanged list that is in memory, as the platform's records are: the directory's refresh. */
+async function measureUnchanged({ db }: Bout, load: Load): Promise<number> {
+  const list = toVendorList(load);
+  const session = { fetchVendors: async () => list } as BiotrackSession;
+  const biotrack = { openSession: async () => session } as unknown as Biotrack;
+  const directories = createDirectories({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
+  const refresh = (): Promise<unknown> =>
+    directories.ensureFresh(db, {
+      target: { state: STATE, environment: 'training' },
+      login: { ubi: 'bench', username: 'bench', password: new Secret('bench') },
+      confirmLogin: async () => undefined,
+      noteTrouble: async () => undefined,
+      includeLabs: false,
+      force: true,
+    });
+  await refresh();
+  const start = performance.now();
+  await refresh();
+  return performance.now() - start;
+}
+
+function toVendorList({ rows }: Load): VendorList {
+  const vendors = rows.company_licenses.map((row, index) => ({
+    licenseNumber: String(row.license_number),
+    ubi: row.ubi as string | null,
+    name: row.name as string | null,
+    licenseType: row.license_type as string | null,
+    licenseTypeRaw: row.license_type_raw as string | null,
+    activities: [],
+    address: {
+      line1: row.address_line1 as string | null,
+      line2: row.address_line2 as string | null,
+      city: row.city as string | null,
+      state: row.address_state as string | null,
+      zip: row.zip as string | null,
+    },
+    isDeleted: false,
+    isLab: false,
+    transactionId: String(1_000_000 + index),
+    transactionIdOriginal: row.transaction_id_original as string | null,
+  }));
+  return { vendors, skips: [], fetched: vendors.length, transactionSum: null };
+}

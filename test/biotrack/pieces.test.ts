@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { readDocument } from '../../src/biotrack/document.js';
+
+/** A large document is read in pieces, and means what it means when it is read at once; so does what is no document. */
+
+const reading = { member: 'vendor', map: (row: unknown) => ({ row }) };
+const AT_ONCE = { largeBytes: Number.POSITIVE_INFINITY, pieceBytes: 1 };
+
+const json = fc.jsonValue({ maxDepth: 3 });
+const document = fc
+  .record({
+    before: fc.dictionary(fc.string(), json, { maxKeys: 3 }),
+    vendor: fc.oneof({ weight: 8, arbitrary: fc.array(json, { maxLength: 12 }) }, json),
+    after: fc.dictionary(fc.constantFrom('vendor', 'success', '__proto__', 'x"', 'y\\'), json, { maxKeys: 2 }),
+    space: fc.constantFrom('', ' ', '\n', '\t '),
+  })
+  .map(({ before, vendor, after, space }) => {
+    const members = [...Object.entries(before), ['vendor', vendor] as const, ...Object.entries(after)];
+    const texts = members.map(([name, value]) => `${JSON.stringify(name)}${space}:${space}${JSON.stringify(value)}`);
+    return `${space}{${texts.join(`${space},${space}`)}}${space}`;
+  });
+
+/** What a broken line or a careless program does to a text. */
+const damage = fc.record({
+  at: fc.double({ min: 0, max: 1, noNaN: true }),
+  remove: fc.integer({ min: 0, max: 3 }),
+  insert: fc.constantFrom('', '', ',', '[', ']', '{', '}', '"', '\\', ':', '1', 'null', '[]', ',,', '"vendor":['),
+});
+
+t.test('in pieces or at once', async (t) => {
+  const seed = Date.now() % 1_000_000_000;
+  t.comment(`seed ${seed}`);
+  let whole = 0;
+  let broken = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      document,
+      fc.array(damage, { maxLength: 2 }),
+      fc.integer({ min: 1, max: 40 }),
+      async (text, damages, pieceBytes) => {
+        let given = text;
+        for (const { at, remove, insert } of damages) {
+          const place = Math.floor(at * given.length);
+          given = given.slice(0, place) + insert + given.slice(place + remove);
+        }
+        const body = Buffer.from(given, 'utf8');
+        const pieces = await readDocument(body, 'utf-8', reading, { largeBytes: 0, pieceBytes });
+        const once = await readDocument(body, 'utf-8', reading, AT_ONCE);
+        if (once.kind === 'object') whole += 1;
+        else broken += 1;
+        if (JSON.stringify(pieces) !== JSON.stringify(once)) throw new Error(`${given}\n${JSON.stringify(pieces)}`);
+      },
+    ),
+    { seed, numRuns: 3_000 },
+  );
+  t.ok(whole > 500 && broken > 500, `${whole} documents, ${broken} that are none`);
+});
+
+t.test('what pieces could hide', async (t) => {
+  const read = async (text: string) => {
+    const result = await readDocument(Buffer.from(text), 'utf-8', reading, { largeBytes: 0, pieceBytes: 1 });
+    return result.kind === 'object' ? JSON.stringify(result.object) : result.trouble.id;
+  };
+  t.equal(await read('{"vendor":[1,2,3],"success":1}'), '{"vendor":[{"row":1},{"row":2},{"row":3}],"success":1}');
+  t.equal(await read('{"vendor":[]}'), '{"vendor":[]}');
+  for (const list of ['[1,]', '[,1]', '[1,,2]', '[1 2]', '[1,2', '[1,2}', '[{"a":1],2]', '[,]', '[1,2]]', '["a,]']) {
+    t.equal(await read(`{"vendor":${list}}`), 'not_json', list);
+  }
+  t.equal(await read('{"vendor":[1],"vendor":[2,3]}'), '{"vendor":[{"row":2},{"row":3}]}', 'the last one counts');
+  t.equal(await read('{"x":{"vendor":[1,2]},"vendor":[3]}'), '{"x":{"vendor":[1,2]},"vendor":[{"row":3}]}', 'its own');
+  t.equal(
+    await read('{"vendor":[{"transactionid":12345678901234567890}]}'),
+    '{"vendor":[{"row":{"transactionid":"12345678901234567890"}}]}',
+  );
+  t.equal(
+    await read('{"vendor":["\\",[\\\\",{"a":"]"}]}'),
+    '{"vendor":[{"row":"\\",[\\\\"},{"row":{"a":"]"}}]}',
+    'texts',
+  );
+});
