@@ -46,12 +46,14 @@ export interface Scope {
   readonly companyIds: ReadonlySet<string>;
   readonly ubiKeys: ReadonlySet<string>;
   readonly nameGroups: ReadonlySet<string>;
+  /** Active companies of these groups that nothing else happens to: they may be told apart by another name. */
+  readonly namesakeIds: ReadonlySet<string>;
 }
 
 /**
  * Finds all that a change can touch: a license touches its companies and its UBI, those touch all their licenses, and so
- * on until nothing new comes; then whoever is called like one of the companies, before or after. It asks for what it
- * needs to know of the tenant and is told, so that it stays pure, whoever looks it up.
+ * on until nothing new comes; beside them, whoever is called like one of the companies, before or after. It asks for what
+ * it needs to know of the tenant and is told, so that it stays pure, whoever looks it up.
  */
 export function* findScope(start: ScopeStart): Generator<ScopeQuestion, Scope, ScopeAnswer> {
   const spreading = new Spreading();
@@ -59,10 +61,9 @@ export function* findScope(start: ScopeStart): Generator<ScopeQuestion, Scope, S
   for (const { name, licenseNumber } of start.listed) spreading.addNames(name, licenseNumber);
   const nameGroups = new Set(spreading.nameGroups);
   const { companies } = yield { kind: 'namesakes', nameGroups: [...nameGroups] };
-  // Namesakes get other display names at most: who is called like their neighbours is not touched.
-  yield* spreading.spread({ licenseKeys: [], companyIds: companies.map(({ id }) => id), ubiKeys: [] });
   const { licenseKeys, companyIds, ubiKeys } = spreading;
-  return { licenseKeys, companyIds, ubiKeys, nameGroups };
+  const namesakeIds = new Set(companies.flatMap(({ id }) => (companyIds.has(id) ? [] : id)));
+  return { licenseKeys, companyIds, ubiKeys, nameGroups, namesakeIds };
 }
 
 class Spreading {

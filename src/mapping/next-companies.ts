@@ -17,10 +17,13 @@ export interface NextCompaniesInput {
   readonly at: string;
   /** The groups whose namesakes are all here; undefined: all. */
   readonly nameGroups: ReadonlySet<string> | undefined;
+  /** Companies that only their names can change of. */
+  readonly namesakes: Pick<Snapshot, 'companies' | 'licenses'> | undefined;
 }
 
 /** What every company of the tenant becomes, once each license has its company. */
-export function toNextCompanies({ licenses, snapshot, memory, at, nameGroups }: NextCompaniesInput): NextCompany[] {
+export function toNextCompanies(input: NextCompaniesInput): NextCompany[] {
+  const { licenses, snapshot, memory, at, nameGroups, namesakes } = input;
   const attached = groupByCompany(licenses.map(({ after }) => after));
   const held = groupByCompany(licenses.flatMap(({ after }) => (after.active ? after : [])));
   const holders = toHolders(licenses, held, memory);
@@ -36,6 +39,8 @@ export function toNextCompanies({ licenses, snapshot, memory, at, nameGroups }: 
   for (const [id, active] of held) {
     if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
   }
+  for (const company of namesakes?.companies ?? []) companies.push({ before: company, after: company });
+  for (const [id, active] of groupByCompany(namesakes?.licenses ?? [])) held.set(id, active);
   return withDisplayNames(companies, held, nameGroups);
 }
 

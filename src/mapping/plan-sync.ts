@@ -23,9 +23,11 @@ export interface PlanInput {
 
 /** What a delta plan has to know of the rest of the tenant, which it leaves alone. */
 export interface PlanPart {
-  /** Only the namesakes of these groups are all in the part; other companies keep their display names. */
+  /** The groups whose active companies are all known: in the part or among the namesakes. Others keep their names. */
   readonly nameGroups: ReadonlySet<string>;
-  /** What the tenant has beside the part. */
+  /** Active companies that nothing but a namesake happens to, with their active licenses. */
+  readonly namesakes: Pick<Snapshot, 'companies' | 'licenses'>;
+  /** What the tenant has beside the part, and of companies beside the namesakes. */
   readonly otherCompanies: number;
   readonly otherActiveLicenses: number;
 }
@@ -46,6 +48,7 @@ export function planSync({ listed, snapshot, strategy, includeLabs, at, newId, p
     memory,
     at,
     nameGroups: part?.nameGroups,
+    namesakes: part?.namesakes,
   });
 
   const companies = nextCompanies.flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);

@@ -68,6 +68,10 @@ export function partOf(
   const licenses = snapshot.licenses.filter(isIn);
   const companies = snapshot.companies.filter(({ id }) => scope.companyIds.has(id));
   const others = snapshot.licenses.filter((license) => !isIn(license) && license.active);
+  const namesakes = {
+    companies: snapshot.companies.filter(({ id }) => scope.namesakeIds.has(id)),
+    licenses: others.filter(({ companyId }) => scope.namesakeIds.has(companyId)),
+  };
   return {
     ...rest,
     changed,
@@ -80,7 +84,8 @@ export function partOf(
     },
     part: {
       nameGroups: scope.nameGroups,
-      otherCompanies: snapshot.companies.length - companies.length,
+      namesakes,
+      otherCompanies: snapshot.companies.length - companies.length - namesakes.companies.length,
       otherActiveLicenses: others.length,
     },
   };

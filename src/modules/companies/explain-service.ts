@@ -94,6 +94,7 @@ async function loadAround(tx: Tx, id: string): Promise<Snapshot> {
     companyIds: new Set([id]),
     ubiKeys: new Set([...ubiKeys, ...vendorCompanies.map(({ ubiKey }) => ubiKey)]),
     nameGroups: new Set(),
+    namesakeIds: new Set(),
   });
   return part;
 }

@@ -49,21 +49,29 @@ export async function loadCompanies(tx: Tx, ids: Iterable<string>): Promise<Comp
   return rows.map(toCompanyState);
 }
 
+/** These companies with their active licenses. */
+export async function loadActive(
+  tx: Tx,
+  ids: Iterable<string>,
+): Promise<{ readonly companies: CompanyState[]; readonly licenses: LicenseState[] }> {
+  const companies = await loadCompanies(tx, ids);
+  const rows = await selectLicenses(tx)
+    .where('company_id', '=', anyOf(ids, 'uuid[]'))
+    .where('active', '=', true)
+    .execute();
+  return { companies, licenses: rows.map(toLicenseState) };
+}
+
 /** The active companies of these name groups, and the active licenses that tell them apart. */
 export async function loadNamesakes(
   tx: Tx,
   nameGroups: Iterable<string>,
 ): Promise<{ readonly companies: CompanyState[]; readonly licenses: LicenseState[] }> {
-  const companies = await selectCompanies(tx)
-    .where('archived_datetime', 'is', null)
-    .where('name_group', '=', anyOf(nameGroups, 'text[]'))
-    .execute();
-  const ids = companies.map(({ id }) => id);
-  const licenses = await selectLicenses(tx)
-    .where('company_id', '=', anyOf(ids, 'uuid[]'))
-    .where('active', '=', true)
-    .execute();
-  return { companies: companies.map(toCompanyState), licenses: licenses.map(toLicenseState) };
+  const { companies } = await lookUp(tx, { kind: 'namesakes', nameGroups: [...nameGroups] });
+  return loadActive(
+    tx,
+    companies.map(({ id }) => id),
+  );
 }
 
 /** Answers what the search for a scope asks. */

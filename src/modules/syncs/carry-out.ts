@@ -61,11 +61,14 @@ export function toListResult(
   return { rows: { fetched, used, filtered, duplicate, skipped }, skips, directoryVersion: version };
 }
 
-/** Of two plans with the same digest, carrying out one is carrying out the other. */
-export const toPlanDigest = ({ companies, licenses, newVendorCompanies }: SyncPlan): string =>
-  createHash('sha256')
-    .update(JSON.stringify([companies, licenses, newVendorCompanies]))
+/** Of two plans with the same digest, carrying out one is carrying out the other; in whatever order they are told. */
+export function toPlanDigest({ companies, licenses, newVendorCompanies }: SyncPlan): string {
+  const steps = [...companies, ...licenses].sort((a, b) => (a.after.id < b.after.id ? -1 : 1));
+  const vendors = [...newVendorCompanies].sort((a, b) => (a.ubiKey < b.ubiKey ? -1 : 1));
+  return createHash('sha256')
+    .update(JSON.stringify([steps, vendors]))
     .digest('base64url');
+}
 
 export interface StoredPlan {
   readonly ground: Ground;

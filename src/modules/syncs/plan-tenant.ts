@@ -3,7 +3,7 @@ import { createIdSequence } from '../../domain/id-sequence.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncRows } from '../../domain/sync-run.js';
 import { findScope, planSync, type Scope, type ScopeStart, type SyncPlan } from '../../mapping/index.js';
-import { countAll, loadPart, loadSnapshot, lookUp } from '../companies/index.js';
+import { countAll, loadActive, loadPart, loadSnapshot, lookUp } from '../companies/index.js';
 import { countListed, selectChangesSince, selectListedLicenses } from '../directory/index.js';
 
 export interface PlanRequest {
@@ -54,11 +54,13 @@ export async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart):
   const { directoryId, ownUbiKey, strategy, includeLabs } = request;
   const scope = await findScopeOf(tx, start);
   const snapshot = await loadPart(tx, ownUbiKey, scope);
+  const namesakes = await loadActive(tx, scope.namesakeIds);
   const totals = await countAll(tx);
   const listed = await selectListedLicenses(tx, directoryId, scope.licenseKeys);
   const part = {
     nameGroups: scope.nameGroups,
-    otherCompanies: totals.companies - snapshot.companies.length,
+    namesakes,
+    otherCompanies: totals.companies - snapshot.companies.length - namesakes.companies.length,
     otherActiveLicenses: totals.activeLicenses - snapshot.licenses.filter(({ active }) => active).length,
   };
   const plan = planSync({ listed, snapshot, strategy, includeLabs, part, ...toMoment(request) });
