@@ -74,8 +74,10 @@ module.exports = {
       npm('kysely'),
       npm('pg'),
       npm('pg-copy-streams'),
+      node('net'),
       node('stream'),
       node('stream/promises'),
+      node('timers/promises'),
     ]),
     row('db-migrate', '^src/db/migrate\\.ts$', [
       '^src/db/',
@@ -106,11 +108,21 @@ module.exports = {
       npm('jsonc-parser'),
       npm('typebox'),
       npm('pino'),
-      npm('prom-client'),
       node('crypto'),
       node('http'),
       node('net'),
     ]),
+    row('telemetry', '^src/telemetry/', [
+      '^src/telemetry/',
+      DOMAIN,
+      // What is counted: the shapes of events of other rooms.
+      BIOTRACK,
+      '^src/http/request-log\\.ts$',
+      npm('prom-client'),
+      npm('pino'),
+      node('http'),
+    ]),
+    typesOnly('telemetry', '^src/telemetry/', [BIOTRACK, HTTP]),
     {
       ...row('simulator', '^src/simulator/', ['^src/simulator/', ...FASTIFY]),
       to: notCore(['^src/simulator/', ...FASTIFY]),
@@ -224,7 +236,7 @@ module.exports = {
       from: { path: '^src/', pathNot: ['^src/(db|jobs)/', REPOSITORY] },
       to: { path: ['kysely', 'pg', 'pg-copy-streams', 'graphile-worker'].map(npm) },
     },
-    ...['biotrack', 'mapping', 'vault', 'jobs', 'simulator', 'local'].map(door),
+    ...['biotrack', 'mapping', 'vault', 'jobs', 'simulator', 'local', 'telemetry'].map(door),
 
     {
       name: 'no-circle',

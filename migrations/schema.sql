@@ -162,10 +162,13 @@ CREATE UNIQUE INDEX credentials_description ON credentials USING btree (tenant_i
 CREATE UNIQUE INDEX credentials_username ON credentials USING btree (tenant_id, owner, COALESCE(owner_user_id, ''::text), username);
 alter table credentials enable row level security;
 alter table credentials force row level security;
+create policy operator_reads on credentials for select to biotrack_operator
+  using (true);
 create policy tenant_isolation on credentials to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on credentials to biotrack_app;
+grant select (status) on credentials to biotrack_operator;
 
 create table directories (
   directory_id integer not null generated always as identity,

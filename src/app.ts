@@ -1,11 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Biotrack } from './biotrack/index.js';
 import { type Db, pingDatabase } from './db/database.js';
-import { isStorageUnavailable } from './db/sqlstate.js';
+import { CommitUnknownError, isStorageUnavailable } from './db/sqlstate.js';
 import { Fault } from './domain/fault.js';
 import type { SingleFlight } from './domain/single-flight.js';
 import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
+import type { RequestFacts } from './http/request-log.js';
 import { type App, createServer } from './http/server.js';
 import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
@@ -34,15 +35,17 @@ export interface AppDeps {
   readonly logger: FastifyBaseLogger;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
+  readonly onRequestFinished: (facts: RequestFacts) => void;
 }
 
 /** The API: every module by name, on one page. */
-export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Promise<App> {
+export async function buildApp({ db, logger, publicUrl, onRequestFinished, ...ports }: AppDeps): Promise<App> {
   const app = await createServer({
     logger,
     publicUrl,
     authenticate: (token) => authenticateApiKey(db, token),
     translateError,
+    onRequestFinished,
   });
   const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
   useHealth(app, () => pingDatabase(db));
@@ -62,6 +65,10 @@ export async function buildApp({ db, logger, publicUrl, ...ports }: AppDeps): Pr
 
 /** What the database throws when it is not there, for a caller. */
 function translateError(error: unknown): Fault | undefined {
+  if (error instanceof CommitUnknownError) {
+    const detail = 'It may have been done: the answer was lost. Read it again before you repeat the request.';
+    return new Fault('storage_unavailable', detail, { cause: error });
+  }
   if (!isStorageUnavailable(error)) return undefined;
   return new Fault('storage_unavailable', 'Nothing was changed. Try again in a moment.', { cause: error });
 }

@@ -12,6 +12,8 @@ export interface Config {
   readonly port: number;
   /** The base of links; undefined: the address that is listened on. */
   readonly publicUrl: string | undefined;
+  /** Where metrics are read, on the same host; 0: nowhere. */
+  readonly metricsPort: number;
   readonly databasePoolSize: number;
   readonly role: ProcessRole;
   /** A file that replaces the shipped list of states. */
@@ -48,6 +50,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     host: read.text('HOST') ?? '127.0.0.1',
     port: read.integer('PORT', 3000, 0, 65_535),
     publicUrl: read.url('PUBLIC_URL', ['http:', 'https:'], { bare: true }),
+    metricsPort: read.integer('METRICS_PORT', 9464, 0, 65_535),
     databasePoolSize: read.integer('DATABASE_POOL_SIZE', 10, 2, 1_000),
     role: read.oneOf('ROLE', PROCESS_ROLES, 'all'),
     statesFile: read.text('BIOTRACK_STATES_FILE'),

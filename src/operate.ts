@@ -36,7 +36,6 @@ export async function createOperatorKey(
     url: requireDatabase(environment).reveal(),
     poolSize: 1,
     applicationName: 'biotrack-connect create-api-key',
-    onConnectionError: () => {},
   });
   try {
     const { secret } = await createApiKey(db, uuidv7, { description, role: 'operator', tenantId: undefined });

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pino, { type Logger } from 'pino';
+import pino from 'pino';
 import { DEFAULT_STATES, parseStates, StatesFileError } from './biotrack/index.js';
 import { type Config, ConfigError, type readEnv } from './config.js';
 import { withTenant } from './db/database.js';
@@ -20,7 +20,8 @@ import {
 } from './local/index.js';
 import { MIGRATIONS } from './migrations.js';
 import { authenticateApiKey, createApiKey } from './modules/api-keys/index.js';
-import { type Service, startService } from './service.js';
+import { MetricsPortError, type Service, startService } from './service.js';
+import { createLogger } from './telemetry/index.js';
 import { createKeysetFile, type Keyset, KeysetError, parseKeyset } from './vault/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
@@ -45,6 +46,9 @@ export async function serve(environment: Environment, say: (line: string) => voi
 /** What whoever starts the service can mend, said without a stack trace. */
 function toConfigError(error: unknown): ConfigError | undefined {
   if (error instanceof EmbeddedPostgresError) return new ConfigError(error.message);
+  if (error instanceof MetricsPortError) {
+    return new ConfigError('METRICS_PORT: cannot listen there; 0 does without metrics', { cause: error });
+  }
   if (error instanceof Error && 'syscall' in error && error.syscall === 'listen') {
     return new ConfigError(`HOST, PORT: cannot listen there (${'code' in error ? error.code : 'unknown'})`);
   }
@@ -59,7 +63,7 @@ async function serveConfigured(config: Config, databaseUrl: Secret, databaseDire
   const states = await readStates(config);
   await refuseOldSchema(databaseDirectUrl);
   const publicUrl = (config.publicUrl ?? `http://${toHost(config.host)}:${config.port}`).replace(/\/$/, '');
-  const logger = createLogger(config);
+  const logger = createLogger(config.logLevel);
   return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, logger });
 }
 
@@ -92,7 +96,9 @@ async function serveLocally(config: Config, say: (line: string) => void): Promis
       states: config.statesFile === undefined ? parseStates(local.states) : await readStates(config),
       keyset: config.vaultKeysetFile === undefined ? parseKeyset(local.keysetFile) : await readKeyset(config),
       // The terminal is for people here.
-      logger: pino({ level: config.logLevel }, pino.destination({ dest: logFile, mkdir: true, sync: true })),
+      logger: createLogger(config.logLevel, pino.destination({ dest: logFile, mkdir: true, sync: true })),
+      // A second one on this machine is welcome.
+      metricsAre: 'wanted',
     });
     const file = await describeLocal(config, publicUrl, local, service);
     say(toBanner(file, await saveLocalFile(dataDir, file), logFile));
@@ -142,14 +148,6 @@ async function ensureOperatorKey({ db, newId }: Service, known: string | undefin
     tenantId: undefined,
   });
   return secret.reveal();
-}
-
-function createLogger({ logLevel }: Config): Logger {
-  return pino({
-    level: logLevel,
-    // The last net: what is secret lives in a class that does not print.
-    redact: ['*.password', '*.authorization', 'req.headers.authorization'],
-  });
 }
 
 async function readKeyset({ vaultKeysetFile }: Config): Promise<Keyset> {

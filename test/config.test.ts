@@ -88,6 +88,13 @@ const VARIABLES: readonly Variable[] = [
     wrong: [...URLS, `postgres://${CANARY}`, 'http://', `https://[${CANARY}`],
   },
   {
+    name: 'METRICS_PORT',
+    read: config('metricsPort'),
+    preset: 9464,
+    good: { '0': 0, '9000': 9_000 },
+    wrong: wholeNumbers(0, 65_535),
+  },
+  {
     name: 'DATABASE_POOL_SIZE',
     read: config('databasePoolSize'),
     preset: 10,

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -8,6 +10,13 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import pg from 'pg';
+import {
+  CommitUnknownError,
+  isConnectionLost,
+  isStorageUnavailable,
+  type StorageFault,
+  toStorageFault,
+} from './sqlstate.js';
 import type { DB } from './tables.js';
 
 /**
@@ -16,7 +25,15 @@ import type { DB } from './tables.js';
  */
 export interface Db {
   readonly pool: pg.Pool;
+  readonly onEvent: (event: DatabaseEvent) => void;
 }
+
+/** What went wrong for reasons of the database's own, for metrics and logs. */
+export type DatabaseEvent =
+  | { readonly kind: 'connection_lost'; readonly error: Error }
+  /** `fault`: why a transaction failed; `retried`: and was done once more. */
+  | { readonly kind: 'fault' | 'retried'; readonly fault: StorageFault }
+  | { readonly kind: 'commit_unknown' };
 
 declare const whose: unique symbol;
 
@@ -31,11 +48,14 @@ export interface DatabaseOptions {
   readonly poolSize: number;
   /** Names the connections in `pg_stat_activity`. */
   readonly applicationName: string;
-  /** Told of errors of idle connections, which no caller waits for. */
-  readonly onConnectionError: (error: Error) => void;
+  readonly onEvent?: (event: DatabaseEvent) => void;
+  /** A connection that says nothing for so long while it is asked something is taken for lost. */
+  readonly silenceMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Longer than any statement takes, and about what a caller waits. */
+const SILENCE_MS = 30_000;
 
 /**
  * Nobody waits for a lock until the pool is empty, and a worker that stands still between two statements lets go of
@@ -59,11 +79,38 @@ export function openDatabase(options: DatabaseOptions): Db {
     keepAlive: true,
     types: { getTypeParser },
   });
-  pool.on('error', options.onConnectionError);
-  // A server that restarts during a transaction reports it on the checked-out client, and nobody listening ends Node.
-  pool.on('connect', (client) => client.on('error', options.onConnectionError));
-  return { pool };
+  const { onEvent = () => {}, silenceMs = SILENCE_MS } = options;
+  // An idle connection that breaks is told of by its client and by the pool: once is enough.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => {
+    // A server that restarts during a transaction reports it on the checked-out client, and nobody listening ends Node.
+    client.on('error', (error) => onEvent({ kind: 'connection_lost', error }));
+    endWhenSilent(client, silenceMs);
+  });
+  return { pool, onEvent };
 }
+
+/**
+ * A connection whose other end went away without a word is open for hours as far as TCP goes. Idle ones are closed by the
+ * pool long before this.
+ */
+function endWhenSilent(client: pg.PoolClient, silenceMs: number): void {
+  const stream = client.connection.stream as Socket;
+  stream.setTimeout(silenceMs, () => stream.destroy(new Error(`Connection terminated: silent for ${silenceMs} ms`)));
+}
+
+export interface PoolUsage {
+  readonly open: number;
+  readonly idle: number;
+  /** Who waits for a connection. */
+  readonly waiting: number;
+}
+
+export const readPoolUsage = ({ pool }: Db): PoolUsage => ({
+  open: pool.totalCount,
+  idle: pool.idleCount,
+  waiting: pool.waitingCount,
+});
 
 export const closeDatabase = (db: Db): Promise<void> => db.pool.end();
 
@@ -100,17 +147,47 @@ export function clientOf(tx: Tx | OperatorTx): pg.PoolClient {
 
 const clients = new WeakMap<Kysely<DB>, pg.PoolClient>();
 
+/** What a transaction lost to another one at the same time is done again, so often. */
+const MOST_ATTEMPTS = 4;
+const RETRY_BASE_MS = 20;
+
+/**
+ * Does the work in a transaction, and does it again where the database asks for that: nothing of the first time is left,
+ * and side effects come after the commit in this house.
+ */
 async function transact<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transactOnce(db, opening, work);
+    } catch (error) {
+      const cause = error instanceof NotBegunError ? error.cause : error;
+      const fault = toStorageFault(cause);
+      if (fault === undefined) throw cause;
+      db.onEvent(fault === 'commit_unknown' ? { kind: 'commit_unknown' } : { kind: 'fault', fault });
+      // A connection of the pool may have died unnoticed: nothing was done yet on it, and a fresh one may do.
+      const isStale = error instanceof NotBegunError && attempt === 1;
+      const isLost = fault === 'deadlock' || fault === 'serialization_failure';
+      if (!isStale && !(isLost && attempt < MOST_ATTEMPTS)) throw cause;
+      db.onEvent({ kind: 'retried', fault });
+      await delay(Math.random() * RETRY_BASE_MS * 2 ** attempt);
+    }
+  }
+}
+
+/** The connection failed before the transaction had begun. */
+class NotBegunError extends Error {}
+
+async function transactOnce<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) => Promise<T>): Promise<T> {
   const client = await db.pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(opening);
+    await client.query(opening).catch((cause: unknown) => {
+      throw isStorageUnavailable(cause) ? new NotBegunError('not begun', { cause }) : cause;
+    });
     const kysely = overClient(client);
     clients.set(kysely, client);
     const result = await work(kysely);
-    const { command } = await client.query('commit');
-    // A transaction in which a statement failed ends so without an error of its own.
-    if (command !== 'COMMIT') throw new Error('the transaction had failed before and was rolled back');
+    await commit(client);
     return result;
   } catch (error) {
     // If even the rollback fails, the connection is in no known state and must not go back to the pool.
@@ -121,6 +198,15 @@ async function transact<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) =
   } finally {
     client.release(broken);
   }
+}
+
+async function commit(client: pg.PoolClient): Promise<void> {
+  const { command } = await client.query('commit').catch((cause: unknown) => {
+    // Nobody said no: it may have been done.
+    throw isConnectionLost(cause) ? new CommitUnknownError('the answer to a commit was lost', { cause }) : cause;
+  });
+  // A transaction in which a statement failed ends so without an error of its own.
+  if (command !== 'COMMIT') throw new Error('the transaction had failed before and was rolled back');
 }
 
 /** A query builder over one connection that is inside a transaction already. */

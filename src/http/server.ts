@@ -10,7 +10,7 @@ import { handleFrameworkError, type TranslateError, useErrorHandler } from './er
 import { useStrictJson } from './json-body.js';
 import { useOpenapi } from './openapi.js';
 import { listNamedSchemas } from './primitives.js';
-import { useRequestLog } from './request-log.js';
+import { type RequestFacts, useRequestLog } from './request-log.js';
 import { useStrictValidation } from './validation.js';
 
 /** The server as modules see it: schemas give the types of what handlers take and reply. */
@@ -27,6 +27,7 @@ export interface ServerOptions {
   readonly publicUrl: string;
   readonly authenticate: Authenticate;
   readonly translateError: TranslateError;
+  readonly onRequestFinished: (facts: RequestFacts) => void;
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -59,7 +60,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   for (const schema of listNamedSchemas()) app.addSchema(schema);
   useStrictJson(app);
   useStrictValidation(app);
-  useRequestLog(app);
+  useRequestLog(app, options.onRequestFinished);
   useErrorHandler(app, options.translateError);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });

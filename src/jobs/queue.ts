@@ -15,6 +15,7 @@ export interface WorkerOptions {
   /** Called every few seconds, by each worker. */
   readonly sweep: () => Promise<void>;
   readonly onError: (error: unknown) => void;
+  readonly onConnectionLost: (error: unknown) => void;
 }
 
 export interface Worker {
@@ -26,7 +27,8 @@ export interface Worker {
 const POLL_MS = 2_000;
 const SWEEP_MS = 5_000;
 
-export async function startWorker({ url, concurrency, tasks, sweep, onError }: WorkerOptions): Promise<Worker> {
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { url, concurrency, tasks, sweep, onError, onConnectionLost } = options;
   // Ours, so that it is listened to until its last connection is gone: the library lets go of it before that, and an
   // error that nobody listens to ends the process.
   const pool = new pg.Pool({
@@ -34,8 +36,9 @@ export async function startWorker({ url, concurrency, tasks, sweep, onError }: W
     max: concurrency + 2,
     application_name: 'biotrack-connect worker',
   });
-  pool.on('error', onError);
-  pool.on('connect', (client) => client.on('error', onError));
+  // An idle connection that breaks is told of by its client and by the pool: once is enough.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', onConnectionLost));
   const runner: Runner = await run({
     pgPool: pool,
     concurrency,

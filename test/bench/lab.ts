@@ -71,6 +71,7 @@ async function startBout(url: string, simulator: Simulator, strategy: Strategy):
     config: {
       host: '127.0.0.1',
       port,
+      metricsPort: 0,
       databasePoolSize: 10,
       role: 'all',
       directoryMaxAgeSeconds: 600,

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
-import pino from 'pino';
 import type t from 'tap';
 import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
@@ -9,6 +8,7 @@ import { findFreePort } from '../../src/local/index.js';
 import { createApiKey } from '../../src/modules/api-keys/index.js';
 import { type Service, type ServiceOptions, startService } from '../../src/service.js';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.js';
+import { createLogger } from '../../src/telemetry/index.js';
 import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
 import { type Contract, createContract } from './contract.js';
 import { findBrokenInvariants } from './invariants.js';
@@ -71,6 +71,8 @@ export interface TestServiceOptions {
   readonly simulator?: SimulatorOptions;
   readonly role?: 'all' | 'api' | 'worker';
   readonly directoryMaxAgeSeconds?: number;
+  readonly metricsPort?: number;
+  readonly databasePoolSize?: number;
   /** Less patience with BioTrack than usual. */
   readonly patience?: ServiceOptions['patience'];
   /** Another process beside this one: the same database, simulator and keys. */
@@ -102,7 +104,8 @@ export async function startTestService(
     config: {
       host: '127.0.0.1',
       port,
-      databasePoolSize: 10,
+      metricsPort: options.metricsPort ?? 0,
+      databasePoolSize: options.databasePoolSize ?? 10,
       role: options.role ?? 'all',
       directoryMaxAgeSeconds: options.directoryMaxAgeSeconds ?? 600,
       guardRemovalPercent: 10,
@@ -113,7 +116,7 @@ export async function startTestService(
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
     patience: options.patience,
-    logger: pino({ level: 'info' }, { write: (text: string) => lines.push(text) }),
+    logger: createLogger('info', { write: (text: string) => lines.push(text) }),
   });
   const owner = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'test owner' });
   let stopping: Promise<void> | undefined;

@@ -10,8 +10,8 @@ const SHARED: Readonly<Record<string, string>> = {
   directory_licenses: "a state's list, mirrored once for all tenants",
 };
 
-/** Operator's look across tenants: who is there, and whose run nobody works on. */
-const OPERATOR_READS = ['sync_runs', 'tenants'];
+/** Operator's look across tenants: who is there, whose run nobody works on, and how many logins are how. */
+const OPERATOR_READS = ['credentials', 'sync_runs', 'tenants'];
 
 const [TENANT_A, TENANT_B] = ['0193a4c0-0000-7000-8000-00000000000a', '0193a4c0-0000-7000-8000-00000000000b'] as const;
 
@@ -22,7 +22,6 @@ const db: Db = openDatabase({
   url: database.url,
   poolSize: 2,
   applicationName: 'catalogue test',
-  onConnectionError: () => {},
 });
 t.teardown(async () => {
   await closeDatabase(db);
@@ -217,6 +216,14 @@ t.test('a tenant sees and writes its own rows only', async (t) => {
     [{ tenant_id: TENANT_A }, { tenant_id: TENANT_B }],
     'the operator sees the tenants',
   );
+  await withOperator(db, (tx) => tx.selectFrom('credentials').select('status').execute());
+  for (const column of ['sealed_password', 'username', 'description', 'tenant_id', 'id'] as const) {
+    await t.rejects(
+      withOperator(db, (tx) => tx.selectFrom('credentials').select(column).execute()),
+      refusedAs(NO_RIGHT),
+      `counts logins, and does not see their ${column}`,
+    );
+  }
   await t.rejects(
     withOperator(db, (tx) => tx.selectFrom('ubis').selectAll().execute()),
     refusedAs(NO_RIGHT),

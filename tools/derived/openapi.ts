@@ -21,6 +21,7 @@ export async function renderOpenapi(): Promise<string> {
     logger: pino({ level: 'silent' }),
     shutdown: new AbortController().signal,
     trials: createSingleFlight(),
+    onRequestFinished: () => {},
     publicUrl: NEUTRAL_URL,
   });
   try {
