@@ -22,6 +22,25 @@ create table api_keys (
 );
 grant delete, insert, select on api_keys to biotrack_operator;
 
+create table audit (
+  tenant_id uuid not null,
+  id bigint not null generated always as identity,
+  operation_id text not null,
+  actor text not null,
+  request_id text not null,
+  object text not null,
+  changed text[] not null,
+  inserted_datetime timestamp with time zone not null default now(),
+  constraint audit_pkey PRIMARY KEY (tenant_id, id),
+  constraint audit_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+);
+alter table audit enable row level security;
+alter table audit force row level security;
+create policy tenant_isolation on audit to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant insert, select on audit to biotrack_app;
+
 create table changes (
   tenant_id uuid not null,
   seq bigint not null,
@@ -250,6 +269,19 @@ create policy tenant_isolation on licenses to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on licenses to biotrack_app;
+
+create table operator_audit (
+  id bigint not null generated always as identity,
+  operation_id text not null,
+  actor text not null,
+  request_id text not null,
+  object text not null,
+  changed text[] not null,
+  inserted_datetime timestamp with time zone not null default now(),
+  constraint operator_audit_pkey PRIMARY KEY (id)
+);
+grant insert on operator_audit to biotrack_app;
+grant insert, select on operator_audit to biotrack_operator;
 
 create table sync_runs (
   tenant_id uuid not null,

@@ -4,6 +4,7 @@ import { type Db, pingDatabase } from './db/database.js';
 import { CommitUnknownError, isStorageUnavailable } from './db/sqlstate.js';
 import { Fault } from './domain/fault.js';
 import type { SingleFlight } from './domain/single-flight.js';
+import type { RunWithCause } from './http/cause.js';
 import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import type { RequestFacts } from './http/request-log.js';
@@ -36,16 +37,26 @@ export interface AppDeps {
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
   readonly onRequestFinished: (facts: RequestFacts) => void;
+  /** Lets the database know whose call a change belongs to. */
+  readonly withCause: RunWithCause;
 }
 
 /** The API: every module by name, on one page. */
-export async function buildApp({ db, logger, publicUrl, onRequestFinished, ...ports }: AppDeps): Promise<App> {
+export async function buildApp({
+  db,
+  logger,
+  publicUrl,
+  onRequestFinished,
+  withCause,
+  ...ports
+}: AppDeps): Promise<App> {
   const app = await createServer({
     logger,
     publicUrl,
     authenticate: (token) => authenticateApiKey(db, token),
     translateError,
     onRequestFinished,
+    withCause,
   });
   const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
   useHealth(app, () => pingDatabase(db));

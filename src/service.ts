@@ -1,8 +1,10 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyBaseLogger } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
 import { buildApp } from './app.js';
 import { type BiotrackEvent, type BiotrackOptions, type BiotrackState, createBiotrack } from './biotrack/index.js';
 import type { Config } from './config.js';
+import type { Cause } from './db/audit.js';
 import { closeDatabase, type DatabaseEvent, type Db, openDatabase, readPoolUsage } from './db/database.js';
 import type { Log } from './domain/log-event.js';
 import type { Secret } from './domain/secret.js';
@@ -55,10 +57,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, logger } = options;
   const log: Log = logger;
   const { databaseSilenceMs, ...patience } = options.patience ?? {};
+  const causes = new AsyncLocalStorage<Cause>();
   const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
     poolSize: config.databasePoolSize,
     applicationName: 'biotrack-connect',
+    findCause: () => causes.getStore(),
     onEvent: (event) => tellDatabaseEvent(metrics, log, event),
     ...(databaseSilenceMs === undefined ? {} : { silenceMs: databaseSilenceMs }),
   });
@@ -100,7 +104,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   let worker: Worker | undefined;
   if (config.role !== 'worker') {
     const { publicUrl } = options;
-    app = await buildApp({ ...ports, logger, publicUrl, onRequestFinished: metrics.requestFinished });
+    app = await buildApp({
+      ...ports,
+      logger,
+      publicUrl,
+      onRequestFinished: metrics.requestFinished,
+      withCause: (cause, rest) => causes.run(cause, rest),
+    });
     await app.listen({ host: config.host, port: config.port });
   }
   if (config.role !== 'api') {

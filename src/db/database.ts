@@ -10,6 +10,7 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import pg from 'pg';
+import { type Cause, Writes, writeAudit } from './audit.js';
 import {
   CommitUnknownError,
   isConnectionLost,
@@ -26,6 +27,8 @@ import type { DB } from './tables.js';
 export interface Db {
   readonly pool: pg.Pool;
   readonly onEvent: (event: DatabaseEvent) => void;
+  /** The call on whose behalf this is asked; undefined for none that changes anything. */
+  readonly findCause: () => Cause | undefined;
 }
 
 /** What went wrong for reasons of the database's own, for metrics and logs. */
@@ -49,6 +52,7 @@ export interface DatabaseOptions {
   /** Names the connections in `pg_stat_activity`. */
   readonly applicationName: string;
   readonly onEvent?: (event: DatabaseEvent) => void;
+  readonly findCause?: () => Cause | undefined;
   /** A connection that says nothing for so long while it is asked something is taken for lost. */
   readonly silenceMs?: number;
 }
@@ -79,7 +83,7 @@ export function openDatabase(options: DatabaseOptions): Db {
     keepAlive: true,
     types: { getTypeParser },
   });
-  const { onEvent = () => {}, silenceMs = SILENCE_MS } = options;
+  const { onEvent = () => {}, findCause = () => undefined, silenceMs = SILENCE_MS } = options;
   // An idle connection that breaks is told of by its client and by the pool: once is enough.
   pool.on('error', () => {});
   pool.on('connect', (client) => {
@@ -87,7 +91,7 @@ export function openDatabase(options: DatabaseOptions): Db {
     client.on('error', (error) => onEvent({ kind: 'connection_lost', error }));
     endWhenSilent(client, silenceMs);
   });
-  return { pool, onEvent };
+  return { pool, onEvent, findCause };
 }
 
 /**
@@ -128,6 +132,7 @@ export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => 
   if (!UUID.test(tenantId)) throw new TypeError('withTenant needs a tenant id in canonical form');
   return transact(
     db,
+    tenantId,
     `begin; set local role biotrack_app; set local app.tenant_id = '${tenantId}'; ${LIMITS}`,
     (kysely) => work(kysely as Tx),
   );
@@ -135,17 +140,28 @@ export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => 
 
 /** Runs `work` in one transaction of the operator. */
 export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
-  return transact(db, `begin; set local role biotrack_operator; ${LIMITS}`, (kysely) => work(kysely as OperatorTx));
+  const opening = `begin; set local role biotrack_operator; ${LIMITS}`;
+  return transact(db, undefined, opening, (kysely) => work(kysely as OperatorTx));
 }
 
 /** The connection under a transaction, for what only the driver can do (COPY). */
-export function clientOf(tx: Tx | OperatorTx): pg.PoolClient {
-  const client = clients.get(tx);
-  if (client === undefined) throw new TypeError('not a transaction of this house');
-  return client;
+export const clientOf = (tx: Tx | OperatorTx): pg.PoolClient => sessionOf(tx).client;
+
+/** For what is written past the query builder. */
+export const writesOf = (tx: Tx | OperatorTx): Writes => sessionOf(tx).writes;
+
+interface Session {
+  readonly client: pg.PoolClient;
+  readonly writes: Writes;
 }
 
-const clients = new WeakMap<Kysely<DB>, pg.PoolClient>();
+const sessions = new WeakMap<Kysely<DB>, Session>();
+
+function sessionOf(tx: Tx | OperatorTx): Session {
+  const session = sessions.get(tx);
+  if (session === undefined) throw new TypeError('not a transaction of this house');
+  return session;
+}
 
 /** What a transaction lost to another one at the same time is done again, so often. */
 const MOST_ATTEMPTS = 4;
@@ -155,10 +171,15 @@ const RETRY_BASE_MS = 20;
  * Does the work in a transaction, and does it again where the database asks for that: nothing of the first time is left,
  * and side effects come after the commit in this house.
  */
-async function transact<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) => Promise<T>): Promise<T> {
+async function transact<T>(
+  db: Db,
+  tenantId: string | undefined,
+  opening: string,
+  work: (kysely: Kysely<DB>) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transactOnce(db, opening, work);
+      return await transactOnce(db, tenantId, opening, work);
     } catch (error) {
       const cause = error instanceof NotBegunError ? error.cause : error;
       const fault = toStorageFault(cause);
@@ -177,16 +198,24 @@ async function transact<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) =
 /** The connection failed before the transaction had begun. */
 class NotBegunError extends Error {}
 
-async function transactOnce<T>(db: Db, opening: string, work: (kysely: Kysely<DB>) => Promise<T>): Promise<T> {
+async function transactOnce<T>(
+  db: Db,
+  tenantId: string | undefined,
+  opening: string,
+  work: (kysely: Kysely<DB>) => Promise<T>,
+): Promise<T> {
   const client = await db.pool.connect();
   let broken: Error | undefined;
   try {
     await client.query(opening).catch((cause: unknown) => {
       throw isStorageUnavailable(cause) ? new NotBegunError('not begun', { cause }) : cause;
     });
-    const kysely = overClient(client);
-    clients.set(kysely, client);
+    const session = { client, writes: new Writes() };
+    const kysely = overSession(session);
+    sessions.set(kysely, session);
     const result = await work(kysely);
+    const cause = db.findCause();
+    if (cause !== undefined) await writeAudit(client, tenantId, cause, session.writes);
     await commit(client);
     return result;
   } catch (error) {
@@ -210,24 +239,25 @@ async function commit(client: pg.PoolClient): Promise<void> {
 }
 
 /** A query builder over one connection that is inside a transaction already. */
-function overClient(client: pg.PoolClient): Kysely<DB> {
+function overSession(session: Session): Kysely<DB> {
   return new Kysely<DB>({
     dialect: {
       createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new ClientDriver(client),
+      createDriver: () => new SessionDriver(session),
       createIntrospector: (kysely) => new PostgresIntrospector(kysely),
       createQueryCompiler: () => new PostgresQueryCompiler(),
     },
   });
 }
 
-class ClientDriver implements Driver {
+class SessionDriver implements Driver {
   readonly #connection: DatabaseConnection;
 
-  constructor(client: pg.PoolClient) {
+  constructor({ client, writes }: Session) {
     this.#connection = {
       async executeQuery<R>(query: CompiledQuery) {
         const result = await client.query(query.sql, [...query.parameters]);
+        if (result.command !== 'SELECT' && (result.rowCount ?? 0) > 0) writes.noteQuery(query);
         return { rows: result.rows as R[], numAffectedRows: BigInt(result.rowCount ?? 0) };
       },
       // biome-ignore lint/correctness/useYield: the interface asks for a generator; the house reads in pages instead.

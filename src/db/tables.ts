@@ -32,6 +32,17 @@ export interface ApiKeys {
   tenant_id: string | null;
 }
 
+export interface Audit {
+  actor: string;
+  changed: string[];
+  id: Generated<number>;
+  inserted_datetime: Generated<Timestamp>;
+  object: string;
+  operation_id: string;
+  request_id: string;
+  tenant_id: string;
+}
+
 export interface Changes {
   actor: string;
   after: Json | null;
@@ -182,6 +193,16 @@ export interface Licenses {
   version: Generated<number>;
 }
 
+export interface OperatorAudit {
+  actor: string;
+  changed: string[];
+  id: Generated<number>;
+  inserted_datetime: Generated<Timestamp>;
+  object: string;
+  operation_id: string;
+  request_id: string;
+}
+
 export interface SyncRuns {
   attempt: Generated<number>;
   counts: Json | null;
@@ -252,6 +273,7 @@ export interface VendorCompanies {
 
 export interface DB {
   api_keys: ApiKeys;
+  audit: Audit;
   changes: Changes;
   companies: Companies;
   company_licenses: CompanyLicenses;
@@ -260,6 +282,7 @@ export interface DB {
   directories: Directories;
   directory_licenses: DirectoryLicenses;
   licenses: Licenses;
+  operator_audit: OperatorAudit;
   sync_runs: SyncRuns;
   sync_states: SyncStates;
   tenants: Tenants;

@@ -28,6 +28,9 @@ const PUBLIC_FAULTS: readonly FaultCode[] = ['internal'];
 const GUARDED_FAULTS: readonly FaultCode[] = ['unauthenticated', 'forbidden', 'storage_unavailable', 'internal'];
 const INPUT_FAULTS: readonly FaultCode[] = ['invalid_request', 'uri_too_long'];
 const READS = /^(get|list)[A-Z]/;
+
+/** Whether an operation changes nothing; its id says so. */
+export const isRead = (id: string): boolean => READS.test(id);
 const BODY_FAULTS: readonly FaultCode[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
 
 /** The schema of a route: what it takes, every answer it can give, and who has to be asked. */
@@ -38,7 +41,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     ...(open ? PUBLIC_FAULTS : GUARDED_FAULTS),
     ...INPUT_FAULTS,
     // Whoever sends a body where none is wanted can send a bad one.
-    ...(READS.test(id) ? [] : BODY_FAULTS),
+    ...(isRead(id) ? [] : BODY_FAULTS),
     ...faults,
   ]);
   return {

@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import { Fault } from '../domain/fault.js';
 import { type Authenticate, useAuth } from './auth.js';
+import { type RunWithCause, useCause } from './cause.js';
 import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
 import { useStrictJson } from './json-body.js';
 import { useOpenapi } from './openapi.js';
@@ -28,6 +29,7 @@ export interface ServerOptions {
   readonly authenticate: Authenticate;
   readonly translateError: TranslateError;
   readonly onRequestFinished: (facts: RequestFacts) => void;
+  readonly withCause: RunWithCause;
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -69,6 +71,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   });
   await app.register(helmet, { contentSecurityPolicy: false });
   useAuth(app, options.authenticate);
+  useCause(app, options.withCause);
   await useOpenapi(app, options.publicUrl);
   return app;
 }

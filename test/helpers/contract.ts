@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { isRead } from '../../src/http/operation.js';
 import type { Answer } from './service.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -79,6 +80,8 @@ export interface Contract {
    * @throws ContractError for a status, code, header or body that is not promised
    */
   check(method: string, path: string, answer: Answer, expectsInternal: boolean): void;
+  /** The operations that were seen to change something: those that do not only read, and that were answered with success. */
+  listChanging(): string[];
   /** Answers that these operations promise, and that were not seen yet: `operation: outcome`. */
   listUnseen(ids: readonly string[], isWanted: (operation: Operation, outcome: string) => boolean): string[];
 }
@@ -139,6 +142,10 @@ export function createContract(document: Json): Contract {
       return found;
     },
     check: judge,
+    listChanging: () =>
+      [...seen]
+        .filter(([id, outcomes]) => !isRead(id) && [...outcomes].some((outcome) => /^2\d\d$/.test(outcome)))
+        .map(([id]) => id),
     listUnseen: (ids, isWanted) =>
       operations
         .filter(({ id }) => ids.includes(id))

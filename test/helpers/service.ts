@@ -127,6 +127,7 @@ export async function startTestService(
   tap.teardown(async () => {
     // Once for each database, by whoever made it: the processes beside it have ended before.
     const broken = database === undefined ? [] : await findBrokenInvariants(owner);
+    if (database !== undefined) broken.push(...(await findUnaudited(owner, contract)));
     await stop();
     if (database !== undefined) await waitUntilAlone(owner);
     await owner.end();
@@ -169,6 +170,15 @@ export async function startTestService(
       return answer;
     },
   };
+}
+
+/** Operations that changed something and did not say who did it. */
+async function findUnaudited(owner: pg.Pool, contract: Contract | undefined): Promise<string[]> {
+  const { rows } = await owner.query<{ id: string }>(
+    'select operation_id as id from audit union select operation_id from operator_audit',
+  );
+  const told = new Set(rows.map(({ id }) => id));
+  return (contract?.listChanging() ?? []).filter((id) => !told.has(id)).map((id) => `${id} wrote no audit row`);
 }
 
 /** The queue's connections end a moment after it says that it has stopped, and may not be cut off before. */

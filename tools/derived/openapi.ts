@@ -22,6 +22,7 @@ export async function renderOpenapi(): Promise<string> {
     shutdown: new AbortController().signal,
     trials: createSingleFlight(),
     onRequestFinished: () => {},
+    withCause: (_cause, rest) => rest(),
     publicUrl: NEUTRAL_URL,
   });
   try {
