@@ -206,7 +206,7 @@ module.exports = {
       severity: 'error',
       comment: 'how the process is born is known to main.ts alone',
       from: { path: '^src/', pathNot: '^src/main\\.ts$' },
-      to: { path: '^src/(main|serve|operate)\\.ts$' },
+      to: { path: '^src/(main|serve|operate|rotate|doctor)\\.ts$' },
     },
     {
       name: 'service-is-started-by-birth',

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
-import { DEFAULT_STATES, parseStates, StatesFileError } from './biotrack/index.js';
+import { parseStates } from './biotrack/index.js';
 import { type Config, ConfigError, type readEnv } from './config.js';
+import { readKeyset, readStates } from './configured-files.js';
 import { withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
 import { toErrorCode } from './db/sqlstate.js';
@@ -22,7 +22,7 @@ import { MIGRATIONS } from './migrations.js';
 import { authenticateApiKey, createApiKey } from './modules/api-keys/index.js';
 import { MetricsPortError, type Service, startService } from './service.js';
 import { createLogger } from './telemetry/index.js';
-import { createKeysetFile, type Keyset, KeysetError, parseKeyset } from './vault/index.js';
+import { createKeysetFile, parseKeyset } from './vault/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
 
@@ -148,37 +148,6 @@ async function ensureOperatorKey({ db, newId }: Service, known: string | undefin
     tenantId: undefined,
   });
   return secret.reveal();
-}
-
-async function readKeyset({ vaultKeysetFile }: Config): Promise<Keyset> {
-  if (vaultKeysetFile === undefined) throw new ConfigError('VAULT_KEYSET_FILE is required when DATABASE_URL is set');
-  const text = await readConfigured('VAULT_KEYSET_FILE', vaultKeysetFile);
-  try {
-    return parseKeyset(text);
-  } catch (error) {
-    if (error instanceof KeysetError) throw new ConfigError(`VAULT_KEYSET_FILE: ${error.message}`);
-    throw error;
-  }
-}
-
-async function readStates({ statesFile }: Config): Promise<ReturnType<typeof parseStates>> {
-  if (statesFile === undefined) return DEFAULT_STATES;
-  const text = await readConfigured('BIOTRACK_STATES_FILE', statesFile);
-  try {
-    return parseStates(JSON.parse(text));
-  } catch (error) {
-    if (error instanceof StatesFileError) throw new ConfigError(`BIOTRACK_STATES_FILE: ${error.message}`);
-    if (error instanceof SyntaxError) throw new ConfigError('BIOTRACK_STATES_FILE: the file is not JSON');
-    throw error;
-  }
-}
-
-async function readConfigured(name: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    throw new ConfigError(`${name}: the file cannot be read`);
-  }
 }
 
 /** An IPv6 address stands in brackets in a URL. */

@@ -282,7 +282,7 @@ export const FIRST_PUT = { 'if-none-match': '*' };
 
 /** A tenant of its own, brought as far as asked; each step the way a caller takes it. */
 export async function makeTenant(
-  { ask, newId, simulator }: TestService,
+  { ask, newId, simulator }: Pick<TestService, 'ask' | 'newId' | 'simulator'>,
   upTo: 'tenant' | 'ubi' | 'preference' | 'credential' = 'credential',
   strategy: 'one_per_license' | 'one_per_vendor' = 'one_per_license',
 ): Promise<string> {

@@ -1,5 +1,5 @@
 export { useCredentials } from './routes.js';
-export type { CredentialPorts } from './service.js';
+export { type CredentialPorts, type ResealCounts, resealCredentials } from './service.js';
 export {
   type CredentialSummary,
   getUsableCredential,

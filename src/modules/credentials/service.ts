@@ -1,12 +1,12 @@
 import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
-import type { Db, Tx } from '../../db/database.js';
+import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import type { Secret } from '../../domain/secret.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
-import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { findTenant, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, noteUbiVerdict, requireUbi } from '../ubi/index.js';
 import {
   type Credential,
@@ -16,8 +16,10 @@ import {
   isUsedByLicense,
   type Owner,
   removeCredential,
+  replaceSeal,
   saveVerdict,
   selectCredentials,
+  selectSealedOtherwise,
   updateCredential,
 } from './repository.js';
 import { toVerdictFault, type Verdict } from './verdict.js';
@@ -225,6 +227,52 @@ export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, c
       'Its key is gone, or BioTrack moved to another place since. Enter the password again.',
       { cause: error },
     );
+  }
+}
+
+export interface ResealCounts {
+  readonly resealed: number;
+  /** Their key is gone, or BioTrack moved: they have to be entered again whatever is done. */
+  readonly unreadable: number;
+}
+
+const RESEAL_AT_ONCE = 100;
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Seals a tenant's passwords with the key that seals now. Nothing else of them changes, and nobody has to wait long. */
+export async function resealCredentials(
+  db: Db,
+  { biotrack, vault }: Pick<CredentialPorts, 'biotrack' | 'vault'>,
+  tenantId: string,
+): Promise<ResealCounts> {
+  let counts = { resealed: 0, unreadable: 0 };
+  for (let after: string | undefined = NO_ID; after !== undefined; ) {
+    const from: string = after;
+    // The tenant may have been deleted meanwhile: then there is nothing to seal.
+    const batch = await withTenant(db, tenantId, async (tx) => {
+      const tenant = await findTenant(tx);
+      if (tenant === undefined) return { resealed: 0, unreadable: 0, last: undefined };
+      const credentials = await selectSealedOtherwise(tx, vault.primaryKeyId, from, RESEAL_AT_ONCE);
+      let [resealed, unreadable] = [0, 0];
+      for (const credential of credentials) {
+        const sealed = resealPassword(biotrack, vault, tenant, credential);
+        if (sealed === undefined) unreadable += 1;
+        else if (await replaceSeal(tx, credential, sealed)) resealed += 1;
+      }
+      return { resealed, unreadable, last: credentials.at(-1)?.id };
+    });
+    counts = { resealed: counts.resealed + batch.resealed, unreadable: counts.unreadable + batch.unreadable };
+    after = batch.last;
+  }
+  return counts;
+}
+
+function resealPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, credential: Credential): Buffer | undefined {
+  try {
+    return vault.seal(openPassword(biotrack, vault, tenant, credential), toSealContext(biotrack, tenant, credential));
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
   }
 }
 

@@ -1,3 +1,3 @@
-export { forgetVerdicts, getRevision, type Tenant } from './repository.js';
+export { findTenant, forgetVerdicts, getRevision, type Tenant } from './repository.js';
 export { useTenants } from './routes.js';
-export { inLockedTenant, inTenant } from './service.js';
+export { eachTenantId, inLockedTenant, inTenant } from './service.js';
