@@ -41,6 +41,10 @@ export interface Line {
   cut(): Promise<void>;
   /** Connections stay open, and nothing comes back. */
   hang(): void;
+  /** Lets that many commits through from now on; the answer to the next one is lost with its connection. */
+  loseCommit(after?: number): void;
+  /** Whether it was. */
+  readonly hasLostCommit: boolean;
   mend(): Promise<void>;
   close(): Promise<void>;
 }
@@ -79,6 +83,8 @@ export interface TestServiceOptions {
   readonly beside?: Pick<TestService, 'databaseUrl' | 'simulator' | 'keysetFile'>;
   /** Between service and database there is a line that can be cut. */
   readonly hasLine?: boolean;
+  /** Puts something between service and database, and tells its URL; the queue goes past it. */
+  readonly pooler?: (databaseUrl: string) => Promise<string>;
   /** The states file, in place of one with NM alone; told where the simulator is. */
   readonly states?: (environment: Readonly<Record<string, unknown>>) => unknown;
 }
@@ -96,7 +102,8 @@ export async function startTestService(
   const port = await findFreePort('127.0.0.1');
   const baseUrl = `http://127.0.0.1:${port}`;
   const lines: string[] = [];
-  const url = new Secret(line?.url ?? databaseUrl);
+  const directUrl = new Secret(line?.url ?? databaseUrl);
+  const url = options.pooler === undefined ? directUrl : new Secret(await options.pooler(databaseUrl));
   const keysetFile = beside?.keysetFile ?? createKeysetFile('test');
   const environment = { dialect: 'api4', url: simulator.url, origin_id: 'test' };
   const toStates = options.states ?? ((both) => ({ NM: { environments: { production: both, training: both } } }));
@@ -112,13 +119,16 @@ export async function startTestService(
     },
     publicUrl: baseUrl,
     databaseUrl: url,
-    databaseDirectUrl: url,
+    databaseDirectUrl: directUrl,
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
     patience: options.patience,
     logger: createLogger('info', { write: (text: string) => lines.push(text) }),
   });
   const owner = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'test owner' });
+  // Where a test has Postgres crash, this connection goes as well.
+  owner.on('error', () => {});
+  owner.on('connect', (client) => client.on('error', () => {}));
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= service.stop();
@@ -199,12 +209,29 @@ async function readContract(baseUrl: string): Promise<Contract> {
   return createContract((await response.json()) as Record<string, unknown>);
 }
 
+/** The statement as it goes over the wire. */
+const COMMIT = Buffer.from('commit\0');
+
 async function openLine(databaseUrl: string): Promise<Line> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let hangs = false;
+  let commitsLeft = Number.POSITIVE_INFINITY;
+  let hasLost = false;
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname);
+    let isLosing = false;
+    near.on('data', (chunk) => {
+      if (!chunk.includes(COMMIT) || commitsLeft === Number.POSITIVE_INFINITY) return;
+      isLosing = commitsLeft === 0;
+      commitsLeft = isLosing ? Number.POSITIVE_INFINITY : commitsLeft - 1;
+    });
+    far.on('data', () => {
+      if (!isLosing) return;
+      hasLost = true;
+      near.destroy();
+      far.destroy();
+    });
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -216,7 +243,7 @@ async function openLine(databaseUrl: string): Promise<Line> {
         to.destroy();
       });
       from.on('data', (chunk) => {
-        if (!hangs) to.write(chunk);
+        if (!hangs && !to.destroyed) to.write(chunk);
       });
     }
   });
@@ -238,6 +265,13 @@ async function openLine(databaseUrl: string): Promise<Line> {
     cut,
     hang() {
       hangs = true;
+    },
+    loseCommit(after = 0) {
+      commitsLeft = after;
+      hasLost = false;
+    },
+    get hasLostCommit() {
+      return hasLost;
     },
     async mend() {
       // What was swallowed is lost: those connections are of no use any more.
