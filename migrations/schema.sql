@@ -52,9 +52,13 @@ create table changes (
   actor text not null,
   run_id uuid,
   inserted_datetime timestamp with time zone not null default now(),
+  reason text,
+  from_company_id uuid,
   constraint changes_pkey PRIMARY KEY (tenant_id, seq),
   constraint changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );
+CREATE INDEX changes_company ON changes USING btree (tenant_id, company_id, seq);
+CREATE INDEX changes_from_company ON changes USING btree (tenant_id, from_company_id, seq) WHERE from_company_id IS NOT NULL;
 alter table changes enable row level security;
 alter table changes force row level security;
 create policy tenant_isolation on changes to biotrack_app
@@ -116,26 +120,59 @@ create table company_licenses (
   address_state text,
   zip text,
   is_lab boolean not null,
-  is_hand_named boolean not null default false,
   active boolean not null,
   missing_since_datetime timestamp with time zone,
   transaction_id_original text,
   content_hash text not null,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default now(),
+  named_by_company_id uuid,
   constraint company_licenses_pkey PRIMARY KEY (tenant_id, id),
   constraint company_licenses_tenant_id_license_key_key UNIQUE (tenant_id, license_key),
   constraint company_licenses_tenant_id_own_company_id_key UNIQUE (tenant_id, own_company_id),
   constraint company_licenses_tenant_id_company_id_fkey FOREIGN KEY (tenant_id, company_id) REFERENCES companies(tenant_id, id) ON DELETE CASCADE,
+  constraint company_licenses_tenant_id_named_by_company_id_fkey FOREIGN KEY (tenant_id, named_by_company_id) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
   constraint company_licenses_tenant_id_own_company_id_fkey FOREIGN KEY (tenant_id, own_company_id) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX company_licenses_company ON company_licenses USING btree (tenant_id, company_id);
+CREATE INDEX company_licenses_named_by ON company_licenses USING btree (tenant_id, named_by_company_id) WHERE named_by_company_id IS NOT NULL;
 alter table company_licenses enable row level security;
 alter table company_licenses force row level security;
 create policy tenant_isolation on company_licenses to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on company_licenses to biotrack_app;
+
+create table conflicts (
+  tenant_id uuid not null,
+  id uuid not null,
+  ubi_key text not null,
+  ubi text not null,
+  company_ids uuid[] not null,
+  status text not null,
+  decision text,
+  decided_company_id uuid,
+  decided_company_ids uuid[],
+  decided_by text,
+  decided_datetime timestamp with time zone,
+  run_id uuid,
+  version integer not null default 1,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint conflicts_pkey PRIMARY KEY (tenant_id, id),
+  constraint conflicts_tenant_id_ubi_key_key UNIQUE (tenant_id, ubi_key),
+  constraint conflicts_tenant_id_decided_company_id_fkey FOREIGN KEY (tenant_id, decided_company_id) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
+  constraint conflicts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint conflicts_check CHECK ((decision = 'merge'::text) = (decided_company_id IS NOT NULL)),
+  constraint conflicts_decision_check CHECK (decision = ANY (ARRAY['merge'::text, 'keep_apart'::text])),
+  constraint conflicts_status_check CHECK (status = ANY (ARRAY['open'::text, 'resolved'::text, 'gone'::text]))
+);
+alter table conflicts enable row level security;
+alter table conflicts force row level security;
+create policy tenant_isolation on conflicts to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on conflicts to biotrack_app;
 
 create table creation_preferences (
   tenant_id uuid not null,
@@ -202,6 +239,10 @@ create table directories (
   refreshed_datetime timestamp with time zone,
   fully_read_datetime timestamp with time zone,
   labs_refreshed_datetime timestamp with time zone,
+  refused_digest text,
+  refused_datetime timestamp with time zone,
+  refused_removed integer,
+  accepted_digest text,
   constraint directories_pkey PRIMARY KEY (directory_id),
   constraint directories_state_environment_key UNIQUE (state, environment),
   constraint directories_environment_check CHECK (environment = ANY (ARRAY['production'::text, 'training'::text]))
@@ -209,6 +250,19 @@ create table directories (
 grant select on directories to biotrack_app;
 grant insert, select, update on directories to biotrack_operator;
 grant update (version) on directories to biotrack_app;
+
+create table directory_license_owners (
+  directory_id integer not null,
+  license_key text not null,
+  until_version bigint not null,
+  ubi text,
+  ubi_key text,
+  until_datetime timestamp with time zone not null default now(),
+  constraint directory_license_owners_pkey PRIMARY KEY (directory_id, license_key, until_version),
+  constraint directory_license_owners_directory_id_fkey FOREIGN KEY (directory_id) REFERENCES directories(directory_id)
+);
+grant select on directory_license_owners to biotrack_app;
+grant insert, select on directory_license_owners to biotrack_operator;
 
 create table directory_licenses (
   directory_id integer not null,
@@ -234,6 +288,7 @@ create table directory_licenses (
   constraint directory_licenses_pkey PRIMARY KEY (directory_id, license_key),
   constraint directory_licenses_directory_id_fkey FOREIGN KEY (directory_id) REFERENCES directories(directory_id)
 );
+CREATE INDEX directory_licenses_changed ON directory_licenses USING btree (directory_id, changed_version);
 CREATE INDEX directory_licenses_ubi ON directory_licenses USING btree (directory_id, ubi_key);
 grant select on directory_licenses to biotrack_app;
 grant insert, select, update on directory_licenses to biotrack_operator;
@@ -283,6 +338,28 @@ create table operator_audit (
 grant insert on operator_audit to biotrack_app;
 grant insert, select on operator_audit to biotrack_operator;
 
+create table sync_plan_items (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  seq integer not null,
+  action text not null,
+  kind text,
+  reason text not null,
+  company_id uuid,
+  license_id uuid,
+  license_number text,
+  before jsonb,
+  after jsonb,
+  constraint sync_plan_items_pkey PRIMARY KEY (tenant_id, run_id, seq),
+  constraint sync_plan_items_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES sync_runs(tenant_id, id) ON DELETE CASCADE
+);
+alter table sync_plan_items enable row level security;
+alter table sync_plan_items force row level security;
+create policy tenant_isolation on sync_plan_items to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on sync_plan_items to biotrack_app;
+
 create table sync_runs (
   tenant_id uuid not null,
   id uuid not null,
@@ -307,6 +384,14 @@ create table sync_runs (
   started_datetime timestamp with time zone,
   finished_datetime timestamp with time zone,
   retry_datetime timestamp with time zone,
+  include_labs boolean,
+  planned_datetime timestamp with time zone,
+  basis jsonb,
+  plan_digest text,
+  applied_datetime timestamp with time zone,
+  first_change_seq bigint,
+  last_change_seq bigint,
+  notes jsonb not null default '{"adoptions": [], "conflicts": [], "not_taken": []}'::jsonb,
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id),
   constraint sync_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint sync_runs_mode_check CHECK (mode = ANY (ARRAY['full'::text, 'preview'::text])),
@@ -339,6 +424,7 @@ create table sync_states (
   row_counts jsonb not null,
   warnings jsonb not null,
   compared_datetime timestamp with time zone not null,
+  dismissed_directory_version bigint,
   constraint sync_states_pkey PRIMARY KEY (tenant_id),
   constraint sync_states_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );

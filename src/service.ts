@@ -90,6 +90,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     newId: uuidv7,
     shutdown: shutdown.signal,
     trials: createSingleFlight<void>(),
+    guardRemovalPercent: config.guardRemovalPercent,
   };
 
   let listener: MetricsListener | undefined;

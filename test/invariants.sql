@@ -18,11 +18,11 @@ select 'I5 an active company holds no active license' as label, company.tenant_i
 -- I10: licenses without a UBI are never grouped, neither with each other nor with those of a UBI.
 select 'I10 a license without a UBI shares its company' as label, blank.tenant_id, blank.license_key as what
   from company_licenses blank
- where blank.active and blank.ubi_key is null and not blank.is_hand_named
+ where blank.active and blank.ubi_key is null and blank.named_by_company_id is null
    and exists (
      select from company_licenses other
       where other.tenant_id = blank.tenant_id and other.company_id = blank.company_id and other.id <> blank.id
-        and other.active and not other.is_hand_named);
+        and other.active and other.named_by_company_id is null);
 
 -- I11: the rows of a finished run add up, and so do those of a directory.
 select 'I11 the rows of a run do not add up' as label, tenant_id, id::text as what
@@ -41,7 +41,7 @@ select 'I17 more companies than licenses' as label, tenant.tenant_id, tenant.nam
 select 'I17 more licenses than rows' as label, tenant.tenant_id, tenant.name as what
   from tenants tenant
  where (select count(*) from company_licenses license
-         where license.tenant_id = tenant.tenant_id and not license.is_hand_named)
+         where license.tenant_id = tenant.tenant_id and license.named_by_company_id is null)
      > (select count(*) from directory_licenses listed join directories using (directory_id)
          where directories.state = tenant.state and directories.environment = tenant.environment);
 
@@ -98,13 +98,13 @@ select 'license: one license twice' as label, tenant_id, license_key as what
 select 'strategy: one_per_license, and a license is not in its own company' as label, tenant_id, license_key as what
   from company_licenses license join creation_preferences using (tenant_id) join tenants using (tenant_id)
  where strategy = 'one_per_license' and first_synced_datetime is not null
-   and active and not is_hand_named and company_id is distinct from own_company_id;
+   and active and named_by_company_id is null and company_id is distinct from own_company_id;
 select 'strategy: one_per_vendor, and a license is not in the company of its UBI' as label, license.tenant_id,
        license_key as what
   from company_licenses license join creation_preferences using (tenant_id) join tenants using (tenant_id)
   left join vendor_companies vendor on vendor.tenant_id = license.tenant_id and vendor.ubi_key = license.ubi_key
  where strategy = 'one_per_vendor' and first_synced_datetime is not null
-   and active and not is_hand_named and license.ubi_key is not null
+   and active and named_by_company_id is null and license.ubi_key is not null
    and license.company_id is distinct from vendor.company_id;
 
 -- Companies.

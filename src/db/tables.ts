@@ -48,9 +48,11 @@ export interface Changes {
   after: Json | null;
   before: Json | null;
   company_id: string | null;
+  from_company_id: string | null;
   inserted_datetime: Generated<Timestamp>;
   kind: string;
   license_id: string | null;
+  reason: string | null;
   run_id: string | null;
   seq: number;
   tenant_id: string;
@@ -89,7 +91,6 @@ export interface CompanyLicenses {
   content_hash: string;
   id: string;
   inserted_datetime: Generated<Timestamp>;
-  is_hand_named: Generated<boolean>;
   is_lab: boolean;
   license_key: string;
   license_number: string;
@@ -97,6 +98,7 @@ export interface CompanyLicenses {
   license_type_raw: string | null;
   missing_since_datetime: Timestamp | null;
   name: string | null;
+  named_by_company_id: string | null;
   own_company_id: string | null;
   tenant_id: string;
   transaction_id_original: string | null;
@@ -104,6 +106,24 @@ export interface CompanyLicenses {
   ubi_key: string | null;
   updated_datetime: Generated<Timestamp>;
   zip: string | null;
+}
+
+export interface Conflicts {
+  company_ids: string[];
+  decided_by: string | null;
+  decided_company_id: string | null;
+  decided_company_ids: string[] | null;
+  decided_datetime: Timestamp | null;
+  decision: string | null;
+  id: string;
+  inserted_datetime: Generated<Timestamp>;
+  run_id: string | null;
+  status: string;
+  tenant_id: string;
+  ubi: string;
+  ubi_key: string;
+  updated_datetime: Generated<Timestamp>;
+  version: Generated<number>;
 }
 
 export interface CreationPreferences {
@@ -134,6 +154,7 @@ export interface Credentials {
 }
 
 export interface Directories {
+  accepted_digest: string | null;
   check_mark: string | null;
   directory_id: Generated<number>;
   duplicate_rows: Generated<number>;
@@ -142,10 +163,22 @@ export interface Directories {
   fully_read_datetime: Timestamp | null;
   labs_refreshed_datetime: Timestamp | null;
   refreshed_datetime: Timestamp | null;
+  refused_datetime: Timestamp | null;
+  refused_digest: string | null;
+  refused_removed: number | null;
   skipped_rows: Generated<number>;
   skips: Generated<Json>;
   state: string;
   version: Generated<number>;
+}
+
+export interface DirectoryLicenseOwners {
+  directory_id: number;
+  license_key: string;
+  ubi: string | null;
+  ubi_key: string | null;
+  until_datetime: Generated<Timestamp>;
+  until_version: number;
 }
 
 export interface DirectoryLicenses {
@@ -203,15 +236,37 @@ export interface OperatorAudit {
   request_id: string;
 }
 
+export interface SyncPlanItems {
+  action: string;
+  after: Json | null;
+  before: Json | null;
+  company_id: string | null;
+  kind: string | null;
+  license_id: string | null;
+  license_number: string | null;
+  reason: string;
+  run_id: string;
+  seq: number;
+  tenant_id: string;
+}
+
 export interface SyncRuns {
+  applied_datetime: Timestamp | null;
   attempt: Generated<number>;
+  basis: Json | null;
   counts: Json | null;
   directory_version: number | null;
   fence: Generated<number>;
   finished_datetime: Timestamp | null;
+  first_change_seq: number | null;
   id: string;
+  include_labs: boolean | null;
+  last_change_seq: number | null;
   leased_until_datetime: Timestamp | null;
   mode: string;
+  notes: Generated<Json>;
+  plan_digest: string | null;
+  planned_datetime: Timestamp | null;
   reason: string | null;
   reason_detail: string | null;
   refresh: string;
@@ -233,6 +288,7 @@ export interface SyncStates {
   compared_datetime: Timestamp;
   counts: Json;
   directory_version: number;
+  dismissed_directory_version: number | null;
   mapping_version: number;
   preference_version: number;
   revision: number;
@@ -277,12 +333,15 @@ export interface DB {
   changes: Changes;
   companies: Companies;
   company_licenses: CompanyLicenses;
+  conflicts: Conflicts;
   creation_preferences: CreationPreferences;
   credentials: Credentials;
   directories: Directories;
+  directory_license_owners: DirectoryLicenseOwners;
   directory_licenses: DirectoryLicenses;
   licenses: Licenses;
   operator_audit: OperatorAudit;
+  sync_plan_items: SyncPlanItems;
   sync_runs: SyncRuns;
   sync_states: SyncStates;
   tenants: Tenants;

@@ -2,7 +2,7 @@ import type { Strategy } from '../domain/strategy.js';
 import { Memory } from './memory.js';
 import type { NextLicense } from './next-licenses.js';
 import { assignOnePerLicense } from './one-per-license.js';
-import { chooseVendorCompany, type GroupMember } from './one-per-vendor.js';
+import { chooseVendorCompany, type GroupMember, type VendorChoice } from './one-per-vendor.js';
 import type { PlanConflict } from './plan.js';
 import type { LicenseState, Snapshot } from './snapshot.js';
 
@@ -16,9 +16,9 @@ export interface Assignment {
   readonly licenses: readonly AssignedLicense[];
   readonly memory: Memory;
   readonly conflicts: readonly PlanConflict[];
-  /** Manual companies that became the vendor company of a UBI. */
-  readonly adopted: number;
 }
+
+type VendorChoices = ReadonlyMap<string, VendorChoice>;
 
 /** Gives each active license the company that the strategy says; an inactive one stays where it is. */
 export function assignCompanies(
@@ -28,11 +28,9 @@ export function assignCompanies(
   newId: () => string,
 ): Assignment {
   const memory = new Memory(snapshot, newId);
-  const vendors =
-    strategy === 'one_per_vendor'
-      ? chooseVendorCompanies(licenses, memory)
-      : { companyIds: new Map(), conflicts: [], adopted: 0 };
-  const companyIds = licenses.map((license) => toCompanyId(license, vendors.companyIds, memory));
+  const choices: VendorChoices =
+    strategy === 'one_per_vendor' ? chooseVendorCompanies(licenses, snapshot, memory) : new Map();
+  const companyIds = licenses.map((license) => toCompanyId(license, choices, memory));
   return {
     // After all companies are chosen: a vendor's choice can give a license its own company.
     licenses: licenses.map(({ before, next }, index) => ({
@@ -45,49 +43,30 @@ export function assignCompanies(
       },
     })),
     memory,
-    conflicts: vendors.conflicts,
-    adopted: vendors.adopted,
+    conflicts: [...choices.values()].flatMap(({ conflict }) => conflict ?? []),
   };
 }
 
-function toCompanyId(
-  { before, next }: NextLicense,
-  vendorCompanyIds: ReadonlyMap<string, string>,
-  memory: Memory,
-): string {
-  if (before !== undefined && (!next.active || before.isHandNamed)) return before.companyId;
-  const vendorCompanyId = next.ubiKey === null ? undefined : vendorCompanyIds.get(next.ubiKey);
-  return vendorCompanyId ?? assignOnePerLicense(next.licenseKey, memory);
+function toCompanyId({ before, next }: NextLicense, choices: VendorChoices, memory: Memory): string {
+  if (before !== undefined && !next.active) return before.companyId;
+  const choice = next.ubiKey === null ? undefined : choices.get(next.ubiKey);
+  if (next.namedByCompanyId !== null && choice?.isDecided !== true) return next.namedByCompanyId;
+  return choice?.companyId ?? assignOnePerLicense(next.licenseKey, memory);
 }
 
-interface VendorCompanies {
-  readonly companyIds: ReadonlyMap<string, string>;
-  readonly conflicts: readonly PlanConflict[];
-  readonly adopted: number;
-}
-
-function chooseVendorCompanies(licenses: readonly NextLicense[], memory: Memory): VendorCompanies {
+function chooseVendorCompanies(licenses: readonly NextLicense[], snapshot: Snapshot, memory: Memory): VendorChoices {
   const groups = new Map<string, GroupMember[]>();
-  for (const { before, next } of licenses) {
+  for (const { next } of licenses) {
     // Without a UBI a license stands alone: blanks have nothing in common.
     if (!next.active || next.ubiKey === null) continue;
-    const member = {
-      licenseKey: next.licenseKey,
-      transactionIdOriginal: next.transactionIdOriginal,
-      handNamedFor: before?.isHandNamed ? before.companyId : null,
-    };
     const group = groups.get(next.ubiKey);
-    if (group === undefined) groups.set(next.ubiKey, [member]);
-    else group.push(member);
+    if (group === undefined) groups.set(next.ubiKey, [next]);
+    else group.push(next);
   }
-  const companyIds = new Map<string, string>();
-  const conflicts: PlanConflict[] = [];
-  let adopted = 0;
+  const decisions = new Map(snapshot.decisions.map((decision) => [decision.ubiKey, decision]));
+  const choices = new Map<string, VendorChoice>();
   for (const [ubiKey, group] of groups) {
-    const choice = chooseVendorCompany(ubiKey, group, memory);
-    if (choice.companyId !== undefined) companyIds.set(ubiKey, choice.companyId);
-    if (choice.conflict !== undefined) conflicts.push(choice.conflict);
-    if (choice.adopted) adopted += 1;
+    choices.set(ubiKey, chooseVendorCompany(ubiKey, group, memory, decisions.get(ubiKey)));
   }
-  return { companyIds, conflicts, adopted };
+  return choices;
 }

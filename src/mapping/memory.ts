@@ -16,6 +16,10 @@ export class Memory {
     for (const { licenseKey, ownCompanyId } of snapshot.licenses) {
       if (ownCompanyId !== null) this.#ownCompanies.set(licenseKey, ownCompanyId);
     }
+    // A company that a person decided on stands for that UBI, whatever is remembered: it is not free for another one.
+    for (const { ubiKey, companyId } of snapshot.decisions) {
+      if (companyId !== null) this.#ubisOfCompanies.set(companyId, ubiKey);
+    }
     for (const { ubiKey, companyId } of snapshot.vendorCompanies) this.#rememberVendor(ubiKey, companyId);
   }
 

@@ -15,10 +15,12 @@ export interface NextCompaniesInput {
   readonly snapshot: Snapshot;
   readonly memory: Memory;
   readonly at: string;
+  /** The groups whose namesakes are all here; undefined: all. */
+  readonly nameGroups: ReadonlySet<string> | undefined;
 }
 
 /** What every company of the tenant becomes, once each license has its company. */
-export function toNextCompanies({ licenses, snapshot, memory, at }: NextCompaniesInput): NextCompany[] {
+export function toNextCompanies({ licenses, snapshot, memory, at, nameGroups }: NextCompaniesInput): NextCompany[] {
   const attached = groupByCompany(licenses.map(({ after }) => after));
   const held = groupByCompany(licenses.flatMap(({ after }) => (after.active ? after : [])));
   const holders = toHolders(licenses, held, memory);
@@ -34,7 +36,7 @@ export function toNextCompanies({ licenses, snapshot, memory, at }: NextCompanie
   for (const [id, active] of held) {
     if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
   }
-  return withDisplayNames(companies, held);
+  return withDisplayNames(companies, held, nameGroups);
 }
 
 /** The licenses of each company that has any, oldest first. */
@@ -131,7 +133,20 @@ function toMostFrequentName(byAge: readonly LicenseState[]): string {
   // A map keeps the order of first entry, which is that of age here: the first of equals is the oldest.
   let best: string | undefined;
   for (const [name, count] of counts) if (best === undefined || count > (counts.get(best) as number)) best = name;
-  return best ?? `License ${byAge[0]?.licenseNumber}`;
+  return best ?? toNamelessName(byAge[0]?.licenseNumber ?? '');
+}
+
+/** What a company is called whose licenses have no name. */
+export const toNamelessName = (licenseNumber: string): string => `License ${licenseNumber}`;
+
+/**
+ * The display names of companies, as they are told apart from each other: for a change of names alone.
+ * @param companies all active companies of each name group that is among them
+ * @param licenses their active licenses
+ */
+export function tellApart(companies: readonly CompanyState[], licenses: readonly LicenseState[]): NextCompany[] {
+  const unchanged = companies.map((company) => ({ before: company, after: company }));
+  return withDisplayNames(unchanged, groupByCompany(licenses), undefined);
 }
 
 const toName = ({ editedName, sourceName }: CompanyState): string => editedName ?? sourceName ?? '';
@@ -139,12 +154,14 @@ const toName = ({ editedName, sourceName }: CompanyState): string => editedName 
 function withDisplayNames(
   companies: readonly NextCompany[],
   held: ReadonlyMap<string, readonly LicenseState[]>,
+  whole: ReadonlySet<string> | undefined,
 ): NextCompany[] {
   const groups = new Map<string, Nameable[]>();
   for (const { after } of companies) {
     if (after.archivedDatetime !== null) continue;
     const nameable = toNameable(after, held.get(after.id) ?? []);
     const nameGroup = toNameGroup(nameable.name);
+    if (whole?.has(nameGroup) === false) continue;
     const group = groups.get(nameGroup);
     if (group === undefined) groups.set(nameGroup, [nameable]);
     else group.push(nameable);
@@ -155,11 +172,10 @@ function withDisplayNames(
   }
   return companies.map(({ before, after }) => {
     const name = toName(after);
+    const nameGroup = toNameGroup(name);
     // An archived company needs not be told apart from anybody.
-    return {
-      before,
-      after: { ...after, displayName: displayNames.get(after.id) ?? name, nameGroup: toNameGroup(name) },
-    };
+    const displayName = after.archivedDatetime === null ? (displayNames.get(after.id) ?? after.displayName) : name;
+    return { before, after: { ...after, displayName, nameGroup } };
   });
 }
 

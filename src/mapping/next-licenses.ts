@@ -1,6 +1,6 @@
 import type { ListedLicense } from '../domain/listed-license.js';
 import { compareText } from './compare.js';
-import type { PlanWarning } from './plan.js';
+import type { NotTaken, PlanWarning } from './plan.js';
 import type { LicenseState } from './snapshot.js';
 
 /** A license as it shall be, but for the company that holds it: that is still the one that held it before, if any. */
@@ -13,7 +13,7 @@ export interface NextLicenses {
   /** In the order of license keys. */
   readonly licenses: readonly NextLicense[];
   readonly warnings: readonly PlanWarning[];
-  readonly filtered: number;
+  readonly notTaken: readonly NotTaken[];
 }
 
 export interface NextLicensesInput {
@@ -32,13 +32,13 @@ export function toNextLicenses({ listed, known, includeLabs, at }: NextLicensesI
   const knownByKey = new Map(known.map((license) => [license.licenseKey, license]));
   const licenses: NextLicense[] = [];
   const warnings: PlanWarning[] = [];
-  let filtered = 0;
+  const notTaken: NotTaken[] = [];
   for (const license of listed) {
     const before = knownByKey.get(license.licenseKey);
     knownByKey.delete(license.licenseKey);
     const active = !license.isDeleted && (includeLabs || !license.isLab);
     if (before === undefined && !active) {
-      filtered += 1;
+      notTaken.push(toNotTaken(license));
       continue;
     }
     const next = toNext(license, before, active);
@@ -49,7 +49,11 @@ export function toNextLicenses({ listed, known, includeLabs, at }: NextLicensesI
   }
   for (const before of knownByKey.values()) licenses.push({ before, next: toMissing(before, at) });
   licenses.sort((a, b) => compareText(a.next.licenseKey, b.next.licenseKey));
-  return { licenses, warnings, filtered };
+  return { licenses, warnings, notTaken };
+}
+
+function toNotTaken({ isDeleted, licenseNumber, ubi, name }: ListedLicense): NotTaken {
+  return { reason: isDeleted ? 'inactive_at_first_sight' : 'lab_not_wanted', licenseNumber, ubi, name };
 }
 
 function toNext(listed: ListedLicense, before: LicenseState | undefined, active: boolean): NextLicense['next'] {
@@ -66,7 +70,7 @@ function toNext(listed: ListedLicense, before: LicenseState | undefined, active:
     activities: listed.activities,
     address: listed.address,
     isLab: listed.isLab,
-    isHandNamed: before?.isHandNamed ?? false,
+    namedByCompanyId: before?.namedByCompanyId ?? null,
     active,
     missingSinceDatetime: null,
     transactionIdOriginal: listed.transactionIdOriginal,

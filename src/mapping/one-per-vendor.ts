@@ -1,43 +1,54 @@
 import { compareAge } from './compare.js';
 import type { Memory } from './memory.js';
 import type { PlanConflict } from './plan.js';
+import type { VendorDecision } from './snapshot.js';
 
 /** A license of a group: what the choice of the vendor company needs to know. */
 export interface GroupMember {
   readonly licenseKey: string;
   readonly transactionIdOriginal: string | null;
-  /** The manual company that names this license by hand, if one does. */
-  readonly handNamedFor: string | null;
+  readonly namedByCompanyId: string | null;
 }
 
 export interface VendorChoice {
   /** Undefined: every license of the group is named by hand, and their companies contradict each other. */
   readonly companyId: string | undefined;
-  /** A manual company became the vendor company just now. */
-  readonly adopted: boolean;
+  /** A person decided so: licenses named by hand for another company go there too. */
+  readonly isDecided: boolean;
   readonly conflict: PlanConflict | undefined;
 }
 
 /**
- * The company that stands for a UBI, given the active licenses of that UBI. In this order: the remembered one; the one
- * manual company that names one of the licenses; the own company of the oldest license whose own company does not stand
- * for another UBI; a new one.
+ * The company that stands for a UBI, given the active licenses of that UBI. In this order: the one that a person decided
+ * on; the remembered one; the one manual company that names one of the licenses; the own company of the oldest license
+ * whose own company does not stand for another UBI; a new one.
  */
-export function chooseVendorCompany(ubiKey: string, group: readonly GroupMember[], memory: Memory): VendorChoice {
-  const manual = [...new Set(group.flatMap(({ handNamedFor }) => handNamedFor ?? []))].sort();
+export function chooseVendorCompany(
+  ubiKey: string,
+  group: readonly GroupMember[],
+  memory: Memory,
+  decision: VendorDecision | undefined,
+): VendorChoice {
+  if (decision !== undefined && decision.companyId !== null) {
+    if (memory.findVendorCompany(ubiKey) === undefined) memory.becomeVendorCompany(ubiKey, decision.companyId);
+    return { companyId: decision.companyId, isDecided: true, conflict: undefined };
+  }
+  const manual = [...new Set(group.flatMap(({ namedByCompanyId }) => namedByCompanyId ?? []))].sort();
   const remembered = memory.findVendorCompany(ubiKey);
   if (remembered !== undefined) {
     const others = manual.filter((companyId) => companyId !== remembered);
-    return { companyId: remembered, adopted: false, conflict: toConflict(ubiKey, others, remembered) };
+    const conflict = toConflict(ubiKey, others, remembered, decision);
+    return { companyId: remembered, isDecided: false, conflict };
   }
   const [only] = manual;
   if (only !== undefined && manual.length === 1 && memory.findUbiOf(only) === undefined) {
     memory.becomeVendorCompany(ubiKey, only);
-    return { companyId: only, adopted: true, conflict: undefined };
+    return { companyId: only, isDecided: false, conflict: undefined };
   }
-  const free = group.filter(({ handNamedFor }) => handNamedFor === null).sort(compareAge);
+  const free = group.filter(({ namedByCompanyId }) => namedByCompanyId === null).sort(compareAge);
   const companyId = free.length === 0 ? undefined : adoptOwnCompany(ubiKey, free, memory);
-  return { companyId, adopted: false, conflict: toConflict(ubiKey, manual, companyId) };
+  const conflict = toConflict(ubiKey, manual, companyId, decision);
+  return { companyId, isDecided: false, conflict };
 }
 
 function adoptOwnCompany(ubiKey: string, byAge: readonly GroupMember[], memory: Memory): string {
@@ -50,11 +61,15 @@ function adoptOwnCompany(ubiKey: string, byAge: readonly GroupMember[], memory: 
   return memory.newVendorCompany(ubiKey, (byAge[0] as GroupMember).licenseKey);
 }
 
+/** Undefined as well if a person knows of all these companies and wants them apart. */
 function toConflict(
   ubiKey: string,
   manual: readonly string[],
   companyId: string | undefined,
+  decision: VendorDecision | undefined,
 ): PlanConflict | undefined {
   if (manual.length === 0) return undefined;
-  return { ubiKey, companyIds: companyId === undefined ? manual : [companyId, ...manual] };
+  const companyIds = companyId === undefined ? manual : [companyId, ...manual];
+  const isKnown = companyIds.every((id) => decision?.companyIds.includes(id));
+  return isKnown ? undefined : { ubiKey, companyIds };
 }

@@ -1,16 +1,18 @@
 import type { ListedLicense } from '../domain/listed-license.js';
 import type { Strategy } from '../domain/strategy.js';
 import { assignCompanies } from './assign-companies.js';
-import { toNextCompanies } from './next-companies.js';
+import { tellApart, toNextCompanies } from './next-companies.js';
 import { toNextLicenses } from './next-licenses.js';
 import type { CompanyStep, LicenseStep, PlanImpact, SyncPlan } from './plan.js';
-import type { LicenseState, Snapshot } from './snapshot.js';
+import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
 import { toCompanyStep, toLicenseStep } from './steps.js';
 
 export interface PlanInput {
   /** The whole directory, collated. A known license that is not in it has vanished. */
   readonly listed: readonly ListedLicense[];
   readonly snapshot: Snapshot;
+  /** Directory and snapshot are a part of the whole, which holds all that a change can touch. */
+  readonly part?: PlanPart;
   readonly strategy: Strategy;
   readonly includeLabs: boolean;
   /** The time of the run, RFC 3339. */
@@ -19,38 +21,66 @@ export interface PlanInput {
   readonly newId: () => string;
 }
 
+/** What a delta plan has to know of the rest of the tenant, which it leaves alone. */
+export interface PlanPart {
+  /** Only the namesakes of these groups are all in the part; other companies keep their display names. */
+  readonly nameGroups: ReadonlySet<string>;
+  /** What the tenant has beside the part. */
+  readonly otherCompanies: number;
+  readonly otherActiveLicenses: number;
+}
+
 /**
  * From what the state lists and what the tenant has to what shall be done. Pure: the same input gives the same plan to
  * the byte, and a plan for what is already so has no steps.
  */
-export function planSync({ listed, snapshot, strategy, includeLabs, at, newId }: PlanInput): SyncPlan {
+export function planSync({ listed, snapshot, strategy, includeLabs, at, newId, part }: PlanInput): SyncPlan {
   const next = toNextLicenses({ listed, known: snapshot.licenses, includeLabs, at });
   const assignment = assignCompanies(next.licenses, snapshot, strategy, newId);
-  const nextCompanies = toNextCompanies({ licenses: assignment.licenses, snapshot, memory: assignment.memory, at });
+  const { memory, conflicts } = assignment;
+  const manual = new Set(snapshot.companies.flatMap(({ id, origin }) => (origin === 'manual' ? id : [])));
+  const adoptions = memory.newVendorCompanies.filter(({ companyId }) => manual.has(companyId));
+  const nextCompanies = toNextCompanies({
+    licenses: assignment.licenses,
+    snapshot,
+    memory,
+    at,
+    nameGroups: part?.nameGroups,
+  });
 
   const companies = nextCompanies.flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);
   const licenses = assignment.licenses.flatMap(({ before, after }) => toLicenseStep(before, after) ?? []);
   return {
     strategy,
+    includeLabs,
     companies,
     licenses,
-    newVendorCompanies: assignment.memory.newVendorCompanies,
+    newVendorCompanies: memory.newVendorCompanies,
+    adoptions,
     warnings: next.warnings,
-    conflicts: assignment.conflicts,
+    conflicts,
+    notTaken: next.notTaken,
     counts: {
       created: countOf(companies, 'company.created'),
       updated: countOf(companies, 'company.updated'),
-      unchanged: nextCompanies.length - companies.length,
+      unchanged: nextCompanies.length - companies.length + (part?.otherCompanies ?? 0),
       archived: countOf(companies, 'company.archived'),
       reactivated: countOf(companies, 'company.reactivated'),
-      adopted: assignment.adopted,
+      adopted: adoptions.length,
       moved: licenses.filter(isMove).length,
-      conflicts: assignment.conflicts.length,
+      conflicts: conflicts.length,
     },
-    filtered: next.filtered,
-    impact: toImpact(snapshot.licenses, companies, licenses),
+    impact: toImpact(snapshot.licenses, companies, licenses, part?.otherActiveLicenses ?? 0),
   };
 }
+
+/**
+ * What becomes of display names when a person renames, adds or ends companies.
+ * @param companies as they are now, with all active companies of their name groups
+ * @param licenses the active licenses of these companies
+ */
+export const planNames = (companies: readonly CompanyState[], licenses: readonly LicenseState[]): CompanyStep[] =>
+  tellApart(companies, licenses).flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);
 
 const countOf = (steps: readonly CompanyStep[], kind: CompanyStep['kind']): number =>
   steps.filter((step) => step.kind === kind).length;
@@ -62,9 +92,10 @@ function toImpact(
   known: readonly LicenseState[],
   companies: readonly CompanyStep[],
   licenses: readonly LicenseStep[],
+  otherActiveLicenses: number,
 ): PlanImpact {
   return {
-    activeLicenses: known.filter(({ active }) => active).length,
+    activeLicenses: known.filter(({ active }) => active).length + otherActiveLicenses,
     removed: licenses.filter(({ before, after }) => before?.active === true && !after.active).length,
     moved: licenses.filter((step) => step.before?.active === true && isMove(step)).length,
     renamed: companies.filter(({ before, after }) => before !== undefined && before.sourceName !== after.sourceName)

@@ -45,9 +45,18 @@ export interface PlanImpact {
   readonly renamed: number;
 }
 
+/** A listed license that is not taken: one that the tenant knows stays known, and becomes inactive instead. */
+export interface NotTaken {
+  readonly reason: 'inactive_at_first_sight' | 'lab_not_wanted';
+  readonly licenseNumber: string;
+  readonly ubi: string | null;
+  readonly name: string | null;
+}
+
 /** What shall be done, as data: carrying it out needs no further decision. */
 export interface SyncPlan {
   readonly strategy: Strategy;
+  readonly includeLabs: boolean;
   /** In the order of the license that first needed each company; steps of what stays as it is are not in it. */
   readonly companies: readonly CompanyStep[];
   /** In the order of license keys. */
@@ -56,7 +65,8 @@ export interface SyncPlan {
   readonly warnings: readonly PlanWarning[];
   readonly conflicts: readonly PlanConflict[];
   readonly counts: SyncCounts;
-  /** Listed licenses that were not taken: inactive at first sight, or labs that are not wanted. */
-  readonly filtered: number;
+  /** Manual companies that become the vendor company of a UBI; they are among `newVendorCompanies`. */
+  readonly adoptions: readonly VendorCompany[];
+  readonly notTaken: readonly NotTaken[];
   readonly impact: PlanImpact;
 }

@@ -5,6 +5,8 @@ export interface Snapshot {
   readonly companies: readonly CompanyState[];
   readonly licenses: readonly LicenseState[];
   readonly vendorCompanies: readonly VendorCompany[];
+  /** What a person decided where several companies could stand for a UBI. */
+  readonly decisions: readonly VendorDecision[];
   /** The tenant's own UBI. */
   readonly ownUbiKey: string | null;
 }
@@ -40,7 +42,8 @@ export interface LicenseState {
   readonly activities: readonly Activity[];
   readonly address: Address;
   readonly isLab: boolean;
-  readonly isHandNamed: boolean;
+  /** The manual company that names this license by hand; under either strategy it holds it. */
+  readonly namedByCompanyId: string | null;
   readonly active: boolean;
   readonly missingSinceDatetime: string | null;
   readonly transactionIdOriginal: string | null;
@@ -51,4 +54,13 @@ export interface LicenseState {
 export interface VendorCompany {
   readonly ubiKey: string;
   readonly companyId: string;
+}
+
+/** A person's word on a conflict. It rewrites no memory: taken back, everything is as it was. */
+export interface VendorDecision {
+  readonly ubiKey: string;
+  /** All licenses of the UBI go to this company, those named by hand too; null: they stay apart as they are. */
+  readonly companyId: string | null;
+  /** The companies that he was asked about; with another one beside them the question is a new one. */
+  readonly companyIds: readonly string[];
 }

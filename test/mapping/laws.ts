@@ -2,7 +2,8 @@
 // ours, the wrong mappers are caught by them. None of them asks our code what is right.
 import type { ListedLicense } from '../../src/domain/listed-license.js';
 import type { Vendor } from '../../src/domain/vendor.js';
-import type { CompanyState, LicenseState } from '../../src/mapping/index.js';
+import type { CompanyState, LicenseState, VendorDecision } from '../../src/mapping/index.js';
+import { partOf } from './delta.js';
 import {
   createIds,
   digest,
@@ -249,15 +250,15 @@ function checkLicenses(seen: Sync): number {
     const wanted = { ...before, companyId, ownCompanyId, active: false, missingSinceDatetime };
     expectSame(after, wanted, 'licenses', () => `${key} is missing`);
   }
-  for (const [key, { id, isHandNamed, companyId }] of licensesBefore) {
+  for (const [key, { id, namedByCompanyId, companyId }] of licensesBefore) {
     const after = licensesAfter.get(key);
     expectSame(after?.id, id, 'I13', () => `the id of ${key}`);
-    expectSame(after?.isHandNamed, isHandNamed, 'licenses', () => `${key} named by hand`);
+    expectSame(after?.namedByCompanyId, namedByCompanyId, 'licenses', () => `${key} named by hand`);
     if (after?.active === false) {
       expectSame(after.companyId, companyId, 'vanishing', () => `${key} is inactive, and its company`);
     }
   }
-  expectSame(seen.plan.filtered, filtered, 'I11', () => 'filtered rows');
+  expectSame(seen.plan.notTaken.length, filtered, 'I11', () => 'filtered rows');
   return listed.size + licensesBefore.size;
 }
 
@@ -326,7 +327,7 @@ function checkSizes({ after, rows }: Sync): number {
 
 function checkBlanks(seen: Sync): number {
   const { active, held } = viewOf(seen);
-  const alone = active.filter(({ ubiKey, isHandNamed }) => ubiKey === null && !isHandNamed);
+  const alone = active.filter(({ ubiKey, namedByCompanyId }) => ubiKey === null && namedByCompanyId === null);
   for (const { licenseKey, companyId, ownCompanyId } of alone) {
     expect(held.get(companyId)?.length === 1, 'I10', () => `${licenseKey} has no UBI and is not alone`);
     expectSame(companyId, ownCompanyId, 'I10', () => `${licenseKey} has no UBI, and its company`);
@@ -335,11 +336,15 @@ function checkBlanks(seen: Sync): number {
 }
 
 function checkStrategy(seen: Sync): number {
-  const { active, vendorsAfter, licensesBefore } = viewOf(seen);
-  for (const { licenseKey, companyId, ownCompanyId, ubiKey, isHandNamed } of active) {
-    if (isHandNamed) {
-      const before = licensesBefore.get(licenseKey);
-      expectSame(companyId, before?.companyId, 'manual', () => `${licenseKey} is named by hand, and its company`);
+  const { active, vendorsAfter } = viewOf(seen);
+  for (const { licenseKey, companyId, ownCompanyId, ubiKey, namedByCompanyId } of active) {
+    const decided = seen.strategy === 'one_per_vendor' ? decisionOf(seen, ubiKey)?.companyId : null;
+    if (typeof decided === 'string') {
+      expectSame(companyId, decided, 'decisions', () => `the company of ${licenseKey}, which a person decided on`);
+      continue;
+    }
+    if (namedByCompanyId !== null) {
+      expectSame(companyId, namedByCompanyId, 'manual', () => `${licenseKey} is named by hand, and its company`);
       continue;
     }
     const isGrouped = seen.strategy === 'one_per_vendor' && ubiKey !== null;
@@ -348,6 +353,9 @@ function checkStrategy(seen: Sync): number {
   }
   return active.length;
 }
+
+const decisionOf = ({ before }: Sync, ubiKey: string | null): VendorDecision | undefined =>
+  before.decisions.find((decision) => decision.ubiKey === ubiKey);
 
 function checkMemories(seen: Sync): number {
   const { licensesBefore, licensesAfter, vendorsBefore, vendorsAfter } = viewOf(seen);
@@ -371,10 +379,11 @@ function checkVendorChoice(seen: Sync): number {
     const group = groups.get(ubiKey) ?? [];
     expect(seen.strategy === 'one_per_vendor', 'vendor company', () => `${ubiKey} gets one under one_per_license`);
     expect(group.length > 0, 'vendor company', () => `${ubiKey} gets one and has no license`);
+    if (decisionOf(seen, ubiKey)?.companyId === companyId) continue;
     const manual = manualOf(group);
     if (manual.length === 1 && manual[0] === companyId) continue;
     expect(!manual.includes(companyId), 'vendor company', () => `${ubiKey}: one of several manual companies wins`);
-    const free = group.filter(({ isHandNamed }) => !isHandNamed);
+    const free = group.filter(({ namedByCompanyId }) => namedByCompanyId === null);
     const owns = free.flatMap(({ licenseKey }) => licensesBefore.get(licenseKey)?.ownCompanyId ?? []);
     const wanted = owns.find((own) => !taken.has(own));
     if (wanted !== undefined) {
@@ -390,7 +399,7 @@ function checkVendorChoice(seen: Sync): number {
 }
 
 const manualOf = (group: readonly LicenseState[]): string[] => [
-  ...new Set(group.filter(({ isHandNamed }) => isHandNamed).map(({ companyId }) => companyId)),
+  ...new Set(group.flatMap(({ namedByCompanyId }) => namedByCompanyId ?? [])),
 ];
 
 function checkManual(seen: Sync): number {
@@ -404,6 +413,19 @@ function checkManual(seen: Sync): number {
   let cases = 0;
   for (const [ubiKey, group] of seen.strategy === 'one_per_vendor' ? groups : []) {
     const manual = manualOf(group);
+    const decision = decisionOf(seen, ubiKey);
+    if (decision !== undefined) {
+      const asked = told.get(ubiKey) ?? [];
+      const isNew = asked.length === 0 || asked.some((id) => !decision.companyIds.includes(id));
+      expect(
+        isNew && (decision.companyId === null || asked.length === 0),
+        'decisions',
+        () => `${ubiKey} is asked again`,
+      );
+      if (decision.companyId !== null) continue;
+      const known = [...manual, vendorsAfter.get(ubiKey) ?? manual[0] ?? ''];
+      if (known.every((id) => decision.companyIds.includes(id))) continue;
+    }
     const remembered = vendorsBefore.get(ubiKey);
     const others = manual.filter((companyId) => companyId !== remembered);
     if (manual.length > 0) cases += 1;
@@ -424,7 +446,9 @@ function checkManual(seen: Sync): number {
 
 /** A company stands for one UBI at most: neither before this sync nor by it for another one. */
 const isFree = (companyId: string, ubiKey: string, { after }: Sync): boolean =>
-  !after.vendorCompanies.some((vendor) => vendor.companyId === companyId && vendor.ubiKey !== ubiKey);
+  ![...after.vendorCompanies, ...after.decisions].some(
+    (vendor) => vendor.companyId === companyId && vendor.ubiKey !== ubiKey,
+  );
 
 function checkStaying(seen: Sync): number {
   if (seen.strategyBefore !== seen.strategy) return 0;
@@ -433,7 +457,8 @@ function checkStaying(seen: Sync): number {
   for (const { licenseKey, companyId, ubiKey } of active) {
     const before = licensesBefore.get(licenseKey);
     // Vanished and returned: to the company that the same UBI had then. Sold or told its UBI: see "strategy".
-    if (before === undefined || before.ubiKey !== ubiKey || before.isHandNamed) continue;
+    if (before === undefined || before.ubiKey !== ubiKey || before.namedByCompanyId !== null) continue;
+    if (decisionOf(seen, ubiKey) !== undefined) continue;
     if (!before.active && seen.strategy === 'one_per_vendor' && !vendorsBefore.has(ubiKey ?? '')) continue;
     // It was away during a switch: what it is still attached to is of the other strategy.
     if (!before.active && before.companyId !== homeOf(before, seen)) continue;
@@ -660,7 +685,12 @@ function checkCounts(seen: Sync): number {
   expectSame({ created, updated, unchanged, archived, reactivated }, wanted, 'I11', () => 'companies');
   expectSame(plan.counts.moved, moved, 'I11', () => 'moved licenses');
   const used = collation.licenses.filter(({ licenseKey }) => licensesAfter.has(licenseKey)).length;
-  expectSame(used + plan.filtered + collation.duplicates, seen.rows.length, 'I11', () => 'used, filtered, duplicate');
+  expectSame(
+    used + plan.notTaken.length + collation.duplicates,
+    seen.rows.length,
+    'I11',
+    () => 'used, filtered, duplicate',
+  );
   const activeLicenses = before.licenses.filter(({ active }) => active).length;
   const { impact } = plan;
   expectSame(
@@ -709,6 +739,59 @@ function checkSameBytes(seen: Sync): number {
   return plan.companies.length;
 }
 
+/** Another list, one day later: about one row in four is renamed, sold, gone, moved, deleted, blank, or new. */
+function toNextDay(rows: readonly Vendor[], room: number): Vendor[] {
+  const names = [...new Set(rows.map(({ name }) => name)), 'Nobody was called so'];
+  const ubis = [...new Set(rows.map(({ ubi }) => ubi)), '9999'];
+  let edit = 10n ** 21n;
+  return rows.flatMap((row, index): Vendor[] => {
+    const chance = (index * 7 + room * 3 + rows.length) % 29;
+    edit += 1n;
+    const edited = { ...row, transactionId: String(edit) };
+    const { address } = row;
+    switch (chance) {
+      case 0:
+        return [{ ...edited, name: names[(index + room) % names.length] ?? null }];
+      case 1:
+        return [{ ...edited, ubi: ubis[(index + room) % ubis.length] ?? null }];
+      case 2:
+        return [];
+      case 3:
+        return [{ ...edited, address: { ...address, city: address.city === 'Taos' ? 'Hobbs' : 'Taos' } }];
+      case 4:
+        return [{ ...edited, isDeleted: !row.isDeleted }];
+      case 5:
+        return [{ ...edited, ubi: null }];
+      case 6:
+        return [row, { ...edited, licenseNumber: `NEW ${index}`, isDeleted: false, isLab: false }];
+      default:
+        return [row];
+    }
+  });
+}
+
+/** What changed since is planned alone, with the part of the tenant that it can touch: the plan is the same one. */
+function checkDelta(seen: Sync): number {
+  const { mapper, collation, after, strategy, includeLabs, room, rows } = seen;
+  const listed = mapper.collateVendors(toNextDay(rows, room), digest).licenses;
+  const input = { listed, snapshot: after, strategy, includeLabs, at: toTime(room + 1) };
+  const whole = mapper.planSync({ ...input, newId: createIds(5000) });
+  const { changed, ...part } = partOf({ ...input, newId: createIds(5000) }, collation.licenses);
+  const delta = mapper.planSync(part);
+  for (const what of ['companies', 'licenses', 'newVendorCompanies'] as const) {
+    expectSame(delta[what], whole[what], 'delta', () => `${what} of a delta plan`);
+  }
+  const { conflicts: _, ...counts } = delta.counts;
+  const { conflicts: __, ...wholeCounts } = whole.counts;
+  expectSame(counts, wholeCounts, 'delta', () => 'counts');
+  expectSame(delta.impact, whole.impact, 'delta', () => 'impact');
+  const ubiKeys = new Set(part.listed.map(({ ubiKey }) => ubiKey));
+  const touched = whole.conflicts.filter(({ ubiKey }) => ubiKeys.has(ubiKey));
+  const told = delta.conflicts.filter(({ ubiKey }) => ubiKeys.has(ubiKey));
+  expectSame(told, touched, 'delta', () => 'conflicts of the UBIs that are touched');
+  return changed.length;
+}
+
 const BY_APPLYING = (seen: Sync): number => seen.plan.companies.length + seen.plan.licenses.length;
 
 export const LAWS: readonly Law[] = [
@@ -755,6 +838,7 @@ export const LAWS: readonly Law[] = [
     isCostly: true,
   },
   { name: 'I11', sentence: 'counts add up', check: checkCounts },
+  { name: 'delta', sentence: 'a delta plan is the full plan', check: checkDelta, isCostly: true },
 ];
 
 /** Cheap ones first: they say most plainly what is wrong. */

@@ -432,7 +432,7 @@ for (const strategy of STRATEGIES) {
   t.test(`a license inactive at first sight is filtered: ${strategy}`, (t) => {
     const tenant = new Tenant(strategy);
     const plan = tenant.sync([row('1', 'A', 'x', { isDeleted: true }), row('2', 'A')]);
-    t.equal(plan.filtered, 1);
+    t.equal(plan.notTaken.length, 1);
     t.equal(tenant.snapshot.licenses.length, 1);
     tenant.sync([row('1', 'A'), row('2', 'A')]);
     t.ok(tenant.license('1').active, 'and taken when it becomes active');
@@ -483,7 +483,7 @@ for (const strategy of STRATEGIES) {
   t.test(`labs are taken only where they are wanted: ${strategy}`, (t) => {
     const tenant = new Tenant(strategy);
     const rows = [row('1', 'A', 'Lab', { isLab: true, activities: ['lab'] }), row('2', 'B')];
-    t.equal(tenant.sync(rows).filtered, 1);
+    t.equal(tenant.sync(rows).notTaken.length, 1);
     t.equal(tenant.snapshot.licenses.length, 1);
     tenant.includeLabs = true;
     tenant.sync(rows);
@@ -1052,7 +1052,7 @@ t.test('manual: a company without active licenses stays, until a person ends it'
   tenant.sync([row('1', 'A'), row('2', 'B')]);
   tenant.sync([row('2', 'B')]);
   t.ok(tenant.isActive(manual), 'and after');
-  t.match(tenant.license('1'), { companyId: manual, active: false, isHandNamed: true });
+  t.match(tenant.license('1'), { companyId: manual, active: false, namedByCompanyId: manual });
   t.end();
 });
 
@@ -1088,7 +1088,7 @@ t.test('counts: every company is one of created, updated, unchanged, archived, r
     moved: 0,
     conflicts: 0,
   });
-  t.equal(plan.filtered, 1);
+  t.equal(plan.notTaken.length, 1);
   t.same(plan.impact, { activeLicenses: 3, removed: 1, moved: 0, renamed: 1 });
   t.end();
 });

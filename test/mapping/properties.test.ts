@@ -73,9 +73,12 @@ for (const { name, size, lists } of LEGS) {
       t.ok(share >= floor, `${what}: ${share.toFixed(1)} %, at least ${floor} %`);
     }
     const happened = [...tally.happenings].map(([what, times]) => `${what} ${times}`).join(', ');
-    t.comment(`${name}: ${happened}; manual companies ${tally.manualCompanies}, conflicts ${tally.conflicts}`);
-    t.equal(tally.happenings.size, 20, 'everything that can happen did');
+    t.comment(
+      `${name}: ${happened}; manual companies ${tally.manualCompanies}, conflicts ${tally.conflicts}, decided ${tally.decisions}`,
+    );
+    t.equal(tally.happenings.size, 21, 'everything that can happen did');
     t.ok(tally.conflicts > 0, `${tally.conflicts} conflicts`);
+    t.ok(tally.decisions > 0, `${tally.decisions} decisions in force`);
     for (const law of LAWS) {
       const count = cases.get(law.name) ?? 0;
       t.ok(count > 0, `${law.name} (${law.sentence}): ${count} cases`);

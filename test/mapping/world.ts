@@ -10,6 +10,7 @@ import {
   type CompanyState,
   collateVendors,
   type LicenseState,
+  type PlanConflict,
   type PlanInput,
   planSync,
   type Snapshot,
@@ -75,6 +76,7 @@ export const emptySnapshot = (ownUbi: string | null = null): Snapshot => ({
   companies: [],
   licenses: [],
   vendorCompanies: [],
+  decisions: [],
   ownUbiKey: ubiKeyOf(ownUbi),
 });
 
@@ -154,6 +156,7 @@ export function applyPlan(snapshot: Snapshot, plan: SyncPlan): Snapshot {
     companies: applySteps(snapshot.companies, plan.companies),
     licenses: applySteps(snapshot.licenses, plan.licenses),
     vendorCompanies: [...snapshot.vendorCompanies, ...plan.newVendorCompanies],
+    decisions: snapshot.decisions,
     ownUbiKey: snapshot.ownUbiKey,
   };
   insistSound(next);
@@ -255,7 +258,7 @@ export function addManualCompany(
 ): Snapshot | undefined {
   const licenseKey = keyOf(licenseNumber);
   const known = snapshot.licenses.find((license) => license.licenseKey === licenseKey);
-  if (known !== undefined && (known.active || known.isHandNamed)) return undefined;
+  if (known !== undefined && (known.active || known.namedByCompanyId !== null)) return undefined;
   const named: LicenseState =
     known === undefined
       ? {
@@ -272,13 +275,13 @@ export function addManualCompany(
           activities: [],
           address: NOWHERE,
           isLab: false,
-          isHandNamed: true,
+          namedByCompanyId: id,
           active: false,
           missingSinceDatetime: null,
           transactionIdOriginal: null,
           contentHash: '',
         }
-      : { ...known, companyId: id, isHandNamed: true };
+      : { ...known, companyId: id, namedByCompanyId: id };
   const manual: CompanyState = {
     id,
     origin: 'manual',
@@ -458,6 +461,8 @@ interface Town {
   strategy: Strategy;
   includeLabs: boolean;
   room: number;
+  /** What the last sync left to a person. */
+  conflicts: readonly PlanConflict[];
   /** The state's running number of edits; beyond 2^53. */
   edits: bigint;
 }
@@ -473,7 +478,7 @@ function editRow(town: Town, index: number, change: (row: Vendor) => Partial<Ven
 
 /** Everything that can happen to a list or a tenant between two syncs, by name, with how often (of 100). */
 const HAPPENINGS: readonly (readonly [string, number, (town: Town, a: number, b: number) => void])[] = [
-  ['rename', 9, (town, a, b) => editRow(town, a, () => ({ name: at(NAMES, b) }))],
+  ['rename', 7, (town, a, b) => editRow(town, a, () => ({ name: at(NAMES, b) }))],
   ['lose its name', 2, (town, a) => editRow(town, a, () => ({ name: null }))],
   [
     'move house',
@@ -497,6 +502,7 @@ const HAPPENINGS: readonly (readonly [string, number, (town: Town, a: number, b:
   ['edit into a namesake', 2, (town, a, b) => edit(town, a, at(NAMES, b))],
   ['clear the edit', 2, (town, a) => edit(town, a, null)],
   ['labs', 2, toggleLabs],
+  ['decide', 2, decide],
 ];
 
 function vanish(town: Town, a: number): void {
@@ -521,6 +527,22 @@ function swapUbis(town: Town, a: number, b: number): void {
 
 function switchStrategy(town: Town): void {
   town.strategy = otherStrategy(town.strategy);
+}
+
+/** A person answers: which of the companies shall have all licenses of the UBI, or that they shall stay apart. */
+function decide(town: Town, a: number, b: number): void {
+  const conflict = town.conflicts[a % Math.max(1, town.conflicts.length)];
+  if (conflict === undefined) return;
+  const { ubiKey, companyIds } = conflict;
+  const { snapshot } = town;
+  const isTaken = (id: string): boolean =>
+    [...snapshot.vendorCompanies, ...snapshot.decisions].some(
+      (entry) => entry.companyId === id && entry.ubiKey !== ubiKey,
+    );
+  const choices = [null, ...companyIds.filter((id) => !isTaken(id))];
+  const decision = { ubiKey, companyIds, companyId: at(choices, b) };
+  const others = snapshot.decisions.filter((other) => other.ubiKey !== ubiKey);
+  town.snapshot = { ...snapshot, decisions: [...others, decision] };
 }
 
 function toggleLabs(town: Town): void {
@@ -567,6 +589,7 @@ export interface Tally {
   unnumbered: number;
   manualCompanies: number;
   conflicts: number;
+  decisions: number;
   readonly happenings: Map<string, number>;
 }
 
@@ -585,6 +608,7 @@ export const createTally = (): Tally => ({
   unnumbered: 0,
   manualCompanies: 0,
   conflicts: 0,
+  decisions: 0,
   happenings: new Map(),
 });
 
@@ -637,6 +661,7 @@ export function play(
     strategy: start % 2 === 0 ? 'one_per_license' : 'one_per_vendor',
     includeLabs: (start & 2) !== 0,
     room: 0,
+    conflicts: [],
     edits: 10n ** 19n,
   };
   measure(town.rows, tally);
@@ -656,9 +681,11 @@ export function play(
     const done = sync(mapper, { rows: [...town.rows], snapshot, strategy, strategyBefore, includeLabs, room });
     tally.syncs += 1;
     tally.conflicts += done.plan.conflicts.length;
+    tally.decisions += snapshot.decisions.length;
     tally.manualCompanies += countOf(done.after.companies, ({ origin }) => origin === 'manual');
     show(done, town.room > turns.length);
     town.snapshot = done.after;
+    town.conflicts = done.plan.conflicts;
     strategyBefore = strategy;
   }
 }

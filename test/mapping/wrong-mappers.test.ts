@@ -128,11 +128,11 @@ function tellPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan 
       updated: count('company.updated'),
       archived: count('company.archived'),
       reactivated: count('company.reactivated'),
-      unchanged: next.companies.length - companies.length,
+      unchanged: next.companies.length - companies.length + (input.part?.otherCompanies ?? 0),
       moved: moves.length,
     },
     impact: {
-      activeLicenses: snapshot.licenses.filter(({ active }) => active).length,
+      activeLicenses: snapshot.licenses.filter(({ active }) => active).length + (input.part?.otherActiveLicenses ?? 0),
       removed: licenses.filter(({ before, after }) => before?.active === true && !after.active).length,
       moved: moves.filter(({ before }) => before?.active === true).length,
       renamed: companies.filter(({ before, after }) => before !== undefined && before.sourceName !== after.sourceName)
@@ -461,12 +461,12 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
     'moves a license named by hand as the strategy says',
     () =>
       misreading(
-        ({ snapshot }) => ({ snapshot: withLicenses(snapshot, (license) => ({ ...license, isHandNamed: false })) }),
+        ({ snapshot }) => ({ snapshot: withLicenses(snapshot, (license) => ({ ...license, namedByCompanyId: null })) }),
         (next, { snapshot }) => {
           const known = mapByKey(snapshot);
           return withLicenses(next, (license) => ({
             ...license,
-            isHandNamed: known.get(license.licenseKey)?.isHandNamed ?? false,
+            namedByCompanyId: known.get(license.licenseKey)?.namedByCompanyId ?? null,
           }));
         },
       ),
@@ -509,13 +509,16 @@ function shareVendorCompanies(next: Snapshot, { snapshot }: PlanInput): Snapshot
   const known = mapByKey(snapshot);
   const fresh = next.vendorCompanies.slice(snapshot.vendorCompanies.length);
   const vendorCompanies: VendorCompany[] = fresh.map(({ ubiKey, companyId }) => {
-    const bought = next.licenses.find((license) => license.active && license.ubiKey === ubiKey && !license.isHandNamed);
+    const bought = next.licenses.find(
+      (license) => license.active && license.ubiKey === ubiKey && license.namedByCompanyId === null,
+    );
     return { ubiKey, companyId: known.get(bought?.licenseKey ?? '')?.ownCompanyId ?? companyId };
   });
   const chosen = new Map(vendorCompanies.map(({ ubiKey, companyId }) => [ubiKey, companyId]));
   return {
     ...withLicenses(next, (license) => {
-      const companyId = license.active && !license.isHandNamed ? chosen.get(license.ubiKey ?? '') : undefined;
+      const companyId =
+        license.active && license.namedByCompanyId === null ? chosen.get(license.ubiKey ?? '') : undefined;
       return companyId === undefined ? license : { ...license, companyId };
     }),
     vendorCompanies: [...snapshot.vendorCompanies, ...vendorCompanies],

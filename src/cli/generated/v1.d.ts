@@ -495,6 +495,11 @@ export interface components {
              */
             kind: string;
             /**
+             * @description Why, in a word: `sold`, `renamed`, `merged`, `person` and the like. New ones may come.
+             * @example first_seen
+             */
+            reason: string | null;
+            /**
              * @description The company it is about, or that holds the license now.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
@@ -546,6 +551,8 @@ export interface components {
             id: string;
             /** @description What a person said, else what BioTrack says. */
             name: string;
+            /** @description What BioTrack says, whatever a person said; null for a company made by hand. */
+            source_name: string | null;
             /** @description Unique among the tenant's active companies. */
             display_name: string;
             legal_business_name: string | null;
@@ -4056,10 +4063,10 @@ export interface operations {
                 /** @example {} */
                 "application/json": {
                     /**
-                     * @description `full`: plan and apply.
+                     * @description `full` (unless told): plan and apply. `preview`: plan and write nothing; `GET …/syncs/{id}/plan` shows what would be done.
                      * @enum {string}
                      */
-                    mode?: "full";
+                    mode?: "full" | "preview";
                     /**
                      * @description `auto`: asks the state only if its mirrored list is older than this deployment's limit. `force`: asks in any case. `auto` unless told.
                      * @enum {string}

@@ -39,6 +39,7 @@ export function useChanges(app: App, { db, pager }: ChangesDeps): void {
 const toChangeReply = (row: ChangeRow) => ({
   seq: row.seq,
   kind: row.kind,
+  reason: row.reason,
   company_id: row.company_id,
   license_id: row.license_id,
   before: row.before as Record<string, unknown> | null,

@@ -13,6 +13,12 @@ export const Change = Named(
         'What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. New kinds may come.',
       examples: ['company.created'],
     }),
+    reason: Nullable(
+      Shown({
+        description: 'Why, in a word: `sold`, `renamed`, `merged`, `person` and the like. New ones may come.',
+        examples: ['first_seen'],
+      }),
+    ),
     company_id: Nullable(Uuid({ description: 'The company it is about, or that holds the license now.' })),
     license_id: Nullable(Uuid({ description: 'The license it is about, of those of a company.' })),
     before: fields('The fields that changed, as they were; null for something new.'),

@@ -1,28 +1,60 @@
-import type { CompanyState, CompanyStep, LicenseState, LicenseStep } from '../../mapping/index.js';
+import type {
+  CompanyReason,
+  CompanyState,
+  CompanyStep,
+  LicenseReason,
+  LicenseState,
+  LicenseStep,
+  Reasons,
+  SyncPlan,
+} from '../../mapping/index.js';
+import { toReasons } from '../../mapping/index.js';
 
 /** A line of the change feed, but for its number: what happened to one company or one license. */
 export interface Change {
   readonly kind: string;
+  readonly reason: CompanyReason | LicenseReason | 'person';
   readonly companyId: string;
+  /** Of a license that moved: the company that held it before. */
+  readonly fromCompanyId: string | null;
   readonly licenseId: string | null;
   /** Null for something new. */
   readonly before: Fields | null;
-  /** Of something new all fields, else those that changed; named as the API names them. */
+  /** Of something new all fields that are not null, else those that changed; named as the API names them. */
   readonly after: Fields;
 }
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What the feed tells of a planned step; undefined if nothing changed that a caller can see. */
-export function toChange(step: CompanyStep | LicenseStep): Change | undefined {
-  const isLicense = 'companyId' in step.after;
-  const [before, after] = isLicense
-    ? [(step as LicenseStep).before, step.after].map((state) => state && toLicenseFields(state as LicenseState))
-    : [(step as CompanyStep).before, step.after].map((state) => state && toCompanyFields(state as CompanyState));
-  const difference = toDifference(before, after as Fields);
+/** What the feed tells of a plan: companies before their licenses, and nothing that a caller cannot see. */
+export function toChanges(plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs'>): Change[] {
+  const reasons = toReasons(plan);
+  const companies = plan.companies.flatMap((step) => toCompanyChange(step, reasons) ?? []);
+  const licenses = plan.licenses.flatMap((step) => toLicenseChange(step, reasons) ?? []);
+  return [...companies, ...licenses];
+}
+
+export function toCompanyChange(step: CompanyStep, reasons: Pick<Reasons, 'ofCompany'>): Change | undefined {
+  const { kind, before, after } = step;
+  const difference = toDifference(before && toCompanyFields(before), toCompanyFields(after));
   if (difference === undefined) return undefined;
-  const companyId = 'companyId' in step.after ? step.after.companyId : step.after.id;
-  return { kind: step.kind, companyId, licenseId: isLicense ? step.after.id : null, ...difference };
+  const reason = reasons.ofCompany(step);
+  return { kind, reason, companyId: after.id, fromCompanyId: null, licenseId: null, ...difference };
+}
+
+function toLicenseChange(step: LicenseStep, reasons: Reasons): Change | undefined {
+  const { kind, before, after } = step;
+  const difference = toDifference(before && toLicenseFields(before), toLicenseFields(after));
+  if (difference === undefined) return undefined;
+  const isMoved = before !== undefined && before.companyId !== after.companyId;
+  return {
+    kind,
+    reason: reasons.ofLicense(step),
+    companyId: after.companyId,
+    fromCompanyId: isMoved ? before.companyId : null,
+    licenseId: after.id,
+    ...difference,
+  };
 }
 
 /** The fields that differ; all of them for something new; undefined if none does. */
@@ -30,14 +62,15 @@ export function toDifference(before: Fields | undefined, after: Fields): Pick<Ch
   if (before === undefined) return { before: null, after };
   const changed = Object.keys(after).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
   if (changed.length === 0) return undefined;
-  const pick = (fields: Fields): Fields => Object.fromEntries(changed.map((name) => [name, fields[name]]));
+  const pick = (fields: Fields): Fields => Object.fromEntries(changed.map((name) => [name, fields[name] ?? null]));
   return { before: pick(before), after: pick(after) };
 }
 
-const toCompanyFields = (company: CompanyState): Fields => ({
+export const toCompanyFields = (company: CompanyState): Fields => ({
   id: company.id,
   origin: company.origin,
   name: company.editedName ?? company.sourceName,
+  source_name: company.sourceName,
   display_name: company.displayName,
   ubi: company.ubi,
   is_own_company: company.isOwnCompany,
@@ -45,7 +78,7 @@ const toCompanyFields = (company: CompanyState): Fields => ({
   superseded_by: company.supersededBy,
 });
 
-const toLicenseFields = (license: LicenseState): Fields => ({
+export const toLicenseFields = (license: LicenseState): Fields => ({
   id: license.id,
   company_id: license.companyId,
   license_number: license.licenseNumber,

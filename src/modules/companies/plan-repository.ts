@@ -1,63 +1,8 @@
 import { sql } from 'kysely';
 import { type Cell, type Columns, insertRows, updateRows } from '../../db/bulk.js';
 import type { Tx } from '../../db/database.js';
-import type { Activity } from '../../domain/vendor.js';
-import type { CompanyState, LicenseState, Snapshot, SyncPlan } from '../../mapping/index.js';
-import { toChange } from './change.js';
-
-/** What the tenant has now. To be read in the transaction that locked the tenant. */
-export async function loadSnapshot(tx: Tx, ownUbiKey: string | null): Promise<Snapshot> {
-  const companies = await tx.selectFrom('companies').selectAll().orderBy('id').execute();
-  const licenses = await tx.selectFrom('company_licenses').selectAll().orderBy('license_key').execute();
-  const vendorCompanies = await tx
-    .selectFrom('vendor_companies')
-    .select(['ubi_key as ubiKey', 'company_id as companyId'])
-    .orderBy('ubi_key')
-    .execute();
-  return {
-    companies: companies.map((row) => ({
-      id: row.id,
-      origin: row.origin,
-      sourceName: row.source_name,
-      editedName: row.edited_name,
-      displayName: row.display_name,
-      nameGroup: row.name_group,
-      ubi: row.ubi,
-      ubiKey: row.ubi_key,
-      isOwnCompany: row.is_own_company,
-      archivedDatetime: row.archived_datetime?.toISOString() ?? null,
-      supersededBy: row.superseded_by,
-    })),
-    licenses: licenses.map((row) => ({
-      id: row.id,
-      companyId: row.company_id,
-      ownCompanyId: row.own_company_id,
-      licenseKey: row.license_key,
-      licenseNumber: row.license_number,
-      ubi: row.ubi,
-      ubiKey: row.ubi_key,
-      name: row.name,
-      licenseType: row.license_type,
-      licenseTypeRaw: row.license_type_raw,
-      activities: row.activities as Activity[],
-      address: {
-        line1: row.address_line1,
-        line2: row.address_line2,
-        city: row.city,
-        state: row.address_state,
-        zip: row.zip,
-      },
-      isLab: row.is_lab,
-      isHandNamed: row.is_hand_named,
-      active: row.active,
-      missingSinceDatetime: row.missing_since_datetime?.toISOString() ?? null,
-      transactionIdOriginal: row.transaction_id_original,
-      contentHash: row.content_hash,
-    })),
-    vendorCompanies,
-    ownUbiKey,
-  };
-}
+import type { CompanyState, LicenseState, SyncPlan } from '../../mapping/index.js';
+import { type Change, toChanges } from './change.js';
 
 const COMPANY_COLUMNS = {
   tenant_id: 'uuid',
@@ -106,7 +51,7 @@ const LICENSE_COLUMNS = {
   address_state: 'text',
   zip: 'text',
   is_lab: 'boolean',
-  is_hand_named: 'boolean',
+  named_by_company_id: 'uuid',
   active: 'boolean',
   missing_since_datetime: 'timestamptz',
   transaction_id_original: 'text',
@@ -132,7 +77,7 @@ const toLicenseRow = (tenantId: string, license: LicenseState): Cell[] => [
   license.address.state,
   license.address.zip,
   license.isLab,
-  license.isHandNamed,
+  license.namedByCompanyId,
   license.active,
   license.missingSinceDatetime,
   license.transactionIdOriginal,
@@ -145,11 +90,26 @@ const TOUCHED = ['updated_datetime = now()'];
 /** Who did it and in which run: what every change row says. */
 export interface ChangeOrigin {
   readonly actor: string;
-  readonly runId: string;
+  /** Null: a person did it directly. */
+  readonly runId: string | null;
 }
 
-/** Carries a plan out, decides nothing. The transaction must hold the tenant's lock since before the snapshot was read. */
-export async function applyPlan(tx: Tx, tenantId: string, plan: SyncPlan, origin: ChangeOrigin): Promise<void> {
+/** The numbers of the first and the last of some lines of the feed that stand together. */
+export interface ChangeRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * Carries a plan out, decides nothing. The transaction must hold the tenant's lock since before the snapshot was read.
+ * Undefined: nothing changed that a caller can see.
+ */
+export async function applyPlan(
+  tx: Tx,
+  tenantId: string,
+  plan: Pick<SyncPlan, 'companies' | 'licenses' | 'newVendorCompanies' | 'includeLabs'>,
+  origin: ChangeOrigin,
+): Promise<ChangeRange | undefined> {
   const companies = toCreatedAndChanged(plan.companies, (company) => toCompanyRow(tenantId, company));
   const licenses = toCreatedAndChanged(plan.licenses, (license) => toLicenseRow(tenantId, license));
   // Companies before their licenses: those refer to them.
@@ -163,7 +123,7 @@ export async function applyPlan(tx: Tx, tenantId: string, plan: SyncPlan, origin
     { tenant_id: 'uuid', ubi_key: 'text', company_id: 'uuid' },
     plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId]),
   );
-  await recordChanges(tx, tenantId, plan, origin);
+  return recordChanges(tx, tenantId, toChanges(plan), origin);
 }
 
 interface AnyStep<State> {
@@ -182,7 +142,9 @@ const CHANGE_COLUMNS = {
   tenant_id: 'uuid',
   seq: 'bigint',
   kind: 'text',
+  reason: 'text',
   company_id: 'uuid',
+  from_company_id: 'uuid',
   license_id: 'uuid',
   before: 'jsonb',
   after: 'jsonb',
@@ -190,9 +152,14 @@ const CHANGE_COLUMNS = {
   run_id: 'uuid',
 } as const satisfies Columns;
 
-async function recordChanges(tx: Tx, tenantId: string, plan: SyncPlan, { actor, runId }: ChangeOrigin): Promise<void> {
-  const changes = [...plan.companies, ...plan.licenses].flatMap((step) => toChange(step) ?? []);
-  if (changes.length === 0) return;
+/** Adds lines to the tenant's feed, and moves the revision that its lists are read by. */
+export async function recordChanges(
+  tx: Tx,
+  tenantId: string,
+  changes: readonly Change[],
+  { actor, runId }: ChangeOrigin,
+): Promise<ChangeRange | undefined> {
+  if (changes.length === 0) return undefined;
   const { last } = await tx
     .updateTable('tenants')
     .set((eb) => ({
@@ -202,18 +169,21 @@ async function recordChanges(tx: Tx, tenantId: string, plan: SyncPlan, { actor, 
     .returning('last_change_seq as last')
     .executeTakeFirstOrThrow();
   const first = last - changes.length + 1;
-  const rows = changes.map(({ kind, companyId, licenseId, before, after }, index): Cell[] => [
+  const rows = changes.map((change, index): Cell[] => [
     tenantId,
     first + index,
-    kind,
-    companyId,
-    licenseId,
-    before,
-    after,
+    change.kind,
+    change.reason,
+    change.companyId,
+    change.fromCompanyId,
+    change.licenseId,
+    change.before,
+    change.after,
     actor,
     runId,
   ]);
   await insertRows(tx, 'changes', CHANGE_COLUMNS, rows);
+  return { first, last };
 }
 
 /** From now on state, environment and strategy are in use. */

@@ -87,6 +87,7 @@ function toCompanyReply({ company, licenses }: CompanyView) {
   return {
     id: company.id,
     name: company.name,
+    source_name: company.source_name,
     display_name: company.display_name,
     legal_business_name: company.legal_business_name,
     ubi: company.ubi,

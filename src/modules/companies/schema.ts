@@ -56,6 +56,9 @@ export const Company = Named(
       description: 'Given once, and kept through renames, sales, switches of strategy, vanishing and return.',
     }),
     name: Shown({ description: 'What a person said, else what BioTrack says.' }),
+    source_name: Nullable(
+      Shown({ description: 'What BioTrack says, whatever a person said; null for a company made by hand.' }),
+    ),
     display_name: Shown({ description: "Unique among the tenant's active companies." }),
     legal_business_name: Nullable(Shown()),
     ubi: Nullable(Shown({ description: 'The one UBI of its licenses; null without one, or with several.' })),

@@ -1,7 +1,13 @@
 export {
+  acceptRefused,
+  countListed,
   type Directory,
+  type DirectoryChanges,
+  type FormerOwner,
   findDirectory,
   holdDirectory,
+  selectChangesSince,
+  selectFormerOwners,
   selectLicensesOfUbi,
   selectListedLicenses,
 } from './repository.js';

@@ -20,6 +20,10 @@ export interface Directory {
   readonly ageSeconds: number | null;
   readonly labsAgeSeconds: number | null;
   readonly fullyReadAgeSeconds: number | null;
+  /** Since a list was refused that took too much away; null when the last one was published. */
+  readonly refusedAgeSeconds: number | null;
+  /** Of the refused list that an operator accepted. */
+  readonly acceptedDigest: string | null;
 }
 
 const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Environment) =>
@@ -37,6 +41,8 @@ const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Enviro
       eb.fn<number | null>('age_seconds', ['refreshed_datetime']).as('ageSeconds'),
       eb.fn<number | null>('age_seconds', ['labs_refreshed_datetime']).as('labsAgeSeconds'),
       eb.fn<number | null>('age_seconds', ['fully_read_datetime']).as('fullyReadAgeSeconds'),
+      eb.fn<number | null>('age_seconds', ['refused_datetime']).as('refusedAgeSeconds'),
+      'accepted_digest as acceptedDigest',
     ])
     .where('state', '=', state)
     .where('environment', '=', environment);
@@ -152,6 +158,7 @@ export async function savePublication(
   const rowsOf = (licenses: readonly ListedLicense[]) =>
     licenses.map((license) => toRow(directoryId, license, version));
   await insertRows(tx, 'directory_licenses', COLUMNS, rowsOf(added));
+  await keepFormerOwners(tx, directoryId, version, changed);
   const keys = ['directory_id', 'license_key'];
   await updateRows(tx, 'directory_licenses', keys, COLUMNS, rowsOf(changed), ['missing_since_datetime = null']);
   const { directory_id, license_key, changed_version } = COLUMNS;
@@ -163,6 +170,70 @@ export async function savePublication(
     missing.map((licenseKey) => [directoryId, licenseKey, version]),
     ['missing_since_datetime = now()'],
   );
+}
+
+/** Whoever held a license until this version. From no vendor to one is the state telling more, not another owner. */
+async function keepFormerOwners(
+  tx: OperatorTx,
+  directoryId: number,
+  version: number,
+  changed: readonly ListedLicense[],
+): Promise<void> {
+  if (changed.length === 0) return;
+  const keys = changed.map(({ licenseKey }) => licenseKey);
+  const ubiKeys = changed.map(({ ubiKey }) => ubiKey);
+  await sql`
+    insert into directory_license_owners (directory_id, license_key, until_version, ubi, ubi_key)
+    select directory_id, license_key, ${version}, ubi, ubi_key
+      from directory_licenses
+      join unnest(${keys}::text[], ${ubiKeys}::text[]) as incoming (license_key, new_ubi_key) using (license_key)
+     where directory_id = ${directoryId} and ubi_key is not null and ubi_key is distinct from new_ubi_key`.execute(tx);
+}
+
+export interface FormerOwner {
+  readonly licenseKey: string;
+  readonly ubi: string | null;
+  readonly untilAt: Date;
+}
+
+/** Who held these licenses before, the earliest first. */
+export const selectFormerOwners = (
+  tx: Tx,
+  directoryId: number,
+  licenseKeys: readonly string[],
+): Promise<FormerOwner[]> =>
+  tx
+    .selectFrom('directory_license_owners')
+    .select(['license_key as licenseKey', 'ubi', 'until_datetime as untilAt'])
+    .where('directory_id', '=', directoryId)
+    .where('license_key', '=', sql<string>`any(${[...licenseKeys]}::text[])`)
+    .orderBy('license_key')
+    .orderBy('until_version')
+    .execute();
+
+/** Keeps what is known of a list that was not published. */
+export async function saveRefusal(
+  tx: OperatorTx,
+  { state, environment, digest, removed }: { state: string; environment: Environment; digest: string; removed: number },
+): Promise<void> {
+  await tx
+    .updateTable('directories')
+    .set((eb) => ({ refused_digest: digest, refused_datetime: eb.fn<Date>('now'), refused_removed: removed }))
+    .where('state', '=', state)
+    .where('environment', '=', environment)
+    .execute();
+}
+
+/** The refused list passes when the state sends it again. False: none is refused at the moment. */
+export async function acceptRefused(tx: OperatorTx, state: string, environment: Environment): Promise<boolean> {
+  const result = await tx
+    .updateTable('directories')
+    .set((eb) => ({ accepted_digest: eb.ref('refused_digest'), refused_datetime: null }))
+    .where('state', '=', state)
+    .where('environment', '=', environment)
+    .where('refused_datetime', 'is not', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 export interface Refresh {
@@ -190,6 +261,10 @@ export async function saveRefresh(tx: OperatorTx, directoryId: number, refresh: 
       check_mark: refresh.checkMark,
       refreshed_datetime: eb.fn<Date>('now'),
       fully_read_datetime: refresh.askedAt,
+      refused_digest: null,
+      refused_datetime: null,
+      refused_removed: null,
+      accepted_digest: null,
       ...(refresh.withLabs ? { labs_refreshed_datetime: eb.fn<Date>('now') } : {}),
     }))
     .where('directory_id', '=', directoryId)
@@ -212,9 +287,49 @@ const selectListed = (tx: Tx, directoryId: number) =>
     .where('directory_id', '=', directoryId)
     .where('missing_since_datetime', 'is', null);
 
-export async function selectListedLicenses(tx: Tx, directoryId: number): Promise<ListedLicense[]> {
-  const rows = await selectListed(tx, directoryId).execute();
+/** @param licenseKeys of these alone; undefined: all */
+export async function selectListedLicenses(
+  tx: Tx,
+  directoryId: number,
+  licenseKeys?: Iterable<string>,
+): Promise<ListedLicense[]> {
+  const rows = await selectListed(tx, directoryId)
+    .$if(licenseKeys !== undefined, (query) =>
+      query.where('license_key', '=', sql<string>`any(${[...(licenseKeys ?? [])]}::text[])`),
+    )
+    .execute();
   return rows.map(toListedLicense);
+}
+
+export interface DirectoryChanges {
+  /** Listed now, and otherwise than at that version. */
+  readonly listed: readonly ListedLicense[];
+  /** Listed then, and no longer. */
+  readonly missingKeys: readonly string[];
+}
+
+/** What changed since a version. */
+export async function selectChangesSince(tx: Tx, directoryId: number, version: number): Promise<DirectoryChanges> {
+  const rows = await tx
+    .selectFrom('directory_licenses')
+    .selectAll()
+    .where('directory_id', '=', directoryId)
+    .where('changed_version', '>', version)
+    .execute();
+  return {
+    listed: rows.filter((row) => row.missing_since_datetime === null).map(toListedLicense),
+    missingKeys: rows.flatMap((row) => (row.missing_since_datetime === null ? [] : row.license_key)),
+  };
+}
+
+export async function countListed(tx: Tx, directoryId: number): Promise<number> {
+  const { count } = await tx
+    .selectFrom('directory_licenses')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('directory_id', '=', directoryId)
+    .where('missing_since_datetime', 'is', null)
+    .executeTakeFirstOrThrow();
+  return count;
 }
 
 export async function selectLicensesOfUbi(tx: Tx, directoryId: number, ubiKey: string): Promise<ListedLicense[]> {

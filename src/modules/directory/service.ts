@@ -21,6 +21,7 @@ import {
   type PublishedLicense,
   savePublication,
   saveRefresh,
+  saveRefusal,
   saveUnchanged,
   selectPublished,
 } from './repository.js';
@@ -55,7 +56,17 @@ export interface DirectoriesOptions {
 }
 
 /** The list is whole and valid, and much shorter than the one before: more likely a mishap than the truth. */
-export class ListShrunkError extends Error {}
+export class ListShrunkError extends Error {
+  readonly digest: string;
+  readonly removed: number;
+
+  constructor(message: string, digest: string, removed: number) {
+    super(message);
+    this.name = 'ListShrunkError';
+    this.digest = digest;
+    this.removed = removed;
+  }
+}
 
 /** The reasons that are the fault of the login that was used: somebody else's may do better. */
 const PERSONAL_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
@@ -112,6 +123,10 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
       askedAt: await getDatabaseTime(tx),
     }));
     if (!force && present !== undefined && isFresh(present, includeLabs)) return { directory: present, asked: false };
+    const refusedAge = present?.refusedAgeSeconds ?? null;
+    if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
+      throw new ListShrunkError('a list was refused a moment ago, and waits for an operator', '', 0);
+    }
     await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });
     if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
@@ -119,7 +134,7 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
       return { directory: { ...present, ageSeconds: 0 }, asked: true };
     }
     const list = await fetchList(session, includeLabs);
-    const directory = await publish(db, target, list, { withLabs: includeLabs, guardRemovalPercent, askedAt });
+    const directory = await publishOrRefuse(db, target, list, { withLabs: includeLabs, guardRemovalPercent, askedAt });
     // A newer list of somebody else's stayed, and it is one without labs.
     if (includeLabs && !isFresh(directory, true)) return refreshIfOld(db, request);
     return { directory, asked: true };
@@ -231,6 +246,21 @@ interface PublishOptions {
   readonly askedAt: Date;
 }
 
+async function publishOrRefuse(
+  db: Db,
+  target: BiotrackTarget,
+  list: StateList,
+  options: PublishOptions,
+): Promise<Directory> {
+  try {
+    return await publish(db, target, list, options);
+  } catch (error) {
+    if (error instanceof ListShrunkError)
+      await withOperator(db, (tx) => saveRefusal(tx, { ...target, digest: error.digest, removed: error.removed }));
+    throw error;
+  }
+}
+
 /** Lays a believed list over the published one. An unchanged list writes no license row, and the version stays. */
 function publish(
   db: Db,
@@ -246,7 +276,8 @@ function publish(
     if (directory.fullyReadAt !== null && directory.fullyReadAt > askedAt) return directory;
     const published = await selectPublished(tx, directory.id);
     const publication = toPublication(collation, published, list.hasLabs);
-    guardRemovals(published, publication, guardRemovalPercent);
+    const digest = toDigest(collation.licenses.map(({ contentHash }) => contentHash).join());
+    if (digest !== directory.acceptedDigest) guardRemovals(published, publication, guardRemovalPercent, digest);
     const isChanged = Object.values(publication).some((licenses: readonly unknown[]) => licenses.length > 0);
     const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
     await savePublication(tx, directory.id, version, publication);
@@ -271,6 +302,7 @@ function guardRemovals(
   published: readonly PublishedLicense[],
   { changed, missing }: Publication,
   percent: number,
+  digest: string,
 ): void {
   const active = new Set(
     published.filter(({ isMissing, isDeleted }) => !isMissing && !isDeleted).map(({ licenseKey }) => licenseKey),
@@ -279,7 +311,7 @@ function guardRemovals(
   const deleted = changed.filter(({ licenseKey, isDeleted }) => isDeleted && active.has(licenseKey)).length;
   const removed = gone + deleted;
   if (removed <= ALWAYS_REMOVABLE || removed <= (active.size * percent) / 100) return;
-  throw new ListShrunkError(`${removed} of ${active.size} licenses would be gone`);
+  throw new ListShrunkError(`${removed} of ${active.size} licenses would be gone`, digest, removed);
 }
 
 function toPublication(

@@ -109,7 +109,12 @@ export async function createLicense(
     });
     if (license.create_companies && tenant.firstSyncedAt === null) {
       // The seed of the product: companies are created by themselves once the three steps are done.
-      const request = { trigger: 'setup_completed', refresh: 'auto', requestedBy: toActor(principal) } as const;
+      const request = {
+        trigger: 'setup_completed',
+        mode: 'full',
+        refresh: 'auto',
+        requestedBy: toActor(principal),
+      } as const;
       await queueRun(tx, ports.newId, tenantId, { ...request, strategy });
     }
     return license;

@@ -2,7 +2,6 @@ import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { PlanWarning } from '../../mapping/index.js';
-import { MAX_NOTES_KEPT } from './repository.js';
 
 /** All that the companies are made from. Two equal bases give the same companies. */
 export interface Basis {
@@ -18,8 +17,17 @@ export interface Outcome {
   readonly counts: SyncCounts;
   /** Of the listed licenses; what the list had beside them is the directory's to say. */
   readonly rows: Pick<SyncRows, 'used' | 'filtered'>;
-  readonly warnings: readonly PlanWarning[];
+  readonly warnings: readonly RunWarning[];
 }
+
+/** What a person should know of, though nothing failed. */
+export type RunWarning =
+  | PlanWarning
+  /** A person dismissed the plan for this version of the directory: nothing is applied before it moves. */
+  | { readonly code: 'plan_dismissed'; readonly licenseNumber: null };
+
+/** Some tell enough; the run's counts hold the number of all. */
+export const MAX_NOTES_KEPT = 100;
 
 /** What a sync found that compared everything is believed for a day. */
 const COMPARE_SECONDS = 24 * 60 * 60;
@@ -39,11 +47,36 @@ export function findOutcomeOf(tx: Tx, basis: Basis): Promise<Outcome | undefined
     .executeTakeFirst();
 }
 
+/** What the tenant was last planned from, if nothing but the directory moved since, and everything was compared lately. */
+export async function findPlannedVersion(tx: Tx, basis: Basis): Promise<number | undefined> {
+  const found = await tx
+    .selectFrom('sync_states')
+    .select('directory_version as version')
+    .where('directory_version', '<', basis.directoryVersion)
+    .where('preference_version', '=', basis.preferenceVersion)
+    .where('ubi_key', '=', basis.ubiKey)
+    .where('mapping_version', '=', basis.mappingVersion)
+    .where('revision', '=', basis.revision)
+    .where('compared_datetime', '>', sql<Date>`now() - make_interval(secs => ${COMPARE_SECONDS})`)
+    .executeTakeFirst();
+  return found?.version;
+}
+
+/** What the last sync came to, whatever it was made from. */
+export const findLastOutcome = (tx: Tx): Promise<Outcome | undefined> =>
+  tx
+    .selectFrom('sync_states')
+    .select(['counts', 'row_counts as rows', 'warnings'])
+    .$castTo<Outcome>()
+    .executeTakeFirst();
+
+/** @param isWhole everything was compared, and not only what changed */
 export async function saveOutcome(
   tx: Tx,
   tenantId: string,
   basis: Basis,
   { counts, rows, warnings }: Outcome,
+  isWhole: boolean,
 ): Promise<void> {
   const values = {
     directory_version: basis.directoryVersion,
@@ -54,11 +87,25 @@ export async function saveOutcome(
     counts: JSON.stringify(counts),
     row_counts: JSON.stringify(rows),
     warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_KEPT)),
-    compared_datetime: sql<Date>`now()`,
   };
+  const comparedNow = { compared_datetime: sql<Date>`now()` };
   await tx
     .insertInto('sync_states')
-    .values({ tenant_id: tenantId, ...values })
-    .onConflict((conflict) => conflict.column('tenant_id').doUpdateSet(values))
+    .values({ tenant_id: tenantId, ...values, ...comparedNow })
+    .onConflict((conflict) => conflict.column('tenant_id').doUpdateSet({ ...values, ...(isWhole ? comparedNow : {}) }))
     .execute();
+}
+
+/** Whether a person dismissed the plan for this version. */
+export async function isDismissed(tx: Tx, directoryVersion: number): Promise<boolean> {
+  const found = await tx
+    .selectFrom('sync_states')
+    .select('tenant_id')
+    .where('dismissed_directory_version', '=', directoryVersion)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
+export async function saveDismissal(tx: Tx, directoryVersion: number): Promise<void> {
+  await tx.updateTable('sync_states').set({ dismissed_directory_version: directoryVersion }).execute();
 }

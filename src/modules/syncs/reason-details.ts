@@ -7,7 +7,7 @@ const DETAILS: Readonly<Record<FailureReason, string>> = {
   credentials_missing: 'No BioTrack login is saved that may be used. Save one, or mend the one that BioTrack refused.',
   credential_unreadable: 'The stored password cannot be opened. Enter it again.',
   list_shrunk:
-    'The list is much shorter than before. Nothing was changed. An operator has to look at it; if it is true, GUARD_REMOVAL_PERCENT lets it pass.',
+    'The list is much shorter than before. Nothing was changed. An operator has to look at it: confirming this run accepts that very list.',
   superseded: 'The set-up changed during the run; another run takes its place.',
   storage_unavailable: 'The database could not be used. Nothing was changed; try again later.',
   interrupted: 'The run was interrupted too often. Nothing was changed; start another one.',

@@ -4,7 +4,9 @@ import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
-import type { PlanWarning } from '../../mapping/index.js';
+import type { ChangeRange } from '../companies/index.js';
+import { type Basis, MAX_NOTES_KEPT, type RunWarning } from './outcome-repository.js';
+import type { PlanNotes } from './plan-items.js';
 
 export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
 
@@ -19,10 +21,21 @@ export interface SyncRun {
   readonly strategy: Strategy;
   readonly counts: SyncCounts | null;
   readonly rows: SyncRows | null;
-  readonly warnings: readonly PlanWarning[];
+  readonly warnings: readonly RunWarning[];
   readonly skips: readonly Skip[];
   readonly step: RunStep;
   readonly directoryVersion: number | null;
+  /** What a preview was asked for; null: as the preference says. */
+  readonly includeLabs: boolean | null;
+  readonly plannedAt: Date | null;
+  /** What the plan of a preview, or of a run that waits for a person, was made from. */
+  readonly basis: Basis | null;
+  readonly planDigest: string | null;
+  /** Of a preview that was applied. */
+  readonly appliedAt: Date | null;
+  readonly firstChangeSeq: number | null;
+  readonly lastChangeSeq: number | null;
+  readonly notes: PlanNotes;
   readonly attempt: number;
   readonly fence: number;
   readonly requestedBy: string;
@@ -47,6 +60,14 @@ const COLUMNS = [
   'skips',
   'step',
   'directory_version as directoryVersion',
+  'include_labs as includeLabs',
+  'planned_datetime as plannedAt',
+  'basis',
+  'plan_digest as planDigest',
+  'applied_datetime as appliedAt',
+  'first_change_seq as firstChangeSeq',
+  'last_change_seq as lastChangeSeq',
+  'notes',
   'attempt',
   'fence',
   'requested_by as requestedBy',
@@ -75,29 +96,48 @@ export const selectRuns = (tx: Tx, size: number, after: string | undefined): Pro
     .limit(size + 1)
     .execute();
 
-export type NewRun = Pick<SyncRun, 'id' | 'trigger' | 'refresh' | 'strategy' | 'requestedBy'>;
+export type NewRun = Pick<SyncRun, 'id' | 'trigger' | 'mode' | 'refresh' | 'strategy' | 'includeLabs' | 'requestedBy'>;
 
 /** Inserts a queued run and puts it into the queue, in one transaction: neither without the other. */
-export async function insertRun(
+export async function insertRun(tx: Tx, tenantId: string, run: NewRun): Promise<void> {
+  await insertRow(tx, tenantId, run, { status: 'queued', step: 'queued' });
+  await enqueueRun(tx, tenantId, run.id);
+}
+
+/** Inserts a run that this very transaction works on: no worker ever sees it. */
+export const insertRunningRun = (tx: Tx, tenantId: string, run: NewRun): Promise<void> =>
+  insertRow(tx, tenantId, run, { status: 'running', step: 'planning' });
+
+async function insertRow(
   tx: Tx,
   tenantId: string,
-  { id, trigger, refresh, strategy, requestedBy }: NewRun,
+  { id, trigger, mode, refresh, strategy, includeLabs, requestedBy }: NewRun,
+  state: Pick<SyncRun, 'status' | 'step'>,
 ): Promise<void> {
   await tx
     .insertInto('sync_runs')
     .values({
       tenant_id: tenantId,
       id,
-      status: 'queued',
-      step: 'queued',
-      mode: 'full',
+      ...state,
+      mode,
       trigger,
       refresh,
       strategy,
+      include_labs: includeLabs,
       requested_by: requestedBy,
+      ...(state.status === 'running' ? { started_datetime: sql<Date>`clock_timestamp()` } : {}),
     })
     .execute();
-  await enqueueRun(tx, tenantId, id);
+}
+
+/** A newer run takes the place of those that wait for a person. */
+export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<void> {
+  await tx
+    .updateTable('sync_runs')
+    .set({ status: 'superseded', reason: 'superseded', reason_detail: reasonDetail })
+    .where('status', '=', 'needs_review')
+    .execute();
 }
 
 export async function enqueueRun(tx: Tx, tenantId: string, id: string): Promise<void> {
@@ -175,33 +215,78 @@ export interface RunResult {
   readonly reasonDetail?: string;
   readonly counts?: SyncCounts;
   readonly rows?: SyncRows;
-  readonly warnings?: readonly PlanWarning[];
+  readonly warnings?: readonly RunWarning[];
   readonly skips?: readonly Skip[];
   readonly directoryVersion?: number;
+  readonly plannedAt?: Date;
+  /** Of a plan that was stored and not applied. */
+  readonly basis?: Basis;
+  readonly planDigest?: string;
+  readonly changes?: ChangeRange;
+  readonly notes?: PlanNotes;
 }
-
-/** Some tell enough; the run's counts hold the number of all. */
-export const MAX_NOTES_KEPT = 100;
 
 /** False: the run was taken over or has ended, so that this result counts for nothing. */
 export async function finishRun(tx: Tx, run: Held, result: RunResult): Promise<boolean> {
-  const { status, reason, reasonDetail, counts, rows, warnings = [], skips = [], directoryVersion } = result;
-  const updated = await updateHeld(tx, run)
+  const updated = await updateHeld(tx, run).set(toResultColumns(result)).executeTakeFirst();
+  return updated.numUpdatedRows > 0n;
+}
+
+function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = [], ...result }: RunResult) {
+  const toJson = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
+  return {
+    status,
+    step: 'done' as const,
+    reason: reason ?? null,
+    reason_detail: reasonDetail ?? null,
+    counts: toJson(result.counts),
+    row_counts: toJson(result.rows),
+    warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_KEPT)),
+    skips: JSON.stringify(skips.slice(0, MAX_NOTES_KEPT)),
+    directory_version: result.directoryVersion ?? null,
+    planned_datetime: result.plannedAt ?? null,
+    basis: toJson(result.basis),
+    plan_digest: result.planDigest ?? null,
+    first_change_seq: result.changes?.first ?? null,
+    last_change_seq: result.changes?.last ?? null,
+    ...(result.notes === undefined ? {} : { notes: JSON.stringify(result.notes) }),
+    leased_until_datetime: null,
+    finished_datetime: sql<Date>`clock_timestamp()`,
+  };
+}
+
+/** Ends a run that waited for a person. False: it no longer does. */
+export async function endReview(
+  tx: Tx,
+  id: string,
+  { status, changes, reasonDetail }: Pick<RunResult, 'status' | 'changes' | 'reasonDetail'>,
+): Promise<boolean> {
+  const updated = await tx
+    .updateTable('sync_runs')
     .set({
       status,
-      step: 'done',
-      reason: reason ?? null,
+      reason: null,
       reason_detail: reasonDetail ?? null,
-      counts: counts === undefined ? null : JSON.stringify(counts),
-      row_counts: rows === undefined ? null : JSON.stringify(rows),
-      warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_KEPT)),
-      skips: JSON.stringify(skips.slice(0, MAX_NOTES_KEPT)),
-      directory_version: directoryVersion ?? null,
-      leased_until_datetime: null,
-      finished_datetime: sql<Date>`clock_timestamp()`,
+      first_change_seq: changes?.first ?? null,
+      last_change_seq: changes?.last ?? null,
     })
+    .where('id', '=', id)
+    .where('status', '=', 'needs_review')
     .executeTakeFirst();
   return updated.numUpdatedRows > 0n;
+}
+
+/** Notes that a preview was carried out. */
+export async function saveApplied(tx: Tx, id: string, changes: ChangeRange | undefined): Promise<void> {
+  await tx
+    .updateTable('sync_runs')
+    .set({
+      applied_datetime: sql<Date>`clock_timestamp()`,
+      first_change_seq: changes?.first ?? null,
+      last_change_seq: changes?.last ?? null,
+    })
+    .where('id', '=', id)
+    .execute();
 }
 
 /** A run that waits is in the queue, unless the queue lost it. */

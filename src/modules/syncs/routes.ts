@@ -35,7 +35,7 @@ export function useSyncs(app: App, { db, pager, newId }: SyncsDeps): void {
     },
     async (request, reply) => {
       const { params, body } = request;
-      const input = { refresh: body.refresh ?? 'auto', principal: principalOf(request) };
+      const input = { mode: body.mode ?? 'full', refresh: body.refresh ?? 'auto', principal: principalOf(request) };
       const run = await startSync(db, newId, params.tenant_id, input);
       reply.code(202).header('location', `/v1/tenants/${params.tenant_id}/syncs/${run.id}`);
       return toSyncRunReply(run);

@@ -5,22 +5,16 @@ import type { FailureReason } from '../../domain/failure-reason.js';
 import { Fault } from '../../domain/fault.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
-import { MAPPING_VERSION, planSync } from '../../mapping/index.js';
 import type { Vault } from '../../vault/index.js';
-import { applyPlan, loadSnapshot, noteFirstSync } from '../companies/index.js';
-import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
+import { findCreationPreference } from '../creation-preference/index.js';
 import { getUsableCredential, LoginRefusedError, toLoginPorts, type UsableCredential } from '../credentials/index.js';
-import {
-  type Directories,
-  type Directory,
-  holdDirectory,
-  ListShrunkError,
-  selectListedLicenses,
-} from '../directory/index.js';
-import { getRevision, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { findUbi, type Ubi } from '../ubi/index.js';
+import { type Directories, ListShrunkError } from '../directory/index.js';
+import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { carryOut, findGround, type Ground, storePlan, toListResult, toPlanRequest } from './carry-out.js';
+import { findExcess } from './guard.js';
 import { keepLease } from './lease.js';
-import { findOutcomeOf, type Outcome, saveOutcome } from './outcome-repository.js';
+import { findLastOutcome, findOutcomeOf, findPlannedVersion, isDismissed, type Outcome } from './outcome-repository.js';
+import { planSince, planWhole } from './plan-tenant.js';
 import { toReasonDetail } from './reason-details.js';
 import { claimRun, finishRun, type RunResult, releaseRun, type SyncRun, saveStep } from './repository.js';
 import { queueRun } from './service.js';
@@ -32,6 +26,8 @@ export interface RunSyncDeps {
   readonly directories: Directories;
   readonly trials: SingleFlight<void>;
   readonly newId: () => string;
+  /** A plan that changes more than this share of the tenant's licenses waits for a person; 100: none does. */
+  readonly guardRemovalPercent: number;
   readonly clock: () => Date;
   /** Aborted when this process is about to end: the run is handed over. */
   readonly shutdown: AbortSignal;
@@ -80,11 +76,11 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     if (lease.signal.aborted) return;
     const { reason, cause } = toFailure(error);
     const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
-    const isFinished = await withTenant(db, tenantId, (tx) =>
-      finishRun(tx, run, { status: 'failed', reason, reasonDetail }),
-    );
+    // A list that is much too short waits for an operator; whoever only wanted to look waits for nobody.
+    const status = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
+    const isFinished = await withTenant(db, tenantId, (tx) => finishRun(tx, run, { status, reason, reasonDetail }));
     // Not so if the answer to a commit was lost: then the row says what happened.
-    if (isFinished) tell('failed', reason, cause);
+    if (isFinished) tell(status, reason, cause);
   } finally {
     lease.stop();
   }
@@ -147,60 +143,64 @@ async function planAndApply(
   run: SyncRun,
   { tenant: asked, login, preferenceVersion }: UsableCredential & { readonly preferenceVersion: number | undefined },
 ): Promise<RunResult['status']> {
-  const ubi = await findUbi(tx);
-  const preference = await findCreationPreference(tx);
-  if (ubi === undefined || preference === undefined) throw new RunFailure('superseded');
+  const ground = await findGround(tx, tenant);
+  if (ground === undefined) throw new RunFailure('superseded');
+  const { preference, ubi } = ground;
   const isMoved = tenant.state !== asked.state || tenant.environment !== asked.environment;
   const isChosenAnew = preference.strategy !== run.strategy || preference.version !== preferenceVersion;
   if (isMoved || isChosenAnew || ubi.ubiKey !== login.ubi) {
     return supersede(deps, tx, tenant.id, run, preference.strategy);
   }
-  // It was there a moment ago, and nobody deletes directories.
-  const directory = (await holdDirectory(tx, tenant.state, tenant.environment)) as Directory;
-  const basis = {
-    directoryVersion: directory.version,
-    preferenceVersion: preference.version,
-    ubiKey: ubi.ubiKey,
-    mappingVersion: MAPPING_VERSION,
-  };
-  const known = await findOutcomeOf(tx, { ...basis, revision: await getRevision(tx) });
-  const outcome =
-    known === undefined
-      ? await applyDirectory(deps, tx, tenant.id, run, directory, ubi, preference)
-      : toNothingNew(known);
-  if (known === undefined) await saveOutcome(tx, tenant.id, { ...basis, revision: await getRevision(tx) }, outcome);
-  const { counts, rows, warnings } = outcome;
-  const status = warnings.length + counts.conflicts === 0 ? 'succeeded' : 'succeeded_with_warnings';
-  const { duplicateRows: duplicate, skippedRows: skipped, skips, version: directoryVersion } = directory;
-  const { used, filtered } = rows;
-  await finish(tx, run, {
-    status,
-    counts,
-    // Duplicates and skipped rows come and go without a license changing: those are of the list as it is now.
-    rows: { fetched: used + filtered + duplicate + skipped, used, filtered, duplicate, skipped },
-    warnings,
-    skips,
-    directoryVersion,
+  const at = deps.clock();
+  const request = toPlanRequest(ground, preference, run.id, at);
+  if (run.mode === 'preview') {
+    const planned = await planWhole(tx, request);
+    const result = await storePlan(tx, tenant.id, run.id, { ground, planned, at });
+    await finish(tx, run, { ...result, status: 'succeeded' });
+    return 'succeeded';
+  }
+  const outcome = await findOutcomeOf(tx, ground.basis);
+  if (outcome !== undefined) return finishWith(tx, run, ground, toNothingNew(outcome));
+  const { directoryVersion } = ground.basis;
+  if (await isDismissed(tx, directoryVersion)) return finishDismissed(tx, run, ground);
+  const since = await findPlannedVersion(tx, ground.basis);
+  const planned = since === undefined ? await planWhole(tx, request) : await planSince(tx, request, since);
+  const excess = tenant.firstSyncedAt === null ? undefined : findExcess(planned.plan.impact, deps.guardRemovalPercent);
+  if (excess !== undefined) {
+    const reasonDetail = `${excess}. Nothing is changed before somebody has looked at the plan: confirm or dismiss it.`;
+    const result = await storePlan(tx, tenant.id, run.id, { ground, planned, at });
+    await finish(tx, run, { ...result, status: 'needs_review', reasonDetail });
+    return 'needs_review';
+  }
+  const applied = await carryOut(tx, tenant.id, {
+    ground,
+    planned,
+    actor: run.requestedBy,
+    runId: run.id,
+    ids: deps.newId,
   });
+  return finishWith(tx, run, ground, applied, { changes: applied.changes, notes: applied.notes, plannedAt: at });
+}
+
+/** What a sync that wrote, or found that there was nothing to write, comes to. */
+async function finishWith(
+  tx: Tx,
+  run: SyncRun,
+  { directory }: Ground,
+  outcome: Outcome,
+  more: Pick<RunResult, 'changes' | 'notes' | 'plannedAt'> = {},
+): Promise<RunResult['status']> {
+  const { counts, warnings } = outcome;
+  const status = warnings.length + counts.conflicts === 0 ? 'succeeded' : 'succeeded_with_warnings';
+  await finish(tx, run, { ...toListResult(directory, outcome), ...more, status, counts, warnings });
   return status;
 }
 
-async function applyDirectory(
-  { newId, clock }: RunSyncDeps,
-  tx: Tx,
-  tenantId: string,
-  run: SyncRun,
-  directory: Directory,
-  ubi: Ubi,
-  { strategy, includeLabs }: CreationPreference,
-): Promise<Outcome> {
-  const listed = await selectListedLicenses(tx, directory.id);
-  const snapshot = await loadSnapshot(tx, ubi.ubiKey);
-  const plan = planSync({ listed, snapshot, strategy, includeLabs, at: clock().toISOString(), newId });
-  await applyPlan(tx, tenantId, plan, { actor: run.requestedBy, runId: run.id });
-  await noteFirstSync(tx);
-  const { counts, warnings, filtered } = plan;
-  return { counts, warnings, rows: { used: listed.length - filtered, filtered } };
+/** Everything is left as the last sync left it, because a person wanted it so. */
+async function finishDismissed(tx: Tx, run: SyncRun, ground: Ground): Promise<RunResult['status']> {
+  const last = (await findLastOutcome(tx)) as Outcome;
+  const { counts, rows } = toNothingNew(last);
+  return finishWith(tx, run, ground, { counts, rows, warnings: [{ code: 'plan_dismissed', licenseNumber: null }] });
 }
 
 /** Everything is as the last sync left it. */
@@ -220,7 +220,7 @@ async function supersede(
   strategy: Strategy,
 ): Promise<'superseded'> {
   await finish(tx, run, { status: 'superseded', reason: 'superseded', reasonDetail: toReasonDetail('superseded') });
-  await queueRun(tx, newId, tenantId, { trigger: 'superseded', refresh, strategy, requestedBy });
+  await queueRun(tx, newId, tenantId, { trigger: 'superseded', mode: run.mode, refresh, strategy, requestedBy });
   return 'superseded';
 }
 

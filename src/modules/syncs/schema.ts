@@ -13,7 +13,12 @@ const refreshNote = {
 
 export const SyncBody = Body(
   {
-    mode: Type.Optional(OneOf(['full'], { description: '`full`: plan and apply.' })),
+    mode: Type.Optional(
+      OneOf(['full', 'preview'], {
+        description:
+          '`full` (unless told): plan and apply. `preview`: plan and write nothing; `GET …/syncs/{id}/plan` shows what would be done.',
+      }),
+    ),
     refresh: Type.Optional(OneOf(REFRESHES, { description: `${refreshNote.description} \`auto\` unless told.` })),
   },
   { examples: [{}] },

@@ -6,6 +6,7 @@ import { requireCreationPreference } from '../creation-preference/index.js';
 import { requireUsableCredential } from '../credentials/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
+import { toReasonDetail } from './reason-details.js';
 import {
   findActiveRun,
   findRun,
@@ -14,9 +15,11 @@ import {
   type RunTrigger,
   type SyncRun,
   selectRuns,
+  supersedeReviews,
 } from './repository.js';
 
 export interface StartSyncInput {
+  readonly mode: SyncRun['mode'];
   readonly refresh: SyncRun['refresh'];
   readonly principal: Principal;
 }
@@ -26,31 +29,42 @@ export const startSync = (
   db: Db,
   newId: () => string,
   tenantId: string,
-  { refresh, principal }: StartSyncInput,
+  { mode, refresh, principal }: StartSyncInput,
 ): Promise<SyncRun> =>
   inLockedTenant(db, tenantId, async (tx) => {
     await requireUbi(tx, tenantId);
     const { strategy } = await requireCreationPreference(tx, tenantId);
     await requireUsableCredential(tx, tenantId);
-    return queueRun(tx, newId, tenantId, { trigger: 'request', refresh, strategy, requestedBy: toActor(principal) });
+    return queueRun(tx, newId, tenantId, {
+      trigger: 'request',
+      mode,
+      refresh,
+      strategy,
+      requestedBy: toActor(principal),
+    });
   });
 
 export interface RunRequest {
   readonly trigger: RunTrigger;
+  readonly mode: SyncRun['mode'];
   readonly refresh: SyncRun['refresh'];
   readonly strategy: SyncRun['strategy'];
   readonly requestedBy: string;
 }
 
-/** The tenant must be locked: that is what keeps two requests from both finding no active run. */
+/**
+ * The tenant must be locked: that is what keeps two requests from both finding no active run. A preview is a run of its
+ * own and joins none; a run that writes takes the place of those that wait for a person.
+ */
 export async function queueRun(tx: Tx, newId: () => string, tenantId: string, request: RunRequest): Promise<SyncRun> {
-  const active = await findActiveRun(tx);
+  const active = request.mode === 'full' ? await findActiveRun(tx) : undefined;
   if (active !== undefined) {
     if (request.refresh === 'force') await forceRefresh(tx, active.id);
     return (await findRun(tx, active.id)) ?? active;
   }
   const id = newId();
-  await insertRun(tx, tenantId, { id, ...request });
+  if (request.mode === 'full') await supersedeReviews(tx, toReasonDetail('superseded'));
+  await insertRun(tx, tenantId, { id, includeLabs: null, ...request });
   const run = await findRun(tx, id);
   if (run === undefined) throw new Fault('internal', 'The run that was just made is gone.');
   return run;

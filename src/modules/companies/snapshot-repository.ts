@@ -1,0 +1,198 @@
+import { sql } from 'kysely';
+import type { Tx } from '../../db/database.js';
+import type { Activity } from '../../domain/vendor.js';
+import type {
+  CompanyState,
+  LicenseState,
+  Scope,
+  ScopeAnswer,
+  ScopeQuestion,
+  Snapshot,
+  VendorDecision,
+} from '../../mapping/index.js';
+
+const selectCompanies = (tx: Tx) => tx.selectFrom('companies').selectAll().orderBy('id');
+const selectLicenses = (tx: Tx) => tx.selectFrom('company_licenses').selectAll().orderBy('license_key');
+const selectVendorCompanies = (tx: Tx) =>
+  tx.selectFrom('vendor_companies').select(['ubi_key as ubiKey', 'company_id as companyId']).orderBy('ubi_key');
+
+const anyOf = (values: Iterable<string>, type: 'uuid[]' | 'text[]') =>
+  sql<string>`any(${[...values]}::${sql.raw(type)})`;
+
+/** What the tenant has now. To be read in the transaction that locked the tenant. */
+export async function loadSnapshot(tx: Tx, ownUbiKey: string | null): Promise<Snapshot> {
+  return {
+    companies: (await selectCompanies(tx).execute()).map(toCompanyState),
+    licenses: (await selectLicenses(tx).execute()).map(toLicenseState),
+    vendorCompanies: await selectVendorCompanies(tx).execute(),
+    decisions: await selectDecisions(tx),
+    ownUbiKey,
+  };
+}
+
+/** The part of it that is in the scope. */
+export async function loadPart(tx: Tx, ownUbiKey: string | null, scope: Scope): Promise<Snapshot> {
+  const { licenseKeys, companyIds, ubiKeys } = scope;
+  return {
+    companies: await loadCompanies(tx, companyIds),
+    licenses: (await selectLicenses(tx).where('license_key', '=', anyOf(licenseKeys, 'text[]')).execute()).map(
+      toLicenseState,
+    ),
+    vendorCompanies: await selectVendorCompanies(tx).where('ubi_key', '=', anyOf(ubiKeys, 'text[]')).execute(),
+    decisions: await selectDecisions(tx),
+    ownUbiKey,
+  };
+}
+
+export async function loadCompanies(tx: Tx, ids: Iterable<string>): Promise<CompanyState[]> {
+  const rows = await selectCompanies(tx).where('id', '=', anyOf(ids, 'uuid[]')).execute();
+  return rows.map(toCompanyState);
+}
+
+/** The active companies of these name groups, and the active licenses that tell them apart. */
+export async function loadNamesakes(
+  tx: Tx,
+  nameGroups: Iterable<string>,
+): Promise<{ readonly companies: CompanyState[]; readonly licenses: LicenseState[] }> {
+  const companies = await selectCompanies(tx)
+    .where('archived_datetime', 'is', null)
+    .where('name_group', '=', anyOf(nameGroups, 'text[]'))
+    .execute();
+  const ids = companies.map(({ id }) => id);
+  const licenses = await selectLicenses(tx)
+    .where('company_id', '=', anyOf(ids, 'uuid[]'))
+    .where('active', '=', true)
+    .execute();
+  return { companies: companies.map(toCompanyState), licenses: licenses.map(toLicenseState) };
+}
+
+/** Answers what the search for a scope asks. */
+export async function lookUp(tx: Tx, question: ScopeQuestion): Promise<ScopeAnswer> {
+  const columns = ['id', 'name_group as nameGroup'] as const;
+  if (question.kind === 'namesakes') {
+    const companies = await tx
+      .selectFrom('companies')
+      .select(columns)
+      .where('archived_datetime', 'is', null)
+      .where('name_group', '=', anyOf(question.nameGroups, 'text[]'))
+      .execute();
+    return { licenses: [], companies, vendorCompanies: [] };
+  }
+  const { licenseKeys, companyIds, ubiKeys } = question;
+  const ids = anyOf(companyIds, 'uuid[]');
+  const ubis = anyOf(ubiKeys, 'text[]');
+  const companies = await tx.selectFrom('companies').select(columns).where('id', '=', ids).execute();
+  const licenses = await tx
+    .selectFrom('company_licenses')
+    .select([
+      'license_key as licenseKey',
+      'license_number as licenseNumber',
+      'name',
+      'ubi_key as ubiKey',
+      'company_id as companyId',
+      'own_company_id as ownCompanyId',
+      'named_by_company_id as namedByCompanyId',
+    ])
+    .where((eb) =>
+      eb.or([
+        eb('license_key', '=', anyOf(licenseKeys, 'text[]')),
+        eb('company_id', '=', ids),
+        eb('own_company_id', '=', ids),
+        eb('named_by_company_id', '=', ids),
+        eb('ubi_key', '=', ubis),
+      ]),
+    )
+    .execute();
+  const vendorCompanies = await selectVendorCompanies(tx)
+    .where((eb) => eb.or([eb('company_id', '=', ids), eb('ubi_key', '=', ubis)]))
+    .execute();
+  const decisions = (await selectDecisions(tx)).flatMap(({ ubiKey, companyId }) =>
+    companyId !== null && (companyIds.includes(companyId) || ubiKeys.includes(ubiKey)) ? { ubiKey, companyId } : [],
+  );
+  return { licenses, companies, vendorCompanies: [...vendorCompanies, ...decisions] };
+}
+
+async function selectDecisions(tx: Tx): Promise<VendorDecision[]> {
+  const rows = await tx
+    .selectFrom('conflicts')
+    .select(['ubi_key', 'decided_company_id', 'decided_company_ids'])
+    .where('decision', 'is not', null)
+    .orderBy('ubi_key')
+    .execute();
+  return rows.map(({ ubi_key, decided_company_id, decided_company_ids }) => ({
+    ubiKey: ubi_key,
+    companyId: decided_company_id,
+    companyIds: decided_company_ids ?? [],
+  }));
+}
+
+export interface Totals {
+  readonly companies: number;
+  readonly activeLicenses: number;
+  /** Licenses that the state lists and the tenant has. */
+  readonly listedLicenses: number;
+}
+
+export async function countAll(tx: Tx): Promise<Totals> {
+  const { companies } = await tx
+    .selectFrom('companies')
+    .select((eb) => eb.fn.countAll<number>().as('companies'))
+    .executeTakeFirstOrThrow();
+  const licenses = await tx
+    .selectFrom('company_licenses')
+    .select((eb) => [
+      eb.fn.countAll<number>().filterWhere('active', '=', true).as('active'),
+      eb.fn
+        .countAll<number>()
+        .filterWhere('missing_since_datetime', 'is', null)
+        // A license that was only named by hand has no content yet.
+        .filterWhere('content_hash', '!=', '')
+        .as('listed'),
+    ])
+    .executeTakeFirstOrThrow();
+  return { companies, activeLicenses: licenses.active, listedLicenses: licenses.listed };
+}
+
+type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanies>['executeTakeFirstOrThrow']>>;
+type LicenseRow = Awaited<ReturnType<ReturnType<typeof selectLicenses>['executeTakeFirstOrThrow']>>;
+
+const toCompanyState = (row: CompanyRow): CompanyState => ({
+  id: row.id,
+  origin: row.origin,
+  sourceName: row.source_name,
+  editedName: row.edited_name,
+  displayName: row.display_name,
+  nameGroup: row.name_group,
+  ubi: row.ubi,
+  ubiKey: row.ubi_key,
+  isOwnCompany: row.is_own_company,
+  archivedDatetime: row.archived_datetime?.toISOString() ?? null,
+  supersededBy: row.superseded_by,
+});
+
+export const toLicenseState = (row: LicenseRow): LicenseState => ({
+  id: row.id,
+  companyId: row.company_id,
+  ownCompanyId: row.own_company_id,
+  namedByCompanyId: row.named_by_company_id,
+  licenseKey: row.license_key,
+  licenseNumber: row.license_number,
+  ubi: row.ubi,
+  ubiKey: row.ubi_key,
+  name: row.name,
+  licenseType: row.license_type,
+  licenseTypeRaw: row.license_type_raw,
+  activities: row.activities as Activity[],
+  address: {
+    line1: row.address_line1,
+    line2: row.address_line2,
+    city: row.city,
+    state: row.address_state,
+    zip: row.zip,
+  },
+  isLab: row.is_lab,
+  active: row.active,
+  missingSinceDatetime: row.missing_since_datetime?.toISOString() ?? null,
+  transactionIdOriginal: row.transaction_id_original,
+  contentHash: row.content_hash,
+});

@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import type { Tx } from '../../db/database.js';
+import type { SyncRows } from '../../domain/sync-run.js';
+import { MAPPING_VERSION, type SyncPlan } from '../../mapping/index.js';
+import { applyPlan, type ChangeRange, noteFirstSync } from '../companies/index.js';
+import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
+import { type Directory, holdDirectory } from '../directory/index.js';
+import { getRevision, type Tenant } from '../tenants/index.js';
+import { findUbi, type Ubi } from '../ubi/index.js';
+import { saveConflicts } from './conflict-repository.js';
+import {
+  type Basis,
+  findLastOutcome,
+  MAX_NOTES_KEPT,
+  type Outcome,
+  type RunWarning,
+  saveOutcome,
+} from './outcome-repository.js';
+import { removeOldPlanItems, savePlanItems } from './plan-item-repository.js';
+import { type PlanNotes, toPlanItems, toPlanNotes } from './plan-items.js';
+import type { Planned, PlanRequest } from './plan-tenant.js';
+import type { RunResult } from './repository.js';
+
+/** What a tenant's plan stands on, as it is in this transaction. */
+export interface Ground {
+  readonly directory: Directory;
+  readonly preference: CreationPreference;
+  readonly ubi: Ubi;
+  readonly basis: Basis;
+}
+
+/** Undefined: the set-up, or the state's list, is not there. The directory is held until the transaction ends. */
+export async function findGround(tx: Tx, { state, environment }: Tenant): Promise<Ground | undefined> {
+  const ubi = await findUbi(tx);
+  const preference = await findCreationPreference(tx);
+  const directory = await holdDirectory(tx, state, environment);
+  if (ubi === undefined || preference === undefined || directory === undefined) return undefined;
+  const basis = {
+    directoryVersion: directory.version,
+    preferenceVersion: preference.version,
+    ubiKey: ubi.ubiKey,
+    mappingVersion: MAPPING_VERSION,
+    revision: await getRevision(tx),
+  };
+  return { directory, preference, ubi, basis };
+}
+
+export const toPlanRequest = (
+  { directory, ubi }: Ground,
+  { strategy, includeLabs }: Pick<CreationPreference, 'strategy' | 'includeLabs'>,
+  runId: string,
+  at: Date,
+): PlanRequest => ({ runId, at, directoryId: directory.id, ownUbiKey: ubi.ubiKey, strategy, includeLabs });
+
+/** The rows of the list as it is now: duplicates and skipped ones come and go without a license changing. */
+export function toListResult(
+  { duplicateRows: duplicate, skippedRows: skipped, skips, version }: Directory,
+  { rows: { used, filtered } }: { readonly rows: Pick<SyncRows, 'used' | 'filtered'> },
+): Pick<RunResult, 'rows' | 'skips' | 'directoryVersion'> {
+  const fetched = used + filtered + duplicate + skipped;
+  return { rows: { fetched, used, filtered, duplicate, skipped }, skips, directoryVersion: version };
+}
+
+/** Of two plans with the same digest, carrying out one is carrying out the other. */
+export const toPlanDigest = ({ companies, licenses, newVendorCompanies }: SyncPlan): string =>
+  createHash('sha256')
+    .update(JSON.stringify([companies, licenses, newVendorCompanies]))
+    .digest('base64url');
+
+export interface StoredPlan {
+  readonly ground: Ground;
+  readonly planned: Planned;
+  readonly at: Date;
+}
+
+/** Keeps a plan to be looked at, and what has to be still so when somebody wants it carried out. */
+export async function storePlan(
+  tx: Tx,
+  tenantId: string,
+  runId: string,
+  { ground, planned, at }: StoredPlan,
+): Promise<Omit<RunResult, 'status'>> {
+  const { plan } = planned;
+  await removeOldPlanItems(tx);
+  await savePlanItems(tx, tenantId, runId, toPlanItems(plan, ground.directory.skips));
+  return {
+    ...toListResult(ground.directory, planned),
+    counts: plan.counts,
+    warnings: plan.warnings,
+    basis: ground.basis,
+    planDigest: toPlanDigest(plan),
+    plannedAt: at,
+  };
+}
+
+export interface CarryOut {
+  readonly ground: Ground;
+  readonly planned: Planned;
+  readonly actor: string;
+  readonly runId: string | null;
+  /** New ids, for conflicts. */
+  readonly ids: () => string;
+}
+
+export interface CarriedOut extends Outcome {
+  readonly changes: ChangeRange | undefined;
+  readonly notes: PlanNotes;
+}
+
+/** Applies a plan, and remembers what the companies were made from. The tenant must be locked since it was planned. */
+export async function carryOut(
+  tx: Tx,
+  tenantId: string,
+  { ground, planned, actor, runId, ids }: CarryOut,
+): Promise<CarriedOut> {
+  const { plan, scope, rows } = planned;
+  const changes = await applyPlan(tx, tenantId, plan, { actor, runId });
+  const isWhole = scope === undefined;
+  const conflicts = await saveConflicts(tx, tenantId, ids, {
+    conflicts: plan.conflicts,
+    ubiKeys: scope?.ubiKeys,
+    runId,
+  });
+  await noteFirstSync(tx);
+  const warnings: readonly RunWarning[] = isWhole
+    ? plan.warnings
+    : [...(await loadOtherWarnings(tx, plan)), ...plan.warnings];
+  const outcome = { counts: { ...plan.counts, conflicts }, rows, warnings };
+  const basis = { ...ground.basis, revision: await getRevision(tx) };
+  await saveOutcome(tx, tenantId, basis, outcome, isWhole);
+  return { ...outcome, changes, notes: toPlanNotes(plan, MAX_NOTES_KEPT) };
+}
+
+/** What the last sync warned of, and this one did not look at again. */
+async function loadOtherWarnings(tx: Tx, { licenses, warnings }: SyncPlan): Promise<RunWarning[]> {
+  const seen = new Set<string | null>([
+    ...licenses.map(({ after }) => after.licenseNumber),
+    ...warnings.map(({ licenseNumber }) => licenseNumber),
+  ]);
+  const last = await findLastOutcome(tx);
+  return (last?.warnings ?? []).filter(({ licenseNumber }) => !seen.has(licenseNumber));
+}

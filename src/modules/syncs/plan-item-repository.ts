@@ -1,0 +1,168 @@
+import { sql } from 'kysely';
+import { type Cell, type Columns, insertRows } from '../../db/bulk.js';
+import type { Tx } from '../../db/database.js';
+import { type PlanAction, type PlanItem, toChangeItem } from './plan-items.js';
+
+/** A line with its place among the others of its kind. */
+export type PlacedItem = PlanItem & { readonly place: string };
+
+const COLUMNS = {
+  tenant_id: 'uuid',
+  run_id: 'uuid',
+  seq: 'integer',
+  action: 'text',
+  kind: 'text',
+  reason: 'text',
+  company_id: 'uuid',
+  license_id: 'uuid',
+  license_number: 'text',
+  before: 'jsonb',
+  after: 'jsonb',
+} as const satisfies Columns;
+
+export async function savePlanItems(
+  tx: Tx,
+  tenantId: string,
+  runId: string,
+  items: readonly PlanItem[],
+): Promise<void> {
+  const rows = items.map((item, index): Cell[] => [
+    tenantId,
+    runId,
+    index + 1,
+    item.action,
+    item.kind,
+    item.reason,
+    item.companyId,
+    item.licenseId,
+    item.licenseNumber,
+    item.before,
+    item.after,
+  ]);
+  await insertRows(tx, 'sync_plan_items', COLUMNS, rows);
+}
+
+/** How long the plan of a preview that nobody applied can be read. */
+const KEPT_DAYS = 30;
+
+/** Plans are large, and one that was not applied soon is of no use. */
+export async function removeOldPlanItems(tx: Tx): Promise<void> {
+  await tx
+    .deleteFrom('sync_plan_items')
+    .where('run_id', 'in', (eb) =>
+      eb
+        .selectFrom('sync_runs')
+        .select('id')
+        .where('finished_datetime', '<', sql<Date>`now() - make_interval(days => ${KEPT_DAYS})`),
+    )
+    .execute();
+}
+
+/** Of a plan that was stored. */
+export async function selectStoredItems(tx: Tx, runId: string, after: number, limit: number): Promise<PlacedItem[]> {
+  const rows = await tx
+    .selectFrom('sync_plan_items')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .where('seq', '>', after)
+    .orderBy('seq')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    place: String(row.seq),
+    action: row.action as PlanAction,
+    kind: row.kind,
+    reason: row.reason,
+    companyId: row.company_id,
+    licenseId: row.license_id,
+    licenseNumber: row.license_number,
+    before: row.before as PlanItem['before'],
+    after: row.after as PlanItem['after'],
+  }));
+}
+
+/** Of a plan that was applied: the lines of the feed that came of it. */
+export async function selectAppliedItems(
+  tx: Tx,
+  { first, last }: { readonly first: number; readonly last: number },
+  after: number,
+  limit: number,
+): Promise<PlacedItem[]> {
+  const rows = await tx
+    .selectFrom('changes')
+    .leftJoin('company_licenses', (join) =>
+      join
+        .onRef('company_licenses.tenant_id', '=', 'changes.tenant_id')
+        .onRef('company_licenses.id', '=', 'changes.license_id'),
+    )
+    .select([
+      'changes.seq',
+      'changes.kind',
+      'changes.reason',
+      'changes.company_id',
+      'changes.from_company_id',
+      'changes.license_id',
+      'changes.before',
+      'changes.after',
+      'company_licenses.license_number',
+    ])
+    .where('changes.seq', '>=', first)
+    .where('changes.seq', '<=', last)
+    .where('changes.seq', '>', after)
+    .orderBy('changes.seq')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    ...toChangeItem({
+      kind: row.kind,
+      reason: row.reason ?? '',
+      companyId: row.company_id ?? '',
+      fromCompanyId: row.from_company_id,
+      licenseId: row.license_id,
+      before: row.before as PlanItem['before'],
+      after: row.after as NonNullable<PlanItem['after']>,
+    }),
+    licenseNumber: row.license_number,
+    place: String(row.seq),
+  }));
+}
+
+/** The companies that were there when the run ended and that its plan does not touch, in the order of ids. */
+export async function selectUntouched(
+  tx: Tx,
+  runId: string,
+  { first, last }: { readonly first: number; readonly last: number },
+  after: string | undefined,
+  limit: number,
+): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('companies')
+    .select('id')
+    .where('inserted_datetime', '<=', (eb) =>
+      eb.selectFrom('sync_runs').select('finished_datetime').where('id', '=', runId).$castTo<Date>(),
+    )
+    .where('id', 'not in', (eb) =>
+      eb
+        .selectFrom('changes')
+        .select('company_id')
+        .where('seq', '>=', first)
+        .where('seq', '<=', last)
+        .where('kind', 'like', 'company.%')
+        .where('company_id', 'is not', null)
+        .$castTo<{ company_id: string }>(),
+    )
+    .where('id', 'not in', (eb) =>
+      eb
+        .selectFrom('sync_plan_items')
+        .select('company_id')
+        .where('run_id', '=', runId)
+        .where('kind', 'like', 'company.%')
+        .where('company_id', 'is not', null)
+        .$castTo<{ company_id: string }>(),
+    )
+    .$if(after !== undefined, (query) => query.where('id', '>', after as string))
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}

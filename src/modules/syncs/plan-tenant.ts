@@ -1,0 +1,86 @@
+import type { Tx } from '../../db/database.js';
+import { createIdSequence } from '../../domain/id-sequence.js';
+import type { Strategy } from '../../domain/strategy.js';
+import type { SyncRows } from '../../domain/sync-run.js';
+import { findScope, planSync, type Scope, type ScopeStart, type SyncPlan } from '../../mapping/index.js';
+import { countAll, loadPart, loadSnapshot, lookUp } from '../companies/index.js';
+import { countListed, selectChangesSince, selectListedLicenses } from '../directory/index.js';
+
+export interface PlanRequest {
+  /** With `at` it gives the ids of what is new, so that the same plan can be made again. */
+  readonly runId: string;
+  readonly at: Date;
+  readonly directoryId: number;
+  readonly ownUbiKey: string;
+  readonly strategy: Strategy;
+  readonly includeLabs: boolean;
+}
+
+/** A plan, and what it was made for. */
+export interface Planned {
+  readonly plan: SyncPlan;
+  /** The part of the tenant that was planned; undefined: the whole. */
+  readonly scope: Scope | undefined;
+  /** Of the listed licenses of the whole directory. */
+  readonly rows: Pick<SyncRows, 'used' | 'filtered'>;
+}
+
+/** Plans the whole tenant. To be called in the transaction that locked it. */
+export async function planWhole(tx: Tx, request: PlanRequest): Promise<Planned> {
+  const { directoryId, ownUbiKey, strategy, includeLabs } = request;
+  const listed = await selectListedLicenses(tx, directoryId);
+  const snapshot = await loadSnapshot(tx, ownUbiKey);
+  const plan = planSync({ listed, snapshot, strategy, includeLabs, ...toMoment(request) });
+  const filtered = plan.notTaken.length;
+  return { plan, scope: undefined, rows: { used: listed.length - filtered, filtered } };
+}
+
+/**
+ * Plans what changed in the directory since a version that the whole tenant was planned from, and all that it can touch.
+ * It comes to the same as planning the whole: what is beside the scope stays as it is.
+ */
+export async function planSince(tx: Tx, request: PlanRequest, version: number): Promise<Planned> {
+  const { listed, missingKeys } = await selectChangesSince(tx, request.directoryId, version);
+  return planPart(tx, request, {
+    licenseKeys: [...listed.map(({ licenseKey }) => licenseKey), ...missingKeys],
+    companyIds: [],
+    ubiKeys: listed.flatMap(({ ubiKey }) => ubiKey ?? []),
+    listed,
+  });
+}
+
+/** Plans whatever this can touch. */
+export async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart): Promise<Planned> {
+  const { directoryId, ownUbiKey, strategy, includeLabs } = request;
+  const scope = await findScopeOf(tx, start);
+  const snapshot = await loadPart(tx, ownUbiKey, scope);
+  const totals = await countAll(tx);
+  const listed = await selectListedLicenses(tx, directoryId, scope.licenseKeys);
+  const part = {
+    nameGroups: scope.nameGroups,
+    otherCompanies: totals.companies - snapshot.companies.length,
+    otherActiveLicenses: totals.activeLicenses - snapshot.licenses.filter(({ active }) => active).length,
+  };
+  const plan = planSync({ listed, snapshot, strategy, includeLabs, part, ...toMoment(request) });
+  const used = totals.listedLicenses + countComing(plan);
+  return { plan, scope, rows: { used, filtered: (await countListed(tx, directoryId)) - used } };
+}
+
+/** How many more licenses will be both listed and known: those that are new or back, less those that go. */
+function countComing({ licenses }: SyncPlan): number {
+  const isThere = (license: SyncPlan['licenses'][number]['before']): number =>
+    license !== undefined && license.missingSinceDatetime === null && license.contentHash !== '' ? 1 : 0;
+  return licenses.reduce((sum, { before, after }) => sum + isThere(after) - isThere(before), 0);
+}
+
+const toMoment = ({ runId, at }: PlanRequest) => ({
+  at: at.toISOString(),
+  newId: createIdSequence(runId, at.getTime()),
+});
+
+async function findScopeOf(tx: Tx, start: ScopeStart): Promise<Scope> {
+  const finding = findScope(start);
+  let turn = finding.next();
+  while (turn.done !== true) turn = finding.next(await lookUp(tx, turn.value));
+  return turn.value;
+}

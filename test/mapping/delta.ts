@@ -1,0 +1,87 @@
+// A delta as the database would collect it: what changed between two lists, and the part of a tenant that it can touch.
+import type { ListedLicense } from '../../src/domain/listed-license.js';
+import {
+  findScope,
+  type PlanInput,
+  type Scope,
+  type ScopeAnswer,
+  type ScopeQuestion,
+  type Snapshot,
+} from '../../src/mapping/index.js';
+
+/** What a tenant answers: every question looked up in memory. */
+export function answer(
+  { licenses, companies, vendorCompanies, decisions }: Snapshot,
+  question: ScopeQuestion,
+): ScopeAnswer {
+  if (question.kind === 'namesakes') {
+    const nameGroups = new Set(question.nameGroups);
+    const namesakes = companies.filter(
+      ({ archivedDatetime, nameGroup }) => archivedDatetime === null && nameGroups.has(nameGroup),
+    );
+    return { licenses: [], companies: namesakes, vendorCompanies: [] };
+  }
+  const keys = new Set(question.licenseKeys);
+  const ids = new Set<string | null>(question.companyIds);
+  const ubiKeys = new Set<string | null>(question.ubiKeys);
+  return {
+    licenses: licenses.filter(
+      ({ licenseKey, companyId, ownCompanyId, namedByCompanyId, ubiKey }) =>
+        keys.has(licenseKey) ||
+        ids.has(companyId) ||
+        ids.has(ownCompanyId) ||
+        ids.has(namedByCompanyId) ||
+        ubiKeys.has(ubiKey),
+    ),
+    companies: companies.filter(({ id }) => ids.has(id)),
+    vendorCompanies: [...vendorCompanies, ...decisions].flatMap(({ ubiKey, companyId }) =>
+      companyId !== null && (ubiKeys.has(ubiKey) || ids.has(companyId)) ? { ubiKey, companyId } : [],
+    ),
+  };
+}
+
+/** The scope of a change from one list to another. */
+export function scopeOf(
+  snapshot: Snapshot,
+  old: readonly ListedLicense[],
+  now: readonly ListedLicense[],
+): { readonly scope: Scope; readonly changed: readonly string[] } {
+  const before = new Map(old.map((license) => [license.licenseKey, license]));
+  const listed = now.filter(({ licenseKey, contentHash }) => before.get(licenseKey)?.contentHash !== contentHash);
+  const present = new Set(now.map(({ licenseKey }) => licenseKey));
+  const gone = old.flatMap(({ licenseKey }) => (present.has(licenseKey) ? [] : licenseKey));
+  const changed = [...listed.map(({ licenseKey }) => licenseKey), ...gone];
+  const ubiKeys = listed.flatMap(({ ubiKey }) => ubiKey ?? []);
+  const finding = findScope({ licenseKeys: changed, companyIds: [], ubiKeys, listed });
+  let turn = finding.next();
+  while (turn.done !== true) turn = finding.next(answer(snapshot, turn.value));
+  return { scope: turn.value, changed };
+}
+
+/** The part of the input of a full plan that a delta plan is made from. */
+export function partOf(
+  { snapshot, listed, ...rest }: PlanInput,
+  old: readonly ListedLicense[],
+): PlanInput & { readonly changed: readonly string[] } {
+  const { scope, changed } = scopeOf(snapshot, old, listed);
+  const isIn = ({ licenseKey }: { readonly licenseKey: string }): boolean => scope.licenseKeys.has(licenseKey);
+  const licenses = snapshot.licenses.filter(isIn);
+  const companies = snapshot.companies.filter(({ id }) => scope.companyIds.has(id));
+  const others = snapshot.licenses.filter((license) => !isIn(license) && license.active);
+  return {
+    ...rest,
+    changed,
+    listed: listed.filter(isIn),
+    snapshot: {
+      ...snapshot,
+      licenses,
+      companies,
+      vendorCompanies: snapshot.vendorCompanies.filter(({ ubiKey }) => scope.ubiKeys.has(ubiKey)),
+    },
+    part: {
+      nameGroups: scope.nameGroups,
+      otherCompanies: snapshot.companies.length - companies.length,
+      otherActiveLicenses: others.length,
+    },
+  };
+}
