@@ -111,6 +111,8 @@ module.exports = {
       node('crypto'),
       node('http'),
       node('net'),
+      node('stream'),
+      node('timers/promises'),
     ]),
     row('telemetry', '^src/telemetry/', [
       '^src/telemetry/',

@@ -5,6 +5,7 @@ import { CommitUnknownError, isStorageUnavailable } from './db/sqlstate.js';
 import { Fault } from './domain/fault.js';
 import type { SingleFlight } from './domain/single-flight.js';
 import type { RunWithCause } from './http/cause.js';
+import { createEventStreams } from './http/event-stream.js';
 import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import type { RequestFacts } from './http/request-log.js';
@@ -16,6 +17,7 @@ import { useCreationPreference } from './modules/creation-preference/index.js';
 import { useCredentials } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
 import { useLicenses } from './modules/licenses/index.js';
+import { useSchedules } from './modules/schedules/index.js';
 import { useSetup } from './modules/setup/index.js';
 import { useStates } from './modules/states/index.js';
 import { useSyncs } from './modules/syncs/index.js';
@@ -36,6 +38,7 @@ export interface AppDeps {
   readonly logger: FastifyBaseLogger;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
+  readonly syncIntervalSeconds: number;
   readonly onRequestFinished: (facts: RequestFacts) => void;
   /** Lets the database know whose call a change belongs to. */
   readonly withCause: RunWithCause;
@@ -68,7 +71,8 @@ export async function buildApp({
   useCreationPreference(app, deps);
   useCredentials(app, deps);
   useLicenses(app, deps);
-  useSyncs(app, deps);
+  useSyncs(app, { ...deps, streams: createEventStreams(ports.shutdown) });
+  useSchedules(app, deps);
   useCompanies(app, deps);
   useChanges(app, deps);
   return app;

@@ -22,6 +22,8 @@ export interface Config {
   readonly dataDir: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly directoryMaxAgeSeconds: number;
+  /** Between two syncs of a tenant that nobody asks for. */
+  readonly syncIntervalSeconds: number;
   /** 100: nothing is guarded. */
   readonly guardRemovalPercent: number;
 }
@@ -58,6 +60,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     dataDir: read.text('DATA_DIR') ?? '.data',
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     directoryMaxAgeSeconds: read.integer('DIRECTORY_MAX_AGE_SECONDS', 600, 1, 604_800),
+    syncIntervalSeconds: read.integer('SYNC_INTERVAL_SECONDS', 3_600, 1, 604_800),
     guardRemovalPercent: read.integer('GUARD_REMOVAL_PERCENT', 10, 0, 100),
   };
   const directUrl = read.url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:']);

@@ -13,14 +13,29 @@ import type { App } from './http/server.js';
 import { startWorker, type Worker } from './jobs/index.js';
 import { createDirectories } from './modules/directory/index.js';
 import { measure } from './modules/measurements/index.js';
-import { type RunOutcome, type RunSyncDeps, runSync, sweepAbandonedRuns } from './modules/syncs/index.js';
+import {
+  RUN_PATIENCE,
+  type RunOutcome,
+  type RunPatience,
+  type RunSyncDeps,
+  runSync,
+  startDueRuns,
+  sweepAbandonedRuns,
+} from './modules/syncs/index.js';
 import { createMetrics, listenForMetrics, type Metrics, type MetricsListener } from './telemetry/index.js';
 import { createVault, type Keyset } from './vault/index.js';
 
 export interface ServiceOptions {
   readonly config: Pick<
     Config,
-    'host' | 'port' | 'metricsPort' | 'databasePoolSize' | 'role' | 'directoryMaxAgeSeconds' | 'guardRemovalPercent'
+    | 'host'
+    | 'port'
+    | 'metricsPort'
+    | 'databasePoolSize'
+    | 'role'
+    | 'directoryMaxAgeSeconds'
+    | 'guardRemovalPercent'
+    | 'syncIntervalSeconds'
   >;
   readonly publicUrl: string;
   readonly databaseUrl: Secret;
@@ -32,6 +47,8 @@ export interface ServiceOptions {
   readonly patience?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'> & {
     /** With a database that says nothing. */
     readonly databaseSilenceMs?: number;
+    readonly runs?: RunPatience;
+    readonly sweepMs?: number;
   };
   /** What to do when the port for metrics is taken: refuse to start, or go on without. */
   readonly metricsAre?: 'required' | 'wanted';
@@ -56,7 +73,7 @@ const WORKER_CONCURRENCY = 4;
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, logger } = options;
   const log: Log = logger;
-  const { databaseSilenceMs, ...patience } = options.patience ?? {};
+  const { databaseSilenceMs, sweepMs, runs: runPatience = RUN_PATIENCE, ...patience } = options.patience ?? {};
   const causes = new AsyncLocalStorage<Cause>();
   const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
@@ -91,6 +108,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     shutdown: shutdown.signal,
     trials: createSingleFlight<void>(),
     guardRemovalPercent: config.guardRemovalPercent,
+    syncIntervalSeconds: config.syncIntervalSeconds,
+    runPatience,
   };
 
   let listener: MetricsListener | undefined;
@@ -115,7 +134,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await app.listen({ host: config.host, port: config.port });
   }
   if (config.role !== 'api') {
-    worker = await startRunWorker(options, metrics, ports);
+    worker = await startRunWorker({ ...options, sweepMs }, metrics, ports);
   }
   log.info({
     event: 'service.started',
@@ -141,14 +160,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 function startRunWorker(
-  { databaseDirectUrl, logger }: ServiceOptions,
+  { databaseDirectUrl, logger, sweepMs }: ServiceOptions & { readonly sweepMs: number | undefined },
   metrics: Metrics,
-  ports: Omit<RunSyncDeps, 'clock' | 'onFinished'>,
+  ports: Omit<RunSyncDeps, 'clock' | 'onFinished' | 'onEvent'>,
 ): Promise<Worker> {
   const log: Log = logger;
   const deps: RunSyncDeps = {
     ...ports,
     clock: () => new Date(),
+    onEvent: (event) => (event === 'taken_over' ? metrics.runTakenOver() : metrics.writeFenced()),
     onFinished: (outcome) => {
       metrics.runFinished(outcome);
       if (outcome.reason === 'list_shrunk' || outcome.status === 'needs_review') {
@@ -160,8 +180,10 @@ function startRunWorker(
   return startWorker({
     url: databaseDirectUrl.reveal(),
     concurrency: WORKER_CONCURRENCY,
+    sweepMs,
     tasks: { run_sync: ({ tenantId, runId }) => runSync(deps, tenantId, runId) },
     sweep: async () => {
+      await startDueRuns(ports.db, ports.newId, ports.syncIntervalSeconds);
       const count = await sweepAbandonedRuns(ports.db);
       if (count === 0) return;
       metrics.runsPutBack(count);

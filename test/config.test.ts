@@ -139,6 +139,13 @@ const VARIABLES: readonly Variable[] = [
     wrong: wholeNumbers(1, 604_800),
   },
   {
+    name: 'SYNC_INTERVAL_SECONDS',
+    read: config('syncIntervalSeconds'),
+    preset: 3_600,
+    good: { '1': 1, '604800': 604_800 },
+    wrong: wholeNumbers(1, 604_800),
+  },
+  {
     name: 'GUARD_REMOVAL_PERCENT',
     read: config('guardRemovalPercent'),
     preset: 10,

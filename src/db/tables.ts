@@ -236,6 +236,16 @@ export interface OperatorAudit {
   request_id: string;
 }
 
+export interface Schedules {
+  failures: Generated<number>;
+  inserted_datetime: Generated<Timestamp>;
+  next_datetime: Timestamp | null;
+  paused_datetime: Timestamp | null;
+  paused_reason: string | null;
+  tenant_id: string;
+  updated_datetime: Generated<Timestamp>;
+}
+
 export interface SyncPlanItems {
   action: string;
   after: Json | null;
@@ -341,6 +351,7 @@ export interface DB {
   directory_licenses: DirectoryLicenses;
   licenses: Licenses;
   operator_audit: OperatorAudit;
+  schedules: Schedules;
   sync_plan_items: SyncPlanItems;
   sync_runs: SyncRuns;
   sync_states: SyncStates;

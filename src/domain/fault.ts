@@ -16,6 +16,7 @@ export const FAULTS = {
   fixed_after_first_sync: { status: 409, title: 'This cannot change after the first sync' },
   preview_required: { status: 409, title: 'A switch of the strategy needs a preview first' },
   confirmation_required: { status: 409, title: 'This change needs to be confirmed' },
+  run_ended: { status: 409, title: 'The run has ended already' },
   precondition_failed: { status: 412, title: 'The resource is not as the caller believes' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   uri_too_long: { status: 414, title: 'The URL is too long' },
@@ -32,6 +33,7 @@ export const FAULTS = {
   internal: { status: 500, title: 'Something is broken here' },
   upstream_unavailable: { status: 503, title: 'BioTrack cannot be reached or does not make sense at the moment' },
   storage_unavailable: { status: 503, title: 'The database cannot be reached at the moment' },
+  streams_exhausted: { status: 503, title: 'This process follows as many runs as it can at the moment' },
   credential_unreadable: { status: 409, title: 'The stored password cannot be opened and must be given again' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

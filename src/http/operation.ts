@@ -6,6 +6,8 @@ import { PROBLEM_TYPE, Problem } from './problem.js';
 export interface ReplyDoc {
   readonly description: string;
   readonly schema?: TSchema;
+  /** Of the body; JSON unless told. */
+  readonly type?: string;
   readonly headers?: Readonly<Record<string, TSchema>>;
 }
 
@@ -61,12 +63,12 @@ export function operation<const D extends OperationDoc>(doc: D) {
 
 function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(replies).map(([status, { description, schema, headers }]) => [
+    Object.entries(replies).map(([status, { description, schema, type = 'application/json', headers }]) => [
       status,
       {
         description,
         ...(headers === undefined ? {} : { headers }),
-        ...(schema === undefined ? { type: 'null' } : { content: { 'application/json': { schema } } }),
+        ...(schema === undefined ? { type: 'null' } : { content: { [type]: { schema } } }),
       },
     ]),
   );

@@ -14,6 +14,7 @@ export interface WorkerOptions {
   readonly tasks: Tasks;
   /** Called every few seconds, by each worker. */
   readonly sweep: () => Promise<void>;
+  readonly sweepMs?: number | undefined;
   readonly onError: (error: unknown) => void;
   readonly onConnectionLost: (error: unknown) => void;
 }
@@ -28,7 +29,7 @@ const POLL_MS = 2_000;
 const SWEEP_MS = 5_000;
 
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { url, concurrency, tasks, sweep, onError, onConnectionLost } = options;
+  const { url, concurrency, tasks, sweep, sweepMs = SWEEP_MS, onError, onConnectionLost } = options;
   // Ours, so that it is listened to until its last connection is gone: the library lets go of it before that, and an
   // error that nobody listens to ends the process.
   const pool = new pg.Pool({
@@ -57,7 +58,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
   });
   const stopping = new AbortController();
-  const sweeping = sweepUntil(stopping.signal, sweep, onError);
+  const sweeping = sweepUntil(stopping.signal, sweep, sweepMs, onError);
   return {
     async stop() {
       stopping.abort();
@@ -71,10 +72,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 async function sweepUntil(
   stopped: AbortSignal,
   sweep: () => Promise<void>,
+  sweepMs: number,
   onError: (error: unknown) => void,
 ): Promise<void> {
   while (!stopped.aborted) {
     await sweep().catch(onError);
-    await delay(SWEEP_MS, undefined, { signal: stopped }).catch(() => undefined);
+    await delay(sweepMs, undefined, { signal: stopped }).catch(() => undefined);
   }
 }

@@ -5,7 +5,7 @@ import type { RunStatus, SyncCounts, SyncRows } from '../domain/sync-run.js';
 import type { RequestFacts } from '../http/request-log.js';
 
 export interface RunFacts {
-  readonly status: RunStatus | 'handed_over' | 'retried';
+  readonly status: RunStatus | 'handed_over' | 'put_off';
   readonly reason: FailureReason | undefined;
   readonly counts?: SyncCounts | undefined;
   readonly rows?: SyncRows | undefined;

@@ -76,6 +76,7 @@ async function startBout(url: string, simulator: Simulator, strategy: Strategy):
       role: 'all',
       directoryMaxAgeSeconds: 600,
       guardRemovalPercent: 10,
+      syncIntervalSeconds: 3_600,
     },
     publicUrl: baseUrl,
     databaseUrl: new Secret(url),

@@ -66,6 +66,7 @@ export const OWNERS = {
   'licenses.test.ts': ['listAvailableLicenses', 'createLicense', 'listLicenses', 'getLicense'],
   'changes.test.ts': ['listChanges'],
   'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
+  'runs.test.ts': ['cancelSync', 'listSyncEvents', 'getSchedule', 'resumeSchedule'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** An answer that the document does not promise. */
@@ -200,9 +201,13 @@ function judgeSuccess(
     if (body !== undefined) fail('a body where none is promised');
     return;
   }
-  if (type !== 'application/json') fail(`content-type ${type}`);
-  const fits = compile(toPointer([...pointer, 'content', 'application/json', 'schema']));
-  if (!fits(body)) fail(`off the schema of ${id}: ${toText(fits)}`);
+  const [promised = ''] = Object.keys(reply.content as Json);
+  if (type !== promised) fail(`content-type ${type}`);
+  const fits = compile(toPointer([...pointer, 'content', promised, 'schema']));
+  // Of a stream of events each carries what the schema describes.
+  const parts = promised === 'text/event-stream' ? [...String(body).matchAll(/^data: (.*)$/gm)] : undefined;
+  for (const part of parts === undefined ? [body] : parts.map(([, data]) => JSON.parse(data ?? '')))
+    if (!fits(part)) fail(`off the schema of ${id}: ${toText(fits)}`);
 }
 
 const toPointer = (names: readonly string[]): string =>

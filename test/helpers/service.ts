@@ -75,6 +75,7 @@ export interface TestServiceOptions {
   readonly simulator?: SimulatorOptions;
   readonly role?: 'all' | 'api' | 'worker';
   readonly directoryMaxAgeSeconds?: number;
+  readonly syncIntervalSeconds?: number;
   readonly metricsPort?: number;
   readonly databasePoolSize?: number;
   /** Less patience with BioTrack than usual. */
@@ -116,13 +117,15 @@ export async function startTestService(
       role: options.role ?? 'all',
       directoryMaxAgeSeconds: options.directoryMaxAgeSeconds ?? 600,
       guardRemovalPercent: 10,
+      syncIntervalSeconds: options.syncIntervalSeconds ?? 3_600,
     },
     publicUrl: baseUrl,
     databaseUrl: url,
     databaseDirectUrl: directUrl,
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
-    patience: options.patience,
+    // A failure is told at once unless a test wants to see how it is put off.
+    patience: { runs: { attempts: 1, baseSeconds: 0, mostSeconds: 0 }, ...options.patience },
     logger: createLogger('info', { write: (text: string) => lines.push(text) }),
   });
   const owner = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'test owner' });

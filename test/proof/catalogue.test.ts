@@ -12,7 +12,7 @@ const SHARED: Readonly<Record<string, string>> = {
 };
 
 /** Operator's look across tenants: who is there, whose run nobody works on, and how many logins are how. */
-const OPERATOR_READS = ['credentials', 'sync_runs', 'tenants'];
+const OPERATOR_READS = ['credentials', 'schedules', 'sync_runs', 'tenants'];
 
 const [TENANT_A, TENANT_B] = ['0193a4c0-0000-7000-8000-00000000000a', '0193a4c0-0000-7000-8000-00000000000b'] as const;
 

@@ -21,6 +21,7 @@ export async function renderOpenapi(): Promise<string> {
     logger: pino({ level: 'silent' }),
     shutdown: new AbortController().signal,
     trials: createSingleFlight(),
+    syncIntervalSeconds: 3_600,
     onRequestFinished: () => {},
     withCause: (_cause, rest) => rest(),
     publicUrl: NEUTRAL_URL,

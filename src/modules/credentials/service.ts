@@ -6,6 +6,7 @@ import { checkPrecondition, type Precondition } from '../../domain/precondition.
 import type { Secret } from '../../domain/secret.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
+import { wakeSchedule } from '../schedules/index.js';
 import { findTenant, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, noteUbiVerdict, requireUbi } from '../ubi/index.js';
 import {
@@ -82,6 +83,7 @@ export async function createCredential(
       sealedPassword: vault.seal(input.password, context),
       status: (await isStillSetUp(tx, present, { tenant, ubiKey: login.ubi })) ? status : 'unverified',
     });
+    await wakeSchedule(tx);
     return getView(tx, tenantId, id);
   });
 }
@@ -132,6 +134,7 @@ export async function changeCredential(
               toSealContext(biotrack, now, { ...present, secretVersion: secretVersion + 1 }),
             ),
           };
+    if (password !== undefined) await wakeSchedule(tx);
     await updateCredential(tx, id, { description: changes.description, username: changes.username, ...secret });
     return getView(tx, tenantId, id);
   });
@@ -211,6 +214,7 @@ export async function noteVerdict(
   if (verdict.kind === 'ubi_rejected' && (await findUbi(tx))?.status === 'verified') return;
   const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
   await saveVerdict(tx, made.credential.id, made.credential.secretVersion, { status: verdict.kind, missingPrivilege });
+  if (verdict.kind === 'valid') await wakeSchedule(tx);
   if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, made.ubiKey, verdict.kind !== 'ubi_rejected');
 }
 

@@ -16,6 +16,7 @@ import {
   toUpstreamFault,
 } from '../credentials/index.js';
 import { type Directories, findDirectory, ListShrunkError, selectLicensesOfUbi } from '../directory/index.js';
+import { beginSchedule } from '../schedules/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
@@ -32,6 +33,7 @@ import {
 
 export interface LicensePorts extends CredentialPorts {
   readonly directories: Directories;
+  readonly syncIntervalSeconds: number;
   /** Aborted when this process is about to end. */
   readonly shutdown: AbortSignal;
 }
@@ -116,6 +118,9 @@ export async function createLicense(
         requestedBy: toActor(principal),
       } as const;
       await queueRun(tx, ports.newId, tenantId, { ...request, strategy });
+    }
+    if (license.create_companies && tenant.firstSyncedAt !== null) {
+      await beginSchedule(tx, tenantId, ports.syncIntervalSeconds);
     }
     return license;
   });

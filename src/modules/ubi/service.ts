@@ -3,6 +3,7 @@ import { Fault } from '../../domain/fault.js';
 import { toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { setupIncomplete } from '../../domain/setup.js';
+import { wakeSchedule } from '../schedules/index.js';
 import { forgetVerdicts, inLockedTenant, inTenant } from '../tenants/index.js';
 import { findUbi, hasLicenses, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
 
@@ -30,7 +31,10 @@ export function putUbi(
         { reason: 'change_ubi' },
       );
     }
-    if (isAnother) await forgetVerdicts(tx);
+    if (isAnother) {
+      await forgetVerdicts(tx);
+      await wakeSchedule(tx);
+    }
     // Another spelling of the same UBI keeps what was found out of it.
     const status = present === undefined || isAnother ? 'unverified' : present.status;
     await saveUbi(tx, tenantId, { ubi, ubiKey, status });
