@@ -347,7 +347,7 @@ export async function saveApplied(tx: Tx, id: string, changes: ChangeRange | und
 }
 
 /** A run that waits is in the queue, unless the queue lost it. */
-const LONG_QUEUED_SECONDS = 120;
+const LONG_QUEUED_SECONDS = 20;
 
 /** Runs of all tenants that should be worked on and are not: their worker died, or their job was lost. */
 export const selectAbandonedRuns = (tx: OperatorTx): Promise<{ tenantId: string; id: string }[]> =>
