@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, type Runner, run } from 'graphile-worker';
-import pg from 'pg';
+import { createPatientPool } from './patient-pool.js';
 
 /** The work that the queue knows, each with its payload. */
 export interface Tasks {
@@ -32,7 +32,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { url, concurrency, tasks, sweep, sweepMs = SWEEP_MS, onError, onConnectionLost } = options;
   // Ours, so that it is listened to until its last connection is gone: the library lets go of it before that, and an
   // error that nobody listens to ends the process.
-  const pool = new pg.Pool({
+  const pool = createPatientPool({
     connectionString: url,
     max: concurrency + 2,
     application_name: 'biotrack-connect worker',

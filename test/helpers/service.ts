@@ -350,7 +350,7 @@ const ENDED = ['succeeded', 'succeeded_with_warnings', 'needs_review', 'failed',
 
 /** Starts a run and waits for its end. */
 export async function syncTenant(
-  { ask }: TestService,
+  { ask }: Pick<TestService, 'ask'>,
   tenantId: string,
   body: { refresh?: 'auto' | 'force' } = {},
 ): Promise<Answer['body']> {
