@@ -75,6 +75,7 @@ module.exports = {
       npm('pg'),
       npm('pg-copy-streams'),
       node('net'),
+      node('async_hooks'),
       node('stream'),
       node('stream/promises'),
       node('timers/promises'),
@@ -104,6 +105,8 @@ module.exports = {
       // Fastify's validator.
       npm('ajv'),
       npm('ajv-formats'),
+      // Judges the host application's tokens.
+      npm('jose'),
       // Sees a key that is given twice.
       npm('jsonc-parser'),
       npm('typebox'),
@@ -148,7 +151,8 @@ module.exports = {
       '^src/modules/[^/]+/schema\\.ts$',
       npm('typebox'),
     ]),
-    row('module-routes', ROUTES, [OWN, HTTP, DOMAIN, ...FASTIFY, DATABASE, BIOTRACK, npm('typebox')]),
+    // A noun that another one shows is shown as its own door shows it.
+    row('module-routes', ROUTES, [OWN, OTHER_DOORS, HTTP, DOMAIN, ...FASTIFY, DATABASE, BIOTRACK, npm('typebox')]),
     typesOnly('module-routes', ROUTES, [
       DATABASE,
       BIOTRACK,

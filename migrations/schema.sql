@@ -293,6 +293,30 @@ CREATE INDEX directory_licenses_ubi ON directory_licenses USING btree (directory
 grant select on directory_licenses to biotrack_app;
 grant insert, select, update on directory_licenses to biotrack_operator;
 
+create table idempotency_keys (
+  tenant_id uuid not null,
+  actor text not null,
+  key text not null,
+  request_mac bytea not null,
+  attempt_id uuid not null,
+  leased_until_datetime timestamp with time zone not null,
+  has_effect boolean not null default false,
+  sealed_answer bytea,
+  inserted_datetime timestamp with time zone not null default now(),
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, actor, key)
+);
+CREATE INDEX idempotency_keys_age ON idempotency_keys USING btree (tenant_id, inserted_datetime);
+alter table idempotency_keys enable row level security;
+alter table idempotency_keys force row level security;
+create policy operator_keeps_own on idempotency_keys to biotrack_operator
+  using (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid)
+  with check (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid);
+create policy tenant_isolation on idempotency_keys to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on idempotency_keys to biotrack_app;
+grant delete, insert, select, update on idempotency_keys to biotrack_operator;
+
 create table licenses (
   tenant_id uuid not null,
   id uuid not null,
@@ -313,6 +337,7 @@ create table licenses (
   version integer not null default 1,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default now(),
+  archived_datetime timestamp with time zone,
   constraint licenses_pkey PRIMARY KEY (tenant_id, id),
   constraint licenses_tenant_id_license_key_key UNIQUE (tenant_id, license_key),
   constraint licenses_tenant_id_credential_id_fkey FOREIGN KEY (tenant_id, credential_id) REFERENCES credentials(tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
@@ -324,6 +349,21 @@ create policy tenant_isolation on licenses to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on licenses to biotrack_app;
+
+create table login_trials (
+  tenant_id uuid not null,
+  login_hash bytea not null,
+  leased_until_datetime timestamp with time zone not null,
+  refused_datetime timestamp with time zone,
+  constraint login_trials_pkey PRIMARY KEY (tenant_id, login_hash),
+  constraint login_trials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+);
+alter table login_trials enable row level security;
+alter table login_trials force row level security;
+create policy tenant_isolation on login_trials to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on login_trials to biotrack_app;
 
 create table operator_audit (
   id bigint not null generated always as identity,
@@ -415,8 +455,13 @@ create table sync_runs (
   first_change_seq bigint,
   last_change_seq bigint,
   notes jsonb not null default '{"adoptions": [], "conflicts": [], "not_taken": []}'::jsonb,
+  credential_id uuid,
+  credential_owner text,
+  credential_reason text,
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id),
   constraint sync_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint sync_runs_check CHECK ((credential_id IS NULL) = (credential_owner IS NULL) AND (credential_id IS NULL) = (credential_reason IS NULL)),
+  constraint sync_runs_credential_owner_check CHECK (credential_owner = ANY (ARRAY['company'::text, 'user'::text])),
   constraint sync_runs_mode_check CHECK (mode = ANY (ARRAY['full'::text, 'preview'::text])),
   constraint sync_runs_refresh_check CHECK (refresh = ANY (ARRAY['auto'::text, 'force'::text])),
   constraint sync_runs_status_check CHECK (status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'succeeded_with_warnings'::text, 'needs_review'::text, 'failed'::text, 'canceled'::text, 'superseded'::text])),
@@ -501,6 +546,25 @@ create policy tenant_isolation on ubis to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on ubis to biotrack_app;
+
+create table users (
+  tenant_id uuid not null,
+  user_id text not null,
+  display_name text,
+  active boolean not null default true,
+  last_seen_datetime timestamp with time zone,
+  version integer not null default 1,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint users_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+);
+alter table users enable row level security;
+alter table users force row level security;
+create policy tenant_isolation on users to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on users to biotrack_app;
 
 create table vendor_companies (
   tenant_id uuid not null,

@@ -10,19 +10,25 @@ import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
 import type { RequestFacts } from './http/request-log.js';
 import { type App, createServer } from './http/server.js';
+import { createTokenReader, type TokenOptions } from './http/tokens.js';
 import { authenticateApiKey, useApiKeys } from './modules/api-keys/index.js';
 import { useChanges } from './modules/changes/index.js';
 import { useCompanies } from './modules/companies/index.js';
+import { useConfiguration } from './modules/configuration/index.js';
+import { useConflicts } from './modules/conflicts/index.js';
 import { useCreationPreference } from './modules/creation-preference/index.js';
-import { useCredentials } from './modules/credentials/index.js';
+import { useCredentials, type Verdict } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
+import { createIdempotencyKeys } from './modules/idempotency/index.js';
 import { useLicenses } from './modules/licenses/index.js';
 import { useSchedules } from './modules/schedules/index.js';
 import { useSetup } from './modules/setup/index.js';
 import { useStates } from './modules/states/index.js';
+import { useSwitches } from './modules/switches/index.js';
 import { useSyncs } from './modules/syncs/index.js';
 import { useTenants } from './modules/tenants/index.js';
 import { useUbi } from './modules/ubi/index.js';
+import { useUsers } from './modules/users/index.js';
 import type { Vault } from './vault/index.js';
 
 export interface AppDeps {
@@ -30,12 +36,17 @@ export interface AppDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
-  readonly trials: SingleFlight<void>;
+  readonly trials: SingleFlight<Verdict>;
   /** Aborted when this process is about to end: nobody waits for BioTrack any longer. */
   readonly shutdown: AbortSignal;
+  readonly clock: () => Date;
   /** UUIDs in rising order. */
   readonly newId: () => string;
   readonly logger: FastifyBaseLogger;
+  /** Undefined: nobody comes with a token. */
+  readonly tokens: TokenOptions | undefined;
+  /** Requests of one caller that one process takes. */
+  readonly rateLimitPerMinute: number;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
   readonly syncIntervalSeconds: number;
@@ -49,17 +60,22 @@ export async function buildApp({
   db,
   logger,
   publicUrl,
+  tokens,
+  rateLimitPerMinute,
   onRequestFinished,
   withCause,
   ...ports
 }: AppDeps): Promise<App> {
+  const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
   const app = await createServer({
     logger,
     publicUrl,
-    authenticate: (token) => authenticateApiKey(db, token),
+    authenticate: async (token) => (await authenticateApiKey(db, token)) ?? readToken?.(token),
+    idempotencyKeys: createIdempotencyKeys({ db, ...ports }),
     translateError,
     onRequestFinished,
     withCause,
+    rateLimitPerMinute,
   });
   const deps = { db, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
   useHealth(app, () => pingDatabase(db));
@@ -67,13 +83,17 @@ export async function buildApp({
   useApiKeys(app, deps);
   useTenants(app, deps);
   useSetup(app, deps);
+  useConfiguration(app, deps);
   useUbi(app, deps);
   useCreationPreference(app, deps);
+  useUsers(app, deps);
+  useSwitches(app, deps);
   useCredentials(app, deps);
   useLicenses(app, deps);
   useSyncs(app, { ...deps, streams: createEventStreams(ports.shutdown) });
   useSchedules(app, deps);
   useCompanies(app, deps);
+  useConflicts(app, deps);
   useChanges(app, deps);
   return app;
 }

@@ -26,6 +26,18 @@ export interface Config {
   readonly syncIntervalSeconds: number;
   /** 100: nothing is guarded. */
   readonly guardRemovalPercent: number;
+  /** Requests of one caller a minute, in one process. */
+  readonly rateLimitPerMinute: number;
+  /** The host application's tokens; undefined: it sends none. */
+  readonly jwt: JwtConfig | undefined;
+}
+
+export interface JwtConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Where the public keys are: an address, or else a file. */
+  readonly jwksUrl: string | undefined;
+  readonly jwksFile: string | undefined;
 }
 
 export interface Secrets {
@@ -62,6 +74,8 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     directoryMaxAgeSeconds: read.integer('DIRECTORY_MAX_AGE_SECONDS', 600, 1, 604_800),
     syncIntervalSeconds: read.integer('SYNC_INTERVAL_SECONDS', 3_600, 1, 604_800),
     guardRemovalPercent: read.integer('GUARD_REMOVAL_PERCENT', 10, 0, 100),
+    rateLimitPerMinute: read.integer('RATE_LIMIT_PER_MINUTE', 6_000, 1, 1_000_000),
+    jwt: readJwt(read),
   };
   const directUrl = read.url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:']);
   if (databaseUrl === undefined) {
@@ -82,6 +96,27 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     }),
   };
 }
+
+/** All of it or nothing: half of it would turn everybody away. */
+function readJwt(read: Reader): JwtConfig | undefined {
+  const issuer = read.text('JWT_ISSUER');
+  const audience = read.text('JWT_AUDIENCE');
+  const jwksUrl = read.url('JWT_JWKS_URL', ['https:', 'http:']);
+  const jwksFile = read.text('JWT_JWKS_FILE');
+  if ([issuer, audience, jwksUrl, jwksFile].every((value) => value === undefined)) return undefined;
+  const because = 'is required when another JWT_… is set';
+  if (issuer === undefined) read.refuse('JWT_ISSUER', because);
+  if (audience === undefined) read.refuse('JWT_AUDIENCE', because);
+  if (jwksUrl === undefined && jwksFile === undefined) read.refuse('JWT_JWKS_URL', `or JWT_JWKS_FILE ${because}`);
+  if (jwksUrl !== undefined && jwksFile !== undefined)
+    read.refuse('JWT_JWKS_FILE', 'must not be set beside JWT_JWKS_URL');
+  if (jwksUrl?.startsWith('http:') && !LOOPBACK.test(jwksUrl)) {
+    read.refuse('JWT_JWKS_URL', 'must be a URL that begins with https://, unless it is on this machine');
+  }
+  return Object.freeze({ issuer: issuer ?? '', audience: audience ?? '', jwksUrl, jwksFile });
+}
+
+const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)([:/]|$)/;
 
 class Reader {
   readonly #env: Environment;

@@ -12,6 +12,7 @@ const USAGE = `Usage: node dist/main.js [command]
   doctor           check configuration, database, keys and BioTrack's addresses, and tell what to do (npm run doctor)
   vault            rotate the keys that seal passwords (npm run vault); --help tells more
   create-api-key   make an operator's key for the database of DATABASE_URL; prints it once
+  invariants       look for what must never be so, in all tenants of the database (npm run invariants)
   onboard          set tenants up over the API (npm run onboard); --help tells more
   simulator        play a state's BioTrack (npm run simulator); --help tells more
 `;
@@ -51,6 +52,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   async vault(args) {
     const { rotate } = await import('./rotate.js');
     process.exitCode = await rotate(readEnv(process.env), args, print, complain);
+  },
+  async invariants() {
+    const { checkInvariants } = await import('./operate.js');
+    process.exitCode = await checkInvariants(readEnv(process.env), print);
   },
   async onboard(args) {
     const { onboard } = await import('./cli/onboard.js');

@@ -1,11 +1,13 @@
+import { readFile } from 'node:fs/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { ConfigError, type readEnv } from './config.js';
-import { closeDatabase, openDatabase } from './db/database.js';
+import { clientOf, closeDatabase, openDatabase, withOperator, withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
 import { toErrorCode } from './db/sqlstate.js';
 import type { Secret } from './domain/secret.js';
 import { MIGRATIONS } from './migrations.js';
 import { createApiKey } from './modules/api-keys/index.js';
+import { selectTenants } from './modules/tenants/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
 
@@ -43,4 +45,53 @@ export async function createOperatorKey(
   } finally {
     await closeDatabase(db);
   }
+}
+
+const INVARIANTS = new URL('../test/invariants.sql', import.meta.url);
+const TENANTS_AT_ONCE = 500;
+
+/**
+ * Asks the database for everything that must hold at every moment, tenant by tenant under row security, and says what
+ * does not. Reads only.
+ * @returns the exit code: 0 if all of it holds
+ */
+export async function checkInvariants(environment: Environment, say: (line: string) => void): Promise<number> {
+  const db = openDatabase({
+    url: requireDatabase(environment).reveal(),
+    poolSize: 1,
+    applicationName: 'biotrack-connect invariants',
+  });
+  try {
+    const text = await readFile(INVARIANTS, 'utf8');
+    const broken = new Set<string>();
+    let tenants = 0;
+    for (let last: string | undefined; ; ) {
+      const page = await withOperator(db, (tx) => selectTenants(tx, TENANTS_AT_ONCE, last));
+      for (const { id } of page.slice(0, TENANTS_AT_ONCE)) {
+        // Several statements in one: the driver then gives a result for each.
+        const results = await withTenant(db, id, (tx) => clientOf(tx).query(text));
+        for (const { rows } of results as unknown as readonly { readonly rows: readonly Violation[] }[]) {
+          for (const { label, tenant_id, what } of rows) broken.add(`${label}: ${tenant_id ?? ''} ${what}`);
+        }
+        tenants += 1;
+      }
+      last = page[TENANTS_AT_ONCE - 1]?.id;
+      if (last === undefined) break;
+    }
+    for (const line of broken) say(line);
+    say(
+      broken.size === 0
+        ? `Everything holds in ${tenants} tenants.`
+        : `${broken.size} violations in ${tenants} tenants.`,
+    );
+    return broken.size === 0 ? 0 : 1;
+  } finally {
+    await closeDatabase(db);
+  }
+}
+
+interface Violation {
+  readonly label: string;
+  readonly tenant_id: string | null;
+  readonly what: string;
 }

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { parseStates } from './biotrack/index.js';
 import { type Config, ConfigError, type readEnv } from './config.js';
-import { readKeyset, readStates } from './configured-files.js';
+import { readConfigured, readKeyset, readStates } from './configured-files.js';
 import { withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
 import { toErrorCode } from './db/sqlstate.js';
 import { Secret } from './domain/secret.js';
+import { parseTokenKeys, TokenKeysError, type TokenOptions } from './http/tokens.js';
 import {
   EmbeddedPostgresError,
   findFreePort,
@@ -61,10 +62,11 @@ function toConfigError(error: unknown): ConfigError | undefined {
 async function serveConfigured(config: Config, databaseUrl: Secret, databaseDirectUrl: Secret): Promise<Running> {
   const keyset = await readKeyset(config);
   const states = await readStates(config);
+  const tokens = await readTokens(config);
   await refuseOldSchema(databaseDirectUrl);
   const publicUrl = (config.publicUrl ?? `http://${toHost(config.host)}:${config.port}`).replace(/\/$/, '');
   const logger = createLogger(config.logLevel);
-  return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, logger });
+  return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, tokens, logger });
 }
 
 /** Migrating is a step of its own where several processes share a database: `npm run migrate`. */
@@ -95,6 +97,7 @@ async function serveLocally(config: Config, say: (line: string) => void): Promis
       databaseDirectUrl: url,
       states: config.statesFile === undefined ? parseStates(local.states) : await readStates(config),
       keyset: config.vaultKeysetFile === undefined ? parseKeyset(local.keysetFile) : await readKeyset(config),
+      tokens: await readTokens(config),
       // The terminal is for people here.
       logger: createLogger(config.logLevel, pino.destination({ dest: logFile, mkdir: true, sync: true })),
       // A second one on this machine is welcome.
@@ -148,6 +151,19 @@ async function ensureOperatorKey({ db, newId }: Service, known: string | undefin
     tenantId: undefined,
   });
   return secret.reveal();
+}
+
+async function readTokens({ jwt }: Config): Promise<TokenOptions | undefined> {
+  if (jwt === undefined) return undefined;
+  const { issuer, audience, jwksUrl, jwksFile } = jwt;
+  if (jwksUrl !== undefined) return { issuer, audience, keys: { kind: 'url', url: jwksUrl } };
+  const text = await readConfigured('JWT_JWKS_FILE', jwksFile ?? '');
+  try {
+    return { issuer, audience, keys: parseTokenKeys(text) };
+  } catch (error) {
+    if (error instanceof TokenKeysError) throw new ConfigError(`JWT_JWKS_FILE: ${error.message}`);
+    throw error;
+  }
 }
 
 /** An IPv6 address stands in brackets in a URL. */

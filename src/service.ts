@@ -10,7 +10,9 @@ import type { Log } from './domain/log-event.js';
 import type { Secret } from './domain/secret.js';
 import { createSingleFlight } from './domain/single-flight.js';
 import type { App } from './http/server.js';
+import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
+import type { Verdict } from './modules/credentials/index.js';
 import { createDirectories } from './modules/directory/index.js';
 import { measure } from './modules/measurements/index.js';
 import {
@@ -36,6 +38,7 @@ export interface ServiceOptions {
     | 'directoryMaxAgeSeconds'
     | 'guardRemovalPercent'
     | 'syncIntervalSeconds'
+    | 'rateLimitPerMinute'
   >;
   readonly publicUrl: string;
   readonly databaseUrl: Secret;
@@ -43,6 +46,8 @@ export interface ServiceOptions {
   readonly databaseDirectUrl: Secret;
   readonly states: readonly BiotrackState[];
   readonly keyset: Keyset;
+  /** The host application's tokens; undefined: nobody comes with one. */
+  readonly tokens?: TokenOptions | undefined;
   /** Other patience with BioTrack than usual; for tests, which have little. */
   readonly patience?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'> & {
     /** With a database that says nothing. */
@@ -105,8 +110,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     vault,
     directories,
     newId: uuidv7,
+    clock: () => new Date(),
     shutdown: shutdown.signal,
-    trials: createSingleFlight<void>(),
+    trials: createSingleFlight<Verdict>(),
     guardRemovalPercent: config.guardRemovalPercent,
     syncIntervalSeconds: config.syncIntervalSeconds,
     runPatience,
@@ -123,11 +129,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   let app: App | undefined;
   let worker: Worker | undefined;
   if (config.role !== 'worker') {
-    const { publicUrl } = options;
     app = await buildApp({
       ...ports,
       logger,
-      publicUrl,
+      publicUrl: options.publicUrl,
+      tokens: options.tokens,
+      rateLimitPerMinute: config.rateLimitPerMinute,
       onRequestFinished: metrics.requestFinished,
       withCause: (cause, rest) => causes.run(cause, rest),
     });
@@ -162,12 +169,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 function startRunWorker(
   { databaseDirectUrl, logger, sweepMs }: ServiceOptions & { readonly sweepMs: number | undefined },
   metrics: Metrics,
-  ports: Omit<RunSyncDeps, 'clock' | 'onFinished' | 'onEvent'>,
+  ports: Omit<RunSyncDeps, 'onFinished' | 'onEvent'>,
 ): Promise<Worker> {
   const log: Log = logger;
   const deps: RunSyncDeps = {
     ...ports,
-    clock: () => new Date(),
     onEvent: (event) => (event === 'taken_over' ? metrics.runTakenOver() : metrics.writeFenced()),
     onFinished: (outcome) => {
       metrics.runFinished(outcome);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { ConfigError, readEnv } from '../src/config.js';
+import { ConfigError, type JwtConfig, readEnv } from '../src/config.js';
 import { serve } from '../src/serve.js';
 import { createKeysetFile } from '../src/vault/index.js';
 import { createTestDatabase } from './helpers/postgres.js';
@@ -43,6 +43,13 @@ const secret =
   (name: keyof ReturnType<typeof readEnv>['secrets']) =>
   (env: Environment): unknown =>
     readEnv(env).secrets[name]?.reveal();
+const jwt =
+  (name: keyof JwtConfig) =>
+  (env: Environment): unknown =>
+    readEnv(env).config.jwt?.[name];
+/** What cannot be left out beside the others. */
+const NEVER = Symbol('never');
+const JWT = { JWT_ISSUER: 'https://host.example', JWT_AUDIENCE: 'us', JWT_JWKS_FILE: 'keys.json' };
 const wholeNumbers = (least: number, most: number): string[] => [
   `${least - 1}`,
   `${most + 1}`,
@@ -153,6 +160,47 @@ const VARIABLES: readonly Variable[] = [
     wrong: wholeNumbers(0, 100),
   },
   {
+    name: 'RATE_LIMIT_PER_MINUTE',
+    read: config('rateLimitPerMinute'),
+    preset: 6_000,
+    good: { '1': 1, '1000000': 1_000_000 },
+    wrong: wholeNumbers(1, 1_000_000),
+  },
+  {
+    name: 'JWT_ISSUER',
+    beside: JWT,
+    read: jwt('issuer'),
+    preset: NEVER,
+    good: { 'https://h': 'https://h' },
+    wrong: [],
+  },
+  { name: 'JWT_AUDIENCE', beside: JWT, read: jwt('audience'), preset: NEVER, good: { us: 'us' }, wrong: [] },
+  {
+    name: 'JWT_JWKS_URL',
+    beside: { ...JWT, JWT_JWKS_FILE: undefined },
+    read: jwt('jwksUrl'),
+    preset: NEVER,
+    good: {
+      'https://h.example/keys': 'https://h.example/keys',
+      'http://localhost:3000/keys': 'http://localhost:3000/keys',
+      'http://127.0.0.1/keys': 'http://127.0.0.1/keys',
+    },
+    wrong: [
+      ...URLS,
+      `http://${CANARY}.example/keys`,
+      `http://localhost.${CANARY}.example/keys`,
+      `http://127.0.0.1@${CANARY}.example/keys`,
+    ],
+  },
+  {
+    name: 'JWT_JWKS_FILE',
+    beside: JWT,
+    read: jwt('jwksFile'),
+    preset: NEVER,
+    good: { './keys.json': './keys.json' },
+    wrong: [],
+  },
+  {
     name: 'DATABASE_URL',
     read: secret('databaseUrl'),
     preset: undefined,
@@ -175,7 +223,12 @@ const VARIABLES: readonly Variable[] = [
 for (const { name, beside = {}, read, preset, good, wrong } of VARIABLES) {
   t.test(name, async (t) => {
     for (const unset of [undefined, '', '   ', '\t']) {
-      t.strictSame(read({ ...beside, [name]: unset }), preset, `${JSON.stringify(unset)} counts as unset`);
+      if (preset === NEVER)
+        t.match(
+          complaintOf({ ...beside, [name]: unset }),
+          new RegExp(`^(JWT_JWKS_URL or )?${name} (or JWT_JWKS_FILE )?is required`),
+        );
+      else t.strictSame(read({ ...beside, [name]: unset }), preset, `${JSON.stringify(unset)} counts as unset`);
     }
     for (const [value, wanted] of Object.entries(good)) t.strictSame(read({ ...beside, [name]: value }), wanted, value);
     for (const value of wrong) {
@@ -198,6 +251,12 @@ t.test('what is needed together', async (t) => {
   for (const name of ['PORT', 'ROLE', 'LOG_LEVEL', 'DATABASE_URL'])
     t.match(all, name, 'every wrong one is named at once');
   t.notOk(all.includes(CANARY));
+  t.equal(readEnv({}).config.jwt, undefined, 'tokens of the host application are nothing that has to be');
+  t.match(
+    complaintOf({ ...JWT, JWT_JWKS_URL: 'https://h.example/keys' }),
+    /^JWT_JWKS_FILE must not be set beside JWT_JWKS_URL$/,
+    'keys come from one place',
+  );
   const { config: given, secrets } = readEnv(DATABASE);
   t.ok(Object.isFrozen(given) && Object.isFrozen(secrets));
   t.notMatch(JSON.stringify({ given, secrets }), CANARY, 'secrets do not print');
@@ -261,6 +320,20 @@ t.test('no wrong file or database starts the service', async (t) => {
         ),
       },
     ],
+    ...(await Promise.all(
+      Object.entries({
+        'no such file': undefined,
+        'not JSON': CANARY,
+        'no keys': '{"keys":[]}',
+        'no list': `{"keys":{"kty":"${CANARY}"}}`,
+        'no key': `{"keys":["${CANARY}"]}`,
+        'a private key': `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA","d":"${CANARY}"}]}`,
+        'a shared secret': `{"keys":[{"kty":"oct","k":"${CANARY}"}]}`,
+      }).map(async ([what, text], index): Promise<[string, string, Environment]> => {
+        const file = text === undefined ? join(folder, 'absent') : await write(`jwks-${index}`, text);
+        return ['JWT_JWKS_FILE', what, { ...JWT, JWT_JWKS_FILE: file }];
+      }),
+    )),
     ['DATABASE_URL', 'nobody there', { DATABASE_URL: `postgres://u:${CANARY}@127.0.0.1:1/db` }],
     ['DATABASE_URL', 'no such database', { DATABASE_URL: missing.href }],
     ['DATABASE_URL', 'a wrong password', { DATABASE_URL: password.href }],

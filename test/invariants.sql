@@ -64,8 +64,11 @@ select 'I19 a change tells of no company or license of its tenant' as label, cha
  where (change.company_id is not null and not exists (
           select from companies company
            where company.tenant_id = change.tenant_id and company.id = change.company_id))
-    or (change.license_id is not null and not exists (
+    or (change.license_id is not null and change.kind not like 'own\_license.%' and not exists (
           select from company_licenses license
+           where license.tenant_id = change.tenant_id and license.id = change.license_id))
+    or (change.kind like 'own\_license.%' and not exists (
+          select from licenses license
            where license.tenant_id = change.tenant_id and license.id = change.license_id));
 select 'I19 a change tells of no run of its tenant' as label, change.tenant_id, change.seq::text as what
   from changes change
@@ -103,9 +106,22 @@ select 'strategy: one_per_vendor, and a license is not in the company of its UBI
        license_key as what
   from company_licenses license join creation_preferences using (tenant_id) join tenants using (tenant_id)
   left join vendor_companies vendor on vendor.tenant_id = license.tenant_id and vendor.ubi_key = license.ubi_key
+  left join conflicts conflict on conflict.tenant_id = license.tenant_id and conflict.ubi_key = license.ubi_key
  where strategy = 'one_per_vendor' and first_synced_datetime is not null
    and active and named_by_company_id is null and license.ubi_key is not null
-   and license.company_id is distinct from vendor.company_id;
+   and license.company_id is distinct from coalesce(conflict.decided_company_id, vendor.company_id);
+
+select 'strategy: a license named by hand is with another company, though nobody decided so' as label, license.tenant_id,
+       license_key as what
+  from company_licenses license join creation_preferences using (tenant_id)
+  left join conflicts conflict on conflict.tenant_id = license.tenant_id and conflict.ubi_key = license.ubi_key
+ where license.active and license.named_by_company_id is not null
+   and license.company_id is distinct from license.named_by_company_id
+   and (strategy = 'one_per_license' or license.company_id is distinct from conflict.decided_company_id);
+select 'decision: a company that stands for two UBIs' as label, decided.tenant_id, decided.ubi_key as what
+  from conflicts decided join vendor_companies vendor
+    on vendor.tenant_id = decided.tenant_id and vendor.company_id = decided.decided_company_id
+ where vendor.ubi_key <> decided.ubi_key;
 
 -- Companies.
 select 'company: two active ones have the same display name' as label, tenant_id, display_name as what
@@ -146,10 +162,17 @@ select 'run: failed without a reason, or succeeded with one' as label, tenant_id
   from sync_runs
  where (status = 'failed' and reason is null)
     or (status in ('succeeded', 'succeeded_with_warnings') and reason is not null);
-select 'run: succeeded without counts, or not and with some' as label, tenant_id, id::text as what
+select 'run: succeeded without counts, or failed and with some' as label, tenant_id, id::text as what
   from sync_runs
- where (status in ('succeeded', 'succeeded_with_warnings'))
-    <> (counts is not null and row_counts is not null and directory_version is not null);
+ where (status in ('succeeded', 'succeeded_with_warnings')
+        and (counts is null or row_counts is null or directory_version is null))
+    or (status = 'failed' and counts is not null);
+select 'run: the lines of the feed that came of it tell of another run' as label, run.tenant_id, run.id::text as what
+  from sync_runs run
+ where run.first_change_seq is not null and exists (
+     select from changes change
+      where change.tenant_id = run.tenant_id and change.seq between run.first_change_seq and run.last_change_seq
+        and change.run_id is distinct from run.id);
 
 -- Tenants are apart: row security is forced on every table with a tenant, and its keys begin with the tenant.
 select 'isolation: a table with a tenant and without forced row security' as label, null::uuid as tenant_id,

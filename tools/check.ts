@@ -24,6 +24,7 @@ const CHECKS: readonly Check[] = [
   },
   { name: 'derived files', command: ['tsx/dist/cli.mjs', 'tools/derive.ts', '--check'], repair: 'npm run derive' },
   { name: 'OpenAPI document', command: ['@redocly/cli/bin/cli.js', 'lint', 'v1'] },
+  { name: 'released API', command: ['tsx/dist/cli.mjs', 'tools/released.ts'] },
   { name: 'Dockerfile', command: ['dockerfilelint/bin/dockerfilelint', 'Dockerfile'] },
 ];
 

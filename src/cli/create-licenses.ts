@@ -4,9 +4,12 @@ import { Failure } from './failure.js';
 import type { components } from './generated/v1.js';
 import type { TenantOrder } from './tenant-order.js';
 
-type AvailableLicense = Pick<components['schemas']['AvailableLicense'], 'license_number' | 'state' | 'active'>;
+type AvailableLicense = Pick<
+  components['schemas']['AvailableLicense'],
+  'license_number' | 'state' | 'active' | 'license_id' | 'conflict'
+>;
 
-/** The numbers that are still to be created: what is created is left as it is. */
+/** The numbers that are still to be created: what is created is left as it is, whatever has become of it since. */
 export function toMissingLicenses(listed: readonly AvailableLicense[], wanted: TenantOrder['licenses']): string[] {
   if (wanted === 'all') {
     // A license that the state has deleted is created only by whoever asks for it by number.
@@ -14,10 +17,20 @@ export function toMissingLicenses(listed: readonly AvailableLicense[], wanted: T
       state === 'available' && active ? [license_number] : [],
     );
   }
-  const created = new Set(listed.flatMap(({ license_number, state }) => (state === 'created' ? [license_number] : [])));
+  const created = new Set(
+    listed.flatMap(({ license_number, state }) => (state === 'available' ? [] : [license_number])),
+  );
   // Whether a number that is not listed is good is for the service to say.
   return wanted.filter((number) => !created.has(number));
 }
+
+/** Ids of archived licenses to bring back: only those that are asked for by number. */
+export const toArchivedLicenses = (listed: readonly AvailableLicense[], wanted: TenantOrder['licenses']): string[] =>
+  listed.flatMap(({ license_number, license_id, conflict }) =>
+    conflict?.reason === 'archived' && license_id !== null && wanted !== 'all' && wanted.includes(license_number)
+      ? [license_id]
+      : [],
+  );
 
 /** Creates the licenses; the first one starts the first sync. Returns how many the tenant has now. */
 export async function createLicenses(
@@ -30,8 +43,11 @@ export async function createLicenses(
     client.GET('/v1/tenants/{tenant_id}/available-licenses', { params: { path } }),
   );
   const missing = toMissingLicenses(data.data, licenses);
-  let created = data.data.filter(({ state }) => state === 'created').length;
-  if (missing.length + created === 0) {
+  const archived = toArchivedLicenses(data.data, licenses);
+  let created = data.data.filter(
+    ({ state, conflict }) => state !== 'available' && conflict?.reason !== 'archived',
+  ).length;
+  if (missing.length + archived.length + created === 0) {
     throw new Failure({
       title: 'There is no license to create',
       detail: `The state lists none under the UBI ${ubi}.`,
@@ -52,5 +68,26 @@ export async function createLicenses(
       if (!(error instanceof Failure) || error.code !== 'license_exists') throw error;
     }
   }
+  for (const id of archived) created += await restoreLicense(api, tenantId, id);
   return created;
+}
+
+/** Brings an archived license back; returns 1, or 0 if somebody was faster. */
+async function restoreLicense(api: Api, tenantId: string, id: string): Promise<number> {
+  const path = { tenant_id: tenantId, id };
+  const { etag } = await api.call((client) =>
+    client.GET('/v1/tenants/{tenant_id}/licenses/{id}', { params: { path } }),
+  );
+  try {
+    await api.call((client) =>
+      client.PATCH('/v1/tenants/{tenant_id}/licenses/{id}', {
+        params: { path, header: { 'if-match': etag } },
+        body: { archived: false },
+      }),
+    );
+    return 1;
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'precondition_failed') return 0;
+    throw error;
+  }
 }

@@ -23,6 +23,9 @@ const BOOKKEEPING: ReadonlySet<string> = new Set([
   'audit',
   'changes',
   'directories',
+  'directory_license_owners',
+  'idempotency_keys',
+  'login_trials',
   'directory_licenses',
   'sync_states',
 ]);

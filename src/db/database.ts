@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -138,6 +139,18 @@ export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => 
   );
 }
 
+/** Has the last word in a transaction: what it writes is committed with the rest, and what it throws rolls it back. */
+export type BeforeCommit = (tx: Tx | OperatorTx, tenantId: string | undefined) => Promise<void>;
+
+const lastWords = new AsyncLocalStorage<BeforeCommit>();
+
+/**
+ * Runs `work` so that every transaction which it opens, wherever it does, ends with `beforeCommit`. This is the one
+ * thing that is not handed down by argument: who writes something cannot forget it.
+ */
+export const beforeEachCommit = (beforeCommit: BeforeCommit, work: () => void): void =>
+  lastWords.run(beforeCommit, work);
+
 /** Runs `work` in one transaction of the operator. */
 export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
   const opening = `begin; set local role biotrack_operator; ${LIMITS}`;
@@ -214,6 +227,7 @@ async function transactOnce<T>(
     const kysely = overSession(session);
     sessions.set(kysely, session);
     const result = await work(kysely);
+    await lastWords.getStore()?.(kysely as Tx | OperatorTx, tenantId);
     const cause = db.findCause();
     if (cause !== undefined) await writeAudit(client, tenantId, cause, session.writes);
     await commit(client);

@@ -204,8 +204,21 @@ export interface DirectoryLicenses {
   zip: string | null;
 }
 
+export interface IdempotencyKeys {
+  actor: string;
+  attempt_id: string;
+  has_effect: Generated<boolean>;
+  inserted_datetime: Generated<Timestamp>;
+  key: string;
+  leased_until_datetime: Timestamp;
+  request_mac: Buffer;
+  sealed_answer: Buffer | null;
+  tenant_id: string;
+}
+
 export interface Licenses {
   active: boolean;
+  archived_datetime: Timestamp | null;
   create_companies: boolean;
   credential_id: string | null;
   default_intake_location_id: string | null;
@@ -224,6 +237,13 @@ export interface Licenses {
   tenant_id: string;
   updated_datetime: Generated<Timestamp>;
   version: Generated<number>;
+}
+
+export interface LoginTrials {
+  leased_until_datetime: Timestamp;
+  login_hash: Buffer;
+  refused_datetime: Timestamp | null;
+  tenant_id: string;
 }
 
 export interface OperatorAudit {
@@ -265,6 +285,9 @@ export interface SyncRuns {
   attempt: Generated<number>;
   basis: Json | null;
   counts: Json | null;
+  credential_id: string | null;
+  credential_owner: string | null;
+  credential_reason: string | null;
   directory_version: number | null;
   fence: Generated<number>;
   finished_datetime: Timestamp | null;
@@ -331,6 +354,17 @@ export interface Ubis {
   version: Generated<number>;
 }
 
+export interface Users {
+  active: Generated<boolean>;
+  display_name: string | null;
+  inserted_datetime: Generated<Timestamp>;
+  last_seen_datetime: Timestamp | null;
+  tenant_id: string;
+  updated_datetime: Generated<Timestamp>;
+  user_id: string;
+  version: Generated<number>;
+}
+
 export interface VendorCompanies {
   company_id: string;
   tenant_id: string;
@@ -349,7 +383,9 @@ export interface DB {
   directories: Directories;
   directory_license_owners: DirectoryLicenseOwners;
   directory_licenses: DirectoryLicenses;
+  idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
+  login_trials: LoginTrials;
   operator_audit: OperatorAudit;
   schedules: Schedules;
   sync_plan_items: SyncPlanItems;
@@ -357,5 +393,6 @@ export interface DB {
   sync_states: SyncStates;
   tenants: Tenants;
   ubis: Ubis;
+  users: Users;
   vendor_companies: VendorCompanies;
 }

@@ -25,3 +25,10 @@ export interface UserPrincipal {
 
 /** How a principal is named in records: never a name or an e-mail address. */
 export const toActor = (principal: Principal): string => `${principal.kind}:${principal.id}`;
+
+/** The person who is calling; undefined for a script. */
+export const toUserId = ({ kind, id }: Principal): string | undefined => (kind === 'user' ? id : undefined);
+
+/** The person whom a record names; undefined for a script or a machine. */
+export const toUserIdOf = (actor: string): string | undefined =>
+  actor.startsWith('user:') ? actor.slice('user:'.length) : undefined;

@@ -16,10 +16,22 @@ const STEPS = {
 export type SetupStep = keyof typeof STEPS;
 export const SETUP_STEPS = Object.keys(STEPS) as SetupStep[];
 
-export function toNextStep(tenantId: string, step: SetupStep): NextStep {
-  const { operation_id, method, path } = STEPS[step];
-  return { step, operation_id, method, path: `/v1/tenants/${tenantId}/${path}` };
+/** Who must act for a step to be done. `nobody`: it is done, or a machine is at it. */
+export const SETUP_ACTORS = ['admin', 'biotrack_administrator', 'operator', 'nobody'] as const;
+export type SetupActor = (typeof SETUP_ACTORS)[number];
+
+/** A call, with its path below the tenant's. */
+export interface SetupCall {
+  readonly operation_id: string;
+  readonly method: string;
+  readonly path: string;
 }
+
+export const toNextStep = (tenantId: string, step: SetupStep, call: SetupCall = STEPS[step]): NextStep => ({
+  step,
+  ...call,
+  path: `/v1/tenants/${tenantId}/${call.path}`,
+});
 
 /** 409: what was asked for needs a step that is not done, and here is the call that does it. */
 export const setupIncomplete = (tenantId: string, step: SetupStep, detail: string): Fault =>

@@ -40,3 +40,23 @@ export const isActive = (status: RunStatus): boolean => status === 'queued' || s
 /** How far a run is, in this order. */
 export const RUN_STEPS = ['queued', 'fetching', 'planning', 'applying', 'done'] as const;
 export type RunStep = (typeof RUN_STEPS)[number];
+
+/** The numbers of the first and the last of some lines of a change feed that stand together. */
+export interface ChangeRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What a plan does to one thing. */
+export const PLAN_ACTIONS = [
+  'created',
+  'updated',
+  'moved',
+  'archived',
+  'reactivated',
+  'adopted',
+  'conflict',
+  'skipped',
+  'unchanged',
+] as const;
+export type PlanAction = (typeof PLAN_ACTIONS)[number];

@@ -15,7 +15,7 @@ declare module 'fastify' {
 
 const BEARER = /^Bearer +([!-~]{1,4096})$/i;
 
-/** Refuses by default: a route without an operation id in the policy does not start, a caller without a right stops here. */
+/** Finds out who is calling. Refuses by default: a route without an operation id in the policy does not start. */
 export function useAuth(app: FastifyInstance, authenticate: Authenticate): void {
   app.decorateRequest('principal', null);
   app.addHook('onRoute', (route) => {
@@ -29,9 +29,17 @@ export function useAuth(app: FastifyInstance, authenticate: Authenticate): void 
     // Unknown routes and the docs page: there is nothing to protect.
     if (schema === undefined || schema.hide === true) return;
     const id = schema.operationId as OperationId;
-    if (isPublic(id)) return;
-    const principal = await identify(request, authenticate);
-    request.principal = principal;
+    if (!isPublic(id)) request.principal = await identify(request, authenticate);
+  });
+}
+
+/** Stops who may not do what he asks for; to be used once it is known who he is. */
+export function usePolicy(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request) => {
+    const { principal } = request;
+    // Public and unknown routes: on any other, nobody comes this far without a name.
+    if (principal === null) return;
+    const id = request.routeOptions.schema?.operationId as OperationId;
     if (!mayCall(id, principal.role)) throw new Fault('forbidden', `The role ${principal.role} may not do this.`);
     const { tenant_id: tenantId } = request.params as { tenant_id?: string };
     // The same answer as for a tenant that does not exist: who may not see it learns nothing of it.
@@ -48,8 +56,9 @@ export function principalOf(request: FastifyRequest): Principal {
 
 async function identify({ headers }: FastifyRequest, authenticate: Authenticate): Promise<Principal> {
   const token = BEARER.exec(headers.authorization ?? '')?.[1];
-  if (token === undefined) throw new Fault('unauthenticated', 'Send "Authorization: Bearer <API key>".');
+  if (token === undefined) throw new Fault('unauthenticated', 'Send "Authorization: Bearer <API key or token>".');
   const principal = await authenticate(token);
-  if (principal === undefined) throw new Fault('unauthenticated', 'The API key is unknown or was deleted.');
+  if (principal === undefined)
+    throw new Fault('unauthenticated', 'The API key is unknown or was deleted, or the token is not valid here.');
   return principal;
 }

@@ -20,9 +20,6 @@ const FRAMEWORK_FAULTS: Readonly<Record<string, [FaultCode, string]>> = {
 
 export function useErrorHandler(app: FastifyInstance, translate: TranslateError): void {
   app.setErrorHandler((error: FastifyError, request, reply) => sendFault(toFault(error, translate), request, reply));
-  app.setNotFoundHandler((request, reply) => {
-    sendFault(new Fault('not_found', 'There is no such path, or it does not take this method.'), request, reply);
-  });
 }
 
 /** For errors that the framework finds before a route is known: those never reach the error handler. */
@@ -55,7 +52,8 @@ function sendFault(fault: Fault, request: FastifyRequest, reply: FastifyReply): 
   // Again what a hook sets: some errors come before any hook.
   reply.code(status).type(PROBLEM_TYPE).headers({ 'cache-control': 'no-store', 'x-request-id': request.id });
   if (status === 401) reply.header('www-authenticate', 'Bearer');
-  if (status === 503) reply.header('retry-after', String(fault.extras.retryAfterSeconds ?? 5));
+  const { retryAfterSeconds = status === 503 ? 5 : undefined } = fault.extras;
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   return reply.send(JSON.stringify(toProblem(fault, request.id)));
 }
 

@@ -1,3 +1,4 @@
+import type { FastifySchema } from 'fastify';
 import type { TSchema } from 'typebox';
 import { FAULTS, type FaultCode } from '../domain/fault.js';
 import { isPublic, type OperationId } from './policy.js';
@@ -20,14 +21,26 @@ interface OperationDoc {
   readonly querystring?: TSchema;
   readonly headers?: TSchema;
   readonly body?: TSchema;
+  /** Of a body that may be larger than usual. */
+  readonly bodyLimitBytes?: number;
   readonly replies: Readonly<Record<number, ReplyDoc>>;
   /** What can go wrong beyond what can go wrong everywhere. */
   readonly faults?: readonly FaultCode[];
 }
 
+/** How the document says that a body may be larger than the usual 64 KiB. */
+export const BODY_LIMIT = 'x-body-limit-bytes';
+
 /** What any operation may answer: listed once, documented everywhere. */
 const PUBLIC_FAULTS: readonly FaultCode[] = ['internal'];
-const GUARDED_FAULTS: readonly FaultCode[] = ['unauthenticated', 'forbidden', 'storage_unavailable', 'internal'];
+const GUARDED_FAULTS: readonly FaultCode[] = [
+  'unauthenticated',
+  'forbidden',
+  'rate_limited',
+  'identity_unavailable',
+  'storage_unavailable',
+  'internal',
+];
 const INPUT_FAULTS: readonly FaultCode[] = ['invalid_request', 'uri_too_long'];
 const READS = /^(get|list)[A-Z]/;
 
@@ -37,7 +50,19 @@ const BODY_FAULTS: readonly FaultCode[] = ['malformed_json', 'payload_too_large'
 
 /** The schema of a route: what it takes, every answer it can give, and who has to be asked. */
 export function operation<const D extends OperationDoc>(doc: D) {
-  const { id, tag, summary, description, params, querystring, headers, body, replies, faults = [] } = doc;
+  const {
+    id,
+    tag,
+    summary,
+    description,
+    params,
+    querystring,
+    headers,
+    body,
+    bodyLimitBytes,
+    replies,
+    faults = [],
+  } = doc;
   const open = isPublic(id);
   const possible = new Set([
     ...(open ? PUBLIC_FAULTS : GUARDED_FAULTS),
@@ -57,6 +82,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     querystring: querystring ?? { type: 'object', properties: {}, additionalProperties: false },
     ...(headers === undefined ? {} : { headers }),
     ...(body === undefined ? {} : { body }),
+    ...(bodyLimitBytes === undefined ? {} : { [BODY_LIMIT]: bodyLimitBytes }),
     response: { ...toReplies(replies), ...toProblems([...possible]) },
   } as Pick<D, 'params' | 'querystring' | 'body' | 'headers'> & { operationId: string };
 }
@@ -74,12 +100,23 @@ function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, 
   );
 }
 
+/** Documents what can go wrong for a reason that the operation itself does not know. */
+export function addFaults(schema: FastifySchema, faults: readonly FaultCode[]): void {
+  const response = (schema.response ?? {}) as Record<string, { description?: string }>;
+  for (const [status, problem] of Object.entries(toProblems(faults))) {
+    const { description } = response[status] ?? {};
+    response[status] =
+      description === undefined ? problem : { ...problem, description: `${description} ${problem.description}` };
+  }
+  schema.response = response;
+}
+
 const RETRY_AFTER = {
   'retry-after': { type: 'integer', description: 'Seconds after which a repetition makes sense.' },
 };
 
 /** One answer for each status, which says the codes that it can carry. */
-function toProblems(faults: readonly FaultCode[]): Record<string, unknown> {
+function toProblems(faults: readonly FaultCode[]): Record<string, { description: string }> {
   const byStatus = new Map<number, FaultCode[]>();
   for (const code of faults) {
     const { status } = FAULTS[code];
@@ -90,7 +127,7 @@ function toProblems(faults: readonly FaultCode[]): Record<string, unknown> {
       status,
       {
         description: codes.map((code) => `\`${code}\`: ${FAULTS[code].title}.`).join(' '),
-        ...(status === 503 ? { headers: RETRY_AFTER } : {}),
+        ...([429, 503].includes(status) ? { headers: RETRY_AFTER } : {}),
         content: { [PROBLEM_TYPE]: { schema: Problem } },
       },
     ]),

@@ -125,7 +125,10 @@ export const pageQuery = {
 };
 
 export const TenantParams = Body({ tenant_id: Uuid({ description: 'The tenant.' }) });
-export const ItemParams = Body({ tenant_id: Uuid({ description: 'The tenant.' }), id: Uuid() });
+export const ItemParams = Body({
+  tenant_id: Uuid({ description: 'The tenant.' }),
+  id: Uuid({ description: 'Of the object.' }),
+});
 
 /** What a reply with a version of its own carries. */
 export const etagHeader = {

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { FAULTS, type Fault, type FaultCode } from '../domain/fault.js';
-import { Named, Nullable, OneOf, Reply, Shown } from './primitives.js';
+import { Count, Named, Nullable, OneOf, Reply, Shown } from './primitives.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -23,14 +23,20 @@ export const Problem = Named(
   Reply(
     {
       type: Shown({
-        description: 'A stable URI of this kind of problem.',
+        description: 'A stable URI of this kind of problem, which `/docs/problems/{code}` describes.',
         examples: ['urn:biotrack-connect:problem:not_found'],
       }),
       code: OneOf(Object.keys(FAULTS) as FaultCode[], { description: 'Stable; branch on this.' }),
-      title: Shown(),
+      title: Shown({ examples: ['There is no such thing'] }),
       status: Type.Integer(),
-      detail: Shown({ description: 'What happened this time and what to do, for a person.' }),
-      request_id: Shown({ description: 'Quote it when asking for help.' }),
+      detail: Shown({
+        description: 'What happened this time and what to do, for a person.',
+        examples: ['What to change is said here.'],
+      }),
+      request_id: Shown({
+        description: 'Quote it when asking for help.',
+        examples: ['f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e'],
+      }),
       errors: Type.Optional(
         Type.Array(
           Reply({
@@ -45,16 +51,28 @@ export const Problem = Named(
       next_step: Type.Optional(NextStep),
       conflicting_id: Type.Optional(Shown({ description: 'The id of what is in the way.' })),
       reason: Type.Optional(Nullable(Shown({ description: 'A finer reason under the code.' }))),
+      effect: Type.Optional(
+        Reply(
+          {
+            licenses: Count({ description: "Created licenses, which are then another vendor's." }),
+            credentials: Count({ description: 'Credentials, which are unverified from then on.' }),
+            companies: Count({ description: "Companies that are the tenant's own now, or would be then." }),
+          },
+          { description: 'With `confirmation_required`: what the change touches.' },
+        ),
+      ),
     },
     { description: 'Why a request was not carried out (RFC 9457).' },
   ),
 );
 
+export const toProblemType = (code: FaultCode): string => `urn:biotrack-connect:problem:${code}`;
+
 export function toProblem(fault: Fault, requestId: string): Record<string, unknown> {
   const { status, title } = FAULTS[fault.code];
-  const { errors, next_step, conflicting_id, reason } = fault.extras;
+  const { errors, next_step, conflicting_id, reason, effect } = fault.extras;
   return {
-    type: `urn:biotrack-connect:problem:${fault.code}`,
+    type: toProblemType(fault.code),
     code: fault.code,
     title,
     status,
@@ -64,5 +82,6 @@ export function toProblem(fault: Fault, requestId: string): Record<string, unkno
     ...(next_step === undefined ? {} : { next_step }),
     ...(conflicting_id === undefined ? {} : { conflicting_id }),
     ...(reason === undefined ? {} : { reason }),
+    ...(effect === undefined ? {} : { effect }),
   };
 }

@@ -25,6 +25,7 @@ export function useRequestLog(app: FastifyInstance, onFinished: (facts: RequestF
       'http.method': request.method,
       'http.route': route,
       'http.status': status,
+      ...toTrace(request.headers.traceparent),
       'http.duration_ms': durationMs,
       ...(principal === null ? {} : { 'principal.id': principal.id, 'principal.role': principal.role }),
       ...(fault === null ? {} : { 'fault.code': fault.code }),
@@ -34,4 +35,12 @@ export function useRequestLog(app: FastifyInstance, onFinished: (facts: RequestF
     if (status >= 500) log.error(entry);
     else log.info(entry);
   });
+}
+
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?$/;
+
+/** The caller's trace (W3C Trace Context), so that its log and ours can be laid side by side. It goes no further. */
+function toTrace(header: unknown): Record<string, string> {
+  const [, traceId, parentId] = (typeof header === 'string' ? TRACEPARENT.exec(header) : null) ?? [];
+  return traceId === undefined || parentId === undefined ? {} : { 'trace.id': traceId, 'trace.parent_id': parentId };
 }

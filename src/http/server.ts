@@ -5,12 +5,17 @@ import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import { Fault } from '../domain/fault.js';
-import { type Authenticate, useAuth } from './auth.js';
+import type { IdempotencyKeys } from '../domain/idempotency.js';
+import { type Authenticate, useAuth, usePolicy } from './auth.js';
 import { type RunWithCause, useCause } from './cause.js';
 import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
+import { useIdempotency } from './idempotency.js';
 import { useStrictJson } from './json-body.js';
+import { collectMethods } from './methods.js';
 import { useOpenapi } from './openapi.js';
+import { BODY_LIMIT } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
+import { useRateLimit } from './rate-limit.js';
 import { type RequestFacts, useRequestLog } from './request-log.js';
 import { useStrictValidation } from './validation.js';
 
@@ -27,6 +32,9 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly publicUrl: string;
   readonly authenticate: Authenticate;
+  /** Requests of one caller that one process takes. */
+  readonly rateLimitPerMinute: number;
+  readonly idempotencyKeys: IdempotencyKeys;
   readonly translateError: TranslateError;
   readonly onRequestFinished: (facts: RequestFacts) => void;
   readonly withCause: RunWithCause;
@@ -64,6 +72,8 @@ export async function createServer(options: ServerOptions): Promise<App> {
   useStrictValidation(app);
   useRequestLog(app, options.onRequestFinished);
   useErrorHandler(app, options.translateError);
+  app.setNotFoundHandler(collectMethods(app));
+  useBodyLimits(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     if (request.url.length > MAX_URL_LENGTH)
@@ -71,9 +81,20 @@ export async function createServer(options: ServerOptions): Promise<App> {
   });
   await app.register(helmet, { contentSecurityPolicy: false });
   useAuth(app, options.authenticate);
+  await useRateLimit(app, options.rateLimitPerMinute);
+  usePolicy(app);
+  useIdempotency(app, options.idempotencyKeys);
   useCause(app, options.withCause);
   await useOpenapi(app, options.publicUrl);
   return app;
+}
+
+/** What an operation's schema says of the size of its body holds for its route. */
+function useBodyLimits(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    const limit = (route.schema as { [BODY_LIMIT]?: number } | undefined)?.[BODY_LIMIT];
+    if (limit !== undefined) route.bodyLimit = limit;
+  });
 }
 
 /** What is not even HTTP gets an answer and is cut off. */

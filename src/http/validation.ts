@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
 import { Fault, type FieldFault } from '../domain/fault.js';
@@ -18,8 +18,36 @@ export function useStrictValidation(app: FastifyInstance): void {
   const strict = addFormats.default(new Ajv2020({ ...STRICT, coerceTypes: false }));
   const coercing = addFormats.default(new Ajv2020({ ...STRICT, coerceTypes: true }));
   app.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? strict : coercing).compile(schema as object),
+    httpPart === 'body' ? strict.compile(schema as object) : wholeNumbersOnly(coercing.compile(schema as object)),
   );
+}
+
+const WHOLE_NUMBER = /^-?\d{1,15}$/;
+
+/** What JavaScript takes for a number is more than what is meant by one: 0x10, 1e3, and 1e400, which passes any limit. */
+function wholeNumbersOnly(validate: ValidateFunction): typeof judge {
+  const properties = Object.entries(
+    (validate.schema as { properties?: Record<string, { type?: unknown }> }).properties ?? {},
+  );
+  const names = properties.flatMap(([name, { type }]) => (type === 'integer' ? [name] : []));
+  function judge(given: Record<string, unknown>): boolean {
+    const wrong = names.filter((name) => typeof given[name] === 'string' && !WHOLE_NUMBER.test(given[name]));
+    if (wrong.length === 0) {
+      const fits = validate(given) as boolean;
+      judge.errors = validate.errors;
+      return fits;
+    }
+    judge.errors = wrong.map((name) => ({
+      instancePath: `/${name}`,
+      schemaPath: '',
+      keyword: 'type',
+      params: {},
+      message: 'must be a whole number',
+    }));
+    return false;
+  }
+  judge.errors = validate.errors;
+  return judge;
 }
 
 export interface ValidationError {

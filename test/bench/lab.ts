@@ -77,6 +77,7 @@ async function startBout(url: string, simulator: Simulator, strategy: Strategy):
       directoryMaxAgeSeconds: 600,
       guardRemovalPercent: 10,
       syncIntervalSeconds: 3_600,
+      rateLimitPerMinute: 1_000_000,
     },
     publicUrl: baseUrl,
     databaseUrl: new Secret(url),

@@ -188,6 +188,20 @@ t.test('only the licenses that are asked for', async (t) => {
   t.match(unknown.errors, /Shop \(.*\): licenses: .*\(license_not_available, request /);
 });
 
+t.test('an archived license is brought back by whoever asks for it by number', async (t) => {
+  const [one] = simulator.control.rows({ ubi: demo.ubi }).map(({ location }) => location);
+  const tenantId = service.newId();
+  t.equal((await run(t, [...flagsOf(tenantId), `--license=${one}`])).code, 0);
+  const path = `/v1/tenants/${tenantId}/licenses`;
+  const [license] = (await ask('GET', path)).body.data;
+  await ask('DELETE', `${path}/${license.id}`, { headers: { 'if-match': '"1"' } });
+  t.equal((await run(t, flagsOf(tenantId))).code, 0);
+  t.match((await ask('GET', `${path}/${license.id}`)).body, { archived: true }, 'whoever wants all does not mean it');
+  const { code, errors } = await run(t, [...flagsOf(tenantId), `--license=${one}`]);
+  t.equal(code, 0, errors);
+  t.match((await ask('GET', `${path}/${license.id}`)).body, { archived: false });
+});
+
 t.test('many tenants from a file, some of which fail', async (t) => {
   const good = tenantInFile('Good Shop', demo);
   const vendor = tenantInFile('Vendor\u202e Shop', second, { strategy: 'one_per_vendor' });

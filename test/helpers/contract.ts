@@ -3,7 +3,7 @@ import addFormats from 'ajv-formats';
 import { isRead } from '../../src/http/operation.js';
 import type { Answer } from './service.js';
 
-type Json = Readonly<Record<string, unknown>>;
+export type Json = Readonly<Record<string, unknown>>;
 
 /** A parameter as the document describes it. */
 export interface Parameter {
@@ -21,6 +21,8 @@ export interface Operation {
   readonly path: string;
   readonly parameters: readonly Parameter[];
   readonly body: Json | undefined;
+  /** The most bytes that are read of a body. */
+  readonly bodyLimit: number;
   readonly needsKey: boolean;
   /** Every answer that is promised: `200` of a success, `409 setup_incomplete` of a problem. */
   readonly outcomes: readonly string[];
@@ -32,10 +34,15 @@ export const SHARED_CODES: readonly string[] = [
   'malformed_json',
   'unauthenticated',
   'forbidden',
+  'rate_limited',
   'not_found',
   'payload_too_large',
   'uri_too_long',
   'unsupported_media_type',
+  'identity_unavailable',
+  'idempotency_in_progress',
+  'idempotency_key_reused',
+  'outcome_unknown',
   'storage_unavailable',
   'internal',
 ];
@@ -54,7 +61,7 @@ export const OWNERS = {
     'getTenant',
     'deleteTenant',
   ],
-  'setup.test.ts': ['getSetup', 'getUbi', 'putUbi', 'getCompanyCreationPreference', 'putCompanyCreationPreference'],
+  'setup.test.ts': ['getSetup', 'getUbi', 'putUbi', 'getCompanyCreationPreference'],
   'credentials.test.ts': [
     'createCredential',
     'listCredentials',
@@ -63,16 +70,41 @@ export const OWNERS = {
     'deleteCredential',
     'verifyCredential',
   ],
-  'licenses.test.ts': ['listAvailableLicenses', 'createLicense', 'listLicenses', 'getLicense'],
+  'users.test.ts': ['getUser', 'putUser', 'listCredentialCoverage'],
+  'configuration.test.ts': ['getConfiguration', 'putConfiguration'],
+  'licenses.test.ts': [
+    'listAvailableLicenses',
+    'createLicense',
+    'createLicenses',
+    'listLicenses',
+    'getLicense',
+    'updateLicense',
+    'archiveLicense',
+  ],
   'changes.test.ts': ['listChanges'],
   'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
   'runs.test.ts': ['cancelSync', 'listSyncEvents', 'getSchedule', 'resumeSchedule'],
+  'heart.test.ts': [
+    'createCompany',
+    'updateCompany',
+    'getCompanyExplanation',
+    'getCompanyHistory',
+    'listConflicts',
+    'resolveConflict',
+    'putCompanyCreationPreference',
+    'previewCompanyCreationPreference',
+    'getCompanyCreationPreferenceAdvice',
+    'getSyncPlan',
+    'confirmSync',
+    'dismissSync',
+  ],
 } as const satisfies Record<string, readonly string[]>;
 
 /** An answer that the document does not promise. */
 export class ContractError extends Error {}
 
 export interface Contract {
+  readonly document: Json;
   readonly operations: readonly Operation[];
   getOperation(id: string): Operation;
   /**
@@ -123,9 +155,11 @@ export function createContract(document: Json): Contract {
     if (!REQUEST_ID.test(headers.get('x-request-id') ?? '')) fail('no x-request-id');
     const type = headers.get('content-type')?.split(';')[0];
     if (status >= 400) judgeProblem(answer, type, compile, fail);
+    if (status === 405 || method === 'OPTIONS') judgeAllow(operations, path, answer, fail);
     if (operation === undefined) {
       // What is no operation can only be refused; and the document itself and its page are read.
-      if (status < 400 && !/^\/(openapi|docs)/.test(path)) fail('an operation that the document does not know');
+      if (status < 400 && method !== 'OPTIONS' && !/^\/(openapi|docs)/.test(path))
+        fail('an operation that the document does not know');
       return;
     }
     if (!(headers.get('cache-control') ?? '').includes('no-store')) fail('cacheable');
@@ -136,6 +170,7 @@ export function createContract(document: Json): Contract {
   };
 
   return {
+    document,
     operations,
     getOperation(id) {
       const found = operations.find((operation) => operation.id === id);
@@ -169,6 +204,15 @@ function judgeHead(operations: readonly Operation[], path: string, { status, bod
   if (!isPromised || body !== undefined) throw new ContractError(`HEAD ${path} → ${status} ${body ?? ''}`);
 }
 
+/** What is said to be allowed is what the document has, and no more. */
+function judgeAllow(operations: readonly Operation[], path: string, { headers }: Answer, fail: Fail): void {
+  const documented = METHODS.map((method) => method.toUpperCase()).filter((method) =>
+    findOperation(operations, method, path),
+  );
+  const known = [...documented, ...(documented.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ');
+  if (documented.length > 0 && headers.get('allow') !== known) fail(`Allow is ${headers.get('allow')}`);
+}
+
 type Fail = (what: string) => never;
 type Compile = (pointer: string) => ValidateFunction;
 
@@ -181,7 +225,7 @@ function judgeProblem({ status, body, headers }: Answer, type: string | undefine
   if (problem.type !== `urn:biotrack-connect:problem:${problem.code}`) fail('its type is not its code');
   if (problem.request_id !== headers.get('x-request-id')) fail('its request_id is not x-request-id');
   if (status === 401 && headers.get('www-authenticate') === null) fail('no www-authenticate');
-  if (status === 503 && !/^\d+$/.test(headers.get('retry-after') ?? '')) fail('no retry-after');
+  if ((status === 429 || status === 503) && !/^\d+$/.test(headers.get('retry-after') ?? '')) fail('no retry-after');
 }
 
 function judgeSuccess(
@@ -241,6 +285,7 @@ function toOperations(document: Json): Operation[] {
           required: parameter.required === true,
         })),
         body: content?.['application/json']?.schema,
+        bodyLimit: Number(operation['x-body-limit-bytes'] ?? 64 * 1024),
         needsKey: isGuarded(operation.security),
         outcomes: Object.entries(operation.responses as Record<string, { description: string }>).flatMap(
           ([status, { description }]) =>

@@ -4,6 +4,7 @@ import pg from 'pg';
 import type t from 'tap';
 import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
+import type { TokenOptions } from '../../src/http/tokens.js';
 import { findFreePort } from '../../src/local/index.js';
 import { createApiKey } from '../../src/modules/api-keys/index.js';
 import { type Service, type ServiceOptions, startService } from '../../src/service.js';
@@ -11,6 +12,7 @@ import { type Simulator, type SimulatorOptions, startSimulator } from '../../src
 import { createLogger } from '../../src/telemetry/index.js';
 import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
 import { type Contract, createContract } from './contract.js';
+import { createHost, type Person } from './host.js';
 import { findBrokenInvariants } from './invariants.js';
 import { createTestDatabase } from './postgres.js';
 
@@ -56,6 +58,8 @@ export interface TestService {
   readonly operatorKey: string;
   readonly service: Service;
   readonly simulator: Simulator;
+  /** A token of the host application, to be used as `key`. */
+  tokenOf(person: Person): string;
   readonly keysetFile: string;
   /** Everything that was logged, as text. */
   readonly logged: () => string;
@@ -78,6 +82,8 @@ export interface TestServiceOptions {
   readonly syncIntervalSeconds?: number;
   readonly metricsPort?: number;
   readonly databasePoolSize?: number;
+  /** Of one caller; unless told, more than any test asks. */
+  readonly rateLimitPerMinute?: number;
   /** Less patience with BioTrack than usual. */
   readonly patience?: ServiceOptions['patience'];
   /** Another process beside this one: the same database, simulator and keys. */
@@ -86,9 +92,14 @@ export interface TestServiceOptions {
   readonly hasLine?: boolean;
   /** Puts something between service and database, and tells its URL; the queue goes past it. */
   readonly pooler?: (databaseUrl: string) => Promise<string>;
+  /** Another host application's tokens than those of `tokenOf`. */
+  readonly tokens?: TokenOptions;
   /** The states file, in place of one with NM alone; told where the simulator is. */
   readonly states?: (environment: Readonly<Record<string, unknown>>) => unknown;
 }
+
+/** One for all services of a file, as it is in the world. */
+const HOST = createHost();
 
 /** Starts the service for a test file and ends it with the file, when the invariants have to hold. */
 export async function startTestService(
@@ -118,12 +129,14 @@ export async function startTestService(
       directoryMaxAgeSeconds: options.directoryMaxAgeSeconds ?? 600,
       guardRemovalPercent: 10,
       syncIntervalSeconds: options.syncIntervalSeconds ?? 3_600,
+      rateLimitPerMinute: options.rateLimitPerMinute ?? 1_000_000,
     },
     publicUrl: baseUrl,
     databaseUrl: url,
     databaseDirectUrl: directUrl,
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
+    tokens: options.tokens ?? HOST.tokens,
     // A failure is told at once unless a test wants to see how it is put off.
     patience: { runs: { attempts: 1, baseSeconds: 0, mostSeconds: 0 }, ...options.patience },
     logger: createLogger('info', { write: (text: string) => lines.push(text) }),
@@ -165,6 +178,7 @@ export async function startTestService(
     keysetFile,
     logged: () => lines.join(''),
     newId: service.newId,
+    tokenOf: HOST.tokenOf,
     stop,
     get contract() {
       if (contract === undefined) throw new Error('a worker has no API');
@@ -367,7 +381,8 @@ export async function waitForRun(
   for (let tries = 0; tries < 1_200; tries += 1) {
     const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
     if (ENDED.includes(body.status)) return body;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Soon at first: most runs are short.
+    await new Promise((resolve) => setTimeout(resolve, Math.min(50, 3 + 3 * tries)));
   }
   throw new Error(`run ${runId} has not ended within a minute`);
 }

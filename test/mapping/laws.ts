@@ -2,7 +2,7 @@
 // ours, the wrong mappers are caught by them. None of them asks our code what is right.
 import type { ListedLicense } from '../../src/domain/listed-license.js';
 import type { Vendor } from '../../src/domain/vendor.js';
-import type { CompanyState, LicenseState, VendorDecision } from '../../src/mapping/index.js';
+import { type CompanyState, explainHolding, type LicenseState, type VendorDecision } from '../../src/mapping/index.js';
 import { partOf } from './delta.js';
 import {
   createIds,
@@ -739,6 +739,23 @@ function checkSameBytes(seen: Sync): number {
   return plan.companies.length;
 }
 
+/** Why a license is where it is can be told from what is kept, and comes to where it is. */
+function checkExplanation(seen: Sync): number {
+  const { active, vendorsAfter } = viewOf(seen);
+  for (const license of active) {
+    const { rule, companyId, rejected } = explainHolding({
+      license,
+      strategy: seen.strategy,
+      vendorCompanyId: vendorsAfter.get(license.ubiKey ?? '') ?? null,
+      decision: decisionOf(seen, license.ubiKey),
+    });
+    // With nothing but companies made by hand that contradict each other nobody stands for the UBI, and none is free.
+    expectSame(companyId, license.companyId, 'explain', () => `${license.licenseKey} by ${rule}`);
+    expect(!rejected.some((other) => other.companyId === companyId), 'explain', () => `${companyId} is rejected too`);
+  }
+  return active.length;
+}
+
 /** Another list, one day later: about one row in four is renamed, sold, gone, moved, deleted, blank, or new. */
 function toNextDay(rows: readonly Vendor[], room: number): Vendor[] {
   const names = [...new Set(rows.map(({ name }) => name)), 'Nobody was called so'];
@@ -838,6 +855,7 @@ export const LAWS: readonly Law[] = [
     isCostly: true,
   },
   { name: 'I11', sentence: 'counts add up', check: checkCounts },
+  { name: 'explain', sentence: 'the rule that is told gives the company that holds', check: checkExplanation },
   { name: 'delta', sentence: 'a delta plan is the full plan', check: checkDelta, isCostly: true },
 ];
 

@@ -14,6 +14,10 @@ const SHARED: Readonly<Record<string, string>> = {
 /** Operator's look across tenants: who is there, whose run nobody works on, and how many logins are how. */
 const OPERATOR_READS = ['credentials', 'schedules', 'sync_runs', 'tenants'];
 
+/** What is kept for the tenants and, under a tenant of zeros, for the operator too. */
+const OPERATOR_KEEPS_OWN = ['idempotency_keys'];
+const NO_TENANT = "tenant_id = '00000000-0000-0000-0000-000000000000'::uuid";
+
 const [TENANT_A, TENANT_B] = ['0193a4c0-0000-7000-8000-00000000000a', '0193a4c0-0000-7000-8000-00000000000b'] as const;
 
 const database = await createTestDatabase();
@@ -114,7 +118,18 @@ t.test("row security is on, and forced, for every tenant's table", async (t) => 
       rows: 'true',
       writes: null,
     };
-    t.same(policies, OPERATOR_READS.includes(name) ? [reads, isolation] : [isolation], `${name}: and no other policy`);
+    const keepsOwn = {
+      ...reads,
+      name: 'operator_keeps_own',
+      command: '*',
+      rows: NO_TENANT,
+      writes: NO_TENANT,
+    };
+    const others = [
+      ...(OPERATOR_KEEPS_OWN.includes(name) ? [keepsOwn] : []),
+      ...(OPERATOR_READS.includes(name) ? [reads] : []),
+    ];
+    t.same(policies, [...others, isolation], `${name}: and no other policy`);
   }
 });
 

@@ -2,6 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import t from 'tap';
+import { readEnv } from '../../src/config.js';
+import { checkInvariants } from '../../src/operate.js';
 import { findBrokenInvariants, listInvariants } from '../helpers/invariants.js';
 import {
   type Answer,
@@ -720,6 +722,15 @@ t.test('the invariants hold, and each of them can be broken', async (t) => {
     await client.query('rollback');
   }
   t.strictSame(await findBrokenInvariants(client), [], 'and hold again');
+
+  const environment = readEnv({ DATABASE_URL: service.databaseUrl });
+  const said: string[] = [];
+  t.equal(await checkInvariants(environment, (line) => said.push(line)), 0, 'the command for operators says so too');
+  t.match(said, [/^Everything holds in \d+ tenants\.$/]);
+  await client.query(`update tenants set last_change_seq = last_change_seq + 1 where tenant_id = '${perLicense}'`);
+  t.equal(await checkInvariants(environment, (line) => said.push(line)), 1);
+  t.match(said.slice(1), [new RegExp(`^changes: a gap: ${perLicense}`), /^1 violations/]);
+  await client.query(`update tenants set last_change_seq = last_change_seq - 1 where tenant_id = '${perLicense}'`);
 });
 
 /** For each invariant the smallest change that breaks it, in a database in which both tenants are synced. */
@@ -758,7 +769,10 @@ function toBreakages(one: string, vendor: string): Readonly<Record<string, strin
     'run: two writing ones at once': `drop index sync_runs_active; update sync_runs set status = 'queued', finished_datetime = null, counts = null, row_counts = null, directory_version = null, reason = null where tenant_id = '${one}'`,
     'run: ended and not finished, or finished and not ended': `update sync_runs set finished_datetime = null where tenant_id = '${one}'`,
     'run: failed without a reason, or succeeded with one': `update sync_runs set reason = 'internal' where tenant_id = '${one}'`,
-    'run: succeeded without counts, or not and with some': `update sync_runs set counts = null where tenant_id = '${one}'`,
+    'run: succeeded without counts, or failed and with some': `update sync_runs set counts = null where tenant_id = '${one}' and status like 'succeeded%'`,
+    'run: the lines of the feed that came of it tell of another run': `update changes set run_id = null where tenant_id = '${one}' and seq = 1`,
+    'strategy: a license named by hand is with another company, though nobody decided so': `update company_licenses set named_by_company_id = (select id from companies where tenant_id = '${one}' and id <> company_licenses.company_id limit 1) where id = ${license(one)}`,
+    'decision: a company that stands for two UBIs': `insert into conflicts (tenant_id, id, ubi_key, ubi, company_ids, status, decision, decided_company_id) select tenant_id, ${unused}, 'x', 'x', array[company_id], 'resolved', 'merge', company_id from vendor_companies where tenant_id = '${vendor}' limit 1`,
     'isolation: a table with a tenant and without forced row security': `alter table companies no force row level security`,
     'isolation: a table with a tenant whose app policy does not ask for it': `drop policy tenant_isolation on licenses`,
     'isolation: a key of a table with a tenant that does not begin with it': `create unique index planted on companies (id)`,

@@ -413,7 +413,10 @@ t.test('deleteCredential', async (t) => {
     body: { license_number, credential_id: id, create_companies: false },
   });
   t.equal(license.status, 201);
-  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 409, body: { code: 'in_use' } });
+  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), {
+    status: 409,
+    body: { code: 'in_use', conflicting_id: license.body.id },
+  });
   const spare = await ask('POST', path, { body: { ...LOGIN, username: 'x', description: 'x', verify: 'skip' } });
   const another = `${path}/${spare.body.id}`;
   t.equal((await ask('DELETE', another, { headers: await etagOf(another) })).status, 204);
@@ -489,6 +492,211 @@ t.test('no verdict outlives what it was said of', async (t) => {
   t.match(await verifying, { status: 200 });
   t.match(await ask('GET', `${path}/${id}`), { body: { status: 'unverified' } }, 'said of the UBI of a moment ago');
   t.match(await ask('GET', `${tenant}/ubi`), { body: { ubi: '007331902', status: 'unverified' } });
+});
+
+t.test('whose a credential is decides what may be done with it', async (t) => {
+  const { id: tenantId, path } = await makeBare();
+  const scriptKey = (
+    await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: tenantId } })
+  ).body.secret;
+  const keys = {
+    operator: service.operatorKey,
+    'admin key': scriptKey as string,
+    'admin person': service.tokenOf({ tenantId, role: 'admin', userId: 'boss' }),
+    owner: service.tokenOf({ tenantId, role: 'user', userId: 'ada' }),
+    'owner as admin': service.tokenOf({ tenantId, role: 'admin', userId: 'ada' }),
+    'another user': service.tokenOf({ tenantId, role: 'user', userId: 'bob' }),
+  };
+  type Who = keyof typeof keys;
+  const company = (await ask('POST', path, { body: { ...LOGIN, description: 'office' } })).body;
+  const mine = await ask('POST', path, { key: keys.owner, body: { ...LOGIN, owner: 'user', description: 'office' } });
+  t.match(
+    mine,
+    { status: 201, body: { owner: 'user', owner_user_id: 'ada', status: 'valid', description: 'office' } },
+    "one's own may be called as the company's is, and be the same login",
+  );
+  t.match(
+    await ask('POST', path, { key: keys.owner, body: { ...LOGIN, owner: 'user', description: 'again' } }),
+    { status: 409, body: { code: 'credential_exists', conflicting_id: mine.body.id } },
+    'but not twice',
+  );
+  t.match(
+    await ask('POST', path, { key: keys.owner, body: { ...LOGIN, description: 'x', username: 'x' } }),
+    { status: 403, body: { code: 'forbidden' } },
+    "the company's is not for a user to save",
+  );
+  for (const who of ['operator', 'admin key'] as const) {
+    t.match(
+      await ask('POST', path, { key: keys[who], body: { ...LOGIN, owner: 'user', description: 'x', username: 'x' } }),
+      { status: 403, body: { code: 'forbidden' } },
+      `${who} is no person`,
+    );
+  }
+
+  const everything = { list: true, get: 200, patch: 200, verify: 200 };
+  const wanted: Record<
+    'company' | 'user',
+    Record<Who, { list: boolean; get: number; patch: number; verify: number }>
+  > = {
+    company: {
+      operator: everything,
+      'admin key': everything,
+      'admin person': everything,
+      owner: { list: true, get: 200, patch: 403, verify: 403 },
+      'owner as admin': everything,
+      'another user': { list: true, get: 200, patch: 403, verify: 403 },
+    },
+    user: {
+      operator: { list: true, get: 403, patch: 403, verify: 403 },
+      'admin key': { list: true, get: 403, patch: 403, verify: 403 },
+      'admin person': { list: true, get: 403, patch: 403, verify: 403 },
+      owner: everything,
+      'owner as admin': everything,
+      'another user': { list: false, get: 404, patch: 404, verify: 404 },
+    },
+  };
+  for (const [owner, cells] of Object.entries(wanted)) {
+    const { id } = owner === 'company' ? company : mine.body;
+    const one = `${path}/${id}`;
+    const ownerKey = keys['owner as admin'];
+    for (const [who, cell] of Object.entries(cells)) {
+      const key = keys[who as Who];
+      const etag = (await ask('GET', one, { key: ownerKey })).headers.get('etag') as string;
+      const listed = (await ask('GET', path, { key })).body.data.find((each: { id: string }) => each.id === id);
+      if (listed !== undefined) t.equal(listed.etag, etag, 'the list tells the ETag');
+      const seen = {
+        list: listed !== undefined,
+        get: (await ask('GET', one, { key })).status,
+        patch: (await ask('PATCH', one, { key, headers: { 'if-match': etag }, body: { description: 'office' } }))
+          .status,
+        verify: (await ask('POST', `${one}/verify`, { key })).status,
+      };
+      t.strictSame(seen, cell, `${who}, with a credential of the ${owner}`);
+      const stale = await ask('DELETE', one, { key, headers: { 'if-match': '"999"' } });
+      const mayDelete = owner === 'company' ? cell.patch : cell.get === 404 ? 404 : 200;
+      t.equal(
+        stale.status,
+        mayDelete === 200 ? 412 : mayDelete,
+        `${who} ${mayDelete === 200 ? 'may' : 'may not'} delete it`,
+      );
+    }
+  }
+
+  const unseen = await ask('GET', `${path}/${mine.body.id}`, { key: keys['another user'] });
+  const absent = await ask('GET', `${path}/${newId()}`, { key: keys['another user'] });
+  t.strictSame({ ...unseen.body, request_id: '' }, { ...absent.body, request_id: '' }, "another's is as none");
+  const listed = (await ask('GET', path)).body.data.find(({ id }: { id: string }) => id === mine.body.id);
+  t.notMatch(JSON.stringify(listed), new RegExp(demo.password), 'no password is in a list');
+  t.match(
+    await ask('DELETE', `${path}/${mine.body.id}`, { headers: { 'if-match': listed.etag } }),
+    { status: 204 },
+    'the operator takes it away with what the list told',
+  );
+  t.match(await ask('GET', `${path}/${mine.body.id}`, { key: keys.owner }), { status: 404 });
+  t.match(await ask('GET', path, { key: keys['another user'] }), { body: { data: [{ id: company.id }] } });
+});
+
+t.test('replaced in place: the same id, another secret', async (t) => {
+  const { path } = await makeBare();
+  const { id } = (await ask('POST', path, { body: { ...LOGIN, description: 'x' } })).body;
+  const read = async () =>
+    (
+      await service.sql<{ secret_version: number; version: number }>(
+        'select secret_version, version from credentials where id = $1',
+        [id],
+      )
+    )[0];
+  const before = await read();
+  t.match(
+    await ask('PATCH', `${path}/${id}`, { body: { password: demo.password }, headers: await etagOf(`${path}/${id}`) }),
+    { status: 200, body: { id } },
+  );
+  t.match(await read(), { secret_version: Number(before?.secret_version) + 1, version: Number(before?.version) + 1 });
+  await ask('PATCH', `${path}/${id}`, { body: { description: 'y' }, headers: await etagOf(`${path}/${id}`) });
+  t.match(
+    await read(),
+    { secret_version: Number(before?.secret_version) + 1 },
+    'another description is no other secret',
+  );
+});
+
+t.test('a refused login is remembered, and costs no second one', async (t) => {
+  const beside = await startTestService(t, { beside: service, role: 'api' });
+  const { path } = await makeBare();
+  const refusedLogins = (): number => control.counters().loginsRejected;
+  const wrong = { ...LOGIN, password: 'remembered-as-wrong', description: 'x' };
+
+  let before = refusedLogins();
+  const storm = await Promise.all(
+    Array.from({ length: 200 }, (_each, index) =>
+      (index % 2 === 0 ? service : beside).ask('POST', path, { body: wrong }),
+    ),
+  );
+  t.ok(
+    storm.every(({ status, body }) => status === 422 && body.code === 'credentials_rejected'),
+    '200 requests at two processes: all refused',
+  );
+  t.equal(refusedLogins(), before + 1, 'with 1 login at BioTrack');
+  t.ok(
+    storm.some(({ body }) => body.reason === 'refused_before' && /not tried again/.test(body.detail)),
+    'which is said',
+  );
+  await beside.stop();
+  const restarted = await startTestService(t, { beside: service, role: 'api' });
+  for (let times = 0; times < 20; times += 1) {
+    t.match(await restarted.ask('POST', path, { body: { ...wrong, description: `${times}` } }), {
+      status: 422,
+      body: { code: 'credentials_rejected', reason: 'refused_before', errors: [{ pointer: '/password' }] },
+    });
+  }
+  t.equal(refusedLogins(), before + 1, 'nor does a restart forget it');
+  t.comment('220 triggers, 2 processes, 1 restart: 1 login at BioTrack');
+
+  before = refusedLogins();
+  for (const change of [{ password: 'another wrong one' }, { username: 'second@example.com' }]) {
+    await ask('POST', path, { body: { ...wrong, ...change } });
+  }
+  t.equal(refusedLogins(), before + 2, 'another password or user is another login');
+  const stranger = await makeBare();
+  await ask('POST', stranger.path, { body: wrong });
+  t.equal(refusedLogins(), before + 3, 'and so is another tenant has its own: nothing is learned of it');
+
+  const rows = await service.sql<{ text: string }>('select login_trials::text as text from login_trials');
+  t.ok(rows.length > 0);
+  t.notMatch(JSON.stringify(rows), /remembered-as-wrong|demo@example|042517300/, 'only a keyed hash is kept');
+  const trials = await service.sql('select from login_trials where refused_datetime is null');
+  t.strictSame(trials, [], 'and no trial is left open');
+
+  // Set right at BioTrack meanwhile.
+  control.addUser({ ubi: demo.ubi, username: 'late@example.com', password: 'right' });
+  control.changePassword({ ubi: demo.ubi, username: 'late@example.com', password: 'other' });
+  const late = { ...LOGIN, username: 'late@example.com', password: 'right', description: 'late' };
+  t.match(await ask('POST', path, { body: late }), { status: 422 });
+  control.changePassword({ ubi: demo.ubi, username: 'late@example.com', password: 'right' });
+  t.match(await ask('POST', path, { body: late }), { status: 422, body: { reason: 'refused_before' } });
+  const saved = await ask('POST', path, { body: { ...late, verify: 'skip' } });
+  t.match(saved, { status: 201, body: { status: 'unverified' } }, 'it can be saved untried');
+  t.match(await ask('POST', `${path}/${saved.body.id}/verify`), { body: { result: 'valid' } }, 'and tried by a person');
+  t.match(
+    await ask('PATCH', `${path}/${saved.body.id}`, {
+      body: { password: 'right' },
+      headers: await etagOf(`${path}/${saved.body.id}`),
+    }),
+    { status: 200, body: { status: 'valid' } },
+    'after which nothing is remembered against it',
+  );
+  before = refusedLogins();
+  await service.sql(`update login_trials set refused_datetime = now() - interval '25 hours'`);
+  t.match(await ask('POST', path, { body: wrong }), { status: 422, body: { code: 'credentials_rejected' } });
+  t.equal(refusedLogins(), before + 1, 'a refusal is believed for a day');
+
+  // Somebody who tried it and died: the next one waits for him, and not for ever.
+  await service.sql(
+    `update login_trials set refused_datetime = null, leased_until_datetime = now() + interval '1 second'`,
+  );
+  const started = Date.now();
+  t.match(await ask('POST', path, { body: wrong }), { status: 422 });
+  t.ok(Date.now() - started < 20_000);
 });
 
 t.test('every promised answer of these operations was seen', async (t) => {

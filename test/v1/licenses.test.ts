@@ -362,6 +362,340 @@ t.test('a license that BioTrack no longer lists under the UBI', async (t) => {
   t.match(row, { missing: true }, 'vanished, and known to be');
 });
 
+const etagOf = async (path: string): Promise<Record<string, string>> => ({
+  'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
+});
+
+interface RowResult {
+  readonly license_number: string;
+  readonly status: number;
+  readonly problem: { readonly code: string; readonly errors: readonly { readonly pointer: string }[] } | null;
+}
+
+t.test('createLicenses: each row has its own result', async (t) => {
+  const [first, second, third] = listOwn();
+  for (const [upTo, next] of [
+    ['tenant', 'putUbi'],
+    ['ubi', 'putCompanyCreationPreference'],
+    ['preference', 'createCredential'],
+  ] as const) {
+    const id = await makeTenant(service, upTo);
+    t.match(
+      await ask('POST', `/v1/tenants/${id}/licenses/bulk`, { body: { licenses: [{ license_number: 'x' }] } }),
+      { status: 409, body: { code: 'setup_incomplete', next_step: { operation_id: next } } },
+      'what comes before is missing for every row',
+    );
+  }
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const path = `/v1/tenants/${tenantId}/licenses`;
+  const bulk = (licenses: unknown) => ask('POST', `${path}/bulk`, { body: { licenses } });
+  const rows = [
+    { license_number: first?.location, name: 'The first' },
+    { license_number: '000000000' },
+    { license_number: second?.location, license_type: 'Spaceport' },
+    {
+      license_number: second?.location,
+      issue_datetime: '2025-01-31T00:00:00Z',
+      expiry_datetime: '2025-01-30T00:00:00Z',
+    },
+    { license_number: second?.location, credential_id: newId() },
+    { license_number: ` ${first?.location} ` },
+    { license_number: second?.location, share_with_leaflink: true },
+  ];
+  const answer = await bulk(rows);
+  t.match(answer, { status: 200, body: { created: 2, refused: 5 } });
+  t.strictSame(
+    answer.body.data.map(({ license_number, status, problem }: RowResult) => [
+      license_number,
+      status,
+      problem?.code ?? null,
+      problem?.errors.map(({ pointer }) => pointer) ?? null,
+    ]),
+    [
+      [first?.location, 201, null, null],
+      ['000000000', 422, 'license_not_available', ['/licenses/1/license_number']],
+      [second?.location, 422, 'license_type_unknown', ['/licenses/2/license_type']],
+      [second?.location, 422, 'invalid_dates', ['/licenses/3/expiry_datetime']],
+      [second?.location, 422, 'credential_unknown', ['/licenses/4/credential_id']],
+      [` ${first?.location} `, 409, 'license_exists', []],
+      [second?.location, 201, null, null],
+    ],
+  );
+  const [made, , , , , again] = answer.body.data;
+  t.match(made.license, { name: 'The first', license_number: first?.location, conflict: null, archived: false });
+  t.equal(again.problem.conflicting_id, made.license.id, 'and which one is in the way');
+  t.equal((await ask('GET', path)).body.data.length, 2);
+  t.equal(
+    (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data.length,
+    1,
+    'two that shall create companies: one first run',
+  );
+
+  const repeated = await bulk(rows);
+  t.match(repeated.body, { created: 0, refused: 7 }, 'a retry makes nothing twice');
+  t.match(await bulk([]), { status: 400, body: { errors: [{ pointer: '/licenses' }] } });
+  t.match(await bulk(Array.from({ length: 501 }, () => ({ license_number: 'x' }))), { status: 400 });
+  t.match(
+    await bulk([{ license_number: third?.location }, { license_number: third?.location, active: 'yes' }]),
+    { status: 400, body: { errors: [{ pointer: '/licenses/1/active' }] } },
+    'a row off the schema refuses them all',
+  );
+  t.equal((await ask('GET', path)).body.data.length, 2);
+  const many = await bulk(
+    Array.from({ length: 500 }, (_each, index) => ({ license_number: `unknown-${index}`, name: 'x'.repeat(200) })),
+  );
+  t.match(many, { status: 200, body: { created: 0, refused: 500 } }, '500 rows, beyond the limit of other bodies');
+  const tooLarge = `{"licenses":[{"license_number":"${'x'.repeat(1024 * 1024)}"}]}`;
+  t.match(await ask('POST', `${path}/bulk`, { rawBody: tooLarge }), { status: 413 }, 'more than 1 MiB');
+
+  const race = await makeTenant(service);
+  const same = listOwn().map(({ location }) => ({ license_number: location, create_companies: false }));
+  const answers = await Promise.all(
+    Array.from({ length: 4 }, () => ask('POST', `/v1/tenants/${race}/licenses/bulk`, { body: { licenses: same } })),
+  );
+  t.equal(
+    answers.reduce((sum, { body }) => sum + body.created, 0),
+    same.length,
+    'four scripts at once make each license once',
+  );
+
+  await pause(1_100);
+  control.injectFault({ fault: 'html', action: 'login', times: 0 });
+  t.match(await bulk(rows), { status: 503, body: { code: 'upstream_unavailable' } });
+  control.clearFaults();
+  await service.sql('update credentials set secret_version = 7 where tenant_id = $1', [tenantId]);
+  t.match(await bulk(rows), { status: 409, body: { code: 'credential_unreadable' } });
+});
+
+t.test('updateLicense', async (t) => {
+  const [own] = listOwn();
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/licenses`;
+  const [credential] = (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data;
+  const made = await ask('POST', path, { body: { license_number: own?.location, create_companies: false } });
+  const one = `${path}/${made.body.id}`;
+  const patch = async (body: unknown, headers?: Record<string, string>) =>
+    ask('PATCH', one, { body, headers: headers ?? (await etagOf(one)) });
+
+  t.match(await patch({ active: false }, {}), { status: 428, body: { code: 'precondition_required' } });
+  t.match(await patch({ active: 1 }, {}), { status: 400 }, 'a bad body is 400 before anything else');
+  t.match(await patch({}), { status: 400 }, 'nothing to change is a mistake');
+  const stale = await etagOf(one);
+  const changes = {
+    name: 'By hand',
+    license_type: 'Processor',
+    issue_datetime: '2025-01-31T00:00:00.000Z',
+    expiry_datetime: '2026-01-31T00:00:00.000Z',
+    active: false,
+    credential_id: credential.id,
+    default_intake_location_id: 'room-9',
+    sync_enabled: false,
+    sync_rooms: false,
+    notify_on_change: false,
+    share_with_leaflink: true,
+  };
+  const changed = await patch(changes);
+  t.match(changed, { status: 200, body: { ...changes, id: made.body.id, create_companies: false } });
+  t.match(await ask('GET', one), { body: changed.body });
+  t.equal((await ask('GET', one)).headers.get('etag'), changed.headers.get('etag'));
+  t.match(await patch({ active: true }, stale), { status: 412, body: { code: 'precondition_failed' } });
+
+  t.match(await patch({ expiry_datetime: '2025-01-31T00:00:00Z' }), {
+    status: 422,
+    body: { code: 'invalid_dates', errors: [{ pointer: '/expiry_datetime' }] },
+  });
+  t.match(
+    await patch({ issue_datetime: '2027-01-31T00:00:00Z' }),
+    { status: 422, body: { code: 'invalid_dates' } },
+    'with what is there',
+  );
+  t.match(await patch({ license_type: 'Spaceport' }), { status: 422, body: { code: 'license_type_unknown' } });
+  t.match(await patch({ credential_id: newId() }), { status: 422, body: { code: 'credential_unknown' } });
+  const person = service.tokenOf({ tenantId, role: 'user', userId: 'somebody' });
+  const personal = await ask('POST', `/v1/tenants/${tenantId}/credentials`, {
+    key: person,
+    body: { description: 'mine', username: 'x', password: 'x', owner: 'user', verify: 'skip' },
+  });
+  t.match(
+    await patch({ credential_id: personal.body.id }),
+    { status: 422, body: { code: 'credential_unknown' } },
+    "a person's own login is for that person",
+  );
+  t.match(
+    await patch({ issue_datetime: null, expiry_datetime: null, credential_id: null, default_intake_location_id: null }),
+    {
+      status: 200,
+      body: { issue_datetime: null, expiry_datetime: null, credential_id: null, default_intake_location_id: null },
+    },
+  );
+  const listed = (await ask('GET', `/v1/tenants/${tenantId}/available-licenses`)).body.data.find(
+    ({ license_id }: Available) => license_id === made.body.id,
+  );
+  t.match(
+    await patch({ name: null, license_type: null }),
+    { status: 200, body: { name: listed.name, license_type: listed.license_type } },
+    "null is BioTrack's word again",
+  );
+  t.match(await patch({ name: 'x', license_number: '1' }), { status: 400 }, 'a license does not become another one');
+
+  const race = await etagOf(one);
+  const edits = await Promise.all(Array.from({ length: 6 }, (_each, index) => patch({ name: `by ${index}` }, race)));
+  t.strictSame(edits.map(({ status }) => status).sort(), [200, 412, 412, 412, 412, 412]);
+
+  t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data, []);
+  t.match(await patch({ create_companies: true }), { status: 200 });
+  const runs = (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data;
+  t.match(runs, [{ trigger: 'setup_completed' }], 'the first that shall create companies starts the first run');
+  await waitForRun(service, tenantId, runs[0].id);
+
+  const feed = (await ask('GET', `/v1/tenants/${tenantId}/changes?page[size]=500`)).body.data.filter(
+    ({ kind }: { kind: string }) => kind.startsWith('own_license.'),
+  );
+  t.match(feed[0], {
+    kind: 'own_license.created',
+    license_id: made.body.id,
+    before: null,
+    after: { license_number: own?.location, share_with_leaflink: false, archived: false },
+  });
+  let state: Record<string, unknown> = {};
+  for (const { before, after } of feed) {
+    for (const [name, value] of Object.entries(before ?? {})) t.strictSame(state[name], value, `${name} was so`);
+    state = { ...state, ...after };
+  }
+  const now = (await ask('GET', one)).body;
+  t.strictSame(
+    Object.fromEntries(Object.keys(state).map((name) => [name, now[name]])),
+    state,
+    'replayed, the feed is what the license is now',
+  );
+});
+
+t.test('archiveLicense, and back', async (t) => {
+  const [own] = listOwn();
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const tenant = `/v1/tenants/${tenantId}`;
+  const path = `${tenant}/licenses`;
+  const made = await ask('POST', path, {
+    body: { license_number: own?.location, name: 'Kept', notify_on_change: false },
+  });
+  const [run] = (await ask('GET', `${tenant}/syncs`)).body.data;
+  await waitForRun(service, tenantId, run.id);
+  const companies = (await ask('GET', `${tenant}/companies?page[size]=500`)).body.data;
+  const one = `${path}/${made.body.id}`;
+  t.match(await ask('DELETE', one), { status: 428, body: { code: 'precondition_required' } });
+  t.match(await ask('DELETE', one, { headers: { 'if-match': '"99"' } }), {
+    status: 412,
+    body: { code: 'precondition_failed' },
+  });
+  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 204 });
+  const archived = await ask('GET', one);
+  t.match(archived, {
+    status: 200,
+    body: { archived: true, archived_datetime: /Z$/, name: 'Kept', conflict: { reason: 'archived' } },
+  });
+  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 204 }, 'twice is once');
+  t.match(await ask('GET', one), { body: archived.body });
+  const shown = async (archived?: string): Promise<number> =>
+    (await ask('GET', `${path}${archived === undefined ? '' : `?archived=${archived}`}`)).body.data.length;
+  t.strictSame([await shown(), await shown('exclude'), await shown('include'), await shown('only')], [0, 0, 1, 1]);
+  t.match(await ask('POST', path, { body: { license_number: own?.location } }), {
+    status: 409,
+    body: { code: 'license_exists', reason: 'archived', conflicting_id: made.body.id },
+  });
+  const listed = (await ask('GET', `${tenant}/available-licenses`)).body.data.find(
+    ({ license_number }: Available) => license_number === own?.location,
+  );
+  t.match(listed, { state: 'conflict', license_id: made.body.id, conflict: { reason: 'archived' } });
+  t.strictSame(
+    (await ask('GET', `${tenant}/companies?page[size]=500`)).body.data,
+    companies,
+    'no company goes with it, and none is changed',
+  );
+  const restored = await ask('PATCH', one, { body: { archived: false }, headers: await etagOf(one) });
+  t.match(restored, {
+    status: 200,
+    body: {
+      id: made.body.id,
+      archived: false,
+      archived_datetime: null,
+      name: 'Kept',
+      notify_on_change: false,
+      conflict: null,
+    },
+  });
+  const kinds = (await ask('GET', `${tenant}/changes?page[size]=500`)).body.data
+    .map(({ kind }: { kind: string }) => kind)
+    .filter((kind: string) => kind.startsWith('own_license.'));
+  t.strictSame(kinds, ['own_license.created', 'own_license.archived', 'own_license.restored']);
+});
+
+t.test('a created license and what becomes of it at BioTrack', async (t) => {
+  const { location } = control.addSite({ ubi: demo.ubi, name: 'To be followed' });
+  await pause(1_100);
+  const tenantId = await makeTenant(service);
+  const tenant = `/v1/tenants/${tenantId}`;
+  const made = await ask('POST', `${tenant}/licenses`, { body: { license_number: location, create_companies: false } });
+  t.match(made, { status: 201, body: { missing_since_datetime: null, conflict: null } });
+  const see = async () => {
+    await pause(1_100);
+    const listed = (await ask('GET', `${tenant}/available-licenses`)).body.data.find(
+      ({ license_number }: Available) => license_number === location,
+    );
+    const { body } = await ask('GET', `${tenant}/licenses/${made.body.id}`);
+    t.strictSame(body.conflict, listed.conflict, 'both say the same');
+    t.strictSame(body.missing_since_datetime, listed.missing_since_datetime);
+    t.equal(listed.license_id, made.body.id);
+    return { ...listed, reason: listed.conflict?.reason ?? null };
+  };
+  t.match(await see(), { state: 'created', reason: null, active: true });
+  control.sell({ location, toUbi: '007331902' });
+  t.match(await see(), { state: 'conflict', reason: 'other_ubi', ubi: '007331902', active: true }, 'sold');
+  control.sell({ location, toUbi: demo.ubi });
+  t.match(await see(), { state: 'created', reason: null }, 'bought back');
+  control.vanish({ location });
+  const missing = await see();
+  t.match(missing, { state: 'conflict', reason: 'missing', active: false, missing_since_datetime: /Z$/ }, 'gone');
+  t.equal(missing.conflict.since_datetime, missing.missing_since_datetime, 'and since when');
+  control.restore({ location });
+  t.match(
+    await see(),
+    { state: 'created', reason: null, missing_since_datetime: null },
+    'and back, as the same license',
+  );
+  control.setField({ location, field: 'deleted', value: 1 });
+  t.match(await see(), { state: 'conflict', reason: 'deleted', active: false });
+  control.setField({ location, field: 'deleted', value: 0 });
+  t.match(await see(), { state: 'created' });
+
+  await ask('PUT', `${tenant}/ubi`, {
+    body: { ubi: '007331902', confirm: 'change_ubi' },
+    headers: await etagOf(`${tenant}/ubi`),
+  });
+  t.match(
+    (await ask('GET', `${tenant}/licenses/${made.body.id}`)).body.conflict,
+    { reason: 'other_ubi' },
+    'of another UBI is the tenant itself',
+  );
+  await ask('PUT', tenant, {
+    body: { name: 'Test', state: 'NM', environment: 'training' },
+    headers: await etagOf(tenant),
+  });
+  t.match(
+    (await ask('GET', `${tenant}/licenses/${made.body.id}`)).body.conflict,
+    null,
+    'of a list never read nothing is known',
+  );
+  await ask('PUT', `${tenant}/ubi`, {
+    body: { ubi: demo.ubi, confirm: 'change_ubi' },
+    headers: await etagOf(`${tenant}/ubi`),
+  });
+  t.match(
+    await see(),
+    { state: 'conflict', reason: 'missing', active: false },
+    'and the other data set does not have it',
+  );
+});
+
 t.test('every promised answer of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['licenses.test.ts'], isOwnOutcome), []);
 });

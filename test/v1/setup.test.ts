@@ -87,6 +87,78 @@ t.test('putUbi, once licenses exist', async (t) => {
   });
 });
 
+t.test('putUbi notices a license number, tells what is touched, and lets one of two admins win', async (t) => {
+  // The state's list is mirrored from here on.
+  const synced = await makeTenant(service);
+  await syncTenant(service, synced);
+  const [own] = simulator.control.rows({ ubi: demo.ubi });
+  const location = own?.location ?? '';
+  const tenantId = await makeTenant(service, 'tenant');
+  const path = `/v1/tenants/${tenantId}/ubi`;
+  for (const pasted of [location, `  ${location} `]) {
+    const refused = await ask('PUT', path, { body: { ubi: pasted }, headers: FIRST_PUT });
+    t.match(refused, {
+      status: 422,
+      body: { code: 'ubi_is_license_number', errors: [{ pointer: '/ubi', detail: 'is a license number' }] },
+    });
+    t.notMatch(JSON.stringify(refused.body), new RegExp(`${demo.ubi}|${own?.name}`), 'and no more is told of the list');
+  }
+  t.match(await ask('GET', path), { status: 404 }, 'nothing was kept');
+  t.match(
+    await ask('PUT', path, { body: { ubi: '000000000' }, headers: FIRST_PUT }),
+    { status: 201 },
+    'a number that the state does not know is for the login to judge',
+  );
+  t.match(
+    await ask('PUT', path, { body: { ubi: location }, headers: await etagOf(path) }),
+    { status: 422, body: { code: 'ubi_is_license_number' } },
+    'when it is changed, too',
+  );
+  t.match(await ask('PUT', path, { body: { ubi: demo.ubi }, headers: await etagOf(path) }), { status: 200 });
+  const elsewhere = newId();
+  await ask('PUT', `/v1/tenants/${elsewhere}`, {
+    headers: FIRST_PUT,
+    body: { name: 'Test', state: 'NM', environment: 'training' },
+  });
+  t.match(
+    await ask('PUT', `/v1/tenants/${elsewhere}/ubi`, { body: { ubi: location }, headers: FIRST_PUT }),
+    { status: 201 },
+    'of a data set whose list was never read nothing is known',
+  );
+
+  const { license_number } = (await ask('GET', `/v1/tenants/${synced}/available-licenses`)).body.data[0];
+  await ask('POST', `/v1/tenants/${synced}/licenses`, { body: { license_number } });
+  const companies = (await ask('GET', `/v1/tenants/${synced}/companies?page[size]=500`)).body.data;
+  const touched = companies.filter(({ licenses }: { licenses: { ubi: string | null }[] }) =>
+    licenses.some(({ ubi }) => ubi?.trim() === demo.ubi || ubi?.trim() === '007331902'),
+  ).length;
+  t.ok(touched > 0);
+  const asked = await ask('PUT', `/v1/tenants/${synced}/ubi`, {
+    body: { ubi: '007331902' },
+    headers: await etagOf(`/v1/tenants/${synced}/ubi`),
+  });
+  t.match(asked, {
+    status: 409,
+    body: { code: 'confirmation_required', effect: { licenses: 1, credentials: 1, companies: touched } },
+  });
+
+  for (let round = 0; round < 5; round += 1) {
+    const headers = await etagOf(path);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_each, index) =>
+        ask('PUT', path, { body: { ubi: `${demo.ubi}-${round}-${index}` }, headers }),
+      ),
+    );
+    t.strictSame(
+      answers.map(({ status }) => status).sort(),
+      [200, 412, 412, 412, 412, 412, 412, 412],
+      'of eight admins with the same page one wins, and the others are told',
+    );
+    const winner = answers.find(({ status }) => status === 200);
+    t.match(await ask('GET', path), { body: { ubi: winner?.body.ubi } }, 'and what he wrote is there');
+  }
+});
+
 t.test('putUbi judges the text', async (t) => {
   const tenantId = await makeTenant(service, 'tenant');
   const path = `/v1/tenants/${tenantId}/ubi`;
@@ -240,8 +312,13 @@ t.test('getSetup, step by step', async (t) => {
   t.match(
     refused,
     {
-      steps: { credentials: 'blocked biotrack_administrator', licenses: 'blocked admin', first_sync: 'blocked admin' },
-      next: 'createCredential',
+      steps: {
+        credentials: 'blocked biotrack_administrator',
+        licenses: 'blocked biotrack_administrator',
+        first_sync: 'blocked biotrack_administrator',
+      },
+      next: 'verifyCredential',
+      path: `${path}/credentials/${saved.body.id}/verify`,
     },
     'somebody else has to act',
   );
@@ -276,6 +353,181 @@ t.test('getSetup, step by step', async (t) => {
     await see(),
     { steps: { credentials: 'todo admin', licenses: 'done nobody' }, next: 'createCredential' },
     'true at every moment',
+  );
+});
+
+t.test('getSetup, with what goes wrong', async (t) => {
+  const { control } = simulator;
+  const username = 'setup@example.com';
+  const login = { description: 'office', username, password: 'one', owner: 'company' };
+  control.addUser({ ubi: demo.ubi, username, password: 'one' });
+  const tenantId = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${tenantId}`;
+  interface Item {
+    readonly step: string;
+    readonly status: string;
+    readonly who: string;
+    readonly blockers: readonly string[];
+    readonly warnings: readonly string[];
+  }
+  const see = async (options: { key?: string } = {}) => {
+    const { body } = await ask('GET', `${path}/setup`, options);
+    const step = (name: string): Item => body.steps.find((item: Item) => item.step === name);
+    const { next_step: next } = body;
+    if (next !== null) {
+      const operation = contract.getOperation(next.operation_id);
+      const template = operation.path.replace('{tenant_id}', tenantId);
+      t.match(next.path, new RegExp(`^${template.replace('{id}', '[0-9a-f-]{36}')}$`), 'the call is one of the API');
+      t.equal(next.method, operation.method);
+    }
+    return {
+      credentials: step('credentials'),
+      licenses: step('licenses'),
+      sync: step('first_sync'),
+      ubi: step('ubi'),
+      next,
+    };
+  };
+
+  const { id } = (await ask('POST', `${path}/credentials`, { body: { ...login, verify: 'skip' } })).body;
+  t.match(
+    await see(),
+    {
+      credentials: { status: 'todo', who: 'admin', blockers: [/^office: No login/] },
+      licenses: { status: 'todo' },
+      next: { operation_id: 'verifyCredential', method: 'POST', path: `${path}/credentials/${id}/verify` },
+    },
+    'never tried: and that keeps nobody from going on',
+  );
+  control.changePassword({ ubi: demo.ubi, username, password: 'two' });
+  await ask('POST', `${path}/credentials/${id}/verify`);
+  t.match(
+    await see(),
+    {
+      credentials: { status: 'blocked', who: 'admin', blockers: [/^office: BioTrack refuses/] },
+      licenses: { status: 'blocked', who: 'admin' },
+      sync: { status: 'blocked', who: 'admin' },
+      next: { operation_id: 'updateCredential', method: 'PATCH', path: `${path}/credentials/${id}` },
+    },
+    'rejected: the password is to be entered again, there',
+  );
+  const one = `${path}/credentials/${id}`;
+  await ask('PATCH', one, { body: { password: 'two' }, headers: await etagOf(one) });
+  t.match(await see(), { credentials: { status: 'done', who: 'nobody', warnings: [] } });
+  await service.sql('update credentials set sealed_password = $2 where id = $1', [id, Buffer.from('nonsense')]);
+  t.match(
+    await see(),
+    { credentials: { status: 'blocked', who: 'admin' }, next: { operation_id: 'updateCredential' } },
+    'a password that cannot be opened is no login, whatever BioTrack said of it',
+  );
+  await ask('PATCH', one, { body: { password: 'two' }, headers: await etagOf(one) });
+
+  await ask('POST', `${path}/credentials`, {
+    body: { ...login, description: 'old', username: 'gone@example.com', verify: 'skip' },
+  });
+  const [, old] = (await ask('GET', `${path}/credentials`)).body.data;
+  await ask('POST', `${path}/credentials/${old.id}/verify`);
+  t.match(
+    await see(),
+    { credentials: { status: 'done', blockers: [], warnings: [/^old: BioTrack refuses/] } },
+    'one that works is enough, and the other one is told of',
+  );
+
+  // A person with a login of his own has what he needs, whatever the company has.
+  const bare = await makeTenant(service, 'preference');
+  const key = service.tokenOf({ tenantId: bare, role: 'admin', userId: 'own' });
+  await ask('POST', `/v1/tenants/${bare}/credentials`, { key, body: { ...login, owner: 'user', password: 'two' } });
+  const stepsOf = async (options: { key?: string }) =>
+    (await ask('GET', `/v1/tenants/${bare}/setup`, options)).body.steps[2];
+  t.match(await stepsOf({ key }), { step: 'credentials', status: 'done' });
+  t.match(await stepsOf({}), { step: 'credentials', status: 'todo' }, 'which is nobody else has');
+
+  // Something is new, so that the whole list is asked for.
+  control.addVendor({});
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
+  const down = await ask('POST', `${path}/syncs`, { body: { refresh: 'force' } });
+  const failed = await waitForRun(service, tenantId, down.body.id);
+  control.clearFaults();
+  t.match(failed, { status: 'failed', reason: 'upstream_unreachable' });
+  const afterwards = await see();
+  t.match(afterwards, {
+    sync: {
+      status: 'blocked',
+      blockers: [/^The last sync failed \(upstream_unreachable\): BioTrack cannot be reached/],
+    },
+  });
+  t.ok(['admin', 'nobody'].includes(afterwards.sync.who), 'tried again by whoever comes first');
+  await service.sql(`update sync_runs set reason = 'list_shrunk', retry_datetime = null where id = $1`, [failed.id]);
+  t.match(await see(), { sync: { status: 'blocked', who: 'operator' } });
+  await service.sql(`update sync_runs set reason = 'credentials_rejected' where id = $1`, [failed.id]);
+  t.match(
+    await see(),
+    { sync: { status: 'todo', who: 'admin' } },
+    'what the login failed for then is mended by now: the step before says so',
+  );
+  await service.sql(`update sync_runs set status = 'needs_review', reason = null where id = $1`, [failed.id]);
+  t.match(await see(), { sync: { status: 'blocked', who: 'admin', blockers: [/waits for a decision/] } });
+  await service.sql(`update sync_runs set status = 'failed', reason = 'internal' where id = $1`, [failed.id]);
+
+  const location = control.addSite({ ubi: demo.ubi }).location;
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(await see(), { sync: { status: 'done', warnings: [] }, licenses: { status: 'todo' } });
+  await ask('POST', `${path}/licenses`, { body: { license_number: location } });
+  t.match(await see(), { licenses: { status: 'done', warnings: [] }, next: null });
+  control.vanish({ location });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(
+    await see(),
+    {
+      licenses: {
+        status: 'blocked',
+        who: 'admin',
+        blockers: [new RegExp(`^${location}: The state no longer lists it`)],
+      },
+      next: { operation_id: 'listAvailableLicenses', method: 'GET' },
+    },
+    'the only license has left BioTrack',
+  );
+  const { license_number } = (await ask('GET', `${path}/available-licenses`)).body.data.find(
+    ({ state }: { state: string }) => state === 'available',
+  );
+  await ask('POST', `${path}/licenses`, { body: { license_number } });
+  t.match(
+    await see(),
+    { licenses: { status: 'done', warnings: [new RegExp(`^${location}:`)] }, next: null },
+    'one that is there is enough, and the other one is told of',
+  );
+  const [vanished] = (await ask('GET', `${path}/licenses`)).body.data;
+  await ask('DELETE', `${path}/licenses/${vanished.id}`, { headers: await etagOf(`${path}/licenses/${vanished.id}`) });
+  t.match(await see(), { licenses: { status: 'done', warnings: [] } }, 'archived, it is no matter any more');
+
+  // Something is new, so that the whole list is asked for.
+  control.addVendor({});
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
+  const late = await ask('POST', `${path}/syncs`, { body: { refresh: 'force' } });
+  await waitForRun(service, tenantId, late.body.id);
+  control.clearFaults();
+  t.match(
+    await see(),
+    { sync: { status: 'done', warnings: [/^The last sync failed/] }, next: null },
+    'the set-up is done, and the last sync failed: both are said',
+  );
+
+  await service.sql('update tenants set state = $2 where tenant_id = $1', [tenantId, 'ZZ']);
+  t.match(
+    await see(),
+    { credentials: { status: 'blocked', who: 'operator', blockers: [/does not know the state ZZ/] }, next: null },
+    'nothing that a call could do',
+  );
+  await service.sql('update tenants set state = $2 where tenant_id = $1', [tenantId, 'NM']);
+
+  const unknown = await makeTenant(service, 'tenant');
+  await ask('PUT', `/v1/tenants/${unknown}/ubi`, { body: { ubi: '999999999' }, headers: FIRST_PUT });
+  await ask('POST', `/v1/tenants/${unknown}/credentials`, { body: { ...login, description: 'x' } });
+  t.match(
+    (await ask('GET', `/v1/tenants/${unknown}/setup`)).body,
+    { steps: [{ step: 'ubi', status: 'blocked', who: 'admin' }], next_step: { operation_id: 'putUbi' } },
+    'a UBI that BioTrack does not know is no finished step',
   );
 });
 

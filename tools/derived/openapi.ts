@@ -15,6 +15,7 @@ export async function renderOpenapi(): Promise<string> {
     biotrack: untouchable<AppDeps['biotrack']>('BioTrack', { states: DEFAULT_STATES }),
     vault: untouchable<AppDeps['vault']>('the vault', { deriveKeys: () => [Buffer.alloc(32)] }),
     directories: untouchable<AppDeps['directories']>('the directories'),
+    clock: () => new Date(),
     newId: () => {
       throw new Error('an id was made while the document was');
     },
@@ -24,6 +25,8 @@ export async function renderOpenapi(): Promise<string> {
     syncIntervalSeconds: 3_600,
     onRequestFinished: () => {},
     withCause: (_cause, rest) => rest(),
+    tokens: undefined,
+    rateLimitPerMinute: 1,
     publicUrl: NEUTRAL_URL,
   });
   try {

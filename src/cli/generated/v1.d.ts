@@ -152,6 +152,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole set-up as one document, without secrets */
+        get: operations["getConfiguration"];
+        /**
+         * Make the set-up what a document says
+         * @description All of it or nothing, and each difference is told; sent twice it changes nothing. What the document does not name is left as it is, but for licenses: a created one that is not in the list is archived. Logins are named, not saved: a password is in no document.
+         */
+        put: operations["putConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/ubi": {
         parameters: {
             query?: never;
@@ -161,7 +182,10 @@ export interface paths {
         };
         /** Step 1: the company's UBI */
         get: operations["getUbi"];
-        /** Step 1: set the company's UBI */
+        /**
+         * Step 1: set the company's UBI
+         * @description Shown as typed, compared without regard to white space. Once licenses exist another UBI has to be confirmed; the refusal tells how much it touches.
+         */
         put: operations["putUbi"];
         post?: never;
         delete?: never;
@@ -181,9 +205,70 @@ export interface paths {
         get: operations["getCompanyCreationPreference"];
         /**
          * Step 1a: choose how vendors become companies
-         * @description Free to change before the first sync.
+         * @description Free to change before the first sync. Afterwards it carries out the preview with `preview_id`, at once and as a whole, or answers 409 if anything moved since. Switching back is the undo: ids and edits come back.
          */
         put: operations["putCompanyCreationPreference"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A person of the host application */
+        get: operations["getUser"];
+        /**
+         * Tell of a person of the host application, or that he is no longer active
+         * @description People are also known by their tokens. Whoever is no longer active is turned away within seconds and loses his own credentials at once.
+         */
+        put: operations["putUser"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/company-creation-preference/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The exact effect of another choice
+         * @description Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`. Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.
+         */
+        post: operations["previewCompanyCreationPreference"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/company-creation-preference/advice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What each choice would make of the state’s vendors
+         * @description How many vendors and licenses there are, how many vendors have several licenses, and under each strategy which companies LeafLink could not tell apart. Needs a login that works.
+         */
+        get: operations["getCompanyCreationPreferenceAdvice"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -198,12 +283,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All credentials, without their passwords */
+        /**
+         * The credentials, without their passwords
+         * @description A person sees the company's and his own; an admin also sees that others have theirs.
+         */
         get: operations["listCredentials"];
         put?: never;
         /**
          * Step 2: save a BioTrack login
-         * @description It is tried at BioTrack before it is saved. Needs the UBI.
+         * @description It is tried at BioTrack before it is saved. Needs the UBI. A credential of the company is for an admin to save; a person saves his own.
          */
         post: operations["createCredential"];
         delete?: never;
@@ -254,6 +342,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/credential-coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who has a login to work with, and which
+         * @description The people of the host application that are known here: by their tokens, or by `PUT …/users/{user_id}`.
+         */
+        get: operations["listCredentialCoverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/available-licenses": {
         parameters: {
             query?: never;
@@ -263,7 +371,7 @@ export interface paths {
         };
         /**
          * Step 3: the licenses that the state lists under the tenant's UBI
-         * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login.
+         * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login. Created licenses that are no longer listed there are shown too, with the reason.
          */
         get: operations["listAvailableLicenses"];
         put?: never;
@@ -295,6 +403,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/licenses/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Step 3: create many licenses
+         * @description At most 500 rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.
+         */
+        post: operations["createLicenses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/licenses/{id}": {
         parameters: {
             query?: never;
@@ -306,10 +434,15 @@ export interface paths {
         get: operations["getLicense"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Take a license away
+         * @description It is kept, archived, with all that was set; PATCH with `archived: false` brings it back.
+         */
+        delete: operations["archiveLicense"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Change a license, archive it or bring it back */
+        patch: operations["updateLicense"];
         trace?: never;
     };
     "/v1/tenants/{tenant_id}/syncs": {
@@ -390,6 +523,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/syncs/{id}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was done or would be, item by item, each with its reason
+         * @description Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are.
+         */
+        get: operations["getSyncPlan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/syncs/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Carry out the plan that waits for a decision
+         * @description Exactly the plan that `GET …/plan` shows, or 409 if anything moved since. Of a run with the reason `list_shrunk` it accepts the list, which an operator may do; the answer then is a new run that reads it again.
+         */
+        post: operations["confirmSync"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/syncs/{id}/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drop the plan that waits for a decision
+         * @description Nothing is changed, and nothing like it is proposed before the state lists something else.
+         */
+        post: operations["dismissSync"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/schedule": {
         parameters: {
             query?: never;
@@ -437,7 +630,11 @@ export interface paths {
         /** The companies, each with its licenses */
         get: operations["listCompanies"];
         put?: never;
-        post?: never;
+        /**
+         * Make a company by hand
+         * @description Licenses that it names come to it as soon as the state lists them, and stay with it under either strategy.
+         */
+        post: operations["createCompany"];
         delete?: never;
         options?: never;
         head?: never;
@@ -455,6 +652,87 @@ export interface paths {
         get: operations["getCompany"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Edit a company
+         * @description An edit wins over BioTrack across syncs, switches of the strategy, archive and return, until null takes it back.
+         */
+        patch: operations["updateCompany"];
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/companies/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a company exists, and why it holds its licenses
+         * @description Told by the very rules that a sync applies, with normalised keys and the companies that lost.
+         */
+        get: operations["getCompanyExplanation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/companies/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Its names, its licenses, and who held those */
+        get: operations["getCompanyHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a person must decide, and what was decided
+         * @description Several companies could stand for one vendor, because some were made by hand. They are kept apart until a person decides.
+         */
+        get: operations["listConflicts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/conflicts/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide a conflict
+         * @description Carried out at once and remembered over syncs and switches. Another call changes the decision; nothing is lost by it.
+         */
+        post: operations["resolveConflict"];
         delete?: never;
         options?: never;
         head?: never;
@@ -544,17 +822,24 @@ export interface components {
             /** @description The vendor that holds it; null when the state names none. */
             ubi: string | null;
             /**
-             * @description `created`: `POST …/licenses` was called for it.
+             * @description `created`: `POST …/licenses` was called for it. `conflict`: the same, and it is no longer what it was then; see `conflict`.
              * @enum {string}
              */
-            state: "available" | "created";
+            state: "available" | "created" | "conflict";
             /**
-             * @description With `created`: which.
+             * @description With `created` and `conflict`: which.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
-            /** @description Not deleted by the state. */
+            conflict: components["schemas"]["LicenseConflict"] | null;
+            /** @description Listed by the state and not deleted there. */
             active: boolean;
+            /**
+             * Format: date-time
+             * @description Since when the state no longer lists it.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            missing_since_datetime: string | null;
         };
         /** AvailableLicenseList */
         AvailableLicenseList: {
@@ -567,7 +852,7 @@ export interface components {
             /** @description Counts from 1 for each tenant, without a gap. */
             seq: number;
             /**
-             * @description What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. New kinds may come.
+             * @description What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`; `own_license.…` is about the licenses that the tenant works with. New kinds may come.
              * @example company.created
              */
             kind: string;
@@ -582,7 +867,7 @@ export interface components {
              */
             company_id: string | null;
             /**
-             * @description The license it is about, of those of a company.
+             * @description The license it is about: one of a company, or with `own_license.…` one of those that the tenant created.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
@@ -685,6 +970,160 @@ export interface components {
              */
             updated_datetime: string;
         };
+        /** CompanyCreationPreferenceAdvice */
+        CompanyCreationPreferenceAdvice: {
+            /** @description UBIs with an active license. */
+            vendors: number;
+            /** @description Active licenses. */
+            licenses: number;
+            /** @description Licenses without a UBI: each stands alone under either strategy. */
+            licenses_without_vendor: number;
+            vendors_with_several_licenses: number;
+            most_licenses_of_a_vendor: number;
+            /** @description Whether laboratories are counted: as the preference says. */
+            include_labs: boolean;
+            /** @description What each strategy would make of them. */
+            strategies: components["schemas"]["StrategyAdvice"][];
+            /** @description Which version of the state's list this is said of. */
+            directory_version: number;
+        };
+        /** CompanyExplanation */
+        CompanyExplanation: {
+            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            id: string;
+            /** @enum {string} */
+            origin: "biotrack" | "manual";
+            archived: boolean;
+            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            superseded_by: string | null;
+            /**
+             * @description The strategy in use.
+             * @enum {string|null}
+             */
+            strategy: "one_per_license" | "one_per_vendor" | null;
+            /** @description Who decided it and when: a person, or whoever asked for the run. */
+            created: {
+                reason: string | null;
+                actor: string;
+                run_id: string | null;
+                /** Format: date-time */
+                datetime: string;
+            } | null;
+            /** @description The license whose own company it is, whoever holds that license now. */
+            own_company_of: string | null;
+            /** @description The UBI, normalised, whose vendor company it is. */
+            stands_for_ubi: string | null;
+            /** @description Which companies could have stood for that UBI, the oldest license first. */
+            vendor_candidates: {
+                license_number: string;
+                /** @description The state's number at the license's creation: the lowest is the oldest. */
+                transaction_id_original: string | null;
+                /**
+                 * @description The license's own company.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                company_id: string | null;
+                /** @enum {string} */
+                verdict: "chosen" | "stands_for_another_ubi" | "younger" | "no_own_company";
+            }[];
+            /** @description All its licenses, the inactive ones too. */
+            licenses: {
+                /** @description As the state writes it. */
+                license_number: string;
+                /** @description The license number, normalised: what identifies it. */
+                license_key: string;
+                /** @description As the state writes it. */
+                ubi: string | null;
+                /** @description The UBI, normalised; null for a blank one, which groups nothing. */
+                ubi_key: string | null;
+                active: boolean;
+                /**
+                 * @description Why this company holds it.
+                 * @enum {string}
+                 */
+                rule: "inactive_stays_attached" | "decided_by_person" | "named_by_hand" | "no_ubi_stands_alone" | "vendor_company" | "own_company";
+                /** @description Companies that could hold it as well, and why they do not. */
+                rejected: {
+                    /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                    company_id: string;
+                    /** @enum {string} */
+                    reason: "a_person_decided" | "named_by_hand_wins" | "strategy_is_one_per_license" | "strategy_is_one_per_vendor" | "license_is_inactive";
+                }[];
+                /** @description Who decided it and when: a person, or whoever asked for the run. */
+                decided: {
+                    reason: string | null;
+                    actor: string;
+                    run_id: string | null;
+                    /** Format: date-time */
+                    datetime: string;
+                } | null;
+            }[];
+        };
+        /** CompanyHistory */
+        CompanyHistory: {
+            names: {
+                name: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-11-24T08:15:30.000Z
+                 */
+                since_datetime: string;
+                /**
+                 * Format: date-time
+                 * @description Null: still so.
+                 * @example 2026-11-24T08:15:30.000Z
+                 */
+                until_datetime: string | null;
+                /** @description Who asked for the sync, or edited it. */
+                actor: string;
+                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                run_id: string | null;
+            }[];
+            /** @description The licenses that it held, in the order in which they came. */
+            licenses: {
+                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                license_id: string;
+                license_number: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-11-24T08:15:30.000Z
+                 */
+                since_datetime: string;
+                /** @example first_seen */
+                since_reason: string | null;
+                /**
+                 * @description The company that held it before.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                from_company_id: string | null;
+                /**
+                 * Format: date-time
+                 * @description Null: still so.
+                 * @example 2026-11-24T08:15:30.000Z
+                 */
+                until_datetime: string | null;
+                /** @example sold */
+                until_reason: string | null;
+                /**
+                 * @description The company that held it then.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                to_company_id: string | null;
+            }[];
+            /** @description The vendors that held these licenses, as the state listed them, the earliest first. */
+            owners: {
+                license_number: string;
+                ubi: string | null;
+                /**
+                 * Format: date-time
+                 * @description Null: still so.
+                 * @example 2026-11-24T08:15:30.000Z
+                 */
+                until_datetime: string | null;
+            }[];
+            /** @description The beginning is left out: only the latest 2,000 changes are told. */
+            cut: boolean;
+        };
         /** CompanyLicense */
         CompanyLicense: {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
@@ -723,6 +1162,165 @@ export interface components {
              */
             next_page: string | null;
         };
+        /**
+         * Configuration
+         * @description The whole set-up of a tenant, without a secret; a PUT takes it as it is.
+         * @example {
+         *       "tenant": {
+         *         "name": "Example Mesa Farms",
+         *         "state": "NM",
+         *         "environment": "training"
+         *       },
+         *       "ubi": "422000931",
+         *       "company_creation_preference": {
+         *         "strategy": "one_per_license",
+         *         "include_labs": false
+         *       },
+         *       "credentials": [
+         *         {
+         *           "description": "State login of the office",
+         *           "username": "user@example.com"
+         *         }
+         *       ],
+         *       "licenses": [
+         *         {
+         *           "license_number": "220091777",
+         *           "name": "Example Mesa Farms",
+         *           "license_type": null,
+         *           "issue_datetime": null,
+         *           "expiry_datetime": null,
+         *           "active": true,
+         *           "credential": "user@example.com",
+         *           "default_intake_location_id": null,
+         *           "sync_enabled": true,
+         *           "create_companies": true,
+         *           "sync_rooms": true,
+         *           "notify_on_change": true,
+         *           "share_with_leaflink": false
+         *         }
+         *       ]
+         *     }
+         */
+        Configuration: {
+            tenant: {
+                name: string;
+                state: string;
+                /** @enum {string} */
+                environment: "production" | "training";
+            };
+            ubi: string | null;
+            company_creation_preference: {
+                /** @enum {string} */
+                strategy: "one_per_license" | "one_per_vendor";
+                include_labs: boolean;
+            } | null;
+            credentials: {
+                description: string;
+                username: string;
+            }[];
+            licenses: {
+                license_number: string;
+                name: string | null;
+                license_type: string | null;
+                issue_datetime: string | null;
+                expiry_datetime: string | null;
+                active: boolean;
+                credential: string | null;
+                default_intake_location_id: string | null;
+                sync_enabled: boolean;
+                create_companies: boolean;
+                sync_rooms: boolean;
+                notify_on_change: boolean;
+                share_with_leaflink: boolean;
+            }[];
+        };
+        /** ConfigurationResult */
+        ConfigurationResult: {
+            /** @description Nothing was changed. */
+            dry_run: boolean;
+            /** @description Differences that are no more; of a dry run, that would be no more. */
+            applied: number;
+            /** @description Differences that need something else first. */
+            pending: number;
+            differences: {
+                /**
+                 * @description Where in the document: rows of lists by user name or license number.
+                 * @example /licenses/220091777/sync_enabled
+                 */
+                path: string;
+                /**
+                 * @description `keep`: a login that the document does not name stays. `needs_password`: a login has to be saved by `POST …/credentials`. `needs_login`: a license can be created once there is a login that works.
+                 * @enum {string}
+                 */
+                action: "set" | "create" | "update" | "archive" | "restore" | "keep" | "needs_password" | "needs_login";
+                /** @description What is there; null for nothing. */
+                before: unknown;
+                /** @description What the document says; null for nothing. */
+                after: unknown;
+                applied: boolean;
+                /** @description Why it is not applied, and what to do. */
+                detail: string | null;
+            }[];
+            configuration: components["schemas"]["Configuration"];
+        };
+        /** Conflict */
+        Conflict: {
+            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            id: string;
+            /**
+             * @description `open`: waits for a person. `resolved`: decided. `gone`: the companies changed, there is nothing to decide.
+             * @enum {string}
+             */
+            status: "open" | "resolved" | "gone";
+            /**
+             * @description The vendor that several companies could stand for.
+             * @example 422000931
+             */
+            ubi: string;
+            /** @description The companies that could stand for it. */
+            company_ids: string[];
+            /**
+             * @description `merge`: all licenses of the UBI are held by one company, those named by hand for another one too. `keep_apart`: they stay where they are.
+             * @enum {string|null}
+             */
+            decision: "merge" | "keep_apart" | null;
+            /**
+             * @description With `merge`: the company that holds them all.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            decided_company_id: string | null;
+            /** @example api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            decided_by: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            decided_datetime: string | null;
+            /**
+             * @description The run that found it.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            run_id: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            updated_datetime: string;
+        };
+        /** ConflictPage */
+        ConflictPage: {
+            data: components["schemas"]["Conflict"][];
+            /**
+             * Format: uri
+             * @description The whole URL of the next page; null on the last one.
+             */
+            next_page: string | null;
+        };
         /** Credential */
         Credential: {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
@@ -732,6 +1330,10 @@ export interface components {
             username: string;
             /** @enum {string} */
             owner: "company" | "user";
+            /**
+             * @description With `user`: whose.
+             * @example user-1
+             */
             owner_user_id: string | null;
             /**
              * @description The tenant's UBI, which BioTrack wants at login.
@@ -758,6 +1360,11 @@ export interface components {
              */
             last_used_datetime: string | null;
             /**
+             * @description Its version, for If-Match: the ETag without another read.
+             * @example "1"
+             */
+            etag: string;
+            /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
              */
@@ -767,6 +1374,52 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             updated_datetime: string;
+        };
+        /** CredentialCoverage */
+        CredentialCoverage: {
+            /** @example user-1 */
+            user_id: string;
+            /** @example Ada Example */
+            display_name: string | null;
+            /** @description As the host application says. */
+            active: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_seen_datetime: string | null;
+            /** @description Whether there is a login that a sync of this person could work with now. */
+            covered: boolean;
+            /** @description The login that a sync of this person would work with. */
+            credential: {
+                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                id: string;
+                /** @enum {string} */
+                owner: "company" | "user";
+                /** @enum {string} */
+                status: "valid" | "unverified";
+                /**
+                 * @description Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`) or BioTrack refused it (`own_refused`).
+                 * @enum {string}
+                 */
+                reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
+            } | null;
+            /**
+             * @description Of the person's own credential; null for none.
+             * @enum {string|null}
+             */
+            own_status: "unverified" | "valid" | "rejected" | "ubi_rejected" | "privilege_missing" | null;
+            /** @description What to do about it. */
+            own_status_detail: string | null;
+        };
+        /** CredentialCoveragePage */
+        CredentialCoveragePage: {
+            data: components["schemas"]["CredentialCoverage"][];
+            /**
+             * Format: uri
+             * @description The whole URL of the next page; null on the last one.
+             */
+            next_page: string | null;
         };
         /** CredentialPage */
         CredentialPage: {
@@ -809,6 +1462,20 @@ export interface components {
             sync_rooms: boolean;
             notify_on_change: boolean;
             share_with_leaflink: boolean;
+            /** @description Taken away by a person; kept, and not in lists unless asked for. */
+            archived: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            archived_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description Since when the state no longer lists it.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            missing_since_datetime: string | null;
+            conflict: components["schemas"]["LicenseConflict"] | null;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -820,6 +1487,62 @@ export interface components {
              */
             updated_datetime: string;
         };
+        /** LicenseBulkResult */
+        LicenseBulkResult: {
+            /** @description Rows that made a license. */
+            created: number;
+            /** @description Rows that did not. */
+            refused: number;
+            /** @description One for each row, in their order. */
+            data: {
+                /** @description As it was sent. */
+                license_number: string;
+                /**
+                 * @description What `POST …/licenses` would have answered.
+                 * @example 201
+                 */
+                status: number;
+                license: components["schemas"]["License"] | null;
+                problem: {
+                    /**
+                     * @description Stable; branch on this.
+                     * @enum {string}
+                     */
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    title: string;
+                    /** @description For a person. */
+                    detail: string;
+                    /** @description A finer reason under the code. */
+                    reason: string | null;
+                    /** @description The id of what is in the way. */
+                    conflicting_id: string | null;
+                    errors: {
+                        /** @description JSON pointer into the whole body. */
+                        pointer: string;
+                        detail: string;
+                    }[];
+                } | null;
+            }[];
+        };
+        /**
+         * LicenseConflict
+         * @description Why a created license is not what it was created as.
+         */
+        LicenseConflict: {
+            /**
+             * @description `archived`: by a person, here. `missing`: no longer listed. `deleted`: listed as deleted. `other_ubi`: listed under another UBI.
+             * @enum {string}
+             */
+            reason: "archived" | "missing" | "deleted" | "other_ubi";
+            /** @description What happened and what to do, for a person. */
+            detail: string;
+            /**
+             * Format: date-time
+             * @description Since when, where that is known.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            since_datetime: string | null;
+        };
         /** LicensePage */
         LicensePage: {
             data: components["schemas"]["License"][];
@@ -828,6 +1551,24 @@ export interface components {
              * @description The whole URL of the next page; null on the last one.
              */
             next_page: string | null;
+        };
+        /**
+         * Namesakes
+         * @description Companies of one name: LeafLink, which shows a customer by its name, could not tell them apart.
+         */
+        Namesakes: {
+            /**
+             * @description What they are all called.
+             * @example GREEN LEAF
+             */
+            name: string;
+            /** @description At most 20 of them. */
+            companies: {
+                license_numbers: string[];
+                ubi: string | null;
+            }[];
+            /** @description How many they are. */
+            count: number;
         };
         /** NewApiKey */
         NewApiKey: {
@@ -864,13 +1605,56 @@ export interface components {
             /** @description To be appended to the base URL. */
             path: string;
         };
+        /** PlanItem */
+        PlanItem: {
+            /**
+             * @description What becomes of it. `adopted`: a company made by hand now stands for its UBI. `conflict`: left to a person. `skipped`: a row that is not taken.
+             * @enum {string}
+             */
+            action: "created" | "updated" | "moved" | "archived" | "reactivated" | "adopted" | "conflict" | "skipped" | "unchanged";
+            /**
+             * @description The kind of the change in the feed; null for what is none.
+             * @example license.moved
+             */
+            kind: string | null;
+            /**
+             * @description Why, in a word. New ones may come.
+             * @example sold
+             */
+            reason: string;
+            /**
+             * @description The company it is about, or that holds the license then.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            company_id: string | null;
+            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            license_id: string | null;
+            license_number: string | null;
+            /** @description The fields that change, as they are; null for something new, and for what is no change. */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The fields that change, as they shall be; of a row or a conflict what is known of it. */
+            after: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** PlanPage */
+        PlanPage: {
+            data: components["schemas"]["PlanItem"][];
+            /**
+             * Format: uri
+             * @description The whole URL of the next page; null on the last one.
+             */
+            next_page: string | null;
+        };
         /**
          * Problem
          * @description Why a request was not carried out (RFC 9457).
          */
         Problem: {
             /**
-             * @description A stable URI of this kind of problem.
+             * @description A stable URI of this kind of problem, which `/docs/problems/{code}` describes.
              * @example urn:biotrack-connect:problem:not_found
              */
             type: string;
@@ -878,12 +1662,19 @@ export interface components {
              * @description Stable; branch on this.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "in_use" | "fixed_after_first_sync" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "credential_unknown" | "internal" | "upstream_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            /** @example There is no such thing */
             title: string;
             status: number;
-            /** @description What happened this time and what to do, for a person. */
+            /**
+             * @description What happened this time and what to do, for a person.
+             * @example What to change is said here.
+             */
             detail: string;
-            /** @description Quote it when asking for help. */
+            /**
+             * @description Quote it when asking for help.
+             * @example f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e
+             */
             request_id: string;
             /** @description Each part of the request that does not fit. */
             errors?: {
@@ -896,6 +1687,15 @@ export interface components {
             conflicting_id?: string;
             /** @description A finer reason under the code. */
             reason?: string | null;
+            /** @description With `confirmation_required`: what the change touches. */
+            effect?: {
+                /** @description Created licenses, which are then another vendor's. */
+                licenses: number;
+                /** @description Credentials, which are unverified from then on. */
+                credentials: number;
+                /** @description Companies that are the tenant's own now, or would be then. */
+                companies: number;
+            };
         };
         /** Schedule */
         Schedule: {
@@ -939,13 +1739,15 @@ export interface components {
                 status: "done" | "blocked" | "todo";
                 /** @description What is in the way; for a person. */
                 blockers: string[];
+                /** @description What somebody should know of though the step is not held up by it; for a person. */
+                warnings: string[];
                 /**
-                 * @description Who must act.
+                 * @description Who must act. `biotrack_administrator`: whoever gives rights in the company's BioTrack. `operator`: whoever runs this service. `nobody`: it is done, or a machine is at it.
                  * @enum {string}
                  */
-                who: "admin" | "biotrack_administrator" | "nobody";
+                who: "admin" | "biotrack_administrator" | "operator" | "nobody";
             }[];
-            /** @description The call to make next; null when there is nothing left to do. */
+            /** @description The call to make next; null when there is nothing left to do, or nothing that a call can do. */
             next_step: components["schemas"]["NextStep"] | null;
         };
         /** State */
@@ -976,6 +1778,19 @@ export interface components {
         /** StateList */
         StateList: {
             data: components["schemas"]["State"][];
+        };
+        /** StrategyAdvice */
+        StrategyAdvice: {
+            /** @enum {string} */
+            strategy: "one_per_license" | "one_per_vendor";
+            /** @description How many there would be. */
+            companies: number;
+            /** @description A LeafLink customer is one license: such a company has several customers there. */
+            companies_with_several_licenses: number;
+            /** @description How many could be mistaken for another one by their name. */
+            companies_sharing_a_name: number;
+            /** @description The largest groups of them, at most 50. */
+            namesakes: components["schemas"]["Namesakes"][];
         };
         /**
          * SyncCounts
@@ -1034,9 +1849,9 @@ export interface components {
             rows: components["schemas"]["SyncRows"] | null;
             /** @description What a person should know of though nothing failed; at most 100 of them. */
             warnings: {
-                /** @example ubi_turned_blank */
-                code: string;
-                license_number: string;
+                /** @enum {string} */
+                code: "ubi_turned_blank" | "plan_dismissed";
+                license_number: string | null;
             }[];
             /** @description Rows of the state's list that were not taken, and why; at most 100 of them. */
             skips: {
@@ -1055,6 +1870,29 @@ export interface components {
             };
             /** @description Which version of the state's list it worked from. */
             directory_version: number | null;
+            /** @description The login that it works with; null until one was chosen. */
+            credential: {
+                /**
+                 * @description It may be deleted by now.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+                /** @enum {string} */
+                owner: "company" | "user";
+                /**
+                 * @description Why this one. `own`: the person who asked has a login of his own. The company's, because no person asked (`no_person`), or because that person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`).
+                 * @enum {string}
+                 */
+                reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
+            } | null;
+            /** @description What a preview of a switch was asked for. */
+            include_labs: boolean | null;
+            /**
+             * Format: date-time
+             * @description When the switch that was previewed was made.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            applied_datetime: string | null;
             /** @description How often a worker took it up. */
             attempt: number;
             /**
@@ -1144,6 +1982,30 @@ export interface components {
              */
             updated_datetime: string;
         };
+        /** User */
+        User: {
+            /** @example user-1 */
+            user_id: string;
+            /** @example Ada Example */
+            display_name: string | null;
+            active: boolean;
+            /**
+             * Format: date-time
+             * @description When a token of this person last came; null for somebody who was only told of.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_seen_datetime: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            updated_datetime: string;
+        };
         /** Verification */
         Verification: {
             /** @enum {string} */
@@ -1181,6 +2043,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Health"];
                 };
             };
@@ -1190,6 +2057,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1199,6 +2076,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1208,6 +2095,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1228,6 +2125,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Health"];
                 };
             };
@@ -1237,6 +2139,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1246,6 +2158,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1255,6 +2177,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1266,6 +2198,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:storage_unavailable",
+                     *       "code": "storage_unavailable",
+                     *       "title": "The database cannot be reached at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1286,6 +2228,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "code": "NM",
+                     *           "name": "New Mexico",
+                     *           "status": "active",
+                     *           "left_date": null,
+                     *           "dialect": null,
+                     *           "environments": [
+                     *             "production"
+                     *           ],
+                     *           "license_types": [
+                     *             {
+                     *               "code": "text",
+                     *               "name": "text"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StateList"];
                 };
             };
@@ -1295,6 +2259,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1304,6 +2278,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1313,6 +2297,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1322,6 +2316,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1331,10 +2356,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1342,6 +2377,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1367,6 +2412,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "description": "onboarding script",
+                     *           "role": "operator",
+                     *           "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ApiKeyPage"];
                 };
             };
@@ -1376,6 +2435,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1385,6 +2454,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1394,6 +2473,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1403,6 +2492,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1412,10 +2532,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1423,6 +2553,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1431,7 +2571,13 @@ export interface operations {
     createApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1469,6 +2615,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "onboarding script",
+                     *       "role": "operator",
+                     *       "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "secret": "text"
+                     *     }
+                     */
                     "application/json": components["schemas"]["NewApiKey"];
                 };
             };
@@ -1478,6 +2634,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1487,6 +2653,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1496,6 +2672,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_in_progress",
+                     *       "code": "idempotency_in_progress",
+                     *       "title": "A request with this Idempotency-Key is still being carried out",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1505,6 +2710,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1514,6 +2729,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1523,6 +2748,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1532,10 +2807,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1543,6 +2828,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1553,7 +2848,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the key.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -1573,6 +2871,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1582,6 +2890,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1591,6 +2909,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1600,6 +2928,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1609,6 +2947,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1618,6 +2966,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1627,6 +2985,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1636,10 +3025,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1647,6 +3046,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1672,6 +3081,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "name": "Example Mesa Farms",
+                     *           "state": "NM",
+                     *           "environment": "production",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["TenantPage"];
                 };
             };
@@ -1681,6 +3105,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1690,6 +3124,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1699,6 +3143,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1708,6 +3162,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1717,10 +3202,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1728,6 +3223,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1756,6 +3261,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "Example Mesa Farms",
+                     *       "state": "NM",
+                     *       "environment": "production",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
@@ -1765,6 +3280,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1774,6 +3299,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1783,6 +3318,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1792,6 +3337,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1801,6 +3356,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1810,10 +3396,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -1821,6 +3417,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1887,6 +3493,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "Example Mesa Farms",
+                     *       "state": "NM",
+                     *       "environment": "production",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
@@ -1898,6 +3514,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "Example Mesa Farms",
+                     *       "state": "NM",
+                     *       "environment": "production",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
@@ -1907,6 +3533,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1916,6 +3552,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1925,6 +3571,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1934,6 +3590,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:fixed_after_first_sync",
+                     *       "code": "fixed_after_first_sync",
+                     *       "title": "This cannot change after the first sync",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1943,6 +3609,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1952,6 +3628,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1961,6 +3647,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1970,6 +3666,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1979,6 +3685,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1988,6 +3704,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1997,10 +3744,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2008,6 +3765,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2047,6 +3814,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2056,6 +3833,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2065,6 +3852,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2074,6 +3871,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2083,6 +3890,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2092,6 +3909,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2101,6 +3928,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2110,6 +3947,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2119,6 +3966,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2128,10 +4006,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2139,6 +4027,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2165,6 +4063,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "steps": [
+                     *         {
+                     *           "step": "ubi",
+                     *           "status": "done",
+                     *           "blockers": [
+                     *             "text"
+                     *           ],
+                     *           "warnings": [
+                     *             "text"
+                     *           ],
+                     *           "who": "admin"
+                     *         }
+                     *       ],
+                     *       "next_step": {
+                     *         "step": "ubi",
+                     *         "operation_id": "putUbi",
+                     *         "method": "PUT",
+                     *         "path": "text"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Setup"];
                 };
             };
@@ -2174,6 +4095,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2183,6 +4114,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2192,6 +4133,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2201,6 +4152,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2210,6 +4171,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2219,10 +4211,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2230,6 +4232,726 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tenant": {
+                     *         "name": "Example Mesa Farms",
+                     *         "state": "NM",
+                     *         "environment": "training"
+                     *       },
+                     *       "ubi": "422000931",
+                     *       "company_creation_preference": {
+                     *         "strategy": "one_per_license",
+                     *         "include_labs": false
+                     *       },
+                     *       "credentials": [
+                     *         {
+                     *           "description": "State login of the office",
+                     *           "username": "user@example.com"
+                     *         }
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "license_number": "220091777",
+                     *           "name": "Example Mesa Farms",
+                     *           "license_type": null,
+                     *           "issue_datetime": null,
+                     *           "expiry_datetime": null,
+                     *           "active": true,
+                     *           "credential": "user@example.com",
+                     *           "default_intake_location_id": null,
+                     *           "sync_enabled": true,
+                     *           "create_companies": true,
+                     *           "sync_rooms": true,
+                     *           "notify_on_change": true,
+                     *           "share_with_leaflink": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putConfiguration: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Tell the differences and change nothing; false unless told.
+                 * @example true
+                 */
+                dry_run?: boolean;
+            };
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "tenant": {
+                 *         "name": "Example Mesa Farms",
+                 *         "state": "NM",
+                 *         "environment": "training"
+                 *       },
+                 *       "ubi": "422000931",
+                 *       "company_creation_preference": {
+                 *         "strategy": "one_per_license",
+                 *         "include_labs": false
+                 *       },
+                 *       "credentials": [
+                 *         {
+                 *           "description": "State login of the office",
+                 *           "username": "user@example.com"
+                 *         }
+                 *       ],
+                 *       "licenses": [
+                 *         {
+                 *           "license_number": "220091777",
+                 *           "name": "Example Mesa Farms",
+                 *           "license_type": null,
+                 *           "issue_datetime": null,
+                 *           "expiry_datetime": null,
+                 *           "active": true,
+                 *           "credential": "user@example.com",
+                 *           "default_intake_location_id": null,
+                 *           "sync_enabled": true,
+                 *           "create_companies": true,
+                 *           "sync_rooms": true,
+                 *           "notify_on_change": true,
+                 *           "share_with_leaflink": false
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    tenant?: {
+                        /** @example Example Mesa Farms */
+                        name: string;
+                        /** @example NM */
+                        state: string;
+                        /**
+                         * @example training
+                         * @enum {string}
+                         */
+                        environment: "production" | "training";
+                    };
+                    /**
+                     * @description null says nothing.
+                     * @example 422000931
+                     */
+                    ubi?: string | null;
+                    company_creation_preference?: {
+                        /**
+                         * @example one_per_license
+                         * @enum {string}
+                         */
+                        strategy: "one_per_license" | "one_per_vendor";
+                        /**
+                         * @description false unless told.
+                         * @example false
+                         */
+                        include_labs?: boolean;
+                    } | null;
+                    /** @description The company's logins. Passwords are in no document. */
+                    credentials?: {
+                        /** @example State login of the office */
+                        description: string;
+                        /** @example user@example.com */
+                        username: string;
+                    }[];
+                    /** @description All licenses to work with: a created one that is not among them is archived. */
+                    licenses?: {
+                        /** @example 220091777 */
+                        license_number: string;
+                        /**
+                         * @description null says nothing.
+                         * @example Example Mesa Farms
+                         */
+                        name?: string | null;
+                        /**
+                         * @description null says nothing.
+                         * @example Retailer
+                         */
+                        license_type?: string | null;
+                        /**
+                         * Format: date-time
+                         * @example 2025-01-31T00:00:00Z
+                         */
+                        issue_datetime?: string | null;
+                        /**
+                         * Format: date-time
+                         * @example 2027-01-31T00:00:00Z
+                         */
+                        expiry_datetime?: string | null;
+                        /** @example true */
+                        active?: boolean;
+                        /**
+                         * @description The user name of the company's login to work with.
+                         * @example user@example.com
+                         */
+                        credential?: string | null;
+                        /** @example room-7 */
+                        default_intake_location_id?: string | null;
+                        /** @example true */
+                        sync_enabled?: boolean;
+                        /** @example true */
+                        create_companies?: boolean;
+                        /** @example true */
+                        sync_rooms?: boolean;
+                        /** @example true */
+                        notify_on_change?: boolean;
+                        /** @example true */
+                        share_with_leaflink?: boolean;
+                    }[];
+                    /**
+                     * @description Needed to change the UBI once licenses exist.
+                     * @example change_ubi
+                     * @enum {string}
+                     */
+                    confirm?: "change_ubi";
+                };
+            };
+        };
+        responses: {
+            /** @description Each difference, and the set-up as it is now. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "dry_run": true,
+                     *       "applied": 0,
+                     *       "pending": 0,
+                     *       "differences": [
+                     *         {
+                     *           "path": "/licenses/220091777/sync_enabled",
+                     *           "action": "set",
+                     *           "before": null,
+                     *           "after": null,
+                     *           "applied": true,
+                     *           "detail": null
+                     *         }
+                     *       ],
+                     *       "configuration": {
+                     *         "tenant": {
+                     *           "name": "Example Mesa Farms",
+                     *           "state": "NM",
+                     *           "environment": "training"
+                     *         },
+                     *         "ubi": "422000931",
+                     *         "company_creation_preference": {
+                     *           "strategy": "one_per_license",
+                     *           "include_labs": false
+                     *         },
+                     *         "credentials": [
+                     *           {
+                     *             "description": "State login of the office",
+                     *             "username": "user@example.com"
+                     *           }
+                     *         ],
+                     *         "licenses": [
+                     *           {
+                     *             "license_number": "220091777",
+                     *             "name": "Example Mesa Farms",
+                     *             "license_type": null,
+                     *             "issue_datetime": null,
+                     *             "expiry_datetime": null,
+                     *             "active": true,
+                     *             "credential": "user@example.com",
+                     *             "default_intake_location_id": null,
+                     *             "sync_enabled": true,
+                     *             "create_companies": true,
+                     *             "sync_rooms": true,
+                     *             "notify_on_change": true,
+                     *             "share_with_leaflink": false
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConfigurationResult"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. `credential_unreadable`: The stored password cannot be opened and must be given again. `fixed_after_first_sync`: This cannot change after the first sync. `preview_required`: A switch of the strategy needs a preview first. `confirmation_required`: This change needs to be confirmed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `ubi_is_license_number`: This is the number of a license, and not a UBI. `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2258,6 +4980,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
@@ -2267,6 +4997,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2276,6 +5016,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2285,6 +5035,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2294,6 +5054,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2303,6 +5073,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2312,10 +5113,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2323,6 +5134,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2382,6 +5203,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
@@ -2393,6 +5222,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
@@ -2402,6 +5239,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2411,6 +5258,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2420,6 +5277,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2429,6 +5296,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2438,6 +5315,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:confirmation_required",
+                     *       "code": "confirmation_required",
+                     *       "title": "This change needs to be confirmed",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2447,6 +5334,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2456,6 +5353,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2465,6 +5372,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2474,6 +5391,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `ubi_is_license_number`: This is the number of a license, and not a UBI. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:ubi_is_license_number",
+                     *       "code": "ubi_is_license_number",
+                     *       "title": "This is the number of a license, and not a UBI",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2483,6 +5429,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2492,10 +5469,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2503,6 +5490,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2531,6 +5528,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "strategy": "one_per_license",
+                     *       "include_labs": true,
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
@@ -2540,6 +5545,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2549,6 +5564,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2558,6 +5583,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2567,6 +5602,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2576,6 +5621,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2585,10 +5661,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2596,6 +5682,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2640,6 +5736,11 @@ export interface operations {
                     strategy: "one_per_license" | "one_per_vendor";
                     /** @description Laboratories become companies too; false unless told. */
                     include_labs?: boolean;
+                    /**
+                     * @description After the first sync: the preview, of this very choice, that is to be carried out. Without one, only a change that takes nothing away is made.
+                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                     */
+                    preview_id?: string;
                 };
             };
         };
@@ -2652,6 +5753,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "strategy": "one_per_license",
+                     *       "include_labs": true,
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
@@ -2663,6 +5772,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "strategy": "one_per_license",
+                     *       "include_labs": true,
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
@@ -2672,6 +5789,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2681,6 +5808,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2690,6 +5827,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2699,15 +5846,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `preview_required`: A switch of the strategy needs a preview first. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `preview_required`: A switch of the strategy needs a preview first. `preview_stale`: Something moved since the preview. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2717,6 +5884,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2726,6 +5903,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2735,6 +5922,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2744,6 +5941,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `preview_unknown`: There is no such preview. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:preview_unknown",
+                     *       "code": "preview_unknown",
+                     *       "title": "There is no such preview",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2753,6 +5979,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2762,10 +6019,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2773,6 +6040,1119 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description The host application's id of the person: the `sub` of his tokens.
+                 * @example user-1
+                 */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+                /**
+                 * @description `*` for the first PUT, when there is nothing yet.
+                 * @example *
+                 */
+                "if-none-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description The host application's id of the person: the `sub` of his tokens.
+                 * @example user-1
+                 */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "display_name": "Ada Example",
+                 *       "active": true
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description For people; it identifies nobody.
+                     * @example Ada Example
+                     */
+                    display_name?: string | null;
+                    /**
+                     * @description `false`: the person is turned away, and his own credentials are deleted with their passwords.
+                     * @example true
+                     */
+                    active: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Told of for the first time. */
+            201: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user_id": "user-1",
+                     *       "display_name": "Ada Example",
+                     *       "active": true,
+                     *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    previewCompanyCreationPreference: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "strategy": "one_per_vendor"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description How vendors would become companies.
+                     * @enum {string}
+                     */
+                    strategy: "one_per_license" | "one_per_vendor";
+                    /** @description Whether laboratories would become companies too; as it is now unless told. */
+                    include_labs?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description The preview. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SyncRun"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `not_synced`: There are no companies yet. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCompanyCreationPreferenceAdvice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As the state lists them now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "vendors": 0,
+                     *       "licenses": 0,
+                     *       "licenses_without_vendor": 0,
+                     *       "vendors_with_several_licenses": 0,
+                     *       "most_licenses_of_a_vendor": 0,
+                     *       "include_labs": true,
+                     *       "strategies": [
+                     *         {
+                     *           "strategy": "one_per_license",
+                     *           "companies": 0,
+                     *           "companies_with_several_licenses": 0,
+                     *           "companies_sharing_a_name": 0,
+                     *           "namesakes": [
+                     *             {
+                     *               "name": "GREEN LEAF",
+                     *               "companies": [
+                     *                 {
+                     *                   "license_numbers": [
+                     *                     "220091777"
+                     *                   ],
+                     *                   "ubi": null
+                     *                 }
+                     *               ],
+                     *               "count": 0
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "directory_version": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CompanyCreationPreferenceAdvice"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2804,6 +7184,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "description": "text",
+                     *           "username": "user@example.com",
+                     *           "owner": "company",
+                     *           "owner_user_id": "user-1",
+                     *           "ubi": "422000931",
+                     *           "status": "unverified",
+                     *           "status_detail": null,
+                     *           "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "etag": "\"1\"",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["CredentialPage"];
                 };
             };
@@ -2813,6 +7215,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2822,6 +7234,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2831,6 +7253,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2840,6 +7272,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2849,6 +7291,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2858,10 +7331,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -2869,6 +7352,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2877,7 +7370,13 @@ export interface operations {
     createCredential: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -2914,12 +7413,14 @@ export interface operations {
                      */
                     password: string;
                     /**
-                     * @description `company`: for everybody's syncs. `user`: one person's own, which only that person can make.
+                     * @description `company`: for everybody's syncs. `user`: the caller's own, which only a person can make.
+                     * @example company
                      * @enum {string}
                      */
                     owner: "company" | "user";
                     /**
-                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A refused login is never saved.
+                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.
+                     * @example required
                      * @enum {string}
                      */
                     verify?: "required" | "attempt" | "skip";
@@ -2937,6 +7438,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "text",
+                     *       "username": "user@example.com",
+                     *       "owner": "company",
+                     *       "owner_user_id": "user-1",
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "status_detail": null,
+                     *       "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Credential"];
                 };
             };
@@ -2946,6 +7464,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2955,6 +7483,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2964,6 +7502,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2973,15 +7521,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2991,6 +7559,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3000,6 +7578,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3009,15 +7597,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. */
+            /** @description `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:credentials_rejected",
+                     *       "code": "credentials_rejected",
+                     *       "title": "BioTrack refuses the user name or the password",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3027,10 +7656,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3038,6 +7677,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3053,7 +7702,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -3068,6 +7720,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "text",
+                     *       "username": "user@example.com",
+                     *       "owner": "company",
+                     *       "owner_user_id": "user-1",
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "status_detail": null,
+                     *       "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Credential"];
                 };
             };
@@ -3077,6 +7746,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3086,6 +7765,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3095,6 +7784,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3104,6 +7803,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3113,6 +7822,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3122,10 +7862,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3133,6 +7883,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3154,7 +7914,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -3174,6 +7937,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3183,6 +7956,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3192,6 +7975,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3201,6 +7994,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3210,6 +8013,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:in_use",
+                     *       "code": "in_use",
+                     *       "title": "Something else still needs this",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3219,6 +8032,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3228,6 +8051,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3237,6 +8070,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3246,6 +8089,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3255,6 +8108,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3264,10 +8148,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3275,6 +8169,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3296,7 +8200,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -3325,7 +8232,8 @@ export interface operations {
                      */
                     password?: string;
                     /**
-                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A refused login is never saved.
+                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.
+                     * @example required
                      * @enum {string}
                      */
                     verify?: "required" | "attempt" | "skip";
@@ -3341,6 +8249,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "text",
+                     *       "username": "user@example.com",
+                     *       "owner": "company",
+                     *       "owner_user_id": "user-1",
+                     *       "ubi": "422000931",
+                     *       "status": "unverified",
+                     *       "status_detail": null,
+                     *       "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"1\"",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Credential"];
                 };
             };
@@ -3350,6 +8275,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3359,6 +8294,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3368,6 +8313,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3377,6 +8332,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3386,6 +8351,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3395,6 +8370,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3404,6 +8389,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3413,6 +8408,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3422,6 +8427,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3431,6 +8446,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:credentials_rejected",
+                     *       "code": "credentials_rejected",
+                     *       "title": "BioTrack refuses the user name or the password",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3440,6 +8465,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3449,10 +8505,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3460,6 +8526,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3468,14 +8544,23 @@ export interface operations {
     verifyCredential: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -3488,6 +8573,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "result": "valid",
+                     *       "missing_privilege": "sync_vendor",
+                     *       "detail": "text",
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "description": "text",
+                     *         "username": "user@example.com",
+                     *         "owner": "company",
+                     *         "owner_user_id": "user-1",
+                     *         "ubi": "422000931",
+                     *         "status": "unverified",
+                     *         "status_detail": null,
+                     *         "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "etag": "\"1\"",
+                     *         "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Verification"];
                 };
             };
@@ -3497,6 +8604,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3506,6 +8623,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3515,6 +8642,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3524,15 +8661,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3542,6 +8699,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3551,6 +8718,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3560,6 +8737,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3569,10 +8796,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3580,6 +8817,225 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCredentialCoverage: {
+        parameters: {
+            query?: {
+                /** @description Items on a page; 100 unless told. */
+                "page[size]"?: number;
+                /** @description From `next_page`; opaque, and good for the same list only. */
+                "page[after]"?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, in the order of user ids. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "user_id": "user-1",
+                     *           "display_name": "Ada Example",
+                     *           "active": true,
+                     *           "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "covered": true,
+                     *           "credential": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "owner": "company",
+                     *             "status": "valid",
+                     *             "reason": "own"
+                     *           },
+                     *           "own_status": null,
+                     *           "own_status_detail": null
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CredentialCoveragePage"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3606,6 +9062,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "license_type_raw": null,
+                     *           "activities": [
+                     *             "producer"
+                     *           ],
+                     *           "address": {
+                     *             "line1": "14 Example Rd",
+                     *             "line2": null,
+                     *             "city": "Exampleville",
+                     *             "state": "NM",
+                     *             "zip": null
+                     *           },
+                     *           "ubi": null,
+                     *           "state": "available",
+                     *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "conflict": {
+                     *             "reason": "archived",
+                     *             "detail": "text",
+                     *             "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["AvailableLicenseList"];
                 };
             };
@@ -3615,6 +9104,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3624,6 +9123,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3633,6 +9142,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3642,6 +9161,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3651,6 +9180,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3660,6 +9199,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3669,10 +9239,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3680,6 +9260,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3692,6 +9282,11 @@ export interface operations {
                 "page[size]"?: number;
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
+                /**
+                 * @description Whether archived ones are shown: `exclude` unless told.
+                 * @example include
+                 */
+                archived?: "exclude" | "include" | "only";
             };
             header?: never;
             path: {
@@ -3711,6 +9306,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "active": true,
+                     *           "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "default_intake_location_id": null,
+                     *           "sync_enabled": true,
+                     *           "create_companies": true,
+                     *           "sync_rooms": true,
+                     *           "notify_on_change": true,
+                     *           "share_with_leaflink": true,
+                     *           "archived": true,
+                     *           "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "conflict": {
+                     *             "reason": "archived",
+                     *             "detail": "text",
+                     *             "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["LicensePage"];
                 };
             };
@@ -3720,6 +9348,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3729,6 +9367,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3738,6 +9386,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3747,6 +9405,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3756,6 +9424,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3765,10 +9464,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3776,6 +9485,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3784,7 +9503,13 @@ export interface operations {
     createLicense: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -3807,39 +9532,66 @@ export interface operations {
                      * @example 220091777
                      */
                     license_number: string;
-                    /** @description BioTrack's name of the site unless told. */
+                    /**
+                     * @description BioTrack's name of the site unless told.
+                     * @example Example Mesa Farms
+                     */
                     name?: string;
-                    /** @description BioTrack's unless told; one of the state's types where those are known. */
+                    /**
+                     * @description BioTrack's unless told; one of the state's types where those are known.
+                     * @example Retailer
+                     */
                     license_type?: string;
                     /**
                      * Format: date-time
-                     * @example 2026-11-24T08:15:30.000Z
+                     * @example 2025-01-31T00:00:00Z
                      */
                     issue_datetime?: string;
                     /**
                      * Format: date-time
                      * @description After `issue_datetime`.
-                     * @example 2026-11-24T08:15:30.000Z
+                     * @example 2027-01-31T00:00:00Z
                      */
                     expiry_datetime?: string;
-                    /** @description true unless told. */
+                    /**
+                     * @description true unless told.
+                     * @example true
+                     */
                     active?: boolean;
                     /**
-                     * @description The credential to work with.
+                     * @description The company-wide credential to work with.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string;
-                    /** @description Kept for the host application. */
+                    /**
+                     * @description Kept for the host application.
+                     * @example room-7
+                     */
                     default_intake_location_id?: string;
-                    /** @description Keep it up to date. true unless told. */
+                    /**
+                     * @description Keep it up to date. true unless told.
+                     * @example true
+                     */
                     sync_enabled?: boolean;
-                    /** @description Creating it starts the first sync, once the other steps are done. true unless told. */
+                    /**
+                     * @description Creating it starts the first sync, once the other steps are done. true unless told.
+                     * @example true
+                     */
                     create_companies?: boolean;
-                    /** @description Kept for the host application. true unless told. */
+                    /**
+                     * @description Kept for the host application. true unless told.
+                     * @example true
+                     */
                     sync_rooms?: boolean;
-                    /** @description Kept for the host application. true unless told. */
+                    /**
+                     * @description Kept for the host application. true unless told.
+                     * @example true
+                     */
                     notify_on_change?: boolean;
-                    /** @description Kept for the host application. false unless told. */
+                    /**
+                     * @description Kept for the host application. false unless told.
+                     * @example false
+                     */
                     share_with_leaflink?: boolean;
                 };
             };
@@ -3855,6 +9607,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "license_number": "220091777",
+                     *       "name": null,
+                     *       "license_type": null,
+                     *       "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "active": true,
+                     *       "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "default_intake_location_id": null,
+                     *       "sync_enabled": true,
+                     *       "create_companies": true,
+                     *       "sync_rooms": true,
+                     *       "notify_on_change": true,
+                     *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["License"];
                 };
             };
@@ -3864,6 +9644,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3873,6 +9663,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3882,6 +9682,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3891,15 +9701,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `license_exists`: The license is created already. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `license_exists`: The license is created already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3909,6 +9739,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3918,6 +9758,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3927,15 +9777,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            /** @description `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:license_not_available",
+                     *       "code": "license_not_available",
+                     *       "title": "BioTrack lists no such license for this UBI",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3945,10 +9836,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -3956,6 +9857,417 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createLicenses: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "licenses": [
+                 *         {
+                 *           "license_number": "220091777"
+                 *         },
+                 *         {
+                 *           "license_number": "220091778"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Each as for one. A row that does not fit the schema refuses them all. */
+                    licenses: {
+                        /**
+                         * @description One of `GET …/available-licenses`.
+                         * @example 220091777
+                         */
+                        license_number: string;
+                        /**
+                         * @description BioTrack's name of the site unless told.
+                         * @example Example Mesa Farms
+                         */
+                        name?: string;
+                        /**
+                         * @description BioTrack's unless told; one of the state's types where those are known.
+                         * @example Retailer
+                         */
+                        license_type?: string;
+                        /**
+                         * Format: date-time
+                         * @example 2025-01-31T00:00:00Z
+                         */
+                        issue_datetime?: string;
+                        /**
+                         * Format: date-time
+                         * @description After `issue_datetime`.
+                         * @example 2027-01-31T00:00:00Z
+                         */
+                        expiry_datetime?: string;
+                        /**
+                         * @description true unless told.
+                         * @example true
+                         */
+                        active?: boolean;
+                        /**
+                         * @description The company-wide credential to work with.
+                         * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                         */
+                        credential_id?: string;
+                        /**
+                         * @description Kept for the host application.
+                         * @example room-7
+                         */
+                        default_intake_location_id?: string;
+                        /**
+                         * @description Keep it up to date. true unless told.
+                         * @example true
+                         */
+                        sync_enabled?: boolean;
+                        /**
+                         * @description Creating it starts the first sync, once the other steps are done. true unless told.
+                         * @example true
+                         */
+                        create_companies?: boolean;
+                        /**
+                         * @description Kept for the host application. true unless told.
+                         * @example true
+                         */
+                        sync_rooms?: boolean;
+                        /**
+                         * @description Kept for the host application. true unless told.
+                         * @example true
+                         */
+                        notify_on_change?: boolean;
+                        /**
+                         * @description Kept for the host application. false unless told.
+                         * @example false
+                         */
+                        share_with_leaflink?: boolean;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description What became of each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created": 0,
+                     *       "refused": 0,
+                     *       "data": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "status": 201,
+                     *           "license": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "license_number": "220091777",
+                     *             "name": null,
+                     *             "license_type": null,
+                     *             "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "active": true,
+                     *             "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "default_intake_location_id": null,
+                     *             "sync_enabled": true,
+                     *             "create_companies": true,
+                     *             "sync_rooms": true,
+                     *             "notify_on_change": true,
+                     *             "share_with_leaflink": true,
+                     *             "archived": true,
+                     *             "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "conflict": {
+                     *               "reason": "archived",
+                     *               "detail": "text",
+                     *               "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *             },
+                     *             "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *             "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "problem": {
+                     *             "code": "invalid_request",
+                     *             "title": "text",
+                     *             "detail": "text",
+                     *             "reason": null,
+                     *             "conflicting_id": null,
+                     *             "errors": [
+                     *               {
+                     *                 "pointer": "text",
+                     *                 "detail": "text"
+                     *               }
+                     *             ]
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LicenseBulkResult"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3971,7 +10283,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -3986,6 +10301,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "license_number": "220091777",
+                     *       "name": null,
+                     *       "license_type": null,
+                     *       "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "active": true,
+                     *       "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "default_intake_location_id": null,
+                     *       "sync_enabled": true,
+                     *       "create_companies": true,
+                     *       "sync_rooms": true,
+                     *       "notify_on_change": true,
+                     *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["License"];
                 };
             };
@@ -3995,6 +10338,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4004,6 +10357,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4013,6 +10376,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4022,6 +10395,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4031,6 +10414,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4040,10 +10454,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4051,6 +10475,674 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    archiveLicense: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Archived. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateLicense: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "notify_on_change": false
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description null: BioTrack's name of the site.
+                     * @example Example Mesa Farms
+                     */
+                    name?: string | null;
+                    /**
+                     * @description One of the state's types where those are known; null: BioTrack's.
+                     * @example Retailer
+                     */
+                    license_type?: string | null;
+                    /**
+                     * Format: date-time
+                     * @example 2025-01-31T00:00:00Z
+                     */
+                    issue_datetime?: string | null;
+                    /**
+                     * Format: date-time
+                     * @description After `issue_datetime`.
+                     * @example 2027-01-31T00:00:00Z
+                     */
+                    expiry_datetime?: string | null;
+                    /** @example true */
+                    active?: boolean;
+                    /**
+                     * @description The company-wide credential to work with; null for none in particular.
+                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                     */
+                    credential_id?: string | null;
+                    /**
+                     * @description Kept for the host application.
+                     * @example room-7
+                     */
+                    default_intake_location_id?: string | null;
+                    /**
+                     * @description Keep it up to date.
+                     * @example true
+                     */
+                    sync_enabled?: boolean;
+                    /**
+                     * @description Creating it starts the first sync, once the other steps are done.
+                     * @example true
+                     */
+                    create_companies?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    sync_rooms?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    notify_on_change?: boolean;
+                    /**
+                     * @description Kept for the host application.
+                     * @example true
+                     */
+                    share_with_leaflink?: boolean;
+                    /**
+                     * @description `true` is what DELETE does; `false` brings it back as it was.
+                     * @example false
+                     */
+                    archived?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "license_number": "220091777",
+                     *       "name": null,
+                     *       "license_type": null,
+                     *       "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "active": true,
+                     *       "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "default_intake_location_id": null,
+                     *       "sync_enabled": true,
+                     *       "create_companies": true,
+                     *       "sync_rooms": true,
+                     *       "notify_on_change": true,
+                     *       "share_with_leaflink": true,
+                     *       "archived": true,
+                     *       "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "conflict": {
+                     *         "reason": "archived",
+                     *         "detail": "text",
+                     *         "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["License"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:license_type_unknown",
+                     *       "code": "license_type_unknown",
+                     *       "title": "The state has no such license type",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4082,6 +11174,72 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "status": "queued",
+                     *           "reason": null,
+                     *           "reason_detail": null,
+                     *           "trigger": "request",
+                     *           "mode": "full",
+                     *           "refresh": "auto",
+                     *           "strategy": "one_per_license",
+                     *           "counts": {
+                     *             "created": 0,
+                     *             "updated": 0,
+                     *             "unchanged": 0,
+                     *             "archived": 0,
+                     *             "reactivated": 0,
+                     *             "adopted": 0,
+                     *             "moved": 0,
+                     *             "conflicts": 0
+                     *           },
+                     *           "rows": {
+                     *             "fetched": 0,
+                     *             "used": 0,
+                     *             "filtered": 0,
+                     *             "duplicate": 0,
+                     *             "skipped": 0
+                     *           },
+                     *           "warnings": [
+                     *             {
+                     *               "code": "ubi_turned_blank",
+                     *               "license_number": null
+                     *             }
+                     *           ],
+                     *           "skips": [
+                     *             {
+                     *               "reason": "not_an_object",
+                     *               "license_number": null,
+                     *               "ubi": null,
+                     *               "name": null
+                     *             }
+                     *           ],
+                     *           "progress": {
+                     *             "step": "queued",
+                     *             "done": 0,
+                     *             "total": 0
+                     *           },
+                     *           "directory_version": null,
+                     *           "credential": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "owner": "company",
+                     *             "reason": "own"
+                     *           },
+                     *           "include_labs": null,
+                     *           "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "attempt": 0,
+                     *           "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRunPage"];
                 };
             };
@@ -4091,6 +11249,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4100,6 +11268,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4109,6 +11287,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4118,6 +11306,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4127,6 +11325,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4136,10 +11365,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4147,6 +11386,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4155,7 +11404,13 @@ export interface operations {
     startSync: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -4191,6 +11446,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
@@ -4200,6 +11516,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4209,6 +11535,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4218,6 +11554,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4227,15 +11573,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. */
+            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
+                     *       "code": "setup_incomplete",
+                     *       "title": "An earlier step of the set-up is missing",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4245,6 +11611,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4254,6 +11630,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4263,6 +11649,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4272,10 +11708,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4283,6 +11729,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4298,7 +11754,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4311,6 +11770,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
@@ -4320,6 +11840,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4329,6 +11859,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4338,6 +11878,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4347,6 +11897,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4356,6 +11916,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4365,10 +11956,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4376,6 +11977,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4384,14 +11995,23 @@ export interface operations {
     cancelSync: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4404,6 +12024,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
@@ -4413,6 +12094,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4422,6 +12113,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4431,6 +12132,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4440,15 +12151,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `run_ended`: The run has ended already. */
+            /** @description `run_ended`: The run has ended already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:run_ended",
+                     *       "code": "run_ended",
+                     *       "title": "The run has ended already",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4458,6 +12189,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4467,6 +12208,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4476,6 +12227,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4485,10 +12286,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4496,6 +12307,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4511,7 +12332,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4524,6 +12348,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "text/event-stream": components["schemas"]["SyncRun"];
                 };
             };
@@ -4540,6 +12425,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4549,6 +12444,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4558,6 +12463,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4567,6 +12482,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4576,6 +12501,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4585,10 +12541,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. `streams_exhausted`: This process follows as many runs as it can at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `streams_exhausted`: This process follows as many runs as it can at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4596,6 +12562,885 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSyncPlan: {
+        parameters: {
+            query?: {
+                /** @description Items on a page; 100 unless told. */
+                "page[size]"?: number;
+                /** @description From `next_page`; opaque, and good for the same list only. */
+                "page[after]"?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "action": "created",
+                     *           "kind": "license.moved",
+                     *           "reason": "sold",
+                     *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": null,
+                     *           "before": null,
+                     *           "after": null
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlanPage"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirmSync: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run: carried out, or queued anew. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SyncRun"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_in_review`: The run does not wait for a decision. `plan_stale`: Something moved since the plan was made. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_in_review",
+                     *       "code": "not_in_review",
+                     *       "title": "The run does not wait for a decision",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dismissSync: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run, canceled. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "queued",
+                     *       "reason": null,
+                     *       "reason_detail": null,
+                     *       "trigger": "request",
+                     *       "mode": "full",
+                     *       "refresh": "auto",
+                     *       "strategy": "one_per_license",
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "updated": 0,
+                     *         "unchanged": 0,
+                     *         "archived": 0,
+                     *         "reactivated": 0,
+                     *         "adopted": 0,
+                     *         "moved": 0,
+                     *         "conflicts": 0
+                     *       },
+                     *       "rows": {
+                     *         "fetched": 0,
+                     *         "used": 0,
+                     *         "filtered": 0,
+                     *         "duplicate": 0,
+                     *         "skipped": 0
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "code": "ubi_turned_blank",
+                     *           "license_number": null
+                     *         }
+                     *       ],
+                     *       "skips": [
+                     *         {
+                     *           "reason": "not_an_object",
+                     *           "license_number": null,
+                     *           "ubi": null,
+                     *           "name": null
+                     *         }
+                     *       ],
+                     *       "progress": {
+                     *         "step": "queued",
+                     *         "done": 0,
+                     *         "total": 0
+                     *       },
+                     *       "directory_version": null,
+                     *       "credential": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "owner": "company",
+                     *         "reason": "own"
+                     *       },
+                     *       "include_labs": null,
+                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "attempt": 0,
+                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SyncRun"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_in_review`: The run does not wait for a decision. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_in_review",
+                     *       "code": "not_in_review",
+                     *       "title": "The run does not wait for a decision",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4622,6 +13467,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "not_started",
+                     *       "interval_seconds": 1,
+                     *       "next_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "failures": 0,
+                     *       "paused_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "reason": null,
+                     *       "resume_detail": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
@@ -4631,6 +13487,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4640,6 +13506,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4649,6 +13525,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4658,6 +13544,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4667,6 +13563,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4676,10 +13603,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4687,6 +13624,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4695,7 +13642,13 @@ export interface operations {
     resumeSchedule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -4713,6 +13666,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "not_started",
+                     *       "interval_seconds": 1,
+                     *       "next_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "failures": 0,
+                     *       "paused_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "reason": null,
+                     *       "resume_detail": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
@@ -4722,6 +13686,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4731,6 +13705,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4740,6 +13724,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4749,6 +13743,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_in_progress",
+                     *       "code": "idempotency_in_progress",
+                     *       "title": "A request with this Idempotency-Key is still being carried out",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4758,6 +13781,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4767,6 +13800,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4776,6 +13819,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4785,10 +13878,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4796,6 +13899,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4816,6 +13929,7 @@ export interface operations {
                 license_number?: string;
                 /** @description Has an active license in this city; upper and lower case are the same. */
                 city?: string;
+                /** @description Where it comes from: a vendor of the state, or a person. */
                 origin?: "biotrack" | "manual";
                 /** @description `exclude` unless told. */
                 archived?: "exclude" | "include" | "only";
@@ -4845,6 +13959,55 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "name": "text",
+                     *           "source_name": null,
+                     *           "display_name": "text",
+                     *           "legal_business_name": null,
+                     *           "ubi": null,
+                     *           "origin": "biotrack",
+                     *           "is_own_company": true,
+                     *           "archived": true,
+                     *           "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "relationship_type": null,
+                     *           "leaflink_customer_id": null,
+                     *           "custom_data": null,
+                     *           "overrides": [
+                     *             "text"
+                     *           ],
+                     *           "licenses": [
+                     *             {
+                     *               "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *               "license_number": "220091777",
+                     *               "name": null,
+                     *               "license_type": null,
+                     *               "license_type_raw": null,
+                     *               "activities": [
+                     *                 "producer"
+                     *               ],
+                     *               "address": {
+                     *                 "line1": "14 Example Rd",
+                     *                 "line2": null,
+                     *                 "city": "Exampleville",
+                     *                 "state": "NM",
+                     *                 "zip": null
+                     *               },
+                     *               "ubi": null,
+                     *               "active": true,
+                     *               "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *             }
+                     *           ],
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["CompanyPage"];
                 };
             };
@@ -4854,6 +14017,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4863,6 +14036,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4872,6 +14055,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4881,6 +14074,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4890,6 +14093,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4899,10 +14133,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -4910,6 +14154,348 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createCompany: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Example Mesa Farms",
+                 *       "license_numbers": [
+                 *         "999000111"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description What it is called.
+                     * @example Example Mesa Farms
+                     */
+                    name: string;
+                    /** @description Licenses that shall be held by this company, whatever the strategy. They need not be listed yet; one that an active company holds is refused. */
+                    license_numbers?: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    /** @description The path of the new resource. */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "text",
+                     *       "source_name": null,
+                     *       "display_name": "text",
+                     *       "legal_business_name": null,
+                     *       "ubi": null,
+                     *       "origin": "biotrack",
+                     *       "is_own_company": true,
+                     *       "archived": true,
+                     *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "relationship_type": null,
+                     *       "leaflink_customer_id": null,
+                     *       "custom_data": null,
+                     *       "overrides": [
+                     *         "text"
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "license_type_raw": null,
+                     *           "activities": [
+                     *             "producer"
+                     *           ],
+                     *           "address": {
+                     *             "line1": "14 Example Rd",
+                     *             "line2": null,
+                     *             "city": "Exampleville",
+                     *             "state": "NM",
+                     *             "zip": null
+                     *           },
+                     *           "ubi": null,
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Company"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `license_taken`: An active company holds the license. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:license_taken",
+                     *       "code": "license_taken",
+                     *       "title": "An active company holds the license",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4928,7 +14514,10 @@ export interface operations {
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4943,6 +14532,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "text",
+                     *       "source_name": null,
+                     *       "display_name": "text",
+                     *       "legal_business_name": null,
+                     *       "ubi": null,
+                     *       "origin": "biotrack",
+                     *       "is_own_company": true,
+                     *       "archived": true,
+                     *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "relationship_type": null,
+                     *       "leaflink_customer_id": null,
+                     *       "custom_data": null,
+                     *       "overrides": [
+                     *         "text"
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "license_type_raw": null,
+                     *           "activities": [
+                     *             "producer"
+                     *           ],
+                     *           "address": {
+                     *             "line1": "14 Example Rd",
+                     *             "line2": null,
+                     *             "city": "Exampleville",
+                     *             "state": "NM",
+                     *             "zip": null
+                     *           },
+                     *           "ubi": null,
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Company"];
                 };
             };
@@ -4952,6 +14585,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4961,6 +14604,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4970,6 +14623,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4979,6 +14642,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4988,6 +14661,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4997,10 +14701,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -5008,6 +14722,1320 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateCompany: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read.
+                 * @example "3"
+                 */
+                "if-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "relationship_type": "customer"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description Wins over what BioTrack says; null returns to that.
+                     * @example Mesa
+                     */
+                    name?: string | null;
+                    /** @description Null takes it back. */
+                    legal_business_name?: string | null;
+                    /**
+                     * @description In the host application's words. Null takes it back.
+                     * @example customer
+                     */
+                    relationship_type?: string | null;
+                    /** @description Null takes it back. */
+                    leaflink_customer_id?: string | null;
+                    /** @description Whatever the host application keeps with it. Replaced as a whole. Null takes it back. */
+                    custom_data?: {
+                        [key: string]: unknown;
+                    } | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Edited. */
+            200: {
+                headers: {
+                    /** @description The version of the resource, for If-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "name": "text",
+                     *       "source_name": null,
+                     *       "display_name": "text",
+                     *       "legal_business_name": null,
+                     *       "ubi": null,
+                     *       "origin": "biotrack",
+                     *       "is_own_company": true,
+                     *       "archived": true,
+                     *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "relationship_type": null,
+                     *       "leaflink_customer_id": null,
+                     *       "custom_data": null,
+                     *       "overrides": [
+                     *         "text"
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "license_type_raw": null,
+                     *           "activities": [
+                     *             "producer"
+                     *           ],
+                     *           "address": {
+                     *             "line1": "14 Example Rd",
+                     *             "line2": null,
+                     *             "city": "Exampleville",
+                     *             "state": "NM",
+                     *             "zip": null
+                     *           },
+                     *           "ubi": null,
+                     *           "active": true,
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Company"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_failed",
+                     *       "code": "precondition_failed",
+                     *       "title": "The resource is not as the caller believes",
+                     *       "status": 412,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: The request must say which version it is about. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:precondition_required",
+                     *       "code": "precondition_required",
+                     *       "title": "The request must say which version it is about",
+                     *       "status": 428,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCompanyExplanation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "origin": "biotrack",
+                     *       "archived": true,
+                     *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "strategy": null,
+                     *       "created": null,
+                     *       "own_company_of": null,
+                     *       "stands_for_ubi": null,
+                     *       "vendor_candidates": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "transaction_id_original": null,
+                     *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "verdict": "chosen"
+                     *         }
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "license_key": "text",
+                     *           "ubi": null,
+                     *           "ubi_key": null,
+                     *           "active": true,
+                     *           "rule": "inactive_stays_attached",
+                     *           "rejected": [
+                     *             {
+                     *               "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *               "reason": "a_person_decided"
+                     *             }
+                     *           ],
+                     *           "decided": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CompanyExplanation"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCompanyHistory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description From the beginning to now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "names": [
+                     *         {
+                     *           "name": "text",
+                     *           "since_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "until_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "actor": "text",
+                     *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *         }
+                     *       ],
+                     *       "licenses": [
+                     *         {
+                     *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "text",
+                     *           "since_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "since_reason": "first_seen",
+                     *           "from_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "until_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "until_reason": "sold",
+                     *           "to_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *         }
+                     *       ],
+                     *       "owners": [
+                     *         {
+                     *           "license_number": "text",
+                     *           "ubi": null,
+                     *           "until_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "cut": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CompanyHistory"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listConflicts: {
+        parameters: {
+            query?: {
+                /** @description Items on a page; 100 unless told. */
+                "page[size]"?: number;
+                /** @description From `next_page`; opaque, and good for the same list only. */
+                "page[after]"?: string;
+                /** @description Only these; all unless told. */
+                status?: "open" | "resolved" | "gone";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "status": "open",
+                     *           "ubi": "422000931",
+                     *           "company_ids": [
+                     *             "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *           ],
+                     *           "decision": null,
+                     *           "decided_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "decided_by": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "decided_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConflictPage"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolveConflict: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description Of the object.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "decision": "keep_apart"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description `merge`: all licenses of the UBI are held by one company, those named by hand for another one too. `keep_apart`: they stay where they are.
+                     * @enum {string}
+                     */
+                    decision: "merge" | "keep_apart";
+                    /**
+                     * @description With `merge`: one of the companies of the conflict.
+                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                     */
+                    company_id?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Decided. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "status": "open",
+                     *       "ubi": "422000931",
+                     *       "company_ids": [
+                     *         "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *       ],
+                     *       "decision": null,
+                     *       "decided_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "decided_by": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "decided_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Who is calling could not be established. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict_decided`: The conflict is gone. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:conflict_decided",
+                     *       "code": "conflict_decided",
+                     *       "title": "The conflict is gone",
+                     *       "status": 409,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: The URL is too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "The body is of a type that is not read here",
+                     *       "status": 415,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `company_unknown`: The company is not one of those that can be chosen. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:company_unknown",
+                     *       "code": "company_unknown",
+                     *       "title": "The company is not one of those that can be chosen",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something is broken here. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5041,6 +16069,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "seq": 0,
+                     *           "kind": "company.created",
+                     *           "reason": "first_seen",
+                     *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "before": null,
+                     *           "after": null,
+                     *           "actor": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "next_page": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ChangePage"];
                 };
             };
@@ -5050,6 +16097,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "The request does not fit its schema",
+                     *       "status": 400,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5059,6 +16116,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Who is calling could not be established",
+                     *       "status": 401,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5068,6 +16135,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5077,6 +16154,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "There is no such thing",
+                     *       "status": 404,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5086,6 +16173,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "The URL is too long",
+                     *       "status": 414,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: The caller asks too often. */
+            429: {
+                headers: {
+                    /** @description Seconds after which a repetition makes sense. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "The caller asks too often",
+                     *       "status": 429,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5095,10 +16213,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Something is broken here",
+                     *       "status": 500,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
             503: {
                 headers: {
                     /** @description Seconds after which a repetition makes sense. */
@@ -5106,6 +16234,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "status": 503,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

@@ -33,4 +33,4 @@ export const NewApiKey = Named(
 
 export const ApiKeyPage = Page('ApiKeyPage', ApiKey);
 
-export const ApiKeyParams = Body({ id: Uuid() });
+export const ApiKeyParams = Body({ id: Uuid({ description: 'Of the key.' }) });

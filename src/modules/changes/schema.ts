@@ -10,7 +10,7 @@ export const Change = Named(
     seq: Count({ description: 'Counts from 1 for each tenant, without a gap.' }),
     kind: Shown({
       description:
-        'What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. New kinds may come.',
+        'What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`; `own_license.…` is about the licenses that the tenant works with. New kinds may come.',
       examples: ['company.created'],
     }),
     reason: Nullable(
@@ -20,7 +20,12 @@ export const Change = Named(
       }),
     ),
     company_id: Nullable(Uuid({ description: 'The company it is about, or that holds the license now.' })),
-    license_id: Nullable(Uuid({ description: 'The license it is about, of those of a company.' })),
+    license_id: Nullable(
+      Uuid({
+        description:
+          'The license it is about: one of a company, or with `own_license.…` one of those that the tenant created.',
+      }),
+    ),
     before: fields('The fields that changed, as they were; null for something new.'),
     after: fields('The fields that changed, as they are now; all of them for something new.'),
     actor: Shown({ description: 'Who asked for it.', examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] }),

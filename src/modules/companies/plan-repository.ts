@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { type Cell, type Columns, insertRows, updateRows } from '../../db/bulk.js';
 import type { Tx } from '../../db/database.js';
+import type { ChangeRange } from '../../domain/sync-run.js';
 import type { CompanyState, LicenseState, SyncPlan } from '../../mapping/index.js';
 import { type Change, toChanges } from './change.js';
 
@@ -9,6 +10,7 @@ const COMPANY_COLUMNS = {
   id: 'uuid',
   origin: 'text',
   source_name: 'text',
+  edited_name: 'text',
   display_name: 'text',
   name_group: 'text',
   ubi: 'text',
@@ -23,6 +25,7 @@ const toCompanyRow = (tenantId: string, company: CompanyState): Cell[] => [
   company.id,
   company.origin,
   company.sourceName,
+  company.editedName,
   company.displayName,
   company.nameGroup,
   company.ubi,
@@ -92,12 +95,6 @@ export interface ChangeOrigin {
   readonly actor: string;
   /** Null: a person did it directly. */
   readonly runId: string | null;
-}
-
-/** The numbers of the first and the last of some lines of the feed that stand together. */
-export interface ChangeRange {
-  readonly first: number;
-  readonly last: number;
 }
 
 /**

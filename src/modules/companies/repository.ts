@@ -1,6 +1,7 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 import type { DB } from '../../db/tables.js';
+import type { Strategy } from '../../domain/strategy.js';
 
 export interface CompanyFilters {
   readonly name?: string;
@@ -23,6 +24,10 @@ export type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanies>['
 
 export const findCompany = (tx: Tx, id: string): Promise<CompanyRow | undefined> =>
   selectCompanies(tx).where('id', '=', id).executeTakeFirst();
+
+export async function findStrategy(tx: Tx): Promise<Strategy | undefined> {
+  return (await tx.selectFrom('creation_preferences').select('strategy').executeTakeFirst())?.strategy;
+}
 
 /** In the order of ids, which is that of creation; one more than `size` tells that there is another page. */
 export const listCompanyRows = (

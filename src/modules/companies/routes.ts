@@ -1,22 +1,36 @@
 import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
+import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
-import { sendEtag } from '../../http/preconditions.js';
-import { etagHeader, ItemParams, TenantParams } from '../../http/primitives.js';
+import { sendEtag, toPrecondition } from '../../http/preconditions.js';
+import { etagHeader, ItemParams, ifMatchHeader, locationHeader, TenantParams } from '../../http/primitives.js';
 import { parseDatetimeRange } from '../../http/ranges.js';
 import type { App } from '../../http/server.js';
+import { createCompany, editCompany } from './edit-service.js';
+import { type Decided, type Explanation, explainCompany } from './explain-service.js';
+import { getHistory, type History } from './history-service.js';
 import type { CompanyFilters, CompanyLicenseRow } from './repository.js';
-import { Company, CompanyListQuery, CompanyPage, CompanyQuery } from './schema.js';
+import {
+  Company,
+  CompanyBody,
+  CompanyExplanation,
+  CompanyHistory,
+  CompanyListQuery,
+  CompanyPage,
+  CompanyPatch,
+  CompanyQuery,
+} from './schema.js';
 import { type CompanyView, getCompany, listCompanies } from './service.js';
 
 export interface CompaniesDeps {
   readonly db: Db;
   readonly pager: Pager;
+  readonly newId: () => string;
 }
 
-export function useCompanies(app: App, { db, pager }: CompaniesDeps): void {
+export function useCompanies(app: App, { db, pager, newId }: CompaniesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/companies',
     {
@@ -57,7 +71,149 @@ export function useCompanies(app: App, { db, pager }: CompaniesDeps): void {
       return toCompanyReply(view);
     },
   );
+
+  app.post(
+    '/v1/tenants/:tenant_id/companies',
+    {
+      schema: operation({
+        id: 'createCompany',
+        tag: 'Companies',
+        summary: 'Make a company by hand',
+        description:
+          'Licenses that it names come to it as soon as the state lists them, and stay with it under either strategy.',
+        params: TenantParams,
+        body: CompanyBody,
+        replies: { 201: { description: 'Made.', schema: Company, headers: { ...etagHeader, ...locationHeader } } },
+        faults: ['not_found', 'license_taken'],
+      }),
+    },
+    async (request, reply) => {
+      const { params, body } = request;
+      const input = { name: body.name, licenseNumbers: body.license_numbers ?? [] };
+      const view = await createCompany(db, newId, params.tenant_id, input, principalOf(request));
+      sendEtag(reply, view.company.version)
+        .code(201)
+        .header('location', `/v1/tenants/${params.tenant_id}/companies/${view.company.id}`);
+      return toCompanyReply(view);
+    },
+  );
+
+  app.patch(
+    '/v1/tenants/:tenant_id/companies/:id',
+    {
+      schema: operation({
+        id: 'updateCompany',
+        tag: 'Companies',
+        summary: 'Edit a company',
+        description:
+          'An edit wins over BioTrack across syncs, switches of the strategy, archive and return, until null takes it back.',
+        params: ItemParams,
+        headers: ifMatchHeader,
+        body: CompanyPatch,
+        replies: { 200: { description: 'Edited.', schema: Company, headers: etagHeader } },
+        faults: ['not_found', 'precondition_failed', 'precondition_required'],
+      }),
+    },
+    async (request, reply) => {
+      const { params, body } = request;
+      const precondition = toPrecondition(request);
+      const view = await editCompany(db, params.tenant_id, params.id, body, precondition, principalOf(request));
+      sendEtag(reply, view.company.version);
+      return toCompanyReply(view);
+    },
+  );
+
+  app.get(
+    '/v1/tenants/:tenant_id/companies/:id/explain',
+    {
+      schema: operation({
+        id: 'getCompanyExplanation',
+        tag: 'Companies',
+        summary: 'Why a company exists, and why it holds its licenses',
+        description: 'Told by the very rules that a sync applies, with normalised keys and the companies that lost.',
+        params: ItemParams,
+        replies: { 200: { description: 'As it is now.', schema: CompanyExplanation } },
+        faults: ['not_found'],
+      }),
+    },
+    async ({ params }) => toExplanationReply(await explainCompany(db, params.tenant_id, params.id)),
+  );
+
+  app.get(
+    '/v1/tenants/:tenant_id/companies/:id/history',
+    {
+      schema: operation({
+        id: 'getCompanyHistory',
+        tag: 'Companies',
+        summary: 'Its names, its licenses, and who held those',
+        params: ItemParams,
+        replies: { 200: { description: 'From the beginning to now.', schema: CompanyHistory } },
+        faults: ['not_found'],
+      }),
+    },
+    async ({ params }) => toHistoryReply(await getHistory(db, params.tenant_id, params.id)),
+  );
 }
+
+const toDecidedReply = (decided: Decided | undefined) =>
+  decided === undefined
+    ? null
+    : { reason: decided.reason, actor: decided.actor, run_id: decided.runId, datetime: decided.at.toISOString() };
+
+function toExplanationReply({ company, strategy, created, ownOf, standsFor, licenses }: Explanation) {
+  return {
+    id: company.id,
+    origin: company.origin,
+    archived: company.archived_datetime !== null,
+    superseded_by: company.superseded_by,
+    strategy,
+    created: toDecidedReply(created),
+    own_company_of: ownOf?.licenseNumber ?? null,
+    stands_for_ubi: standsFor?.ubiKey ?? null,
+    vendor_candidates: (standsFor?.candidates ?? []).map((candidate) => ({
+      license_number: candidate.licenseNumber,
+      transaction_id_original: candidate.transactionIdOriginal,
+      company_id: candidate.companyId,
+      verdict: candidate.verdict,
+    })),
+    licenses: licenses.map(({ license, holding, decided }) => ({
+      license_number: license.licenseNumber,
+      license_key: license.licenseKey,
+      ubi: license.ubi,
+      ubi_key: license.ubiKey,
+      active: license.active,
+      rule: holding.rule,
+      rejected: holding.rejected.map(({ companyId, reason }) => ({ company_id: companyId, reason })),
+      decided: toDecidedReply(decided),
+    })),
+  };
+}
+
+const toHistoryReply = ({ names, licenses, owners, isCut }: History) => ({
+  names: names.map(({ name, since, until, actor, runId }) => ({
+    name,
+    since_datetime: since.toISOString(),
+    until_datetime: until?.toISOString() ?? null,
+    actor,
+    run_id: runId,
+  })),
+  licenses: licenses.map((period) => ({
+    license_id: period.licenseId,
+    license_number: period.licenseNumber,
+    since_datetime: period.since.toISOString(),
+    since_reason: period.reason,
+    from_company_id: period.fromCompanyId,
+    until_datetime: period.until?.toISOString() ?? null,
+    until_reason: period.untilReason,
+    to_company_id: period.toCompanyId,
+  })),
+  owners: owners.map(({ licenseNumber, ubi, until }) => ({
+    license_number: licenseNumber,
+    ubi,
+    until_datetime: until?.toISOString() ?? null,
+  })),
+  cut: isCut,
+});
 
 function toFilters(query: Static<typeof CompanyListQuery>): CompanyFilters {
   const { name, ubi, license_number: licenseNumber, city, origin, archived, updated_datetime: updated } = query;

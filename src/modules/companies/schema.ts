@@ -1,4 +1,6 @@
 import Type from 'typebox';
+import { HOLDING_RULES, REJECTIONS } from '../../domain/holding.js';
+import { STRATEGIES } from '../../domain/strategy.js';
 import { ACTIVITIES } from '../../domain/vendor.js';
 import {
   Body,
@@ -78,6 +80,44 @@ export const Company = Named(
   }),
 );
 
+const clears = 'Null takes it back.';
+
+export const CompanyBody = Body(
+  {
+    name: Text(200, { description: 'What it is called.', examples: ['Example Mesa Farms'] }),
+    license_numbers: Type.Optional(
+      Type.Array(Text(64, { examples: ['220091777'] }), {
+        maxItems: 200,
+        description:
+          'Licenses that shall be held by this company, whatever the strategy. They need not be listed yet; one that an active company holds is refused.',
+      }),
+    ),
+  },
+  { examples: [{ name: 'Example Mesa Farms', license_numbers: ['999000111'] }] },
+);
+
+export const CompanyPatch = Body(
+  {
+    name: Type.Optional(
+      Nullable(Text(200, { description: 'Wins over what BioTrack says; null returns to that.', examples: ['Mesa'] })),
+    ),
+    legal_business_name: Type.Optional(Nullable(Text(200, { description: clears }))),
+    relationship_type: Type.Optional(
+      Nullable(Text(100, { description: `In the host application's words. ${clears}`, examples: ['customer'] })),
+    ),
+    leaflink_customer_id: Type.Optional(Nullable(Text(100, { description: clears }))),
+    custom_data: Type.Optional(
+      Type.Unsafe<Record<string, unknown> | null>({
+        type: ['object', 'null'],
+        additionalProperties: true,
+        maxProperties: 200,
+        description: `Whatever the host application keeps with it. Replaced as a whole. ${clears}`,
+      }),
+    ),
+  },
+  { minProperties: 1, examples: [{ relationship_type: 'customer' }] },
+);
+
 export const CompanyPage = Page('CompanyPage', Company);
 
 const LICENSES_SHOWN = ['active', 'all'] as const;
@@ -94,7 +134,7 @@ export const CompanyListQuery = Body({
   city: Type.Optional(
     Line(100, { description: 'Has an active license in this city; upper and lower case are the same.' }),
   ),
-  origin: Type.Optional(OneOf(ORIGINS)),
+  origin: Type.Optional(OneOf(ORIGINS, { description: 'Where it comes from: a vendor of the state, or a person.' })),
   archived: Type.Optional(OneOf(['exclude', 'include', 'only'], { description: '`exclude` unless told.' })),
   updated_datetime: Type.Optional(
     Type.String({
@@ -105,3 +145,93 @@ export const CompanyListQuery = Body({
   ),
   licenses: Type.Optional(OneOf(LICENSES_SHOWN, { description: 'Which licenses to show; `active` unless told.' })),
 });
+
+const decided = Nullable(
+  Type.Unsafe<{ reason: string | null; actor: string; run_id: string | null; datetime: string } | null>({
+    type: 'object',
+    description: 'Who decided it and when: a person, or whoever asked for the run.',
+    properties: {
+      reason: { type: ['string', 'null'] },
+      actor: { type: 'string' },
+      run_id: { type: ['string', 'null'] },
+      datetime: { type: 'string', format: 'date-time' },
+    },
+    required: ['reason', 'actor', 'run_id', 'datetime'],
+  }),
+);
+
+export const CompanyExplanation = Named(
+  'CompanyExplanation',
+  Reply({
+    id: Uuid(),
+    origin: OneOf(ORIGINS),
+    archived: Type.Boolean(),
+    superseded_by: Nullable(Uuid()),
+    strategy: Nullable(OneOf(STRATEGIES, { description: 'The strategy in use.' })),
+    created: decided,
+    own_company_of: Nullable(
+      Shown({ description: 'The license whose own company it is, whoever holds that license now.' }),
+    ),
+    stands_for_ubi: Nullable(Shown({ description: 'The UBI, normalised, whose vendor company it is.' })),
+    vendor_candidates: Type.Array(
+      Reply({
+        license_number: Shown(),
+        transaction_id_original: Nullable(
+          Shown({ description: "The state's number at the license's creation: the lowest is the oldest." }),
+        ),
+        company_id: Nullable(Uuid({ description: "The license's own company." })),
+        verdict: OneOf(['chosen', 'stands_for_another_ubi', 'younger', 'no_own_company']),
+      }),
+      { description: 'Which companies could have stood for that UBI, the oldest license first.' },
+    ),
+    licenses: Type.Array(
+      Reply({
+        license_number: Shown({ description: 'As the state writes it.' }),
+        license_key: Shown({ description: 'The license number, normalised: what identifies it.' }),
+        ubi: Nullable(Shown({ description: 'As the state writes it.' })),
+        ubi_key: Nullable(Shown({ description: 'The UBI, normalised; null for a blank one, which groups nothing.' })),
+        active: Type.Boolean(),
+        rule: OneOf(HOLDING_RULES, { description: 'Why this company holds it.' }),
+        rejected: Type.Array(Reply({ company_id: Uuid(), reason: OneOf(REJECTIONS) }), {
+          description: 'Companies that could hold it as well, and why they do not.',
+        }),
+        decided,
+      }),
+      { description: 'All its licenses, the inactive ones too.' },
+    ),
+  }),
+);
+
+const until = Nullable(Datetime({ description: 'Null: still so.' }));
+
+export const CompanyHistory = Named(
+  'CompanyHistory',
+  Reply({
+    names: Type.Array(
+      Reply({
+        name: Shown(),
+        since_datetime: Datetime(),
+        until_datetime: until,
+        actor: Shown({ description: 'Who asked for the sync, or edited it.' }),
+        run_id: Nullable(Uuid()),
+      }),
+    ),
+    licenses: Type.Array(
+      Reply({
+        license_id: Uuid(),
+        license_number: Shown(),
+        since_datetime: Datetime(),
+        since_reason: Nullable(Shown({ examples: ['first_seen'] })),
+        from_company_id: Nullable(Uuid({ description: 'The company that held it before.' })),
+        until_datetime: until,
+        until_reason: Nullable(Shown({ examples: ['sold'] })),
+        to_company_id: Nullable(Uuid({ description: 'The company that held it then.' })),
+      }),
+      { description: 'The licenses that it held, in the order in which they came.' },
+    ),
+    owners: Type.Array(Reply({ license_number: Shown(), ubi: Nullable(Shown()), until_datetime: until }), {
+      description: 'The vendors that held these licenses, as the state listed them, the earliest first.',
+    }),
+    cut: Type.Boolean({ description: 'The beginning is left out: only the latest 2,000 changes are told.' }),
+  }),
+);

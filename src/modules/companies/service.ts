@@ -31,12 +31,14 @@ export const listCompanies = (
   });
 
 export const getCompany = (db: Db, tenantId: string, id: string, shown: LicensesShown): Promise<CompanyView> =>
-  inTenant(db, tenantId, async (tx) => {
-    const company = await findCompany(tx, id);
-    if (company === undefined) throw notFound('company');
-    const [view] = await withLicenses(tx, [company], shown);
-    return view as CompanyView;
-  });
+  inTenant(db, tenantId, (tx) => viewCompany(tx, id, shown));
+
+export async function viewCompany(tx: Tx, id: string, shown: LicensesShown): Promise<CompanyView> {
+  const company = await findCompany(tx, id);
+  if (company === undefined) throw notFound('company');
+  const [view] = await withLicenses(tx, [company], shown);
+  return view as CompanyView;
+}
 
 async function withLicenses(tx: Tx, companies: readonly CompanyRow[], shown: LicensesShown): Promise<CompanyView[]> {
   if (companies.length === 0) return [];

@@ -1,3 +1,8 @@
-export { type CreationPreference, findCreationPreference } from './repository.js';
-export { useCreationPreference } from './routes.js';
-export { requireCreationPreference } from './service.js';
+export { type CreationPreference, findCreationPreference, saveCreationPreference } from './repository.js';
+export { toPreferenceReply, useCreationPreference } from './routes.js';
+export {
+  applyCreationPreference,
+  type CreationPreferenceInput,
+  putCreationPreference,
+  requireCreationPreference,
+} from './service.js';

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { Body, Datetime, Named, OneOf, Reply } from '../../http/primitives.js';
+import { Body, Datetime, Named, OneOf, Reply, Uuid } from '../../http/primitives.js';
 
 const strategyNote = {
   description:
@@ -13,6 +13,12 @@ export const CreationPreferenceBody = Body(
       description: `${strategyNote.description} There is no default: somebody has to choose.`,
     }),
     include_labs: Type.Optional(Type.Boolean({ description: 'Laboratories become companies too; false unless told.' })),
+    preview_id: Type.Optional(
+      Uuid({
+        description:
+          'After the first sync: the preview, of this very choice, that is to be carried out. Without one, only a change that takes nothing away is made.',
+      }),
+    ),
   },
   { examples: [{ strategy: 'one_per_license' }] },
 );

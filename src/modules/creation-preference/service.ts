@@ -3,7 +3,7 @@ import { Fault } from '../../domain/fault.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { setupIncomplete } from '../../domain/setup.js';
 import type { Strategy } from '../../domain/strategy.js';
-import { inLockedTenant, inTenant } from '../tenants/index.js';
+import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { type CreationPreference, findCreationPreference, saveCreationPreference } from './repository.js';
 
@@ -23,10 +23,24 @@ export function putCreationPreference(
     await requireUbi(tx, tenantId);
     const present = await findCreationPreference(tx);
     checkPrecondition(precondition, present?.version);
-    if (tenant.firstSyncedAt !== null && present !== undefined) checkSwitch(present, input);
-    await saveCreationPreference(tx, tenantId, input);
-    return { preference: (await findCreationPreference(tx)) as CreationPreference, created: present === undefined };
+    return { preference: await applyCreationPreference(tx, tenant, input), created: present === undefined };
   });
+}
+
+/**
+ * Makes the choice, while it is free. The tenant must be locked.
+ * @throws Fault `setup_incomplete` before the UBI, `preview_required` when companies were made by another choice
+ */
+export async function applyCreationPreference(
+  tx: Tx,
+  tenant: Tenant,
+  input: CreationPreferenceInput,
+): Promise<CreationPreference> {
+  await requireUbi(tx, tenant.id);
+  const present = await findCreationPreference(tx);
+  if (tenant.firstSyncedAt !== null && present !== undefined) checkSwitch(present, input);
+  await saveCreationPreference(tx, tenant.id, input);
+  return (await findCreationPreference(tx)) as CreationPreference;
 }
 
 /** Wanting labs only adds companies; every other change moves or archives some that people work with. */
@@ -34,7 +48,7 @@ function checkSwitch(present: CreationPreference, input: CreationPreferenceInput
   if (present.strategy === input.strategy && (input.includeLabs || !present.includeLabs)) return;
   throw new Fault(
     'preview_required',
-    'Companies were made by the present choice. Another one has to be previewed first, which this version does not offer yet.',
+    'Companies were made by the present choice. POST …/company-creation-preference/preview shows what another one does; send its id as "preview_id".',
   );
 }
 

@@ -1,13 +1,15 @@
+export { type Credential, selectCredentialsOf } from './repository.js';
 export { useCredentials } from './routes.js';
-export { type CredentialPorts, type ResealCounts, resealCredentials } from './service.js';
+export { type CredentialPorts, type ResealCounts, renameCredential, resealCredentials } from './service.js';
+export { type CredentialState, loadCredentialStates } from './summary.js';
 export {
-  type CredentialSummary,
+  type Chosen,
+  findUsableCredential,
   getUsableCredential,
   isRefusal,
   LoginRefusedError,
-  loadCredentialSummary,
   requireUsableCredential,
   toLoginPorts,
   type UsableCredential,
 } from './use-credential.js';
-export { toUpstreamFault } from './verdict.js';
+export { toUpstreamFault, type Verdict } from './verdict.js';

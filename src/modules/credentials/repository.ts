@@ -42,8 +42,17 @@ const select = (tx: Tx) => tx.selectFrom('credentials').select(COLUMNS).$castTo<
 export const findCredential = (tx: Tx, id: string): Promise<Credential | undefined> =>
   select(tx).where('id', '=', id).executeTakeFirst();
 
-export const selectCredentials = (tx: Tx, size: number, after: string | undefined): Promise<Credential[]> =>
+/** All of them, or those that a person may see: the company's and his own. */
+export const selectCredentials = (
+  tx: Tx,
+  visibleTo: string | undefined,
+  size: number,
+  after: string | undefined,
+): Promise<Credential[]> =>
   select(tx)
+    .$if(visibleTo !== undefined, (query) =>
+      query.where((eb) => eb.or([eb('owner', '=', 'company'), eb('owner_user_id', '=', visibleTo as string)])),
+    )
     .$if(after !== undefined, (query) => query.where('id', '>', after as string))
     .orderBy('id')
     .limit(size + 1)
@@ -94,19 +103,13 @@ export const findNamesake = (
     .orderBy('id')
     .executeTakeFirst();
 
-/** The company's credentials that a machine may use: the one that is known to work first, then the oldest. */
-export const selectUsableCompanyCredentials = (tx: Tx): Promise<Credential[]> =>
+/** Credentials of the company, or of these people: those that are known to work first, then the oldest. */
+export const selectCredentialsOf = (tx: Tx, owners: 'company' | readonly string[]): Promise<Credential[]> =>
   select(tx)
-    .where('owner', '=', 'company')
-    .where('status', 'in', ['valid', 'unverified'])
+    .where((eb) =>
+      owners === 'company' ? eb('owner', '=', 'company') : eb('owner_user_id', 'in', owners.length > 0 ? owners : ['']),
+    )
     .orderBy((eb) => eb.case().when('status', '=', 'valid').then(0).else(1).end())
-    .orderBy('id')
-    .execute();
-
-export const selectRefusedCompanyCredentials = (tx: Tx): Promise<Credential[]> =>
-  select(tx)
-    .where('owner', '=', 'company')
-    .where('status', 'in', ['rejected', 'ubi_rejected', 'privilege_missing'])
     .orderBy('id')
     .execute();
 
@@ -187,12 +190,13 @@ export async function removeCredential(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('credentials').where('id', '=', id).execute();
 }
 
-export async function isUsedByLicense(tx: Tx, id: string): Promise<boolean> {
+/** A license that is set to work with this credential; archived ones count, since they may come back. */
+export async function findLicenseOf(tx: Tx, id: string): Promise<string | undefined> {
   const found = await tx
     .selectFrom('licenses')
     .select('id')
     .where('credential_id', '=', id)
     .limit(1)
     .executeTakeFirst();
-  return found !== undefined;
+  return found?.id;
 }

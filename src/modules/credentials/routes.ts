@@ -1,8 +1,9 @@
 import type { Db } from '../../db/database.js';
 import { Secret } from '../../domain/secret.js';
+import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
-import { sendEtag, toPrecondition } from '../../http/preconditions.js';
+import { sendEtag, toEtag, toPrecondition } from '../../http/preconditions.js';
 import {
   Body,
   etagHeader,
@@ -13,7 +14,15 @@ import {
   TenantParams,
 } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import { Credential, CredentialBody, CredentialPage, CredentialPatch, Verification } from './schema.js';
+import { type Coverage, listCoverage } from './coverage.js';
+import {
+  Credential,
+  CredentialBody,
+  CredentialCoveragePage,
+  CredentialPage,
+  CredentialPatch,
+  Verification,
+} from './schema.js';
 import {
   type CredentialPorts,
   type CredentialView,
@@ -41,16 +50,18 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         id: 'createCredential',
         tag: 'Credentials',
         summary: 'Step 2: save a BioTrack login',
-        description: 'It is tried at BioTrack before it is saved. Needs the UBI.',
+        description:
+          'It is tried at BioTrack before it is saved. Needs the UBI. A credential of the company is for an admin to save; a person saves his own.',
         params: TenantParams,
         body: CredentialBody,
         replies: { 201: { description: 'Saved.', schema: Credential, headers: { ...etagHeader, ...locationHeader } } },
         faults: ['not_found', 'setup_incomplete', 'credential_exists', ...LOGIN_FAULTS],
       }),
     },
-    async ({ params, body }, reply) => {
+    async (request, reply) => {
+      const { params, body } = request;
       const input = { ...body, password: new Secret(body.password), verify: body.verify ?? 'required' };
-      const view = await createCredential(db, ports, params.tenant_id, input);
+      const view = await createCredential(db, ports, params.tenant_id, input, principalOf(request));
       sendEtag(reply, view.credential.version)
         .code(201)
         .header('location', `/v1/tenants/${params.tenant_id}/credentials/${view.credential.id}`);
@@ -64,16 +75,19 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
       schema: operation({
         id: 'listCredentials',
         tag: 'Credentials',
-        summary: 'All credentials, without their passwords',
+        summary: 'The credentials, without their passwords',
+        description: "A person sees the company's and his own; an admin also sees that others have theirs.",
         params: TenantParams,
         querystring: Body(pageQuery),
         replies: { 200: { description: 'A page, oldest first.', schema: CredentialPage } },
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async ({ params, query }) => {
+    async (request) => {
+      const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/credentials`;
-      const page = await listCredentials(db, params.tenant_id, pager.toPageRequest(path, query));
+      const wanted = pager.toPageRequest(path, query);
+      const page = await listCredentials(db, params.tenant_id, wanted, principalOf(request));
       return { data: page.items.map(toCredentialReply), next_page: pager.toNextPage(path, query, page) };
     },
   );
@@ -90,8 +104,9 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         faults: ['not_found'],
       }),
     },
-    async ({ params }, reply) => {
-      const view = await getCredential(db, params.tenant_id, params.id);
+    async (request, reply) => {
+      const { params } = request;
+      const view = await getCredential(db, params.tenant_id, params.id, principalOf(request));
       sendEtag(reply, view.credential.version);
       return toCredentialReply(view);
     },
@@ -127,7 +142,9 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         password: body.password === undefined ? undefined : new Secret(body.password),
         verify: body.verify ?? 'required',
       };
-      const view = await changeCredential(db, ports, params.tenant_id, params.id, changes, toPrecondition(request));
+      const { tenant_id: tenantId, id } = params;
+      const precondition = toPrecondition(request);
+      const view = await changeCredential(db, ports, tenantId, id, changes, precondition, principalOf(request));
       sendEtag(reply, view.credential.version);
       return toCredentialReply(view);
     },
@@ -147,7 +164,8 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
       }),
     },
     async (request, reply) => {
-      await deleteCredential(db, request.params.tenant_id, request.params.id, toPrecondition(request));
+      const { params } = request;
+      await deleteCredential(db, params.tenant_id, params.id, toPrecondition(request), principalOf(request));
       return reply.code(204).send();
     },
   );
@@ -165,8 +183,9 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         faults: ['not_found', 'setup_incomplete', 'credential_unreadable'],
       }),
     },
-    async ({ params }) => {
-      const { verdict, ...view } = await verifyCredential(db, ports, params.tenant_id, params.id);
+    async (request) => {
+      const { params } = request;
+      const { verdict, ...view } = await verifyCredential(db, ports, params.tenant_id, params.id, principalOf(request));
       return {
         result: verdict.kind,
         missing_privilege: verdict.kind === 'privilege_missing' ? verdict.privilege : null,
@@ -175,6 +194,49 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
       };
     },
   );
+
+  app.get(
+    '/v1/tenants/:tenant_id/credential-coverage',
+    {
+      schema: operation({
+        id: 'listCredentialCoverage',
+        tag: 'Credentials',
+        summary: 'Who has a login to work with, and which',
+        description:
+          'The people of the host application that are known here: by their tokens, or by `PUT …/users/{user_id}`.',
+        params: TenantParams,
+        querystring: Body(pageQuery),
+        replies: { 200: { description: 'A page, in the order of user ids.', schema: CredentialCoveragePage } },
+        faults: ['not_found', 'invalid_cursor'],
+      }),
+    },
+    async ({ params, query }) => {
+      const path = `/v1/tenants/${params.tenant_id}/credential-coverage`;
+      const page = await listCoverage(db, params.tenant_id, pager.toPageRequest(path, query));
+      return { data: page.items.map(toCoverageReply), next_page: pager.toNextPage(path, query, page) };
+    },
+  );
+}
+
+function toCoverageReply({ user, chosen, own }: Coverage) {
+  return {
+    user_id: user.userId,
+    display_name: user.displayName,
+    active: user.active,
+    last_seen_datetime: user.lastSeenAt?.toISOString() ?? null,
+    covered: chosen !== undefined,
+    credential:
+      chosen === undefined
+        ? null
+        : {
+            id: chosen.credential.id,
+            owner: chosen.credential.owner,
+            status: chosen.credential.status === 'valid' ? 'valid' : 'unverified',
+            reason: chosen.reason,
+          },
+    own_status: own?.status ?? null,
+    own_status_detail: own === undefined ? null : toStatusDetail(own),
+  };
 }
 
 function toCredentialReply({ credential, ubi }: CredentialView) {
@@ -190,6 +252,7 @@ function toCredentialReply({ credential, ubi }: CredentialView) {
     status_detail: toStatusDetail(credential),
     checked_datetime: credential.checkedAt?.toISOString() ?? null,
     last_used_datetime: credential.lastUsedAt?.toISOString() ?? null,
+    etag: toEtag(credential.version),
     inserted_datetime: credential.insertedAt.toISOString(),
     updated_datetime: credential.updatedAt.toISOString(),
   };

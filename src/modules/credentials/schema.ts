@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { CREDENTIAL_CHOICES } from '../../domain/credential-choice.js';
 import {
   Body,
   Datetime,
@@ -28,7 +29,8 @@ const password = OpaqueText(200, {
 const verify = Type.Optional(
   OneOf(['required', 'attempt', 'skip'], {
     description:
-      '`required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A refused login is never saved.',
+      '`required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.',
+    examples: ['required'],
   }),
 );
 
@@ -38,7 +40,8 @@ export const CredentialBody = Body(
     username,
     password,
     owner: OneOf(OWNERS, {
-      description: "`company`: for everybody's syncs. `user`: one person's own, which only that person can make.",
+      description: "`company`: for everybody's syncs. `user`: the caller's own, which only a person can make.",
+      examples: ['company'],
     }),
     verify,
   },
@@ -71,7 +74,7 @@ export const Credential = Named(
     description: Shown(),
     username: Shown({ examples: ['user@example.com'] }),
     owner: OneOf(OWNERS),
-    owner_user_id: Nullable(Shown()),
+    owner_user_id: Nullable(Shown({ description: 'With `user`: whose.', examples: ['user-1'] })),
     ubi: Shown({ description: "The tenant's UBI, which BioTrack wants at login.", examples: ['422000931'] }),
     status: OneOf(STATUSES, {
       description:
@@ -82,6 +85,7 @@ export const Credential = Named(
     last_used_datetime: Nullable(
       Datetime({ description: 'When it was last taken up for a sync, or to look licenses up.' }),
     ),
+    etag: Shown({ description: 'Its version, for If-Match: the ETag without another read.', examples: ['"1"'] }),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
@@ -98,3 +102,33 @@ export const Verification = Named(
     credential: Credential,
   }),
 );
+
+export const CredentialCoverage = Named(
+  'CredentialCoverage',
+  Reply({
+    user_id: Shown({ examples: ['user-1'] }),
+    display_name: Nullable(Shown({ examples: ['Ada Example'] })),
+    active: Type.Boolean({ description: 'As the host application says.' }),
+    last_seen_datetime: Nullable(Datetime()),
+    covered: Type.Boolean({ description: 'Whether there is a login that a sync of this person could work with now.' }),
+    credential: Type.Union(
+      [
+        Reply({
+          id: Uuid(),
+          owner: OneOf(OWNERS),
+          status: OneOf(['valid', 'unverified']),
+          reason: OneOf(CREDENTIAL_CHOICES, {
+            description:
+              "Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`) or BioTrack refused it (`own_refused`).",
+          }),
+        }),
+        Type.Null(),
+      ],
+      { description: 'The login that a sync of this person would work with.' },
+    ),
+    own_status: Nullable(OneOf(STATUSES, { description: "Of the person's own credential; null for none." })),
+    own_status_detail: Nullable(Shown({ description: 'What to do about it.' })),
+  }),
+);
+
+export const CredentialCoveragePage = Page('CredentialCoveragePage', CredentialCoverage);

@@ -1,20 +1,23 @@
-import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
+import type { Biotrack, BiotrackLogin } from '../../biotrack/index.js';
 import { type Db, type Tx, withTenant } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
+import { Fault } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
+import { type Principal, toUserId } from '../../domain/principal.js';
 import type { Secret } from '../../domain/secret.js';
-import type { SingleFlight } from '../../domain/single-flight.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
 import { wakeSchedule } from '../schedules/index.js';
 import { findTenant, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, noteUbiVerdict, requireUbi } from '../ubi/index.js';
+import { requireActiveUser } from '../users/index.js';
+import { requireCreation, requireCredentialFor } from './access.js';
+import { getOriginId, type TrialPorts, tryLoginAnyway, tryLoginOnce } from './login-trial.js';
 import {
   type Credential,
   findCredential,
+  findLicenseOf,
   findNamesake,
   insertCredential,
-  isUsedByLicense,
   type Owner,
   removeCredential,
   replaceSeal,
@@ -25,12 +28,8 @@ import {
 } from './repository.js';
 import { toVerdictFault, type Verdict } from './verdict.js';
 
-export interface CredentialPorts {
-  readonly biotrack: Biotrack;
-  readonly vault: Vault;
+export interface CredentialPorts extends TrialPorts {
   readonly newId: () => string;
-  /** Logins under way to find out whether a saved password works. */
-  readonly trials: SingleFlight<void>;
 }
 
 export type VerifyMode = 'required' | 'attempt' | 'skip';
@@ -52,14 +51,13 @@ export interface CredentialInput {
 /** Saves a credential after BioTrack accepted it. Nothing that is known to be wrong is ever saved. */
 export async function createCredential(
   db: Db,
-  { biotrack, vault, newId }: CredentialPorts,
+  ports: CredentialPorts,
   tenantId: string,
   input: CredentialInput,
+  principal: Principal,
 ): Promise<CredentialView> {
-  if (input.owner === 'user') {
-    throw new Fault('forbidden', 'An API key is never a person: only a user can save a credential of his own.');
-  }
-  const owner: Owner = { owner: 'company', ownerUserId: null };
+  const { biotrack, vault, newId } = ports;
+  const owner: Owner = requireCreation(principal, input.owner);
   const { tenant, ubi } = await inTenant(db, tenantId, async (tx, tenant) => {
     const ubi = await requireUbi(tx, tenantId);
     // Before the login, so that a mistake here costs none.
@@ -68,9 +66,11 @@ export async function createCredential(
   });
 
   const login = { ubi: ubi.ubiKey, username: input.username, password: input.password };
-  const status = await judgeNewPassword(db, biotrack, tenant, login, input.verify);
+  const status = await judgeNewPassword(db, ports, tenant, login, input.verify);
 
   return inLockedTenant(db, tenantId, async (tx, present) => {
+    // Told of only now, perhaps: nobody who was turned off leaves a password here.
+    if (owner.ownerUserId !== null) await requireActiveUser(tx, owner.ownerUserId);
     await refuseNamesake(tx, owner, input);
     const id = newId();
     const context = toSealContext(biotrack, present, { id, ...owner, secretVersion: 1 });
@@ -98,14 +98,16 @@ export interface CredentialChanges {
 /** Changes a credential in place. A new user name or password is judged by BioTrack first, as a new credential is. */
 export async function changeCredential(
   db: Db,
-  { biotrack, vault }: CredentialPorts,
+  ports: CredentialPorts,
   tenantId: string,
   id: string,
   changes: CredentialChanges,
   precondition: Precondition,
+  principal: Principal,
 ): Promise<CredentialView> {
+  const { biotrack, vault } = ports;
   const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => {
-    const present = await requireCredential(tx, id);
+    const present = await requireCredentialFor(tx, principal, id, 'change');
     checkPrecondition(precondition, present.version);
     await refuseNamesake(tx, present, { ...present, ...changes }, id);
     return { tenant, ubi: await requireUbi(tx, tenantId), present };
@@ -117,10 +119,10 @@ export async function changeCredential(
   const status =
     password === undefined
       ? undefined
-      : await judgeNewPassword(db, biotrack, tenant, { ubi: ubi.ubiKey, username, password }, changes.verify);
+      : await judgeNewPassword(db, ports, tenant, { ubi: ubi.ubiKey, username, password }, changes.verify);
 
   return inLockedTenant(db, tenantId, async (tx, now) => {
-    const { version, secretVersion } = await requireCredential(tx, id);
+    const { version, secretVersion } = await requireCredentialFor(tx, principal, id, 'change');
     checkPrecondition(precondition, version);
     await refuseNamesake(tx, present, { ...present, ...changes }, id);
     const secret =
@@ -140,16 +142,27 @@ export async function changeCredential(
   });
 }
 
-export const getCredential = (db: Db, tenantId: string, id: string): Promise<CredentialView> =>
-  inTenant(db, tenantId, (tx) => getView(tx, tenantId, id));
+/** Calls a credential something else, and changes nothing about the login. The tenant must be locked. */
+export async function renameCredential(tx: Tx, present: Credential, description: string): Promise<void> {
+  await refuseNamesake(tx, present, { username: present.username, description }, present.id);
+  await updateCredential(tx, present.id, { description });
+}
+
+export const getCredential = (db: Db, tenantId: string, id: string, principal: Principal): Promise<CredentialView> =>
+  inTenant(db, tenantId, async (tx) => {
+    await requireCredentialFor(tx, principal, id, 'read');
+    return getView(tx, tenantId, id);
+  });
 
 export const listCredentials = (
   db: Db,
   tenantId: string,
   { size, after }: PageRequest,
+  principal: Principal,
 ): Promise<PageOf<CredentialView & { id: string }>> =>
   inTenant(db, tenantId, async (tx) => {
-    const credentials = await selectCredentials(tx, size, after);
+    const visibleTo = principal.role === 'user' ? toUserId(principal) : undefined;
+    const credentials = await selectCredentials(tx, visibleTo, size, after);
     if (credentials.length === 0) return { items: [], nextAfter: undefined };
     const { ubi } = await requireUbi(tx, tenantId);
     return toPage(
@@ -158,29 +171,41 @@ export const listCredentials = (
     );
   });
 
-export const deleteCredential = (db: Db, tenantId: string, id: string, precondition: Precondition): Promise<void> =>
+export const deleteCredential = (
+  db: Db,
+  tenantId: string,
+  id: string,
+  precondition: Precondition,
+  principal: Principal,
+): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx) => {
-    const { version } = await requireCredential(tx, id);
+    const { version } = await requireCredentialFor(tx, principal, id, 'delete');
     checkPrecondition(precondition, version);
-    if (await isUsedByLicense(tx, id)) throw new Fault('in_use', 'A license is set to work with this credential.');
+    const licenseId = await findLicenseOf(tx, id);
+    if (licenseId !== undefined) {
+      const detail = 'A license is set to work with this credential.';
+      throw new Fault('in_use', detail, { conflicting_id: licenseId });
+    }
     await removeCredential(tx, id);
   });
 
-/** Logs in now. Trouble at BioTrack is a result too, and changes nothing. */
+/** Logs in now, since a person asks for it. Trouble at BioTrack is a result too, and changes nothing. */
 export async function verifyCredential(
   db: Db,
-  { biotrack, vault }: CredentialPorts,
+  ports: CredentialPorts,
   tenantId: string,
   id: string,
+  principal: Principal,
 ): Promise<CredentialView & { readonly verdict: Verdict }> {
+  const { biotrack, vault } = ports;
   const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => ({
     tenant,
     ubi: await requireUbi(tx, tenantId),
-    present: await requireCredential(tx, id),
+    present: await requireCredentialFor(tx, principal, id, 'verify'),
   }));
   const password = openPassword(biotrack, vault, tenant, present);
   const login = { ubi: ubi.ubiKey, username: present.username, password };
-  const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
+  const verdict = await tryLoginAnyway(db, ports, tenant, login);
   return inLockedTenant(db, tenantId, async (tx, now) => {
     await noteVerdict(tx, now, { tenant, ubiKey: ubi.ubiKey, credential: present }, verdict);
     return { ...(await getView(tx, tenantId, id)), verdict };
@@ -217,8 +242,6 @@ export async function noteVerdict(
   if (verdict.kind === 'valid') await wakeSchedule(tx);
   if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, made.ubiKey, verdict.kind !== 'ubi_rejected');
 }
-
-export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
 
 /** @throws Fault `credential_unreadable` when the vault cannot open it: the password must be given again */
 export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, credential: Credential): Secret {
@@ -287,28 +310,25 @@ function toSealContext(
   tenant: Tenant,
   { id, owner, ownerUserId, secretVersion }: Sealed,
 ): SealContext {
-  const upstream = biotrack.findState(tenant.state)?.environments[tenant.environment];
-  if (upstream === undefined)
-    throw new Fault('unknown_state', 'This deployment no longer knows the state or its environment.');
   return {
     tenantId: tenant.id,
     owner: ownerUserId === null ? owner : `${owner}:${ownerUserId}`,
     rowId: id,
     secretVersion,
-    originId: upstream.originId,
+    originId: getOriginId(biotrack, tenant),
   };
 }
 
 /** The status to save a new password with; throws for one that is not to be saved. */
 async function judgeNewPassword(
   db: Db,
-  biotrack: Biotrack,
+  ports: CredentialPorts,
   tenant: Tenant,
   login: BiotrackLogin,
   mode: VerifyMode,
 ): Promise<'valid' | 'unverified'> {
   if (mode === 'skip') return 'unverified';
-  const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
+  const verdict = await tryLoginOnce(db, ports, tenant, login);
   if (verdict.kind === 'unreachable' && mode === 'attempt') return 'unverified';
   if (verdict.kind === 'valid' || verdict.kind === 'privilege_missing' || verdict.kind === 'ubi_rejected') {
     await inLockedTenant(db, tenant.id, async (tx, now) => {
@@ -320,23 +340,9 @@ async function judgeNewPassword(
   return 'valid';
 }
 
-export async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: BiotrackLogin): Promise<Verdict> {
-  try {
-    return await biotrack.verifyLogin(target, login);
-  } catch (error) {
-    if (error instanceof BiotrackError) return { kind: 'unreachable', error };
-    throw error;
-  }
-}
-
-async function requireCredential(tx: Tx, id: string): Promise<Credential> {
-  const credential = await findCredential(tx, id);
-  if (credential === undefined) throw notFound('credential');
-  return credential;
-}
-
 async function getView(tx: Tx, tenantId: string, id: string): Promise<CredentialView> {
-  const credential = await requireCredential(tx, id);
+  // It was found a moment ago, in this very transaction.
+  const credential = (await findCredential(tx, id)) as Credential;
   return { credential, ubi: (await requireUbi(tx, tenantId)).ubi };
 }
 

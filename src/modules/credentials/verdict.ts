@@ -3,7 +3,9 @@ import { Fault } from '../../domain/fault.js';
 import type { Credential } from './repository.js';
 
 /** What BioTrack said of a login, or why it said nothing. */
-export type Verdict = LoginVerdict | { readonly kind: 'unreachable'; readonly error: BiotrackError };
+export type Verdict =
+  /** `isRemembered`: it was refused a while ago, and not tried again. */
+  (LoginVerdict & { readonly isRemembered?: true }) | { readonly kind: 'unreachable'; readonly error: BiotrackError };
 
 /** What a verdict means and what to do; for a person. */
 export function toVerdictDetail(verdict: { readonly kind: Verdict['kind']; readonly privilege?: string }): string {
@@ -31,12 +33,16 @@ export function toStatusDetail({
   return toVerdictDetail({ kind: status, ...(missingPrivilege === null ? {} : { privilege: missingPrivilege }) });
 }
 
+const REMEMBERED =
+  'This very login was refused within the last day and was not tried again. If it should work by now, save it with "verify": "skip" and verify it.';
+
 /** The fault for a credential that is not to be saved. */
 export function toVerdictFault(verdict: Exclude<Verdict, { kind: 'valid' }>): Fault {
   const detail = toVerdictDetail(verdict);
   switch (verdict.kind) {
     case 'rejected':
-      return new Fault('credentials_rejected', detail, {
+      return new Fault('credentials_rejected', verdict.isRemembered ? `${detail} ${REMEMBERED}` : detail, {
+        ...(verdict.isRemembered ? { reason: 'refused_before' } : {}),
         errors: [{ pointer: '/password', detail: 'is refused by BioTrack, or the user name is' }],
       });
     case 'ubi_rejected':

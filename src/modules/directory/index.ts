@@ -5,10 +5,13 @@ export {
   type DirectoryChanges,
   type FormerOwner,
   findDirectory,
+  findMeaning,
   holdDirectory,
+  type Listing,
   selectChangesSince,
   selectFormerOwners,
   selectLicensesOfUbi,
   selectListedLicenses,
+  selectListings,
 } from './repository.js';
 export { createDirectories, type Directories, ListShrunkError } from './service.js';

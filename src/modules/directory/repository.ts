@@ -337,6 +337,43 @@ export async function selectLicensesOfUbi(tx: Tx, directoryId: number, ubiKey: s
   return rows.map(toListedLicense);
 }
 
+/** What the state says of a license, or said last. */
+export interface Listing extends ListedLicense {
+  /** Null while it is listed. */
+  readonly missingSince: Date | null;
+}
+
+export async function selectListings(tx: Tx, directoryId: number, licenseKeys: readonly string[]): Promise<Listing[]> {
+  if (licenseKeys.length === 0) return [];
+  const rows = await tx
+    .selectFrom('directory_licenses')
+    .selectAll()
+    .where('directory_id', '=', directoryId)
+    .where('license_key', 'in', licenseKeys)
+    .execute();
+  return rows.map((row) => ({ ...toListedLicense(row), missingSince: row.missing_since_datetime }));
+}
+
+/** As what the state knows, or knew, this text: it may be both, or neither. */
+export async function findMeaning(
+  tx: Tx,
+  directoryId: number,
+  key: string,
+): Promise<{ readonly isLicense: boolean; readonly isUbi: boolean }> {
+  const listedWith = (column: 'license_key' | 'ubi_key') =>
+    tx
+      .selectFrom('directory_licenses')
+      .select(column)
+      .where('directory_id', '=', directoryId)
+      .where(column, '=', key)
+      .limit(1)
+      .executeTakeFirst();
+  return {
+    isLicense: (await listedWith('license_key')) !== undefined,
+    isUbi: (await listedWith('ubi_key')) !== undefined,
+  };
+}
+
 type Row = Awaited<ReturnType<ReturnType<typeof selectListed>['execute']>>[number];
 
 function toListedLicense(row: Row): ListedLicense {

@@ -1,2 +1,12 @@
-export { countLicenses } from './repository.js';
+export { ensureDirectory, type LicensePorts } from './available-licenses.js';
+export type { LicenseRow } from './repository.js';
 export { useLicenses } from './routes.js';
+export {
+  addLicense,
+  applyLicensePatch,
+  type LicenseInput,
+  type LicensePatch,
+  type LicenseView,
+  loadLicenseViews,
+  loadOffer,
+} from './service.js';

@@ -1,22 +1,41 @@
 import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
+import { FAULTS } from '../../domain/fault.js';
 import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
-import { sendEtag } from '../../http/preconditions.js';
-import { Body, etagHeader, ItemParams, locationHeader, pageQuery, TenantParams } from '../../http/primitives.js';
+import { sendEtag, toPrecondition } from '../../http/preconditions.js';
+import { etagHeader, ItemParams, ifMatchHeader, locationHeader, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import type { LicenseRow } from './repository.js';
-import { AvailableLicenseList, License, LicenseBody, LicensePage } from './schema.js';
+import { type AvailableLicense, type LicensePorts, listAvailableLicenses } from './available-licenses.js';
 import {
-  type AvailableLicense,
+  AvailableLicenseList,
+  License,
+  LicenseBody,
+  LicenseBulkBody,
+  LicenseBulkResult,
+  LicenseListQuery,
+  LicensePage,
+  LicensePatch,
+  MOST_IN_BULK,
+} from './schema.js';
+import {
+  archiveLicense,
+  changeLicense,
   createLicense,
+  createLicenses,
   getLicense,
   type LicenseInput,
-  type LicensePorts,
-  listAvailableLicenses,
+  type LicenseView,
   listLicenses,
+  type LicensePatch as Patch,
+  type RowResult,
 } from './service.js';
+import type { Conflict } from './standing.js';
+
+const CHANGE_FAULTS = ['license_type_unknown', 'invalid_dates', 'credential_unknown'] as const;
+const LIST_FAULTS = ['setup_incomplete', 'credential_unreadable', 'upstream_unavailable'] as const;
+const BULK_LIMIT_BYTES = 1024 * 1024;
 
 export interface LicensesDeps extends LicensePorts {
   readonly db: Db;
@@ -31,14 +50,15 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         id: 'listAvailableLicenses',
         tag: 'Licenses',
         summary: "Step 3: the licenses that the state lists under the tenant's UBI",
-        description: "Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login.",
+        description:
+          "Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login. Created licenses that are no longer listed there are shown too, with the reason.",
         params: TenantParams,
         replies: { 200: { description: 'All of them.', schema: AvailableLicenseList } },
-        faults: ['not_found', 'setup_incomplete', 'credential_unreadable', 'upstream_unavailable'],
+        faults: ['not_found', ...LIST_FAULTS],
       }),
     },
-    async ({ params }) => {
-      const licenses = await listAvailableLicenses(db, ports, params.tenant_id);
+    async (request) => {
+      const licenses = await listAvailableLicenses(db, ports, request.params.tenant_id, principalOf(request));
       return { data: licenses.map(toAvailableLicenseReply), next_page: null };
     },
   );
@@ -54,26 +74,38 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         params: TenantParams,
         body: LicenseBody,
         replies: { 201: { description: 'Created.', schema: License, headers: { ...etagHeader, ...locationHeader } } },
-        faults: [
-          'not_found',
-          'setup_incomplete',
-          'license_exists',
-          'license_not_available',
-          'license_type_unknown',
-          'invalid_dates',
-          'credential_unknown',
-          'credential_unreadable',
-          'upstream_unavailable',
-        ],
+        faults: ['not_found', ...LIST_FAULTS, 'license_exists', 'license_not_available', ...CHANGE_FAULTS],
       }),
     },
     async (request, reply) => {
       const { params, body } = request;
-      const license = await createLicense(db, ports, params.tenant_id, toInput(body), principalOf(request));
-      sendEtag(reply, license.version)
+      const view = await createLicense(db, ports, params.tenant_id, toInput(body), principalOf(request));
+      sendEtag(reply, view.license.version)
         .code(201)
-        .header('location', `/v1/tenants/${params.tenant_id}/licenses/${license.id}`);
-      return toLicenseReply(license);
+        .header('location', `/v1/tenants/${params.tenant_id}/licenses/${view.license.id}`);
+      return toLicenseReply(view);
+    },
+  );
+
+  app.post(
+    '/v1/tenants/:tenant_id/licenses/bulk',
+    {
+      schema: operation({
+        id: 'createLicenses',
+        bodyLimitBytes: BULK_LIMIT_BYTES,
+        tag: 'Licenses',
+        summary: 'Step 3: create many licenses',
+        description: `At most ${MOST_IN_BULK} rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.`,
+        params: TenantParams,
+        body: LicenseBulkBody,
+        replies: { 200: { description: 'What became of each row.', schema: LicenseBulkResult } },
+        faults: ['not_found', ...LIST_FAULTS],
+      }),
+    },
+    async (request) => {
+      const { params, body } = request;
+      const inputs = body.licenses.map(toInput);
+      return toBulkReply(await createLicenses(db, ports, params.tenant_id, inputs, principalOf(request)));
     },
   );
 
@@ -85,14 +117,15 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         tag: 'Licenses',
         summary: 'The created licenses',
         params: TenantParams,
-        querystring: Body(pageQuery),
+        querystring: LicenseListQuery,
         replies: { 200: { description: 'A page, oldest first.', schema: LicensePage } },
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
     async ({ params, query }) => {
       const path = `/v1/tenants/${params.tenant_id}/licenses`;
-      const page = await listLicenses(db, params.tenant_id, pager.toPageRequest(path, query));
+      const request = pager.toPageRequest(path, query);
+      const page = await listLicenses(db, params.tenant_id, query.archived ?? 'exclude', request);
       return { data: page.items.map(toLicenseReply), next_page: pager.toNextPage(path, query, page) };
     },
   );
@@ -110,9 +143,60 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
       }),
     },
     async ({ params }, reply) => {
-      const license = await getLicense(db, params.tenant_id, params.id);
-      sendEtag(reply, license.version);
-      return toLicenseReply(license);
+      const view = await getLicense(db, params.tenant_id, params.id);
+      sendEtag(reply, view.license.version);
+      return toLicenseReply(view);
+    },
+  );
+
+  app.patch(
+    '/v1/tenants/:tenant_id/licenses/:id',
+    {
+      schema: operation({
+        id: 'updateLicense',
+        tag: 'Licenses',
+        summary: 'Change a license, archive it or bring it back',
+        params: ItemParams,
+        headers: ifMatchHeader,
+        body: LicensePatch,
+        replies: { 200: { description: 'Changed.', schema: License, headers: etagHeader } },
+        faults: ['not_found', 'precondition_failed', 'precondition_required', ...CHANGE_FAULTS],
+      }),
+    },
+    async (request, reply) => {
+      const { params, body } = request;
+      const view = await changeLicense(
+        db,
+        ports,
+        params.tenant_id,
+        params.id,
+        toPatch(body),
+        toPrecondition(request),
+        principalOf(request),
+      );
+      sendEtag(reply, view.license.version);
+      return toLicenseReply(view);
+    },
+  );
+
+  app.delete(
+    '/v1/tenants/:tenant_id/licenses/:id',
+    {
+      schema: operation({
+        id: 'archiveLicense',
+        tag: 'Licenses',
+        summary: 'Take a license away',
+        description: 'It is kept, archived, with all that was set; PATCH with `archived: false` brings it back.',
+        params: ItemParams,
+        headers: ifMatchHeader,
+        replies: { 204: { description: 'Archived.' } },
+        faults: ['not_found', 'precondition_failed', 'precondition_required'],
+      }),
+    },
+    async (request, reply) => {
+      const { params } = request;
+      await archiveLicense(db, ports, params.tenant_id, params.id, toPrecondition(request), principalOf(request));
+      return reply.code(204).send();
     },
   );
 }
@@ -136,7 +220,17 @@ function toInput(body: Static<typeof LicenseBody>): LicenseInput {
   };
 }
 
-function toAvailableLicenseReply({ listed, licenseId }: AvailableLicense) {
+/** What is not told stays as it is. */
+function toPatch({ issue_datetime, expiry_datetime, ...rest }: Static<typeof LicensePatch>): Patch {
+  const toDate = (text: string | null): Date | null => (text === null ? null : new Date(text));
+  return {
+    ...rest,
+    ...(issue_datetime === undefined ? {} : { issue_datetime: toDate(issue_datetime) }),
+    ...(expiry_datetime === undefined ? {} : { expiry_datetime: toDate(expiry_datetime) }),
+  };
+}
+
+function toAvailableLicenseReply({ listed, missingSince, licenseId, conflict }: AvailableLicense) {
   return {
     license_number: listed.licenseNumber,
     name: listed.name,
@@ -145,18 +239,47 @@ function toAvailableLicenseReply({ listed, licenseId }: AvailableLicense) {
     activities: [...listed.activities],
     address: { ...listed.address },
     ubi: listed.ubi,
-    state: licenseId === undefined ? 'available' : 'created',
+    state: licenseId === undefined ? 'available' : conflict === undefined ? 'created' : 'conflict',
     license_id: licenseId ?? null,
-    active: !listed.isDeleted,
+    conflict: toConflictReply(conflict),
+    active: !listed.isDeleted && missingSince === null && conflict?.reason !== 'missing',
+    missing_since_datetime: missingSince?.toISOString() ?? null,
   };
 }
 
-function toLicenseReply({ tenant_id, license_key, version, ...license }: LicenseRow) {
+const toConflictReply = (conflict: Conflict | undefined) =>
+  conflict === undefined
+    ? null
+    : { reason: conflict.reason, detail: conflict.detail, since_datetime: conflict.since?.toISOString() ?? null };
+
+function toLicenseReply({ license: row, missingSince, conflict }: LicenseView) {
+  const { tenant_id, license_key, version, archived_datetime, ...license } = row;
   return {
     ...license,
     issue_datetime: license.issue_datetime?.toISOString() ?? null,
     expiry_datetime: license.expiry_datetime?.toISOString() ?? null,
+    archived: archived_datetime !== null,
+    archived_datetime: archived_datetime?.toISOString() ?? null,
+    missing_since_datetime: missingSince?.toISOString() ?? null,
+    conflict: toConflictReply(conflict),
     inserted_datetime: license.inserted_datetime.toISOString(),
     updated_datetime: license.updated_datetime.toISOString(),
   };
+}
+
+function toBulkReply(results: readonly RowResult[]) {
+  const data = results.map((result, index) => {
+    const { licenseNumber: license_number } = result;
+    if ('view' in result) return { license_number, status: 201, license: toLicenseReply(result.view), problem: null };
+    const { code, message: detail, extras } = result.fault;
+    const { status, title } = FAULTS[code];
+    const errors = (extras.errors ?? []).map(({ pointer, ...rest }) => ({
+      pointer: `/licenses/${index}${pointer}`,
+      ...rest,
+    }));
+    const { reason = null, conflicting_id = null } = extras;
+    return { license_number, status, license: null, problem: { code, title, detail, reason, conflicting_id, errors } };
+  });
+  const created = results.filter((result) => 'view' in result).length;
+  return { created, refused: results.length - created, data };
 }

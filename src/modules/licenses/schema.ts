@@ -1,12 +1,16 @@
 import Type from 'typebox';
+import { FAULTS, type FaultCode } from '../../domain/fault.js';
+import { LICENSE_CONFLICTS } from '../../domain/license-conflict.js';
 import {
   Body,
+  Count,
   Datetime,
   DatetimeInput,
   Named,
   Nullable,
   OneOf,
   Page,
+  pageQuery,
   Reply,
   Shown,
   Text,
@@ -22,20 +26,29 @@ const toggles = {
   share_with_leaflink: 'Kept for the host application.',
 };
 const toggle = (name: keyof typeof toggles, preset: boolean) =>
-  Type.Optional(Type.Boolean({ description: `${toggles[name]} ${preset} unless told.` }));
+  Type.Optional(Type.Boolean({ description: `${toggles[name]} ${preset} unless told.`, examples: [preset] }));
+
+const issued = { examples: ['2025-01-31T00:00:00Z'] };
+const expires = { description: 'After `issue_datetime`.', examples: ['2027-01-31T00:00:00Z'] };
+const intake = { description: 'Kept for the host application.', examples: ['room-7'] };
 
 export const LicenseBody = Body(
   {
     license_number: Text(64, { description: 'One of `GET …/available-licenses`.', examples: ['220091777'] }),
-    name: Type.Optional(Text(200, { description: "BioTrack's name of the site unless told." })),
-    license_type: Type.Optional(
-      Text(100, { description: "BioTrack's unless told; one of the state's types where those are known." }),
+    name: Type.Optional(
+      Text(200, { description: "BioTrack's name of the site unless told.", examples: ['Example Mesa Farms'] }),
     ),
-    issue_datetime: Type.Optional(DatetimeInput()),
-    expiry_datetime: Type.Optional(DatetimeInput({ description: 'After `issue_datetime`.' })),
-    active: Type.Optional(Type.Boolean({ description: 'true unless told.' })),
-    credential_id: Type.Optional(Uuid({ description: 'The credential to work with.' })),
-    default_intake_location_id: Type.Optional(Text(100, { description: 'Kept for the host application.' })),
+    license_type: Type.Optional(
+      Text(100, {
+        description: "BioTrack's unless told; one of the state's types where those are known.",
+        examples: ['Retailer'],
+      }),
+    ),
+    issue_datetime: Type.Optional(DatetimeInput(issued)),
+    expiry_datetime: Type.Optional(DatetimeInput(expires)),
+    active: Type.Optional(Type.Boolean({ description: 'true unless told.', examples: [true] })),
+    credential_id: Type.Optional(Uuid({ description: 'The company-wide credential to work with.' })),
+    default_intake_location_id: Type.Optional(Text(100, intake)),
     sync_enabled: toggle('sync_enabled', true),
     create_companies: toggle('create_companies', true),
     sync_rooms: toggle('sync_rooms', true),
@@ -44,6 +57,70 @@ export const LicenseBody = Body(
   },
   { examples: [{ license_number: '220091777' }] },
 );
+
+const change = (name: keyof typeof toggles) =>
+  Type.Optional(Type.Boolean({ description: toggles[name], examples: [true] }));
+
+export const LicensePatch = Body(
+  {
+    name: Type.Optional(
+      Nullable(Text(200, { description: "null: BioTrack's name of the site.", examples: ['Example Mesa Farms'] })),
+    ),
+    license_type: Type.Optional(
+      Nullable(
+        Text(100, {
+          description: "One of the state's types where those are known; null: BioTrack's.",
+          examples: ['Retailer'],
+        }),
+      ),
+    ),
+    issue_datetime: Type.Optional(Nullable(DatetimeInput(issued))),
+    expiry_datetime: Type.Optional(Nullable(DatetimeInput(expires))),
+    active: Type.Optional(Type.Boolean({ examples: [true] })),
+    credential_id: Type.Optional(
+      Nullable(Uuid({ description: 'The company-wide credential to work with; null for none in particular.' })),
+    ),
+    default_intake_location_id: Type.Optional(Nullable(Text(100, intake))),
+    sync_enabled: change('sync_enabled'),
+    create_companies: change('create_companies'),
+    sync_rooms: change('sync_rooms'),
+    notify_on_change: change('notify_on_change'),
+    share_with_leaflink: change('share_with_leaflink'),
+    archived: Type.Optional(
+      Type.Boolean({ description: '`true` is what DELETE does; `false` brings it back as it was.', examples: [false] }),
+    ),
+  },
+  { minProperties: 1, examples: [{ notify_on_change: false }] },
+);
+
+export const MOST_IN_BULK = 500;
+
+export const LicenseBulkBody = Body(
+  {
+    licenses: Type.Array(LicenseBody, {
+      minItems: 1,
+      maxItems: MOST_IN_BULK,
+      description: 'Each as for one. A row that does not fit the schema refuses them all.',
+    }),
+  },
+  { examples: [{ licenses: [{ license_number: '220091777' }, { license_number: '220091778' }] }] },
+);
+
+const LicenseConflict = Named(
+  'LicenseConflict',
+  Reply(
+    {
+      reason: OneOf(LICENSE_CONFLICTS, {
+        description:
+          '`archived`: by a person, here. `missing`: no longer listed. `deleted`: listed as deleted. `other_ubi`: listed under another UBI.',
+      }),
+      detail: Shown({ description: 'What happened and what to do, for a person.' }),
+      since_datetime: Nullable(Datetime({ description: 'Since when, where that is known.' })),
+    },
+    { description: 'Why a created license is not what it was created as.' },
+  ),
+);
+const nullableConflict = Type.Union([LicenseConflict, Type.Null()]);
 
 export const License = Named(
   'License',
@@ -62,6 +139,10 @@ export const License = Named(
     sync_rooms: Type.Boolean(),
     notify_on_change: Type.Boolean(),
     share_with_leaflink: Type.Boolean(),
+    archived: Type.Boolean({ description: 'Taken away by a person; kept, and not in lists unless asked for.' }),
+    archived_datetime: Nullable(Datetime()),
+    missing_since_datetime: Nullable(Datetime({ description: 'Since when the state no longer lists it.' })),
+    conflict: nullableConflict,
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
@@ -69,13 +150,57 @@ export const License = Named(
 
 export const LicensePage = Page('LicensePage', License);
 
+export const LicenseListQuery = Body({
+  ...pageQuery,
+  archived: Type.Optional(
+    OneOf(['exclude', 'include', 'only'], {
+      description: 'Whether archived ones are shown: `exclude` unless told.',
+      examples: ['include'],
+    }),
+  ),
+});
+
+export const LicenseBulkResult = Named(
+  'LicenseBulkResult',
+  Reply({
+    created: Count({ description: 'Rows that made a license.' }),
+    refused: Count({ description: 'Rows that did not.' }),
+    data: Type.Array(
+      Reply({
+        license_number: Shown({ description: 'As it was sent.' }),
+        status: Type.Integer({ description: 'What `POST …/licenses` would have answered.', examples: [201] }),
+        license: Type.Union([License, Type.Null()]),
+        problem: Type.Union([
+          Reply({
+            code: OneOf(Object.keys(FAULTS) as FaultCode[], { description: 'Stable; branch on this.' }),
+            title: Shown(),
+            detail: Shown({ description: 'For a person.' }),
+            reason: Nullable(Shown({ description: 'A finer reason under the code.' })),
+            conflicting_id: Nullable(Shown({ description: 'The id of what is in the way.' })),
+            errors: Type.Array(
+              Reply({ pointer: Shown({ description: 'JSON pointer into the whole body.' }), detail: Shown() }),
+            ),
+          }),
+          Type.Null(),
+        ]),
+      }),
+      { description: 'One for each row, in their order.' },
+    ),
+  }),
+);
+
 export const AvailableLicense = Named(
   'AvailableLicense',
   Reply({
     ...licenseFields,
-    state: OneOf(['available', 'created'], { description: '`created`: `POST …/licenses` was called for it.' }),
-    license_id: Nullable(Uuid({ description: 'With `created`: which.' })),
-    active: Type.Boolean({ description: 'Not deleted by the state.' }),
+    state: OneOf(['available', 'created', 'conflict'], {
+      description:
+        '`created`: `POST …/licenses` was called for it. `conflict`: the same, and it is no longer what it was then; see `conflict`.',
+    }),
+    license_id: Nullable(Uuid({ description: 'With `created` and `conflict`: which.' })),
+    conflict: nullableConflict,
+    active: Type.Boolean({ description: 'Listed by the state and not deleted there.' }),
+    missing_since_datetime: Nullable(Datetime({ description: 'Since when the state no longer lists it.' })),
   }),
 );
 

@@ -1,61 +1,40 @@
-import { type Biotrack, BiotrackError } from '../../biotrack/index.js';
+import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
-import { type Principal, toActor } from '../../domain/principal.js';
-import { setupIncomplete } from '../../domain/setup.js';
-import { requireCreationPreference } from '../creation-preference/index.js';
-import {
-  type CredentialPorts,
-  getUsableCredential,
-  isRefusal,
-  LoginRefusedError,
-  toLoginPorts,
-  toUpstreamFault,
-} from '../credentials/index.js';
-import { type Directories, findDirectory, ListShrunkError, selectLicensesOfUbi } from '../directory/index.js';
+import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
+import { type Principal, toActor, toUserId } from '../../domain/principal.js';
+import { findCreationPreference, requireCreationPreference } from '../creation-preference/index.js';
+import { findUsableCredential } from '../credentials/index.js';
+import { findDirectory, type Listing, selectListings } from '../directory/index.js';
 import { beginSchedule } from '../schedules/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { requireUbi } from '../ubi/index.js';
+import { findUbi, requireUbi } from '../ubi/index.js';
+import { ensureDirectory, type LicensePorts, loadOwnLicenses } from './available-licenses.js';
+import { insertChangeNote } from './change-repository.js';
 import {
-  credentialExists,
+  type ArchivedShown,
+  companyCredentialExists,
   findLicense,
   findLicenseByKey,
   insertLicense,
+  type LicenseChange,
   type LicenseRow,
-  loadLicenseIds,
   type NewLicense,
+  selectAllLicenses,
   selectLicenses,
+  updateLicense,
 } from './repository.js';
+import { type Conflict, findConflict } from './standing.js';
 
-export interface LicensePorts extends CredentialPorts {
-  readonly directories: Directories;
-  readonly syncIntervalSeconds: number;
-  /** Aborted when this process is about to end. */
-  readonly shutdown: AbortSignal;
-}
-
-export interface AvailableLicense {
-  readonly listed: ListedLicense;
-  /** The created license, if there is one. */
-  readonly licenseId: string | undefined;
-}
-
-/** The licenses that the state lists under the tenant's UBI: no call of BioTrack lists a login's own. */
-export async function listAvailableLicenses(
-  db: Db,
-  ports: LicensePorts,
-  tenantId: string,
-): Promise<AvailableLicense[]> {
-  await ensureDirectory(db, ports, tenantId);
-  return inTenant(db, tenantId, async (tx, tenant) => {
-    const licenseIds = await loadLicenseIds(tx);
-    const listed = await loadOwnLicenses(tx, tenant);
-    return listed.map((license) => ({ listed: license, licenseId: licenseIds.get(license.licenseKey) }));
-  });
+/** A created license with what the state says of it now. */
+export interface LicenseView {
+  readonly license: LicenseRow;
+  readonly missingSince: Date | null;
+  readonly conflict: Conflict | undefined;
 }
 
 export type LicenseInput = Omit<NewLicense, 'id' | 'license_key'>;
@@ -67,115 +46,287 @@ export async function createLicense(
   tenantId: string,
   input: LicenseInput,
   principal: Principal,
-): Promise<LicenseRow> {
-  if (
-    input.issue_datetime !== null &&
-    input.expiry_datetime !== null &&
-    input.expiry_datetime <= input.issue_datetime
-  ) {
-    throw new Fault('invalid_dates', 'A license expires after it was issued.', {
-      errors: [{ pointer: '/expiry_datetime', detail: 'must be after issue_datetime' }],
-    });
-  }
+): Promise<LicenseView> {
+  checkDates(input);
+  await prepare(db, ports, tenantId, principal);
+  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+    const license = await addLicense(tx, ports, await loadOffer(tx, tenant), input, principal);
+    return toView(tx, tenant, license);
+  });
+}
+
+/** What became of one row of many. */
+export type RowResult =
+  | { readonly licenseNumber: string; readonly view: LicenseView }
+  | { readonly licenseNumber: string; readonly fault: Fault };
+
+/** Creates many; a row that is refused leaves the others as they are. */
+export async function createLicenses(
+  db: Db,
+  ports: LicensePorts,
+  tenantId: string,
+  inputs: readonly LicenseInput[],
+  principal: Principal,
+): Promise<RowResult[]> {
+  await prepare(db, ports, tenantId, principal);
+  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+    const offer = await loadOffer(tx, tenant);
+    const results: RowResult[] = [];
+    for (const input of inputs) {
+      const licenseNumber = input.license_number;
+      try {
+        // Every refusal comes before the first statement that writes, so that it leaves the transaction whole.
+        const license = await addLicense(tx, ports, offer, input, principal);
+        results.push({ licenseNumber, view: await toView(tx, tenant, license) });
+      } catch (fault) {
+        if (!(fault instanceof Fault)) throw fault;
+        results.push({ licenseNumber, fault });
+      }
+    }
+    return results;
+  });
+}
+
+/** What comes before any license: the earlier steps, and a list of the state that is not old. */
+async function prepare(db: Db, ports: LicensePorts, tenantId: string, principal: Principal): Promise<void> {
   await inTenant(db, tenantId, async (tx) => {
     await requireUbi(tx, tenantId);
     await requireCreationPreference(tx, tenantId);
   });
-  await ensureDirectory(db, ports, tenantId);
-  return inLockedTenant(db, tenantId, async (tx, tenant) => {
-    const { strategy } = await requireCreationPreference(tx, tenantId);
-    const licenseKey = toLicenseKey(input.license_number);
-    const present = await findLicenseByKey(tx, licenseKey);
-    if (present !== undefined) {
-      throw new Fault('license_exists', 'It is created already.', { conflicting_id: present.id });
-    }
-    const listed = (await loadOwnLicenses(tx, tenant)).find((license) => license.licenseKey === licenseKey);
-    if (listed === undefined) {
-      throw new Fault('license_not_available', 'GET …/available-licenses lists those that are.', {
-        errors: [{ pointer: '/license_number', detail: "is not listed under the tenant's UBI" }],
-      });
-    }
-    checkLicenseType(ports.biotrack, tenant, input.license_type);
-    if (input.credential_id !== null && !(await credentialExists(tx, input.credential_id))) {
-      throw new Fault('credential_unknown', 'GET …/credentials lists them.', {
-        errors: [{ pointer: '/credential_id', detail: 'is no credential of this tenant' }],
-      });
-    }
-    const license = await insertLicense(tx, tenantId, {
-      ...input,
-      id: ports.newId(),
-      license_key: licenseKey,
-      license_number: listed.licenseNumber,
-      name: input.name ?? listed.name,
-      license_type: input.license_type ?? listed.licenseType,
-    });
-    if (license.create_companies && tenant.firstSyncedAt === null) {
-      // The seed of the product: companies are created by themselves once the three steps are done.
-      const request = {
-        trigger: 'setup_completed',
-        mode: 'full',
-        refresh: 'auto',
-        requestedBy: toActor(principal),
-      } as const;
-      await queueRun(tx, ports.newId, tenantId, { ...request, strategy });
-    }
-    if (license.create_companies && tenant.firstSyncedAt !== null) {
-      await beginSchedule(tx, tenantId, ports.syncIntervalSeconds);
-    }
-    return license;
-  });
+  await ensureDirectory(db, ports, tenantId, principal);
 }
 
-export const getLicense = (db: Db, tenantId: string, id: string): Promise<LicenseRow> =>
-  inTenant(db, tenantId, async (tx) => {
-    const license = await findLicense(tx, id);
-    if (license === undefined) throw notFound('license');
-    return license;
-  });
-
-export const listLicenses = (db: Db, tenantId: string, { size, after }: PageRequest): Promise<PageOf<LicenseRow>> =>
-  inTenant(db, tenantId, async (tx) => toPage(await selectLicenses(tx, size, after), size));
-
-/** What a caller waits for the state's list, at the most: shorter than the server lets a request take. */
-const PATIENCE_MS = 25_000;
-
-/** Sees to it that the state's directory is there and not old, with the tenant's own login. */
-async function ensureDirectory(db: Db, ports: LicensePorts, tenantId: string): Promise<void> {
-  const patience = AbortSignal.any([ports.shutdown, AbortSignal.timeout(PATIENCE_MS)]);
-  try {
-    const usable = await getUsableCredential(db, ports, tenantId);
-    const { tenant, login } = usable;
-    const target = { state: tenant.state, environment: tenant.environment };
-    const request = { target, login, includeLabs: false, force: false, signal: patience };
-    await ports.directories.ensureFresh(db, { ...request, ...toLoginPorts(db, usable) });
-  } catch (error) {
-    throw toDirectoryFault(tenantId, error, patience);
-  }
+/** What can be created: read once for any number of licenses, in the transaction that creates them. */
+export interface Offer {
+  readonly tenant: Tenant;
+  readonly listed: ReadonlyMap<string, ListedLicense>;
 }
 
-function toDirectoryFault(tenantId: string, error: unknown, { aborted }: AbortSignal): unknown {
-  if (error instanceof LoginRefusedError) return setupIncomplete(tenantId, 'credentials', error.message);
-  if (error instanceof BiotrackError) {
-    const { reason, advice } = error;
-    return isRefusal(reason) ? setupIncomplete(tenantId, 'credentials', advice) : toUpstreamFault(error);
-  }
-  if (error instanceof ListShrunkError) {
-    return new Fault('upstream_unavailable', 'The list is much shorter than before; an operator has to look at it.', {
-      reason: 'list_shrunk',
-      cause: error,
+export async function loadOffer(tx: Tx, tenant: Tenant): Promise<Offer> {
+  const listed = await loadOwnLicenses(tx, tenant);
+  return { tenant, listed: new Map(listed.map((license) => [license.licenseKey, license])) };
+}
+
+/**
+ * Creates one. The tenant must be locked.
+ * @throws Fault before anything is written
+ */
+export async function addLicense(
+  tx: Tx,
+  ports: Pick<LicensePorts, 'biotrack' | 'newId' | 'syncIntervalSeconds'>,
+  { tenant, listed: offered }: Offer,
+  input: LicenseInput,
+  principal: Principal,
+): Promise<LicenseRow> {
+  checkDates(input);
+  const licenseKey = toLicenseKey(input.license_number);
+  const present = await findLicenseByKey(tx, licenseKey);
+  if (present !== undefined) {
+    const isArchived = present.archived_datetime !== null;
+    const detail = isArchived
+      ? 'It is created already, and archived; PATCH it with "archived": false to bring it back.'
+      : 'It is created already.';
+    throw new Fault('license_exists', detail, {
+      conflicting_id: present.id,
+      ...(isArchived ? { reason: 'archived' } : {}),
     });
   }
-  if (!aborted) return error;
-  return new Fault('upstream_unavailable', "The state's list is not there yet. Ask again in a moment.", {
-    reason: 'upstream_timeout',
-    cause: error,
+  const listed = offered.get(licenseKey);
+  if (listed === undefined) {
+    throw new Fault('license_not_available', 'GET …/available-licenses lists those that are.', {
+      errors: [{ pointer: '/license_number', detail: "is not listed under the tenant's UBI" }],
+    });
+  }
+  checkLicenseType(ports.biotrack, tenant, input.license_type);
+  await checkCredential(tx, input.credential_id);
+  const license = await insertLicense(tx, tenant.id, {
+    ...input,
+    id: ports.newId(),
+    license_key: licenseKey,
+    license_number: listed.licenseNumber,
+    name: input.name ?? listed.name,
+    license_type: input.license_type ?? listed.licenseType,
   });
+  const actor = toActor(principal);
+  const note = { kind: 'own_license.created', licenseId: license.id, before: null, actor } as const;
+  await insertChangeNote(tx, tenant.id, { ...note, after: toFields(license) });
+  if (license.create_companies) await startFirstSync(tx, ports, tenant, principal);
+  return license;
 }
 
-async function loadOwnLicenses(tx: Tx, tenant: Tenant): Promise<ListedLicense[]> {
-  const { ubiKey } = await requireUbi(tx, tenant.id);
+/** The seed of the product: companies are created by themselves once the three steps are done, and kept up to date. */
+async function startFirstSync(
+  tx: Tx,
+  { newId, syncIntervalSeconds }: Pick<LicensePorts, 'newId' | 'syncIntervalSeconds'>,
+  tenant: Tenant,
+  principal: Principal,
+): Promise<void> {
+  if (tenant.firstSyncedAt !== null) return beginSchedule(tx, tenant.id, syncIntervalSeconds);
+  const preference = await findCreationPreference(tx);
+  if (preference === undefined || (await findUsableCredential(tx, toUserId(principal))) === undefined) return;
+  const request = {
+    trigger: 'setup_completed',
+    mode: 'full',
+    refresh: 'auto',
+    requestedBy: toActor(principal),
+  } as const;
+  await queueRun(tx, newId, tenant.id, { ...request, strategy: preference.strategy });
+}
+
+/** What a PATCH says; null returns to what BioTrack says, or to nothing. */
+export type LicensePatch = LicenseChange;
+
+export const changeLicense = (
+  db: Db,
+  ports: LicensePorts,
+  tenantId: string,
+  id: string,
+  patch: LicensePatch,
+  precondition: Precondition,
+  principal: Principal,
+): Promise<LicenseView> =>
+  inLockedTenant(db, tenantId, async (tx, tenant) => {
+    const present = await requireLicense(tx, id);
+    checkPrecondition(precondition, present.version);
+    return toView(tx, tenant, await applyLicensePatch(tx, ports, tenant, present, patch, principal));
+  });
+
+/** Changes one, archives it or brings it back. The tenant must be locked. */
+export async function applyLicensePatch(
+  tx: Tx,
+  ports: Pick<LicensePorts, 'biotrack' | 'newId' | 'syncIntervalSeconds'>,
+  tenant: Tenant,
+  present: LicenseRow,
+  patch: LicensePatch,
+  principal: Principal,
+): Promise<LicenseRow> {
+  checkDates({ ...present, ...patch });
+  checkLicenseType(ports.biotrack, tenant, patch.license_type ?? null);
+  await checkCredential(tx, patch.credential_id ?? null);
+  const changed = await updateLicense(tx, present.id, await withDefaults(tx, tenant, present, patch));
+  const wasArchived = present.archived_datetime !== null;
+  const isArchived = changed.archived_datetime !== null;
+  await noteChange(tx, tenant.id, present, changed, principal);
+  const isNewlyWanted = changed.create_companies && (!present.create_companies || wasArchived);
+  if (isNewlyWanted && !isArchived) await startFirstSync(tx, ports, tenant, principal);
+  return changed;
+}
+
+/** Null is BioTrack's own word again, as far as the state still says something of the license. */
+async function withDefaults(tx: Tx, tenant: Tenant, present: LicenseRow, patch: LicensePatch): Promise<LicenseChange> {
+  if (patch.name !== null && patch.license_type !== null) return patch;
+  const listing = (await loadListings(tx, tenant, [present.license_key])).get(present.license_key);
+  return {
+    ...patch,
+    ...(patch.name === null ? { name: listing?.name ?? null } : {}),
+    ...(patch.license_type === null ? { license_type: listing?.licenseType ?? null } : {}),
+  };
+}
+
+async function noteChange(
+  tx: Tx,
+  tenantId: string,
+  present: LicenseRow,
+  changed: LicenseRow,
+  principal: Principal,
+): Promise<void> {
+  const [old, now] = [toFields(present), toFields(changed)];
+  const names = Object.keys(now).filter((name) => JSON.stringify(old[name]) !== JSON.stringify(now[name]));
+  if (names.length === 0) return;
+  const pick = (fields: Fields): Fields => Object.fromEntries(names.map((name) => [name, fields[name]]));
+  const kind =
+    old.archived === now.archived ? 'updated' : changed.archived_datetime === null ? ('restored' as const) : 'archived';
+  const what = { kind: `own_license.${kind}`, licenseId: changed.id, actor: toActor(principal) } as const;
+  await insertChangeNote(tx, tenantId, { ...what, before: pick(old), after: pick(now) });
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What the change feed tells of a license, named as the API names it. */
+function toFields(license: LicenseRow): Fields {
+  const { tenant_id, license_key, version, inserted_datetime, updated_datetime, archived_datetime, ...fields } =
+    license;
+  return { ...fields, archived: archived_datetime !== null };
+}
+
+/** Takes a license away, and keeps it. What was made of it stays. */
+export const archiveLicense = (
+  db: Db,
+  ports: LicensePorts,
+  tenantId: string,
+  id: string,
+  precondition: Precondition,
+  principal: Principal,
+): Promise<void> =>
+  inLockedTenant(db, tenantId, async (tx, tenant) => {
+    const present = await requireLicense(tx, id);
+    checkPrecondition(precondition, present.version);
+    if (present.archived_datetime !== null) return;
+    await applyLicensePatch(tx, ports, tenant, present, { archived: true }, principal);
+  });
+
+export const getLicense = (db: Db, tenantId: string, id: string): Promise<LicenseView> =>
+  inTenant(db, tenantId, async (tx, tenant) => toView(tx, tenant, await requireLicense(tx, id)));
+
+export const listLicenses = (
+  db: Db,
+  tenantId: string,
+  archived: ArchivedShown,
+  { size, after }: PageRequest,
+): Promise<PageOf<LicenseView>> =>
+  inTenant(db, tenantId, async (tx, tenant) => {
+    const { items, nextAfter } = toPage(await selectLicenses(tx, archived, size, after), size);
+    return { items: await toViews(tx, tenant, items), nextAfter };
+  });
+
+/** All created licenses, the archived ones too. */
+export const loadLicenseViews = async (tx: Tx, tenant: Tenant): Promise<LicenseView[]> =>
+  toViews(tx, tenant, await selectAllLicenses(tx));
+
+async function toView(tx: Tx, tenant: Tenant, license: LicenseRow): Promise<LicenseView> {
+  const [view] = await toViews(tx, tenant, [license]);
+  return view as LicenseView;
+}
+
+async function toViews(tx: Tx, tenant: Tenant, licenses: readonly LicenseRow[]): Promise<LicenseView[]> {
+  const keys = licenses.map(({ license_key }) => license_key);
+  const listings = await loadListings(tx, tenant, keys);
   const directory = await findDirectory(tx, tenant.state, tenant.environment);
-  return directory === undefined ? [] : selectLicensesOfUbi(tx, directory.id, ubiKey);
+  const ground = { isPublished: (directory?.version ?? 0) > 0, ubiKey: (await findUbi(tx))?.ubiKey };
+  return licenses.map((license) => {
+    const listing = listings.get(license.license_key);
+    return {
+      license,
+      missingSince: listing?.missingSince ?? null,
+      conflict: findConflict(license, listing, ground),
+    };
+  });
+}
+
+async function loadListings(tx: Tx, tenant: Tenant, keys: readonly string[]): Promise<Map<string, Listing>> {
+  const directory = await findDirectory(tx, tenant.state, tenant.environment);
+  const listings = directory === undefined ? [] : await selectListings(tx, directory.id, keys);
+  return new Map(listings.map((listing) => [listing.licenseKey, listing]));
+}
+
+async function requireLicense(tx: Tx, id: string): Promise<LicenseRow> {
+  const license = await findLicense(tx, id);
+  if (license === undefined) throw notFound('license');
+  return license;
+}
+
+function checkDates({ issue_datetime, expiry_datetime }: Pick<LicenseInput, 'issue_datetime' | 'expiry_datetime'>) {
+  if (issue_datetime === null || expiry_datetime === null || expiry_datetime > issue_datetime) return;
+  throw new Fault('invalid_dates', 'A license expires after it was issued.', {
+    errors: [{ pointer: '/expiry_datetime', detail: 'must be after issue_datetime' }],
+  });
+}
+
+async function checkCredential(tx: Tx, credentialId: string | null): Promise<void> {
+  if (credentialId === null || (await companyCredentialExists(tx, credentialId))) return;
+  throw new Fault('credential_unknown', 'GET …/credentials lists them. A license works with one of the company.', {
+    errors: [{ pointer: '/credential_id', detail: 'is no company-wide credential of this tenant' }],
+  });
 }
 
 /** Only where the state's types are known: elsewhere any word is as good as another. */

@@ -1,11 +1,13 @@
 import type { Db } from '../../db/database.js';
+import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
 import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
+import type { SetupItem } from './checklist.js';
 import { Setup } from './schema.js';
-import { getSetup } from './service.js';
+import { getSetup, type SetupPorts } from './service.js';
 
-export function useSetup(app: App, { db }: { readonly db: Db }): void {
+export function useSetup(app: App, { db, ...ports }: SetupPorts & { readonly db: Db }): void {
   app.get(
     '/v1/tenants/:tenant_id/setup',
     {
@@ -18,9 +20,17 @@ export function useSetup(app: App, { db }: { readonly db: Db }): void {
         faults: ['not_found'],
       }),
     },
-    async ({ params }) => {
-      const { items, nextStep } = await getSetup(db, params.tenant_id);
-      return { steps: items.map((item) => ({ ...item, blockers: [...item.blockers] })), next_step: nextStep ?? null };
+    async (request) => {
+      const { items, nextStep } = await getSetup(db, ports, request.params.tenant_id, principalOf(request));
+      return { steps: items.map(toItemReply), next_step: nextStep ?? null };
     },
   );
 }
+
+const toItemReply = ({ step, status, blockers, warnings, who }: SetupItem) => ({
+  step,
+  status,
+  blockers: [...blockers],
+  warnings: [...warnings],
+  who,
+});

@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { SETUP_STEPS } from '../../domain/setup.js';
+import { SETUP_ACTORS, SETUP_STEPS } from '../../domain/setup.js';
 import { Named, OneOf, Reply, Shown } from '../../http/primitives.js';
 import { NextStep } from '../../http/problem.js';
 
@@ -13,11 +13,17 @@ export const Setup = Named(
           description: '`blocked`: an earlier step, or somebody, is in the way.',
         }),
         blockers: Type.Array(Shown(), { description: 'What is in the way; for a person.' }),
-        who: OneOf(['admin', 'biotrack_administrator', 'nobody'], { description: 'Who must act.' }),
+        warnings: Type.Array(Shown(), {
+          description: 'What somebody should know of though the step is not held up by it; for a person.',
+        }),
+        who: OneOf(SETUP_ACTORS, {
+          description:
+            "Who must act. `biotrack_administrator`: whoever gives rights in the company's BioTrack. `operator`: whoever runs this service. `nobody`: it is done, or a machine is at it.",
+        }),
       }),
     ),
     next_step: Type.Union([NextStep, Type.Null()], {
-      description: 'The call to make next; null when there is nothing left to do.',
+      description: 'The call to make next; null when there is nothing left to do, or nothing that a call can do.',
     }),
   }),
 );

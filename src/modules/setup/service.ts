@@ -1,88 +1,57 @@
+import type { Biotrack } from '../../biotrack/index.js';
 import type { Db } from '../../db/database.js';
 import type { NextStep } from '../../domain/fault.js';
-import { SETUP_STEPS, type SetupStep, toNextStep } from '../../domain/setup.js';
+import { type Principal, toUserId } from '../../domain/principal.js';
+import { toNextStep } from '../../domain/setup.js';
+import type { Vault } from '../../vault/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { type CredentialSummary, loadCredentialSummary } from '../credentials/index.js';
-import { countLicenses } from '../licenses/index.js';
-import { findActiveRun } from '../syncs/index.js';
-import { inTenant } from '../tenants/index.js';
+import { loadCredentialStates } from '../credentials/index.js';
+import { loadLicenseViews } from '../licenses/index.js';
+import { findActiveRun, findLastEndedRun } from '../syncs/index.js';
+import { inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
-
-export interface SetupItem {
-  readonly step: SetupStep;
-  readonly status: 'done' | 'blocked' | 'todo';
-  readonly blockers: readonly string[];
-  readonly who: 'admin' | 'biotrack_administrator' | 'nobody';
-}
+import { type SetupItem, toChecklist } from './checklist.js';
 
 export interface Setup {
   readonly items: readonly SetupItem[];
   readonly nextStep: NextStep | undefined;
 }
 
-interface Facts {
-  readonly hasUbi: boolean;
-  readonly hasPreference: boolean;
-  readonly credentials: CredentialSummary;
-  readonly hasLicense: boolean;
-  readonly isSynced: boolean;
-  readonly isSyncing: boolean;
+export interface SetupPorts {
+  readonly biotrack: Biotrack;
+  readonly vault: Vault;
 }
 
-/** The steps as a checklist, as they are at this moment. */
-export const getSetup = (db: Db, tenantId: string): Promise<Setup> =>
+/** The steps as a checklist, as they are at this moment for whoever asks: a person may have a login of his own. */
+export const getSetup = (db: Db, ports: SetupPorts, tenantId: string, principal: Principal): Promise<Setup> =>
   inTenant(db, tenantId, async (tx, tenant) => {
-    const items = toItems({
-      hasUbi: (await findUbi(tx)) !== undefined,
+    const upstreamMissing = findUpstreamMissing(ports.biotrack, tenant);
+    const licenses = await loadLicenseViews(tx, tenant);
+    const items = toChecklist({
+      upstreamMissing,
+      ubi: await findUbi(tx),
       hasPreference: (await findCreationPreference(tx)) !== undefined,
-      credentials: await loadCredentialSummary(tx),
-      hasLicense: (await countLicenses(tx)) > 0,
+      credentials:
+        upstreamMissing === undefined ? await loadCredentialStates(tx, ports, tenant, toUserId(principal)) : [],
+      licenses: licenses.filter(({ license }) => license.archived_datetime === null),
       isSynced: tenant.firstSyncedAt !== null,
       isSyncing: (await findActiveRun(tx)) !== undefined,
+      lastRun: await findLastEndedRun(tx),
     });
     const next = items.find(({ status, who }) => status !== 'done' && who !== 'nobody');
-    return { items, nextStep: next === undefined ? undefined : toNextStep(tenantId, next.step) };
+    return { items, nextStep: next === undefined ? undefined : toCall(tenantId, next) };
   });
 
-function toItems(facts: Facts): SetupItem[] {
-  const needs: Readonly<Record<SetupStep, readonly SetupStep[]>> = {
-    ubi: [],
-    company_creation_preference: ['ubi'],
-    credentials: ['ubi'],
-    licenses: ['ubi', 'company_creation_preference', 'credentials'],
-    first_sync: ['ubi', 'company_creation_preference', 'credentials'],
-  };
-  const done: Readonly<Record<SetupStep, boolean>> = {
-    ubi: facts.hasUbi,
-    company_creation_preference: facts.hasPreference,
-    credentials: facts.credentials.usable > 0,
-    licenses: facts.hasLicense,
-    first_sync: facts.isSynced,
-  };
-  return SETUP_STEPS.map((step) => {
-    if (done[step]) return { step, status: 'done', blockers: [], who: 'nobody' };
-    const missing = needs[step].filter((earlier) => !done[earlier]);
-    if (missing.length > 0) {
-      return {
-        step,
-        status: 'blocked',
-        blockers: missing.map((earlier) => `The step ${earlier} comes first.`),
-        who: 'admin',
-      };
-    }
-    if (step === 'credentials' && facts.credentials.refused.length > 0) return toRefused(facts.credentials);
-    if (step === 'first_sync' && facts.isSyncing)
-      return { step, status: 'todo', blockers: ['A sync is under way.'], who: 'nobody' };
-    return { step, status: 'todo', blockers: [], who: 'admin' };
-  });
+function toCall(tenantId: string, { step, call }: SetupItem): NextStep | undefined {
+  if (call === undefined) return undefined;
+  return call === 'own' ? toNextStep(tenantId, step) : toNextStep(tenantId, step, call);
 }
 
-function toRefused({ refused }: CredentialSummary): SetupItem {
-  const onlyPrivileges = refused.every(({ status }) => status === 'privilege_missing');
-  return {
-    step: 'credentials',
-    status: 'blocked',
-    blockers: refused.map(({ description, detail }) => `${description}: ${detail}`),
-    who: onlyPrivileges ? 'biotrack_administrator' : 'admin',
-  };
+function findUpstreamMissing(biotrack: Biotrack, { state, environment }: Tenant): string | undefined {
+  const known = biotrack.findState(state);
+  if (known === undefined) return `This deployment does not know the state ${state}. Tell the operator.`;
+  if (known.environments[environment] !== undefined) return undefined;
+  return known.status === 'left'
+    ? `${known.name} no longer uses BioTrack.`
+    : `This deployment has no address of BioTrack for ${known.name}, ${environment}. Tell the operator.`;
 }

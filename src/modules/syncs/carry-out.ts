@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Tx } from '../../db/database.js';
-import type { SyncRows } from '../../domain/sync-run.js';
+import type { ChangeRange, SyncRows } from '../../domain/sync-run.js';
 import { MAPPING_VERSION, type SyncPlan } from '../../mapping/index.js';
-import { applyPlan, type ChangeRange, noteFirstSync } from '../companies/index.js';
+import { applyPlan, noteFirstSync } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import { type Directory, holdDirectory } from '../directory/index.js';
 import { getRevision, type Tenant } from '../tenants/index.js';

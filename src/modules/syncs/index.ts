@@ -1,6 +1,17 @@
+export { carryOut, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
+export { planPart, planWhole } from './plan-tenant.js';
 export { RUN_PATIENCE, type RunPatience } from './put-off.js';
-export { findActiveRun, type SyncRun } from './repository.js';
-export { useSyncs } from './routes.js';
+export {
+  findActiveRun,
+  findLastEndedRun,
+  findRun,
+  finishRun,
+  insertRunningRun,
+  type SyncRun,
+  saveApplied,
+} from './repository.js';
+export { remake } from './review-service.js';
+export { toSyncRunReply, useSyncs } from './routes.js';
 export { type RunOutcome, type RunSyncDeps, runSync } from './run-sync.js';
 export { queueRun } from './service.js';
 export { startDueRuns, sweepAbandonedRuns } from './sweep.js';

@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import { type Cell, type Columns, insertRows } from '../../db/bulk.js';
 import type { Tx } from '../../db/database.js';
-import { type PlanAction, type PlanItem, toChangeItem } from './plan-items.js';
+import type { ChangeRange, PlanAction } from '../../domain/sync-run.js';
+import { type PlanItem, toChangeItem } from './plan-items.js';
 
 /** A line with its place among the others of its kind. */
 export type PlacedItem = PlanItem & { readonly place: string };
@@ -84,7 +85,7 @@ export async function selectStoredItems(tx: Tx, runId: string, after: number, li
 /** Of a plan that was applied: the lines of the feed that came of it. */
 export async function selectAppliedItems(
   tx: Tx,
-  { first, last }: { readonly first: number; readonly last: number },
+  { first, last }: ChangeRange,
   after: number,
   limit: number,
 ): Promise<PlacedItem[]> {
@@ -131,7 +132,7 @@ export async function selectAppliedItems(
 export async function selectUntouched(
   tx: Tx,
   runId: string,
-  { first, last }: { readonly first: number; readonly last: number },
+  { first, last }: ChangeRange,
   after: string | undefined,
   limit: number,
 ): Promise<string[]> {

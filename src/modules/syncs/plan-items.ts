@@ -1,20 +1,7 @@
+import type { PlanAction } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
 import type { SyncPlan } from '../../mapping/index.js';
 import { type Change, toChanges } from '../companies/index.js';
-
-/** What a plan does to one thing. */
-export const PLAN_ACTIONS = [
-  'created',
-  'updated',
-  'moved',
-  'archived',
-  'reactivated',
-  'adopted',
-  'conflict',
-  'skipped',
-  'unchanged',
-] as const;
-export type PlanAction = (typeof PLAN_ACTIONS)[number];
 
 /** A line of a plan: what becomes of a company, of a license, or of a row of the list, and why. */
 export interface PlanItem {

@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import type { OperatorTx, Tx } from '../../db/database.js';
+import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
-import type { RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
+import type { ChangeRange, RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
-import type { ChangeRange } from '../companies/index.js';
 import { type Basis, MAX_NOTES_KEPT, type RunWarning } from './outcome-repository.js';
 import type { PlanNotes } from './plan-items.js';
 
@@ -25,6 +25,10 @@ export interface SyncRun {
   readonly skips: readonly Skip[];
   readonly step: RunStep;
   readonly directoryVersion: number | null;
+  /** The login that it works with; null until one was chosen. */
+  readonly credentialId: string | null;
+  readonly credentialOwner: 'company' | 'user' | null;
+  readonly credentialReason: CredentialChoice | null;
   /** What a preview was asked for; null: as the preference says. */
   readonly includeLabs: boolean | null;
   readonly plannedAt: Date | null;
@@ -60,6 +64,9 @@ const COLUMNS = [
   'skips',
   'step',
   'directory_version as directoryVersion',
+  'credential_id as credentialId',
+  'credential_owner as credentialOwner',
+  'credential_reason as credentialReason',
   'include_labs as includeLabs',
   'planned_datetime as plannedAt',
   'basis',
@@ -226,6 +233,25 @@ export async function cancelRun(tx: Tx, id: string): Promise<boolean> {
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
+
+/** Which login the run works with, and why; told before it is used. */
+export async function saveRunCredential(
+  tx: Tx,
+  run: Held,
+  { id, owner, reason }: { readonly id: string; readonly owner: 'company' | 'user'; readonly reason: CredentialChoice },
+): Promise<void> {
+  await updateHeld(tx, run).set({ credential_id: id, credential_owner: owner, credential_reason: reason }).execute();
+}
+
+/** The run that ended last, of those that write. */
+export const findLastEndedRun = (tx: Tx): Promise<SyncRun | undefined> =>
+  select(tx)
+    .where('mode', '=', 'full')
+    .where('status', 'not in', [...ACTIVE, 'superseded', 'canceled'])
+    .orderBy('finished_datetime', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
 
 /** A queued run does what the last request asked for. */
 export async function forceRefresh(tx: Tx, id: string): Promise<void> {

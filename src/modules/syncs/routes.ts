@@ -8,8 +8,10 @@ import { Body, ItemParams, locationHeader, pageQuery, TenantParams } from '../..
 import type { App } from '../../http/server.js';
 import { cancelSync } from './cancel-service.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
+import { listPlan, type PlanLine } from './plan-service.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
-import { SyncBody, SyncRun, SyncRunPage } from './schema.js';
+import { confirmRun, dismissRun } from './review-service.js';
+import { PlanPage, SyncBody, SyncRun, SyncRunPage } from './schema.js';
 import { getSync, listSyncs, startSync } from './service.js';
 
 export interface SyncsDeps {
@@ -121,6 +123,67 @@ export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): vo
       return streams.send(reply, (wait) => toStreamEvents(followRun(db, tenantId, first, seen, wait)));
     },
   );
+
+  app.get(
+    '/v1/tenants/:tenant_id/syncs/:id/plan',
+    {
+      schema: operation({
+        id: 'getSyncPlan',
+        tag: 'Syncs',
+        summary: 'What was done or would be, item by item, each with its reason',
+        description:
+          'Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are.',
+        params: ItemParams,
+        querystring: Body(pageQuery),
+        replies: { 200: { description: 'A page.', schema: PlanPage } },
+        faults: ['not_found', 'invalid_cursor'],
+      }),
+    },
+    async ({ params, query }) => {
+      const path = `/v1/tenants/${params.tenant_id}/syncs/${params.id}/plan`;
+      const page = await listPlan(db, params.tenant_id, params.id, pager.toPageRequest(path, query));
+      return { data: page.items.map(toPlanItemReply), next_page: pager.toNextPage(path, query, page) };
+    },
+  );
+
+  app.post(
+    '/v1/tenants/:tenant_id/syncs/:id/confirm',
+    {
+      schema: operation({
+        id: 'confirmSync',
+        tag: 'Syncs',
+        summary: 'Carry out the plan that waits for a decision',
+        description:
+          'Exactly the plan that `GET …/plan` shows, or 409 if anything moved since. Of a run with the reason `list_shrunk` it accepts the list, which an operator may do; the answer then is a new run that reads it again.',
+        params: ItemParams,
+        replies: { 200: { description: 'The run: carried out, or queued anew.', schema: SyncRun } },
+        faults: ['not_found', 'not_in_review', 'plan_stale'],
+      }),
+    },
+    async (request) => {
+      const { params } = request;
+      return toSyncRunReply(await confirmRun(db, newId, params.tenant_id, params.id, principalOf(request)));
+    },
+  );
+
+  app.post(
+    '/v1/tenants/:tenant_id/syncs/:id/dismiss',
+    {
+      schema: operation({
+        id: 'dismissSync',
+        tag: 'Syncs',
+        summary: 'Drop the plan that waits for a decision',
+        description: 'Nothing is changed, and nothing like it is proposed before the state lists something else.',
+        params: ItemParams,
+        replies: { 200: { description: 'The run, canceled.', schema: SyncRun } },
+        faults: ['not_found', 'not_in_review'],
+      }),
+    },
+    async (request) => {
+      const { params } = request;
+      return toSyncRunReply(await dismissRun(db, params.tenant_id, params.id, principalOf(request)));
+    },
+  );
 }
 
 async function* toStreamEvents(events: AsyncIterable<RunEvent | undefined>): AsyncGenerator<StreamEvent | undefined> {
@@ -131,7 +194,19 @@ async function* toStreamEvents(events: AsyncIterable<RunEvent | undefined>): Asy
   }
 }
 
-function toSyncRunReply(run: SyncRunRow) {
+const toPlanItemReply = (line: PlanLine) => ({
+  action: line.action,
+  kind: line.kind,
+  reason: line.reason,
+  company_id: line.companyId,
+  license_id: line.licenseId,
+  license_number: line.licenseNumber,
+  before: line.before,
+  after: line.after,
+});
+
+/** A run as every operation shows it. */
+export function toSyncRunReply(run: SyncRunRow) {
   return {
     id: run.id,
     status: run.status,
@@ -152,6 +227,12 @@ function toSyncRunReply(run: SyncRunRow) {
     })),
     progress: { step: run.step, done: RUN_STEPS.indexOf(run.step), total: RUN_STEPS.length - 1 },
     directory_version: run.directoryVersion,
+    credential:
+      run.credentialId === null || run.credentialOwner === null || run.credentialReason === null
+        ? null
+        : { id: run.credentialId, owner: run.credentialOwner, reason: run.credentialReason },
+    include_labs: run.includeLabs,
+    applied_datetime: run.appliedAt?.toISOString() ?? null,
     attempt: run.attempt,
     requested_datetime: run.requestedAt.toISOString(),
     started_datetime: run.startedAt?.toISOString() ?? null,

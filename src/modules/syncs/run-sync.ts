@@ -3,12 +3,19 @@ import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { Fault } from '../../domain/fault.js';
+import { toUserIdOf } from '../../domain/principal.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Vault } from '../../vault/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { getUsableCredential, LoginRefusedError, toLoginPorts, type UsableCredential } from '../credentials/index.js';
+import {
+  getUsableCredential,
+  LoginRefusedError,
+  toLoginPorts,
+  type UsableCredential,
+  type Verdict,
+} from '../credentials/index.js';
 import { type Directories, ListShrunkError } from '../directory/index.js';
 import { keepGoing, noteFailure } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
@@ -27,6 +34,7 @@ import {
   type RunResult,
   releaseRun,
   type SyncRun,
+  saveRunCredential,
   saveStep,
 } from './repository.js';
 import { queueRun } from './service.js';
@@ -36,7 +44,7 @@ export interface RunSyncDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly directories: Directories;
-  readonly trials: SingleFlight<void>;
+  readonly trials: SingleFlight<Verdict>;
   readonly newId: () => string;
   /** A plan that changes more than this share of the tenant's licenses waits for a person; 100: none does. */
   readonly guardRemovalPercent: number;
@@ -147,7 +155,10 @@ async function work(
   signal: AbortSignal,
 ): Promise<Pick<RunOutcome, 'counts' | 'rows'> & Pick<RunResult, 'status'>> {
   const { db, directories, syncIntervalSeconds } = deps;
-  const usable = await getUsableCredential(db, deps, tenantId);
+  const usable = await getUsableCredential(db, deps, tenantId, {
+    userId: toUserIdOf(run.requestedBy),
+    noteChoice: (tx, { credential: { id, owner }, reason }) => saveRunCredential(tx, run, { id, owner, reason }),
+  });
   const asked = await inTenant(db, tenantId, (tx) => findCreationPreference(tx));
   const target = { state: usable.tenant.state, environment: usable.tenant.environment };
   await directories.ensureFresh(db, {

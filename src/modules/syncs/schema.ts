@@ -1,7 +1,8 @@
 import Type from 'typebox';
+import { CREDENTIAL_CHOICES } from '../../domain/credential-choice.js';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { RUN_STATUSES, RUN_STEPS } from '../../domain/sync-run.js';
+import { PLAN_ACTIONS, RUN_STATUSES, RUN_STEPS } from '../../domain/sync-run.js';
 import { SKIP_REASONS } from '../../domain/vendor.js';
 import { Body, Count, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Uuid } from '../../http/primitives.js';
 
@@ -70,9 +71,12 @@ export const SyncRun = Named(
     strategy: OneOf(STRATEGIES),
     counts: nullableObject(SyncCounts),
     rows: nullableObject(SyncRows),
-    warnings: Type.Array(Reply({ code: Shown({ examples: ['ubi_turned_blank'] }), license_number: Shown() }), {
-      description: 'What a person should know of though nothing failed; at most 100 of them.',
-    }),
+    warnings: Type.Array(
+      Reply({ code: OneOf(['ubi_turned_blank', 'plan_dismissed']), license_number: Nullable(Shown()) }),
+      {
+        description: 'What a person should know of though nothing failed; at most 100 of them.',
+      },
+    ),
     skips: Type.Array(
       Reply({
         reason: OneOf(SKIP_REASONS),
@@ -88,6 +92,24 @@ export const SyncRun = Named(
       total: Count(),
     }),
     directory_version: Nullable(Count({ description: "Which version of the state's list it worked from." })),
+    credential: Type.Union(
+      [
+        Reply({
+          id: Uuid({ description: 'It may be deleted by now.' }),
+          owner: OneOf(['company', 'user']),
+          reason: OneOf(CREDENTIAL_CHOICES, {
+            description:
+              "Why this one. `own`: the person who asked has a login of his own. The company's, because no person asked (`no_person`), or because that person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`).",
+          }),
+        }),
+        Type.Null(),
+      ],
+      { description: 'The login that it works with; null until one was chosen.' },
+    ),
+    include_labs: Nullable(
+      Type.Unsafe<boolean>({ type: 'boolean', description: 'What a preview of a switch was asked for.' }),
+    ),
+    applied_datetime: Nullable(Datetime({ description: 'When the switch that was previewed was made.' })),
     attempt: Count({ description: 'How often a worker took it up.' }),
     requested_datetime: Datetime(),
     started_datetime: Nullable(Datetime()),
@@ -95,5 +117,29 @@ export const SyncRun = Named(
     retry_datetime: Nullable(Datetime({ description: 'When a machine tries again by itself.' })),
   }),
 );
+
+const fields = (description: string) =>
+  Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description });
+
+export const PlanItem = Named(
+  'PlanItem',
+  Reply({
+    action: OneOf(PLAN_ACTIONS, {
+      description:
+        'What becomes of it. `adopted`: a company made by hand now stands for its UBI. `conflict`: left to a person. `skipped`: a row that is not taken.',
+    }),
+    kind: Nullable(
+      Shown({ description: 'The kind of the change in the feed; null for what is none.', examples: ['license.moved'] }),
+    ),
+    reason: Shown({ description: 'Why, in a word. New ones may come.', examples: ['sold'] }),
+    company_id: Nullable(Uuid({ description: 'The company it is about, or that holds the license then.' })),
+    license_id: Nullable(Uuid()),
+    license_number: Nullable(Shown()),
+    before: fields('The fields that change, as they are; null for something new, and for what is no change.'),
+    after: fields('The fields that change, as they shall be; of a row or a conflict what is known of it.'),
+  }),
+);
+
+export const PlanPage = Page('PlanPage', PlanItem);
 
 export const SyncRunPage = Page('SyncRunPage', SyncRun);

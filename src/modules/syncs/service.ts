@@ -1,7 +1,7 @@
 import type { Db, Tx } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
-import { type Principal, toActor } from '../../domain/principal.js';
+import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import { requireCreationPreference } from '../creation-preference/index.js';
 import { requireUsableCredential } from '../credentials/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
@@ -35,7 +35,7 @@ export const startSync = (
   inLockedTenant(db, tenantId, async (tx) => {
     await requireUbi(tx, tenantId);
     const { strategy } = await requireCreationPreference(tx, tenantId);
-    await requireUsableCredential(tx, tenantId);
+    await requireUsableCredential(tx, tenantId, toUserId(principal));
     return queueRun(tx, newId, tenantId, {
       trigger: 'request',
       mode,

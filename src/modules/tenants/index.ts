@@ -1,3 +1,3 @@
-export { findTenant, forgetVerdicts, getRevision, type Tenant } from './repository.js';
+export { findTenant, forgetVerdicts, getRevision, selectTenants, type Tenant } from './repository.js';
 export { useTenants } from './routes.js';
-export { eachTenantId, inLockedTenant, inTenant } from './service.js';
+export { applyTenant, eachTenantId, inLockedTenant, inTenant, type TenantInput } from './service.js';

@@ -57,6 +57,8 @@ export const updateTenant = (
     .executeTakeFirstOrThrow();
 
 export async function removeTenant(tx: Tx, id: string): Promise<void> {
+  // It refers to no tenant, so that it can be kept for what has none.
+  await tx.deleteFrom('idempotency_keys').where('tenant_id', '=', id).execute();
   await tx.deleteFrom('tenants').where('tenant_id', '=', id).execute();
 }
 

@@ -52,22 +52,36 @@ export function putTenant(
   return withTenant(db, tenantId, async (tx) => {
     const present = await lockTenantRow(tx);
     checkPrecondition(precondition, present?.version);
-    checkState(biotrack, input);
     if (present === undefined) {
+      checkState(biotrack, input);
       const tenant = await insertTenant(tx, { id: tenantId, ...input });
       if (tenant === undefined) throw new Fault('precondition_failed', 'Somebody else created it a moment ago.');
       return { tenant, created: true };
     }
-    const moves = present.state !== input.state || present.environment !== input.environment;
-    if (moves && present.firstSyncedAt !== null) {
-      throw new Fault(
-        'fixed_after_first_sync',
-        'The companies come from this state and environment. Use another tenant.',
-      );
-    }
-    if (moves) await forgetVerdicts(tx);
-    return { tenant: await updateTenant(tx, tenantId, input), created: false };
+    return { tenant: await applyTenant(tx, biotrack, present, input), created: false };
   });
+}
+
+/**
+ * Changes a tenant. It must be locked.
+ * @throws Fault `unknown_state`, `fixed_after_first_sync`
+ */
+export async function applyTenant(
+  tx: Tx,
+  biotrack: Pick<Biotrack, 'findState'>,
+  present: Tenant,
+  input: TenantInput,
+): Promise<Tenant> {
+  checkState(biotrack, input);
+  const moves = present.state !== input.state || present.environment !== input.environment;
+  if (moves && present.firstSyncedAt !== null) {
+    throw new Fault(
+      'fixed_after_first_sync',
+      'The companies come from this state and environment. Use another tenant.',
+    );
+  }
+  if (moves) await forgetVerdicts(tx);
+  return updateTenant(tx, present.id, input);
 }
 
 function checkState(biotrack: Pick<Biotrack, 'findState'>, { state, environment }: TenantInput): void {

@@ -1,3 +1,3 @@
 export { findUbi, type Ubi } from './repository.js';
 export { useUbi } from './routes.js';
-export { noteUbiVerdict, requireUbi } from './service.js';
+export { applyUbi, noteUbiVerdict, requireUbi } from './service.js';

@@ -1,4 +1,5 @@
 import type { Tx } from '../../db/database.js';
+import type { ChangeEffect } from '../../domain/fault.js';
 
 export type UbiStatus = 'unverified' | 'verified' | 'rejected';
 
@@ -46,6 +47,19 @@ export async function updateUbiStatus(tx: Tx, ubiKey: string, status: UbiStatus)
   await tx.updateTable('ubis').set({ status }).where('ubi_key', '=', ubiKey).where('status', '!=', status).execute();
 }
 
-export async function hasLicenses(tx: Tx): Promise<boolean> {
-  return (await tx.selectFrom('licenses').select('id').limit(1).executeTakeFirst()) !== undefined;
+/** What another UBI would touch of this tenant. */
+export async function countEffect(tx: Tx, ubiKeys: readonly string[]): Promise<ChangeEffect> {
+  const count = async (query: { executeTakeFirstOrThrow(): Promise<{ count: number }> }): Promise<number> =>
+    (await query.executeTakeFirstOrThrow()).count;
+  return {
+    licenses: await count(tx.selectFrom('licenses').select((eb) => eb.fn.countAll<number>().as('count'))),
+    credentials: await count(tx.selectFrom('credentials').select((eb) => eb.fn.countAll<number>().as('count'))),
+    companies: await count(
+      tx
+        .selectFrom('company_licenses')
+        .select((eb) => eb.fn.count<number>('company_id').distinct().as('count'))
+        .where('active', '=', true)
+        .where('ubi_key', 'in', ubiKeys),
+    ),
+  };
 }

@@ -34,6 +34,8 @@ export function useUbi(app: App, { db }: { readonly db: Db }): void {
         id: 'putUbi',
         tag: 'Set-up',
         summary: "Step 1: set the company's UBI",
+        description:
+          'Shown as typed, compared without regard to white space. Once licenses exist another UBI has to be confirmed; the refusal tells how much it touches.',
         params: TenantParams,
         headers: putHeaders,
         body: UbiBody,
@@ -41,7 +43,13 @@ export function useUbi(app: App, { db }: { readonly db: Db }): void {
           200: { description: 'Changed.', schema: Ubi, headers: etagHeader },
           201: { description: 'Set for the first time.', schema: Ubi, headers: etagHeader },
         },
-        faults: ['not_found', 'confirmation_required', 'precondition_failed', 'precondition_required'],
+        faults: [
+          'not_found',
+          'confirmation_required',
+          'precondition_failed',
+          'precondition_required',
+          'ubi_is_license_number',
+        ],
       }),
     },
     async (request, reply) => {

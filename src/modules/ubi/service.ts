@@ -3,9 +3,10 @@ import { Fault } from '../../domain/fault.js';
 import { toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { setupIncomplete } from '../../domain/setup.js';
+import { findDirectory, findMeaning } from '../directory/index.js';
 import { wakeSchedule } from '../schedules/index.js';
-import { forgetVerdicts, inLockedTenant, inTenant } from '../tenants/index.js';
-import { findUbi, hasLicenses, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
+import { forgetVerdicts, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { countEffect, findUbi, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
 
 export interface UbiInput {
   readonly ubi: string;
@@ -16,30 +17,64 @@ export interface UbiInput {
 export function putUbi(
   db: Db,
   tenantId: string,
-  { ubi, confirmed }: UbiInput,
+  input: UbiInput,
   precondition: Precondition,
 ): Promise<{ ubi: Ubi; created: boolean }> {
-  return inLockedTenant(db, tenantId, async (tx) => {
+  return inLockedTenant(db, tenantId, async (tx, tenant) => {
     const present = await findUbi(tx);
     checkPrecondition(precondition, present?.version);
-    const ubiKey = toUbiKey(ubi) as string;
-    const isAnother = present !== undefined && present.ubiKey !== ubiKey;
-    if (isAnother && !confirmed && (await hasLicenses(tx))) {
-      throw new Fault(
-        'confirmation_required',
-        'Licenses were created for the present UBI. Another UBI is another business; send "confirm": "change_ubi" if that is meant.',
-        { reason: 'change_ubi' },
-      );
-    }
-    if (isAnother) {
-      await forgetVerdicts(tx);
-      await wakeSchedule(tx);
-    }
-    // Another spelling of the same UBI keeps what was found out of it.
-    const status = present === undefined || isAnother ? 'unverified' : present.status;
-    await saveUbi(tx, tenantId, { ubi, ubiKey, status });
-    return { ubi: (await findUbi(tx)) as Ubi, created: present === undefined };
+    return { ubi: await applyUbi(tx, tenant, present, input), created: present === undefined };
   });
+}
+
+/**
+ * Sets the UBI in place of the present one. The tenant must be locked.
+ * @throws Fault `confirmation_required`, `ubi_is_license_number`
+ */
+export async function applyUbi(
+  tx: Tx,
+  tenant: Tenant,
+  present: Ubi | undefined,
+  { ubi, confirmed }: UbiInput,
+): Promise<Ubi> {
+  const ubiKey = toUbiKey(ubi) as string;
+  const isAnother = present !== undefined && present.ubiKey !== ubiKey;
+  // Another spelling of the same UBI keeps what was found out of it, and is nothing to be asked about.
+  if (present === undefined || isAnother) await refuseLicenseNumber(tx, tenant, ubiKey);
+  if (isAnother && !confirmed) await requireConfirmation(tx, [present.ubiKey, ubiKey]);
+  if (isAnother) {
+    await forgetVerdicts(tx);
+    await wakeSchedule(tx);
+  }
+  const status = present === undefined || isAnother ? 'unverified' : present.status;
+  await saveUbi(tx, tenant.id, { ubi, ubiKey, status });
+  return (await findUbi(tx)) as Ubi;
+}
+
+async function requireConfirmation(tx: Tx, ubiKeys: readonly string[]): Promise<void> {
+  const effect = await countEffect(tx, ubiKeys);
+  if (effect.licenses === 0) return;
+  throw new Fault(
+    'confirmation_required',
+    'Licenses were created for the present UBI. Another UBI is another business; send "confirm": "change_ubi" if that is meant.',
+    { reason: 'change_ubi', effect },
+  );
+}
+
+/**
+ * People paste the number of their license, which is the other number that the state gave them. Nothing more of the
+ * state's list is told: who asks may have no login there yet.
+ */
+async function refuseLicenseNumber(tx: Tx, { state, environment }: Tenant, ubiKey: string): Promise<void> {
+  const directory = await findDirectory(tx, state, environment);
+  if (directory === undefined) return;
+  const { isLicense, isUbi } = await findMeaning(tx, directory.id, ubiKey);
+  if (!isLicense || isUbi) return;
+  throw new Fault(
+    'ubi_is_license_number',
+    'The state knows this as the number of a license. The UBI is the number of the business that holds the license, and what BioTrack asks for at login as "license number".',
+    { errors: [{ pointer: '/ubi', detail: 'is a license number' }] },
+  );
 }
 
 export const getUbi = (db: Db, tenantId: string): Promise<Ubi> =>

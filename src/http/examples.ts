@@ -1,0 +1,79 @@
+type Json = Readonly<Record<string, unknown>>;
+
+/** How deep a shape may hold itself before an example of it ends. */
+const MAX_DEPTH = 12;
+
+/**
+ * Gives every JSON body of a document an example, put together from the examples of its fields, so that none is missing
+ * and none is out of date. Examples that a body has of its own are left alone.
+ */
+export function addExamples(document: Json): void {
+  const schemas = ((document.components as Json | undefined)?.schemas ?? {}) as Readonly<Record<string, Json>>;
+  for (const item of Object.values((document.paths ?? {}) as Json)) {
+    for (const operation of Object.values(item as Record<string, Json>)) {
+      const { requestBody, responses = {} } = operation as { requestBody?: Part; responses?: Record<string, Part> };
+      addExample(requestBody, undefined, schemas);
+      for (const [status, part] of Object.entries(responses)) addExample(part, Number(status), schemas);
+    }
+  }
+}
+
+interface Part {
+  readonly description?: string;
+  readonly content?: Readonly<Record<string, { schema?: Json; example?: unknown; examples?: unknown }>>;
+}
+
+const FIRST_CODE = /`([a-z_]+)`: ([^.]*)\./;
+
+function addExample(part: Part | undefined, status: number | undefined, schemas: Readonly<Record<string, Json>>): void {
+  for (const content of Object.values(part?.content ?? {})) {
+    if (content.schema === undefined || content.example !== undefined || content.examples !== undefined) continue;
+    const example = toExample(content.schema, schemas, 0);
+    const [, code, title] = FIRST_CODE.exec(part?.description ?? '') ?? [];
+    content.example = code === undefined ? example : { ...(example as Json), ...toProblem(code, title ?? ''), status };
+  }
+}
+
+const toProblem = (code: string, title: string): Json => ({
+  type: `urn:biotrack-connect:problem:${code}`,
+  code,
+  title,
+});
+
+function toExample(schema: Json, schemas: Readonly<Record<string, Json>>, depth: number): unknown {
+  if (depth > MAX_DEPTH) return null;
+  const inner = (each: unknown): unknown => toExample(each as Json, schemas, depth + 1);
+  const { $ref, examples, example, type, format, properties, required, items, anyOf, oneOf, minimum } = schema;
+  if (typeof $ref === 'string') return inner(schemas[$ref.slice($ref.lastIndexOf('/') + 1)] ?? {});
+  if (Array.isArray(examples)) return examples[0];
+  if (example !== undefined) return example;
+  // What may be absent is so: two fields that are both there may contradict each other.
+  if (Array.isArray(type) && type.includes('null')) return null;
+  if ('const' in schema) return schema.const;
+  if (Array.isArray(schema.enum)) return schema.enum[0];
+  const [choice] = (anyOf ?? oneOf ?? []) as unknown[];
+  if (choice !== undefined) return inner(choice);
+  switch (type) {
+    case 'object': {
+      const wanted = (required ?? []) as readonly string[];
+      const shown = Object.entries((properties ?? {}) as Json).filter(([name]) => wanted.includes(name));
+      return Object.fromEntries(shown.map(([name, property]) => [name, inner(property)]));
+    }
+    case 'array':
+      return items === undefined ? [] : [inner(items)];
+    case 'integer':
+    case 'number':
+      return minimum ?? 1;
+    case 'boolean':
+      return true;
+    case 'string':
+      return TEXTS[String(format)] ?? 'text';
+    default:
+      return null;
+  }
+}
+
+const TEXTS: Readonly<Record<string, string>> = {
+  'date-time': '2026-11-24T08:15:30.000Z',
+  uri: 'http://127.0.0.1:3000/v1/tenants?page%5Bafter%5D=AAAA',
+};

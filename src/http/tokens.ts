@@ -1,0 +1,127 @@
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  decodeProtectedHeader,
+  errors,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
+import { Fault } from '../domain/fault.js';
+import type { UserPrincipal } from '../domain/principal.js';
+import type { Authenticate } from './auth.js';
+
+/** How the host application's tokens are known. */
+export interface TokenOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly keys: TokenKeys;
+}
+
+/** The host application's public keys, or where it shows them. */
+export type TokenKeys =
+  | { readonly kind: 'set'; readonly set: JSONWebKeySet }
+  | { readonly kind: 'url'; readonly url: string };
+
+/** What is wrong with a set of keys; holds no key. */
+export class TokenKeysError extends Error {}
+
+/** Signatures with a private key only: with HS* a public key would be a password. */
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
+/** A token says who he is, and not how he is to be believed: no keys or addresses of keys, no extensions. */
+const HEADERS = ['alg', 'kid', 'typ'];
+/** The library forgives padding, the standard does not. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+const TYPES = [undefined, 'jwt', 'at+jwt', 'application/at+jwt'];
+const CLOCK_TOLERANCE_SECONDS = 30;
+const FETCH_TIMEOUT_MS = 3_000;
+/** A withdrawn key is believed for so long. */
+const KEYS_MAX_AGE_MS = 600_000;
+/** Tokens with made-up key ids make us ask for new keys this often at most. */
+const REFETCH_AFTER_MS = 30_000;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** What names a person: something to read, on one line, that Postgres can hold. */
+const USER_ID = /^[^\p{Cc}\p{Cs}\s](?:[^\p{Cc}\p{Cs}]*[^\p{Cc}\p{Cs}\s])?$/u;
+const USER_ID_MAX_LENGTH = 200;
+
+/** Finds out which person a token of the host application stands for; undefined for a token that is not believed. */
+export function createTokenReader({ issuer, audience, keys }: TokenOptions): Authenticate {
+  const getKey = keys.kind === 'set' ? createLocalJWKSet(keys.set) : fetchKeys(keys.url);
+  return async (token) => {
+    if (!COMPACT.test(token)) return undefined;
+    try {
+      const header = decodeProtectedHeader(token);
+      if (Object.keys(header).some((name) => !HEADERS.includes(name))) return undefined;
+      if (!TYPES.includes(header.typ?.toLowerCase())) return undefined;
+      const { payload } = await jwtVerify(token, getKey, {
+        issuer,
+        audience,
+        algorithms: ALGORITHMS,
+        requiredClaims: ['exp'],
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      });
+      return toPrincipal(payload);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      // Whatever a token or the key that it names is wrong in.
+      if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;
+      throw error;
+    }
+  };
+}
+
+function toPrincipal({ sub, tenant_id: tenantId, role }: Readonly<Record<string, unknown>>): UserPrincipal | undefined {
+  if (typeof sub !== 'string' || sub.length > USER_ID_MAX_LENGTH || !USER_ID.test(sub)) return undefined;
+  if (typeof tenantId !== 'string' || !UUID.test(tenantId)) return undefined;
+  if (role !== 'admin' && role !== 'user') return undefined;
+  return { kind: 'user', id: sub, role, tenantId };
+}
+
+/** The keys at an address, kept for a while. Nobody can be let in or turned away while they cannot be had. */
+function fetchKeys(url: string): JWTVerifyGetKey {
+  const remote = createRemoteJWKSet(new URL(url), {
+    timeoutDuration: FETCH_TIMEOUT_MS,
+    cacheMaxAge: KEYS_MAX_AGE_MS,
+    cooldownDuration: REFETCH_AFTER_MS,
+  });
+  return async (header, token) => {
+    try {
+      return await remote(header, token);
+    } catch (cause) {
+      if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
+      if (cause instanceof errors.JOSENotSupported) throw cause;
+      throw new Fault('identity_unavailable', 'Tokens cannot be judged at the moment. Try again soon.', { cause });
+    }
+  };
+}
+
+/** Reads a file of public keys. @throws TokenKeysError */
+export function parseTokenKeys(text: string): TokenKeys {
+  let set: unknown;
+  try {
+    set = JSON.parse(text);
+  } catch {
+    throw new TokenKeysError('the file is not JSON');
+  }
+  const keys = typeof set === 'object' && set !== null && 'keys' in set ? set.keys : undefined;
+  if (!Array.isArray(keys) || keys.length === 0) throw new TokenKeysError('the file has no {"keys": [...]}');
+  for (const key of keys) {
+    if (typeof key !== 'object' || key === null || typeof key.kty !== 'string') {
+      throw new TokenKeysError('a key in the file is not a JSON Web Key');
+    }
+    if (key.kty === 'oct' || 'd' in key) throw new TokenKeysError('a key in the file is not a public one');
+  }
+  return { kind: 'set', set: { keys } };
+}

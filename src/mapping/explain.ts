@@ -1,0 +1,81 @@
+import type { HoldingRule, Rejection } from '../domain/holding.js';
+import type { Strategy } from '../domain/strategy.js';
+import { compareAge } from './compare.js';
+import type { LicenseState, VendorCompany, VendorDecision } from './snapshot.js';
+
+export interface Holding {
+  readonly rule: HoldingRule;
+  /** The company that the rule gives; null where there is none yet. */
+  readonly companyId: string | null;
+  readonly rejected: readonly { readonly companyId: string; readonly reason: Rejection }[];
+}
+
+export interface HoldingInput {
+  readonly license: LicenseState;
+  readonly strategy: Strategy;
+  /** The company that is remembered for its UBI. */
+  readonly vendorCompanyId: string | null;
+  readonly decision: VendorDecision | undefined;
+}
+
+/** Why a license is with its company, told from the two memories, the strategy and what persons said. */
+export function explainHolding({ license, strategy, vendorCompanyId, decision }: HoldingInput): Holding {
+  const { companyId, rule } = judge({ license, strategy, vendorCompanyId, decision });
+  const candidates = [decision?.companyId, license.namedByCompanyId, vendorCompanyId, license.ownCompanyId];
+  const others = [...new Set(candidates)].flatMap((id) =>
+    id === null || id === undefined || id === companyId ? [] : id,
+  );
+  return { rule, companyId, rejected: others.map((id) => ({ companyId: id, reason: REJECTED[rule] })) };
+}
+
+const REJECTED: Readonly<Record<HoldingRule, Rejection>> = {
+  inactive_stays_attached: 'license_is_inactive',
+  decided_by_person: 'a_person_decided',
+  named_by_hand: 'named_by_hand_wins',
+  no_ubi_stands_alone: 'strategy_is_one_per_license',
+  vendor_company: 'strategy_is_one_per_vendor',
+  own_company: 'strategy_is_one_per_license',
+};
+
+function judge({ license, strategy, vendorCompanyId, decision }: HoldingInput): {
+  readonly companyId: string | null;
+  readonly rule: HoldingRule;
+} {
+  if (!license.active) return { companyId: license.companyId, rule: 'inactive_stays_attached' };
+  const isGrouped = strategy === 'one_per_vendor' && license.ubiKey !== null;
+  if (isGrouped && typeof decision?.companyId === 'string') {
+    return { companyId: decision.companyId, rule: 'decided_by_person' };
+  }
+  if (license.namedByCompanyId !== null) return { companyId: license.namedByCompanyId, rule: 'named_by_hand' };
+  if (isGrouped) return { companyId: vendorCompanyId, rule: 'vendor_company' };
+  const rule = strategy === 'one_per_vendor' ? 'no_ubi_stands_alone' : 'own_company';
+  return { companyId: license.ownCompanyId, rule };
+}
+
+/** Who could have come to stand for a UBI: the own companies of its licenses, the oldest first. */
+export interface VendorCandidate {
+  readonly licenseNumber: string;
+  readonly transactionIdOriginal: string | null;
+  readonly companyId: string | null;
+  readonly verdict: 'chosen' | 'stands_for_another_ubi' | 'younger' | 'no_own_company';
+}
+
+/** @param group the active licenses of the UBI */
+export function explainVendorCompany(
+  { ubiKey, companyId }: VendorCompany,
+  group: readonly LicenseState[],
+  vendorCompanies: readonly VendorCompany[],
+): VendorCandidate[] {
+  const elsewhere = new Set(vendorCompanies.flatMap((other) => (other.ubiKey === ubiKey ? [] : other.companyId)));
+  return [...group].sort(compareAge).map(({ licenseNumber, transactionIdOriginal, ownCompanyId }) => {
+    const verdict =
+      ownCompanyId === null
+        ? 'no_own_company'
+        : ownCompanyId === companyId
+          ? 'chosen'
+          : elsewhere.has(ownCompanyId)
+            ? 'stands_for_another_ubi'
+            : 'younger';
+    return { licenseNumber, transactionIdOriginal, companyId: ownCompanyId, verdict };
+  });
+}

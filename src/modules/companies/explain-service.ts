@@ -1,0 +1,108 @@
+import type { Db, Tx } from '../../db/database.js';
+import { notFound } from '../../domain/fault.js';
+import { toUbiKey } from '../../domain/key.js';
+import type { Strategy } from '../../domain/strategy.js';
+import {
+  explainHolding,
+  explainVendorCompany,
+  type Holding,
+  type LicenseState,
+  type Snapshot,
+  type VendorCandidate,
+} from '../../mapping/index.js';
+import { inTenant } from '../tenants/index.js';
+import { type Line, selectLinesOf } from './history-repository.js';
+import { type CompanyRow, findCompany, findStrategy } from './repository.js';
+import { loadPart, lookUp } from './snapshot-repository.js';
+
+/** Who decided something, and when. */
+export interface Decided {
+  readonly reason: string | null;
+  readonly actor: string;
+  readonly runId: string | null;
+  readonly at: Date;
+}
+
+export interface ExplainedLicense {
+  readonly license: LicenseState;
+  readonly holding: Holding;
+  readonly decided: Decided | undefined;
+}
+
+export interface Explanation {
+  readonly company: CompanyRow;
+  readonly strategy: Strategy | null;
+  readonly created: Decided | undefined;
+  /** The license whose own company it is. */
+  readonly ownOf: LicenseState | undefined;
+  /** The UBI that it stands for, with whoever could have stood for it. */
+  readonly standsFor: { readonly ubiKey: string; readonly candidates: readonly VendorCandidate[] } | undefined;
+  readonly licenses: readonly ExplainedLicense[];
+}
+
+/** Why a company exists, and why it holds each of its licenses: told from what is kept, by the rules that are applied. */
+export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Explanation> =>
+  inTenant(db, tenantId, async (tx) => {
+    const company = await findCompany(tx, id);
+    if (company === undefined) throw notFound('company');
+    const strategy = (await findStrategy(tx)) ?? null;
+    const around = await loadAround(tx, id);
+    const lines = await selectLinesOf(tx, id);
+    const standing = around.vendorCompanies.find(({ companyId }) => companyId === id);
+    const group = around.licenses.filter(({ active, ubiKey }) => active && ubiKey === standing?.ubiKey);
+    return {
+      company,
+      strategy,
+      created: toDecided(lines.find(({ kind }) => kind === 'company.created')),
+      ownOf: around.licenses.find(({ ownCompanyId }) => ownCompanyId === id),
+      standsFor:
+        standing === undefined
+          ? undefined
+          : {
+              ubiKey: standing.ubiKey,
+              candidates: explainVendorCompany(standing, group, around.vendorCompanies),
+            },
+      licenses: around.licenses
+        .filter(({ companyId }) => companyId === id)
+        .map((license) => ({
+          license,
+          holding: explainHolding({
+            license,
+            strategy: strategy ?? 'one_per_license',
+            vendorCompanyId: around.vendorCompanies.find(({ ubiKey }) => ubiKey === license.ubiKey)?.companyId ?? null,
+            decision: around.decisions.find(({ ubiKey }) => ubiKey === license.ubiKey),
+          }),
+          decided: toDecided(lines.findLast((line) => line.license_id === license.id && isPlacing(line))),
+        })),
+    };
+  });
+
+/** The company with its licenses, their vendors, and the other licenses of those. */
+async function loadAround(tx: Tx, id: string): Promise<Snapshot> {
+  const own = await lookUp(tx, { kind: 'neighbours', licenseKeys: [], companyIds: [id], ubiKeys: [] });
+  const ubiKeys = [...own.licenses, ...own.vendorCompanies].flatMap(({ ubiKey }) => toUbiKey(ubiKey) ?? []);
+  const wider = await lookUp(tx, { kind: 'neighbours', licenseKeys: [], companyIds: [id], ubiKeys });
+  const rivals = wider.licenses.flatMap(({ ownCompanyId }) => ownCompanyId ?? []);
+  const { vendorCompanies } = await lookUp(tx, {
+    kind: 'neighbours',
+    licenseKeys: [],
+    companyIds: rivals,
+    ubiKeys: [],
+  });
+  const part = await loadPart(tx, null, {
+    licenseKeys: new Set(wider.licenses.map(({ licenseKey }) => licenseKey)),
+    companyIds: new Set([id]),
+    ubiKeys: new Set([...ubiKeys, ...vendorCompanies.map(({ ubiKey }) => ubiKey)]),
+    nameGroups: new Set(),
+  });
+  return part;
+}
+
+/** It put the license where it is, or switched it on there. */
+const isPlacing = ({ kind, from_company_id: from }: Line): boolean =>
+  from !== null || kind === 'license.created' || kind === 'license.reactivated' || kind === 'license.transferred';
+
+const toDecided = (line: Line | undefined): Decided | undefined =>
+  line === undefined
+    ? undefined
+    : { reason: line.reason, actor: line.actor, runId: line.run_id, at: line.inserted_datetime };

@@ -1,0 +1,1 @@
+export { useConflicts } from './routes.js';

@@ -1,0 +1,114 @@
+import { createHmac } from 'node:crypto';
+import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
+import type { Db } from '../../db/database.js';
+import { Fault } from '../../domain/fault.js';
+import type { SingleFlight } from '../../domain/single-flight.js';
+import type { Vault } from '../../vault/index.js';
+import { inTenant, type Tenant } from '../tenants/index.js';
+import { claimTrial, removeTrials, saveRefusal } from './trial-repository.js';
+import type { Verdict } from './verdict.js';
+
+export interface TrialPorts {
+  readonly biotrack: Biotrack;
+  readonly vault: Vault;
+  /** Logins under way in this process. */
+  readonly trials: SingleFlight<Verdict>;
+}
+
+const PURPOSE = 'refused logins';
+/** Between two looks at a trial of another process. */
+const PAUSE_MS = 200;
+/** Shorter than the server lets a request take. */
+const PATIENCE_MS = 25_000;
+
+export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
+
+/** The stable name of the upstream that a password is meant for. */
+export function getOriginId(biotrack: Biotrack, { state, environment }: Tenant): string {
+  const upstream = biotrack.findState(state)?.environments[environment];
+  if (upstream !== undefined) return upstream.originId;
+  throw new Fault('unknown_state', 'This deployment no longer knows the state or its environment.');
+}
+
+/**
+ * Tries a login at BioTrack once, however many ask for it, in whatever process: one that was refused is not tried again
+ * for a day, so that nobody is locked out there by a script that repeats itself.
+ */
+export function tryLoginOnce(db: Db, ports: TrialPorts, tenant: Tenant, login: BiotrackLogin): Promise<Verdict> {
+  const hashes = toHashes(ports, tenant, login);
+  const key = hashes[0].toString('base64');
+  return ports.trials(key, () => takeTurn(db, ports.biotrack, tenant, login, hashes));
+}
+
+async function takeTurn(
+  db: Db,
+  biotrack: Biotrack,
+  tenant: Tenant,
+  login: BiotrackLogin,
+  hashes: readonly [Buffer, ...Buffer[]],
+): Promise<Verdict> {
+  for (const end = performance.now() + PATIENCE_MS; ; ) {
+    const trial = await inTenant(db, tenant.id, (tx) => claimTrial(tx, tenant.id, hashes));
+    if (trial === 'refused') return { kind: 'rejected', isRemembered: true };
+    if (trial === 'ours') break;
+    if (performance.now() > end) {
+      throw new Fault('upstream_unavailable', 'This login is being tried already. Ask again in a moment.', {
+        reason: 'upstream_timeout',
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+  const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
+  await keepTrial(db, tenant, hashes, verdict);
+  return verdict;
+}
+
+/**
+ * Tries a login whatever is remembered of it: a person wants to know now. What is said of a saved credential is kept with
+ * it, so nothing is remembered here but that the login works again.
+ */
+export async function tryLoginAnyway(
+  db: Db,
+  ports: TrialPorts,
+  tenant: Tenant,
+  login: BiotrackLogin,
+): Promise<Verdict> {
+  const verdict = await fetchVerdict(ports.biotrack, toTarget(tenant), login);
+  if (verdict.kind !== 'unreachable' && verdict.kind !== 'rejected') {
+    const hashes = toHashes(ports, tenant, login);
+    await inTenant(db, tenant.id, (tx) => removeTrials(tx, hashes));
+  }
+  return verdict;
+}
+
+async function keepTrial(
+  db: Db,
+  tenant: Tenant,
+  hashes: readonly [Buffer, ...Buffer[]],
+  { kind }: Verdict,
+): Promise<void> {
+  await inTenant(db, tenant.id, (tx) =>
+    kind === 'rejected' ? saveRefusal(tx, tenant.id, hashes[0]) : removeTrials(tx, hashes),
+  );
+}
+
+async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: BiotrackLogin): Promise<Verdict> {
+  try {
+    return await biotrack.verifyLogin(target, login);
+  } catch (error) {
+    if (error instanceof BiotrackError) return { kind: 'unreachable', error };
+    throw error;
+  }
+}
+
+/** JSON of an array: no two logins have the same text. A hash is of no use without the keyset, and in no other tenant. */
+function toHashes(
+  { biotrack, vault }: TrialPorts,
+  tenant: Tenant,
+  { ubi, username, password }: BiotrackLogin,
+): [Buffer, ...Buffer[]] {
+  const text = JSON.stringify([tenant.id, getOriginId(biotrack, tenant), ubi, username, password.reveal()]);
+  const toHash = (key: Buffer): Buffer => createHmac('sha256', key).update(text).digest();
+  const [first, ...others] = vault.deriveKeys(PURPOSE);
+  return [toHash(first), ...others.map(toHash)];
+}

@@ -1,0 +1,32 @@
+import type { Tx } from '../../db/database.js';
+
+/** A line of the change feed about one of the tenant's own licenses. */
+export interface LicenseChangeNote {
+  readonly kind: 'own_license.created' | 'own_license.updated' | 'own_license.archived' | 'own_license.restored';
+  readonly licenseId: string;
+  /** Null for something new. */
+  readonly before: Readonly<Record<string, unknown>> | null;
+  readonly after: Readonly<Record<string, unknown>>;
+  readonly actor: string;
+}
+
+/** The tenant must be locked: that is what keeps the numbers without a gap. */
+export async function insertChangeNote(tx: Tx, tenantId: string, note: LicenseChangeNote): Promise<void> {
+  const { seq } = await tx
+    .updateTable('tenants')
+    .set((eb) => ({ last_change_seq: eb('last_change_seq', '+', 1), revision: eb('revision', '+', 1) }))
+    .returning('last_change_seq as seq')
+    .executeTakeFirstOrThrow();
+  await tx
+    .insertInto('changes')
+    .values({
+      tenant_id: tenantId,
+      seq,
+      kind: note.kind,
+      license_id: note.licenseId,
+      before: note.before === null ? null : JSON.stringify(note.before),
+      after: JSON.stringify(note.after),
+      actor: note.actor,
+    })
+    .execute();
+}

@@ -1,0 +1,1 @@
+export { useSwitches } from './routes.js';

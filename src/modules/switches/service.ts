@@ -1,0 +1,131 @@
+import type { Db, Tx } from '../../db/database.js';
+import { Fault } from '../../domain/fault.js';
+import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
+import { type Principal, toActor } from '../../domain/principal.js';
+import type { Strategy } from '../../domain/strategy.js';
+import {
+  type CreationPreference,
+  type CreationPreferenceInput,
+  findCreationPreference,
+  putCreationPreference,
+  requireCreationPreference,
+  saveCreationPreference,
+} from '../creation-preference/index.js';
+import {
+  carryOut,
+  findGround,
+  findRun,
+  finishRun,
+  type Ground,
+  insertRunningRun,
+  planWhole,
+  remake,
+  type SyncRun,
+  saveApplied,
+  storePlan,
+  toPlanRequest,
+} from '../syncs/index.js';
+import { inLockedTenant } from '../tenants/index.js';
+import { requireUbi } from '../ubi/index.js';
+
+export interface SwitchPorts {
+  readonly newId: () => string;
+  readonly clock: () => Date;
+}
+
+export interface PreviewInput {
+  readonly strategy: Strategy;
+  /** Undefined: as it is now. */
+  readonly includeLabs: boolean | undefined;
+}
+
+/** The exact effect of another choice, as a finished run; planned from the directory as it stands, nothing is fetched. */
+export const previewSwitch = (
+  db: Db,
+  { newId, clock }: SwitchPorts,
+  tenantId: string,
+  { strategy, includeLabs }: PreviewInput,
+  principal: Principal,
+): Promise<SyncRun> =>
+  inLockedTenant(db, tenantId, async (tx, tenant) => {
+    await requireUbi(tx, tenantId);
+    const { includeLabs: includesLabs } = await requireCreationPreference(tx, tenantId);
+    const ground = tenant.firstSyncedAt === null ? undefined : await findGround(tx, tenant);
+    if (ground === undefined) {
+      throw new Fault('not_synced', 'There are no companies yet: the choice is free, and needs no preview.');
+    }
+    const wanted = { strategy, includeLabs: includeLabs ?? includesLabs };
+    const id = newId();
+    await insertRunningRun(tx, tenantId, {
+      id,
+      ...wanted,
+      trigger: 'request',
+      mode: 'preview',
+      refresh: 'auto',
+      requestedBy: toActor(principal),
+    });
+    const at = clock();
+    const planned = await planWhole(tx, toPlanRequest(ground, wanted, id, at));
+    const result = await storePlan(tx, tenantId, id, { ground, planned, at });
+    await finishRun(tx, { id, fence: 0 }, { ...result, status: 'succeeded' });
+    return (await findRun(tx, id)) as SyncRun;
+  });
+
+export interface PreferenceInput extends CreationPreferenceInput {
+  readonly previewId: string | undefined;
+}
+
+/** Saves the choice; with a preview it carries that preview out as well, in one transaction. */
+export function choosePreference(
+  db: Db,
+  ports: SwitchPorts,
+  tenantId: string,
+  { previewId, ...input }: PreferenceInput,
+  precondition: Precondition,
+  principal: Principal,
+): Promise<{ preference: CreationPreference; created: boolean }> {
+  if (previewId === undefined) return putCreationPreference(db, tenantId, input, precondition);
+  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+    await requireUbi(tx, tenantId);
+    const present = await findCreationPreference(tx);
+    checkPrecondition(precondition, present?.version);
+    const preview = await requirePreview(tx, previewId);
+    const ground = await findGround(tx, tenant);
+    const planned = ground === undefined ? undefined : await remake(tx, ground, preview, input.strategy);
+    const isSameChoice = preview.includeLabs === input.includeLabs;
+    if (ground === undefined || planned === undefined || !isSameChoice || preview.appliedAt !== null) {
+      throw new Fault('preview_stale', toStaleDetail(preview, ground, input), { conflicting_id: preview.id });
+    }
+    await saveCreationPreference(tx, tenantId, input);
+    const preference = (await findCreationPreference(tx)) as CreationPreference;
+    const { changes } = await carryOut(tx, tenantId, {
+      ground: { ...ground, basis: { ...ground.basis, preferenceVersion: preference.version } },
+      planned,
+      actor: toActor(principal),
+      runId: previewId,
+      ids: ports.newId,
+    });
+    await saveApplied(tx, previewId, changes);
+    return { preference, created: false };
+  });
+}
+
+async function requirePreview(tx: Tx, id: string): Promise<SyncRun> {
+  const preview = await findRun(tx, id);
+  // The preview of an ordinary sync says nothing of a choice.
+  if (preview?.mode === 'preview' && preview.status === 'succeeded' && preview.includeLabs !== null) return preview;
+  throw new Fault('preview_unknown', 'POST …/company-creation-preference/preview makes one.', {
+    errors: [{ pointer: '/preview_id', detail: 'is no preview of a switch of this tenant' }],
+  });
+}
+
+function toStaleDetail(preview: SyncRun, ground: Ground | undefined, input: CreationPreferenceInput): string {
+  if (preview.appliedAt !== null) return 'This preview was carried out already.';
+  if (preview.strategy !== input.strategy || preview.includeLabs !== input.includeLabs) {
+    return 'It is the preview of another choice.';
+  }
+  const hasMoved = preview.basis?.directoryVersion !== ground?.basis.directoryVersion;
+  return hasMoved
+    ? "The state's list moved since. Look at a new preview."
+    : 'Companies or the set-up changed since. Look at a new preview.';
+}

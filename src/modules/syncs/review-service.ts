@@ -1,0 +1,102 @@
+import { type Db, type Tx, withOperator } from '../../db/database.js';
+import { Fault, notFound } from '../../domain/fault.js';
+import { type Principal, toActor } from '../../domain/principal.js';
+import { acceptRefused } from '../directory/index.js';
+import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { carryOut, findGround, type Ground, toPlanDigest, toPlanRequest } from './carry-out.js';
+import { saveDismissal } from './outcome-repository.js';
+import { type Planned, planWhole } from './plan-tenant.js';
+import { endReview, findRun, type SyncRun } from './repository.js';
+import { queueRun } from './service.js';
+
+/**
+ * Lets the plan of a run that waits for a person be carried out: that very plan, or none. Of a run whose list was too
+ * short to be believed it accepts the list, which a new run then reads again.
+ */
+export async function confirmRun(
+  db: Db,
+  newId: () => string,
+  tenantId: string,
+  runId: string,
+  principal: Principal,
+): Promise<SyncRun> {
+  const { run, tenant } = await inTenant(db, tenantId, async (tx, tenant) => ({
+    run: await requireReview(tx, runId),
+    tenant,
+  }));
+  if (run.reason === 'list_shrunk') return acceptList(db, newId, tenant, run, principal);
+  return inLockedTenant(db, tenantId, async (tx, now) => {
+    const review = await requireReview(tx, runId);
+    const ground = await findGround(tx, now);
+    const planned = ground === undefined ? undefined : await remake(tx, ground, review, ground.preference.strategy);
+    if (ground === undefined || planned === undefined) {
+      throw new Fault('plan_stale', 'The directory, the set-up or the companies moved. Start another sync.');
+    }
+    const actor = toActor(principal);
+    const { changes } = await carryOut(tx, tenantId, { ground, planned, actor, runId, ids: newId });
+    await endReview(tx, runId, { status: 'succeeded', changes });
+    return (await findRun(tx, runId)) as SyncRun;
+  });
+}
+
+/** Drops what waits. The plan is not proposed again before the directory moves. */
+export const dismissRun = (db: Db, tenantId: string, runId: string, principal: Principal): Promise<SyncRun> =>
+  inLockedTenant(db, tenantId, async (tx) => {
+    const { directoryVersion, reason } = await requireReview(tx, runId);
+    if (reason !== 'list_shrunk' && directoryVersion !== null) await saveDismissal(tx, directoryVersion);
+    await endReview(tx, runId, { status: 'canceled', reasonDetail: `Dismissed by ${toActor(principal)}.` });
+    return (await findRun(tx, runId)) as SyncRun;
+  });
+
+async function requireReview(tx: Tx, runId: string): Promise<SyncRun> {
+  const run = await findRun(tx, runId);
+  if (run === undefined) throw notFound('sync run');
+  if (run.status === 'needs_review') return run;
+  throw new Fault('not_in_review', `The run is ${run.status}.`, { conflicting_id: run.id });
+}
+
+/**
+ * Makes the plan of a stored run again; undefined if it would be another one, or is made from something else.
+ * @param strategy that the stored run was planned with
+ */
+export async function remake(
+  tx: Tx,
+  ground: Ground,
+  run: SyncRun,
+  strategy: SyncRun['strategy'],
+): Promise<Planned | undefined> {
+  const { basis } = ground;
+  const isSame =
+    run.plannedAt !== null &&
+    run.basis !== null &&
+    run.strategy === strategy &&
+    run.basis.directoryVersion === basis.directoryVersion &&
+    run.basis.preferenceVersion === basis.preferenceVersion &&
+    run.basis.ubiKey === basis.ubiKey &&
+    run.basis.mappingVersion === basis.mappingVersion &&
+    run.basis.revision === basis.revision;
+  if (!isSame || run.plannedAt === null) return undefined;
+  const includeLabs = run.includeLabs ?? ground.preference.includeLabs;
+  const planned = await planWhole(tx, toPlanRequest(ground, { strategy, includeLabs }, run.id, run.plannedAt));
+  return toPlanDigest(planned.plan) === run.planDigest ? planned : undefined;
+}
+
+async function acceptList(
+  db: Db,
+  newId: () => string,
+  { id, state, environment }: Tenant,
+  run: SyncRun,
+  principal: Principal,
+): Promise<SyncRun> {
+  if (principal.role !== 'operator') {
+    throw new Fault('forbidden', "The state's list is shared by all tenants: only an operator may accept it.");
+  }
+  if (!(await withOperator(db, (tx) => acceptRefused(tx, state, environment)))) {
+    throw new Fault('plan_stale', 'Another list was published since. Start another sync.');
+  }
+  const { strategy } = run;
+  const requestedBy = toActor(principal);
+  return inLockedTenant(db, id, (tx) =>
+    queueRun(tx, newId, id, { trigger: 'request', mode: 'full', refresh: 'force', strategy, requestedBy }),
+  );
+}

@@ -1,0 +1,3 @@
+export { selectUsers, type User } from './repository.js';
+export { useUsers } from './routes.js';
+export { requireActiveUser } from './service.js';

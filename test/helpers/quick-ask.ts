@@ -1,0 +1,31 @@
+import { type Dispatcher, Pool } from 'undici';
+import type { Answer, Ask } from './service.js';
+
+/** Asks as `send` does, for tests that ask thousands of times: cheaper than fetch, and by a few lasting connections. */
+export interface QuickAsk {
+  /** @param ask with a key, unless nobody asks */
+  (method: string, path: string, ask: Ask): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export function createQuickAsk(baseUrl: string, connections: number): QuickAsk {
+  const pool = new Pool(baseUrl, { connections });
+  const quickAsk = async (method: string, path: string, ask: Ask): Promise<Answer> => {
+    const { body, rawBody, headers, key } = ask;
+    const hasBody = body !== undefined || rawBody !== undefined;
+    const answer = await pool.request({
+      method: method as Dispatcher.HttpMethod,
+      path: new URL(path, baseUrl).href.slice(baseUrl.length),
+      headers: {
+        ...(key === undefined || key === null ? {} : { authorization: `Bearer ${key}` }),
+        ...(hasBody ? { 'content-type': 'application/json' } : {}),
+        ...headers,
+      },
+      body: rawBody ?? (body === undefined ? null : JSON.stringify(body)),
+    });
+    const text = await answer.body.text();
+    const known = Object.entries(answer.headers).map(([name, value]): [string, string] => [name, String(value)]);
+    return { status: answer.statusCode, headers: new Headers(known), body: text === '' ? undefined : JSON.parse(text) };
+  };
+  return Object.assign(quickAsk, { close: () => pool.close() });
+}

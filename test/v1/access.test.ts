@@ -1,0 +1,238 @@
+import t from 'tap';
+import { isPublic, mayCall, type OperationId } from '../../src/http/policy.js';
+import type { Operation } from '../helpers/contract.js';
+import { createQuickAsk } from '../helpers/quick-ask.js';
+import { type Answer, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+
+/** Who reaches what: every operation for every kind of caller, foreign ids, and editors who are at it together. */
+
+const IS_LONG = process.env.TEST_LONG === '1';
+const PAIRS = IS_LONG ? 10_000 : 2_000;
+const ROUNDS = IS_LONG ? 500 : 50;
+const EDITORS = 8;
+const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+const service = await startTestService(t, { simulator: { licenses: 30 } });
+const { ask, contract, newId, operatorKey, tokenOf } = service;
+const quickAsk = createQuickAsk(service.baseUrl, 12);
+t.teardown(() => quickAsk.close());
+
+interface Owned {
+  readonly tenantId: string;
+  readonly adminKey: string;
+  /** Of everything that is listed, by the path of the list. */
+  readonly ids: ReadonlyMap<string, readonly string[]>;
+}
+
+async function makeOwned(name: string): Promise<Owned> {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const tenant = `/v1/tenants/${tenantId}`;
+  const etag = String((await ask('GET', tenant)).headers.get('etag'));
+  await ask('PUT', tenant, { headers: { 'if-match': etag }, body: { name, state: 'NM', environment: 'production' } });
+  const [{ license_number }] = (await ask('GET', `${tenant}/available-licenses`)).body.data;
+  await ask('POST', `${tenant}/licenses`, { body: { license_number } });
+  await syncTenant(service, tenantId);
+  const key = await ask('POST', '/v1/api-keys', { body: { description: name, role: 'admin', tenant_id: tenantId } });
+  const ids = new Map<string, readonly string[]>();
+  for (const { path, method } of contract.operations) {
+    const list = /^(.*)\/\{id\}$/.exec(path)?.[1];
+    if (method !== 'GET' || list === undefined) continue;
+    const { body } = await ask('GET', list.replace('{tenant_id}', tenantId));
+    ids.set(
+      list,
+      body.data.map(({ id }: { id: string }) => id),
+    );
+  }
+  return { tenantId, adminKey: key.body.secret, ids };
+}
+
+const ours = await makeOwned('canary-of-ours');
+const theirs = await makeOwned('canary-of-theirs');
+
+const toPath = ({ path }: Operation, tenantId: string, id: string): string =>
+  path.replace('{tenant_id}', tenantId).replace(/\{(?!tenant_id)[a-z_]+\}/g, id);
+
+t.test('every operation for every kind of caller', async (t) => {
+  const gone = await ask('POST', '/v1/api-keys', { body: { description: 'gone', role: 'operator' } });
+  await ask('DELETE', `/v1/api-keys/${gone.body.id}`);
+  const { tenantId } = ours;
+  const person = { tenantId, userId: 'somebody' };
+  const callers = {
+    nobody: { key: null, role: undefined, isForeign: false },
+    'a deleted key': { key: String(gone.body.secret), role: undefined, isForeign: false },
+    'an expired token': {
+      key: tokenOf({ ...person, role: 'admin', expiresInSeconds: -120 }),
+      role: undefined,
+      isForeign: false,
+    },
+    "an operator's key": { key: operatorKey, role: 'operator', isForeign: false },
+    "an admin's key": { key: ours.adminKey, role: 'admin', isForeign: false },
+    "another tenant's key": { key: theirs.adminKey, role: 'admin', isForeign: true },
+    'an admin': { key: tokenOf({ ...person, role: 'admin' }), role: 'admin', isForeign: false },
+    'a user': { key: tokenOf({ ...person, role: 'user' }), role: 'user', isForeign: false },
+    "another tenant's admin": {
+      key: tokenOf({ tenantId: theirs.tenantId, role: 'admin' }),
+      role: 'admin',
+      isForeign: true,
+    },
+    "another tenant's user": {
+      key: tokenOf({ tenantId: theirs.tenantId, role: 'user' }),
+      role: 'user',
+      isForeign: true,
+    },
+    "nobody's user": { key: tokenOf({ tenantId: newId(), role: 'user' }), role: 'user', isForeign: true },
+  } as const;
+
+  let cells = 0;
+  for (const operation of contract.operations) {
+    const id = operation.id as OperationId;
+    const seen: Record<string, string> = {};
+    const wanted: Record<string, string> = {};
+    for (const [name, { key, role, isForeign }] of Object.entries(callers)) {
+      cells += 1;
+      // Without a body or a precondition: whoever is let in changes nothing.
+      const answer = await quickAsk(operation.method, toPath(operation, tenantId, newId()), { key });
+      contract.check(operation.method, toPath(operation, tenantId, newId()), answer, false);
+      seen[name] = toVerdict(answer);
+      wanted[name] = isPublic(id)
+        ? 'let in'
+        : role === undefined
+          ? 'unknown'
+          : !mayCall(id, role)
+            ? 'not his to do'
+            : isForeign && operation.path.includes('{tenant_id}')
+              ? 'no such tenant'
+              : 'let in';
+    }
+    t.strictSame(seen, wanted, operation.id);
+  }
+  t.comment(`${cells} cells: ${contract.operations.length} operations × ${Object.keys(callers).length} callers`);
+});
+
+/** How far a caller came. A service may know more of who may what than the policy does; it says so in other words. */
+function toVerdict({ status, body }: Answer): string {
+  if (status === 401) return 'unknown';
+  if (status === 403 && /^The role \w+ may not do this\.$/.test(body?.detail)) return 'not his to do';
+  return status === 404 && body?.detail === 'There is no such tenant.' ? 'no such tenant' : 'let in';
+}
+
+t.test('foreign ids, at random', async (t) => {
+  t.comment(`TEST_SEED=${SEED}, ${PAIRS} pairs`);
+  const random = createRandom(SEED);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  // A person is called what the host application calls him: in one's own tenant no such name is foreign.
+  const operations = contract.operations.filter(
+    ({ path }) => path.includes('{tenant_id}') && !path.includes('{user_id}'),
+  );
+  const everything = [...theirs.ids.values()].flat();
+  const own = [...ours.ids.values()].flat();
+  const before = await lookAt(theirs);
+  const keys = [
+    ours.adminKey,
+    tokenOf({ tenantId: ours.tenantId, role: 'admin' }),
+    tokenOf({ tenantId: ours.tenantId, role: 'user' }),
+  ];
+  const isTheirs = (text: string, asked: string): boolean =>
+    ['canary-of-theirs', theirs.tenantId, ...everything].some((each) => each !== asked && text.includes(each));
+  for (const part of before) t.ok(isTheirs(JSON.stringify(part), ''), 'what is theirs is known when it is seen');
+  const leaks: string[] = [];
+  let letIn = 0;
+  const askOnce = async (): Promise<void> => {
+    const operation = pick(operations);
+    const hasId = /\{(?!tenant_id)/.test(operation.path);
+    // One's own tenant with a foreign object, or the foreign tenant with whatever.
+    const isTheirTenant = !hasId || random() < 0.5;
+    const id = pick(isTheirTenant && random() < 0.3 ? own : random() < 0.7 ? everything : [newId()]);
+    const path = toPath(operation, isTheirTenant ? theirs.tenantId : ours.tenantId, id);
+    const key = pick(keys);
+    const body =
+      operation.body === undefined
+        ? undefined
+        : pick([{}, (operation.body.examples as unknown[] | undefined)?.[0] ?? {}]);
+    const headers = pick([{}, { 'if-match': '"1"' }, { 'if-match': '"2"' }, { 'if-none-match': '*' }]) as Record<
+      string,
+      string
+    >;
+    const { status, body: said } = await quickAsk(operation.method, path, {
+      key,
+      headers,
+      ...(body === undefined ? {} : { body }),
+    });
+    const text = JSON.stringify(said ?? '');
+    if (status < 400) letIn += 1;
+    if (status < 400 || isTheirs(text, id)) leaks.push(`${operation.method} ${path} → ${status} ${text.slice(0, 300)}`);
+  };
+  let left = PAIRS;
+  await Promise.all(
+    Array.from({ length: 12 }, async () => {
+      while (left-- > 0) await askOnce();
+    }),
+  );
+  t.strictSame(leaks.slice(0, 5), [], 'no foreign byte, and nothing done');
+  t.equal(letIn, 0);
+  t.strictSame(await lookAt(theirs), before, 'nothing of theirs has changed');
+});
+
+/** All that a tenant has, as far as it is listed. */
+async function lookAt({ tenantId, ids }: Owned): Promise<unknown[]> {
+  const lists = [...ids.keys()].map((list) => list.replace('{tenant_id}', tenantId));
+  const answers = await Promise.all([`/v1/tenants/${tenantId}`, ...lists].map((path) => ask('GET', path)));
+  return answers.map(({ body }) => body);
+}
+
+/** mulberry32: replays from its seed. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+t.test('editors who are at it together', async (t) => {
+  const tenantId = await makeTenant(service, 'credential');
+  const tenant = `/v1/tenants/${tenantId}`;
+  const credential = (await ask('GET', `${tenant}/credentials`)).body.data[0].id;
+  const resources = [
+    {
+      method: 'PUT',
+      path: tenant,
+      toBody: (text: string) => ({ name: text, state: 'NM', environment: 'production' }),
+      field: 'name',
+    },
+    {
+      method: 'PATCH',
+      path: `${tenant}/credentials/${credential}`,
+      toBody: (text: string) => ({ description: text }),
+      field: 'description',
+    },
+  ];
+  let lost = 0;
+  let refused = 0;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { method, path, toBody, field } = resources[round % resources.length] as (typeof resources)[number];
+    const edit = async (editor: number): Promise<string | undefined> => {
+      const text = `${round}-${editor}`;
+      const read = await quickAsk('GET', path, { key: operatorKey });
+      const headers = { 'if-match': String(read.headers.get('etag')) };
+      const { status, body } = await quickAsk(method, path, { key: operatorKey, headers, body: toBody(text) });
+      if (status === 412) refused += 1;
+      else if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
+      return status === 200 ? `${read.body[field]} → ${text}` : undefined;
+    };
+    const begin = (await quickAsk('GET', path, { key: operatorKey })).body[field];
+    const edits = (await Promise.all(Array.from({ length: EDITORS }, (_, editor) => edit(editor)))).filter(
+      (each) => each !== undefined,
+    );
+    const end = (await quickAsk('GET', path, { key: operatorKey })).body[field];
+    // Each edit that was accepted stands on the one before: together they are one chain from the beginning to the end.
+    let at = begin;
+    for (const _ of edits) at = edits.find((each) => each.startsWith(`${at} → `))?.split(' → ')[1] ?? 'lost';
+    if (at !== end || edits.length === 0) lost += 1;
+  }
+  t.comment(`${ROUNDS} rounds × ${EDITORS} editors: ${refused} refused, ${lost} lost`);
+  t.equal(lost, 0);
+  t.ok(refused > 0, 'they were in each other’s way');
+});

@@ -1,0 +1,155 @@
+import { access, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import createClient from 'openapi-fetch';
+import { chromium } from 'playwright-core';
+import t from 'tap';
+import type { paths } from '../../src/cli/generated/v1.js';
+import { startTestService } from '../helpers/service.js';
+
+/** The two ways in for whoever is new here: the docs page in a real browser, and the generated client as it is. */
+
+const service = await startTestService(t, { simulator: { licenses: 40 } });
+const { baseUrl, operatorKey, simulator, newId } = service;
+
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
+async function findBrowser(): Promise<string | undefined> {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    for (const name of BROWSERS) {
+      const path = join(folder, name);
+      if (
+        await access(path).then(
+          () => true,
+          () => false,
+        )
+      )
+        return path;
+    }
+  }
+  return undefined;
+}
+
+const browser = await findBrowser();
+const missing = `no browser on the PATH (${BROWSERS.join(', ')}): the docs page was NOT looked at`;
+if (browser === undefined) t.comment(missing);
+
+t.test('the docs page in a browser', browser === undefined ? { skip: missing } : {}, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'docs-page-'));
+  const context = await chromium.launchPersistentContext(folder, {
+    executablePath: browser ?? '',
+    headless: true,
+    viewport: { width: 1_400, height: 1_000 },
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  t.teardown(async () => {
+    await context.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const page = await context.newPage();
+  const asked: string[] = [];
+  const broken: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  page.on('pageerror', (error) => broken.push(error.message));
+
+  await page.goto(`${baseUrl}/docs`);
+  await page.getByRole('heading', { name: 'biotrack-connect' }).waitFor();
+  for (const name of ['Tenants', 'Set-up', 'Credentials', 'Licenses', 'Syncs', 'Companies', 'Operations']) {
+    t.ok((await page.getByText(name, { exact: true }).count()) > 0, `${name} is there`);
+  }
+
+  await page.getByPlaceholder('Token').first().fill(operatorKey);
+  await page.getByRole('button', { name: /Test Request.*get \/v1\/states/s }).click();
+  const answered = page.waitForResponse((response) => response.url() === `${baseUrl}/v1/states`);
+  await page.getByRole('button', { name: 'Send' }).first().click();
+  const response = await answered;
+  t.equal(response.status(), 200, 'a request that is sent from the page is answered');
+  t.match(await response.json(), { data: [{ code: 'NM' }] });
+  await page.getByText('200 OK').first().waitFor();
+  if (process.env.DOCS_SCREENSHOT) await page.screenshot({ path: process.env.DOCS_SCREENSHOT });
+
+  await page.goto(`${baseUrl}/docs/problems/setup_incomplete`);
+  t.match(await page.textContent('h1'), 'setup_incomplete', 'a problem has its page');
+  await page.getByRole('link', { name: 'All problems' }).click();
+  await page.getByRole('link', { name: 'not_found' }).click();
+  t.match(await page.textContent('h1'), 'not_found', 'and all of them are linked');
+  t.strictSame(
+    asked.filter((url) => !url.startsWith(`${baseUrl}/`) && !url.startsWith('data:') && !url.startsWith('blob:')),
+    [],
+    'nobody else is asked for anything',
+  );
+  t.strictSame(broken, [], 'no script broke');
+});
+
+t.test('the whole set-up with the generated client alone', async (t) => {
+  const client = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${operatorKey}` } });
+  const { ubi, username, password } = simulator.demo;
+  const path = { tenant_id: newId() };
+  const first = { path, header: { 'if-none-match': '*' } };
+
+  const tenant = await client.PUT('/v1/tenants/{tenant_id}', {
+    params: first,
+    body: { name: 'By the client', state: 'NM', environment: 'production' },
+  });
+  t.equal(tenant.response.status, 201);
+  t.equal(tenant.data?.id, path.tenant_id);
+  const todo = await client.GET('/v1/tenants/{tenant_id}/setup', { params: { path } });
+  t.equal(todo.data?.next_step?.operation_id, 'putUbi', 'it says what comes next');
+  t.equal((await client.PUT('/v1/tenants/{tenant_id}/ubi', { params: first, body: { ubi } })).data?.ubi, ubi);
+  const preference = await client.PUT('/v1/tenants/{tenant_id}/company-creation-preference', {
+    params: first,
+    body: { strategy: 'one_per_vendor' },
+  });
+  t.equal(preference.data?.strategy, 'one_per_vendor');
+
+  const refused = await client.POST('/v1/tenants/{tenant_id}/credentials', {
+    params: { path },
+    body: { description: 'office', username, password: 'wrong', owner: 'company' },
+  });
+  t.equal(refused.error?.code, 'credentials_rejected', 'a refusal has its type, too');
+  const credential = await client.POST('/v1/tenants/{tenant_id}/credentials', {
+    params: { path, header: { 'idempotency-key': newId() } },
+    body: { description: 'office', username, password, owner: 'company' },
+  });
+  t.equal(credential.data?.status, 'valid');
+
+  const available = await client.GET('/v1/tenants/{tenant_id}/available-licenses', { params: { path } });
+  for (const { license_number } of available.data?.data ?? []) {
+    const license = await client.POST('/v1/tenants/{tenant_id}/licenses', {
+      params: { path, header: { 'idempotency-key': newId() } },
+      body: { license_number },
+    });
+    t.equal(license.data?.license_number, license_number);
+  }
+  const runs = await client.GET('/v1/tenants/{tenant_id}/syncs', { params: { path } });
+  const id = runs.data?.data[0]?.id ?? '';
+  let status = '';
+  while (!['succeeded', 'succeeded_with_warnings', 'failed', 'needs_review'].includes(status)) {
+    const run = await client.GET('/v1/tenants/{tenant_id}/syncs/{id}', { params: { path: { ...path, id } } });
+    status = run.data?.status ?? '';
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  t.match(status, /^succeeded/);
+  const companies = await client.GET('/v1/tenants/{tenant_id}/companies', {
+    params: { path, query: { 'page[size]': 500 } },
+  });
+  t.ok((companies.data?.data.length ?? 0) > 1, 'there are companies');
+  t.ok(
+    companies.data?.data.some(({ is_own_company }) => is_own_company),
+    'and the tenant’s own is one of them',
+  );
+  const done = await client.GET('/v1/tenants/{tenant_id}/setup', { params: { path } });
+  t.strictSame(
+    done.data?.steps.map(({ status: step }) => step),
+    done.data?.steps.map(() => 'done'),
+    'the checklist is done',
+  );
+});

@@ -1,0 +1,304 @@
+import t from 'tap';
+import { type Answer, type Ask, makeTenant, startTestService, type TestService } from '../helpers/service.js';
+
+/** Idempotency-Key: a POST has its effect once, however often it is sent and whatever is lost on the way. */
+
+const KEYS = process.env.TEST_LONG === '1' ? 1_000 : 200;
+
+const service = await startTestService(t, { hasLine: true });
+const { ask, sql, newId, simulator } = service;
+const { control, demo } = simulator;
+const tenantId = await makeTenant(service, 'ubi');
+const credentials = `/v1/tenants/${tenantId}/credentials`;
+
+const withKey = (key: string, body?: unknown, more: Ask = {}): Ask => ({
+  ...more,
+  ...(body === undefined ? {} : { body }),
+  headers: { 'idempotency-key': key },
+});
+const toApiKey = (description: string) => ({ description, role: 'operator' });
+const makeApiKey = (key: string, description: string): Promise<Answer> =>
+  ask('POST', '/v1/api-keys', withKey(key, toApiKey(description)));
+const toCredential = (description: string, more: object = {}) => ({
+  description,
+  username: `${description}@example.com`,
+  password: 'pass-word-1',
+  owner: 'company',
+  verify: 'skip',
+  ...more,
+});
+const countApiKeys = async (description: string): Promise<number> =>
+  (await sql('select from api_keys where description = $1', [description])).length;
+const codeOf = ({ status, body }: Answer): string => (status < 400 ? `${status}` : `${status} ${body.code}`);
+const isReplayed = ({ headers }: Answer): boolean => headers.get('idempotency-replayed') === 'true';
+/** As if the process had ended in the middle of it, long enough ago. */
+const loseAnswer = (key: string) =>
+  sql(
+    `update idempotency_keys set sealed_answer = null, leased_until_datetime = now() - interval '1 second' where key = $1`,
+    [key],
+  );
+const endLease = (key: string) =>
+  sql(`update idempotency_keys set leased_until_datetime = now() where key = $1`, [key]);
+
+t.test('the same request gets the first answer again', async (t) => {
+  const first = await makeApiKey('one', 'once');
+  const again = await makeApiKey('one', 'once');
+  t.strictSame([first.status, again.status], [201, 201]);
+  t.strictSame(again.body, first.body, 'with the secret, which is shown nowhere else');
+  t.strictSame([isReplayed(first), isReplayed(again)], [false, true], 'and says that it is an old one');
+  t.equal(await countApiKeys('once'), 1);
+  const turned = await ask('POST', '/v1/api-keys', withKey('one', { role: 'operator', description: 'once' }));
+  t.strictSame(turned.body, first.body, 'the order of fields does not matter');
+  await ask('POST', '/v1/api-keys', { body: toApiKey('without') });
+  await ask('POST', '/v1/api-keys', { body: toApiKey('without') });
+  t.equal(await countApiKeys('without'), 2, 'without a key, two requests are two');
+
+  const saved = await ask('POST', credentials, withKey('c', toCredential('saved')));
+  const savedAgain = await ask('POST', credentials, withKey('c', toCredential('saved')));
+  t.strictSame(savedAgain.body, saved.body);
+  for (const name of ['etag', 'location', 'content-type'])
+    t.equal(savedAgain.headers.get(name), saved.headers.get(name), `${name} comes again`);
+  t.not(savedAgain.headers.get('x-request-id'), saved.headers.get('x-request-id'), 'each request has its own id');
+
+  const refused = await ask('POST', credentials, withKey('d', toCredential('saved')));
+  t.equal(codeOf(refused), '409 credential_exists');
+  await ask('DELETE', `${credentials}/${saved.body.id}`, {
+    headers: { 'if-match': String(saved.headers.get('etag')) },
+  });
+  const refusedAgain = await ask('POST', credentials, withKey('d', toCredential('saved')));
+  t.equal(codeOf(refusedAgain), '409 credential_exists', 'a refusal is an answer, too');
+  t.equal(refusedAgain.body.request_id, refusedAgain.headers.get('x-request-id'));
+  t.strictSame({ ...refusedAgain.body, request_id: '' }, { ...refused.body, request_id: '' });
+});
+
+t.test('what is not the same request', async (t) => {
+  await makeApiKey('two', 'other');
+  const other = await makeApiKey('two', 'another');
+  t.match(other, { status: 422, body: { code: 'idempotency_key_reused' } }, 'another body');
+  t.match(other.body.errors, [{ pointer: 'header:idempotency-key' }]);
+  const changed = await ask('POST', `${credentials}/${newId()}/verify`, withKey('v'));
+  t.equal(codeOf(changed), '404 not_found');
+  const path = await ask('POST', `${credentials}/${newId()}/verify`, withKey('v'));
+  t.equal(codeOf(path), '422 idempotency_key_reused', 'another path');
+  t.equal(codeOf(await ask('POST', credentials, withKey('w', toCredential('w', { password: 'a' })))), '201');
+  const password = await ask('POST', credentials, withKey('w', toCredential('w', { password: 'b' })));
+  t.equal(codeOf(password), '422 idempotency_key_reused', 'another password');
+
+  const bodies = await Promise.all(
+    [service.operatorKey, (await makeApiKey('three', 'second operator')).body.secret].map((key) =>
+      ask('POST', '/v1/api-keys', withKey('shared', toApiKey('by two'), { key })),
+    ),
+  );
+  t.equal(new Set(bodies.map(({ body }) => body.id)).size, 2, 'the same key of two callers is two');
+  const otherTenant = await makeTenant(service, 'ubi');
+  const answers = await Promise.all(
+    [tenantId, otherTenant].map((id) => ask('POST', `/v1/tenants/${id}/credentials`, withKey('t', toCredential('t')))),
+  );
+  t.strictSame(answers.map(codeOf), ['201', '201'], 'and the same key in two tenants');
+  const [admin, user] = (['admin', 'user'] as const).map((role) => service.tokenOf({ tenantId, role, userId: role }));
+  const syncs = `/v1/tenants/${tenantId}/syncs`;
+  t.strictSame(
+    [
+      codeOf(await ask('POST', syncs, withKey('s', {}, { key: admin ?? '' }))),
+      codeOf(await ask('POST', syncs, withKey('s', {}, { key: user ?? '' }))),
+      codeOf(await ask('POST', syncs, withKey('s', { refresh: 'force' }, { key: user ?? '' }))),
+    ],
+    ['409 setup_incomplete', '409 setup_incomplete', '422 idempotency_key_reused'],
+    'people have keys of their own, too',
+  );
+});
+
+t.test('what is no key, and what takes none', async (t) => {
+  for (const key of ['', ' ', 'a b', 'x'.repeat(256), 'a\tb', 'ü']) {
+    const answer = await ask('POST', '/v1/api-keys', withKey(key, toApiKey('never')));
+    t.equal(codeOf(answer), '400 invalid_request', JSON.stringify(key.slice(0, 10)));
+    t.match(answer.body.errors, [{ pointer: 'header:idempotency-key' }]);
+  }
+  t.equal(await countApiKeys('never'), 0);
+  t.equal(codeOf(await makeApiKey('x'.repeat(255), 'long')), '201');
+  t.equal(codeOf(await ask('GET', '/v1/states', withKey('one'))), '200', 'a GET needs none');
+  const invalid = await ask('POST', '/v1/api-keys', withKey('later', { description: 'x' }));
+  t.equal(codeOf(invalid), '400 invalid_request');
+  t.equal(codeOf(await makeApiKey('later', 'mended')), '201', 'a request that was never begun does not use its key up');
+  const denied = await ask('POST', '/v1/api-keys', withKey('denied', toApiKey('x'), { key: null }));
+  t.equal(codeOf(denied), '401 unauthenticated');
+  t.strictSame(await sql(`select from idempotency_keys where key = 'denied'`), []);
+});
+
+t.test('what is kept cannot be read, and not for ever', async (t) => {
+  const { body } = await makeApiKey('sealed', 'sealed');
+  await ask('POST', credentials, withKey('sealed', toCredential('sealed', { password: 'canary-password' })));
+  const rows = await sql<{ row: string; raw: string }>(
+    `select row_to_json(k)::text as row, encode(sealed_answer, 'escape') as raw from idempotency_keys k where key = 'sealed'`,
+  );
+  t.equal(rows.length, 2);
+  for (const { row, raw } of rows) t.notMatch(row + raw, new RegExp(`${body.secret}|canary|${body.id}`), 'sealed');
+
+  await sql(
+    `update idempotency_keys set inserted_datetime = now() - interval '23 hours 59 minutes' where key = 'sealed'`,
+  );
+  t.ok(isReplayed(await makeApiKey('sealed', 'sealed')), 'kept for a day');
+  await sql(`update idempotency_keys set inserted_datetime = now() - interval '24 hours 1 second'`);
+  const anew = await makeApiKey('sealed', 'sealed');
+  t.notOk(isReplayed(anew), 'and not for longer');
+  t.equal(await countApiKeys('sealed'), 2);
+  for (let index = 0; index < 3; index += 1) await makeApiKey(`sweep-${index}`, 'sweep');
+  const [{ old } = { old: -1 }] = await sql<{ old: number }>(
+    `select count(*)::int as old from idempotency_keys
+      where tenant_id = '00000000-0000-0000-0000-000000000000' and inserted_datetime < now() - interval '1 day'`,
+  );
+  t.equal(old, 0, 'new keys take the old ones with them');
+
+  const gone = await makeTenant(service, 'ubi');
+  await ask('POST', `/v1/tenants/${gone}/credentials`, withKey('gone', toCredential('gone')));
+  const { headers } = await ask('GET', `/v1/tenants/${gone}`);
+  await ask('DELETE', `/v1/tenants/${gone}`, { headers: { 'if-match': String(headers.get('etag')) } });
+  t.strictSame(
+    await sql('select from idempotency_keys where tenant_id = $1', [gone]),
+    [],
+    'nor longer than its tenant',
+  );
+});
+
+t.test('while the first one is at work', async (t) => {
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 1_000 });
+  const { username, password } = demo;
+  const body = { description: 'slow', username, password, owner: 'company' };
+  const first = ask('POST', credentials, withKey('slow', body));
+  await untilKept('slow');
+  const meanwhile = await ask('POST', credentials, withKey('slow', body));
+  t.equal(codeOf(meanwhile), '409 idempotency_in_progress');
+  t.equal(meanwhile.headers.get('retry-after'), '1');
+  t.equal(codeOf(await first), '201');
+  t.strictSame((await ask('POST', credentials, withKey('slow', body))).body, (await first).body);
+  control.clearFaults();
+});
+
+async function untilKept(key: string): Promise<void> {
+  while ((await sql('select from idempotency_keys where key = $1', [key])).length === 0);
+}
+
+t.test('what broke without an effect may be tried again', async (t) => {
+  control.injectFault({ fault: 'server_error', action: 'login', times: 0 });
+  const body = toCredential('tried', { verify: 'required', username: demo.username, password: demo.password });
+  await sql(`delete from credentials where username = $1`, [demo.username]);
+  t.equal(codeOf(await ask('POST', credentials, withKey('tried', body))), '503 upstream_unavailable');
+  control.clearFaults();
+  const again = await ask('POST', credentials, withKey('tried', body));
+  t.equal(codeOf(again), '201');
+  t.notOk(isReplayed(again));
+});
+
+t.test('a process that is lost in the middle', async (t) => {
+  // Lost after the effect: only that it happened is known.
+  await makeApiKey('lost', 'lost');
+  await sql(`update idempotency_keys set sealed_answer = null where key = 'lost'`);
+  t.equal(codeOf(await makeApiKey('lost', 'lost')), '409 idempotency_in_progress', 'it may be alive');
+  await loseAnswer('lost');
+  t.equal(codeOf(await makeApiKey('lost', 'lost')), '409 outcome_unknown');
+  t.equal(codeOf(await makeApiKey('lost', 'lost')), '409 outcome_unknown', 'for as long as the key counts');
+  t.equal(await countApiKeys('lost'), 1, 'never twice');
+  // Lost before it.
+  await makeApiKey('before', 'before');
+  await sql(`delete from api_keys where description = 'before'`);
+  await sql(`update idempotency_keys set has_effect = false where key = 'before'`);
+  await loseAnswer('before');
+  t.equal(codeOf(await makeApiKey('before', 'before')), '201', 'nothing had been committed');
+  t.equal(await countApiKeys('before'), 1);
+  // Its answer cannot be opened any more.
+  await makeApiKey('unreadable', 'unreadable');
+  await sql(`update idempotency_keys set sealed_answer = '\\x0101' where key = 'unreadable'`);
+  t.equal(codeOf(await makeApiKey('unreadable', 'unreadable')), '409 outcome_unknown');
+  t.equal(await countApiKeys('unreadable'), 1);
+});
+
+t.test('one who stood still for too long writes nothing any more', async (t) => {
+  // Nothing but the key stands in the way of the second one of these.
+  await sql(`create function dawdle() returns trigger language plpgsql as
+    $$ begin if new.description = 'still' then perform pg_sleep(1); end if; return new; end $$`);
+  await sql('create trigger dawdle before insert on api_keys for each row execute function dawdle()');
+  const still = makeApiKey('still', 'still');
+  await untilKept('still');
+  await endLease('still');
+  const taken = makeApiKey('still', 'still');
+  t.equal(codeOf(await still), '409 idempotency_in_progress', 'the first one does not commit');
+  t.equal(codeOf(await taken), '201', 'who took it over does');
+  t.equal(await countApiKeys('still'), 1);
+  t.strictSame((await makeApiKey('still', 'still')).body, (await taken).body, 'and his answer is the answer');
+  await sql('drop trigger dawdle on api_keys');
+});
+
+t.test('a connection that is lost during COMMIT', async (t) => {
+  // A commit that takes a moment, in which something can happen to it.
+  await sql(`create function pause() returns trigger language plpgsql as
+    $$ begin if new.description like 'commit %' then perform pg_sleep(0.7); end if; return null; end $$`);
+  await sql(`create constraint trigger pause after insert on api_keys deferrable initially deferred
+    for each row execute function pause()`);
+  const isCommitting = async (): Promise<number | undefined> =>
+    (await sql<{ pid: number }>(`select pid from pg_stat_activity where wait_event = 'PgSleep'`))[0]?.pid;
+  const untilCommitting = async (): Promise<number> => {
+    for (;;) {
+      const pid = await isCommitting();
+      if (pid !== undefined) return pid;
+    }
+  };
+
+  const killed = makeApiKey('killed', 'commit killed');
+  const pid = await untilCommitting();
+  await sql('select pg_terminate_backend($1)', [pid]);
+  t.equal(codeOf(await killed), '503 storage_unavailable', 'the server ended it: nothing was committed');
+  t.equal(await countApiKeys('commit killed'), 0);
+  t.equal(codeOf(await makeApiKey('killed', 'commit killed')), '201', 'so the same key does it');
+  t.equal(await countApiKeys('commit killed'), 1);
+
+  const cut = makeApiKey('cut', 'commit cut');
+  await untilCommitting();
+  await service.line.cut();
+  t.equal(codeOf(await cut), '503 storage_unavailable', 'the answer to the COMMIT is lost');
+  while ((await isCommitting()) !== undefined);
+  await service.line.mend();
+  t.equal(await countApiKeys('commit cut'), 1, 'it was committed all the same');
+  let answer = await makeApiKey('cut', 'commit cut');
+  for (; answer.status === 503; answer = await makeApiKey('cut', 'commit cut'));
+  t.equal(codeOf(answer), '409 idempotency_in_progress');
+  await endLease('cut');
+  t.equal(codeOf(await makeApiKey('cut', 'commit cut')), '409 outcome_unknown', 'and a repetition is told');
+  t.equal(await countApiKeys('commit cut'), 1, 'and does nothing');
+  await sql('drop trigger pause on api_keys');
+});
+
+t.test('the storm: parallel duplicates on two processes', async (t) => {
+  const other = await startTestService(t, { beside: service, role: 'api' });
+  const processes: readonly TestService[] = [service, other];
+  let requests = 0;
+  let conflicts = 0;
+  const insist = async (index: number, copy: number): Promise<Answer> => {
+    for (;;) {
+      requests += 1;
+      const process = processes[(index + copy) % 2] ?? service;
+      const answer = await process.ask('POST', '/v1/api-keys', {
+        ...withKey(`storm-${index}`, toApiKey(`storm ${index}`)),
+        key: service.operatorKey,
+      });
+      if (codeOf(answer) !== '409 idempotency_in_progress') return answer;
+      conflicts += 1;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  let next = 0;
+  let different = 0;
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < KEYS; index = next++) {
+      const copies = 2 + (index % 7);
+      const answers = await Promise.all(Array.from({ length: copies }, (_, copy) => insist(index, copy)));
+      const texts = new Set(answers.map(({ status, body }) => `${status} ${JSON.stringify(body)}`));
+      if (texts.size !== 1 || !texts.values().next().value?.startsWith('201')) different += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, work));
+  const [{ effects, distinct } = { effects: 0, distinct: 0 }] = await sql<{ effects: number; distinct: number }>(
+    `select count(*)::int as effects, count(distinct description)::int as distinct from api_keys where description like 'storm %'`,
+  );
+  t.comment(`${KEYS} keys, ${requests} requests (${conflicts} told to wait): ${effects} effects`);
+  t.strictSame({ effects, distinct, different }, { effects: KEYS, distinct: KEYS, different: 0 });
+});

@@ -1,0 +1,285 @@
+import t from 'tap';
+import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { FIRST_PUT, makeTenant, startTestService, waitForRun } from '../helpers/service.js';
+
+/** People of the host application, and the login that each of them works with. */
+
+const service = await startTestService(t);
+const { ask, newId, contract, simulator, tokenOf } = service;
+const { control, demo } = simulator;
+
+const etagOf = async (path: string): Promise<Record<string, string>> => ({
+  'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
+});
+
+interface Row {
+  readonly user_id: string;
+  readonly [name: string]: unknown;
+}
+
+const readCoverage = async (tenantId: string): Promise<Map<string, Row>> => {
+  const { body } = await ask('GET', `/v1/tenants/${tenantId}/credential-coverage`);
+  return new Map(body.data.map((row: Row) => [row.user_id, row]));
+};
+
+/** A BioTrack user of this test's own. */
+function addLogin(username: string): { username: string; password: string } {
+  control.addUser({ ubi: demo.ubi, username, password: `${username}-password` });
+  return { username, password: `${username}-password` };
+}
+
+t.test('getUser and putUser', async (t) => {
+  const tenantId = await makeTenant(service, 'tenant');
+  const path = `/v1/tenants/${tenantId}/users/user-1`;
+  t.match(await ask('GET', path), { status: 404, body: { code: 'not_found' } });
+  t.match(await ask('PUT', path, { body: { active: true } }), { status: 428, body: { code: 'precondition_required' } });
+  t.match(await ask('PUT', path, { body: { active: true }, headers: { 'if-match': '"1"' } }), {
+    status: 412,
+    body: { code: 'precondition_failed' },
+  });
+  const created = await ask('PUT', path, { body: { display_name: 'Ada', active: true }, headers: FIRST_PUT });
+  t.match(created, {
+    status: 201,
+    body: { user_id: 'user-1', display_name: 'Ada', active: true, last_seen_datetime: null },
+  });
+  t.match(await ask('GET', path), { status: 200, body: created.body });
+  t.equal((await ask('GET', path)).headers.get('etag'), created.headers.get('etag'));
+  t.match(await ask('PUT', path, { body: { active: true }, headers: FIRST_PUT }), { status: 412 });
+  t.match(await ask('PUT', path, { body: { active: true }, headers: await etagOf(path) }), {
+    status: 200,
+    body: { display_name: null, active: true },
+  });
+  for (const body of [{}, { display_name: 'x' }, { active: 'false' }, { active: true, display_name: '' }]) {
+    t.match(await ask('PUT', path, { body, headers: FIRST_PUT }), { status: 400 }, JSON.stringify(body));
+  }
+  const odd = ['ada@example.com', 'auth0|5f7c8ec7c33c6c004bbafe82', 'Ünï/¢ode 100%', 'x'.repeat(200), '..', "'; --"];
+  for (const userId of odd) {
+    const one = `/v1/tenants/${tenantId}/users/${encodeURIComponent(userId)}`;
+    if (userId === '..') continue;
+    t.match(await ask('PUT', one, { body: { active: true }, headers: FIRST_PUT }), {
+      status: 201,
+      body: { user_id: userId },
+    });
+    const key = tokenOf({ tenantId, role: 'user', userId });
+    t.match(await ask('GET', `/v1/tenants/${tenantId}/setup`, { key }), { status: 200 }, 'is the same in a token');
+    t.match((await ask('GET', one)).body, { user_id: userId, last_seen_datetime: /Z$/ });
+  }
+  const race = await etagOf(path);
+  const edits = await Promise.all(
+    Array.from({ length: 6 }, (_each, index) =>
+      ask('PUT', path, { body: { display_name: `by ${index}`, active: true }, headers: race }),
+    ),
+  );
+  t.strictSame(edits.map(({ status }) => status).sort(), [200, 412, 412, 412, 412, 412]);
+});
+
+t.test('listCredentialCoverage', async (t) => {
+  const tenantId = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${tenantId}`;
+  t.strictSame((await ask('GET', `${path}/credential-coverage`)).body, { data: [], next_page: null });
+  const [ada, bob] = ['ada', 'bob'].map((userId) => tokenOf({ tenantId, role: 'user', userId })) as [string, string];
+  await ask('GET', `${path}/setup`, { key: ada });
+  await ask('GET', `${path}/setup`, { key: bob });
+  await ask('PUT', `${path}/users/cy`, { body: { display_name: 'Cy', active: true }, headers: FIRST_PUT });
+  let coverage = await readCoverage(tenantId);
+  t.strictSame([...coverage.keys()], ['ada', 'bob', 'cy'], 'seen by token, or told of');
+  t.match(coverage.get('ada'), { covered: false, credential: null, own_status: null, last_seen_datetime: /Z$/ });
+  t.match(coverage.get('cy'), { display_name: 'Cy', last_seen_datetime: null });
+
+  const own = addLogin('coverage@example.com');
+  const mine = await ask('POST', `${path}/credentials`, {
+    key: ada,
+    body: { ...own, owner: 'user', description: 'mine' },
+  });
+  t.equal(mine.status, 201);
+  coverage = await readCoverage(tenantId);
+  t.match(coverage.get('ada'), {
+    covered: true,
+    credential: { id: mine.body.id, owner: 'user', status: 'valid', reason: 'own' },
+    own_status: 'valid',
+    own_status_detail: null,
+  });
+  t.match(coverage.get('bob'), { covered: false, credential: null });
+
+  const login = addLogin('office@example.com');
+  const office = await ask('POST', `${path}/credentials`, {
+    body: { ...login, owner: 'company', description: 'office' },
+  });
+  control.changePassword({ ubi: demo.ubi, username: own.username, password: 'other' });
+  await ask('POST', `${path}/credentials/${mine.body.id}/verify`, { key: ada });
+  coverage = await readCoverage(tenantId);
+  t.match(
+    coverage.get('ada'),
+    {
+      covered: true,
+      credential: { id: office.body.id, owner: 'company', reason: 'own_refused' },
+      own_status: 'rejected',
+      own_status_detail: /refuses/,
+    },
+    "the company's steps in, and what is wrong with his own is said",
+  );
+  t.match(coverage.get('bob'), { covered: true, credential: { owner: 'company', reason: 'own_missing' } });
+
+  const first = await ask('GET', `${path}/credential-coverage?page[size]=2`);
+  t.strictSame(
+    first.body.data.map(({ user_id }: Row) => user_id),
+    ['ada', 'bob'],
+  );
+  t.match(await ask('GET', first.body.next_page), { body: { data: [{ user_id: 'cy' }], next_page: null } });
+  t.match(await ask('GET', `${path}/credential-coverage?page[after]=x`), {
+    status: 400,
+    body: { code: 'invalid_cursor' },
+  });
+  t.match(await ask('GET', `/v1/tenants/${newId()}/credential-coverage`), { status: 404 });
+  t.match(await ask('GET', `${path}/credential-coverage`, { key: ada }), { status: 403 }, 'for those who manage');
+});
+
+t.test("a run works with the asker's own login, then with the company's, and says why", async (t) => {
+  const tenantId = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${tenantId}`;
+  const ada = tokenOf({ tenantId, role: 'user', userId: 'ada' });
+  const bob = tokenOf({ tenantId, role: 'user', userId: 'bob' });
+  const run = async (key: string, refresh: 'auto' | 'force' = 'force') => {
+    const started = await ask('POST', `${path}/syncs`, { key, body: { refresh } });
+    t.equal(started.status, 202);
+    return waitForRun(service, tenantId, started.body.id);
+  };
+  const own = addLogin('run@example.com');
+  const mine = await ask('POST', `${path}/credentials`, {
+    key: ada,
+    body: { ...own, owner: 'user', description: 'mine' },
+  });
+  t.match(
+    await ask('POST', `${path}/syncs`, { key: bob, body: {} }),
+    { status: 409, body: { code: 'setup_incomplete', next_step: { operation_id: 'createCredential' } } },
+    "another's login is not for him",
+  );
+  t.match(await ask('POST', `${path}/syncs`, { body: {} }), { status: 409 }, 'nor for a script');
+  t.match(await run(ada), { status: /^succeeded/, credential: { id: mine.body.id, owner: 'user', reason: 'own' } });
+  t.match(
+    await ask('GET', `${path}/available-licenses`, { key: ada }),
+    { status: 200 },
+    'good for looking licenses up, too',
+  );
+
+  const office = addLogin('run-office@example.com');
+  const company = await ask('POST', `${path}/credentials`, {
+    body: { ...office, owner: 'company', description: 'office' },
+  });
+  const { id } = company.body;
+  t.match(
+    await run(ada),
+    { credential: { id: mine.body.id, owner: 'user', reason: 'own' } },
+    'his own still comes first',
+  );
+  t.match(await run(bob), { credential: { id, owner: 'company', reason: 'own_missing' } });
+  t.match(await run(service.operatorKey), { credential: { id, owner: 'company', reason: 'no_person' } });
+
+  // Refused while it is used: the next run knows.
+  control.changePassword({ ubi: demo.ubi, username: own.username, password: 'other', endSessions: true });
+  control.addVendor({});
+  t.match(await run(ada), { status: 'failed', reason: 'credentials_rejected', credential: { reason: 'own' } });
+  const rejected = control.counters().loginsRejected;
+  t.match(await run(ada), { status: /^succeeded/, credential: { id, owner: 'company', reason: 'own_refused' } });
+  t.equal(control.counters().loginsRejected, rejected, 'and does not try it again');
+
+  // Never tried, and refused at the first try: the same run goes on with the company's.
+  const one = `${path}/credentials/${mine.body.id}`;
+  const etag = (await ask('GET', one, { key: ada })).headers.get('etag') as string;
+  await ask('PATCH', one, {
+    key: ada,
+    headers: { 'if-match': etag },
+    body: { password: 'wrong again', verify: 'skip' },
+  });
+  t.match(await run(ada), { status: /^succeeded/, credential: { id, owner: 'company', reason: 'own_refused' } });
+  t.match((await ask('GET', one, { key: ada })).body, { status: 'rejected' });
+
+  await service.sql(`update credentials set status = 'valid', sealed_password = $2 where id = $1`, [
+    mine.body.id,
+    Buffer.from('nonsense'),
+  ]);
+  t.match(await run(ada), { status: /^succeeded/, credential: { owner: 'company', reason: 'own_unreadable' } });
+
+  t.match(
+    (await ask('GET', `${path}/syncs`)).body.data.every(
+      ({ credential }: { credential: unknown }) => credential !== null,
+    ),
+    true,
+    'every run says it',
+  );
+});
+
+t.test('somebody who is no longer active', async (t) => {
+  const tenantId = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${tenantId}`;
+  const key = tokenOf({ tenantId, role: 'user', userId: 'gone' });
+  const own = addLogin('gone@example.com');
+  const mine = await ask('POST', `${path}/credentials`, { key, body: { ...own, owner: 'user', description: 'mine' } });
+  const other = tokenOf({ tenantId, role: 'user', userId: 'stays' });
+  const theirs = await ask('POST', `${path}/credentials`, {
+    key: other,
+    body: { ...own, owner: 'user', description: 'x' },
+  });
+  const office = addLogin('stays-office@example.com');
+  const company = await ask('POST', `${path}/credentials`, {
+    body: { ...office, owner: 'company', description: 'office' },
+  });
+
+  const user = `${path}/users/gone`;
+  // He is at it while he is turned off: what he saves must not stay.
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 600 });
+  const saving = ask('POST', `${path}/credentials`, {
+    key,
+    body: { ...addLogin('late-gone@example.com'), owner: 'user', description: 'late' },
+  });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  t.match(await ask('PUT', user, { body: { active: false }, headers: await etagOf(user) }), {
+    status: 200,
+    body: { active: false },
+  });
+  t.match(await saving, { status: 403, body: { code: 'forbidden', reason: 'user_inactive' } });
+  control.clearFaults();
+
+  const rows = await service.sql<{ id: string }>('select id from credentials where tenant_id = $1 order by id', [
+    tenantId,
+  ]);
+  t.strictSame(
+    rows.map(({ id }) => id).sort(),
+    [theirs.body.id, company.body.id].sort(),
+    'his secret is gone, and no other',
+  );
+  t.match(await ask('GET', `${path}/credentials/${mine.body.id}`), { status: 404 });
+  for (const [method, where, body] of [
+    ['GET', `${path}/setup`, undefined],
+    ['POST', `${path}/syncs`, {}],
+    ['POST', `${path}/credentials`, { ...own, owner: 'user', description: 'again' }],
+    ['POST', `${path}/credentials`, { nonsense: true }],
+  ] as const) {
+    t.match(
+      await ask(method, where, { key, body }),
+      { status: 403, body: { code: 'forbidden', reason: 'user_inactive' } },
+      `${method} ${where.split('/').at(-1)}: turned away`,
+    );
+  }
+  t.match((await readCoverage(tenantId)).get('gone'), { active: false, covered: false, credential: null });
+  t.match(await ask('GET', `${path}/setup`, { key: other }), { status: 200 });
+
+  t.match(await ask('PUT', user, { body: { active: true }, headers: await etagOf(user) }), { status: 200 });
+  t.match(await ask('GET', `${path}/setup`, { key }), { status: 200 }, 'and let in again');
+  t.match(
+    (await ask('GET', `${path}/credentials`, { key })).body.data,
+    [{ id: company.body.id }],
+    'without his secret',
+  );
+
+  const nowhere = newId();
+  t.match(
+    await ask('GET', `/v1/tenants/${nowhere}/setup`, { key: tokenOf({ tenantId: nowhere, role: 'user' }) }),
+    { status: 404, body: { code: 'not_found' } },
+    'a person of a tenant that is not here is nobody that is kept',
+  );
+});
+
+t.test('every promised answer of these operations was seen', async (t) => {
+  t.strictSame(contract.listUnseen(OWNERS['users.test.ts'], isOwnOutcome), []);
+});
