@@ -1,17 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { startTestServer, TEST_DATABASE_URL } from '../helpers/postgres.js';
 import { makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
-import { clearStalls, countSleeping, MOMENTS, placeStalls, stallAt } from '../helpers/stalls.js';
+import { clearStalls, MOMENTS, placeStalls, stallAt } from '../helpers/stalls.js';
 
-/** What happens to a run at each of its steps: an error is thrown, or Postgres crashes. State before or after, no other. */
-
-// A server of this file's own: here it crashes.
-const server = await startTestServer();
-process.env[TEST_DATABASE_URL] = server.url;
-t.teardown(() => server.stop());
+/** What happens to a run at each of its steps: an error is thrown. State before or after, no other. */
 
 const service = await startTestService(t, {
   simulator: { licenses: 60, offersSyncCheck: false },
@@ -55,53 +48,6 @@ t.test('an error at every step', async (t) => {
     t.match(await syncTenant(service, tenantId), { status: /^succeeded/ }, `${moment}: and the next one does it`);
     t.strictSame(await readState(tenantId), wanted, `${moment}: once`);
   }
-});
-
-t.test('Postgres crashes at every step', async (t) => {
-  const held: { tenantId: string; runId: string }[] = [];
-  // Four at a time is what one process works on.
-  for (const some of [MOMENTS.slice(0, 3), MOMENTS.slice(3)]) {
-    const now: typeof held = [];
-    for (const moment of some.filter((each) => each !== 'fetching')) {
-      const tenantId = await makeTenant(service);
-      await stallAt(service, tenantId, moment, 'sleep');
-      now.push({ tenantId, runId: (await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: {} })).body.id });
-    }
-    if (some.includes('fetching')) {
-      const tenantId = await makeTenant(service);
-      simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 2_000, times: 1 });
-      now.push({
-        tenantId,
-        runId: (await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } })).body.id,
-      });
-    }
-    const sleepers = some.filter((each) => each !== 'fetching').length;
-    for (const end = Date.now() + 20_000; (await countSleeping(service)) < sleepers; await pause(30)) {
-      if (Date.now() > end) throw new Error('they do not stand still');
-    }
-    await clearStalls(service);
-    const [backend] = await sql<{ pid: number }>(
-      `select pid from pg_stat_activity where wait_event = 'PgSleep' limit 1`,
-    );
-    execFileSync('kill', ['-9', String(backend?.pid)]);
-    for (const end = Date.now() + 10_000; Date.now() < end; await pause(50)) {
-      const isBack = await sql('select 1').then(
-        () => true,
-        () => false,
-      );
-      if (isBack) break;
-    }
-    for (const { tenantId } of now.slice(0, sleepers)) {
-      const state = await readState(tenantId);
-      t.ok([JSON.stringify(NOTHING), JSON.stringify(wanted)].includes(JSON.stringify(state)), 'before or after');
-    }
-    held.push(...now);
-    for (const { tenantId, runId } of now) {
-      t.match(await waitForRun(service, tenantId, runId), { status: /^succeeded/ });
-      t.strictSame(await readState(tenantId), wanted, 'done once, by the same process');
-    }
-  }
-  t.equal(held.length, MOMENTS.length);
 });
 
 t.test('fifty at once are one run', async (t) => {

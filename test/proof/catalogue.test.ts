@@ -8,6 +8,7 @@ const SHARED: Readonly<Record<string, string>> = {
   api_keys: 'keys of operators, who have no tenant, and of admins; only the operator role reaches it',
   directories: "a state's list, mirrored once for all tenants",
   directory_licenses: "a state's list, mirrored once for all tenants",
+  directory_license_owners: "who held a state's license before, told by its list",
   operator_audit: 'what was done to keys and to tenants that are gone; nobody changes it',
 };
 
