@@ -74,9 +74,11 @@ module.exports = {
       npm('kysely'),
       npm('pg'),
       npm('pg-copy-streams'),
+      node('net'),
       node('async_hooks'),
       node('stream'),
       node('stream/promises'),
+      node('timers/promises'),
     ]),
     row('db-migrate', '^src/db/migrate\\.ts$', [
       '^src/db/',
@@ -109,11 +111,23 @@ module.exports = {
       npm('jsonc-parser'),
       npm('typebox'),
       npm('pino'),
-      npm('prom-client'),
       node('crypto'),
       node('http'),
       node('net'),
+      node('stream'),
+      node('timers/promises'),
     ]),
+    row('telemetry', '^src/telemetry/', [
+      '^src/telemetry/',
+      DOMAIN,
+      // What is counted: the shapes of events of other rooms.
+      BIOTRACK,
+      '^src/http/request-log\\.ts$',
+      npm('prom-client'),
+      npm('pino'),
+      node('http'),
+    ]),
+    typesOnly('telemetry', '^src/telemetry/', [BIOTRACK, HTTP]),
     {
       ...row('simulator', '^src/simulator/', ['^src/simulator/', ...FASTIFY]),
       to: notCore(['^src/simulator/', ...FASTIFY]),
@@ -198,7 +212,7 @@ module.exports = {
       severity: 'error',
       comment: 'how the process is born is known to main.ts alone',
       from: { path: '^src/', pathNot: '^src/main\\.ts$' },
-      to: { path: '^src/(main|serve|operate)\\.ts$' },
+      to: { path: '^src/(main|serve|operate|rotate|doctor)\\.ts$' },
     },
     {
       name: 'service-is-started-by-birth',
@@ -228,7 +242,7 @@ module.exports = {
       from: { path: '^src/', pathNot: ['^src/(db|jobs)/', REPOSITORY] },
       to: { path: ['kysely', 'pg', 'pg-copy-streams', 'graphile-worker'].map(npm) },
     },
-    ...['biotrack', 'mapping', 'vault', 'jobs', 'simulator', 'local'].map(door),
+    ...['biotrack', 'mapping', 'vault', 'jobs', 'simulator', 'local', 'telemetry'].map(door),
 
     {
       name: 'no-circle',

@@ -22,6 +22,25 @@ create table api_keys (
 );
 grant delete, insert, select on api_keys to biotrack_operator;
 
+create table audit (
+  tenant_id uuid not null,
+  id bigint not null generated always as identity,
+  operation_id text not null,
+  actor text not null,
+  request_id text not null,
+  object text not null,
+  changed text[] not null,
+  inserted_datetime timestamp with time zone not null default now(),
+  constraint audit_pkey PRIMARY KEY (tenant_id, id),
+  constraint audit_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+);
+alter table audit enable row level security;
+alter table audit force row level security;
+create policy tenant_isolation on audit to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant insert, select on audit to biotrack_app;
+
 create table changes (
   tenant_id uuid not null,
   seq bigint not null,
@@ -201,10 +220,13 @@ CREATE UNIQUE INDEX credentials_description ON credentials USING btree (tenant_i
 CREATE UNIQUE INDEX credentials_username ON credentials USING btree (tenant_id, owner, COALESCE(owner_user_id, ''::text), username);
 alter table credentials enable row level security;
 alter table credentials force row level security;
+create policy operator_reads on credentials for select to biotrack_operator
+  using (true);
 create policy tenant_isolation on credentials to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on credentials to biotrack_app;
+grant select (status) on credentials to biotrack_operator;
 
 create table directories (
   directory_id integer not null generated always as identity,
@@ -347,6 +369,42 @@ create policy tenant_isolation on login_trials to biotrack_app
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on login_trials to biotrack_app;
 
+create table operator_audit (
+  id bigint not null generated always as identity,
+  operation_id text not null,
+  actor text not null,
+  request_id text not null,
+  object text not null,
+  changed text[] not null,
+  inserted_datetime timestamp with time zone not null default now(),
+  constraint operator_audit_pkey PRIMARY KEY (id)
+);
+grant insert on operator_audit to biotrack_app;
+grant insert, select on operator_audit to biotrack_operator;
+
+create table schedules (
+  tenant_id uuid not null,
+  next_datetime timestamp with time zone,
+  failures integer not null default 0,
+  paused_datetime timestamp with time zone,
+  paused_reason text,
+  inserted_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default now(),
+  constraint schedules_pkey PRIMARY KEY (tenant_id),
+  constraint schedules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint schedules_check CHECK ((paused_datetime IS NULL) = (paused_reason IS NULL))
+);
+CREATE INDEX schedules_next ON schedules USING btree (next_datetime) WHERE next_datetime IS NOT NULL;
+alter table schedules enable row level security;
+alter table schedules force row level security;
+create policy operator_reads on schedules for select to biotrack_operator
+  using (true);
+create policy tenant_isolation on schedules to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on schedules to biotrack_app;
+grant select on schedules to biotrack_operator;
+
 create table sync_plan_items (
   tenant_id uuid not null,
   run_id uuid not null,
@@ -417,6 +475,7 @@ create table sync_runs (
 );
 CREATE UNIQUE INDEX sync_runs_active ON sync_runs USING btree (tenant_id) WHERE mode = 'full'::text AND (status = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX sync_runs_lease ON sync_runs USING btree (leased_until_datetime) WHERE status = ANY (ARRAY['queued'::text, 'running'::text]);
+CREATE INDEX sync_runs_retry ON sync_runs USING btree (retry_datetime) WHERE status = 'queued'::text AND retry_datetime IS NOT NULL;
 alter table sync_runs enable row level security;
 alter table sync_runs force row level security;
 create policy operator_reads on sync_runs for select to biotrack_operator

@@ -1,11 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Biotrack } from './biotrack/index.js';
 import { type Db, pingDatabase } from './db/database.js';
-import { isStorageUnavailable } from './db/sqlstate.js';
+import { CommitUnknownError, isStorageUnavailable } from './db/sqlstate.js';
 import { Fault } from './domain/fault.js';
 import type { SingleFlight } from './domain/single-flight.js';
+import type { RunWithCause } from './http/cause.js';
+import { createEventStreams } from './http/event-stream.js';
 import { useHealth } from './http/health.js';
 import { createPager } from './http/pages.js';
+import type { RequestFacts } from './http/request-log.js';
 import { type App, createServer } from './http/server.js';
 import { createTokenReader, type TokenOptions } from './http/tokens.js';
 import { createKeyring, useApiKeys } from './modules/api-keys/index.js';
@@ -18,6 +21,7 @@ import { useCredentials, type Verdict } from './modules/credentials/index.js';
 import type { Directories } from './modules/directory/index.js';
 import { createIdempotencyKeys } from './modules/idempotency/index.js';
 import { useLicenses } from './modules/licenses/index.js';
+import { useSchedules } from './modules/schedules/index.js';
 import { useSetup } from './modules/setup/index.js';
 import { useStates } from './modules/states/index.js';
 import { useSwitches } from './modules/switches/index.js';
@@ -45,10 +49,23 @@ export interface AppDeps {
   readonly rateLimitPerMinute: number;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
+  readonly syncIntervalSeconds: number;
+  readonly onRequestFinished: (facts: RequestFacts) => void;
+  /** Lets the database know whose call a change belongs to. */
+  readonly withCause: RunWithCause;
 }
 
 /** The API: every module by name, on one page. */
-export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinute, ...ports }: AppDeps): Promise<App> {
+export async function buildApp({
+  db,
+  logger,
+  publicUrl,
+  tokens,
+  rateLimitPerMinute,
+  onRequestFinished,
+  withCause,
+  ...ports
+}: AppDeps): Promise<App> {
   const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
   const keyring = createKeyring({ db, now: () => performance.now() });
   const app = await createServer({
@@ -57,6 +74,8 @@ export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinu
     authenticate: async (token) => (await keyring.authenticate(token)) ?? readToken?.(token),
     idempotencyKeys: createIdempotencyKeys({ db, ...ports }),
     translateError,
+    onRequestFinished,
+    withCause,
     rateLimitPerMinute,
   });
   const deps = { db, keyring, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
@@ -72,7 +91,8 @@ export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinu
   useSwitches(app, deps);
   useCredentials(app, deps);
   useLicenses(app, deps);
-  useSyncs(app, deps);
+  useSyncs(app, { ...deps, streams: createEventStreams(ports.shutdown) });
+  useSchedules(app, deps);
   useCompanies(app, deps);
   useConflicts(app, deps);
   useChanges(app, deps);
@@ -81,6 +101,10 @@ export async function buildApp({ db, logger, publicUrl, tokens, rateLimitPerMinu
 
 /** What the database throws when it is not there, for a caller. */
 function translateError(error: unknown): Fault | undefined {
+  if (error instanceof CommitUnknownError) {
+    const detail = 'It may have been done: the answer was lost. Read it again before you repeat the request.';
+    return new Fault('storage_unavailable', detail, { cause: error });
+  }
   if (!isStorageUnavailable(error)) return undefined;
   return new Fault('storage_unavailable', 'Nothing was changed. Try again in a moment.', { cause: error });
 }

@@ -12,6 +12,8 @@ export interface Config {
   readonly port: number;
   /** The base of links; undefined: the address that is listened on. */
   readonly publicUrl: string | undefined;
+  /** Where metrics are read, on the same host; 0: nowhere. */
+  readonly metricsPort: number;
   readonly databasePoolSize: number;
   readonly role: ProcessRole;
   /** A file that replaces the shipped list of states. */
@@ -20,6 +22,8 @@ export interface Config {
   readonly dataDir: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly directoryMaxAgeSeconds: number;
+  /** Between two syncs of a tenant that nobody asks for. */
+  readonly syncIntervalSeconds: number;
   /** 100: nothing is guarded. */
   readonly guardRemovalPercent: number;
   /** Requests of one caller a minute, in one process. */
@@ -60,6 +64,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     host: read.text('HOST') ?? '127.0.0.1',
     port: read.integer('PORT', 3000, 0, 65_535),
     publicUrl: read.url('PUBLIC_URL', ['http:', 'https:'], { bare: true }),
+    metricsPort: read.integer('METRICS_PORT', 9464, 0, 65_535),
     databasePoolSize: read.integer('DATABASE_POOL_SIZE', 10, 2, 1_000),
     role: read.oneOf('ROLE', PROCESS_ROLES, 'all'),
     statesFile: read.text('BIOTRACK_STATES_FILE'),
@@ -67,6 +72,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     dataDir: read.text('DATA_DIR') ?? '.data',
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     directoryMaxAgeSeconds: read.integer('DIRECTORY_MAX_AGE_SECONDS', 600, 1, 604_800),
+    syncIntervalSeconds: read.integer('SYNC_INTERVAL_SECONDS', 3_600, 1, 604_800),
     guardRemovalPercent: read.integer('GUARD_REMOVAL_PERCENT', 10, 0, 100),
     rateLimitPerMinute: read.integer('RATE_LIMIT_PER_MINUTE', 6_000, 1, 1_000_000),
     jwt: readJwt(read),

@@ -9,6 +9,8 @@ const USAGE = `Usage: node dist/main.js [command]
   serve            the service (npm start); without DATABASE_URL in local mode
   migrate          bring the database of DATABASE_URL up to date (npm run migrate)
   create-keyset    print a new keyset, the content of VAULT_KEYSET_FILE
+  doctor           check configuration, database, keys and BioTrack's addresses, and tell what to do (npm run doctor)
+  vault            rotate the keys that seal passwords (npm run vault); --help tells more
   create-api-key   make an operator's key for the database of DATABASE_URL; prints it once
   invariants       look for what must never be so, in all tenants of the database (npm run invariants)
   onboard          set tenants up over the API (npm run onboard); --help tells more
@@ -42,6 +44,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   async 'create-api-key'(args) {
     const { createOperatorKey } = await import('./operate.js');
     await createOperatorKey(readEnv(process.env), args.join(' ') || 'made on the command line', print);
+  },
+  async doctor() {
+    const { examine } = await import('./doctor.js');
+    process.exitCode = await examine(process.env, print);
+  },
+  async vault(args) {
+    const { rotate } = await import('./rotate.js');
+    process.exitCode = await rotate(readEnv(process.env), args, print, complain);
   },
   async invariants() {
     const { checkInvariants } = await import('./operate.js');

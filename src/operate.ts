@@ -38,7 +38,6 @@ export async function createOperatorKey(
     url: requireDatabase(environment).reveal(),
     poolSize: 1,
     applicationName: 'biotrack-connect create-api-key',
-    onConnectionError: () => {},
   });
   try {
     const { secret } = await createApiKey(db, uuidv7, { description, role: 'operator', tenantId: undefined });
@@ -61,7 +60,6 @@ export async function checkInvariants(environment: Environment, say: (line: stri
     url: requireDatabase(environment).reveal(),
     poolSize: 1,
     applicationName: 'biotrack-connect invariants',
-    onConnectionError: () => {},
   });
   try {
     const text = await readFile(INVARIANTS, 'utf8');

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pino, { type Logger } from 'pino';
-import { DEFAULT_STATES, parseStates, StatesFileError } from './biotrack/index.js';
+import pino from 'pino';
+import { parseStates } from './biotrack/index.js';
 import { type Config, ConfigError, type readEnv } from './config.js';
+import { readConfigured, readKeyset, readStates } from './configured-files.js';
 import { withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
 import { toErrorCode } from './db/sqlstate.js';
@@ -21,8 +21,9 @@ import {
 } from './local/index.js';
 import { MIGRATIONS } from './migrations.js';
 import { authenticateApiKey, createApiKey } from './modules/api-keys/index.js';
-import { type Service, startService } from './service.js';
-import { createKeysetFile, type Keyset, KeysetError, parseKeyset } from './vault/index.js';
+import { MetricsPortError, type Service, startService } from './service.js';
+import { createLogger } from './telemetry/index.js';
+import { createKeysetFile, parseKeyset } from './vault/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
 
@@ -46,6 +47,9 @@ export async function serve(environment: Environment, say: (line: string) => voi
 /** What whoever starts the service can mend, said without a stack trace. */
 function toConfigError(error: unknown): ConfigError | undefined {
   if (error instanceof EmbeddedPostgresError) return new ConfigError(error.message);
+  if (error instanceof MetricsPortError) {
+    return new ConfigError('METRICS_PORT: cannot listen there; 0 does without metrics', { cause: error });
+  }
   if (error instanceof Error && 'syscall' in error && error.syscall === 'listen') {
     return new ConfigError(`HOST, PORT: cannot listen there (${'code' in error ? error.code : 'unknown'})`);
   }
@@ -61,7 +65,7 @@ async function serveConfigured(config: Config, databaseUrl: Secret, databaseDire
   const tokens = await readTokens(config);
   await refuseOldSchema(databaseDirectUrl);
   const publicUrl = (config.publicUrl ?? `http://${toHost(config.host)}:${config.port}`).replace(/\/$/, '');
-  const logger = createLogger(config);
+  const logger = createLogger(config.logLevel);
   return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, tokens, logger });
 }
 
@@ -95,7 +99,9 @@ async function serveLocally(config: Config, say: (line: string) => void): Promis
       keyset: config.vaultKeysetFile === undefined ? parseKeyset(local.keysetFile) : await readKeyset(config),
       tokens: await readTokens(config),
       // The terminal is for people here.
-      logger: pino({ level: config.logLevel }, pino.destination({ dest: logFile, mkdir: true, sync: true })),
+      logger: createLogger(config.logLevel, pino.destination({ dest: logFile, mkdir: true, sync: true })),
+      // A second one on this machine is welcome.
+      metricsAre: 'wanted',
     });
     const file = await describeLocal(config, publicUrl, local, service);
     say(toBanner(file, await saveLocalFile(dataDir, file), logFile));
@@ -147,25 +153,6 @@ async function ensureOperatorKey({ db, newId }: Service, known: string | undefin
   return secret.reveal();
 }
 
-function createLogger({ logLevel }: Config): Logger {
-  return pino({
-    level: logLevel,
-    // The last net: what is secret lives in a class that does not print.
-    redact: ['*.password', '*.authorization', 'req.headers.authorization'],
-  });
-}
-
-async function readKeyset({ vaultKeysetFile }: Config): Promise<Keyset> {
-  if (vaultKeysetFile === undefined) throw new ConfigError('VAULT_KEYSET_FILE is required when DATABASE_URL is set');
-  const text = await readConfigured('VAULT_KEYSET_FILE', vaultKeysetFile);
-  try {
-    return parseKeyset(text);
-  } catch (error) {
-    if (error instanceof KeysetError) throw new ConfigError(`VAULT_KEYSET_FILE: ${error.message}`);
-    throw error;
-  }
-}
-
 async function readTokens({ jwt }: Config): Promise<TokenOptions | undefined> {
   if (jwt === undefined) return undefined;
   const { issuer, audience, jwksUrl, jwksFile } = jwt;
@@ -176,26 +163,6 @@ async function readTokens({ jwt }: Config): Promise<TokenOptions | undefined> {
   } catch (error) {
     if (error instanceof TokenKeysError) throw new ConfigError(`JWT_JWKS_FILE: ${error.message}`);
     throw error;
-  }
-}
-
-async function readStates({ statesFile }: Config): Promise<ReturnType<typeof parseStates>> {
-  if (statesFile === undefined) return DEFAULT_STATES;
-  const text = await readConfigured('BIOTRACK_STATES_FILE', statesFile);
-  try {
-    return parseStates(JSON.parse(text));
-  } catch (error) {
-    if (error instanceof StatesFileError) throw new ConfigError(`BIOTRACK_STATES_FILE: ${error.message}`);
-    if (error instanceof SyntaxError) throw new ConfigError('BIOTRACK_STATES_FILE: the file is not JSON');
-    throw error;
-  }
-}
-
-async function readConfigured(name: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    throw new ConfigError(`${name}: the file cannot be read`);
   }
 }
 

@@ -1,9 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyBaseLogger } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
 import { buildApp } from './app.js';
 import { type BiotrackEvent, type BiotrackOptions, type BiotrackState, createBiotrack } from './biotrack/index.js';
 import type { Config } from './config.js';
-import { closeDatabase, type Db, openDatabase } from './db/database.js';
+import type { Cause } from './db/audit.js';
+import { closeDatabase, type DatabaseEvent, type Db, openDatabase, readPoolUsage } from './db/database.js';
+import type { Log } from './domain/log-event.js';
 import type { Secret } from './domain/secret.js';
 import { createSingleFlight } from './domain/single-flight.js';
 import type { App } from './http/server.js';
@@ -11,7 +14,17 @@ import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
 import type { Verdict } from './modules/credentials/index.js';
 import { createDirectories } from './modules/directory/index.js';
-import { type RunOutcome, type RunSyncDeps, runSync, sweepAbandonedRuns } from './modules/syncs/index.js';
+import { measure } from './modules/measurements/index.js';
+import {
+  RUN_PATIENCE,
+  type RunOutcome,
+  type RunPatience,
+  type RunSyncDeps,
+  runSync,
+  startDueRuns,
+  sweepAbandonedRuns,
+} from './modules/syncs/index.js';
+import { createMetrics, listenForMetrics, type Metrics, type MetricsListener } from './telemetry/index.js';
 import { createVault, type Keyset } from './vault/index.js';
 
 export interface ServiceOptions {
@@ -19,10 +32,12 @@ export interface ServiceOptions {
     Config,
     | 'host'
     | 'port'
+    | 'metricsPort'
     | 'databasePoolSize'
     | 'role'
     | 'directoryMaxAgeSeconds'
     | 'guardRemovalPercent'
+    | 'syncIntervalSeconds'
     | 'rateLimitPerMinute'
   >;
   readonly publicUrl: string;
@@ -34,7 +49,14 @@ export interface ServiceOptions {
   /** The host application's tokens; undefined: nobody comes with one. */
   readonly tokens?: TokenOptions | undefined;
   /** Other patience with BioTrack than usual; for tests, which have little. */
-  readonly patience?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'>;
+  readonly patience?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'> & {
+    /** With a database that says nothing. */
+    readonly databaseSilenceMs?: number;
+    readonly runs?: RunPatience;
+    readonly sweepMs?: number;
+  };
+  /** What to do when the port for metrics is taken: refuse to start, or go on without. */
+  readonly metricsAre?: 'required' | 'wanted';
   readonly logger: FastifyBaseLogger;
 }
 
@@ -42,25 +64,38 @@ export interface ServiceOptions {
 export interface Service {
   readonly db: Db;
   readonly newId: () => string;
+  readonly metrics: Metrics;
   /** Ends in order: requests in flight are answered, the run at hand is handed over. */
   stop(): Promise<void>;
 }
+
+/** The port for metrics is taken, or may not be used. */
+export class MetricsPortError extends Error {}
 
 /** Runs that wait for BioTrack cost little; the one that plans takes the processor. */
 const WORKER_CONCURRENCY = 4;
 
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, logger } = options;
-  const db = openDatabase({
+  const log: Log = logger;
+  const { databaseSilenceMs, sweepMs, runs: runPatience = RUN_PATIENCE, ...patience } = options.patience ?? {};
+  const causes = new AsyncLocalStorage<Cause>();
+  const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
     poolSize: config.databasePoolSize,
     applicationName: 'biotrack-connect',
-    onConnectionError: (error) => logger.warn({ event: 'database.connection_lost', err: error }),
+    findCause: () => causes.getStore(),
+    onEvent: (event) => tellDatabaseEvent(metrics, log, event),
+    ...(databaseSilenceMs === undefined ? {} : { silenceMs: databaseSilenceMs }),
   });
+  const metrics = createMetrics({ measure: () => measure(db), readPool: () => readPoolUsage(db) });
   const biotrack = createBiotrack({
-    ...options.patience,
+    ...patience,
     states: options.states,
-    onEvent: (event) => logBiotrackEvent(logger, event),
+    onEvent: (event) => {
+      metrics.biotrackEvent(event);
+      logBiotrackEvent(log, event);
+    },
   });
   const vault = createVault(options.keyset);
   const directories = createDirectories({
@@ -79,8 +114,18 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     shutdown: shutdown.signal,
     trials: createSingleFlight<Verdict>(),
     guardRemovalPercent: config.guardRemovalPercent,
+    syncIntervalSeconds: config.syncIntervalSeconds,
+    runPatience,
   };
 
+  let listener: MetricsListener | undefined;
+  if (config.metricsPort !== 0) {
+    listener = await listenForMetrics(metrics, { host: config.host, port: config.metricsPort }).catch((error) => {
+      if (options.metricsAre !== 'wanted') throw new MetricsPortError('cannot listen', { cause: error });
+      log.warn({ event: 'metrics.unavailable', err: error });
+      return undefined;
+    });
+  }
   let app: App | undefined;
   let worker: Worker | undefined;
   if (config.role !== 'worker') {
@@ -90,13 +135,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       publicUrl: options.publicUrl,
       tokens: options.tokens,
       rateLimitPerMinute: config.rateLimitPerMinute,
+      onRequestFinished: metrics.requestFinished,
+      withCause: (cause, rest) => causes.run(cause, rest),
     });
     await app.listen({ host: config.host, port: config.port });
   }
   if (config.role !== 'api') {
-    worker = await startRunWorker(options, ports);
+    worker = await startRunWorker({ ...options, sweepMs }, metrics, ports);
   }
-  logger.info({
+  log.info({
     event: 'service.started',
     role: config.role,
     'http.url': app === undefined ? null : options.publicUrl,
@@ -105,54 +152,96 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   return {
     db,
     newId: uuidv7,
+    metrics,
     async stop() {
       // Together: a request that waits for BioTrack must not keep the run at hand from being handed over.
       shutdown.abort(new Error('this process is ending'));
       await Promise.all([app?.close(), worker?.stop()]);
       await biotrack.close();
+      await listener?.close();
       await closeDatabase(db);
-      logger.info({ event: 'service.stopped' });
+      metrics.close();
+      log.info({ event: 'service.stopped' });
     },
   };
 }
 
 function startRunWorker(
-  { databaseDirectUrl, logger }: ServiceOptions,
-  ports: Omit<RunSyncDeps, 'onFinished'>,
+  { databaseDirectUrl, logger, sweepMs }: ServiceOptions & { readonly sweepMs: number | undefined },
+  metrics: Metrics,
+  ports: Omit<RunSyncDeps, 'onFinished' | 'onEvent'>,
 ): Promise<Worker> {
-  const deps: RunSyncDeps = { ...ports, onFinished: (outcome) => logOutcome(logger, outcome) };
+  const log: Log = logger;
+  const deps: RunSyncDeps = {
+    ...ports,
+    onEvent: (event) => (event === 'taken_over' ? metrics.runTakenOver() : metrics.writeFenced()),
+    onFinished: (outcome) => {
+      metrics.runFinished(outcome);
+      if (outcome.reason === 'list_shrunk' || outcome.status === 'needs_review') {
+        metrics.guardTripped(outcome.status === 'needs_review' ? 'needs_review' : 'list_shrunk');
+      }
+      logOutcome(log, outcome);
+    },
+  };
   return startWorker({
     url: databaseDirectUrl.reveal(),
     concurrency: WORKER_CONCURRENCY,
+    sweepMs,
     tasks: { run_sync: ({ tenantId, runId }) => runSync(deps, tenantId, runId) },
     sweep: async () => {
+      await startDueRuns(ports.db, ports.newId, ports.syncIntervalSeconds);
       const count = await sweepAbandonedRuns(ports.db);
-      if (count > 0) logger.warn({ event: 'runs.put_back', count });
+      if (count === 0) return;
+      metrics.runsPutBack(count);
+      log.warn({ event: 'runs.put_back', count });
     },
-    onError: (error) => logger.error({ event: 'worker.failed', err: error }),
+    onError: (error) => {
+      metrics.workerFailed();
+      log.error({ event: 'worker.failed', err: error });
+    },
+    onConnectionLost: (error) => {
+      metrics.connectionLost('queue');
+      log.warn({ event: 'database.connection_lost', err: error });
+    },
   });
 }
 
-function logOutcome(logger: FastifyBaseLogger, { tenantId, runId, status, reason, cause }: RunOutcome): void {
+function logOutcome(log: Log, { tenantId, runId, status, reason, cause }: RunOutcome): void {
   const entry = {
-    event: 'run.finished',
+    event: 'run.finished' as const,
     'tenant.id': tenantId,
     'run.id': runId,
     'run.status': status,
     'run.reason': reason ?? null,
   };
   // An unexpected error is ours to mend; what BioTrack did is its own affair, and its text may hold anything.
-  if (reason === 'internal') logger.error({ ...entry, err: cause });
-  else if (status === 'failed') logger.warn(entry);
-  else logger.info(entry);
+  if (reason === 'internal') log.error({ ...entry, err: cause });
+  else if (status === 'failed') log.warn(entry);
+  else log.info(entry);
+}
+
+function tellDatabaseEvent(metrics: Metrics, log: Log, event: DatabaseEvent): void {
+  if (event.kind === 'connection_lost') {
+    metrics.connectionLost('pool');
+    log.warn({ event: 'database.connection_lost', err: event.error });
+  } else if (event.kind === 'commit_unknown') {
+    metrics.commitUnknown();
+    log.warn({ event: 'database.commit_unknown' });
+  } else if (event.kind === 'retried') {
+    metrics.transactionRetried(event.fault);
+    log.info({ event: 'database.retried', 'database.fault': event.fault });
+  } else {
+    // Logged by whoever asked, with what it was for.
+    metrics.databaseFault(event.fault);
+  }
 }
 
 /** One line a call at BioTrack, and a louder one for what an operator should know of. Nothing in an event is secret. */
-function logBiotrackEvent(logger: FastifyBaseLogger, { kind, ...event }: BiotrackEvent): void {
+function logBiotrackEvent(log: Log, { kind, ...event }: BiotrackEvent): void {
   const entry = {
-    event: `biotrack.${kind}`,
+    event: `biotrack.${kind}` as const,
     ...Object.fromEntries(Object.entries(event).map(([name, value]) => [`biotrack.${name}`, value])),
   };
-  if (kind === 'circuit_opened' || kind === 'unknown_text') logger.warn(entry);
-  else logger.debug(entry);
+  if (kind === 'circuit_opened' || kind === 'unknown_text') log.warn(entry);
+  else log.debug(entry);
 }

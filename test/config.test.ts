@@ -95,6 +95,13 @@ const VARIABLES: readonly Variable[] = [
     wrong: [...URLS, `postgres://${CANARY}`, 'http://', `https://[${CANARY}`],
   },
   {
+    name: 'METRICS_PORT',
+    read: config('metricsPort'),
+    preset: 9464,
+    good: { '0': 0, '9000': 9_000 },
+    wrong: wholeNumbers(0, 65_535),
+  },
+  {
     name: 'DATABASE_POOL_SIZE',
     read: config('databasePoolSize'),
     preset: 10,
@@ -135,6 +142,13 @@ const VARIABLES: readonly Variable[] = [
     name: 'DIRECTORY_MAX_AGE_SECONDS',
     read: config('directoryMaxAgeSeconds'),
     preset: 600,
+    good: { '1': 1, '604800': 604_800 },
+    wrong: wholeNumbers(1, 604_800),
+  },
+  {
+    name: 'SYNC_INTERVAL_SECONDS',
+    read: config('syncIntervalSeconds'),
+    preset: 3_600,
     good: { '1': 1, '604800': 604_800 },
     wrong: wholeNumbers(1, 604_800),
   },

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { from as copyFrom } from 'pg-copy-streams';
-import { clientOf, type OperatorTx, type Tx } from './database.js';
+import { clientOf, type OperatorTx, type Tx, writesOf } from './database.js';
 import type { DB } from './tables.js';
 
 /** A value as a column takes it. Arrays are of text; anything else that is an object is JSON. */
@@ -32,6 +32,7 @@ export async function insertRows(
   await client.query(`create temp table ${stage} (${definitions.join(', ')}) on commit drop`);
   await pipeline(Readable.from(toCopyChunks(rows)), client.query(copyFrom(`copy ${stage} (${names}) from stdin`)));
   await client.query(`insert into ${quoted(table)} (${names}) select ${names} from ${stage}; drop table ${stage}`);
+  writesOf(tx).note('insert', table);
 }
 
 /**
@@ -63,6 +64,7 @@ export async function updateRows(
       where ${matches.join(' and ')}`,
     entries.map((_entry, index) => rows.map((row) => toText(row[index] ?? null))),
   );
+  writesOf(tx).note('update', table);
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -9,6 +11,14 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import pg from 'pg';
+import { type Cause, Writes, writeAudit } from './audit.js';
+import {
+  CommitUnknownError,
+  isConnectionLost,
+  isStorageUnavailable,
+  type StorageFault,
+  toStorageFault,
+} from './sqlstate.js';
 import type { DB } from './tables.js';
 
 /**
@@ -17,7 +27,17 @@ import type { DB } from './tables.js';
  */
 export interface Db {
   readonly pool: pg.Pool;
+  readonly onEvent: (event: DatabaseEvent) => void;
+  /** The call on whose behalf this is asked; undefined for none that changes anything. */
+  readonly findCause: () => Cause | undefined;
 }
+
+/** What went wrong for reasons of the database's own, for metrics and logs. */
+export type DatabaseEvent =
+  | { readonly kind: 'connection_lost'; readonly error: Error }
+  /** `fault`: why a transaction failed; `retried`: and was done once more. */
+  | { readonly kind: 'fault' | 'retried'; readonly fault: StorageFault }
+  | { readonly kind: 'commit_unknown' };
 
 declare const whose: unique symbol;
 
@@ -32,11 +52,15 @@ export interface DatabaseOptions {
   readonly poolSize: number;
   /** Names the connections in `pg_stat_activity`. */
   readonly applicationName: string;
-  /** Told of errors of idle connections, which no caller waits for. */
-  readonly onConnectionError: (error: Error) => void;
+  readonly onEvent?: (event: DatabaseEvent) => void;
+  readonly findCause?: () => Cause | undefined;
+  /** A connection that says nothing for so long while it is asked something is taken for lost. */
+  readonly silenceMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Longer than any statement takes, and about what a caller waits. */
+const SILENCE_MS = 30_000;
 
 /**
  * Nobody waits for a lock until the pool is empty, and a worker that stands still between two statements lets go of
@@ -64,11 +88,38 @@ export function openDatabase(options: DatabaseOptions): Db {
     keepAlive: true,
     types: { getTypeParser },
   });
-  pool.on('error', options.onConnectionError);
-  // A server that restarts during a transaction reports it on the checked-out client, and nobody listening ends Node.
-  pool.on('connect', (client) => client.on('error', options.onConnectionError));
-  return { pool };
+  const { onEvent = () => {}, findCause = () => undefined, silenceMs = SILENCE_MS } = options;
+  // An idle connection that breaks is told of by its client and by the pool: once is enough.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => {
+    // A server that restarts during a transaction reports it on the checked-out client, and nobody listening ends Node.
+    client.on('error', (error) => onEvent({ kind: 'connection_lost', error }));
+    endWhenSilent(client, silenceMs);
+  });
+  return { pool, onEvent, findCause };
 }
+
+/**
+ * A connection whose other end went away without a word is open for hours as far as TCP goes. Idle ones are closed by the
+ * pool long before this.
+ */
+function endWhenSilent(client: pg.PoolClient, silenceMs: number): void {
+  const stream = client.connection.stream as Socket;
+  stream.setTimeout(silenceMs, () => stream.destroy(new Error(`Connection terminated: silent for ${silenceMs} ms`)));
+}
+
+export interface PoolUsage {
+  readonly open: number;
+  readonly idle: number;
+  /** Who waits for a connection. */
+  readonly waiting: number;
+}
+
+export const readPoolUsage = ({ pool }: Db): PoolUsage => ({
+  open: pool.totalCount,
+  idle: pool.idleCount,
+  waiting: pool.waitingCount,
+});
 
 export const closeDatabase = (db: Db): Promise<void> => db.pool.end();
 
@@ -106,21 +157,65 @@ export const beforeEachCommit = (beforeCommit: BeforeCommit, work: () => void): 
 
 /** Runs `work` in one transaction of the operator. */
 export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
-  return transact(db, undefined, `begin; set local role biotrack_operator; ${LIMITS}`, (kysely) =>
-    work(kysely as OperatorTx),
-  );
+  const opening = `begin; set local role biotrack_operator; ${LIMITS}`;
+  return transact(db, undefined, opening, (kysely) => work(kysely as OperatorTx));
 }
 
 /** The connection under a transaction, for what only the driver can do (COPY). */
-export function clientOf(tx: Tx | OperatorTx): pg.PoolClient {
-  const client = clients.get(tx);
-  if (client === undefined) throw new TypeError('not a transaction of this house');
-  return client;
+export const clientOf = (tx: Tx | OperatorTx): pg.PoolClient => sessionOf(tx).client;
+
+/** For what is written past the query builder. */
+export const writesOf = (tx: Tx | OperatorTx): Writes => sessionOf(tx).writes;
+
+interface Session {
+  readonly client: pg.PoolClient;
+  readonly writes: Writes;
 }
 
-const clients = new WeakMap<Kysely<DB>, pg.PoolClient>();
+const sessions = new WeakMap<Kysely<DB>, Session>();
 
+function sessionOf(tx: Tx | OperatorTx): Session {
+  const session = sessions.get(tx);
+  if (session === undefined) throw new TypeError('not a transaction of this house');
+  return session;
+}
+
+/** What a transaction lost to another one at the same time is done again, so often. */
+const MOST_ATTEMPTS = 4;
+const RETRY_BASE_MS = 20;
+
+/**
+ * Does the work in a transaction, and does it again where the database asks for that: nothing of the first time is left,
+ * and side effects come after the commit in this house.
+ */
 async function transact<T>(
+  db: Db,
+  tenantId: string | undefined,
+  opening: string,
+  work: (kysely: Kysely<DB>) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transactOnce(db, tenantId, opening, work);
+    } catch (error) {
+      const cause = error instanceof NotBegunError ? error.cause : error;
+      const fault = toStorageFault(cause);
+      if (fault === undefined) throw cause;
+      db.onEvent(fault === 'commit_unknown' ? { kind: 'commit_unknown' } : { kind: 'fault', fault });
+      // A connection of the pool may have died unnoticed: nothing was done yet on it, and a fresh one may do.
+      const isStale = error instanceof NotBegunError && attempt === 1;
+      const isLost = fault === 'deadlock' || fault === 'serialization_failure';
+      if (!isStale && !(isLost && attempt < MOST_ATTEMPTS)) throw cause;
+      db.onEvent({ kind: 'retried', fault });
+      await delay(Math.random() * RETRY_BASE_MS * 2 ** attempt);
+    }
+  }
+}
+
+/** The connection failed before the transaction had begun. */
+class NotBegunError extends Error {}
+
+async function transactOnce<T>(
   db: Db,
   tenantId: string | undefined,
   opening: string,
@@ -129,14 +224,17 @@ async function transact<T>(
   const client = await db.pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(opening);
-    const kysely = overClient(client);
-    clients.set(kysely, client);
+    await client.query(opening).catch((cause: unknown) => {
+      throw isStorageUnavailable(cause) ? new NotBegunError('not begun', { cause }) : cause;
+    });
+    const session = { client, writes: new Writes() };
+    const kysely = overSession(session);
+    sessions.set(kysely, session);
     const result = await work(kysely);
     await lastWords.getStore()?.(kysely as Tx | OperatorTx, tenantId);
-    const { command } = await client.query('commit');
-    // A transaction in which a statement failed ends so without an error of its own.
-    if (command !== 'COMMIT') throw new Error('the transaction had failed before and was rolled back');
+    const cause = db.findCause();
+    if (cause !== undefined) await writeAudit(client, tenantId, cause, session.writes);
+    await commit(client);
     return result;
   } catch (error) {
     // If even the rollback fails, the connection is in no known state and must not go back to the pool.
@@ -149,25 +247,35 @@ async function transact<T>(
   }
 }
 
+async function commit(client: pg.PoolClient): Promise<void> {
+  const { command } = await client.query('commit').catch((cause: unknown) => {
+    // Nobody said no: it may have been done.
+    throw isConnectionLost(cause) ? new CommitUnknownError('the answer to a commit was lost', { cause }) : cause;
+  });
+  // A transaction in which a statement failed ends so without an error of its own.
+  if (command !== 'COMMIT') throw new Error('the transaction had failed before and was rolled back');
+}
+
 /** A query builder over one connection that is inside a transaction already. */
-function overClient(client: pg.PoolClient): Kysely<DB> {
+function overSession(session: Session): Kysely<DB> {
   return new Kysely<DB>({
     dialect: {
       createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new ClientDriver(client),
+      createDriver: () => new SessionDriver(session),
       createIntrospector: (kysely) => new PostgresIntrospector(kysely),
       createQueryCompiler: () => new PostgresQueryCompiler(),
     },
   });
 }
 
-class ClientDriver implements Driver {
+class SessionDriver implements Driver {
   readonly #connection: DatabaseConnection;
 
-  constructor(client: pg.PoolClient) {
+  constructor({ client, writes }: Session) {
     this.#connection = {
       async executeQuery<R>(query: CompiledQuery) {
         const result = await client.query(query.sql, [...query.parameters]);
+        if (result.command !== 'SELECT' && (result.rowCount ?? 0) > 0) writes.noteQuery(query);
         return { rows: result.rows as R[], numAffectedRows: BigInt(result.rowCount ?? 0) };
       },
       // biome-ignore lint/correctness/useYield: the interface asks for a generator; the house reads in pages instead.

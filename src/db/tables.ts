@@ -32,6 +32,17 @@ export interface ApiKeys {
   tenant_id: string | null;
 }
 
+export interface Audit {
+  actor: string;
+  changed: string[];
+  id: Generated<number>;
+  inserted_datetime: Generated<Timestamp>;
+  object: string;
+  operation_id: string;
+  request_id: string;
+  tenant_id: string;
+}
+
 export interface Changes {
   actor: string;
   after: Json | null;
@@ -237,6 +248,26 @@ export interface LoginTrials {
   tenant_id: string;
 }
 
+export interface OperatorAudit {
+  actor: string;
+  changed: string[];
+  id: Generated<number>;
+  inserted_datetime: Generated<Timestamp>;
+  object: string;
+  operation_id: string;
+  request_id: string;
+}
+
+export interface Schedules {
+  failures: Generated<number>;
+  inserted_datetime: Generated<Timestamp>;
+  next_datetime: Timestamp | null;
+  paused_datetime: Timestamp | null;
+  paused_reason: string | null;
+  tenant_id: string;
+  updated_datetime: Generated<Timestamp>;
+}
+
 export interface SyncPlanItems {
   action: string;
   after: Json | null;
@@ -344,6 +375,7 @@ export interface VendorCompanies {
 
 export interface DB {
   api_keys: ApiKeys;
+  audit: Audit;
   changes: Changes;
   companies: Companies;
   company_licenses: CompanyLicenses;
@@ -356,6 +388,8 @@ export interface DB {
   idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
   login_trials: LoginTrials;
+  operator_audit: OperatorAudit;
+  schedules: Schedules;
   sync_plan_items: SyncPlanItems;
   sync_runs: SyncRuns;
   sync_states: SyncStates;

@@ -24,6 +24,7 @@ export const FAULTS = {
   conflict_decided: { status: 409, title: 'The conflict is gone' },
   preview_required: { status: 409, title: 'A switch of the strategy needs a preview first' },
   confirmation_required: { status: 409, title: 'This change needs to be confirmed' },
+  run_ended: { status: 409, title: 'The run has ended already' },
   precondition_failed: { status: 412, title: 'The resource is not as the caller believes' },
   method_not_allowed: { status: 405, title: 'The path does not take this method' },
   payload_too_large: { status: 413, title: 'The body is too large' },
@@ -47,6 +48,7 @@ export const FAULTS = {
   upstream_unavailable: { status: 503, title: 'BioTrack cannot be reached or does not make sense at the moment' },
   identity_unavailable: { status: 503, title: 'The keys of the host application cannot be had at the moment' },
   storage_unavailable: { status: 503, title: 'The database cannot be reached at the moment' },
+  streams_exhausted: { status: 503, title: 'This process follows as many runs as it can at the moment' },
   credential_unreadable: { status: 409, title: 'The stored password cannot be opened and must be given again' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

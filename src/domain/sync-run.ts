@@ -34,6 +34,9 @@ export const RUN_STATUSES = [
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
+/** Somebody works on it or will. */
+export const isActive = (status: RunStatus): boolean => status === 'queued' || status === 'running';
+
 /** How far a run is, in this order. */
 export const RUN_STEPS = ['queued', 'fetching', 'planning', 'applying', 'done'] as const;
 export type RunStep = (typeof RUN_STEPS)[number];

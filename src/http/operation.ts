@@ -8,6 +8,8 @@ import { PROBLEM_TYPE, Problem } from './problem.js';
 export interface ReplyDoc {
   readonly description: string;
   readonly schema?: TSchema;
+  /** Of the body; JSON unless told. */
+  readonly type?: string;
   readonly headers?: Readonly<Record<string, TSchema>>;
 }
 
@@ -42,6 +44,9 @@ const GUARDED_FAULTS: readonly FaultCode[] = [
 ];
 const INPUT_FAULTS: readonly FaultCode[] = ['invalid_request', 'uri_too_long'];
 const READS = /^(get|list)[A-Z]/;
+
+/** Whether an operation changes nothing; its id says so. */
+export const isRead = (id: string): boolean => READS.test(id);
 const BODY_FAULTS: readonly FaultCode[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
 
 /** The schema of a route: what it takes, every answer it can give, and who has to be asked. */
@@ -64,7 +69,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     ...(open ? PUBLIC_FAULTS : GUARDED_FAULTS),
     ...INPUT_FAULTS,
     // Whoever sends a body where none is wanted can send a bad one.
-    ...(READS.test(id) ? [] : BODY_FAULTS),
+    ...(isRead(id) ? [] : BODY_FAULTS),
     ...faults,
   ]);
   return {
@@ -85,12 +90,12 @@ export function operation<const D extends OperationDoc>(doc: D) {
 
 function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(replies).map(([status, { description, schema, headers }]) => [
+    Object.entries(replies).map(([status, { description, schema, type = 'application/json', headers }]) => [
       status,
       {
         description,
         ...(headers === undefined ? {} : { headers }),
-        ...(schema === undefined ? { type: 'null' } : { content: { 'application/json': { schema } } }),
+        ...(schema === undefined ? { type: 'null' } : { content: { [type]: { schema } } }),
       },
     ]),
   );

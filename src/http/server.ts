@@ -7,6 +7,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDe
 import { Fault } from '../domain/fault.js';
 import type { IdempotencyKeys } from '../domain/idempotency.js';
 import { type Authenticate, useAuth, usePolicy } from './auth.js';
+import { type RunWithCause, useCause } from './cause.js';
 import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
 import { useIdempotency } from './idempotency.js';
 import { useStrictJson } from './json-body.js';
@@ -15,7 +16,7 @@ import { useOpenapi } from './openapi.js';
 import { BODY_LIMIT } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
 import { useRateLimit } from './rate-limit.js';
-import { useRequestLog } from './request-log.js';
+import { type RequestFacts, useRequestLog } from './request-log.js';
 import { useStrictValidation } from './validation.js';
 
 /** The server as modules see it: schemas give the types of what handlers take and reply. */
@@ -35,6 +36,8 @@ export interface ServerOptions {
   readonly rateLimitPerMinute: number;
   readonly idempotencyKeys: IdempotencyKeys;
   readonly translateError: TranslateError;
+  readonly onRequestFinished: (facts: RequestFacts) => void;
+  readonly withCause: RunWithCause;
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -67,7 +70,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   for (const schema of listNamedSchemas()) app.addSchema(schema);
   useStrictJson(app);
   useStrictValidation(app);
-  useRequestLog(app);
+  useRequestLog(app, options.onRequestFinished);
   useErrorHandler(app, options.translateError);
   app.setNotFoundHandler(collectMethods(app));
   useBodyLimits(app);
@@ -81,6 +84,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   await useRateLimit(app, options.rateLimitPerMinute);
   usePolicy(app);
   useIdempotency(app, options.idempotencyKeys);
+  useCause(app, options.withCause);
   await useOpenapi(app, options.publicUrl);
   return app;
 }

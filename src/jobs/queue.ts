@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, type Runner, run } from 'graphile-worker';
-import pg from 'pg';
+import { createPatientPool } from './patient-pool.js';
 
 /** The work that the queue knows, each with its payload. */
 export interface Tasks {
@@ -14,7 +14,9 @@ export interface WorkerOptions {
   readonly tasks: Tasks;
   /** Called every few seconds, by each worker. */
   readonly sweep: () => Promise<void>;
+  readonly sweepMs?: number | undefined;
   readonly onError: (error: unknown) => void;
+  readonly onConnectionLost: (error: unknown) => void;
 }
 
 export interface Worker {
@@ -26,16 +28,18 @@ export interface Worker {
 const POLL_MS = 2_000;
 const SWEEP_MS = 5_000;
 
-export async function startWorker({ url, concurrency, tasks, sweep, onError }: WorkerOptions): Promise<Worker> {
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { url, concurrency, tasks, sweep, sweepMs = SWEEP_MS, onError, onConnectionLost } = options;
   // Ours, so that it is listened to until its last connection is gone: the library lets go of it before that, and an
   // error that nobody listens to ends the process.
-  const pool = new pg.Pool({
+  const pool = createPatientPool({
     connectionString: url,
     max: concurrency + 2,
     application_name: 'biotrack-connect worker',
   });
-  pool.on('error', onError);
-  pool.on('connect', (client) => client.on('error', onError));
+  // An idle connection that breaks is told of by its client and by the pool: once is enough.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', onConnectionLost));
   const runner: Runner = await run({
     pgPool: pool,
     concurrency,
@@ -54,7 +58,7 @@ export async function startWorker({ url, concurrency, tasks, sweep, onError }: W
     },
   });
   const stopping = new AbortController();
-  const sweeping = sweepUntil(stopping.signal, sweep, onError);
+  const sweeping = sweepUntil(stopping.signal, sweep, sweepMs, onError);
   return {
     async stop() {
       stopping.abort();
@@ -68,10 +72,11 @@ export async function startWorker({ url, concurrency, tasks, sweep, onError }: W
 async function sweepUntil(
   stopped: AbortSignal,
   sweep: () => Promise<void>,
+  sweepMs: number,
   onError: (error: unknown) => void,
 ): Promise<void> {
   while (!stopped.aborted) {
     await sweep().catch(onError);
-    await delay(SWEEP_MS, undefined, { signal: stopped }).catch(() => undefined);
+    await delay(sweepMs, undefined, { signal: stopped }).catch(() => undefined);
   }
 }

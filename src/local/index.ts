@@ -2,3 +2,4 @@
 export { findFreePort, LOCAL_STATE, type Local, startLocal } from './local.js';
 export { findLocalFile, type LocalFile, saveLocalFile, toBanner } from './local-file.js';
 export { EmbeddedPostgresError, startEmbeddedPostgres } from './postgres.js';
+export { hasPostgres } from './postgres-binaries.js';

@@ -36,6 +36,9 @@ export async function listInstallations(): Promise<Installation[]> {
   return installations;
 }
 
+/** Whether there is anything to try. */
+export const hasPostgres = async (): Promise<boolean> => (await listInstallations()).length > 0;
+
 /**
  * Binaries that the identity can run, or the reason why not. `folder` may take a copy of the package, for when the
  * package can neither be completed nor reached where it lies.

@@ -32,9 +32,48 @@ export function parseKeyset(text: string): Keyset {
 }
 
 /** A keyset file with one new key. */
-export function createKeysetFile(id: string): string {
-  return `${JSON.stringify({ keys: [{ id, key: randomBytes(KEY_BYTES).toString('base64') }] }, null, 2)}\n`;
+export const createKeysetFile = (id: string): string => renderKeyset([createKey(id)]);
+
+export function renderKeyset(keyset: Keyset): string {
+  const keys = keyset.map(({ id, key }) => ({ id, key: key.toString('base64') }));
+  return `${JSON.stringify({ keys }, null, 2)}\n`;
 }
+
+/**
+ * A key that opens and does not seal yet: every process has to know it before the first one seals with it.
+ * @throws KeysetError
+ */
+export function addKey(keyset: Keyset, id: string): Keyset {
+  if (!KEY_ID.test(id)) throw new KeysetError('a key id is 1 to 32 letters, digits, _ or -');
+  if (keyset.some((key) => key.id === id)) throw new KeysetError(`there is a key ${id} already`);
+  return [...keyset, createKey(id)];
+}
+
+/**
+ * The key seals from now on; the one that did only opens.
+ * @throws KeysetError
+ */
+export function promoteKey(keyset: Keyset, id: string): Keyset {
+  return [getKey(keyset, id), ...keyset.filter((key) => key.id !== id)];
+}
+
+/**
+ * Takes a key out. Nothing may be sealed with it any more, which only the database knows.
+ * @throws KeysetError for the key that seals
+ */
+export function retireKey(keyset: Keyset, id: string): Keyset {
+  const [primary, ...others] = keyset;
+  if (getKey(keyset, id) === primary) throw new KeysetError(`${id} is the key that seals; promote another one first`);
+  return [primary, ...others.filter((key) => key.id !== id)];
+}
+
+function getKey(keyset: Keyset, id: string): VaultKey {
+  const key = keyset.find((each) => each.id === id);
+  if (key === undefined) throw new KeysetError(`there is no key ${id}`);
+  return key;
+}
+
+const createKey = (id: string): VaultKey => ({ id, key: randomBytes(KEY_BYTES) });
 
 function toKey(entry: unknown, index: number): VaultKey {
   if (!isRecord(entry)) throw new KeysetError(`/keys/${index} must be an object`);

@@ -22,6 +22,8 @@ export interface Vault {
   seal(secret: Secret, context: SealContext): Buffer;
   /** @throws UnreadableError */
   open(sealed: Buffer, context: SealContext): Secret;
+  /** The key that seals. */
+  readonly primaryKeyId: string;
   /** Keys for another purpose, one for each of the keyset; the first is the one to use, the others are still good. */
   deriveKeys(purpose: string): readonly [Buffer, ...Buffer[]];
 }
@@ -41,6 +43,7 @@ export function createVault(keyset: Keyset): Vault {
   const keys = new Map(keyset.map(({ id, key }) => [id, key]));
   const [primary, ...others] = keyset;
   return {
+    primaryKeyId: primary.id,
     seal(secret, context) {
       const id = Buffer.from(primary.id, 'ascii');
       const header = Buffer.concat([Buffer.from([FORMAT, id.length]), id]);

@@ -124,7 +124,6 @@ async function startBout(
     url: databaseUrl,
     poolSize: 2,
     applicationName: 'bench',
-    onConnectionError: () => undefined,
   });
   const owner = new pg.Client({ connectionString: databaseUrl });
   await owner.connect();

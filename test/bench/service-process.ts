@@ -29,6 +29,8 @@ answerParent({
       config: {
         host: '127.0.0.1',
         port,
+        metricsPort: 0,
+        syncIntervalSeconds: 3_600,
         databasePoolSize: 10,
         role,
         directoryMaxAgeSeconds: 3_600,

@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { isRead } from '../../src/http/operation.js';
 import type { Answer } from './service.js';
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -82,6 +83,7 @@ export const OWNERS = {
   ],
   'changes.test.ts': ['listChanges'],
   'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
+  'runs.test.ts': ['cancelSync', 'listSyncEvents', 'getSchedule', 'resumeSchedule'],
   'heart.test.ts': [
     'createCompany',
     'updateCompany',
@@ -111,6 +113,8 @@ export interface Contract {
    * @throws ContractError for a status, code, header or body that is not promised
    */
   check(method: string, path: string, answer: Answer, expectsInternal: boolean): void;
+  /** The operations that were seen to change something: those that do not only read, and that were answered with success. */
+  listChanging(): string[];
   /** Answers that these operations promise, and that were not seen yet: `operation: outcome`. */
   listUnseen(ids: readonly string[], isWanted: (operation: Operation, outcome: string) => boolean): string[];
 }
@@ -174,6 +178,10 @@ export function createContract(document: Json): Contract {
       return found;
     },
     check: judge,
+    listChanging: () =>
+      [...seen]
+        .filter(([id, outcomes]) => !isRead(id) && [...outcomes].some((outcome) => /^2\d\d$/.test(outcome)))
+        .map(([id]) => id),
     listUnseen: (ids, isWanted) =>
       operations
         .filter(({ id }) => ids.includes(id))
@@ -237,9 +245,13 @@ function judgeSuccess(
     if (body !== undefined) fail('a body where none is promised');
     return;
   }
-  if (type !== 'application/json') fail(`content-type ${type}`);
-  const fits = compile(toPointer([...pointer, 'content', 'application/json', 'schema']));
-  if (!fits(body)) fail(`off the schema of ${id}: ${toText(fits)}`);
+  const [promised = ''] = Object.keys(reply.content as Json);
+  if (type !== promised) fail(`content-type ${type}`);
+  const fits = compile(toPointer([...pointer, 'content', promised, 'schema']));
+  // Of a stream of events each carries what the schema describes.
+  const parts = promised === 'text/event-stream' ? [...String(body).matchAll(/^data: (.*)$/gm)] : undefined;
+  for (const part of parts === undefined ? [body] : parts.map(([, data]) => JSON.parse(data ?? '')))
+    if (!fits(part)) fail(`off the schema of ${id}: ${toText(fits)}`);
 }
 
 const toPointer = (names: readonly string[]): string =>

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
-import pino from 'pino';
 import type t from 'tap';
 import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
@@ -10,6 +9,7 @@ import { findFreePort } from '../../src/local/index.js';
 import { createApiKey } from '../../src/modules/api-keys/index.js';
 import { type Service, type ServiceOptions, startService } from '../../src/service.js';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.js';
+import { createLogger } from '../../src/telemetry/index.js';
 import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
 import { type Contract, createContract } from './contract.js';
 import { createHost, type Person } from './host.js';
@@ -43,6 +43,10 @@ export interface Line {
   cut(): Promise<void>;
   /** Connections stay open, and nothing comes back. */
   hang(): void;
+  /** Lets that many commits through from now on; the answer to the next one is lost with its connection. */
+  loseCommit(after?: number): void;
+  /** Whether it was. */
+  readonly hasLostCommit: boolean;
   mend(): Promise<void>;
   close(): Promise<void>;
 }
@@ -75,6 +79,9 @@ export interface TestServiceOptions {
   readonly simulator?: SimulatorOptions;
   readonly role?: 'all' | 'api' | 'worker';
   readonly directoryMaxAgeSeconds?: number;
+  readonly syncIntervalSeconds?: number;
+  readonly metricsPort?: number;
+  readonly databasePoolSize?: number;
   /** Of one caller; unless told, more than any test asks. */
   readonly rateLimitPerMinute?: number;
   /** Less patience with BioTrack than usual. */
@@ -83,6 +90,8 @@ export interface TestServiceOptions {
   readonly beside?: Pick<TestService, 'databaseUrl' | 'simulator' | 'keysetFile'>;
   /** Between service and database there is a line that can be cut. */
   readonly hasLine?: boolean;
+  /** Puts something between service and database, and tells its URL; the queue goes past it. */
+  readonly pooler?: (databaseUrl: string) => Promise<string>;
   /** Another host application's tokens than those of `tokenOf`. */
   readonly tokens?: TokenOptions;
   /** The states file, in place of one with NM alone; told where the simulator is. */
@@ -105,7 +114,8 @@ export async function startTestService(
   const port = await findFreePort('127.0.0.1');
   const baseUrl = `http://127.0.0.1:${port}`;
   const lines: string[] = [];
-  const url = new Secret(line?.url ?? databaseUrl);
+  const directUrl = new Secret(line?.url ?? databaseUrl);
+  const url = options.pooler === undefined ? directUrl : new Secret(await options.pooler(databaseUrl));
   const keysetFile = beside?.keysetFile ?? createKeysetFile('test');
   const environment = { dialect: 'api4', url: simulator.url, origin_id: 'test' };
   const toStates = options.states ?? ((both) => ({ NM: { environments: { production: both, training: both } } }));
@@ -113,22 +123,28 @@ export async function startTestService(
     config: {
       host: '127.0.0.1',
       port,
-      databasePoolSize: 10,
+      metricsPort: options.metricsPort ?? 0,
+      databasePoolSize: options.databasePoolSize ?? 10,
       role: options.role ?? 'all',
       directoryMaxAgeSeconds: options.directoryMaxAgeSeconds ?? 600,
       guardRemovalPercent: 10,
+      syncIntervalSeconds: options.syncIntervalSeconds ?? 3_600,
       rateLimitPerMinute: options.rateLimitPerMinute ?? 1_000_000,
     },
     publicUrl: baseUrl,
     databaseUrl: url,
-    databaseDirectUrl: url,
+    databaseDirectUrl: directUrl,
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
     tokens: options.tokens ?? HOST.tokens,
-    patience: options.patience,
-    logger: pino({ level: 'info' }, { write: (text: string) => lines.push(text) }),
+    // A failure is told at once unless a test wants to see how it is put off.
+    patience: { runs: { attempts: 1, baseSeconds: 0, mostSeconds: 0 }, ...options.patience },
+    logger: createLogger('info', { write: (text: string) => lines.push(text) }),
   });
   const owner = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'test owner' });
+  // Where a test has Postgres crash, this connection goes as well.
+  owner.on('error', () => {});
+  owner.on('connect', (client) => client.on('error', () => {}));
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= service.stop();
@@ -137,6 +153,7 @@ export async function startTestService(
   tap.teardown(async () => {
     // Once for each database, by whoever made it: the processes beside it have ended before.
     const broken = database === undefined ? [] : await findBrokenInvariants(owner);
+    if (database !== undefined) broken.push(...(await findUnaudited(owner, contract)));
     await stop();
     if (database !== undefined) await waitUntilAlone(owner);
     await owner.end();
@@ -182,6 +199,15 @@ export async function startTestService(
   };
 }
 
+/** Operations that changed something and did not say who did it. */
+async function findUnaudited(owner: pg.Pool, contract: Contract | undefined): Promise<string[]> {
+  const { rows } = await owner.query<{ id: string }>(
+    'select operation_id as id from audit union select operation_id from operator_audit',
+  );
+  const told = new Set(rows.map(({ id }) => id));
+  return (contract?.listChanging() ?? []).filter((id) => !told.has(id)).map((id) => `${id} wrote no audit row`);
+}
+
 /** The queue's connections end a moment after it says that it has stopped, and may not be cut off before. */
 async function waitUntilAlone(owner: pg.Pool): Promise<void> {
   for (const end = Date.now() + 5_000; Date.now() < end; ) {
@@ -200,12 +226,29 @@ async function readContract(baseUrl: string): Promise<Contract> {
   return createContract((await response.json()) as Record<string, unknown>);
 }
 
+/** The statement as it goes over the wire. */
+const COMMIT = Buffer.from('commit\0');
+
 async function openLine(databaseUrl: string): Promise<Line> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let hangs = false;
+  let commitsLeft = Number.POSITIVE_INFINITY;
+  let hasLost = false;
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname);
+    let isLosing = false;
+    near.on('data', (chunk) => {
+      if (!chunk.includes(COMMIT) || commitsLeft === Number.POSITIVE_INFINITY) return;
+      isLosing = commitsLeft === 0;
+      commitsLeft = isLosing ? Number.POSITIVE_INFINITY : commitsLeft - 1;
+    });
+    far.on('data', () => {
+      if (!isLosing) return;
+      hasLost = true;
+      near.destroy();
+      far.destroy();
+    });
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -217,7 +260,7 @@ async function openLine(databaseUrl: string): Promise<Line> {
         to.destroy();
       });
       from.on('data', (chunk) => {
-        if (!hangs) to.write(chunk);
+        if (!hangs && !to.destroyed) to.write(chunk);
       });
     }
   });
@@ -239,6 +282,13 @@ async function openLine(databaseUrl: string): Promise<Line> {
     cut,
     hang() {
       hangs = true;
+    },
+    loseCommit(after = 0) {
+      commitsLeft = after;
+      hasLost = false;
+    },
+    get hasLostCommit() {
+      return hasLost;
     },
     async mend() {
       // What was swallowed is lost: those connections are of no use any more.
@@ -283,7 +333,7 @@ export const FIRST_PUT = { 'if-none-match': '*' };
 
 /** A tenant of its own, brought as far as asked; each step the way a caller takes it. */
 export async function makeTenant(
-  { ask, newId, simulator }: TestService,
+  { ask, newId, simulator }: Pick<TestService, 'ask' | 'newId' | 'simulator'>,
   upTo: 'tenant' | 'ubi' | 'preference' | 'credential' = 'credential',
   strategy: 'one_per_license' | 'one_per_vendor' = 'one_per_license',
 ): Promise<string> {
@@ -314,7 +364,7 @@ const ENDED = ['succeeded', 'succeeded_with_warnings', 'needs_review', 'failed',
 
 /** Starts a run and waits for its end. */
 export async function syncTenant(
-  { ask }: TestService,
+  { ask }: Pick<TestService, 'ask'>,
   tenantId: string,
   body: { refresh?: 'auto' | 'force' } = {},
 ): Promise<Answer['body']> {

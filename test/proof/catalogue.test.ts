@@ -8,10 +8,12 @@ const SHARED: Readonly<Record<string, string>> = {
   api_keys: 'keys of operators, who have no tenant, and of admins; only the operator role reaches it',
   directories: "a state's list, mirrored once for all tenants",
   directory_licenses: "a state's list, mirrored once for all tenants",
+  directory_license_owners: "who held a state's license before, told by its list",
+  operator_audit: 'what was done to keys and to tenants that are gone; nobody changes it',
 };
 
-/** Operator's look across tenants: who is there, and whose run nobody works on. */
-const OPERATOR_READS = ['sync_runs', 'tenants'];
+/** Operator's look across tenants: who is there, whose run nobody works on, and how many logins are how. */
+const OPERATOR_READS = ['credentials', 'schedules', 'sync_runs', 'tenants'];
 
 /** What is kept for the tenants and, under a tenant of zeros, for the operator too. */
 const OPERATOR_KEEPS_OWN = ['idempotency_keys'];
@@ -26,7 +28,6 @@ const db: Db = openDatabase({
   url: database.url,
   poolSize: 2,
   applicationName: 'catalogue test',
-  onConnectionError: () => {},
 });
 t.teardown(async () => {
   await closeDatabase(db);
@@ -232,6 +233,14 @@ t.test('a tenant sees and writes its own rows only', async (t) => {
     [{ tenant_id: TENANT_A }, { tenant_id: TENANT_B }],
     'the operator sees the tenants',
   );
+  await withOperator(db, (tx) => tx.selectFrom('credentials').select('status').execute());
+  for (const column of ['sealed_password', 'username', 'description', 'tenant_id', 'id'] as const) {
+    await t.rejects(
+      withOperator(db, (tx) => tx.selectFrom('credentials').select(column).execute()),
+      refusedAs(NO_RIGHT),
+      `counts logins, and does not see their ${column}`,
+    );
+  }
   await t.rejects(
     withOperator(db, (tx) => tx.selectFrom('ubis').selectAll().execute()),
     refusedAs(NO_RIGHT),

@@ -130,6 +130,7 @@ t.test('the built tree of the image, with copied packages and no engine', async 
     HOME: tree.folder,
     HOST: '127.0.0.1',
     PORT: String(port),
+    METRICS_PORT: '0',
     DATABASE_URL: database.url,
     VAULT_KEYSET_FILE: keyset,
     // Where nobody may write: it needs no room for temporary files either.

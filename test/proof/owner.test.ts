@@ -18,7 +18,7 @@ t.test('an owner who is no superuser migrates, and works under forced row securi
   Object.assign(url, { username: 'owner', password: 'owner', pathname: '/owned' });
   await migrate({ url: url.href, folder: new URL('../../migrations/', import.meta.url) });
 
-  const db = openDatabase({ url: url.href, poolSize: 2, applicationName: 'test', onConnectionError: () => {} });
+  const db = openDatabase({ url: url.href, poolSize: 2, applicationName: 'test' });
   t.teardown(() => closeDatabase(db));
   const [tenantId, otherId] = ['0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11', '0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a12'];
   const values = { tenant_id: tenantId, name: 'Test', state: 'NM', environment: 'production' as const };

@@ -1,6 +1,6 @@
 export { type Credential, selectCredentialsOf } from './repository.js';
 export { useCredentials } from './routes.js';
-export { type CredentialPorts, renameCredential } from './service.js';
+export { type CredentialPorts, type ResealCounts, renameCredential, resealCredentials } from './service.js';
 export { type CredentialState, loadCredentialStates } from './summary.js';
 export {
   type Chosen,

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 
 export type CredentialStatus = 'unverified' | 'valid' | 'rejected' | 'ubi_rejected' | 'privilege_missing';
@@ -56,6 +57,34 @@ export const selectCredentials = (
     .orderBy('id')
     .limit(size + 1)
     .execute();
+
+/** Some of the credentials after this one that another key than this has sealed. */
+export const selectSealedOtherwise = (tx: Tx, keyId: string, after: string, size: number): Promise<Credential[]> =>
+  select(tx)
+    .where(
+      sql<string>`encode(substring(sealed_password from 3 for get_byte(sealed_password, 1)), 'escape')`,
+      '!=',
+      keyId,
+    )
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(size)
+    .execute();
+
+/** The same password, sealed anew; not if it was replaced meanwhile. */
+export async function replaceSeal(
+  tx: Tx,
+  { id, sealedPassword }: Pick<Credential, 'id' | 'sealedPassword'>,
+  resealed: Buffer,
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('credentials')
+    .set({ sealed_password: resealed })
+    .where('id', '=', id)
+    .where('sealed_password', '=', sealedPassword)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
 
 export type Owner = Pick<Credential, 'owner' | 'ownerUserId'>;
 

@@ -1,12 +1,13 @@
 import type { Biotrack, BiotrackLogin } from '../../biotrack/index.js';
-import type { Db, Tx } from '../../db/database.js';
+import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { Fault } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
 import type { Secret } from '../../domain/secret.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
-import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { wakeSchedule } from '../schedules/index.js';
+import { findTenant, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, noteUbiVerdict, requireUbi } from '../ubi/index.js';
 import { requireActiveUser } from '../users/index.js';
 import { requireCreation, requireCredentialFor } from './access.js';
@@ -19,8 +20,10 @@ import {
   insertCredential,
   type Owner,
   removeCredential,
+  replaceSeal,
   saveVerdict,
   selectCredentials,
+  selectSealedOtherwise,
   updateCredential,
 } from './repository.js';
 import { toVerdictFault, type Verdict } from './verdict.js';
@@ -80,6 +83,7 @@ export async function createCredential(
       sealedPassword: vault.seal(input.password, context),
       status: (await isStillSetUp(tx, present, { tenant, ubiKey: login.ubi })) ? status : 'unverified',
     });
+    await wakeSchedule(tx);
     return getView(tx, tenantId, id);
   });
 }
@@ -132,6 +136,7 @@ export async function changeCredential(
               toSealContext(biotrack, now, { ...present, secretVersion: secretVersion + 1 }),
             ),
           };
+    if (password !== undefined) await wakeSchedule(tx);
     await updateCredential(tx, id, { description: changes.description, username: changes.username, ...secret });
     return getView(tx, tenantId, id);
   });
@@ -234,6 +239,7 @@ export async function noteVerdict(
   if (verdict.kind === 'ubi_rejected' && (await findUbi(tx))?.status === 'verified') return;
   const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
   await saveVerdict(tx, made.credential.id, made.credential.secretVersion, { status: verdict.kind, missingPrivilege });
+  if (verdict.kind === 'valid') await wakeSchedule(tx);
   if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, made.ubiKey, verdict.kind !== 'ubi_rejected');
 }
 
@@ -248,6 +254,52 @@ export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, c
       'Its key is gone, or BioTrack moved to another place since. Enter the password again.',
       { cause: error },
     );
+  }
+}
+
+export interface ResealCounts {
+  readonly resealed: number;
+  /** Their key is gone, or BioTrack moved: they have to be entered again whatever is done. */
+  readonly unreadable: number;
+}
+
+const RESEAL_AT_ONCE = 100;
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Seals a tenant's passwords with the key that seals now. Nothing else of them changes, and nobody has to wait long. */
+export async function resealCredentials(
+  db: Db,
+  { biotrack, vault }: Pick<CredentialPorts, 'biotrack' | 'vault'>,
+  tenantId: string,
+): Promise<ResealCounts> {
+  let counts = { resealed: 0, unreadable: 0 };
+  for (let after: string | undefined = NO_ID; after !== undefined; ) {
+    const from: string = after;
+    // The tenant may have been deleted meanwhile: then there is nothing to seal.
+    const batch = await withTenant(db, tenantId, async (tx) => {
+      const tenant = await findTenant(tx);
+      if (tenant === undefined) return { resealed: 0, unreadable: 0, last: undefined };
+      const credentials = await selectSealedOtherwise(tx, vault.primaryKeyId, from, RESEAL_AT_ONCE);
+      let [resealed, unreadable] = [0, 0];
+      for (const credential of credentials) {
+        const sealed = resealPassword(biotrack, vault, tenant, credential);
+        if (sealed === undefined) unreadable += 1;
+        else if (await replaceSeal(tx, credential, sealed)) resealed += 1;
+      }
+      return { resealed, unreadable, last: credentials.at(-1)?.id };
+    });
+    counts = { resealed: counts.resealed + batch.resealed, unreadable: counts.unreadable + batch.unreadable };
+    after = batch.last;
+  }
+  return counts;
+}
+
+function resealPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, credential: Credential): Buffer | undefined {
+  try {
+    return vault.seal(openPassword(biotrack, vault, tenant, credential), toSealContext(biotrack, tenant, credential));
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
   }
 }
 

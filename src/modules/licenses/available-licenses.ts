@@ -26,6 +26,7 @@ import { type Conflict, findConflict } from './standing.js';
 
 export interface LicensePorts extends CredentialPorts {
   readonly directories: Directories;
+  readonly syncIntervalSeconds: number;
   /** Aborted when this process is about to end. */
   readonly shutdown: AbortSignal;
 }

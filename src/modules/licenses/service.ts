@@ -9,6 +9,7 @@ import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import { findCreationPreference, requireCreationPreference } from '../creation-preference/index.js';
 import { findUsableCredential } from '../credentials/index.js';
 import { findDirectory, type Listing, selectListings } from '../directory/index.js';
+import { beginSchedule } from '../schedules/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, requireUbi } from '../ubi/index.js';
@@ -112,7 +113,7 @@ export async function loadOffer(tx: Tx, tenant: Tenant): Promise<Offer> {
  */
 export async function addLicense(
   tx: Tx,
-  ports: Pick<LicensePorts, 'biotrack' | 'newId'>,
+  ports: Pick<LicensePorts, 'biotrack' | 'newId' | 'syncIntervalSeconds'>,
   { tenant, listed: offered }: Offer,
   input: LicenseInput,
   principal: Principal,
@@ -153,14 +154,14 @@ export async function addLicense(
   return license;
 }
 
-/** The seed of the product: companies are created by themselves once the three steps are done. */
+/** The seed of the product: companies are created by themselves once the three steps are done, and kept up to date. */
 async function startFirstSync(
   tx: Tx,
-  { newId }: Pick<LicensePorts, 'newId'>,
+  { newId, syncIntervalSeconds }: Pick<LicensePorts, 'newId' | 'syncIntervalSeconds'>,
   tenant: Tenant,
   principal: Principal,
 ): Promise<void> {
-  if (tenant.firstSyncedAt !== null) return;
+  if (tenant.firstSyncedAt !== null) return beginSchedule(tx, tenant.id, syncIntervalSeconds);
   const preference = await findCreationPreference(tx);
   if (preference === undefined || (await findUsableCredential(tx, toUserId(principal))) === undefined) return;
   const request = {
@@ -193,7 +194,7 @@ export const changeLicense = (
 /** Changes one, archives it or brings it back. The tenant must be locked. */
 export async function applyLicensePatch(
   tx: Tx,
-  ports: Pick<LicensePorts, 'biotrack' | 'newId'>,
+  ports: Pick<LicensePorts, 'biotrack' | 'newId' | 'syncIntervalSeconds'>,
   tenant: Tenant,
   present: LicenseRow,
   patch: LicensePatch,

@@ -1,5 +1,6 @@
 export { carryOut, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
 export { planPart, planWhole } from './plan-tenant.js';
+export { RUN_PATIENCE, type RunPatience } from './put-off.js';
 export {
   findActiveRun,
   findLastEndedRun,
@@ -13,4 +14,4 @@ export { remake } from './review-service.js';
 export { toSyncRunReply, useSyncs } from './routes.js';
 export { type RunOutcome, type RunSyncDeps, runSync } from './run-sync.js';
 export { queueRun } from './service.js';
-export { sweepAbandonedRuns } from './sweep.js';
+export { startDueRuns, sweepAbandonedRuns } from './sweep.js';

@@ -157,13 +157,25 @@ export const LEASE_SECONDS = 20;
 const leaseEnd = sql<Date>`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
 /** Takes a run that nobody works on; undefined if somebody does, or it has ended. Every taking raises the fence. */
-export const claimRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
+export async function claimRun(
+  tx: Tx,
+  id: string,
+): Promise<(SyncRun & { readonly wasTakenOver: boolean }) | undefined> {
+  const before = await tx.selectFrom('sync_runs').select('status').where('id', '=', id).forUpdate().executeTakeFirst();
+  const run = await takeRun(tx, id);
+  return run === undefined ? undefined : { ...run, wasTakenOver: before?.status === 'running' };
+}
+
+const takeRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
   tx
     .updateTable('sync_runs')
     .set((eb) => ({
       status: 'running',
       step: 'fetching',
       attempt: eb('attempt', '+', 1),
+      reason: null,
+      reason_detail: null,
+      retry_datetime: null,
       fence: eb('fence', '+', 1),
       leased_until_datetime: leaseEnd,
       started_datetime: eb.fn.coalesce('started_datetime', sql<Date>`now()`),
@@ -171,7 +183,10 @@ export const claimRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
     .where('id', '=', id)
     .where((eb) =>
       eb.or([
-        eb('status', '=', 'queued'),
+        eb.and([
+          eb('status', '=', 'queued'),
+          eb.or([eb('retry_datetime', 'is', null), eb('retry_datetime', '<=', sql<Date>`now()`)]),
+        ]),
         eb.and([eb('status', '=', 'running'), eb('leased_until_datetime', '<', sql<Date>`now()`)]),
       ]),
     )
@@ -193,6 +208,29 @@ export async function renewLease(tx: Tx, run: Held): Promise<boolean> {
 
 export async function saveStep(tx: Tx, run: Held, step: RunStep): Promise<boolean> {
   const result = await updateHeld(tx, run).set({ step, leased_until_datetime: leaseEnd }).executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** A run that was put off is taken up now, since somebody asks for it. */
+export async function bringForward(tx: Tx, tenantId: string, id: string): Promise<void> {
+  const result = await tx
+    .updateTable('sync_runs')
+    .set({ retry_datetime: null })
+    .where('id', '=', id)
+    .where('status', '=', 'queued')
+    .where('retry_datetime', 'is not', null)
+    .executeTakeFirst();
+  if (result.numUpdatedRows > 0n) await enqueueRun(tx, tenantId, id);
+}
+
+/** False: it has ended, or waits for a person. */
+export async function cancelRun(tx: Tx, id: string): Promise<boolean> {
+  const result = await tx
+    .updateTable('sync_runs')
+    .set({ ...toResultColumns({ status: 'canceled' }), retry_datetime: null })
+    .where('id', '=', id)
+    .where('status', 'in', ACTIVE)
+    .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
 
@@ -225,14 +263,33 @@ export async function forceRefresh(tx: Tx, id: string): Promise<void> {
     .execute();
 }
 
-/** Gives a run back, to be taken up by another worker at once. */
+/** Gives a run back, to be taken up by another worker at once; that this one ends is not the run's fault. */
 export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<boolean> {
   const result = await updateHeld(tx, run)
-    .set({ status: 'queued', step: 'queued', leased_until_datetime: null })
+    .set((eb) => ({ status: 'queued', step: 'queued', leased_until_datetime: null, attempt: eb('attempt', '-', 1) }))
     .executeTakeFirst();
   if (result.numUpdatedRows === 0n) return false;
   await enqueueRun(tx, tenantId, run.id);
   return true;
+}
+
+/** Puts a run off: the sweep puts it back into the queue when its time has come. False: it was lost meanwhile. */
+export async function putOffRun(
+  tx: Tx,
+  run: Held,
+  { reason, reasonDetail, seconds }: { reason: FailureReason; reasonDetail: string; seconds: number },
+): Promise<boolean> {
+  const result = await updateHeld(tx, run)
+    .set({
+      status: 'queued',
+      step: 'queued',
+      leased_until_datetime: null,
+      reason,
+      reason_detail: reasonDetail,
+      retry_datetime: sql<Date>`now() + make_interval(secs => ${seconds})`,
+    })
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 export interface RunResult {
@@ -316,7 +373,7 @@ export async function saveApplied(tx: Tx, id: string, changes: ChangeRange | und
 }
 
 /** A run that waits is in the queue, unless the queue lost it. */
-const LONG_QUEUED_SECONDS = 120;
+const LONG_QUEUED_SECONDS = 20;
 
 /** Runs of all tenants that should be worked on and are not: their worker died, or their job was lost. */
 export const selectAbandonedRuns = (tx: OperatorTx): Promise<{ tenantId: string; id: string }[]> =>
@@ -327,8 +384,10 @@ export const selectAbandonedRuns = (tx: OperatorTx): Promise<{ tenantId: string;
     .where((eb) =>
       eb.or([
         eb('leased_until_datetime', '<', sql<Date>`now()`),
+        eb('retry_datetime', '<=', sql<Date>`now()`),
         eb.and([
           eb('leased_until_datetime', 'is', null),
+          eb('retry_datetime', 'is', null),
           eb('requested_datetime', '<', sql<Date>`now() - make_interval(secs => ${LONG_QUEUED_SECONDS})`),
         ]),
       ]),

@@ -1,10 +1,13 @@
 import type { Db } from '../../db/database.js';
 import { RUN_STEPS } from '../../domain/sync-run.js';
 import { principalOf } from '../../http/auth.js';
+import { EVENT_STREAM, type EventStreams, lastEventIdOf, type StreamEvent } from '../../http/event-stream.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { Body, ItemParams, locationHeader, pageQuery, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
+import { cancelSync } from './cancel-service.js';
+import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
 import { listPlan, type PlanLine } from './plan-service.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
 import { confirmRun, dismissRun } from './review-service.js';
@@ -15,9 +18,10 @@ export interface SyncsDeps {
   readonly db: Db;
   readonly pager: Pager;
   readonly newId: () => string;
+  readonly streams: EventStreams;
 }
 
-export function useSyncs(app: App, { db, pager, newId }: SyncsDeps): void {
+export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/syncs',
     {
@@ -77,6 +81,47 @@ export function useSyncs(app: App, { db, pager, newId }: SyncsDeps): void {
       }),
     },
     async ({ params }) => toSyncRunReply(await getSync(db, params.tenant_id, params.id)),
+  );
+
+  app.post(
+    '/v1/tenants/:tenant_id/syncs/:id/cancel',
+    {
+      schema: operation({
+        id: 'cancelSync',
+        tag: 'Syncs',
+        summary: 'Stop a run that has not ended',
+        description: 'Nothing that it has not written by now is written any more.',
+        params: ItemParams,
+        replies: { 200: { description: 'The run, canceled.', schema: SyncRun } },
+        faults: ['not_found', 'run_ended'],
+      }),
+    },
+    async ({ params }) => toSyncRunReply(await cancelSync(db, params.tenant_id, params.id)),
+  );
+
+  app.get(
+    '/v1/tenants/:tenant_id/syncs/:id/events',
+    {
+      schema: operation({
+        id: 'listSyncEvents',
+        tag: 'Syncs',
+        summary: 'Follow a run until it has ended',
+        description:
+          'Server-sent events: `progress` with the whole run each time it moves, `end` with its result, then the stream ends. `Last-Event-ID` leaves out what was seen already.',
+        params: ItemParams,
+        replies: {
+          200: { description: 'The events; `data` is the run.', schema: SyncRun, type: EVENT_STREAM },
+          204: { description: 'The run has ended, and `Last-Event-ID` was its last event.' },
+        },
+        faults: ['not_found', 'streams_exhausted'],
+      }),
+    },
+    async (request, reply) => {
+      const { tenant_id: tenantId, id } = request.params;
+      const [first, seen] = [await getRunEvent(db, tenantId, id), lastEventIdOf(request)];
+      if (first.isLast && first.id === seen) return reply.code(204).send();
+      return streams.send(reply, (wait) => toStreamEvents(followRun(db, tenantId, first, seen, wait)));
+    },
   );
 
   app.get(
@@ -139,6 +184,14 @@ export function useSyncs(app: App, { db, pager, newId }: SyncsDeps): void {
       return toSyncRunReply(await dismissRun(db, params.tenant_id, params.id, principalOf(request)));
     },
   );
+}
+
+async function* toStreamEvents(events: AsyncIterable<RunEvent | undefined>): AsyncGenerator<StreamEvent | undefined> {
+  for await (const event of events) {
+    yield event === undefined
+      ? undefined
+      : { id: event.id, event: event.isLast ? 'end' : 'progress', data: toSyncRunReply(event.run) };
+  }
 }
 
 const toPlanItemReply = (line: PlanLine) => ({

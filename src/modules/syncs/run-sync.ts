@@ -6,6 +6,7 @@ import { Fault } from '../../domain/fault.js';
 import { toUserIdOf } from '../../domain/principal.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
+import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Vault } from '../../vault/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import {
@@ -16,16 +17,20 @@ import {
   type Verdict,
 } from '../credentials/index.js';
 import { type Directories, ListShrunkError } from '../directory/index.js';
+import { keepGoing, noteFailure } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { carryOut, findGround, type Ground, storePlan, toListResult, toPlanRequest } from './carry-out.js';
 import { findExcess } from './guard.js';
 import { keepLease } from './lease.js';
 import { findLastOutcome, findOutcomeOf, findPlannedVersion, isDismissed, type Outcome } from './outcome-repository.js';
 import { planSince, planWhole } from './plan-tenant.js';
+import { type RunPatience, toPutOffSeconds } from './put-off.js';
 import { toReasonDetail } from './reason-details.js';
 import {
   claimRun,
+  findRun,
   finishRun,
+  putOffRun,
   type RunResult,
   releaseRun,
   type SyncRun,
@@ -43,23 +48,26 @@ export interface RunSyncDeps {
   readonly newId: () => string;
   /** A plan that changes more than this share of the tenant's licenses waits for a person; 100: none does. */
   readonly guardRemovalPercent: number;
+  readonly syncIntervalSeconds: number;
+  readonly runPatience: RunPatience;
   readonly clock: () => Date;
   /** Aborted when this process is about to end: the run is handed over. */
   readonly shutdown: AbortSignal;
   readonly onFinished: (outcome: RunOutcome) => void;
+  /** `taken_over`: from a worker that fell silent; `fenced`: it came back, and was not let write. */
+  readonly onEvent: (event: 'taken_over' | 'fenced') => void;
 }
 
 /** For the log, once a run: the cause is for nobody else. */
 export interface RunOutcome {
   readonly tenantId: string;
   readonly runId: string;
-  readonly status: RunResult['status'] | 'handed_over';
+  readonly status: RunResult['status'] | 'handed_over' | 'put_off';
   readonly reason: FailureReason | undefined;
   readonly cause: unknown;
+  readonly counts?: SyncCounts | undefined;
+  readonly rows?: SyncRows | undefined;
 }
-
-/** A run that is taken up this often and never ends is broken, not unlucky. */
-const MAX_ATTEMPTS = 5;
 
 /** The run was taken over or has ended: nothing that this worker still wants to write counts. */
 class RunLostError extends Error {}
@@ -71,19 +79,22 @@ class RunLostError extends Error {}
  *   is over
  */
 export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string): Promise<void> {
-  const { db, shutdown, onFinished } = deps;
+  const { db, shutdown, runPatience, onFinished, onEvent } = deps;
   const run = await withTenant(db, tenantId, (tx) => claimRun(tx, runId));
   if (run === undefined) return;
   const tell = (status: RunOutcome['status'], reason?: FailureReason, cause?: unknown): void =>
     onFinished({ tenantId, runId, status, reason, cause });
+  if (run.wasTakenOver) onEvent('taken_over');
   const lease = keepLease(db, tenantId, run, shutdown);
   try {
-    if (run.attempt > MAX_ATTEMPTS) throw new RunFailure('interrupted');
-    const status = await work(deps, tenantId, run, lease.signal);
-    tell(status);
+    // Taken up this often without an end, it is broken, not unlucky.
+    if (run.attempt > runPatience.attempts) throw new RunFailure('interrupted');
+    const { status, counts, rows } = await work(deps, tenantId, run, lease.signal);
+    onFinished({ tenantId, runId, status, reason: undefined, cause: undefined, counts, rows });
   } catch (error) {
     // Taken over by another worker, or its tenant was deleted: there is nothing left to say.
-    if (error instanceof RunLostError || isTenantGone(error)) return;
+    if (error instanceof RunLostError) return onEvent('fenced');
+    if (isTenantGone(error)) return;
     if (shutdown.aborted) {
       const isReleased = await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run));
       return isReleased ? tell('handed_over') : undefined;
@@ -91,9 +102,20 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     if (lease.signal.aborted) return;
     const { reason, cause } = toFailure(error);
     const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
+    const retryAfterMs = error instanceof BiotrackError ? error.retryAfterMs : undefined;
+    // Whoever only looks would rather know at once.
+    const seconds = run.mode === 'full' ? toPutOffSeconds(reason, run.attempt, runPatience, retryAfterMs) : undefined;
+    if (seconds !== undefined) {
+      const isPutOff = await withTenant(db, tenantId, (tx) => putOffRun(tx, run, { reason, reasonDetail, seconds }));
+      return isPutOff ? tell('put_off', reason, cause) : undefined;
+    }
     // A list that is much too short waits for an operator; whoever only wanted to look waits for nobody.
     const status = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
-    const isFinished = await withTenant(db, tenantId, (tx) => finishRun(tx, run, { status, reason, reasonDetail }));
+    const isFinished = await withTenant(db, tenantId, async (tx) => {
+      if (!(await finishRun(tx, run, { status, reason, reasonDetail }))) return false;
+      if (run.mode === 'full') await noteFailure(tx, reason);
+      return true;
+    });
     // Not so if the answer to a commit was lost: then the row says what happened.
     if (isFinished) tell(status, reason, cause);
   } finally {
@@ -131,8 +153,8 @@ async function work(
   tenantId: string,
   run: SyncRun,
   signal: AbortSignal,
-): Promise<RunResult['status']> {
-  const { db, directories } = deps;
+): Promise<Pick<RunOutcome, 'counts' | 'rows'> & Pick<RunResult, 'status'>> {
+  const { db, directories, syncIntervalSeconds } = deps;
   const usable = await getUsableCredential(db, deps, tenantId, {
     userId: toUserIdOf(run.requestedBy),
     noteChoice: (tx, { credential: { id, owner }, reason }) => saveRunCredential(tx, run, { id, owner, reason }),
@@ -148,9 +170,13 @@ async function work(
     signal,
   });
   await step(db, tenantId, run, 'planning');
-  return inLockedTenant(db, tenantId, (tx, tenant) =>
-    planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: asked?.version }),
-  );
+  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+    const status = await planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: asked?.version });
+    const isGood = status === 'succeeded' || status === 'succeeded_with_warnings';
+    if (isGood && run.mode === 'full') await keepGoing(tx, tenantId, syncIntervalSeconds);
+    const done = await findRun(tx, run.id);
+    return { status, counts: done?.counts ?? undefined, rows: done?.rows ?? undefined };
+  });
 }
 
 /** All or nothing: what the plan says, the run's result, and the change rows. */
@@ -190,6 +216,7 @@ async function planAndApply(
     await finish(tx, run, { ...result, status: 'needs_review', reasonDetail });
     return 'needs_review';
   }
+  noteStep(deps.db, tenant.id, run, 'applying');
   const applied = await carryOut(tx, tenant.id, {
     ground,
     planned,
@@ -244,6 +271,11 @@ async function supersede(
 
 async function finish(tx: Tx, run: Pick<SyncRun, 'id' | 'fence'>, result: RunResult): Promise<void> {
   if (!(await finishRun(tx, run, result))) throw new RunLostError();
+}
+
+/** For those who look on while the transaction is open: whether it is noted decides nothing. */
+function noteStep(db: Db, tenantId: string, run: SyncRun, name: 'applying'): void {
+  withTenant(db, tenantId, (tx) => saveStep(tx, run, name)).catch(() => undefined);
 }
 
 async function step(db: Db, tenantId: string, run: SyncRun, name: 'planning'): Promise<void> {

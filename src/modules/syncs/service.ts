@@ -8,6 +8,7 @@ import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { toReasonDetail } from './reason-details.js';
 import {
+  bringForward,
   findActiveRun,
   findRun,
   forceRefresh,
@@ -60,6 +61,7 @@ export async function queueRun(tx: Tx, newId: () => string, tenantId: string, re
   const active = request.mode === 'full' ? await findActiveRun(tx) : undefined;
   if (active !== undefined) {
     if (request.refresh === 'force') await forceRefresh(tx, active.id);
+    if (request.trigger !== 'schedule') await bringForward(tx, tenantId, active.id);
     return (await findRun(tx, active.id)) ?? active;
   }
   const id = newId();

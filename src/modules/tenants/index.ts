@@ -1,3 +1,3 @@
-export { findMark, forgetVerdicts, getRevision, selectTenants, type Tenant } from './repository.js';
+export { findMark, findTenant, forgetVerdicts, getRevision, selectTenants, type Tenant } from './repository.js';
 export { useTenants } from './routes.js';
-export { applyTenant, inLockedTenant, inTenant, type TenantInput } from './service.js';
+export { applyTenant, eachTenantId, inLockedTenant, inTenant, type TenantInput } from './service.js';

@@ -103,6 +103,18 @@ export const getTenant = (db: Db, tenantId: string): Promise<Tenant> =>
 export const listTenants = (db: Db, { size, after }: PageRequest): Promise<PageOf<Tenant>> =>
   withOperator(db, async (tx) => toPage(await selectTenants(tx, size, after), size));
 
+const TENANTS_AT_ONCE = 500;
+
+/** The ids of all tenants, read in pages. */
+export async function* eachTenantId(db: Db): AsyncGenerator<string> {
+  for (let after: string | undefined; ; ) {
+    const page = await listTenants(db, { size: TENANTS_AT_ONCE, after });
+    for (const { id } of page.items) yield id;
+    if (page.nextAfter === undefined) return;
+    after = page.nextAfter;
+  }
+}
+
 /** Takes the tenant away with all that it has, its secrets first of all. */
 export const deleteTenant = (db: Db, tenantId: string, precondition: Precondition): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {

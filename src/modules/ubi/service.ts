@@ -4,6 +4,7 @@ import { toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { setupIncomplete } from '../../domain/setup.js';
 import { findDirectory, findMeaning } from '../directory/index.js';
+import { wakeSchedule } from '../schedules/index.js';
 import { forgetVerdicts, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { countEffect, findUbi, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
 
@@ -41,7 +42,10 @@ export async function applyUbi(
   // Another spelling of the same UBI keeps what was found out of it, and is nothing to be asked about.
   if (present === undefined || isAnother) await refuseLicenseNumber(tx, tenant, ubiKey);
   if (isAnother && !confirmed) await requireConfirmation(tx, [present.ubiKey, ubiKey]);
-  if (isAnother) await forgetVerdicts(tx);
+  if (isAnother) {
+    await forgetVerdicts(tx);
+    await wakeSchedule(tx);
+  }
   const status = present === undefined || isAnother ? 'unverified' : present.status;
   await saveUbi(tx, tenant.id, { ubi, ubiKey, status });
   return (await findUbi(tx)) as Ubi;

@@ -1,0 +1,1 @@
+export { type DatabaseFinding, examineDatabase } from './service.js';

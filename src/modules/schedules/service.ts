@@ -1,0 +1,103 @@
+import { type Db, type Tx, withOperator } from '../../db/database.js';
+import type { FailureReason } from '../../domain/failure-reason.js';
+import { notFound } from '../../domain/fault.js';
+import { inLockedTenant, inTenant } from '../tenants/index.js';
+import {
+  countFailure,
+  findSchedule,
+  removeSchedule,
+  type Schedule,
+  saveGoing,
+  savePaused,
+  saveWoken,
+  selectDueTenants,
+  takeTurn,
+  wantsCompanies,
+} from './repository.js';
+
+/** Waits for a person: no machine can do better by trying again. */
+const FOR_PEOPLE: readonly FailureReason[] = [
+  'credentials_missing',
+  'credentials_rejected',
+  'ubi_rejected',
+  'privilege_missing',
+  'credential_unreadable',
+];
+
+/** So many in a row, and it is tried only once a day. */
+const FAILURES_TO_PAUSE = 3;
+const PAUSED_SECONDS = 24 * 60 * 60;
+
+/** A run succeeded, or a license wants companies now: what was in the way no longer is. Begins after the first sync. */
+export async function keepGoing(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
+  if (await wantsCompanies(tx)) await saveGoing(tx, tenantId, intervalSeconds);
+  else await removeSchedule(tx, tenantId);
+}
+
+/** The first license that wants companies came after the first sync. */
+export async function beginSchedule(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
+  if ((await findSchedule(tx)) === undefined) await keepGoing(tx, tenantId, intervalSeconds);
+}
+
+/** A run failed for good. */
+export async function noteFailure(tx: Tx, reason: FailureReason): Promise<void> {
+  const failures = await countFailure(tx);
+  if (failures === undefined) return;
+  if (FOR_PEOPLE.includes(reason)) await savePaused(tx, reason, null);
+  else if (failures >= FAILURES_TO_PAUSE) await savePaused(tx, reason, PAUSED_SECONDS);
+}
+
+/** A login or the UBI was mended: what waited for that goes on by itself. */
+export async function wakeSchedule(tx: Tx): Promise<void> {
+  await saveWoken(tx, FOR_PEOPLE);
+}
+
+/** Called for each tenant whose time has come, in a transaction that has locked it. */
+export type StartScheduledRun = (tx: Tx, tenantId: string) => Promise<void>;
+
+/**
+ * Starts what is due. Any number of processes may tick: each turn is taken once, in the transaction that starts its run.
+ * @returns how many were started
+ */
+export async function tickSchedules(db: Db, intervalSeconds: number, start: StartScheduledRun): Promise<number> {
+  let started = 0;
+  for (const tenantId of await withOperator(db, selectDueTenants)) {
+    const isStarted = await inLockedTenant(db, tenantId, async (tx) => {
+      if (!(await takeTurn(tx, intervalSeconds))) return false;
+      if (!(await wantsCompanies(tx))) {
+        await removeSchedule(tx, tenantId);
+        return false;
+      }
+      await start(tx, tenantId);
+      return true;
+    }).catch((error: unknown) => {
+      // The tenant was deleted a moment ago.
+      if (error instanceof Error && 'code' in error && error.code === 'not_found') return false;
+      throw error;
+    });
+    if (isStarted) started += 1;
+  }
+  return started;
+}
+
+/** Undefined before the first sync, or where no license wants companies. */
+export const getSchedule = (db: Db, tenantId: string): Promise<Schedule | undefined> =>
+  inTenant(db, tenantId, (tx) => findSchedule(tx));
+
+/** Tries again now, whatever it was paused for. */
+export const resumeSchedule = (db: Db, tenantId: string): Promise<Schedule> =>
+  inLockedTenant(db, tenantId, async (tx) => {
+    await saveWoken(tx, undefined);
+    const schedule = await findSchedule(tx);
+    if (schedule === undefined) throw notFound('schedule: it begins with the first sync');
+    return schedule;
+  });
+
+const BY_ITSELF =
+  'It is tried once a day; a sync that succeeds, or POST …/schedule/resume, brings the usual pace back.';
+const BY_PEOPLE =
+  'Mend the login or the UBI, and it goes on by itself; or start a sync, or call POST …/schedule/resume, to try at once.';
+
+/** How a paused schedule goes on; for a person. */
+export const toResumeDetail = ({ pausedReason }: Schedule): string | null =>
+  pausedReason === null ? null : FOR_PEOPLE.includes(pausedReason) ? BY_PEOPLE : BY_ITSELF;

@@ -1,0 +1,1 @@
+export { countSealed, type SealedCount } from './service.js';

@@ -1,0 +1,183 @@
+import process from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import { type Child, startChild, writeFiles } from '../helpers/child.js';
+import { makeTenant, startTestService, waitForRun } from '../helpers/service.js';
+import { clearStalls, countSleeping, MOMENTS, placeStalls, stallAt } from '../helpers/stalls.js';
+
+/** Processes that are killed, or stand still for too long: no run is lost, doubled or stuck, and nothing is half done. */
+
+const IS_LONG = process.env.TEST_LONG === '1';
+const TAKEOVER_MS = 30_000;
+
+const service = await startTestService(t, { role: 'api', simulator: { licenses: 60, offersSyncCheck: false } });
+const { ask, sql, simulator, databaseUrl } = service;
+const files = await writeFiles(t, service);
+const startWorkerProcess = (): Promise<Child> => startChild(t, { databaseUrl, files, role: 'worker' });
+
+async function until(what: string, look: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+  for (const end = Date.now() + withinMs; !(await look()); await pause(30)) {
+    if (Date.now() > end) throw new Error(`${what}: waited in vain`);
+  }
+}
+
+interface Held {
+  readonly tenantId: string;
+  readonly runId: string;
+}
+
+const start = async (tenantId: string, refresh: 'auto' | 'force' = 'auto'): Promise<Held> => {
+  const { body } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } });
+  return { tenantId, runId: body.id };
+};
+
+/** What a run leaves: nothing twice, and a line in the feed for each row. */
+async function readState(
+  tenantId: string,
+): Promise<{ companies: number; licenses: number; changes: number; gaps: number }> {
+  const [row] = await sql<{ companies: number; licenses: number; changes: number; gaps: number }>(
+    `select (select count(*)::int from companies where tenant_id = $1) as companies,
+            (select count(*)::int from company_licenses where tenant_id = $1) as licenses,
+            (select count(*)::int from changes where tenant_id = $1) as changes,
+            (select coalesce(max(seq), 0)::int - count(*)::int from changes where tenant_id = $1) as gaps`,
+    [tenantId],
+  );
+  if (row === undefined) throw new Error('nothing was read');
+  return row;
+}
+
+t.test('killed at every step, and stopped past the lease', { timeout: 180_000 }, async (t) => {
+  // The directory is there, so that only whoever is to stand still at BioTrack asks for it.
+  const first = await startWorkerProcess();
+  const example = await start(await makeTenant(service));
+  t.match(await waitForRun(service, example.tenantId, example.runId), { status: /^succeeded/ });
+  const wanted = await readState(example.tenantId);
+  t.ok(wanted.companies > 0 && wanted.changes === wanted.companies + wanted.licenses && wanted.gaps === 0);
+
+  // The first process becomes the zombie: it stands still with a run of its own.
+  const hang = (): void =>
+    void simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 100_000, times: 1 });
+  const zombies = await makeTenant(service);
+  hang();
+  const frozen = await start(zombies, 'force');
+  await until('the zombie asks', async () => simulator.control.counters().listCallsInFlight === 1);
+  first.process.kill('SIGSTOP');
+  const frozenAt = Date.now();
+
+  await placeStalls(service);
+  const victims = [await startWorkerProcess(), await startWorkerProcess()];
+  const held: Held[] = [];
+  for (const moment of MOMENTS.filter((each) => each !== 'fetching')) {
+    const tenantId = await makeTenant(service);
+    await stallAt(service, tenantId, moment, 'sleep');
+    held.push(await start(tenantId));
+  }
+  await until('all stand still', async () => (await countSleeping(service)) === held.length);
+  const asking = await makeTenant(service);
+  hang();
+  held.push(await start(asking, 'force'));
+  await until('one asks', async () => simulator.control.counters().listCallsInFlight === 2);
+  for (const { tenantId } of held) {
+    t.strictSame(
+      await readState(tenantId),
+      { companies: 0, licenses: 0, changes: 0, gaps: 0 },
+      'nothing is seen of it yet',
+    );
+  }
+
+  await Promise.all(victims.map((victim) => victim.end('SIGKILL')));
+  const killedAt = Date.now();
+  await clearStalls(service);
+  // What slept there finds out by itself that nobody is left; the test has no time for that.
+  await sql(
+    `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
+  );
+  for (const { tenantId } of held) {
+    t.strictSame(
+      await readState(tenantId),
+      { companies: 0, licenses: 0, changes: 0, gaps: 0 },
+      'and nothing is left of it',
+    );
+  }
+  simulator.control.clearFaults();
+  await startWorkerProcess();
+  const takenOver = async ({ tenantId, runId }: Held, since: number): Promise<number> => {
+    await until('taken over', async () => {
+      const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
+      return body.status === 'running' || body.status.startsWith('succeeded');
+    });
+    // Still running for whoever was killed while it had it: its end is what counts.
+    t.match(await waitForRun(service, tenantId, runId), { status: /^succeeded/ });
+    return Date.now() - since;
+  };
+  const times = await Promise.all([...held.map((each) => takenOver(each, killedAt)), takenOver(frozen, frozenAt)]);
+  t.comment(`ended after ${times.map((ms) => (ms / 1_000).toFixed(1)).join(', ')} s`);
+  for (const ms of times.slice(0, -1)) t.ok(ms < TAKEOVER_MS, `taken over and done within ${ms} ms`);
+  for (const { tenantId } of [...held, frozen]) t.strictSame(await readState(tenantId), wanted, 'done once, and whole');
+
+  const before = await sql('select xmin, ctid, * from sync_runs where id = $1', [frozen.runId]);
+  first.process.kill('SIGCONT');
+  await pause(1_500);
+  t.strictSame(
+    await sql('select xmin, ctid, * from sync_runs where id = $1', [frozen.runId]),
+    before,
+    'the zombie writes no row',
+  );
+  t.strictSame(await readState(frozen.tenantId), wanted);
+  t.equal(
+    first
+      .output()
+      .split('\n')
+      .filter((line) => line.includes(frozen.runId)).length,
+    0,
+    'and tells no end of it',
+  );
+  t.equal(await first.end(), 0, 'it lives on, and ends well');
+});
+
+t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 180_000 }, async (t) => {
+  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 1e9));
+  t.comment(`seed ${seed}`);
+  let state = seed;
+  const random = (): number => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+  const kills = IS_LONG ? 100 : 3;
+  const tenants = [
+    await makeTenant(service),
+    await makeTenant(service, 'credential', 'one_per_vendor'),
+    await makeTenant(service),
+  ];
+  const children = [await startWorkerProcess(), await startWorkerProcess()];
+  const runs: Held[] = [];
+  let isBusy = true;
+  const work = (async () => {
+    for (let round = 0; isBusy; round += 1) {
+      // Few enough that no guard asks a person.
+      const row = simulator.control.rows()[Math.floor(random() * 5)];
+      if (row !== undefined) simulator.control.rename({ location: row.location, name: `NAME ${round}` });
+      for (const tenantId of tenants) runs.push(await start(tenantId, 'force'));
+      await pause(150);
+    }
+  })();
+  for (let kill = 0; kill < kills; kill += 1) {
+    await pause(random() * 1_000);
+    const index = random() < 0.5 ? 0 : 1;
+    await (children[index] as Child).end('SIGKILL');
+    children[index] = await startWorkerProcess();
+  }
+  isBusy = false;
+  await work;
+  const ids = new Map(runs.map((run) => [run.runId, run]));
+  const ends = await Promise.all([...ids.values()].map(({ tenantId, runId }) => waitForRun(service, tenantId, runId)));
+  t.comment(`${kills} kills, ${ids.size} runs`);
+  for (const { status } of ends) t.match(status, /^succeeded/);
+  for (const tenantId of tenants) {
+    const last = await start(tenantId, 'force');
+    t.match(await waitForRun(service, tenantId, last.runId), { status: /^succeeded/ });
+    t.equal((await readState(tenantId)).gaps, 0, 'the feed has no gap');
+  }
+  const active = await sql(`select from sync_runs where status in ('queued', 'running')`);
+  t.equal(active.length, 0, 'none is stuck');
+});

@@ -1,0 +1,204 @@
+import { execFileSync } from 'node:child_process';
+import process from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { sql as statement } from 'kysely';
+import t from 'tap';
+import { withTenant } from '../../src/db/database.js';
+import { startTestServer, TEST_DATABASE_URL } from '../helpers/postgres.js';
+import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+
+/** What a database does to those who use it: every fault is told by its name, mends by itself, and leaves nothing half. */
+
+const IS_LONG = process.env.TEST_LONG === '1';
+
+// A server of this file's own: here it crashes.
+const server = await startTestServer();
+process.env[TEST_DATABASE_URL] = server.url;
+t.teardown(() => server.stop());
+
+const service = await startTestService(t, {
+  hasLine: true,
+  databasePoolSize: 4,
+  simulator: { licenses: 100, offersSyncCheck: false },
+});
+const { ask, sql, line } = service;
+const { db, metrics } = service.service;
+
+async function readCounter(part: string): Promise<number> {
+  const lines = (await metrics.render())
+    .split('\n')
+    .filter((each) => each.startsWith('biotrack_connect_') && each.includes(part));
+  return lines.reduce((total, each) => total + Number(each.slice(each.lastIndexOf(' ') + 1)), 0);
+}
+
+function createGate(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+/** How long it takes until the service works again. */
+async function untilWell(): Promise<number> {
+  const startedAt = performance.now();
+  for (; performance.now() - startedAt < 30_000; await pause(20)) {
+    if ((await ask('GET', '/readyz', { key: null })).status === 200 && (await ask('GET', '/v1/tenants')).status === 200)
+      break;
+  }
+  return performance.now() - startedAt;
+}
+
+t.test('what is lost against another transaction is done again', async (t) => {
+  const tenantId = await makeTenant(service, 'preference');
+  const before = await readCounter('database_retries_total');
+  let isFirst = true;
+  const both = [createGate(), createGate()] as const;
+  const change = (order: readonly ('ubis' | 'creation_preferences')[], mine: 0 | 1): Promise<void> => {
+    let attempt = 0;
+    return withTenant(db, tenantId, async (tx) => {
+      attempt += 1;
+      for (const [index, table] of order.entries()) {
+        await tx
+          .updateTable(table)
+          .set((eb) => ({ version: eb('version', '+', 1) }))
+          .execute();
+        if (index > 0 || attempt > 1) continue;
+        both[mine].open();
+        await both[1 - mine]?.opened;
+      }
+    });
+  };
+  await Promise.all([change(['ubis', 'creation_preferences'], 0), change(['creation_preferences', 'ubis'], 1)]);
+  const [row] = await sql<{ ubi: number; preference: number }>(
+    `select u.version as ubi, p.version as preference from ubis u join creation_preferences p using (tenant_id) where tenant_id = $1`,
+    [tenantId],
+  );
+  t.strictSame(row, { ubi: 3, preference: 3 }, 'of two that wait for each other both are done, each once');
+  t.equal(await readCounter('database_retries_total{kind="deadlock"}'), 1);
+
+  const result = await withTenant(db, tenantId, async (tx) => {
+    await tx
+      .updateTable('ubis')
+      .set((eb) => ({ version: eb('version', '+', 1) }))
+      .execute();
+    if (isFirst) {
+      isFirst = false;
+      await statement`do $$ begin raise exception using errcode = '40001'; end $$`.execute(tx);
+    }
+    return 'done';
+  });
+  t.equal(result, 'done');
+  t.equal(await readCounter('kind="serialization_failure"'), 2, 'a fault and a retry');
+  t.ok((await readCounter('database_retries_total')) > before);
+  await t.rejects(
+    withTenant(db, tenantId, (tx) =>
+      statement`do $$ begin raise exception using errcode = '40001'; end $$`.execute(tx),
+    ),
+    { code: '40001' },
+    'but not for ever',
+  );
+});
+
+t.test('a full disk', async (t) => {
+  const tenantId = await makeTenant(service);
+  await sql(
+    `create function full_disk() returns trigger language plpgsql as $$ begin raise exception using errcode = '53100'; end $$`,
+  );
+  for (const table of ['licenses', 'ubis', 'companies', 'directory_licenses'])
+    await sql(
+      `create trigger full_disk before insert or update on ${table} for each statement execute function full_disk()`,
+    );
+  const refused = await ask('PUT', `/v1/tenants/${tenantId}/ubi`, {
+    body: { ubi: '1' },
+    headers: { 'if-match': '"1", "2", "3"' },
+  });
+  t.match(refused, { status: 503, body: { code: 'storage_unavailable' } });
+  t.match(refused.headers.get('retry-after'), /^\d+$/);
+  t.equal((await ask('GET', `/v1/tenants/${tenantId}/ubi`)).status, 200, 'reading goes on');
+  const run = await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(run, { status: 'failed', reason: 'storage_unavailable' });
+  t.ok((await readCounter('database_faults_total{kind="disk_full"}')) >= 2);
+  await sql('drop function full_disk cascade');
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'and when there is room again');
+});
+
+t.test('too few connections', async (t) => {
+  const tenantId = await makeTenant(service, 'ubi');
+  await sql('select 1');
+  const holder = sql(
+    `begin; select from tenants where tenant_id = '${tenantId}' for update; select pg_sleep(6); commit`,
+  );
+  await pause(100);
+  const waiting = Array.from({ length: 12 }, (_each, index) =>
+    ask('PUT', `/v1/tenants/${tenantId}/ubi`, { body: { ubi: `${index}` }, headers: { 'if-match': '"1"' } }),
+  );
+  const answers = await Promise.all(waiting);
+  await holder;
+  t.strictSame(
+    [...new Set(answers.map(({ status }) => status))].sort(),
+    [200, 412, 503].filter((status) => answers.some((each) => each.status === status)),
+  );
+  t.ok(answers.every(({ status, body }) => status !== 503 || body.code === 'storage_unavailable'));
+  t.ok(answers.filter(({ status }) => status === 503).length >= 4, 'who would wait too long is told so');
+  t.ok(
+    (await readCounter('database_faults_total{kind="too_many_connections"}')) +
+      (await readCounter('database_faults_total{kind="lock_timeout"}')) >
+      0,
+  );
+  t.ok((await untilWell()) < 5_000);
+});
+
+t.test('a connection that falls silent', async (t) => {
+  const other = await startTestService(t, {
+    beside: service,
+    role: 'api',
+    hasLine: true,
+    patience: { databaseSilenceMs: 1_500 },
+  });
+  t.equal((await other.ask('GET', '/v1/tenants')).status, 200);
+  other.line.hang();
+  const startedAt = performance.now();
+  const { status, body } = await other.ask('GET', '/v1/tenants');
+  t.match({ status, body }, { status: 503, body: { code: 'storage_unavailable' } });
+  t.ok(performance.now() - startedAt < 10_000);
+  await other.line.mend();
+  let again = 0;
+  for (const until = Date.now() + 5_000; again !== 200 && Date.now() < until; )
+    again = (await other.ask('GET', '/v1/tenants')).status;
+  t.equal(again, 200);
+});
+
+t.test('a lost answer to a commit is not taken for a refusal', async (t) => {
+  const id = service.newId();
+  const body = { name: 'Lost', state: 'NM', environment: 'production' };
+  // Who is calling is found out in a transaction of its own.
+  line.loseCommit(1);
+  const lost = await ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT });
+  t.ok(line.hasLostCommit);
+  t.match(lost, { status: 503, body: { code: 'storage_unavailable', detail: /may have been done/ } });
+  t.match(await ask('GET', `/v1/tenants/${id}`), { status: 200, body: { name: 'Lost' } }, 'it was done');
+  t.equal((await ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT })).status, 412, 'and is not done again');
+  t.equal((await sql('select from audit where tenant_id = $1', [id])).length, 1);
+  t.equal(await readCounter('database_commits_unknown_total'), 1);
+});
+
+t.test('crashes of Postgres', { timeout: IS_LONG ? 3_000_000 : 120_000 }, async (t) => {
+  const rounds = IS_LONG ? 100 : 3;
+  const recoveries: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const tenantId = await makeTenant(service, 'preference');
+    const calls = Array.from({ length: 4 }, () => ask('GET', `/v1/tenants/${tenantId}/setup`));
+    const [backend] = await sql<{ pid: number }>(
+      `select pid from pg_stat_activity where application_name = 'biotrack-connect' order by random() limit 1`,
+    );
+    if (backend === undefined) throw new Error('nobody is connected');
+    execFileSync('kill', ['-9', String(backend.pid)]);
+    for (const { status } of await Promise.all(calls)) t.ok(status === 200 || status === 503, `${status}`);
+    recoveries.push(await untilWell());
+  }
+  t.ok(Math.max(...recoveries) < 5_000, `well again within ${Math.round(Math.max(...recoveries))} ms`);
+  t.comment(`${rounds} crashes, the slowest recovery ${Math.round(Math.max(...recoveries))} ms, the same process`);
+  const tenantId = await makeTenant(service);
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'the queue has recovered, too');
+});

@@ -1,0 +1,126 @@
+import pg from 'pg';
+import t from 'tap';
+import { isRead } from '../../src/http/operation.js';
+import { POLICY } from '../../src/http/policy.js';
+import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+
+/**
+ * Who changed what, by which call. That every operation writes it is held by every test file at its end: an operation
+ * that was answered with success and left no audit row fails the file.
+ */
+
+const service = await startTestService(t, { simulator: { licenses: 100 } });
+const { ask, sql, simulator } = service;
+
+interface Audit {
+  readonly operation_id: string;
+  readonly actor: string;
+  readonly request_id: string;
+  readonly object: string;
+  readonly changed: readonly string[];
+}
+
+const readAudit = (tenantId: string): Promise<Audit[]> =>
+  sql<Audit>('select operation_id, actor, request_id, object, changed from audit where tenant_id = $1 order by id', [
+    tenantId,
+  ]);
+
+t.test('each change is told with who, what and by which call', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}`;
+  const made = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: tenantId } });
+  const admin = made.body.secret;
+  const [license] = (await ask('GET', `${path}/available-licenses`)).body.data;
+  const created = await ask('POST', `${path}/licenses`, {
+    key: admin,
+    body: { license_number: license.license_number, create_companies: false },
+    headers: { 'x-request-id': 'the-request' },
+  });
+  t.equal(created.status, 201);
+  const rows = await readAudit(tenantId);
+  t.strictSame(
+    rows.map(({ operation_id, object, changed }) => [
+      operation_id,
+      object.replace(path, ''),
+      changed.map((each) => each.replace(/[0-9a-f-]{36}/, '…')),
+    ]),
+    [
+      ['putTenant', '', ['insert tenants']],
+      ['putUbi', '/ubi', ['insert ubis']],
+      ['putCompanyCreationPreference', '/company-creation-preference', ['insert creation_preferences']],
+      ['createCredential', '/credentials', ['update ubis']],
+      ['createCredential', '/credentials', ['insert credentials …']],
+      ['createLicense', '/licenses', ['insert licenses …']],
+    ],
+    'reading leaves nothing, and so does use',
+  );
+  t.match(rows.at(-1), { actor: `api_key:${made.body.id}`, request_id: 'the-request' });
+  t.strictSame(rows.at(-1)?.changed, [`insert licenses ${created.body.id}`]);
+  const keys = await sql<Audit>(`select * from operator_audit where changed = $1`, [
+    [`insert api_keys ${made.body.id}`],
+  ]);
+  t.match(keys, [{ operation_id: 'createApiKey', object: '/v1/api-keys' }]);
+  const all = JSON.stringify([rows, await sql('select * from operator_audit')]);
+  for (const secret of [simulator.demo.password, simulator.demo.username, admin, service.operatorKey]) {
+    t.notOk(all.includes(secret), 'no secret, and no name');
+  }
+});
+
+t.test('what is refused, and what a worker does, is told by none', async (t) => {
+  const tenantId = await makeTenant(service, 'tenant');
+  const path = `/v1/tenants/${tenantId}`;
+  const before = await readAudit(tenantId);
+  t.equal((await ask('PUT', `${path}/ubi`, { body: { ubi: '1' } })).status, 428);
+  t.equal(
+    (
+      await ask('PUT', `${path}/company-creation-preference`, {
+        headers: FIRST_PUT,
+        body: { strategy: 'one_per_vendor' },
+      })
+    ).status,
+    409,
+  );
+  t.strictSame(await readAudit(tenantId), before);
+  const ready = await makeTenant(service);
+  await syncTenant(service, ready);
+  const joined = await readAudit(ready);
+  t.match(joined.at(-1), { operation_id: 'startSync', changed: [/^insert sync_runs /] });
+  const [run] = await sql<{ requested_by: string }>('select requested_by from sync_runs where tenant_id = $1', [ready]);
+  t.match(run?.requested_by, joined.at(-1)?.actor, 'the run says who asked for it');
+});
+
+t.test('a tenant goes with its audit, and that it went is kept', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}`;
+  const etag = (await ask('GET', path)).headers.get('etag') as string;
+  t.equal((await ask('DELETE', path, { headers: { 'if-match': etag } })).status, 204);
+  t.strictSame(await readAudit(tenantId), []);
+  const kept = await sql<Audit>('select * from operator_audit where object = $1', [path]);
+  t.match(kept, [{ operation_id: 'deleteTenant', changed: ['delete tenants'] }]);
+});
+
+t.test('nobody takes back what was told', async (t) => {
+  const tenantId = await makeTenant(service, 'tenant');
+  const session = new pg.Client({ connectionString: service.databaseUrl });
+  await session.connect();
+  t.teardown(() => session.end());
+  for (const [role, table] of [
+    ['biotrack_app', 'audit'],
+    ['biotrack_app', 'operator_audit'],
+    ['biotrack_operator', 'audit'],
+    ['biotrack_operator', 'operator_audit'],
+  ] as const) {
+    for (const statement of [`delete from ${table}`, `update ${table} set actor = 'x'`, `truncate ${table}`]) {
+      const refused = session.query(
+        `begin; set local role ${role}; set local app.tenant_id = '${tenantId}'; ${statement}`,
+      );
+      await t.rejects(refused, { code: '42501' }, `${role}: ${statement}`);
+      await session.query('rollback');
+    }
+  }
+});
+
+t.test('there are operations that change something', async (t) => {
+  const changing = Object.keys(POLICY).filter((id) => !isRead(id));
+  t.ok(changing.length > 8, changing.join(', '));
+});

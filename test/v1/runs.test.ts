@@ -1,0 +1,335 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { type Answer, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
+
+/** Runs that are put off, stopped, followed, and started by nobody. */
+
+const service = await startTestService(t, {
+  simulator: { licenses: 100, offersSyncCheck: false },
+  patience: {
+    timeouts: { connectMs: 1_000, headMs: 30_000, listMs: 30_000, shortMs: 5_000 },
+    retry: { attempts: 1, baseMs: 1, mostMs: 1 },
+    circuit: { failures: 1_000_000, openMs: 1 },
+    runs: { attempts: 3, baseSeconds: 0.2, mostSeconds: 1 },
+    sweepMs: 100,
+  },
+});
+const { ask, sql, simulator, contract } = service;
+const { control, demo } = simulator;
+
+type Body = Answer['body'];
+
+async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  for (const end = Date.now() + 20_000; Date.now() < end; await pause(30)) {
+    const found = await look();
+    if (found !== undefined) return found;
+  }
+  throw new Error(`${what}: waited in vain`);
+}
+
+const start = async (tenantId: string, body: object = { refresh: 'force' }): Promise<Body> =>
+  (await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body })).body;
+const read = async (tenantId: string, id: string): Promise<Body> =>
+  (await ask('GET', `/v1/tenants/${tenantId}/syncs/${id}`)).body;
+const untilStep = (tenantId: string, id: string, step: string): Promise<Body> =>
+  until(step, async () => {
+    const run = await read(tenantId, id);
+    return run.progress.step === step ? run : undefined;
+  });
+const slowList = (delayMs: number): void =>
+  void control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs, times: 1 });
+
+const readMetric = async (part: string): Promise<number> => {
+  const lines = (await service.service.metrics.render())
+    .split('\n')
+    .filter((line) => line.includes(part) && !line.startsWith('#'));
+  return lines.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+};
+
+t.test('a failure that may be over in a while is tried again, and told meanwhile', async (t) => {
+  const tenantId = await makeTenant(service);
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 2 });
+  const { id } = await start(tenantId);
+  const put = await until('put off', async () => {
+    const run = await read(tenantId, id);
+    return run.retry_datetime === null ? undefined : run;
+  });
+  t.match(put, { status: 'queued', reason: 'upstream_unreachable', finished_datetime: null });
+  t.match(put.reason_detail, /BioTrack/);
+  t.match(await waitForRun(service, tenantId, id), {
+    status: /^succeeded/,
+    attempt: 3,
+    reason: null,
+    retry_datetime: null,
+  });
+  t.ok((await readMetric('status="put_off"')) >= 2);
+
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
+  const failed = await syncTenant(service, tenantId, { refresh: 'force' });
+  control.clearFaults();
+  t.match(
+    failed,
+    { status: 'failed', reason: 'upstream_unreachable', attempt: 3, retry_datetime: null },
+    'not for ever',
+  );
+
+  control.injectFault({ fault: 'missing_list', action: 'sync_vendor', times: 0 });
+  t.match(
+    await syncTenant(service, tenantId, { refresh: 'force' }),
+    { status: 'failed', reason: 'list_empty', attempt: 1 },
+    'nor what will not pass',
+  );
+  control.clearFaults();
+});
+
+t.test('whoever asks for a run that was put off has it taken up at once', async (t) => {
+  const tenantId = await makeTenant(service);
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 1 });
+  const { id } = await start(tenantId);
+  await until('put off', async () => {
+    const rows = await sql(
+      `update sync_runs set retry_datetime = now() + interval '1 hour' where id = $1 and retry_datetime is not null returning id`,
+      [id],
+    );
+    return rows[0];
+  });
+  await pause(500);
+  t.match(await read(tenantId, id), { status: 'queued', attempt: 1 });
+  t.equal((await start(tenantId)).id, id, 'the same run');
+  t.match(await waitForRun(service, tenantId, id), { status: /^succeeded/, attempt: 2 });
+});
+
+t.test('a refused login is not tried again by machine, and a poisoned run stands in nobody’s way', async (t) => {
+  const [refused, poisoned, healthy] = [
+    await makeTenant(service),
+    await makeTenant(service),
+    await makeTenant(service),
+  ];
+  await sql(`create function poison() returns trigger language plpgsql as $$ begin
+    if new.tenant_id = '${poisoned}' then raise exception 'poison'; end if; return new; end $$`);
+  await sql('create trigger poison before insert on companies for each row execute function poison()');
+  await sql(`update credentials set status = 'rejected' where tenant_id = $1`, [refused]);
+  t.equal((await ask('POST', `/v1/tenants/${refused}/syncs`, { body: {} })).status, 409);
+  const [bad, good] = await Promise.all([syncTenant(service, poisoned, {}), syncTenant(service, healthy, {})]);
+  t.match(bad, { status: 'failed', reason: 'internal', attempt: 1 });
+  t.match(good.status, /^succeeded/);
+  await sql('drop function poison cascade');
+
+  const { id } = await start(poisoned);
+  await waitForRun(service, poisoned, id);
+  await sql(
+    `update sync_runs set status = 'running', step = 'fetching', attempt = 3, finished_datetime = null,
+    leased_until_datetime = now() - interval '1 second' where id = $1`,
+    [id],
+  );
+  t.match(
+    await waitForRun(service, poisoned, id),
+    { status: 'failed', reason: 'interrupted' },
+    'taken up too often, it ends',
+  );
+  t.ok((await readMetric('runs_taken_over_total')) >= 1);
+});
+
+t.test('cancelSync', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/syncs`;
+  slowList(20_000);
+  const running = await start(tenantId);
+  await untilStep(tenantId, running.id, 'fetching');
+  await until('asked', async () => (control.counters().listCallsInFlight > 0 ? true : undefined));
+  const canceled = await ask('POST', `${path}/${running.id}/cancel`);
+  t.match(canceled, { status: 200, body: { id: running.id, status: 'canceled', progress: { step: 'done' } } });
+  t.match(await ask('POST', `${path}/${running.id}/cancel`), { status: 409, body: { code: 'run_ended' } });
+  t.equal((await ask('POST', `${path}/${service.newId()}/cancel`)).status, 404);
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'another one may begin at once');
+  t.match(await read(tenantId, running.id), { status: 'canceled' });
+
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 1 });
+  const waiting = await start(tenantId);
+  await until('put off', async () => {
+    const rows = await sql(
+      `update sync_runs set retry_datetime = now() + interval '1 hour' where id = $1 and retry_datetime is not null returning id`,
+      [waiting.id],
+    );
+    return rows[0];
+  });
+  t.match(await ask('POST', `${path}/${waiting.id}/cancel`), {
+    status: 200,
+    body: { status: 'canceled', retry_datetime: null },
+  });
+
+  const fresh = await makeTenant(service);
+  await sql(
+    `create function linger() returns trigger language plpgsql as $$ begin perform pg_sleep(1); return null; end $$`,
+  );
+  await sql('create trigger linger before insert on companies for each statement execute function linger()');
+  const applying = await start(fresh, {});
+  await untilStep(fresh, applying.id, 'applying');
+  t.match(
+    await ask('POST', `/v1/tenants/${fresh}/syncs/${applying.id}/cancel`),
+    { status: 409, body: { code: 'run_ended' } },
+    'too late: it was waited for',
+  );
+  await sql('drop function linger cascade');
+  t.match((await read(fresh, applying.id)).status, /^succeeded/);
+});
+
+interface Seen {
+  readonly id: string;
+  readonly event: string;
+  readonly data: Body;
+}
+
+const toEvents = (text: string): Seen[] =>
+  [...text.matchAll(/^id: (.*)\nevent: (.*)\ndata: (.*)$/gm)].map(([, id, event, data]) => ({
+    id: id as string,
+    event: event as string,
+    data: JSON.parse(data as string),
+  }));
+
+t.test('listSyncEvents', async (t) => {
+  const tenantId = await makeTenant(service);
+  slowList(1_500);
+  const run = await start(tenantId);
+  const path = `/v1/tenants/${tenantId}/syncs/${run.id}/events`;
+  const { status, headers, body } = await ask('GET', path);
+  t.equal(status, 200);
+  t.match(headers.get('content-type'), /^text\/event-stream/);
+  const events = toEvents(body);
+  t.ok(events.length >= 2, events.map(({ data }) => `${data.status} ${data.progress.step}`).join(', '));
+  t.ok(events.slice(0, -1).every(({ event }) => event === 'progress'));
+  t.match(events.at(-1), { event: 'end', data: { id: run.id, status: /^succeeded/ } });
+  t.strictSame(events.at(-1)?.data, await read(tenantId, run.id));
+
+  const again = await ask('GET', path, { headers: { 'last-event-id': events[0]?.id as string } });
+  t.strictSame(
+    toEvents(again.body).map(({ event }) => event),
+    ['end'],
+    'what was missed is told',
+  );
+  const over = await ask('GET', path, { headers: { 'last-event-id': events.at(-1)?.id as string } });
+  t.equal(over.status, 204, 'and a client that has seen the end need not come back');
+  t.equal((await ask('GET', `/v1/tenants/${tenantId}/syncs/${service.newId()}/events`)).status, 404);
+
+  slowList(25_000);
+  const long = await start(tenantId);
+  const gone = new AbortController();
+  const open = Array.from({ length: 100 }, () =>
+    fetch(`${service.baseUrl}/v1/tenants/${tenantId}/syncs/${long.id}/events`, {
+      headers: { authorization: `Bearer ${service.operatorKey}` },
+      signal: gone.signal,
+    }),
+  );
+  for (const response of await Promise.all(open)) t.equal(response.status, 200);
+  const full = await ask('GET', `/v1/tenants/${tenantId}/syncs/${long.id}/events`);
+  t.match(full, { status: 503, body: { code: 'streams_exhausted' } });
+  gone.abort();
+  await ask('POST', `/v1/tenants/${tenantId}/syncs/${long.id}/cancel`);
+  const after = await until('room', async () => {
+    const answer = await ask('GET', `/v1/tenants/${tenantId}/syncs/${long.id}/events`);
+    return answer.status === 200 ? answer : undefined;
+  });
+  t.match(toEvents(after.body).at(-1), { event: 'end', data: { status: 'canceled' } });
+});
+
+t.test('getSchedule and resumeSchedule', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}`;
+  const schedule = async (): Promise<Body> => (await ask('GET', `${path}/schedule`)).body;
+  const makeDue = (): Promise<unknown> =>
+    sql('update schedules set next_datetime = now() where tenant_id = $1', [tenantId]);
+  const runs = async (): Promise<Body[]> => (await ask('GET', `${path}/syncs`)).body.data;
+  const untilScheduled = (than: number): Promise<Body> =>
+    until('a run by schedule', async () => {
+      const all = await runs();
+      return all.length > than && !['queued', 'running'].includes(all[0].status) ? all[0] : undefined;
+    });
+
+  t.match(await schedule(), { status: 'not_started', interval_seconds: 3_600, next_datetime: null });
+  t.equal((await ask('POST', `${path}/schedule/resume`)).status, 404);
+  await syncTenant(service, tenantId);
+  t.match(await schedule(), { status: 'not_started' }, 'no license wants companies');
+  const [{ license_number }, other] = (await ask('GET', `${path}/available-licenses`)).body.data;
+  t.equal((await ask('POST', `${path}/licenses`, { body: { license_number } })).status, 201);
+  const begun = await schedule();
+  t.match(begun, { status: 'running', failures: 0, reason: null, resume_detail: null });
+  const inSeconds = (Date.parse(begun.next_datetime) - Date.now()) / 1_000;
+  t.ok(inSeconds > 3_600 * 0.89 && inSeconds < 3_600 * 1.11, `give or take a tenth: ${Math.round(inSeconds)} s`);
+
+  await makeDue();
+  t.match(await untilScheduled((await runs()).length), { status: /^succeeded/, trigger: 'schedule' });
+  t.equal((await ask('POST', `${path}/schedule/resume`)).status, 200, 'one that goes goes on');
+
+  const { ubi, username, password } = demo;
+  control.changePassword({ ubi, username, password: 'another one' });
+  await sql(`update directories set refreshed_datetime = now() - interval '1 day'`);
+  await makeDue();
+  t.match(await untilScheduled((await runs()).length), {
+    status: 'failed',
+    reason: 'credentials_rejected',
+    attempt: 1,
+  });
+  t.match(await schedule(), {
+    status: 'paused',
+    reason: 'credentials_rejected',
+    next_datetime: null,
+    resume_detail: /goes on by itself/,
+  });
+  const many = (await runs()).length;
+  await pause(500);
+  t.equal((await runs()).length, many, 'a refused login is left alone');
+  const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
+  const etag = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
+  const mended = await ask('PATCH', `${path}/credentials/${credential.id}`, {
+    headers: { 'if-match': etag },
+    body: { password: 'another one' },
+  });
+  t.equal(mended.status, 200);
+  t.match(
+    await untilScheduled(many),
+    { status: /^succeeded/, trigger: 'schedule' },
+    'a mended login resumes by itself',
+  );
+  t.match(await schedule(), { status: 'running', failures: 0 });
+  control.changePassword({ ubi, username, password });
+  await sql(`update credentials set status = 'rejected' where tenant_id = $1`, [tenantId]);
+  const back = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
+  await ask('PATCH', `${path}/credentials/${credential.id}`, { headers: { 'if-match': back }, body: { password } });
+
+  control.injectFault({ fault: 'missing_list', action: 'sync_vendor', times: 0 });
+  for (let failure = 1; failure <= 3; failure += 1) {
+    t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { status: 'failed', reason: 'list_empty' });
+    t.match(await schedule(), { failures: failure, status: failure < 3 ? 'running' : 'paused' });
+  }
+  control.clearFaults();
+  const paused = await schedule();
+  t.match(paused, { reason: 'list_empty', resume_detail: /once a day/ });
+  t.ok((Date.parse(paused.next_datetime) - Date.now()) / 3_600_000 > 20, 'it is tried once a day');
+  const before = (await runs()).length;
+  t.match(await ask('POST', `${path}/schedule/resume`), {
+    status: 200,
+    body: { status: 'running', failures: 0, reason: null },
+  });
+  t.match(await untilScheduled(before), { status: /^succeeded/, trigger: 'schedule' });
+
+  const second = await startTestService(t, { beside: service, role: 'worker', patience: { sweepMs: 50 } });
+  for (let round = 0; round < 5; round += 1) {
+    const count = (await runs()).length;
+    await makeDue();
+    await untilScheduled(count);
+    await pause(250);
+    t.equal((await runs()).length, count + 1, 'of two processes that tick one starts it, once');
+  }
+  await second.stop();
+
+  await sql('update licenses set create_companies = false where tenant_id = $1', [tenantId]);
+  await makeDue();
+  await until('gone', async () => ((await schedule()).status === 'not_started' ? true : undefined));
+  t.equal((await ask('POST', `${path}/licenses`, { body: { license_number: other.license_number } })).status, 201);
+  t.match(await schedule(), { status: 'running' }, 'and begins again with a license that wants companies');
+});
+
+t.test('every promised answer of these operations was seen', async (t) => {
+  t.strictSame(contract.listUnseen(OWNERS['runs.test.ts'], isOwnOutcome), []);
+});
