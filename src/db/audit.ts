@@ -29,8 +29,8 @@ const BOOKKEEPING: ReadonlySet<string> = new Set([
   'directory_licenses',
   'sync_states',
 ]);
-/** Columns that tell of use, not of change. */
-const OF_USE: ReadonlySet<string> = new Set(['last_used_datetime']);
+/** Columns that tell of use, or count changes that are told themselves. */
+const OF_USE: ReadonlySet<string> = new Set(['last_used_datetime', 'last_change_seq', 'revision']);
 /** Enough to tell what it was about. */
 const MOST_WRITES = 20;
 

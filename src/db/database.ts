@@ -155,6 +155,9 @@ const lastWords = new AsyncLocalStorage<BeforeCommit>();
 export const beforeEachCommit = (beforeCommit: BeforeCommit, work: () => void): void =>
   lastWords.run(beforeCommit, work);
 
+/** Runs `work` without it: what is written is no effect of the request, and may be written again when it is repeated. */
+export const withoutBeforeCommit = <T>(work: () => T): T => lastWords.exit(work);
+
 /** Runs `work` in one transaction of the operator. */
 export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
   const opening = `begin; set local role biotrack_operator; ${LIMITS}`;

@@ -9,6 +9,7 @@ export const LOG_EVENTS = [
   'runs.put_back',
   'worker.failed',
   'metrics.unavailable',
+  'idempotency.answer_not_kept',
   'database.connection_lost',
   'database.retried',
   'database.commit_unknown',

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import type { Attempt, IdempotencyKeys, KeptAnswer } from '../domain/idempotency.js';
+import type { Log } from '../domain/log-event.js';
 import { toActor } from '../domain/principal.js';
 import { principalOf } from './auth.js';
 import { addFaults } from './operation.js';
@@ -71,7 +72,8 @@ export function useIdempotency(app: FastifyInstance, keys: IdempotencyKeys): voi
       else await attempt.keep({ status: reply.statusCode, headers: toKept(reply), body: String(payload ?? '') });
     } catch (error) {
       // The caller gets his answer; who repeats the request is told that its outcome is not known.
-      request.log.error({ event: 'idempotency.answer_not_kept', err: error });
+      const log: Log = request.log;
+      log.error({ event: 'idempotency.answer_not_kept', err: error });
     }
   });
 }

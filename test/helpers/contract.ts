@@ -113,8 +113,11 @@ export interface Contract {
    * @throws ContractError for a status, code, header or body that is not promised
    */
   check(method: string, path: string, answer: Answer, expectsInternal: boolean): void;
-  /** The operations that were seen to change something: those that do not only read, and that were answered with success. */
-  listChanging(): string[];
+  /**
+   * The operations that were seen to change something: those that do not only read, and that were answered with success;
+   * each with the tenants it was about, undefined for none.
+   */
+  listChanging(): readonly (readonly [id: string, tenants: ReadonlySet<string | undefined>])[];
   /** Answers that these operations promise, and that were not seen yet: `operation: outcome`. */
   listUnseen(ids: readonly string[], isWanted: (operation: Operation, outcome: string) => boolean): string[];
 }
@@ -136,6 +139,7 @@ export function createContract(document: Json): Contract {
     return made;
   };
   const operations = toOperations(document);
+  const changing = new Map<string, Set<string | undefined>>();
   const seen = new Map<string, Set<string>>(operations.map(({ id }) => [id, new Set()]));
 
   const judge = (method: string, url: string, answer: Answer, expectsInternal: boolean): void => {
@@ -167,6 +171,10 @@ export function createContract(document: Json): Contract {
     if (!operation.outcomes.includes(outcome)) fail(`the document does not promise ${outcome}`);
     if (status < 400) judgeSuccess(document, operation, answer, type, compile, fail);
     seen.get(operation.id)?.add(outcome);
+    if (!isRead(operation.id) && /^2\d\d$/.test(outcome)) {
+      const tenant = /^\/v1\/tenants\/([^/]+)/.exec(path)?.[1];
+      changing.set(operation.id, (changing.get(operation.id) ?? new Set()).add(tenant));
+    }
   };
 
   return {
@@ -178,10 +186,7 @@ export function createContract(document: Json): Contract {
       return found;
     },
     check: judge,
-    listChanging: () =>
-      [...seen]
-        .filter(([id, outcomes]) => !isRead(id) && [...outcomes].some((outcome) => /^2\d\d$/.test(outcome)))
-        .map(([id]) => id),
+    listChanging: () => [...changing],
     listUnseen: (ids, isWanted) =>
       operations
         .filter(({ id }) => ids.includes(id))

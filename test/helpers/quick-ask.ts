@@ -25,7 +25,13 @@ export function createQuickAsk(baseUrl: string, connections: number): QuickAsk {
     });
     const text = await answer.body.text();
     const known = Object.entries(answer.headers).map(([name, value]): [string, string] => [name, String(value)]);
-    return { status: answer.statusCode, headers: new Headers(known), body: text === '' ? undefined : JSON.parse(text) };
+    const headersOf = new Headers(known);
+    const told = toBody(text, headersOf.get('content-type') ?? '');
+    return { status: answer.statusCode, headers: headersOf, body: told };
   };
   return Object.assign(quickAsk, { close: () => pool.close() });
 }
+
+/** Events come as text. */
+const toBody = (text: string, type: string): unknown =>
+  text === '' ? undefined : type.includes('json') ? JSON.parse(text) : text;

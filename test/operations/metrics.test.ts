@@ -108,7 +108,7 @@ t.test('every fault of BioTrack moves a named counter', async (t) => {
 
 t.test('without a database the others are still told', async (t) => {
   await service.line.cut();
-  t.match(await ask('GET', '/v1/states'), { status: 503 });
+  t.match(await ask('GET', '/v1/api-keys'), { status: 503 });
   await new Promise((resolve) => setTimeout(resolve, 5_100));
   const samples = await read();
   t.equal(samples.get('biotrack_connect_database_up'), 0);
@@ -129,7 +129,11 @@ t.test('every line of the log is JSON with a name of the closed list', async (t)
   );
   for (const event of ['service.started', 'server.message', 'request.finished', 'run.finished'])
     t.ok(events.has(event), event);
-  t.equal(lines.filter((line) => line.includes('"request.finished"') && line.includes('/v1/states')).length, 1);
+  t.equal(
+    lines.filter((line) => line.includes('"request.finished"') && line.includes('/v1/api-keys') && line.includes('503'))
+      .length,
+    1,
+  );
 
   const files = (await readdir(SOURCES, { recursive: true })).filter((file) => file.endsWith('.ts'));
   const texts = await Promise.all(

@@ -117,7 +117,10 @@ async function makeByHand(memory: Memory, a: number, b: number): Promise<void> {
   count(made.status === 201 ? 'by hand' : 'taken');
   if (made.status !== 201) return;
   memory.names.set(made.body.id, body.name);
-  if (!gone.includes(number)) control.addSite({ ubi: at(UBIS, b), location: number, name: 'NAMED BY HAND' });
+  if (gone.includes(number)) return;
+  control.addSite({ ubi: at(UBIS, b), location: number, name: 'NAMED BY HAND' });
+  await sync(memory.tenantId, true);
+  await decide(memory, b);
 }
 
 async function decide(memory: Memory, a: number): Promise<void> {

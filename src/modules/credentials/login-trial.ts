@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
-import type { Db } from '../../db/database.js';
+import { type Db, withoutBeforeCommit } from '../../db/database.js';
 import { Fault } from '../../domain/fault.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Vault } from '../../vault/index.js';
@@ -37,7 +37,8 @@ export function getOriginId(biotrack: Biotrack, { state, environment }: Tenant):
 export function tryLoginOnce(db: Db, ports: TrialPorts, tenant: Tenant, login: BiotrackLogin): Promise<Verdict> {
   const hashes = toHashes(ports, tenant, login);
   const key = hashes[0].toString('base64');
-  return ports.trials(key, () => takeTurn(db, ports.biotrack, tenant, login, hashes));
+  // What is remembered of a login is no effect of the request that tried it.
+  return withoutBeforeCommit(() => ports.trials(key, () => takeTurn(db, ports.biotrack, tenant, login, hashes)));
 }
 
 async function takeTurn(
