@@ -2,7 +2,8 @@ import process from 'node:process';
 import fc from 'fast-check';
 import t from 'tap';
 import { toLicenseKey, toNameKey, toUbiKey } from '../../src/domain/key.js';
-import { checkLaws, LAWS } from './laws.js';
+import { partOf } from './delta.js';
+import { checkDelta, checkLaws, LAWS } from './laws.js';
 import {
   createTally,
   type HistorySize,
@@ -86,6 +87,48 @@ for (const { name, size, lists } of LEGS) {
     t.end();
   });
 }
+
+t.test('a part that leaves something out is caught', (t) => {
+  /** What each wrong collector forgets of the part. */
+  const forgetful: readonly (readonly [string, (part: ReturnType<typeof partOf>) => ReturnType<typeof partOf>])[] = [
+    [
+      'namesakes',
+      (input) => ({
+        ...input,
+        part: input.part && { ...input.part, namesakes: { companies: [], licenses: [] } },
+      }),
+    ],
+    ['vendor companies', (input) => ({ ...input, snapshot: { ...input.snapshot, vendorCompanies: [] } })],
+    [
+      'licenses that are listed as before',
+      (input) => {
+        const changed = new Set(input.changed);
+        const licenses = input.snapshot.licenses.filter(({ licenseKey }) => changed.has(licenseKey));
+        return { ...input, snapshot: { ...input.snapshot, licenses } };
+      },
+    ],
+    [
+      'companies that hold nothing',
+      (input) => {
+        const held = new Set(input.snapshot.licenses.map(({ companyId }) => companyId));
+        const companies = input.snapshot.companies.filter(({ id }) => held.has(id));
+        return { ...input, snapshot: { ...input.snapshot, companies } };
+      },
+    ],
+  ];
+  for (const [what, forget] of forgetful) {
+    let caught: unknown;
+    const property = fc.property(historyOf(SMALL), (history) => {
+      play(REAL, history, createTally(), (sync, isLast) => {
+        if (isLast) checkDelta(sync, (input, old) => forget(partOf(input, old)));
+      });
+    });
+    const result = fc.check(property, { seed: SEED, numRuns: 3_000, endOnFailure: true });
+    if (result.failed) caught = result.errorInstance;
+    t.ok(caught instanceof Error, `forgetting ${what} is caught after ${result.numRuns} lists`);
+  }
+  t.end();
+});
 
 t.test('I14: normalising any text is idempotent and agrees with the specification', (t) => {
   const text = fc.oneof(

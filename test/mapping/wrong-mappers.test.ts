@@ -111,7 +111,7 @@ const sorted = (state: object): unknown => Object.entries(state).sort(([a], [b])
 
 /** The honest plan of a wrong mapper: from what the tenant has to what this mapper wants, told and counted as it is. */
 function tellPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan {
-  const snapshot = withNamesakes(input);
+  const { snapshot } = input;
   const companies = toSteps(snapshot.companies, next.companies, 'company.created', toCompanyKind);
   const licenses = toSteps(snapshot.licenses, next.licenses, 'license.created', toLicenseKind);
   const count = (kind: string): number => companies.filter((step) => step.kind === kind).length;
@@ -128,12 +128,11 @@ function tellPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan 
       updated: count('company.updated'),
       archived: count('company.archived'),
       reactivated: count('company.reactivated'),
-      unchanged: next.companies.length - companies.length + (input.part?.otherCompanies ?? 0),
+      unchanged: next.companies.length - companies.length,
       moved: moves.length,
     },
     impact: {
-      activeLicenses:
-        input.snapshot.licenses.filter(({ active }) => active).length + (input.part?.otherActiveLicenses ?? 0),
+      activeLicenses: snapshot.licenses.filter(({ active }) => active).length,
       removed: licenses.filter(({ before, after }) => before?.active === true && !after.active).length,
       moved: moves.filter(({ before }) => before?.active === true).length,
       renamed: companies.filter(({ before, after }) => before !== undefined && before.sourceName !== after.sourceName)
@@ -142,13 +141,6 @@ function tellPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan 
   };
 }
 
-/** What a part of a tenant is planned from, with those whom only their names can happen to. */
-const withNamesakes = ({ snapshot, part }: PlanInput): Snapshot => ({
-  ...snapshot,
-  companies: [...snapshot.companies, ...(part?.namesakes.companies ?? [])],
-  licenses: [...snapshot.licenses, ...(part?.namesakes.licenses ?? [])],
-});
-
 type Change = (next: Snapshot, input: PlanInput) => Snapshot;
 
 /** Ours, planned from something else than what is so, and with something else made of what it wants. */
@@ -156,7 +148,7 @@ const misreading = (misread: (input: PlanInput) => Partial<PlanInput>, change: C
   planning((input) => {
     const misreadInput = { ...input, ...misread(input) };
     const honest = REAL.planSync(misreadInput);
-    return tellPlan(input, change(applyPlan(withNamesakes(misreadInput), honest), input), honest);
+    return tellPlan(input, change(applyPlan(misreadInput.snapshot, honest), input), honest);
   });
 
 const ending = (change: Change): Mapper => misreading(() => ({}), change);
