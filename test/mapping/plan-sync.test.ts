@@ -3,7 +3,15 @@
 import t from 'tap';
 import { STRATEGIES, type Strategy } from '../../src/domain/strategy.js';
 import type { Vendor } from '../../src/domain/vendor.js';
-import type { CompanyState, LicenseState, Snapshot, SyncPlan } from '../../src/mapping/index.js';
+import {
+  type CompanyState,
+  explainHolding,
+  explainVendorCompany,
+  type LicenseState,
+  type Snapshot,
+  type SyncPlan,
+  toReasons,
+} from '../../src/mapping/index.js';
 import { checkLaws } from './laws.js';
 import {
   addManualCompany,
@@ -1117,5 +1125,158 @@ t.test('counts: a switch moves licenses and says so', (t) => {
       ['license.moved', '3'],
     ],
   );
+  t.end();
+});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Why
+
+/** What a plan does, each with its reason: `kind id-or-number reason`. */
+function tellReasons(plan: SyncPlan, nameOfCompany: (id: string) => string): string[] {
+  const reasons = toReasons(plan);
+  return [
+    ...plan.companies.map((step) => `${step.kind} ${nameOfCompany(step.after.id)} ${reasons.ofCompany(step)}`),
+    ...plan.licenses.map((step) => `${step.kind} ${step.after.licenseNumber} ${reasons.ofLicense(step)}`),
+  ].sort();
+}
+
+t.test('reasons: of what is new, renamed, sold, gone and back', (t) => {
+  const tenant = new Tenant(VENDOR, 'Z');
+  const names = new Map<string, string>();
+  const tell = (rows: readonly Vendor[], strategy?: Strategy): string[] => {
+    const plan = tenant.sync(rows, strategy);
+    for (const { id } of tenant.snapshot.companies) if (!names.has(id)) names.set(id, `#${names.size + 1}`);
+    return tellReasons(plan, (id) => names.get(id) ?? '?');
+  };
+  const a = (options: RowOptions = {}): Vendor => row('1', 'A', 'Alpha', { age: 1, ...options });
+  const b = (options: RowOptions = {}): Vendor => row('2', 'A', 'Alpha', { age: 2, ...options });
+  const c = (options: RowOptions = {}): Vendor => row('3', 'C', 'Gamma', { age: 0, ...options });
+  t.same(tell([a(), b(), c()]), [
+    'company.created #1 first_seen',
+    'company.created #2 first_seen',
+    'license.created 1 first_seen',
+    'license.created 2 first_seen',
+    'license.created 3 first_seen',
+  ]);
+  const later = { transactionId: '90' };
+  t.same(tell([a({ ...later, name: 'Beta' }), b({ ...later, name: 'Beta' }), c()]), [
+    'company.updated #1 renamed',
+    'license.updated 1 details_changed',
+    'license.updated 2 details_changed',
+  ]);
+  t.same(tell([a(), b(), c()]).length, 3, 'named back');
+  t.same(tell([a(), b({ ...later, ubi: 'C' }), c()]), ['license.transferred 2 sold']);
+  t.same(tell([a(), b(), c()]), ['license.transferred 2 sold'], 'and back');
+  t.same(tell([a(), c()]), ['license.deactivated 2 no_longer_listed']);
+  t.same(tell([c()]), ['company.archived #1 no_active_license', 'license.deactivated 1 no_longer_listed']);
+  t.same(tell([a(), b(), c()]), [
+    'company.reactivated #1 license_returned',
+    'license.reactivated 1 listed_again',
+    'license.reactivated 2 listed_again',
+  ]);
+  t.same(tell([a(), b({ isDeleted: true }), c()]), ['license.deactivated 2 deleted_by_state']);
+  t.same(tell([a(), c()]), ['license.updated 2 no_longer_listed'], 'deleted first, then gone');
+  t.same(tell([a(), b({ isDeleted: true }), c()]), ['license.updated 2 listed_again'], 'listed, and still deleted');
+  t.same(tell([a(), b(), c()]), ['license.reactivated 2 listed_again']);
+  t.same(tell([a(), b({ isLab: true }), c()]), ['license.deactivated 2 lab_not_wanted']);
+  t.same(tell([a(), b(), c()]), ['license.reactivated 2 listed_again']);
+  t.same(tell([a(), b(), c()], LICENSE), [
+    'company.created #3 split_out',
+    'company.updated #1 told_apart',
+    'license.moved 2 strategy',
+  ]);
+  t.same(tell([a(), b(), c()], VENDOR), [
+    'company.archived #3 merged',
+    'company.updated #1 told_apart',
+    'license.moved 2 strategy',
+  ]);
+  t.same(tell([a(), b(), c()], LICENSE), [
+    'company.reactivated #3 split_out',
+    'company.updated #1 told_apart',
+    'license.moved 2 strategy',
+  ]);
+  tenant.setOwnUbi('C');
+  t.same(tell([a(), b(), c()]), ['company.updated #2 own_ubi_changed']);
+  t.same(tell([a(), b(), c({ ...later, ubi: 'D' })]), ['company.updated #2 ubi_changed', 'license.transferred 3 sold']);
+  t.end();
+});
+
+t.test('reasons: a first UBI, a decision, a company that follows another one', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const old = row('1', 'A', 'Alpha', { age: 1 });
+  tenant.sync([old, row('2', null, 'Blank', { age: 2 })]);
+  const told = tenant.sync([old, row('2', 'A', 'Blank', { age: 2, transactionId: '50' })]);
+  const reasons = toReasons(told);
+  t.same(
+    told.licenses.map((step) => reasons.ofLicense(step)),
+    ['ubi_told'],
+  );
+  t.same(
+    told.companies.map((step) => [step.kind, reasons.ofCompany(step)]),
+    [['company.archived', 'merged']],
+  );
+  const manual = tenant.makeByHand('By hand', '9');
+  const rows = [old, row('2', 'A', 'Blank', { age: 2, transactionId: '50' }), row('9', 'A', 'Nine', { age: 9 })];
+  const plan = tenant.sync(rows);
+  const [conflict] = plan.conflicts;
+  t.ok(conflict?.companyIds.includes(manual));
+  const companyIds = conflict?.companyIds ?? [];
+  tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId: tenant.holder('1') }] };
+  const merged = tenant.sync(rows);
+  t.same(
+    merged.licenses.map((step) => toReasons(merged).ofLicense(step)),
+    ['decided_by_person'],
+  );
+  tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId: manual }] };
+  const other = tenant.sync(rows);
+  const blank = other.companies.find(({ after }) => after.sourceName === 'Blank');
+  t.equal(blank?.after.supersededBy, manual);
+  t.equal(blank && toReasons(other).ofCompany(blank), 'successor_changed');
+  t.end();
+});
+
+t.test('explanations: the rule, the companies that lost, and who could have stood for a vendor', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A', 'Alpha', { age: 2 }), row('2', 'A', 'Alpha', { age: 1 }), row('3', null, 'Blank')];
+  tenant.sync(rows);
+  const [own1, own2, own3] = tenant.holders('1', '2', '3') as [string, string, string];
+  const explain = (number: string, strategy: Strategy, companyId: string | null = null) =>
+    explainHolding({
+      license: tenant.license(number),
+      strategy,
+      vendorCompanyId: tenant.snapshot.vendorCompanies[0]?.companyId ?? null,
+      decision: companyId === null ? undefined : { ubiKey: 'A', companyId, companyIds: [] },
+    });
+  t.same(explain('1', LICENSE), { rule: 'own_company', companyId: own1, rejected: [] });
+  tenant.sync(rows, VENDOR);
+  t.equal(tenant.holder('1'), own2, 'the older one');
+  t.same(explain('1', VENDOR), {
+    rule: 'vendor_company',
+    companyId: own2,
+    rejected: [{ companyId: own1, reason: 'strategy_is_one_per_vendor' }],
+  });
+  t.same(explain('1', LICENSE).rejected, [{ companyId: own2, reason: 'strategy_is_one_per_license' }]);
+  t.match(explain('3', VENDOR), { rule: 'no_ubi_stands_alone', companyId: own3 });
+  t.same(explain('1', VENDOR, own1), {
+    rule: 'decided_by_person',
+    companyId: own1,
+    rejected: [{ companyId: own2, reason: 'a_person_decided' }],
+  });
+  t.match(explain('1', LICENSE, own2), { rule: 'own_company' }, 'decisions are about vendors');
+  const [vendor] = tenant.snapshot.vendorCompanies;
+  const group = [tenant.license('1'), tenant.license('2'), { ...tenant.license('3'), ownCompanyId: null }];
+  const told = (others: readonly { ubiKey: string; companyId: string }[]) =>
+    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, group, others).map(
+      ({ licenseNumber, verdict }) => `${licenseNumber} ${verdict}`,
+    );
+  t.same(told(tenant.snapshot.vendorCompanies), ['2 chosen', '1 younger', '3 no_own_company']);
+  t.same(told([{ ubiKey: 'B', companyId: own1 }]), ['2 chosen', '1 stands_for_another_ubi', '3 no_own_company']);
+  tenant.sync(rows.slice(1));
+  t.match(explain('1', VENDOR), { rule: 'inactive_stays_attached', companyId: own2 });
+  t.same(explain('1', VENDOR).rejected, [{ companyId: own1, reason: 'license_is_inactive' }]);
+  const manual = tenant.makeByHand('By hand', '9');
+  tenant.sync([...rows, row('9', 'A', 'Nine')]);
+  t.match(explain('9', VENDOR), { rule: 'named_by_hand', companyId: manual });
+  t.same(explain('9', VENDOR).rejected, [{ companyId: own2, reason: 'named_by_hand_wins' }]);
   t.end();
 });
