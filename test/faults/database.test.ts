@@ -188,6 +188,8 @@ t.test('crashes of Postgres', { timeout: IS_LONG ? 3_000_000 : 120_000 }, async 
   const recoveries: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const tenantId = await makeTenant(service, 'preference');
+    // The tests' server answers a commit before it is on disk, which a crash would show.
+    await sql('checkpoint');
     const calls = Array.from({ length: 4 }, () => ask('GET', `/v1/tenants/${tenantId}/setup`));
     const [backend] = await sql<{ pid: number }>(
       `select pid from pg_stat_activity where application_name = 'biotrack-connect' order by random() limit 1`,
