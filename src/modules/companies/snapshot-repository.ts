@@ -16,8 +16,8 @@ const selectLicenses = (tx: Tx) => tx.selectFrom('company_licenses').selectAll()
 const selectVendorCompanies = (tx: Tx) =>
   tx.selectFrom('vendor_companies').select(['ubi_key as ubiKey', 'company_id as companyId']).orderBy('ubi_key');
 
-const anyOf = (values: Iterable<string>, type: 'uuid[]' | 'text[]') =>
-  sql<string>`any(${[...values]}::${sql.raw(type)})`;
+const anyId = (ids: Iterable<string>) => sql<string>`any(${[...ids]}::uuid[])`;
+const anyText = (texts: Iterable<string>) => sql<string>`any(${[...texts]}::text[])`;
 
 /** What the tenant has now. To be read in the transaction that locked the tenant. */
 export async function loadSnapshot(tx: Tx, ownUbiKey: string | null): Promise<Snapshot> {
@@ -35,17 +35,15 @@ export async function loadPart(tx: Tx, ownUbiKey: string | null, scope: Scope): 
   const { licenseKeys, companyIds, ubiKeys } = scope;
   return {
     companies: await loadCompanies(tx, companyIds),
-    licenses: (await selectLicenses(tx).where('license_key', '=', anyOf(licenseKeys, 'text[]')).execute()).map(
-      toLicenseState,
-    ),
-    vendorCompanies: await selectVendorCompanies(tx).where('ubi_key', '=', anyOf(ubiKeys, 'text[]')).execute(),
+    licenses: (await selectLicenses(tx).where('license_key', '=', anyText(licenseKeys)).execute()).map(toLicenseState),
+    vendorCompanies: await selectVendorCompanies(tx).where('ubi_key', '=', anyText(ubiKeys)).execute(),
     decisions: await selectDecisions(tx),
     ownUbiKey,
   };
 }
 
 export async function loadCompanies(tx: Tx, ids: Iterable<string>): Promise<CompanyState[]> {
-  const rows = await selectCompanies(tx).where('id', '=', anyOf(ids, 'uuid[]')).execute();
+  const rows = await selectCompanies(tx).where('id', '=', anyId(ids)).execute();
   return rows.map(toCompanyState);
 }
 
@@ -55,10 +53,7 @@ export async function loadActive(
   ids: Iterable<string>,
 ): Promise<{ readonly companies: CompanyState[]; readonly licenses: LicenseState[] }> {
   const companies = await loadCompanies(tx, ids);
-  const rows = await selectLicenses(tx)
-    .where('company_id', '=', anyOf(ids, 'uuid[]'))
-    .where('active', '=', true)
-    .execute();
+  const rows = await selectLicenses(tx).where('company_id', '=', anyId(ids)).where('active', '=', true).execute();
   return { companies, licenses: rows.map(toLicenseState) };
 }
 
@@ -82,13 +77,13 @@ export async function lookUp(tx: Tx, question: ScopeQuestion): Promise<ScopeAnsw
       .selectFrom('companies')
       .select(columns)
       .where('archived_datetime', 'is', null)
-      .where('name_group', '=', anyOf(question.nameGroups, 'text[]'))
+      .where('name_group', '=', anyText(question.nameGroups))
       .execute();
     return { licenses: [], companies, vendorCompanies: [] };
   }
   const { licenseKeys, companyIds, ubiKeys } = question;
-  const ids = anyOf(companyIds, 'uuid[]');
-  const ubis = anyOf(ubiKeys, 'text[]');
+  const ids = anyId(companyIds);
+  const ubis = anyText(ubiKeys);
   const companies = await tx.selectFrom('companies').select(columns).where('id', '=', ids).execute();
   const licenses = await tx
     .selectFrom('company_licenses')
@@ -103,7 +98,7 @@ export async function lookUp(tx: Tx, question: ScopeQuestion): Promise<ScopeAnsw
     ])
     .where((eb) =>
       eb.or([
-        eb('license_key', '=', anyOf(licenseKeys, 'text[]')),
+        eb('license_key', '=', anyText(licenseKeys)),
         eb('company_id', '=', ids),
         eb('own_company_id', '=', ids),
         eb('named_by_company_id', '=', ids),
