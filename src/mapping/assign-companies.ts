@@ -33,19 +33,44 @@ export function assignCompanies(
   const companyIds = licenses.map((license) => toCompanyId(license, choices, memory));
   return {
     // After all companies are chosen: a vendor's choice can give a license its own company.
-    licenses: licenses.map(({ before, next }, index) => ({
-      before,
-      after: {
-        ...next,
-        id: before?.id ?? newId(),
-        companyId: companyIds[index] as string,
-        ownCompanyId: memory.findOwnCompany(next.licenseKey) ?? null,
-      },
-    })),
+    licenses: licenses.map(({ before, next }, index) => {
+      const companyId = companyIds[index] as string;
+      const ownCompanyId = memory.findOwnCompany(next.licenseKey) ?? null;
+      if (before === next && before.companyId === companyId && before.ownCompanyId === ownCompanyId)
+        return { before, after: before };
+      return { before, after: withCompany(next, before?.id ?? newId(), companyId, ownCompanyId) };
+    }),
     memory,
     conflicts: [...choices.values()].flatMap(({ conflict }) => conflict ?? []),
   };
 }
+
+// Written out: spreading a hundred thousand licenses takes a multiple of the time.
+const withCompany = (
+  license: NextLicense['next'],
+  id: string,
+  companyId: string,
+  ownCompanyId: string | null,
+): LicenseState => ({
+  id,
+  companyId,
+  ownCompanyId,
+  licenseKey: license.licenseKey,
+  licenseNumber: license.licenseNumber,
+  ubi: license.ubi,
+  ubiKey: license.ubiKey,
+  name: license.name,
+  licenseType: license.licenseType,
+  licenseTypeRaw: license.licenseTypeRaw,
+  activities: license.activities,
+  address: license.address,
+  isLab: license.isLab,
+  namedByCompanyId: license.namedByCompanyId,
+  active: license.active,
+  missingSinceDatetime: license.missingSinceDatetime,
+  transactionIdOriginal: license.transactionIdOriginal,
+  contentHash: license.contentHash,
+});
 
 function toCompanyId({ before, next }: NextLicense, choices: VendorChoices, memory: Memory): string {
   if (before !== undefined && !next.active) return before.companyId;

@@ -22,7 +22,10 @@ export const toNameGroup = (name: string): string => (toNameKey(name).split('–
  * `name – city`, then `name – license number` (or UBI), then with the end of the id, at last with the whole id.
  * A pure function of the set: order plays no part.
  */
-export function toDisplayNames(namesakes: readonly Nameable[]): Map<string, string> {
+export function toDisplayNames(namesakes: readonly Nameable[]): ReadonlyMap<string, string> {
+  const [first] = namesakes;
+  // Most companies have no namesake.
+  if (first !== undefined && namesakes.length === 1) return new Map([[first.id, first.name]]);
   const named = namesakes.map((company) => ({ id: company.id, candidates: toCandidates(company), level: 0 }));
   for (;;) {
     const clashing = findClashing(named);

@@ -24,15 +24,14 @@ export interface NextCompaniesInput {
 /** What every company of the tenant becomes, once each license has its company. */
 export function toNextCompanies(input: NextCompaniesInput): NextCompany[] {
   const { licenses, snapshot, memory, at, nameGroups, namesakes } = input;
-  const attached = groupByCompany(licenses.map(({ after }) => after));
-  const held = groupByCompany(licenses.flatMap(({ after }) => (after.active ? after : [])));
+  const { held, idle } = groupByCompany(licenses.map(({ after }) => after));
   const holders = toHolders(licenses, held, memory);
   const known = new Set(snapshot.companies.map(({ id }) => id));
   const companies: NextCompany[] = snapshot.companies.map((before) => {
     const active = held.get(before.id);
     const after =
       active === undefined
-        ? toIdleCompany(before, attached.get(before.id), holders.get(before.id), snapshot.ownUbiKey, at)
+        ? toIdleCompany(before, idle.get(before.id), holders.get(before.id), snapshot.ownUbiKey, at)
         : toActiveCompany(before, active, snapshot.ownUbiKey);
     return { before, after };
   });
@@ -40,20 +39,27 @@ export function toNextCompanies(input: NextCompaniesInput): NextCompany[] {
     if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
   }
   for (const company of namesakes?.companies ?? []) companies.push({ before: company, after: company });
-  for (const [id, active] of groupByCompany(namesakes?.licenses ?? [])) held.set(id, active);
+  for (const [id, active] of groupByCompany(namesakes?.licenses ?? []).held) held.set(id, active);
   return withDisplayNames(companies, held, nameGroups);
 }
 
-/** The licenses of each company that has any, oldest first. */
-function groupByCompany(licenses: readonly LicenseState[]): Map<string, LicenseState[]> {
-  const groups = new Map<string, LicenseState[]>();
+type LicenseGroups = Map<string, LicenseState[]>;
+
+/** The active licenses of each company that has any, oldest first; and the inactive ones of all companies. */
+function groupByCompany(licenses: readonly LicenseState[]): {
+  readonly held: LicenseGroups;
+  readonly idle: LicenseGroups;
+} {
+  const held: LicenseGroups = new Map();
+  const idle: LicenseGroups = new Map();
   for (const license of licenses) {
+    const groups = license.active ? held : idle;
     const group = groups.get(license.companyId);
     if (group === undefined) groups.set(license.companyId, [license]);
     else group.push(license);
   }
-  for (const group of groups.values()) group.sort(compareAge);
-  return groups;
+  for (const groups of [held, idle]) for (const group of groups.values()) if (group.length > 1) group.sort(compareAge);
+  return { held, idle };
 }
 
 /**
@@ -70,12 +76,15 @@ function toHolders(
   for (const { after } of licenses) {
     if (after.ownCompanyId !== null && held.has(after.companyId)) holders.set(after.ownCompanyId, after.companyId);
   }
-  const active = licenses.flatMap(({ after }) => (after.active ? after : [])).sort(compareAge);
-  for (const { ubiKey, companyId } of active) {
-    const vendorCompany = ubiKey === null ? undefined : memory.findVendorCompany(ubiKey);
+  const oldest = new Map<string, LicenseState>();
+  for (const { after } of licenses) {
+    if (!after.active || after.ubiKey === null) continue;
+    const vendorCompany = memory.findVendorCompany(after.ubiKey);
     if (vendorCompany === undefined || ownCompanies.has(vendorCompany) || holders.has(vendorCompany)) continue;
-    holders.set(vendorCompany, companyId);
+    const other = oldest.get(vendorCompany);
+    if (other === undefined || compareAge(after, other) < 0) oldest.set(vendorCompany, after);
   }
+  for (const [vendorCompany, { companyId }] of oldest) holders.set(vendorCompany, companyId);
   return holders;
 }
 
@@ -151,7 +160,7 @@ export const toNamelessName = (licenseNumber: string): string => `License ${lice
  */
 export function tellApart(companies: readonly CompanyState[], licenses: readonly LicenseState[]): NextCompany[] {
   const unchanged = companies.map((company) => ({ before: company, after: company }));
-  return withDisplayNames(unchanged, groupByCompany(licenses), undefined);
+  return withDisplayNames(unchanged, groupByCompany(licenses).held, undefined);
 }
 
 const toName = ({ editedName, sourceName }: CompanyState): string => editedName ?? sourceName ?? '';
@@ -161,28 +170,44 @@ function withDisplayNames(
   held: ReadonlyMap<string, readonly LicenseState[]>,
   whole: ReadonlySet<string> | undefined,
 ): NextCompany[] {
-  const groups = new Map<string, Nameable[]>();
-  for (const { after } of companies) {
-    if (after.archivedDatetime !== null) continue;
+  const nameGroups = companies.map(({ after }) => toNameGroup(toName(after)));
+  const namesakes = new Map<string, Nameable[]>();
+  for (const [index, { after }] of companies.entries()) {
+    const nameGroup = nameGroups[index] as string;
+    if (after.archivedDatetime !== null || whole?.has(nameGroup) === false) continue;
     const nameable = toNameable(after, held.get(after.id) ?? []);
-    const nameGroup = toNameGroup(nameable.name);
-    if (whole?.has(nameGroup) === false) continue;
-    const group = groups.get(nameGroup);
-    if (group === undefined) groups.set(nameGroup, [nameable]);
+    const group = namesakes.get(nameGroup);
+    if (group === undefined) namesakes.set(nameGroup, [nameable]);
     else group.push(nameable);
   }
   const displayNames = new Map<string, string>();
-  for (const group of groups.values()) {
+  for (const group of namesakes.values()) {
     for (const [id, displayName] of toDisplayNames(group)) displayNames.set(id, displayName);
   }
-  return companies.map(({ before, after }) => {
-    const name = toName(after);
-    const nameGroup = toNameGroup(name);
+  return companies.map(({ before, after }, index) => {
+    const nameGroup = nameGroups[index] as string;
     // An archived company needs not be told apart from anybody.
-    const displayName = after.archivedDatetime === null ? (displayNames.get(after.id) ?? after.displayName) : name;
-    return { before, after: { ...after, displayName, nameGroup } };
+    const displayName =
+      after.archivedDatetime === null ? (displayNames.get(after.id) ?? after.displayName) : toName(after);
+    const isNamedSo = after.displayName === displayName && after.nameGroup === nameGroup;
+    return { before, after: isNamedSo ? after : withNames(after, displayName, nameGroup) };
   });
 }
+
+// Written out, as in `assignCompanies`: spreading a hundred thousand of them takes a multiple of the time.
+const withNames = (company: CompanyState, displayName: string, nameGroup: string): CompanyState => ({
+  id: company.id,
+  origin: company.origin,
+  sourceName: company.sourceName,
+  editedName: company.editedName,
+  displayName,
+  nameGroup,
+  ubi: company.ubi,
+  ubiKey: company.ubiKey,
+  isOwnCompany: company.isOwnCompany,
+  archivedDatetime: company.archivedDatetime,
+  supersededBy: company.supersededBy,
+});
 
 function toNameable(company: CompanyState, active: readonly LicenseState[]): Nameable {
   const [oldest] = active;

@@ -6,6 +6,7 @@ import type { LicenseState } from './snapshot.js';
 /** A license as it shall be, but for the company that holds it: that is still the one that held it before, if any. */
 export interface NextLicense {
   readonly before: LicenseState | undefined;
+  /** `before` itself if the state says nothing new of it. */
   readonly next: Omit<LicenseState, 'id' | 'companyId' | 'ownCompanyId'>;
 }
 
@@ -59,6 +60,12 @@ function toNotTaken({ isDeleted, licenseNumber, ubi, name }: ListedLicense): Not
 function toNext(listed: ListedLicense, before: LicenseState | undefined, active: boolean): NextLicense['next'] {
   // A blank never replaces a known UBI: the state forgot to say, the vendor did not change.
   const { ubi, ubiKey } = listed.ubiKey === null && before !== undefined ? before : listed;
+  const isAsBefore =
+    before?.contentHash === listed.contentHash &&
+    before.ubi === ubi &&
+    before.active === active &&
+    before.missingSinceDatetime === null;
+  if (isAsBefore) return before;
   return {
     licenseKey: listed.licenseKey,
     licenseNumber: listed.licenseNumber,

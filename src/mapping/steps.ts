@@ -25,7 +25,7 @@ const LICENSE_FIELDS = [
 /** What is to be done to a company; undefined if it is so already. */
 export function toCompanyStep(before: CompanyState | undefined, after: CompanyState): CompanyStep | undefined {
   if (before === undefined) return { kind: 'company.created', before, after };
-  if (COMPANY_FIELDS.every((field) => before[field] === after[field])) return undefined;
+  if (before === after || COMPANY_FIELDS.every((field) => before[field] === after[field])) return undefined;
   return { kind: toCompanyKind(before, after), before, after };
 }
 
@@ -38,7 +38,7 @@ function toCompanyKind(before: CompanyState, after: CompanyState): CompanyChange
 /** What is to be done to a license; undefined if it is so already. */
 export function toLicenseStep(before: LicenseState | undefined, after: LicenseState): LicenseStep | undefined {
   if (before === undefined) return { kind: 'license.created', before, after };
-  if (LICENSE_FIELDS.every((field) => before[field] === after[field])) return undefined;
+  if (before === after || LICENSE_FIELDS.every((field) => before[field] === after[field])) return undefined;
   return { kind: toLicenseKind(before, after), before, after };
 }
 
