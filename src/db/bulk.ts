@@ -10,28 +10,69 @@ export type Cell = string | number | boolean | null | Date | readonly string[] |
 /** Columns and their Postgres types, in the order of the cells of a row. */
 export type Columns = Readonly<Record<string, string>>;
 
+type Row = readonly Cell[];
+
 /** Big enough to cost few writes, small enough for Postgres to work on one while the next is made. */
 const CHUNK_LENGTH = 256 * 1024;
+/** Enough to have something to send at once, and little enough to lie in memory. */
+const CHUNKS_AHEAD = 12;
+
+/** Rows as COPY takes them. Their text is made as it is sent, or ahead, while Postgres is busy with other rows. */
+export class CopyText {
+  readonly #chunks: Iterator<Buffer>;
+  readonly #ahead: Buffer[] = [];
+
+  constructor(rows: Iterable<Row>) {
+    this.#chunks = toCopyChunks(rows);
+  }
+
+  makeAhead(count = CHUNKS_AHEAD): void {
+    while (this.#ahead.length < count) {
+      const { value, done } = this.#chunks.next();
+      if (done === true) return;
+      this.#ahead.push(value);
+    }
+  }
+
+  isEmpty(): boolean {
+    this.makeAhead(1);
+    return this.#ahead.length === 0;
+  }
+
+  *take(): Generator<Buffer> {
+    for (;;) {
+      this.makeAhead(1);
+      const chunk = this.#ahead.shift();
+      if (chunk === undefined) return;
+      yield chunk;
+    }
+  }
+}
 
 /**
  * Inserts many rows by COPY: through a stage, because COPY refuses a table with row security. The stage is read back
  * without a join, so that the plan is the same on tables that were never analysed.
  * @param table a table's name, never input
+ * @param meanwhile done while Postgres takes the rows from the stage
  */
 export async function insertRows(
   tx: Tx | OperatorTx,
   table: keyof DB,
   columns: Columns,
-  rows: readonly (readonly Cell[])[],
+  rows: CopyText,
+  meanwhile: () => void = () => {},
 ): Promise<void> {
-  if (rows.length === 0) return;
+  if (rows.isEmpty()) return;
   const client = clientOf(tx);
   const names = Object.keys(columns).map(quoted).join(', ');
   const stage = quoted(`stage_of_${table}`);
   const definitions = Object.entries(columns).map(([name, type]) => `${quoted(name)} ${type}`);
   await client.query(`create temp table ${stage} (${definitions.join(', ')}) on commit drop`);
-  await pipeline(Readable.from(toCopyChunks(rows)), client.query(copyFrom(`copy ${stage} (${names}) from stdin`)));
-  await client.query(`insert into ${quoted(table)} (${names}) select ${names} from ${stage}; drop table ${stage}`);
+  await pipeline(Readable.from(rows.take()), client.query(copyFrom(`copy ${stage} (${names}) from stdin`)));
+  const taken = client.query(
+    `insert into ${quoted(table)} (${names}) select ${names} from ${stage}; drop table ${stage}`,
+  );
+  await Promise.all([taken, Promise.resolve().then(meanwhile)]);
   writesOf(tx).note('insert', table);
 }
 
@@ -45,7 +86,7 @@ export async function updateRows(
   table: keyof DB,
   keys: readonly string[],
   columns: Columns,
-  rows: readonly (readonly Cell[])[],
+  rows: readonly Row[],
   alsoSet: readonly string[] = [],
 ): Promise<void> {
   if (rows.length === 0) return;
@@ -70,7 +111,7 @@ export async function updateRows(
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html */
-function* toCopyChunks(rows: readonly (readonly Cell[])[]): Generator<Buffer> {
+function* toCopyChunks(rows: Iterable<Row>): Generator<Buffer, undefined> {
   let chunk = '';
   for (const row of rows) {
     let isFirst = true;
@@ -84,6 +125,7 @@ function* toCopyChunks(rows: readonly (readonly Cell[])[]): Generator<Buffer> {
     chunk = '';
   }
   if (chunk !== '') yield Buffer.from(chunk, 'utf8');
+  return undefined;
 }
 
 const COPY_ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };

@@ -1,4 +1,5 @@
 import type { Strategy } from '../domain/strategy.js';
+import { eachInSteps, mapInSteps, type Turns } from '../domain/turns.js';
 import { Memory } from './memory.js';
 import type { NextLicense } from './next-licenses.js';
 import { assignOnePerLicense } from './one-per-license.js';
@@ -21,25 +22,26 @@ export interface Assignment {
 type VendorChoices = ReadonlyMap<string, VendorChoice>;
 
 /** Gives each active license the company that the strategy says; an inactive one stays where it is. */
-export function assignCompanies(
+export function* assignCompanies(
   licenses: readonly NextLicense[],
   snapshot: Snapshot,
   strategy: Strategy,
   newId: () => string,
-): Assignment {
+): Turns<Assignment> {
   const memory = new Memory(snapshot, newId);
   const choices: VendorChoices =
-    strategy === 'one_per_vendor' ? chooseVendorCompanies(licenses, snapshot, memory) : new Map();
-  const companyIds = licenses.map((license) => toCompanyId(license, choices, memory));
+    strategy === 'one_per_vendor' ? yield* chooseVendorCompanies(licenses, snapshot, memory) : new Map();
+  const companyIds = yield* mapInSteps(licenses, (license) => toCompanyId(license, choices, memory));
+  // After all companies are chosen: a vendor's choice can give a license its own company.
+  const assigned = yield* mapInSteps(licenses, ({ before, next }, index) => {
+    const companyId = companyIds[index] as string;
+    const ownCompanyId = memory.findOwnCompany(next.licenseKey) ?? null;
+    if (before === next && before.companyId === companyId && before.ownCompanyId === ownCompanyId)
+      return { before, after: before };
+    return { before, after: withCompany(next, before?.id ?? newId(), companyId, ownCompanyId) };
+  });
   return {
-    // After all companies are chosen: a vendor's choice can give a license its own company.
-    licenses: licenses.map(({ before, next }, index) => {
-      const companyId = companyIds[index] as string;
-      const ownCompanyId = memory.findOwnCompany(next.licenseKey) ?? null;
-      if (before === next && before.companyId === companyId && before.ownCompanyId === ownCompanyId)
-        return { before, after: before };
-      return { before, after: withCompany(next, before?.id ?? newId(), companyId, ownCompanyId) };
-    }),
+    licenses: assigned,
     memory,
     conflicts: [...choices.values()].flatMap(({ conflict }) => conflict ?? []),
   };
@@ -79,19 +81,23 @@ function toCompanyId({ before, next }: NextLicense, choices: VendorChoices, memo
   return choice?.companyId ?? assignOnePerLicense(next.licenseKey, memory);
 }
 
-function chooseVendorCompanies(licenses: readonly NextLicense[], snapshot: Snapshot, memory: Memory): VendorChoices {
+function* chooseVendorCompanies(
+  licenses: readonly NextLicense[],
+  snapshot: Snapshot,
+  memory: Memory,
+): Turns<VendorChoices> {
   const groups = new Map<string, GroupMember[]>();
-  for (const { next } of licenses) {
+  yield* eachInSteps(licenses, ({ next }) => {
     // Without a UBI a license stands alone: blanks have nothing in common.
-    if (!next.active || next.ubiKey === null) continue;
+    if (!next.active || next.ubiKey === null) return;
     const group = groups.get(next.ubiKey);
     if (group === undefined) groups.set(next.ubiKey, [next]);
     else group.push(next);
-  }
+  });
   const decisions = new Map(snapshot.decisions.map((decision) => [decision.ubiKey, decision]));
   const choices = new Map<string, VendorChoice>();
-  for (const [ubiKey, group] of groups) {
+  yield* eachInSteps(groups, ([ubiKey, group]) => {
     choices.set(ubiKey, chooseVendorCompany(ubiKey, group, memory, decisions.get(ubiKey)));
-  }
+  });
   return choices;
 }

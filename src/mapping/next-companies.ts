@@ -1,3 +1,4 @@
+import { eachInSteps, finish, mapInSteps, type Turns } from '../domain/turns.js';
 import type { AssignedLicense } from './assign-companies.js';
 import { compareAge } from './compare.js';
 import { type Nameable, toDisplayNames, toNameGroup } from './display-names.js';
@@ -22,12 +23,13 @@ export interface NextCompaniesInput {
 }
 
 /** What every company of the tenant becomes, once each license has its company. */
-export function toNextCompanies(input: NextCompaniesInput): NextCompany[] {
+export function* toNextCompanies(input: NextCompaniesInput): Turns<NextCompany[]> {
   const { licenses, snapshot, memory, at, nameGroups, namesakes } = input;
-  const { held, idle } = groupByCompany(licenses.map(({ after }) => after));
+  const { held, idle } = yield* groupByCompany(licenses.map(({ after }) => after));
   const holders = toHolders(licenses, held, memory);
+  yield;
   const known = new Set(snapshot.companies.map(({ id }) => id));
-  const companies: NextCompany[] = snapshot.companies.map((before) => {
+  const companies = yield* mapInSteps(snapshot.companies, (before): NextCompany => {
     const active = held.get(before.id);
     const after =
       active === undefined
@@ -35,29 +37,29 @@ export function toNextCompanies(input: NextCompaniesInput): NextCompany[] {
         : toActiveCompany(before, active, snapshot.ownUbiKey);
     return { before, after };
   });
-  for (const [id, active] of held) {
+  yield* eachInSteps(held, ([id, active]) => {
     if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
-  }
+  });
   for (const company of namesakes?.companies ?? []) companies.push({ before: company, after: company });
-  for (const [id, active] of groupByCompany(namesakes?.licenses ?? []).held) held.set(id, active);
-  return withDisplayNames(companies, held, nameGroups);
+  const { held: heldByNamesakes } = yield* groupByCompany(namesakes?.licenses ?? []);
+  for (const [id, active] of heldByNamesakes) held.set(id, active);
+  return yield* withDisplayNames(companies, held, nameGroups);
 }
 
 type LicenseGroups = Map<string, LicenseState[]>;
 
 /** The active licenses of each company that has any, oldest first; and the inactive ones of all companies. */
-function groupByCompany(licenses: readonly LicenseState[]): {
-  readonly held: LicenseGroups;
-  readonly idle: LicenseGroups;
-} {
+function* groupByCompany(
+  licenses: readonly LicenseState[],
+): Turns<{ readonly held: LicenseGroups; readonly idle: LicenseGroups }> {
   const held: LicenseGroups = new Map();
   const idle: LicenseGroups = new Map();
-  for (const license of licenses) {
+  yield* eachInSteps(licenses, (license) => {
     const groups = license.active ? held : idle;
     const group = groups.get(license.companyId);
     if (group === undefined) groups.set(license.companyId, [license]);
     else group.push(license);
-  }
+  });
   for (const groups of [held, idle]) for (const group of groups.values()) if (group.length > 1) group.sort(compareAge);
   return { held, idle };
 }
@@ -111,15 +113,19 @@ function toIdleCompany(
 }
 
 function toNewCompany(id: string, active: readonly LicenseState[], ownUbiKey: string | null): CompanyState {
+  const { sourceName, ubi, ubiKey, isOwnCompany } = toSource('biotrack', active, ownUbiKey);
   return {
     id,
     origin: 'biotrack',
+    sourceName,
     editedName: null,
     displayName: '',
     nameGroup: '',
+    ubi,
+    ubiKey,
+    isOwnCompany,
     archivedDatetime: null,
     supersededBy: null,
-    ...toSource('biotrack', active, ownUbiKey),
   };
 }
 
@@ -160,31 +166,31 @@ export const toNamelessName = (licenseNumber: string): string => `License ${lice
  */
 export function tellApart(companies: readonly CompanyState[], licenses: readonly LicenseState[]): NextCompany[] {
   const unchanged = companies.map((company) => ({ before: company, after: company }));
-  return withDisplayNames(unchanged, groupByCompany(licenses).held, undefined);
+  return finish(withDisplayNames(unchanged, finish(groupByCompany(licenses)).held, undefined));
 }
 
 const toName = ({ editedName, sourceName }: CompanyState): string => editedName ?? sourceName ?? '';
 
-function withDisplayNames(
+function* withDisplayNames(
   companies: readonly NextCompany[],
   held: ReadonlyMap<string, readonly LicenseState[]>,
   whole: ReadonlySet<string> | undefined,
-): NextCompany[] {
-  const nameGroups = companies.map(({ after }) => toNameGroup(toName(after)));
+): Turns<NextCompany[]> {
+  const nameGroups = yield* mapInSteps(companies, ({ after }) => toNameGroup(toName(after)));
   const namesakes = new Map<string, Nameable[]>();
-  for (const [index, { after }] of companies.entries()) {
+  yield* eachInSteps(companies, ({ after }, index) => {
     const nameGroup = nameGroups[index] as string;
-    if (after.archivedDatetime !== null || whole?.has(nameGroup) === false) continue;
+    if (after.archivedDatetime !== null || whole?.has(nameGroup) === false) return;
     const nameable = toNameable(after, held.get(after.id) ?? []);
     const group = namesakes.get(nameGroup);
     if (group === undefined) namesakes.set(nameGroup, [nameable]);
     else group.push(nameable);
-  }
+  });
   const displayNames = new Map<string, string>();
-  for (const group of namesakes.values()) {
+  yield* eachInSteps(namesakes.values(), (group) => {
     for (const [id, displayName] of toDisplayNames(group)) displayNames.set(id, displayName);
-  }
-  return companies.map(({ before, after }, index) => {
+  });
+  return yield* mapInSteps(companies, ({ before, after }, index) => {
     const nameGroup = nameGroups[index] as string;
     // An archived company needs not be told apart from anybody.
     const displayName =

@@ -1,5 +1,6 @@
 import type { ListedLicense } from '../domain/listed-license.js';
 import type { Strategy } from '../domain/strategy.js';
+import { finish, type Turns } from '../domain/turns.js';
 import { assignCompanies } from './assign-companies.js';
 import { tellApart, toNextCompanies } from './next-companies.js';
 import { toNextLicenses } from './next-licenses.js';
@@ -36,13 +37,18 @@ export interface PlanPart {
  * From what the state lists and what the tenant has to what shall be done. Pure: the same input gives the same plan to
  * the byte, and a plan for what is already so has no steps.
  */
-export function planSync({ listed, snapshot, strategy, includeLabs, at, newId, part }: PlanInput): SyncPlan {
+export const planSync = (input: PlanInput): SyncPlan => finish(planInTurns(input));
+
+/** The same, to be done step by step: a hundred thousand licenses take their time. */
+export function* planInTurns(input: PlanInput): Turns<SyncPlan> {
+  const { listed, snapshot, strategy, includeLabs, at, newId, part } = input;
   const next = toNextLicenses({ listed, known: snapshot.licenses, includeLabs, at });
-  const assignment = assignCompanies(next.licenses, snapshot, strategy, newId);
+  yield;
+  const assignment = yield* assignCompanies(next.licenses, snapshot, strategy, newId);
   const { memory, conflicts } = assignment;
   const manual = new Set(snapshot.companies.flatMap(({ id, origin }) => (origin === 'manual' ? id : [])));
   const adoptions = memory.newVendorCompanies.filter(({ companyId }) => manual.has(companyId));
-  const nextCompanies = toNextCompanies({
+  const nextCompanies = yield* toNextCompanies({
     licenses: assignment.licenses,
     snapshot,
     memory,
@@ -51,7 +57,9 @@ export function planSync({ listed, snapshot, strategy, includeLabs, at, newId, p
     namesakes: part?.namesakes,
   });
 
+  yield;
   const companies = nextCompanies.flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);
+  yield;
   const licenses = assignment.licenses.flatMap(({ before, after }) => toLicenseStep(before, after) ?? []);
   return {
     strategy,

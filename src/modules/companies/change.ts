@@ -1,3 +1,4 @@
+import { eachInSteps, type Turns } from '../../domain/turns.js';
 import type {
   CompanyReason,
   CompanyState,
@@ -27,19 +28,28 @@ export interface Change {
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** What the feed tells of a plan: companies before their licenses, and nothing that a caller cannot see. */
-export function toChanges(plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs'>): Change[] {
+export function* toChanges(plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs'>): Turns<Change[]> {
   const reasons = toReasons(plan);
-  const companies = plan.companies.flatMap((step) => toCompanyChange(step, reasons) ?? []);
-  const licenses = plan.licenses.flatMap((step) => toLicenseChange(step, reasons) ?? []);
-  return [...companies, ...licenses];
+  const changes: Change[] = [];
+  const add = (change: Change | undefined): void => void (change === undefined || changes.push(change));
+  yield* eachInSteps(plan.companies, (step) => add(toCompanyChange(step, reasons)));
+  yield* eachInSteps(plan.licenses, (step) => add(toLicenseChange(step, reasons)));
+  return changes;
 }
 
 export function toCompanyChange(step: CompanyStep, reasons: Pick<Reasons, 'ofCompany'>): Change | undefined {
   const { kind, before, after } = step;
   const difference = toDifference(before && toCompanyFields(before), toCompanyFields(after));
   if (difference === undefined) return undefined;
-  const reason = reasons.ofCompany(step);
-  return { kind, reason, companyId: after.id, fromCompanyId: null, licenseId: null, ...difference };
+  return {
+    kind,
+    reason: reasons.ofCompany(step),
+    companyId: after.id,
+    fromCompanyId: null,
+    licenseId: null,
+    before: difference.before,
+    after: difference.after,
+  };
 }
 
 function toLicenseChange(step: LicenseStep, reasons: Reasons): Change | undefined {
@@ -53,18 +63,22 @@ function toLicenseChange(step: LicenseStep, reasons: Reasons): Change | undefine
     companyId: after.companyId,
     fromCompanyId: isMoved ? before.companyId : null,
     licenseId: after.id,
-    ...difference,
+    before: difference.before,
+    after: difference.after,
   };
 }
 
 /** The fields that differ; all of them for something new; undefined if none does. */
 export function toDifference(before: Fields | undefined, after: Fields): Pick<Change, 'before' | 'after'> | undefined {
   if (before === undefined) return { before: null, after };
-  const changed = Object.keys(after).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  const changed = Object.keys(after).filter((name) => !isEqual(before[name], after[name]));
   if (changed.length === 0) return undefined;
   const pick = (fields: Fields): Fields => Object.fromEntries(changed.map((name) => [name, fields[name] ?? null]));
   return { before: pick(before), after: pick(after) };
 }
+
+const isEqual = (a: unknown, b: unknown): boolean =>
+  a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b));
 
 export const toCompanyFields = (company: CompanyState): Fields => ({
   id: company.id,

@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
-import { type Cell, type Columns, insertRows, updateRows } from '../../db/bulk.js';
+import { type Cell, type Columns, CopyText, insertRows, updateRows } from '../../db/bulk.js';
 import type { Tx } from '../../db/database.js';
+import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
-import type { CompanyState, LicenseState, SyncPlan } from '../../mapping/index.js';
+import { inTurns } from '../../domain/turns.js';
+import type { CompanyState, LicenseState, LicenseStep, SyncPlan } from '../../mapping/index.js';
 import { type Change, toChanges } from './change.js';
 
 const COMPANY_COLUMNS = {
@@ -35,57 +37,31 @@ const toCompanyRow = (tenantId: string, company: CompanyState): Cell[] => [
   company.supersededBy,
 ];
 
-const LICENSE_COLUMNS = {
+/** Where a license stands; the rest is what the state says of it. */
+const PLACE_COLUMNS = {
   tenant_id: 'uuid',
   id: 'uuid',
   company_id: 'uuid',
   own_company_id: 'uuid',
-  license_key: 'text',
-  license_number: 'text',
-  ubi: 'text',
-  ubi_key: 'text',
-  name: 'text',
-  license_type: 'text',
-  license_type_raw: 'text',
-  activities: 'text[]',
-  address_line1: 'text',
-  address_line2: 'text',
-  city: 'text',
-  address_state: 'text',
-  zip: 'text',
-  is_lab: 'boolean',
   named_by_company_id: 'uuid',
   active: 'boolean',
   missing_since_datetime: 'timestamptz',
-  transaction_id_original: 'text',
-  content_hash: 'text',
 } as const satisfies Columns;
 
-const toLicenseRow = (tenantId: string, license: LicenseState): Cell[] => [
+const LICENSE_COLUMNS = { ...PLACE_COLUMNS, ...LISTING_COLUMNS } as const satisfies Columns;
+
+const toPlaceCells = (tenantId: string, license: LicenseState): Cell[] => [
   tenantId,
   license.id,
   license.companyId,
   license.ownCompanyId,
-  license.licenseKey,
-  license.licenseNumber,
-  license.ubi,
-  license.ubiKey,
-  license.name,
-  license.licenseType,
-  license.licenseTypeRaw,
-  license.activities,
-  license.address.line1,
-  license.address.line2,
-  license.address.city,
-  license.address.state,
-  license.address.zip,
-  license.isLab,
   license.namedByCompanyId,
   license.active,
   license.missingSinceDatetime,
-  license.transactionIdOriginal,
-  license.contentHash,
 ];
+
+const toLicenseRow = (tenantId: string, license: LicenseState): Cell[] =>
+  toPlaceCells(tenantId, license).concat(toListingCells(license));
 
 const KEYS = ['tenant_id', 'id'];
 const TOUCHED = ['updated_datetime = now()'];
@@ -108,29 +84,46 @@ export async function applyPlan(
   origin: ChangeOrigin,
 ): Promise<ChangeRange | undefined> {
   const companies = toCreatedAndChanged(plan.companies, (company) => toCompanyRow(tenantId, company));
-  const licenses = toCreatedAndChanged(plan.licenses, (license) => toLicenseRow(tenantId, license));
+  const licenses = toCreatedAndChanged(
+    plan.licenses.filter((step) => !isPlacedOnly(step)),
+    (license) => toLicenseRow(tenantId, license),
+  );
+  const placed = plan.licenses.filter(isPlacedOnly).map(({ after }) => toPlaceCells(tenantId, after));
+  const changes = await inTurns(toChanges(plan));
+  const range = await takeNumbers(tx, changes.length);
+  const lines = new CopyText(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
   // Companies before their licenses: those refer to them.
-  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created);
+  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, () => licenses.created.makeAhead());
   await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, [...TOUCHED, 'version = version + 1']);
-  await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created);
+  await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, () => lines.makeAhead());
   await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED);
+  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed, TOUCHED);
   await insertRows(
     tx,
     'vendor_companies',
     { tenant_id: 'uuid', ubi_key: 'text', company_id: 'uuid' },
-    plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId]),
+    new CopyText(plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId])),
   );
-  return recordChanges(tx, tenantId, toChanges(plan), origin);
+  await insertRows(tx, 'changes', CHANGE_COLUMNS, lines);
+  return range;
 }
+
+/** What the state says of it stays as it is, as with most licenses that a switch moves: less to send by two thirds. */
+const isPlacedOnly = ({ before, after }: LicenseStep): boolean =>
+  before !== undefined && before.contentHash === after.contentHash && before.ubi === after.ubi;
 
 interface AnyStep<State> {
   readonly before: State | undefined;
   readonly after: State;
 }
 
+/** The rows of what is new, which are made as they are sent, and of what is there already. */
 function toCreatedAndChanged<State>(steps: readonly AnyStep<State>[], toRow: (state: State) => Cell[]) {
+  function* created(): Generator<Cell[]> {
+    for (const { before, after } of steps) if (before === undefined) yield toRow(after);
+  }
   return {
-    created: steps.filter(({ before }) => before === undefined).map(({ after }) => toRow(after)),
+    created: new CopyText(created()),
     changed: steps.filter(({ before }) => before !== undefined).map(({ after }) => toRow(after)),
   };
 }
@@ -154,33 +147,49 @@ export async function recordChanges(
   tx: Tx,
   tenantId: string,
   changes: readonly Change[],
-  { actor, runId }: ChangeOrigin,
+  origin: ChangeOrigin,
 ): Promise<ChangeRange | undefined> {
-  if (changes.length === 0) return undefined;
+  const range = await takeNumbers(tx, changes.length);
+  if (range === undefined) return undefined;
+  await insertRows(tx, 'changes', CHANGE_COLUMNS, new CopyText(toChangeRows(tenantId, changes, range, origin)));
+  return range;
+}
+
+/** The next numbers of the feed: whoever writes them to it has to commit them together. */
+async function takeNumbers(tx: Tx, count: number): Promise<ChangeRange | undefined> {
+  if (count === 0) return undefined;
   const { last } = await tx
     .updateTable('tenants')
     .set((eb) => ({
-      last_change_seq: eb('last_change_seq', '+', changes.length),
+      last_change_seq: eb('last_change_seq', '+', count),
       revision: eb('revision', '+', 1),
     }))
     .returning('last_change_seq as last')
     .executeTakeFirstOrThrow();
-  const first = last - changes.length + 1;
-  const rows = changes.map((change, index): Cell[] => [
-    tenantId,
-    first + index,
-    change.kind,
-    change.reason,
-    change.companyId,
-    change.fromCompanyId,
-    change.licenseId,
-    change.before,
-    change.after,
-    actor,
-    runId,
-  ]);
-  await insertRows(tx, 'changes', CHANGE_COLUMNS, rows);
-  return { first, last };
+  return { first: last - count + 1, last };
+}
+
+function* toChangeRows(
+  tenantId: string,
+  changes: readonly Change[],
+  { first }: ChangeRange,
+  { actor, runId }: ChangeOrigin,
+): Generator<Cell[]> {
+  for (const [index, change] of changes.entries()) {
+    yield [
+      tenantId,
+      first + index,
+      change.kind,
+      change.reason,
+      change.companyId,
+      change.fromCompanyId,
+      change.licenseId,
+      change.before,
+      change.after,
+      actor,
+      runId,
+    ];
+  }
 }
 
 /** From now on state, environment and strategy are in use. */

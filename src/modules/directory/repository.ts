@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
-import { type Cell, type Columns, insertRows, updateRows } from '../../db/bulk.js';
+import { type Cell, type Columns, CopyText, insertRows, updateRows } from '../../db/bulk.js';
 import type { OperatorTx, Tx } from '../../db/database.js';
+import { fromListingRow, LISTING_COLUMN_NAMES, LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import type { Activity, Skip } from '../../domain/vendor.js';
@@ -104,45 +105,15 @@ export async function selectPublished(tx: OperatorTx, directoryId: number): Prom
 
 const COLUMNS = {
   directory_id: 'integer',
-  license_key: 'text',
-  license_number: 'text',
-  ubi: 'text',
-  ubi_key: 'text',
-  name: 'text',
-  license_type: 'text',
-  license_type_raw: 'text',
-  activities: 'text[]',
-  address_line1: 'text',
-  address_line2: 'text',
-  city: 'text',
-  address_state: 'text',
-  zip: 'text',
+  ...LISTING_COLUMNS,
   is_deleted: 'boolean',
-  is_lab: 'boolean',
-  transaction_id_original: 'text',
-  content_hash: 'text',
   changed_version: 'bigint',
 } as const satisfies Columns;
 
 const toRow = (directoryId: number, license: ListedLicense, version: number): Cell[] => [
   directoryId,
-  license.licenseKey,
-  license.licenseNumber,
-  license.ubi,
-  license.ubiKey,
-  license.name,
-  license.licenseType,
-  license.licenseTypeRaw,
-  license.activities,
-  license.address.line1,
-  license.address.line2,
-  license.address.city,
-  license.address.state,
-  license.address.zip,
+  ...toListingCells(license),
   license.isDeleted,
-  license.isLab,
-  license.transactionIdOriginal,
-  license.contentHash,
   version,
 ];
 
@@ -163,7 +134,7 @@ export async function savePublication(
 ): Promise<void> {
   const rowsOf = (licenses: readonly ListedLicense[]) =>
     licenses.map((license) => toRow(directoryId, license, version));
-  await insertRows(tx, 'directory_licenses', COLUMNS, rowsOf(added));
+  await insertRows(tx, 'directory_licenses', COLUMNS, new CopyText(rowsOf(added)));
   await keepFormerOwners(tx, directoryId, version, changed);
   const keys = ['directory_id', 'license_key'];
   await updateRows(tx, 'directory_licenses', keys, COLUMNS, rowsOf(changed), ['missing_since_datetime = null']);
@@ -301,10 +272,12 @@ export async function saveUnchanged(tx: OperatorTx, directoryId: number): Promis
     .execute();
 }
 
+const LISTED_COLUMNS = [...LISTING_COLUMN_NAMES, 'is_deleted'] as const;
+
 const selectListed = (tx: Tx, directoryId: number) =>
   tx
     .selectFrom('directory_licenses')
-    .selectAll()
+    .select(LISTED_COLUMNS)
     .where('directory_id', '=', directoryId)
     .where('missing_since_datetime', 'is', null);
 
@@ -333,7 +306,7 @@ export interface DirectoryChanges {
 export async function selectChangesSince(tx: Tx, directoryId: number, version: number): Promise<DirectoryChanges> {
   const rows = await tx
     .selectFrom('directory_licenses')
-    .selectAll()
+    .select([...LISTED_COLUMNS, 'missing_since_datetime'])
     .where('directory_id', '=', directoryId)
     .where('changed_version', '>', version)
     .execute();
@@ -368,7 +341,7 @@ export async function selectListings(tx: Tx, directoryId: number, licenseKeys: r
   if (licenseKeys.length === 0) return [];
   const rows = await tx
     .selectFrom('directory_licenses')
-    .selectAll()
+    .select([...LISTED_COLUMNS, 'missing_since_datetime'])
     .where('directory_id', '=', directoryId)
     .where('license_key', 'in', licenseKeys)
     .execute();
@@ -397,27 +370,5 @@ export async function findMeaning(
 
 type Row = Awaited<ReturnType<ReturnType<typeof selectListed>['execute']>>[number];
 
-function toListedLicense(row: Row): ListedLicense {
-  return {
-    licenseKey: row.license_key,
-    licenseNumber: row.license_number,
-    ubi: row.ubi,
-    ubiKey: row.ubi_key,
-    name: row.name,
-    licenseType: row.license_type,
-    licenseTypeRaw: row.license_type_raw,
-    activities: row.activities as Activity[],
-    address: {
-      line1: row.address_line1,
-      line2: row.address_line2,
-      city: row.city,
-      state: row.address_state,
-      zip: row.zip,
-    },
-    isDeleted: row.is_deleted,
-    isLab: row.is_lab,
-    transactionId: null,
-    transactionIdOriginal: row.transaction_id_original,
-    contentHash: row.content_hash,
-  };
-}
+const toListedLicense = (row: Row): ListedLicense =>
+  Object.assign(fromListingRow<Activity>(row), { isDeleted: row.is_deleted, transactionId: null });

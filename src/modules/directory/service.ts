@@ -10,8 +10,9 @@ import {
 import { type Db, withOperator } from '../../db/database.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { toLicenseKey } from '../../domain/key.js';
+import { inTurns } from '../../domain/turns.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
-import { type Collation, collateVendors, MAPPING_VERSION } from '../../mapping/index.js';
+import { type Collation, collateInTurns, MAPPING_VERSION } from '../../mapping/index.js';
 import { toFingerprint } from './fingerprint.js';
 import {
   type Directory,
@@ -281,7 +282,7 @@ async function publish(
   });
   if (same !== undefined) return same;
   // Outside of any transaction: digesting a large list takes time.
-  const collation = collateVendors(list.vendors, toDigest);
+  const collation = await inTurns(collateInTurns(list.vendors, toDigest));
   return withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
     if (isOvertaken(directory, askedAt)) return directory;

@@ -4,7 +4,14 @@ import { createIdSequence } from '../../domain/id-sequence.js';
 import { toNameKey } from '../../domain/key.js';
 import type { Principal } from '../../domain/principal.js';
 import { STRATEGIES, type Strategy } from '../../domain/strategy.js';
-import { type CompanyState, type LicenseState, planSync, type Snapshot } from '../../mapping/index.js';
+import { inTurns } from '../../domain/turns.js';
+import {
+  type CompanyState,
+  type LicenseState,
+  planInTurns,
+  type Snapshot,
+  type SyncPlan,
+} from '../../mapping/index.js';
 import { loadSnapshot } from '../companies/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { type Directory, findDirectory, selectListedLicenses } from '../directory/index.js';
@@ -51,11 +58,13 @@ export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, p
     const directory = (await findDirectory(tx, state, environment)) as Directory;
     const listed = await selectListedLicenses(tx, directory.id);
     const snapshot = await loadSnapshot(tx, ubiKey);
-    const strategies = STRATEGIES.map((strategy) => {
+    const at = new Date(0).toISOString();
+    const strategies: ({ readonly strategy: Strategy } & Outcome)[] = [];
+    for (const strategy of STRATEGIES) {
       const newId = createIdSequence(NO_RUN, 0);
-      const plan = planSync({ listed, snapshot, strategy, includeLabs, at: new Date(0).toISOString(), newId });
-      return { strategy, ...after(snapshot, plan) };
-    });
+      const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, at, newId }));
+      strategies.push({ strategy, ...after(snapshot, plan) });
+    }
     const [first] = strategies;
     if (first === undefined) throw new Fault('internal', 'There is no strategy.');
     return {
@@ -73,7 +82,7 @@ interface Outcome {
 }
 
 /** The active companies and licenses that a plan leaves behind. */
-function after(snapshot: Snapshot, plan: ReturnType<typeof planSync>): Outcome {
+function after(snapshot: Snapshot, plan: SyncPlan): Outcome {
   const lay = <State extends { readonly id: string }>(
     present: readonly State[],
     steps: readonly { readonly after: State }[],

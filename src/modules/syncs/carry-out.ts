@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Tx } from '../../db/database.js';
 import type { ChangeRange, SyncRows } from '../../domain/sync-run.js';
+import { eachInSteps, inTurns, type Turns } from '../../domain/turns.js';
 import { MAPPING_VERSION, type SyncPlan } from '../../mapping/index.js';
 import { applyPlan, noteFirstSync } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
@@ -62,12 +63,13 @@ export function toListResult(
 }
 
 /** Of two plans with the same digest, carrying out one is carrying out the other; in whatever order they are told. */
-export function toPlanDigest({ companies, licenses, newVendorCompanies }: SyncPlan): string {
+export function* toPlanDigest({ companies, licenses, newVendorCompanies }: SyncPlan): Turns<string> {
   const steps = [...companies, ...licenses].sort((a, b) => (a.after.id < b.after.id ? -1 : 1));
   const vendors = [...newVendorCompanies].sort((a, b) => (a.ubiKey < b.ubiKey ? -1 : 1));
-  return createHash('sha256')
-    .update(JSON.stringify([steps, vendors]))
-    .digest('base64url');
+  const digest = createHash('sha256');
+  // A step is what it does; where it starts is the basis, which is compared by itself.
+  yield* eachInSteps(steps, ({ kind, after }) => digest.update(JSON.stringify([kind, after])));
+  return digest.update(JSON.stringify(vendors)).digest('base64url');
 }
 
 export interface StoredPlan {
@@ -85,13 +87,13 @@ export async function storePlan(
 ): Promise<Omit<RunResult, 'status'>> {
   const { plan } = planned;
   await removeOldPlanItems(tx);
-  await savePlanItems(tx, tenantId, runId, toPlanItems(plan, ground.directory.skips));
+  await savePlanItems(tx, tenantId, runId, await inTurns(toPlanItems(plan, ground.directory.skips)));
   return {
     ...toListResult(ground.directory, planned),
     counts: plan.counts,
     warnings: plan.warnings,
     basis: ground.basis,
-    planDigest: toPlanDigest(plan),
+    planDigest: await inTurns(toPlanDigest(plan)),
     plannedAt: at,
   };
 }

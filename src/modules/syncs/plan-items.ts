@@ -1,4 +1,5 @@
 import type { PlanAction } from '../../domain/sync-run.js';
+import { mapInSteps, type Turns } from '../../domain/turns.js';
 import type { Skip } from '../../domain/vendor.js';
 import type { SyncPlan } from '../../mapping/index.js';
 import { type Change, toChanges } from '../companies/index.js';
@@ -30,8 +31,9 @@ export const toPlanNotes = ({ notTaken, adoptions, conflicts }: SyncPlan, most: 
 });
 
 /** All that a plan does: what it changes, what it leaves to a person, and what it does not take. */
-export function toPlanItems(plan: SyncPlan, skips: readonly Skip[]): PlanItem[] {
-  return [...toChanges(plan).map(toChangeItem), ...toNoteItems(toPlanNotes(plan, Number.POSITIVE_INFINITY), skips)];
+export function* toPlanItems(plan: SyncPlan, skips: readonly Skip[]): Turns<PlanItem[]> {
+  const changes = yield* mapInSteps(yield* toChanges(plan), toChangeItem);
+  return [...changes, ...toNoteItems(toPlanNotes(plan, Number.POSITIVE_INFINITY), skips)];
 }
 
 const ACTIONS: Readonly<Record<string, PlanAction>> = {

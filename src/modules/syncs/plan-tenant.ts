@@ -2,7 +2,8 @@ import type { Tx } from '../../db/database.js';
 import { createIdSequence } from '../../domain/id-sequence.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncRows } from '../../domain/sync-run.js';
-import { findScope, planSync, type Scope, type ScopeStart, type SyncPlan } from '../../mapping/index.js';
+import { inTurns } from '../../domain/turns.js';
+import { findScope, planInTurns, type Scope, type ScopeStart, type SyncPlan } from '../../mapping/index.js';
 import { countAll, loadActive, loadPart, loadSnapshot, lookUp } from '../companies/index.js';
 import { countListed, selectChangesSince, selectListedLicenses } from '../directory/index.js';
 
@@ -30,7 +31,7 @@ export async function planWhole(tx: Tx, request: PlanRequest): Promise<Planned> 
   const { directoryId, ownUbiKey, strategy, includeLabs } = request;
   const listed = await selectListedLicenses(tx, directoryId);
   const snapshot = await loadSnapshot(tx, ownUbiKey);
-  const plan = planSync({ listed, snapshot, strategy, includeLabs, ...toMoment(request) });
+  const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, ...toMoment(request) }));
   const filtered = plan.notTaken.length;
   return { plan, scope: undefined, rows: { used: listed.length - filtered, filtered } };
 }
@@ -63,7 +64,7 @@ export async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart):
     otherCompanies: totals.companies - snapshot.companies.length - namesakes.companies.length,
     otherActiveLicenses: totals.activeLicenses - snapshot.licenses.filter(({ active }) => active).length,
   };
-  const plan = planSync({ listed, snapshot, strategy, includeLabs, part, ...toMoment(request) });
+  const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, part, ...toMoment(request) }));
   const used = totals.listedLicenses + countComing(plan);
   return { plan, scope, rows: { used, filtered: (await countListed(tx, directoryId)) - used } };
 }

@@ -1,6 +1,7 @@
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { type Principal, toActor } from '../../domain/principal.js';
+import { inTurns } from '../../domain/turns.js';
 import { acceptRefused } from '../directory/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { carryOut, findGround, type Ground, toPlanDigest, toPlanRequest } from './carry-out.js';
@@ -78,7 +79,7 @@ export async function remake(
   if (!isSame || run.plannedAt === null) return undefined;
   const includeLabs = run.includeLabs ?? ground.preference.includeLabs;
   const planned = await planWhole(tx, toPlanRequest(ground, { strategy, includeLabs }, run.id, run.plannedAt));
-  return toPlanDigest(planned.plan) === run.planDigest ? planned : undefined;
+  return (await inTurns(toPlanDigest(planned.plan))) === run.planDigest ? planned : undefined;
 }
 
 async function acceptList(
