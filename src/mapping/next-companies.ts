@@ -187,9 +187,11 @@ function* withDisplayNames(
     else group.push(nameable);
   });
   const displayNames = new Map<string, string>();
-  yield* eachInSteps(namesakes.values(), (group) => {
+  for (const group of namesakes.values()) {
     for (const [id, displayName] of toDisplayNames(group)) displayNames.set(id, displayName);
-  });
+    // A group can be large: each is a step.
+    yield;
+  }
   return yield* mapInSteps(companies, ({ before, after }, index) => {
     const nameGroup = nameGroups[index] as string;
     // An archived company needs not be told apart from anybody.
