@@ -154,6 +154,29 @@ t.test('a list of companies has an ETag that moves with whatever it can show', a
   t.equal((await poll('', etag)).status, 200, 'a name is');
 });
 
+t.test('whoever asks after a change is told of it, however many ask at once', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, tenantId);
+  const path = `/v1/tenants/${tenantId}/companies`;
+  const [company] = (await ask('GET', path)).body.data;
+  const poll = (etag: string) => ask('GET', path, { headers: { 'if-none-match': etag } });
+  let stale = 0;
+  let polls = 0;
+  for (let round = 0; round < 30; round += 1) {
+    const etag = (await ask('GET', path)).headers.get('etag') ?? '';
+    // Their reads are under way when the change is made, and those of the others come right after it.
+    const before = Promise.all(Array.from({ length: 8 }, () => poll(etag)));
+    const { headers } = await ask('GET', `${path}/${company.id}`);
+    const change = { body: { name: `Name ${round}` }, headers: { 'if-match': headers.get('etag') ?? '' } };
+    const edited = await ask('PATCH', `${path}/${company.id}`, change);
+    t.equal(edited.status, 200);
+    const after = await Promise.all(Array.from({ length: 8 }, () => poll(etag)));
+    polls += after.length + (await before).length;
+    stale += after.filter(({ status }) => status !== 200).length;
+  }
+  t.equal(stale, 0, `of ${polls} polls none was told less than it could have read itself`);
+});
+
 t.test('no write that a list can show leaves the revision where it was', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   await syncTenant(service, tenantId);

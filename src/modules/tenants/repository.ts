@@ -1,6 +1,7 @@
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
 import { readAsTenant, TENANT_MARK } from '../../db/tenant-read.js';
 import type { Environment } from '../../domain/environment.js';
+import { createSharedRead, type SharedRead } from '../../domain/shared-read.js';
 
 export interface Tenant {
   readonly id: string;
@@ -89,7 +90,17 @@ export async function getRevision(tx: Tx): Promise<number> {
 }
 
 /** Undefined for a tenant that does not exist. */
-export async function findMark(db: Db, tenantId: string): Promise<string | undefined> {
-  const [row] = await readAsTenant<{ mark: string }>(db, tenantId, { text: TENANT_MARK, values: [tenantId] });
-  return row?.mark;
+export function findMark(db: Db, tenantId: string): Promise<string | undefined> {
+  let read = marks.get(db);
+  if (read === undefined) {
+    read = createSharedRead();
+    marks.set(db, read);
+  }
+  return read(tenantId, async () => {
+    const [row] = await readAsTenant<{ mark: string }>(db, tenantId, { text: TENANT_MARK, values: [tenantId] });
+    return row?.mark;
+  });
 }
+
+/** Pollers of one tenant come together: one read answers all of them. */
+const marks = new WeakMap<Db, SharedRead<string | undefined>>();
