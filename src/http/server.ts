@@ -17,6 +17,7 @@ import { BODY_LIMIT } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
 import { useRateLimit } from './rate-limit.js';
 import { type RequestFacts, useRequestLog } from './request-log.js';
+import { buildSerializer } from './serializer.js';
 import { useStrictValidation } from './validation.js';
 
 /** The server as modules see it: schemas give the types of what handlers take and reply. */
@@ -64,6 +65,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     onConstructorPoisoning: 'error',
     genReqId: ({ headers: { 'x-request-id': id } }) =>
       typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),
+    schemaController: { compilersFactory: { buildSerializer } },
     frameworkErrors: handleFrameworkError,
     clientErrorHandler: refuseConnection,
   }).withTypeProvider<TypeBoxTypeProvider>();
