@@ -96,6 +96,20 @@ export async function saveOutcome(
     .execute();
 }
 
+/**
+ * A person's word was carried out: the companies are made from what they were made from, and from it.
+ * @param from the revision before it; where the last sync saw an older one, the next still has edits to look for
+ */
+export async function saveDecided(tx: Tx, from: number, to: number, counts: SyncCounts): Promise<void> {
+  await tx
+    .updateTable('sync_states')
+    .set((eb) => ({
+      counts: JSON.stringify(counts),
+      revision: eb.case().when('revision', '=', from).then(to).else(eb.ref('revision')).end(),
+    }))
+    .execute();
+}
+
 /** Whether a person dismissed the plan for this version. */
 export async function isDismissed(tx: Tx, directoryVersion: number): Promise<boolean> {
   const found = await tx

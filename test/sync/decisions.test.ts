@@ -1,0 +1,130 @@
+import t from 'tap';
+import { type Answer, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+
+/** What persons decide while the state's list moves on: each word does what it says, and nothing else. */
+
+type Body = Answer['body'];
+type Strategy = 'one_per_license' | 'one_per_vendor';
+
+const service = await startTestService(t, { simulator: { licenses: 60 } });
+const { ask, sql, simulator } = service;
+const { control } = simulator;
+
+const pathOf = (tenantId: string): string => `/v1/tenants/${tenantId}`;
+
+/** Another tenant of the same state: its syncs move the directory, and nothing of anybody else's. */
+const neighbour = await makeTenant(service);
+await syncTenant(service, neighbour);
+
+const moveDirectory = (): Promise<Body> => syncTenant(service, neighbour, { refresh: 'force' });
+
+async function begin(strategy: Strategy): Promise<string> {
+  const tenantId = await makeTenant(service, 'credential', strategy);
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  return tenantId;
+}
+
+/** The company that holds a license, also while it is inactive. */
+async function holderOf(tenantId: string, number: string): Promise<Body> {
+  const query = `license_number=${encodeURIComponent(number)}&archived=include&licenses=all`;
+  return (await ask('GET', `${pathOf(tenantId)}/companies?${query}`)).body.data[0];
+}
+
+async function makeByHand(tenantId: string, name: string, ...numbers: string[]): Promise<string> {
+  const made = await ask('POST', `${pathOf(tenantId)}/companies`, { body: { name, license_numbers: numbers } });
+  if (made.status !== 201) throw new Error(JSON.stringify(made.body));
+  return made.body.id;
+}
+
+let vendors = 0;
+
+/** A vendor that nothing else happens to, with this many licenses, the oldest first. */
+function addVendor(sites: number): { ubi: string; numbers: string[] } {
+  vendors += 1;
+  const ubi = `55${String(vendors).padStart(7, '0')}`;
+  const numbers = Array.from({ length: sites }, (_, index) => newNumberOf(vendors, index));
+  for (const [index, location] of numbers.entries()) control.addSite({ ubi, location, name: `V${vendors} #${index}` });
+  return { ubi, numbers };
+}
+
+const newNumberOf = (vendor: number, index: number): string =>
+  `66${String(vendor).padStart(4, '0')}${String(index).padStart(2, '0')}`;
+
+/** Lets licenses vanish in the directory alone: few enough at a time for its own guard, too many for a tenant's. */
+async function vanishBesides(numbers: readonly string[]): Promise<void> {
+  for (let from = 0; from < numbers.length; from += 8) {
+    for (const location of numbers.slice(from, from + 8)) control.vanish({ location });
+    await moveDirectory();
+  }
+}
+
+/** A tenant with a conflict: a vendor's company, and one made by hand with a license of the same UBI. */
+async function beginConflict(
+  sites: number,
+): Promise<{ tenantId: string; numbers: string[]; byHand: string; ubi: string }> {
+  const { ubi, numbers } = addVendor(sites);
+  const tenantId = await begin('one_per_vendor');
+  const byHand = newNumberOf(vendors, 90);
+  await makeByHand(tenantId, `By hand ${vendors}`, byHand);
+  control.addSite({ ubi, location: byHand, name: 'NAMED BY HAND' });
+  const run = await syncTenant(service, tenantId, { refresh: 'force' });
+  if (run.counts.conflicts !== 1) throw new Error(JSON.stringify(run));
+  return { tenantId, numbers, byHand, ubi };
+}
+
+async function findConflict(tenantId: string): Promise<Body> {
+  return (await ask('GET', `${pathOf(tenantId)}/conflicts`)).body.data[0];
+}
+
+async function resolve(tenantId: string, body: object): Promise<Answer> {
+  const { id } = await findConflict(tenantId);
+  return ask('POST', `${pathOf(tenantId)}/conflicts/${id}/resolve`, { body });
+}
+
+t.test('a decision takes nothing from the next sync', async (t) => {
+  const { tenantId, numbers, byHand } = await beginConflict(1);
+  const bystander = addVendor(1);
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  control.rename({ location: bystander.numbers[0] as string, name: 'RENAMED MEANWHILE' });
+  const newcomer = addVendor(1);
+  await moveDirectory();
+  const { id: manual } = await holderOf(tenantId, byHand);
+  t.equal((await resolve(tenantId, { decision: 'merge', company_id: manual })).status, 200);
+  t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual, 'carried out at once');
+  t.match(await holderOf(tenantId, bystander.numbers[0] as string), { name: /^V/ }, 'and nothing else is');
+  const run = await syncTenant(service, tenantId);
+  t.match(run.counts, { created: 1, updated: 1 }, 'what the list said meanwhile comes with the next sync');
+  t.match(await holderOf(tenantId, bystander.numbers[0] as string), { name: 'RENAMED MEANWHILE' });
+  t.ok(await holderOf(tenantId, newcomer.numbers[0] as string));
+});
+
+t.test('a decision takes nothing from the next sync that has to compare everything', async (t) => {
+  const { tenantId } = await beginConflict(1);
+  const etag = (await ask('GET', `${pathOf(tenantId)}/ubi`)).headers.get('etag') as string;
+  const { ubi } = addVendor(1);
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const changed = await ask('PUT', `${pathOf(tenantId)}/ubi`, { body: { ubi }, headers: { 'if-match': etag } });
+  t.equal(changed.status, 200);
+  t.equal((await resolve(tenantId, { decision: 'keep_apart' })).status, 200);
+  const [kept] = await sql<{ ubi_key: string }>('select ubi_key from sync_states where tenant_id = $1', [tenantId]);
+  t.not(kept?.ubi_key, ubi, 'the flags of the new UBI are not there yet');
+});
+
+t.test('a decision carries out nothing that the guard stopped', async (t) => {
+  const { tenantId, numbers, byHand } = await beginConflict(16);
+  await vanishBesides(numbers.slice(0, 14));
+  const review = await syncTenant(service, tenantId);
+  t.match(review, { status: 'needs_review', reason_detail: /would become inactive/ });
+  const inactive = (): Promise<{ count: number }[]> =>
+    sql('select count(*)::int from company_licenses where tenant_id = $1 and not active', [tenantId]);
+  const before = await inactive();
+  t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/dismiss`)).status, 200);
+  const { id: manual } = await holderOf(tenantId, byHand);
+  t.equal((await resolve(tenantId, { decision: 'merge', company_id: manual })).status, 200);
+  t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual, 'all licenses that the tenant has are merged');
+  t.strictSame(await inactive(), before, 'none of them was lost by it');
+  t.match(await syncTenant(service, tenantId), { warnings: [{ code: 'plan_dismissed' }], counts: { archived: 0 } });
+  t.strictSame(await inactive(), before);
+  for (const location of numbers.slice(0, 14)) control.restore({ location });
+  await moveDirectory();
+});
