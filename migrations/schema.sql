@@ -462,6 +462,7 @@ create table sync_runs (
   credential_id uuid,
   credential_owner text,
   credential_reason text,
+  list_digest text,
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id),
   constraint sync_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint sync_runs_check CHECK ((credential_id IS NULL) = (credential_owner IS NULL) AND (credential_id IS NULL) = (credential_reason IS NULL)),

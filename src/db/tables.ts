@@ -298,6 +298,7 @@ export interface SyncRuns {
   include_labs: boolean | null;
   last_change_seq: number | null;
   leased_until_datetime: Timestamp | null;
+  list_digest: string | null;
   mode: string;
   notes: Generated<Json>;
   plan_digest: string | null;

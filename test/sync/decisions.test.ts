@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type Answer, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+import { type Answer, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
 /** What persons decide while the state's list moves on: each word does what it says, and nothing else. */
 
@@ -108,6 +108,46 @@ t.test('a decision takes nothing from the next sync that has to compare everythi
   t.equal((await resolve(tenantId, { decision: 'keep_apart' })).status, 200);
   const [kept] = await sql<{ ubi_key: string }>('select ubi_key from sync_states where tenant_id = $1', [tenantId]);
   t.not(kept?.ubi_key, ubi, 'the flags of the new UBI are not there yet');
+});
+
+t.test('accepting a short list accepts that very list', async (t) => {
+  const alone = await startTestService(t, { simulator: { licenses: 90 } });
+  const [first, second] = [await makeTenant(alone), await makeTenant(alone)];
+  await syncTenant(alone, first);
+  await syncTenant(alone, second);
+  const victims = alone.simulator.control
+    .rows()
+    .filter(({ ubi, deleted }) => ubi !== alone.simulator.demo.ubi && !deleted);
+  const vanish = (from: number, to: number): void => {
+    for (const { location } of victims.slice(from, to)) alone.simulator.control.vanish({ location });
+  };
+  const digestOf = async (runId: string): Promise<string | null | undefined> =>
+    (await alone.sql<{ list_digest: string | null }>('select list_digest from sync_runs where id = $1', [runId]))[0]
+      ?.list_digest;
+  const confirm = (run: Body): Promise<Answer> => alone.ask('POST', `${pathOf(run.tenant_id)}/syncs/${run.id}/confirm`);
+
+  vanish(0, 20);
+  const short = { ...(await syncTenant(alone, first, { refresh: 'force' })), tenant_id: first };
+  vanish(20, 40);
+  const shorter = { ...(await syncTenant(alone, second, { refresh: 'force' })), tenant_id: second };
+  t.match([short, shorter], [{ reason: 'list_shrunk' }, { reason: 'list_shrunk' }]);
+  t.match(await confirm(short), { status: 409, body: { code: 'plan_stale' } }, 'another list was refused since');
+
+  await alone.sql(`update directories set refreshed_datetime = now() - interval '1 day'`);
+  const told = { ...(await syncTenant(alone, first)), tenant_id: first };
+  t.equal(told.reason, 'list_shrunk', 'refused a moment ago');
+  t.equal(await digestOf(told.id), await digestOf(shorter.id), 'and of the list that was');
+
+  // The acceptance is kept, and what would have queued the run fails.
+  await alone.sql(`create function fail() returns trigger language plpgsql as $$ begin raise 'no run today'; end $$`);
+  await alone.sql('create trigger fail before insert on sync_runs for each row execute function fail()');
+  const path = `${pathOf(first)}/syncs/${told.id}/confirm`;
+  t.equal((await alone.ask('POST', path, { expectsInternal: true })).status, 500);
+  await alone.sql('drop trigger fail on sync_runs');
+  const accepted = await alone.ask('POST', path);
+  t.match(accepted, { status: 200, body: { status: 'queued' } }, 'asked again, it is accepted all the same');
+  const run = await waitForRun(alone, first, accepted.body.id);
+  t.match(run, { status: 'needs_review', reason: null }, 'the list is published');
 });
 
 t.test('a decision carries out nothing that the guard stopped', async (t) => {

@@ -91,8 +91,9 @@ async function acceptList(
   if (principal.role !== 'operator') {
     throw new Fault('forbidden', "The state's list is shared by all tenants: only an operator may accept it.");
   }
-  if (!(await withOperator(db, (tx) => acceptRefused(tx, state, environment)))) {
-    throw new Fault('plan_stale', 'Another list was published since. Start another sync.');
+  const digest = run.listDigest ?? '';
+  if (!(await withOperator(db, (tx) => acceptRefused(tx, { state, environment, digest })))) {
+    throw new Fault('plan_stale', 'A list was published since, or another one refused. Start another sync.');
   }
   const { strategy } = run;
   const requestedBy = toActor(principal);

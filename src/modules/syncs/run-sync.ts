@@ -112,7 +112,8 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     // A list that is much too short waits for an operator; whoever only wanted to look waits for nobody.
     const status = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
     const isFinished = await withTenant(db, tenantId, async (tx) => {
-      if (!(await finishRun(tx, run, { status, reason, reasonDetail }))) return false;
+      const refused = error instanceof ListShrunkError ? { listDigest: error.digest } : {};
+      if (!(await finishRun(tx, run, { status, reason, reasonDetail, ...refused }))) return false;
       if (run.mode === 'full') await noteFailure(tx, reason);
       return true;
     });
