@@ -498,7 +498,7 @@ create table sync_states (
   row_counts jsonb not null,
   warnings jsonb not null,
   compared_datetime timestamp with time zone not null,
-  dismissed_directory_version bigint,
+  dismissed_basis jsonb,
   constraint sync_states_pkey PRIMARY KEY (tenant_id),
   constraint sync_states_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );

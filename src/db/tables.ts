@@ -324,7 +324,7 @@ export interface SyncStates {
   compared_datetime: Timestamp;
   counts: Json;
   directory_version: number;
-  dismissed_directory_version: number | null;
+  dismissed_basis: Json | null;
   mapping_version: number;
   preference_version: number;
   revision: number;

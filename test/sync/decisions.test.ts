@@ -110,6 +110,39 @@ t.test('a decision takes nothing from the next sync that has to compare everythi
   t.not(kept?.ubi_key, ubi, 'the flags of the new UBI are not there yet');
 });
 
+t.test('what was dismissed is that plan, and not another choice', async (t) => {
+  const labs = await makeTenant(service);
+  const wantLabs = async (tenantId: string): Promise<void> => {
+    const path = `${pathOf(tenantId)}/company-creation-preference`;
+    const etag = (await ask('GET', path)).headers.get('etag') as string;
+    const body = { strategy: 'one_per_license', include_labs: true };
+    t.equal((await ask('PUT', path, { body, headers: { 'if-match': etag } })).status, 200);
+  };
+  await wantLabs(labs);
+  await syncTenant(service, labs, { refresh: 'force' });
+  const { numbers } = addVendor(14);
+  const tenantId = await begin('one_per_license');
+  await vanishBesides(numbers);
+  const review = await syncTenant(service, tenantId);
+  t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/dismiss`)).status, 200);
+  const companyId = (await ask('GET', `${pathOf(tenantId)}/companies`)).body.data[0].id;
+  const company = `${pathOf(tenantId)}/companies/${companyId}`;
+  const etag = (await ask('GET', company)).headers.get('etag') as string;
+  t.equal((await ask('PATCH', company, { body: { name: 'EDITED' }, headers: { 'if-match': etag } })).status, 200);
+  t.match(await syncTenant(service, tenantId), { warnings: [{ code: 'plan_dismissed' }] }, 'an edit asks no more');
+  await wantLabs(tenantId);
+  const asked = await syncTenant(service, tenantId);
+  t.match(asked, { status: 'needs_review' }, 'with another choice it is another plan');
+  t.match(await ask('POST', `${pathOf(tenantId)}/syncs/${asked.id}/confirm`), { status: 200 });
+  const [taken] = await sql<{ count: number }>(
+    'select count(*)::int from company_licenses where tenant_id = $1 and is_lab',
+    [tenantId],
+  );
+  t.ok((taken?.count ?? 0) > 0, 'the labs are there');
+  for (const location of numbers) control.restore({ location });
+  await moveDirectory();
+});
+
 t.test('accepting a short list accepts that very list', async (t) => {
   const alone = await startTestService(t, { simulator: { licenses: 90 } });
   const [first, second] = [await makeTenant(alone), await makeTenant(alone)];

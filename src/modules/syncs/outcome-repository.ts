@@ -23,7 +23,7 @@ export interface Outcome {
 /** What a person should know of, though nothing failed. */
 export type RunWarning =
   | PlanWarning
-  /** A person dismissed the plan for this version of the directory: nothing is applied before it moves. */
+  /** A person dismissed the plan: nothing is applied before what it was made from moves. */
   | { readonly code: 'plan_dismissed'; readonly licenseNumber: null };
 
 /** Some tell enough; the run's counts hold the number of all. */
@@ -110,16 +110,28 @@ export async function saveDecided(tx: Tx, from: number, to: number, counts: Sync
     .execute();
 }
 
-/** Whether a person dismissed the plan for this version. */
-export async function isDismissed(tx: Tx, directoryVersion: number): Promise<boolean> {
+/** Whether a person dismissed the plan that this gives; edits since do not make it another one. */
+export async function isDismissed(tx: Tx, basis: Basis): Promise<boolean> {
   const found = await tx
     .selectFrom('sync_states')
-    .select('tenant_id')
-    .where('dismissed_directory_version', '=', directoryVersion)
+    .select('dismissed_basis as basis')
+    .$castTo<{ readonly basis: DismissedBasis | null }>()
     .executeTakeFirst();
-  return found !== undefined;
+  const dismissed = found?.basis ?? null;
+  return (
+    dismissed !== null &&
+    dismissed.directoryVersion === basis.directoryVersion &&
+    dismissed.preferenceVersion === basis.preferenceVersion &&
+    dismissed.ubiKey === basis.ubiKey &&
+    dismissed.mappingVersion === basis.mappingVersion
+  );
 }
 
-export async function saveDismissal(tx: Tx, directoryVersion: number): Promise<void> {
-  await tx.updateTable('sync_states').set({ dismissed_directory_version: directoryVersion }).execute();
+type DismissedBasis = Omit<Basis, 'revision'>;
+
+export async function saveDismissal(tx: Tx, { revision: _, ...basis }: Basis): Promise<void> {
+  await tx
+    .updateTable('sync_states')
+    .set({ dismissed_basis: JSON.stringify(basis satisfies DismissedBasis) })
+    .execute();
 }

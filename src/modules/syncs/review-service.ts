@@ -39,11 +39,11 @@ export async function confirmRun(
   });
 }
 
-/** Drops what waits. The plan is not proposed again before the directory moves. */
+/** Drops what waits. The plan is not proposed again before what it was made from moves; edits alone do not move it. */
 export const dismissRun = (db: Db, tenantId: string, runId: string, principal: Principal): Promise<SyncRun> =>
   inLockedTenant(db, tenantId, async (tx) => {
-    const { directoryVersion, reason } = await requireReview(tx, runId);
-    if (reason !== 'list_shrunk' && directoryVersion !== null) await saveDismissal(tx, directoryVersion);
+    const { basis } = await requireReview(tx, runId);
+    if (basis !== null) await saveDismissal(tx, basis);
     await endReview(tx, runId, { status: 'canceled', reasonDetail: `Dismissed by ${toActor(principal)}.` });
     return (await findRun(tx, runId)) as SyncRun;
   });

@@ -206,8 +206,7 @@ async function planAndApply(
   }
   const outcome = await findOutcomeOf(tx, ground.basis);
   if (outcome !== undefined) return finishWith(tx, run, ground, toNothingNew(outcome));
-  const { directoryVersion } = ground.basis;
-  if (await isDismissed(tx, directoryVersion)) return finishDismissed(tx, run, ground);
+  if (await isDismissed(tx, ground.basis)) return finishDismissed(tx, run, ground);
   const since = await findPlannedVersion(tx, ground.basis);
   const planned = since === undefined ? await planWhole(tx, request) : await planSince(tx, request, since);
   const excess = tenant.firstSyncedAt === null ? undefined : findExcess(planned.plan.impact, deps.guardRemovalPercent);
