@@ -110,6 +110,25 @@ t.test('a decision takes nothing from the next sync that has to compare everythi
   t.not(kept?.ubi_key, ubi, 'the flags of the new UBI are not there yet');
 });
 
+t.test('a decision stays in a person’s hands as long as it is in force', async (t) => {
+  const { tenantId, numbers, byHand, ubi } = await beginConflict(1);
+  t.equal((await resolve(tenantId, { decision: 'keep_apart' })).status, 200);
+  const decided = (await findConflict(tenantId)).company_ids;
+  const second = newNumberOf(vendors, 91);
+  await makeByHand(tenantId, 'A second one by hand', second);
+  control.addSite({ ubi, location: second, name: 'NAMED BY HAND AS WELL' });
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 1 } }, 'asked anew');
+  t.match(await findConflict(tenantId), { status: 'open', decision: 'keep_apart' });
+  control.sell({ location: second, toUbi: addVendor(1).ubi });
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 0 } });
+  const conflict = await findConflict(tenantId);
+  t.match(conflict, { status: 'resolved', decision: 'keep_apart' }, 'the new question is gone, the old decision holds');
+  t.strictSame(conflict.company_ids, decided);
+  const { id: manual } = await holderOf(tenantId, byHand);
+  t.match(await resolve(tenantId, { decision: 'merge', company_id: manual }), { status: 200 }, 'and can be changed');
+  t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual);
+});
+
 t.test('what was dismissed is that plan, and not another choice', async (t) => {
   const labs = await makeTenant(service);
   const wantLabs = async (tenantId: string): Promise<void> => {
