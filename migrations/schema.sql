@@ -462,6 +462,7 @@ create table sync_runs (
   credential_id uuid,
   credential_owner text,
   credential_reason text,
+  list_digest text,
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id),
   constraint sync_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint sync_runs_check CHECK ((credential_id IS NULL) = (credential_owner IS NULL) AND (credential_id IS NULL) = (credential_reason IS NULL)),
@@ -497,7 +498,7 @@ create table sync_states (
   row_counts jsonb not null,
   warnings jsonb not null,
   compared_datetime timestamp with time zone not null,
-  dismissed_directory_version bigint,
+  dismissed_basis jsonb,
   constraint sync_states_pkey PRIMARY KEY (tenant_id),
   constraint sync_states_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );

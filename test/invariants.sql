@@ -117,7 +117,9 @@ select 'strategy: a license named by hand is with another company, though nobody
   left join conflicts conflict on conflict.tenant_id = license.tenant_id and conflict.ubi_key = license.ubi_key
  where license.active and license.named_by_company_id is not null
    and license.company_id is distinct from license.named_by_company_id
-   and (strategy = 'one_per_license' or license.company_id is distinct from conflict.decided_company_id);
+   and (strategy = 'one_per_license' or license.company_id is distinct from conflict.decided_company_id
+        -- Whoever decided did not know of a company that was made later.
+        or license.named_by_company_id <> all (conflict.decided_company_ids));
 select 'decision: a company that stands for two UBIs' as label, decided.tenant_id, decided.ubi_key as what
   from conflicts decided join vendor_companies vendor
     on vendor.tenant_id = decided.tenant_id and vendor.company_id = decided.decided_company_id

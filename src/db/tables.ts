@@ -298,6 +298,7 @@ export interface SyncRuns {
   include_labs: boolean | null;
   last_change_seq: number | null;
   leased_until_datetime: Timestamp | null;
+  list_digest: string | null;
   mode: string;
   notes: Generated<Json>;
   plan_digest: string | null;
@@ -323,7 +324,7 @@ export interface SyncStates {
   compared_datetime: Timestamp;
   counts: Json;
   directory_version: number;
-  dismissed_directory_version: number | null;
+  dismissed_basis: Json | null;
   mapping_version: number;
   preference_version: number;
   revision: number;

@@ -77,7 +77,8 @@ const withCompany = (
 function toCompanyId({ before, next }: NextLicense, choices: VendorChoices, memory: Memory): string {
   if (before !== undefined && !next.active) return before.companyId;
   const choice = next.ubiKey === null ? undefined : choices.get(next.ubiKey);
-  if (next.namedByCompanyId !== null && choice?.isDecided !== true) return next.namedByCompanyId;
+  const namedBy = next.namedByCompanyId;
+  if (namedBy !== null && choice?.merged.includes(namedBy) !== true) return namedBy;
   return choice?.companyId ?? assignOnePerLicense(next.licenseKey, memory);
 }
 

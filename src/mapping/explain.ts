@@ -43,9 +43,10 @@ function judge({ license, strategy, vendorCompanyId, decision }: HoldingInput): 
 } {
   if (!license.active) return { companyId: license.companyId, rule: 'inactive_stays_attached' };
   const isGrouped = strategy === 'one_per_vendor' && license.ubiKey !== null;
-  if (isGrouped && typeof decision?.companyId === 'string') {
-    return { companyId: decision.companyId, rule: 'decided_by_person' };
-  }
+  const decided = isGrouped ? decision?.companyId : undefined;
+  // Whoever decided did not know of a company that was made by hand later.
+  const isKnown = license.namedByCompanyId === null || decision?.companyIds.includes(license.namedByCompanyId) === true;
+  if (typeof decided === 'string' && isKnown) return { companyId: decided, rule: 'decided_by_person' };
   if (license.namedByCompanyId !== null) return { companyId: license.namedByCompanyId, rule: 'named_by_hand' };
   if (isGrouped) return { companyId: vendorCompanyId, rule: 'vendor_company' };
   const rule = strategy === 'one_per_vendor' ? 'no_ubi_stands_alone' : 'own_company';

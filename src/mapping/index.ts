@@ -3,6 +3,7 @@ export { type Collation, collateInTurns, collateVendors, MAPPING_VERSION } from 
 export * from './delta-scope.js';
 export { toNameGroup } from './display-names.js';
 export * from './explain.js';
+export { listKnown } from './list-known.js';
 export type * from './plan.js';
 export { type PlanInput, type PlanPart, planInTurns, planNames, planSync } from './plan-sync.js';
 export {

@@ -13,8 +13,8 @@ export interface GroupMember {
 export interface VendorChoice {
   /** Undefined: every license of the group is named by hand, and their companies contradict each other. */
   readonly companyId: string | undefined;
-  /** A person decided so: licenses named by hand for another company go there too. */
-  readonly isDecided: boolean;
+  /** A person decided so, and knew of these companies: licenses named by hand for them go there too. */
+  readonly merged: readonly string[];
   readonly conflict: PlanConflict | undefined;
 }
 
@@ -29,26 +29,29 @@ export function chooseVendorCompany(
   memory: Memory,
   decision: VendorDecision | undefined,
 ): VendorChoice {
-  if (decision !== undefined && decision.companyId !== null) {
-    if (memory.findVendorCompany(ubiKey) === undefined) memory.becomeVendorCompany(ubiKey, decision.companyId);
-    return { companyId: decision.companyId, isDecided: true, conflict: undefined };
-  }
   const manual = [...new Set(group.flatMap(({ namedByCompanyId }) => namedByCompanyId ?? []))].sort();
+  if (decision !== undefined && decision.companyId !== null) {
+    const { companyId, companyIds: merged } = decision;
+    if (memory.findVendorCompany(ubiKey) === undefined) memory.becomeVendorCompany(ubiKey, companyId);
+    const asked = [...new Set([companyId, memory.findVendorCompany(ubiKey) as string, ...manual])];
+    const isNew = manual.some((id) => id !== companyId && !merged.includes(id));
+    return { companyId, merged, conflict: isNew ? { ubiKey, companyIds: asked } : undefined };
+  }
   const remembered = memory.findVendorCompany(ubiKey);
   if (remembered !== undefined) {
     const others = manual.filter((companyId) => companyId !== remembered);
     const conflict = toConflict(ubiKey, others, remembered, decision);
-    return { companyId: remembered, isDecided: false, conflict };
+    return { companyId: remembered, merged: [], conflict };
   }
   const [only] = manual;
   if (only !== undefined && manual.length === 1 && memory.findUbiOf(only) === undefined) {
     memory.becomeVendorCompany(ubiKey, only);
-    return { companyId: only, isDecided: false, conflict: undefined };
+    return { companyId: only, merged: [], conflict: undefined };
   }
   const free = group.filter(({ namedByCompanyId }) => namedByCompanyId === null).sort(compareAge);
   const companyId = free.length === 0 ? undefined : adoptOwnCompany(ubiKey, free, memory);
   const conflict = toConflict(ubiKey, manual, companyId, decision);
-  return { companyId, isDecided: false, conflict };
+  return { companyId, merged: [], conflict };
 }
 
 function adoptOwnCompany(ubiKey: string, byAge: readonly GroupMember[], memory: Memory): string {

@@ -59,7 +59,7 @@ export interface VendorCompany {
 /** A person's word on a conflict. It rewrites no memory: taken back, everything is as it was. */
 export interface VendorDecision {
   readonly ubiKey: string;
-  /** All licenses of the UBI go to this company, those named by hand too; null: they stay apart as they are. */
+  /** All licenses of the UBI go to this company, those named by hand for `companyIds` too; null: they stay apart. */
   readonly companyId: string | null;
   /** The companies that he was asked about; with another one beside them the question is a new one. */
   readonly companyIds: readonly string[];

@@ -339,8 +339,10 @@ function checkBlanks(seen: Sync): number {
 function checkStrategy(seen: Sync): number {
   const { active, vendorsAfter } = viewOf(seen);
   for (const { licenseKey, companyId, ownCompanyId, ubiKey, namedByCompanyId } of active) {
-    const decided = seen.strategy === 'one_per_vendor' ? decisionOf(seen, ubiKey)?.companyId : null;
-    if (typeof decided === 'string') {
+    const decision = seen.strategy === 'one_per_vendor' ? decisionOf(seen, ubiKey) : undefined;
+    const decided = decision?.companyId ?? null;
+    const isKnown = namedByCompanyId === null || decision?.companyIds.includes(namedByCompanyId) === true;
+    if (decided !== null && isKnown) {
       expectSame(companyId, decided, 'decisions', () => `the company of ${licenseKey}, which a person decided on`);
       continue;
     }
@@ -418,12 +420,13 @@ function checkManual(seen: Sync): number {
     if (decision !== undefined) {
       const asked = told.get(ubiKey) ?? [];
       const isNew = asked.length === 0 || asked.some((id) => !decision.companyIds.includes(id));
-      expect(
-        isNew && (decision.companyId === null || asked.length === 0),
-        'decisions',
-        () => `${ubiKey} is asked again`,
-      );
-      if (decision.companyId !== null) continue;
+      expect(isNew, 'decisions', () => `${ubiKey} is asked again`);
+      if (decision.companyId !== null) {
+        const isLate = manual.some((id) => !decision.companyIds.includes(id));
+        const all = isLate ? [decision.companyId, vendorsAfter.get(ubiKey) ?? decision.companyId, ...manual] : [];
+        expectSame([...asked].sort(), [...new Set(all)].sort(), 'decisions', () => `named after ${ubiKey} was decided`);
+        continue;
+      }
       const known = [...manual, vendorsAfter.get(ubiKey) ?? manual[0] ?? ''];
       if (known.every((id) => decision.companyIds.includes(id))) continue;
     }

@@ -1052,6 +1052,31 @@ t.test('manual: with nothing but two manual companies there is no vendor company
   t.end();
 });
 
+t.test('manual: a company made after a decision to merge is kept apart and reported', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const rows = [row('1', 'A', 'Mesa', { age: 1 })];
+  tenant.sync(rows);
+  const vendor = tenant.holder('1');
+  const first = tenant.makeByHand('First', '2');
+  const two = [...rows, row('2', 'A', 'Mesa', { age: 2 })];
+  const { companyIds = [] } = tenant.sync(two).conflicts[0] ?? {};
+  tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId: first }] };
+  tenant.sync(two);
+  t.same(tenant.holders('1', '2'), [first, first]);
+  const later = tenant.makeByHand('Later', '3');
+  const four = [...two, row('3', 'A', 'Mesa', { age: 3 }), row('4', 'A', 'Mesa', { age: 4 })];
+  const plan = tenant.sync(four);
+  t.same(tenant.holders('1', '2', '3', '4'), [first, first, later, first]);
+  t.same(plan.conflicts, [{ ubiKey: 'A', companyIds: [first, vendor, later] }]);
+  tenant.snapshot = {
+    ...tenant.snapshot,
+    decisions: [{ ubiKey: 'A', companyIds: [first, vendor, later], companyId: vendor }],
+  };
+  t.equal(tenant.sync(four).counts.conflicts, 0);
+  t.same(tenant.holders('1', '2', '3', '4'), [vendor, vendor, vendor, vendor]);
+  t.end();
+});
+
 t.test('manual: a company without active licenses stays, until a person ends it', (t) => {
   const tenant = new Tenant(VENDOR);
   const manual = tenant.makeByHand('By hand', '1');

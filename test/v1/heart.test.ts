@@ -467,13 +467,25 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
   control.sell({ location: number, toUbi: '007331902' });
   control.sell({ location: second, toUbi: '007331902' });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.match(await ask('POST', conflict, { body: { decision: 'keep_apart' } }), {
-    status: 409,
-    body: { code: 'conflict_decided' },
-  });
+  const { body: left } = await ask('GET', `${pathOf(tenantId)}/conflicts?status=resolved`);
+  t.match(left.data, [{ status: 'resolved', decision: 'keep_apart' }], 'the decision before it is in force');
   t.equal((await holderOf(tenantId, second)).id, right);
   control.sell({ location: number, toUbi: demo.ubi });
   control.sell({ location: second, toUbi: demo.ubi });
+  // Where nobody decided there is nothing left of the question.
+  const other = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, other);
+  const third = '990000003';
+  await ask('POST', `${pathOf(other)}/companies`, { body: { name: 'By hand again', license_numbers: [third] } });
+  control.addSite({ ubi: demo.ubi, location: third, name: 'A THIRD SITE' });
+  t.match(await syncTenant(service, other, { refresh: 'force' }), { counts: { conflicts: 1 } });
+  control.sell({ location: third, toUbi: '007331902' });
+  await syncTenant(service, other, { refresh: 'force' });
+  const [gone] = (await ask('GET', `${pathOf(other)}/conflicts?status=gone`)).body.data;
+  t.match(await ask('POST', `${pathOf(other)}/conflicts/${gone?.id}/resolve`, { body: { decision: 'keep_apart' } }), {
+    status: 409,
+    body: { code: 'conflict_decided' },
+  });
 });
 
 t.test('a company that stands for one UBI cannot be chosen for another', async (t) => {

@@ -1399,7 +1399,7 @@ export interface components {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
             id: string;
             /**
-             * @description `open`: waits for a person. `resolved`: decided. `gone`: the companies changed, there is nothing to decide.
+             * @description `open`: waits for a person. `resolved`: decided. `gone`: the companies changed before anybody decided, there is nothing to decide.
              * @enum {string}
              */
             status: "open" | "resolved" | "gone";

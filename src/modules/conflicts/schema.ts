@@ -14,7 +14,7 @@ export const Conflict = Named(
     id: Uuid(),
     status: OneOf(STATUSES, {
       description:
-        '`open`: waits for a person. `resolved`: decided. `gone`: the companies changed, there is nothing to decide.',
+        '`open`: waits for a person. `resolved`: decided. `gone`: the companies changed before anybody decided, there is nothing to decide.',
     }),
     ubi: Shown({ description: 'The vendor that several companies could stand for.', examples: ['422000931'] }),
     company_ids: Type.Array(Uuid(), { description: 'The companies that could stand for it.' }),

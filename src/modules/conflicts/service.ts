@@ -2,7 +2,7 @@ import type { Db } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
-import { carryOut, findGround, type Ground, planPart, toPlanRequest } from '../syncs/index.js';
+import { carryOutDecision, findGround, type Ground, planDecision, toPlanRequest } from '../syncs/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
 import {
   type ConflictRow,
@@ -55,17 +55,15 @@ export const resolveConflict = (
       throw unknownCompany('It stands for another UBI already, and a company stands for one.');
     }
     const actor = toActor(principal);
-    await saveResolution(tx, conflict, { decision, companyId: companyId ?? null, decidedBy: actor });
-    await touchRevision(tx);
     // A conflict comes of a sync: the list and the set-up are there.
     const ground = (await findGround(tx, tenant)) as Ground;
-    const planned = await planPart(tx, toPlanRequest(ground, ground.preference, newId(), clock()), {
-      licenseKeys: [],
-      companyIds: [...conflict.company_ids],
+    await saveResolution(tx, conflict, { decision, companyId: companyId ?? null, decidedBy: actor });
+    await touchRevision(tx);
+    const planned = await planDecision(tx, toPlanRequest(ground, ground.preference, newId(), clock()), {
+      companyIds: conflict.company_ids,
       ubiKeys: [conflict.ubi_key],
-      listed: [],
     });
-    await carryOut(tx, tenantId, { ground, planned, actor, runId: null, ids: newId });
+    await carryOutDecision(tx, tenantId, { ground, planned, actor, ids: newId });
     return (await findConflict(tx, id)) as ConflictRow;
   });
 

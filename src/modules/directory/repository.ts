@@ -29,6 +29,8 @@ export interface Directory {
   readonly refusedAgeSeconds: number | null;
   /** Of the refused list that an operator accepted. */
   readonly acceptedDigest: string | null;
+  /** Of the list that was refused last. */
+  readonly refusedDigest: string | null;
 }
 
 const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Environment) =>
@@ -50,6 +52,7 @@ const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Enviro
       eb.fn<number | null>('age_seconds', ['compared_datetime']).as('comparedAgeSeconds'),
       eb.fn<number | null>('age_seconds', ['refused_datetime']).as('refusedAgeSeconds'),
       'accepted_digest as acceptedDigest',
+      'refused_digest as refusedDigest',
     ])
     .where('state', '=', state)
     .where('environment', '=', environment);
@@ -201,14 +204,20 @@ export async function saveRefusal(
     .execute();
 }
 
-/** The refused list passes when the state sends it again. False: none is refused at the moment. */
-export async function acceptRefused(tx: OperatorTx, state: string, environment: Environment): Promise<boolean> {
+/**
+ * The refused list passes when the state sends it again. False: it is not the one that was refused last, or a list was
+ * published since. Accepting it once more is no other thing.
+ */
+export async function acceptRefused(
+  tx: OperatorTx,
+  { state, environment, digest }: { state: string; environment: Environment; digest: string },
+): Promise<boolean> {
   const result = await tx
     .updateTable('directories')
-    .set((eb) => ({ accepted_digest: eb.ref('refused_digest'), refused_datetime: null }))
+    .set({ accepted_digest: digest, refused_datetime: null })
     .where('state', '=', state)
     .where('environment', '=', environment)
-    .where('refused_datetime', 'is not', null)
+    .where('refused_digest', '=', digest)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }

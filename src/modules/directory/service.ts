@@ -128,7 +128,8 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
     if (!force && present !== undefined && isFresh(present, includeLabs)) return { directory: present, asked: false };
     const refusedAge = present?.refusedAgeSeconds ?? null;
     if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
-      throw new ListShrunkError('a list was refused a moment ago, and waits for an operator', '', 0);
+      const digest = present?.refusedDigest ?? '';
+      throw new ListShrunkError('a list was refused a moment ago, and waits for an operator', digest, 0);
     }
     await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });

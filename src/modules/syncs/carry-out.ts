@@ -15,6 +15,7 @@ import {
   MAX_NOTES_KEPT,
   type Outcome,
   type RunWarning,
+  saveDecided,
   saveOutcome,
 } from './outcome-repository.js';
 import { removeOldPlanItems, savePlanItems } from './plan-item-repository.js';
@@ -134,6 +135,26 @@ export async function carryOut(
   const basis = { ...ground.basis, revision: await getRevision(tx) };
   await saveOutcome(tx, tenantId, basis, outcome, isWhole);
   return { ...outcome, changes, notes: toPlanNotes(plan, MAX_NOTES_KEPT) };
+}
+
+/**
+ * Applies what a person decided. What the state, the set-up or other persons changed since the last sync is as open as it
+ * was: the next one still finds it.
+ * @param ground as it was before the decision was kept
+ */
+export async function carryOutDecision(
+  tx: Tx,
+  tenantId: string,
+  { ground, planned, actor, ids }: Omit<CarryOut, 'runId'>,
+): Promise<void> {
+  const { plan, scope } = planned;
+  await applyPlan(tx, tenantId, plan, { actor, runId: null });
+  const conflicts = await saveConflicts(tx, tenantId, ids, {
+    conflicts: plan.conflicts,
+    ubiKeys: scope?.ubiKeys,
+    runId: null,
+  });
+  await saveDecided(tx, ground.basis.revision, await getRevision(tx), { ...plan.counts, conflicts });
 }
 
 /** What the last sync warned of, and this one did not look at again. */

@@ -3,7 +3,7 @@ import type { PlanConflict } from '../../mapping/index.js';
 
 export interface FoundConflicts {
   readonly conflicts: readonly PlanConflict[];
-  /** The UBIs that were looked at; undefined: all. What was a conflict of one of these and is no longer is gone. */
+  /** The UBIs that were looked at; undefined: all. What was a conflict of one of these and is no longer needs no answer. */
   readonly ubiKeys: ReadonlySet<string> | undefined;
   readonly runId: string | null;
 }
@@ -37,9 +37,21 @@ export async function saveConflicts(
     ({ ubi_key, status }) => status === 'open' && !found.has(ubi_key) && ubiKeys?.has(ubi_key) !== false,
   );
   if (gone.length > 0) {
+    // A decision is in force until another one: whoever made it can change it, though nothing is asked anew.
     await tx
       .updateTable('conflicts')
-      .set((eb) => ({ status: 'gone', version: eb('version', '+', 1), updated_datetime: eb.fn<Date>('now') }))
+      .set((eb) => ({
+        status: eb
+          .case()
+          .when('decision', 'is', null)
+          .then('gone')
+          .else('resolved')
+          .end()
+          .$castTo<'gone' | 'resolved'>(),
+        company_ids: eb.fn.coalesce('decided_company_ids', 'company_ids'),
+        version: eb('version', '+', 1),
+        updated_datetime: eb.fn<Date>('now'),
+      }))
       .where(
         'id',
         'in',

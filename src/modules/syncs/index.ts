@@ -1,5 +1,5 @@
-export { carryOut, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
-export { planPart, planWhole } from './plan-tenant.js';
+export { carryOut, carryOutDecision, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
+export { planDecision, planWhole } from './plan-tenant.js';
 export { RUN_PATIENCE, type RunPatience } from './put-off.js';
 export {
   findActiveRun,

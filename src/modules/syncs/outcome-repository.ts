@@ -23,7 +23,7 @@ export interface Outcome {
 /** What a person should know of, though nothing failed. */
 export type RunWarning =
   | PlanWarning
-  /** A person dismissed the plan for this version of the directory: nothing is applied before it moves. */
+  /** A person dismissed the plan: nothing is applied before what it was made from moves. */
   | { readonly code: 'plan_dismissed'; readonly licenseNumber: null };
 
 /** Some tell enough; the run's counts hold the number of all. */
@@ -96,16 +96,42 @@ export async function saveOutcome(
     .execute();
 }
 
-/** Whether a person dismissed the plan for this version. */
-export async function isDismissed(tx: Tx, directoryVersion: number): Promise<boolean> {
-  const found = await tx
-    .selectFrom('sync_states')
-    .select('tenant_id')
-    .where('dismissed_directory_version', '=', directoryVersion)
-    .executeTakeFirst();
-  return found !== undefined;
+/**
+ * A person's word was carried out: the companies are made from what they were made from, and from it.
+ * @param from the revision before it; where the last sync saw an older one, the next still has edits to look for
+ */
+export async function saveDecided(tx: Tx, from: number, to: number, counts: SyncCounts): Promise<void> {
+  await tx
+    .updateTable('sync_states')
+    .set((eb) => ({
+      counts: JSON.stringify(counts),
+      revision: eb.case().when('revision', '=', from).then(to).else(eb.ref('revision')).end(),
+    }))
+    .execute();
 }
 
-export async function saveDismissal(tx: Tx, directoryVersion: number): Promise<void> {
-  await tx.updateTable('sync_states').set({ dismissed_directory_version: directoryVersion }).execute();
+/** Whether a person dismissed the plan that this gives; edits since do not make it another one. */
+export async function isDismissed(tx: Tx, basis: Basis): Promise<boolean> {
+  const found = await tx
+    .selectFrom('sync_states')
+    .select('dismissed_basis as basis')
+    .$castTo<{ readonly basis: DismissedBasis | null }>()
+    .executeTakeFirst();
+  const dismissed = found?.basis ?? null;
+  return (
+    dismissed !== null &&
+    dismissed.directoryVersion === basis.directoryVersion &&
+    dismissed.preferenceVersion === basis.preferenceVersion &&
+    dismissed.ubiKey === basis.ubiKey &&
+    dismissed.mappingVersion === basis.mappingVersion
+  );
+}
+
+type DismissedBasis = Omit<Basis, 'revision'>;
+
+export async function saveDismissal(tx: Tx, { revision: _, ...basis }: Basis): Promise<void> {
+  await tx
+    .updateTable('sync_states')
+    .set({ dismissed_basis: JSON.stringify(basis satisfies DismissedBasis) })
+    .execute();
 }

@@ -3,7 +3,7 @@ import { createIdSequence } from '../../domain/id-sequence.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncRows } from '../../domain/sync-run.js';
 import { inTurns } from '../../domain/turns.js';
-import { findScope, planInTurns, type Scope, type ScopeStart, type SyncPlan } from '../../mapping/index.js';
+import { findScope, listKnown, planInTurns, type Scope, type ScopeStart, type SyncPlan } from '../../mapping/index.js';
 import { countAll, loadActive, loadPart, loadSnapshot, lookUp } from '../companies/index.js';
 import { countListed, selectChangesSince, selectListedLicenses } from '../directory/index.js';
 
@@ -50,14 +50,28 @@ export async function planSince(tx: Tx, request: PlanRequest, version: number): 
   });
 }
 
-/** Plans whatever this can touch. */
-export async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart): Promise<Planned> {
+/**
+ * Plans what a person's word can touch, from the list as the tenant knows it: what the state said since is for a sync, and
+ * for its guard.
+ */
+export const planDecision = (
+  tx: Tx,
+  request: PlanRequest,
+  about: Pick<ScopeStart, 'companyIds' | 'ubiKeys'>,
+): Promise<Planned> =>
+  planPart(tx, { ...request, includeLabs: true }, { licenseKeys: [], listed: [], ...about }, listKnown);
+
+/**
+ * Plans whatever this can touch.
+ * @param list what is listed, told from what is known; undefined: what the state lists
+ */
+async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart, list?: typeof listKnown): Promise<Planned> {
   const { directoryId, ownUbiKey, strategy, includeLabs } = request;
   const scope = await findScopeOf(tx, start);
   const snapshot = await loadPart(tx, ownUbiKey, scope);
   const namesakes = await loadActive(tx, scope.namesakeIds);
   const totals = await countAll(tx);
-  const listed = await selectListedLicenses(tx, directoryId, scope.licenseKeys);
+  const listed = list?.(snapshot.licenses) ?? (await selectListedLicenses(tx, directoryId, scope.licenseKeys));
   const part = {
     nameGroups: scope.nameGroups,
     namesakes,

@@ -35,6 +35,8 @@ export interface SyncRun {
   /** What the plan of a preview, or of a run that waits for a person, was made from. */
   readonly basis: Basis | null;
   readonly planDigest: string | null;
+  /** Of the list that was too short to be believed. */
+  readonly listDigest: string | null;
   /** Of a preview that was applied. */
   readonly appliedAt: Date | null;
   readonly firstChangeSeq: number | null;
@@ -71,6 +73,7 @@ const COLUMNS = [
   'planned_datetime as plannedAt',
   'basis',
   'plan_digest as planDigest',
+  'list_digest as listDigest',
   'applied_datetime as appliedAt',
   'first_change_seq as firstChangeSeq',
   'last_change_seq as lastChangeSeq',
@@ -305,6 +308,7 @@ export interface RunResult {
   /** Of a plan that was stored and not applied. */
   readonly basis?: Basis;
   readonly planDigest?: string;
+  readonly listDigest?: string;
   readonly changes?: ChangeRange;
   readonly notes?: PlanNotes;
 }
@@ -330,6 +334,7 @@ function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = 
     planned_datetime: result.plannedAt ?? null,
     basis: toJson(result.basis),
     plan_digest: result.planDigest ?? null,
+    list_digest: result.listDigest ?? null,
     first_change_seq: result.changes?.first ?? null,
     last_change_seq: result.changes?.last ?? null,
     ...(result.notes === undefined ? {} : { notes: JSON.stringify(result.notes) }),

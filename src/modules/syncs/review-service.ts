@@ -40,11 +40,11 @@ export async function confirmRun(
   });
 }
 
-/** Drops what waits. The plan is not proposed again before the directory moves. */
+/** Drops what waits. The plan is not proposed again before what it was made from moves; edits alone do not move it. */
 export const dismissRun = (db: Db, tenantId: string, runId: string, principal: Principal): Promise<SyncRun> =>
   inLockedTenant(db, tenantId, async (tx) => {
-    const { directoryVersion, reason } = await requireReview(tx, runId);
-    if (reason !== 'list_shrunk' && directoryVersion !== null) await saveDismissal(tx, directoryVersion);
+    const { basis } = await requireReview(tx, runId);
+    if (basis !== null) await saveDismissal(tx, basis);
     await endReview(tx, runId, { status: 'canceled', reasonDetail: `Dismissed by ${toActor(principal)}.` });
     return (await findRun(tx, runId)) as SyncRun;
   });
@@ -92,8 +92,9 @@ async function acceptList(
   if (principal.role !== 'operator') {
     throw new Fault('forbidden', "The state's list is shared by all tenants: only an operator may accept it.");
   }
-  if (!(await withOperator(db, (tx) => acceptRefused(tx, state, environment)))) {
-    throw new Fault('plan_stale', 'Another list was published since. Start another sync.');
+  const digest = run.listDigest ?? '';
+  if (!(await withOperator(db, (tx) => acceptRefused(tx, { state, environment, digest })))) {
+    throw new Fault('plan_stale', 'A list was published since, or another one refused. Start another sync.');
   }
   const { strategy } = run;
   const requestedBy = toActor(principal);

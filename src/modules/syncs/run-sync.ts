@@ -112,7 +112,8 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     // A list that is much too short waits for an operator; whoever only wanted to look waits for nobody.
     const status = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
     const isFinished = await withTenant(db, tenantId, async (tx) => {
-      if (!(await finishRun(tx, run, { status, reason, reasonDetail }))) return false;
+      const refused = error instanceof ListShrunkError ? { listDigest: error.digest } : {};
+      if (!(await finishRun(tx, run, { status, reason, reasonDetail, ...refused }))) return false;
       if (run.mode === 'full') await noteFailure(tx, reason);
       return true;
     });
@@ -205,8 +206,7 @@ async function planAndApply(
   }
   const outcome = await findOutcomeOf(tx, ground.basis);
   if (outcome !== undefined) return finishWith(tx, run, ground, toNothingNew(outcome));
-  const { directoryVersion } = ground.basis;
-  if (await isDismissed(tx, directoryVersion)) return finishDismissed(tx, run, ground);
+  if (await isDismissed(tx, ground.basis)) return finishDismissed(tx, run, ground);
   const since = await findPlannedVersion(tx, ground.basis);
   const planned = since === undefined ? await planWhole(tx, request) : await planSince(tx, request, since);
   const excess = tenant.firstSyncedAt === null ? undefined : findExcess(planned.plan.impact, deps.guardRemovalPercent);
