@@ -141,7 +141,7 @@ t.test('killed at every step, and stopped past the lease', { timeout: 180_000 },
 });
 
 t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 180_000 }, async (t) => {
-  const rounds = IS_LONG ? 50 : 5;
+  const rounds = IS_LONG ? 50 : 3;
   const inFlight = 100;
   const tenantId = await makeTenant(service);
   const holder = new pg.Client({ connectionString: databaseUrl });
