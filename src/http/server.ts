@@ -8,6 +8,7 @@ import { Fault } from '../domain/fault.js';
 import type { IdempotencyKeys } from '../domain/idempotency.js';
 import { type Authenticate, useAuth, usePolicy } from './auth.js';
 import { type RunWithCause, useCause } from './cause.js';
+import { useDrain } from './drain.js';
 import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
 import { useIdempotency } from './idempotency.js';
 import { useStrictJson } from './json-body.js';
@@ -76,6 +77,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   useErrorHandler(app, options.translateError);
   app.setNotFoundHandler(collectMethods(app));
   useBodyLimits(app);
+  useDrain(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     if (request.url.length > MAX_URL_LENGTH)

@@ -1,17 +1,21 @@
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
 import t from 'tap';
 import { type Child, startChild, writeFiles } from '../helpers/child.js';
-import { makeTenant, startTestService, waitForRun } from '../helpers/service.js';
+import { makeTenant, send, startTestService, waitForRun } from '../helpers/service.js';
 import { clearStalls, countSleeping, MOMENTS, placeStalls, stallAt } from '../helpers/stalls.js';
 
-/** Processes that are killed, or stand still for too long: no run is lost, doubled or stuck, and nothing is half done. */
+/**
+ * Processes that are killed, are ended, or stand still for too long: no run is lost, doubled or stuck, nothing is half
+ * done, and whoever was promised an answer gets it.
+ */
 
 const IS_LONG = process.env.TEST_LONG === '1';
 const TAKEOVER_MS = 30_000;
 
 const service = await startTestService(t, { role: 'api', simulator: { licenses: 60, offersSyncCheck: false } });
-const { ask, sql, simulator, databaseUrl } = service;
+const { ask, sql, simulator, databaseUrl, operatorKey } = service;
 const files = await writeFiles(t, service);
 const startWorkerProcess = (): Promise<Child> => startChild(t, { databaseUrl, files, role: 'worker' });
 
@@ -100,7 +104,7 @@ t.test('killed at every step, and stopped past the lease', { timeout: 180_000 },
     );
   }
   simulator.control.clearFaults();
-  await startWorkerProcess();
+  const rescuer = await startWorkerProcess();
   const takenOver = async ({ tenantId, runId }: Held, since: number): Promise<number> => {
     await until('taken over', async () => {
       const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
@@ -133,6 +137,85 @@ t.test('killed at every step, and stopped past the lease', { timeout: 180_000 },
     'and tells no end of it',
   );
   t.equal(await first.end(), 0, 'it lives on, and ends well');
+  t.equal(await rescuer.end(), 0);
+});
+
+t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 180_000 }, async (t) => {
+  const rounds = IS_LONG ? 50 : 3;
+  const inFlight = 100;
+  const tenantId = await makeTenant(service);
+  const holder = new pg.Client({ connectionString: databaseUrl });
+  await holder.connect();
+  t.teardown(() => holder.end());
+  const seconds: number[] = [];
+  const statuses = new Map<number | string, number>();
+  let before: Held | undefined;
+  let resumed: ReturnType<typeof ask> | undefined;
+  for (let round = 0; round < rounds; round += 1) {
+    const variables = { DATABASE_POOL_SIZE: `${inFlight + 10}` };
+    const child = await startChild(t, { databaseUrl, files, variables });
+    if (before !== undefined) {
+      t.match(await waitForRun(service, before.tenantId, before.runId), { status: /^succeeded/, attempt: 1 });
+      t.match((await resumed)?.body, /event: end\n/);
+    }
+    // A run that waits for BioTrack is to be handed over; somebody follows it.
+    const waiting = await makeTenant(service);
+    simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 60_000, times: 1 });
+    before = await start(waiting, 'force');
+    await until('it asks', async () => simulator.control.counters().listCallsInFlight === 1);
+    const events = `/v1/tenants/${before.tenantId}/syncs/${before.runId}/events`;
+    const following = send(child.baseUrl, operatorKey, 'GET', events, {});
+
+    // Requests that stand still inside of the process, since somebody else holds their tenant.
+    await holder.query('begin');
+    await holder.query('select from tenants where tenant_id = $1 for update', [tenantId]);
+    const answers = Array.from({ length: inFlight }, () =>
+      send(child.baseUrl, operatorKey, 'PUT', `/v1/tenants/${tenantId}/company-creation-preference`, {
+        body: { strategy: 'one_per_vendor' },
+        headers: { 'if-match': `"${round + 1}"` },
+      }).then(
+        ({ status }) => status,
+        (error: Error) => `cut: ${error.message}`,
+      ),
+    );
+    await until('all are in flight', async () => {
+      const waiting = await sql(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return waiting.length === inFlight;
+    });
+    const endedAt = performance.now();
+    const ended = child.end('SIGTERM');
+    await pause(300);
+    await holder.query('commit');
+    for (const status of await Promise.all(answers)) statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    t.equal(await ended, 0, 'it ends well');
+    seconds.push((performance.now() - endedAt) / 1_000);
+    const followed = await following;
+    t.match(followed, { status: 200, body: /\n\n$/ }, 'a stream ends between two events');
+    t.notMatch(followed.body, /event: end/);
+    t.match((await ask('GET', `/v1/tenants/${before.tenantId}/syncs/${before.runId}`)).body, {
+      status: 'queued',
+      attempt: 0,
+      progress: { step: 'queued' },
+    });
+    simulator.control.clearFaults();
+    // Whoever followed it goes on at another process, from where he was.
+    const seen = followed.body
+      .match(/^id: (.*)$/gm)
+      .at(-1)
+      .slice('id: '.length);
+    resumed = ask('GET', events, { headers: { 'last-event-id': seen } });
+  }
+  await startWorkerProcess();
+  t.match((await resumed)?.body, /event: end\n/);
+  t.strictSame(
+    Object.fromEntries(statuses),
+    { 200: rounds, 412: rounds * (inFlight - 1) },
+    'each got its answer, and none was cut',
+  );
+  t.ok(Math.max(...seconds) < 15);
+  t.comment(`${rounds} × ${inFlight} requests in flight, the slowest end took ${Math.max(...seconds).toFixed(1)} s`);
 });
 
 t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 180_000 }, async (t) => {

@@ -5,7 +5,15 @@ import { sql as statement } from 'kysely';
 import t from 'tap';
 import { withTenant } from '../../src/db/database.js';
 import { startTestServer, TEST_DATABASE_URL } from '../helpers/postgres.js';
-import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+import {
+  FIRST_PUT,
+  makeTenant,
+  startTestService,
+  syncTenant,
+  type TestService,
+  waitForRun,
+} from '../helpers/service.js';
+import { clearStalls, countSleeping, MOMENTS, type Moment, placeStalls, stallAt } from '../helpers/stalls.js';
 
 /** What a database does to those who use it: every fault is told by its name, mends by itself, and leaves nothing half. */
 
@@ -188,8 +196,6 @@ t.test('crashes of Postgres', { timeout: IS_LONG ? 3_000_000 : 120_000 }, async 
   const recoveries: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const tenantId = await makeTenant(service, 'preference');
-    // The tests' server answers a commit before it is on disk, which a crash would show.
-    await sql('checkpoint');
     const calls = Array.from({ length: 4 }, () => ask('GET', `/v1/tenants/${tenantId}/setup`));
     const [backend] = await sql<{ pid: number }>(
       `select pid from pg_stat_activity where application_name = 'biotrack-connect' order by random() limit 1`,
@@ -203,4 +209,84 @@ t.test('crashes of Postgres', { timeout: IS_LONG ? 3_000_000 : 120_000 }, async 
   t.comment(`${rounds} crashes, the slowest recovery ${Math.round(Math.max(...recoveries))} ms, the same process`);
   const tenantId = await makeTenant(service);
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'the queue has recovered, too');
+});
+
+async function until(what: string, look: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; !(await look()); await pause(20)) {
+    if (Date.now() > end) throw new Error(`${what}: waited in vain`);
+  }
+}
+
+const NOTHING = { companies: 0, licenses: 0, changes: 0 };
+
+/** What a run leaves. */
+async function readState({ sql }: TestService, tenantId: string): Promise<Record<string, number> | undefined> {
+  const [row] = await sql<Record<string, number>>(
+    `select (select count(*)::int from companies where tenant_id = $1) as companies,
+            (select count(*)::int from company_licenses where tenant_id = $1) as licenses,
+            (select count(*)::int from changes where tenant_id = $1) as changes`,
+    [tenantId],
+  );
+  return row;
+}
+
+t.test('Postgres crashes at every step of a run', { timeout: IS_LONG ? 1_800_000 : 180_000 }, async (t) => {
+  const patience = { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 };
+  const other = await startTestService(t, { simulator: { licenses: 60, offersSyncCheck: false }, patience });
+  const { control } = other.simulator;
+  const example = await makeTenant(other);
+  await syncTenant(other, example);
+  const wanted = await readState(other, example);
+  await placeStalls(other);
+  const start = async (tenantId: string, refresh: 'auto' | 'force'): Promise<string> =>
+    (await other.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } })).body.id;
+  const durations = new Map<Moment, number[]>(MOMENTS.map((moment) => [moment, []]));
+
+  // Of two workers, so that a run can stand at each step at the same time.
+  await startTestService(t, { beside: other, role: 'worker', patience });
+
+  for (let round = 0; round < (IS_LONG ? 4 : 1); round += 1) {
+    const held: { moment: Moment; tenantId: string; runId: string }[] = [];
+    for (const moment of MOMENTS.filter((each) => each !== 'fetching')) {
+      const tenantId = await makeTenant(other);
+      await stallAt(other, tenantId, moment, 'sleep');
+      held.push({ moment, tenantId, runId: await start(tenantId, 'auto') });
+    }
+    await until('they stand still', async () => (await countSleeping(other)) === held.length);
+    // The last one: who comes later waits for it.
+    const asking = await makeTenant(other);
+    control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 2_000, times: 1 });
+    held.push({ moment: 'fetching', tenantId: asking, runId: await start(asking, 'force') });
+    await until('one asks', async () => control.counters().listCallsInFlight > 0);
+    await clearStalls(other);
+    const [backend] = await other.sql<{ pid: number }>(
+      `select pid from pg_stat_activity where wait_event = 'PgSleep' order by pid offset ${round} limit 1`,
+    );
+    execFileSync('kill', ['-9', String(backend?.pid)]);
+    const crashedAt = performance.now();
+    // A moment goes by before it notices, and then one before it is there again.
+    await until('Postgres is back', () =>
+      other.sql('select from pg_stat_activity where pid = $1', [backend?.pid]).then(
+        ({ length }) => length === 0,
+        () => false,
+      ),
+    );
+    for (const { moment, tenantId } of held) {
+      const state = await readState(other, tenantId);
+      const isWhole = [NOTHING, wanted].some((each) => JSON.stringify(each) === JSON.stringify(state));
+      t.ok(isWhole, `${moment}: before or after`);
+    }
+    await Promise.all(
+      held.map(async ({ moment, tenantId, runId }) => {
+        t.match(await waitForRun(other, tenantId, runId), { status: /^succeeded/ }, moment);
+        durations.get(moment)?.push((performance.now() - crashedAt) / 1_000);
+        t.strictSame(await readState(other, tenantId), wanted, `${moment}: done once, by the same process`);
+      }),
+    );
+  }
+  t.equal((await other.sql(`select from sync_runs where status in ('queued', 'running')`)).length, 0, 'none is stuck');
+  for (const [moment, seconds] of durations) {
+    t.ok(seconds.length > 0 && Math.max(...seconds) < 30, `${moment}: ended in time`);
+    t.comment(`${moment}: ended ${seconds.map((each) => each.toFixed(1)).join(', ')} s after the crash`);
+  }
 });

@@ -11,6 +11,7 @@ const service = await startTestService(t, {
   patience: { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 },
 });
 const { ask, sql, simulator } = service;
+const IS_LONG = process.env.TEST_LONG === '1';
 const NOTHING = { companies: 0, licenses: 0, changes: 0 };
 
 async function readState(tenantId: string): Promise<Record<string, number> | undefined> {
@@ -50,20 +51,78 @@ t.test('an error at every step', async (t) => {
   }
 });
 
+/** What the state was asked while something was done. */
+async function countCalls(work: () => Promise<unknown>): Promise<{ lists: number; logins: number }> {
+  const before = simulator.control.counters();
+  await work();
+  const after = simulator.control.counters();
+  return { lists: after.listCalls - before.listCalls, logins: after.logins - before.logins };
+}
+
+const startRun = async (tenantId: string, refresh: 'auto' | 'force'): Promise<string> => {
+  const { status, body } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } });
+  if (status !== 202) throw new Error(`${status} ${JSON.stringify(body)}`);
+  return body.id;
+};
+
 t.test('fifty at once are one run', async (t) => {
-  const rounds = process.env.TEST_LONG === '1' ? 20 : 2;
+  const rounds = IS_LONG ? 20 : 2;
   const tenantId = await makeTenant(service);
   for (let round = 0; round < rounds; round += 1) {
-    const before = simulator.control.counters();
-    const answers = await Promise.all(
-      Array.from({ length: 50 }, () => ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } })),
-    );
-    const ids = new Set(answers.map(({ body }) => body.id));
-    const ends = await Promise.all([...ids].map((id) => waitForRun(service, tenantId, id)));
-    for (const { status } of ends) t.match(status, /^succeeded/);
-    // Who asks when the run has ended already begins another one.
-    const after = simulator.control.counters();
-    t.ok(ids.size <= 2, `${ids.size} runs`);
-    t.ok(after.listCalls - before.listCalls <= ids.size, 'a list call each');
+    // Not answered before all have asked: who asks when the run has ended begins another one, and may.
+    simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 1_500, times: 1 });
+    let hasEnded = false;
+    const calls = await countCalls(async () => {
+      const asking = Array.from({ length: 50 }, () => startRun(tenantId, 'force'));
+      const ids = new Set(await Promise.all(asking));
+      const [id = ''] = ids;
+      t.equal(ids.size, 1, 'one run');
+      hasEnded = (await ask('GET', `/v1/tenants/${tenantId}/syncs/${id}`)).body.finished_datetime !== null;
+      t.match(await waitForRun(service, tenantId, id), { status: /^succeeded/, attempt: 1 });
+    });
+    t.notOk(hasEnded);
+    t.strictSame(calls, { lists: 1, logins: 1 });
   }
+  t.comment(`${rounds} × 50 requests: a run, a login and a list call each`);
+});
+
+t.test('a state is asked once for all of its tenants, and none of them holds up the others', async (t) => {
+  const many = IS_LONG ? 500 : 30;
+  const tenants: string[] = [];
+  while (tenants.length < many) {
+    tenants.push(...(await Promise.all(Array.from({ length: 10 }, () => makeTenant(service)))));
+  }
+  const syncAll = (): Promise<unknown> =>
+    Promise.all(
+      tenants.map(async (tenantId) => {
+        const { status } = await waitForRun(service, tenantId, await startRun(tenantId, 'auto'));
+        t.match(status, /^succeeded/);
+      }),
+    );
+  const age = (): Promise<unknown> => sql(`update directories set refreshed_datetime = now() - interval '1 hour'`);
+  await age();
+  t.strictSame(await countCalls(syncAll), { lists: 1, logins: 1 }, 'all of them for the first time');
+  const rows = await sql('select xmin, ctid, id from companies order by id');
+  await age();
+  t.strictSame(await countCalls(syncAll), { lists: 1, logins: 1 }, 'and when their list is old');
+  t.strictSame(await sql('select xmin, ctid, id from companies order by id'), rows, 'which writes no row');
+  t.strictSame(await countCalls(syncAll), { lists: 0, logins: 0 }, 'and not at all while it is young');
+
+  const [slow, poisoned] = [await makeTenant(service), await makeTenant(service)];
+  await stallAt(service, slow, 'applying', 'sleep');
+  await stallAt(service, poisoned, 'applying', 'throw');
+  const [standing, failing] = [await startRun(slow, 'auto'), await startRun(poisoned, 'auto')];
+  await syncAll();
+  t.match(await waitForRun(service, poisoned, failing), { status: 'failed', reason: 'internal' });
+  t.match(
+    (await ask('GET', `/v1/tenants/${slow}/syncs/${standing}`)).body,
+    { status: 'running' },
+    'it stands there yet',
+  );
+  await clearStalls(service);
+  await sql(
+    `select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
+  );
+  await waitForRun(service, slow, standing);
+  t.comment(`${many} tenants: a list call and a login a refresh`);
 });

@@ -26,7 +26,10 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A server for tests: nothing it holds has to outlive a crash, so it never waits for the disk. */
+/**
+ * A server for tests: nothing it holds has to outlive a crash of the machine, so it never waits for the disk. A crash of
+ * its own it outlives as any server does, with everything that it said was committed.
+ */
 export async function startTestServer(): Promise<TestServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-test-'));
   // Postgres may have to run as somebody else, who must be able to enter.
@@ -35,7 +38,7 @@ export async function startTestServer(): Promise<TestServer> {
   try {
     const server = await startEmbeddedPostgres({
       dataDir,
-      settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
+      settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200' },
     });
     return { url: server.url, pid: server.pid, stop: () => server.stop().finally(remove) };
   } catch (error) {

@@ -21,6 +21,7 @@ import { keepGoing, noteFailure } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { carryOut, findGround, type Ground, storePlan, toListResult, toPlanRequest } from './carry-out.js';
 import { findExcess } from './guard.js';
+import { insist } from './insist.js';
 import { keepLease } from './lease.js';
 import { findLastOutcome, findOutcomeOf, findPlannedVersion, isDismissed, type Outcome } from './outcome-repository.js';
 import { planSince, planWhole } from './plan-tenant.js';
@@ -86,6 +87,8 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     onFinished({ tenantId, runId, status, reason, cause });
   if (run.wasTakenOver) onEvent('taken_over');
   const lease = keepLease(db, tenantId, run, shutdown);
+  const note = (write: (tx: Tx) => Promise<boolean>): Promise<boolean> =>
+    insist(lease.signal, () => withTenant(db, tenantId, write));
   try {
     // Taken up this often without an end, it is broken, not unlucky.
     if (run.attempt > runPatience.attempts) throw new RunFailure('interrupted');
@@ -106,12 +109,12 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     // Whoever only looks would rather know at once.
     const seconds = run.mode === 'full' ? toPutOffSeconds(reason, run.attempt, runPatience, retryAfterMs) : undefined;
     if (seconds !== undefined) {
-      const isPutOff = await withTenant(db, tenantId, (tx) => putOffRun(tx, run, { reason, reasonDetail, seconds }));
+      const isPutOff = await note((tx) => putOffRun(tx, run, { reason, reasonDetail, seconds }));
       return isPutOff ? tell('put_off', reason, cause) : undefined;
     }
     // A list that is much too short waits for an operator; whoever only wanted to look waits for nobody.
     const status = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
-    const isFinished = await withTenant(db, tenantId, async (tx) => {
+    const isFinished = await note(async (tx) => {
       const refused = error instanceof ListShrunkError ? { listDigest: error.digest } : {};
       if (!(await finishRun(tx, run, { status, reason, reasonDetail, ...refused }))) return false;
       if (run.mode === 'full') await noteFailure(tx, reason);
