@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type Cell, type Columns, CopyText, insertRows, updateRows } from '../../db/bulk.js';
+import { type Cell, type Columns, CopyText, copyRows, updateRows } from '../../db/bulk.js';
 import type { OperatorTx, Tx } from '../../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES, LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { Environment } from '../../domain/environment.js';
@@ -137,7 +137,7 @@ export async function savePublication(
 ): Promise<void> {
   const rowsOf = (licenses: readonly ListedLicense[]) =>
     licenses.map((license) => toRow(directoryId, license, version));
-  await insertRows(tx, 'directory_licenses', COLUMNS, new CopyText(rowsOf(added)));
+  await copyRows(tx, 'directory_licenses', COLUMNS, new CopyText(rowsOf(added)));
   await keepFormerOwners(tx, directoryId, version, changed);
   const keys = ['directory_id', 'license_key'];
   await updateRows(tx, 'directory_licenses', keys, COLUMNS, rowsOf(changed), ['missing_since_datetime = null']);
