@@ -118,7 +118,8 @@ export const pageQuery = {
   'page[after]': Type.Optional(
     Type.String({
       minLength: 1,
-      maxLength: 512,
+      // A place in a list of people holds an id of 200 characters, of up to four bytes each.
+      maxLength: 1_500,
       description: 'From `next_page`; opaque, and good for the same list only.',
     }),
   ),

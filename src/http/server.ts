@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
-import { Fault } from '../domain/fault.js';
+import { FAULTS, Fault } from '../domain/fault.js';
 import type { IdempotencyKeys } from '../domain/idempotency.js';
 import { type Authenticate, useAuth, usePolicy } from './auth.js';
 import { type RunWithCause, useCause } from './cause.js';
@@ -16,6 +16,7 @@ import { collectMethods } from './methods.js';
 import { useOpenapi } from './openapi.js';
 import { BODY_LIMIT } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
+import { PROBLEM_TYPE, toProblem } from './problem.js';
 import { useRateLimit } from './rate-limit.js';
 import { type RequestFacts, useRequestLog } from './request-log.js';
 import { buildSerializer } from './serializer.js';
@@ -101,22 +102,23 @@ function useBodyLimits(app: FastifyInstance): void {
   });
 }
 
-/** What is not even HTTP gets an answer and is cut off. */
+/** What is not even HTTP, or does not come to its end, gets an answer and is cut off. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const [status, code] =
+  const fault =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? ['408 Request Timeout', 'invalid_request']
-      : ['400 Bad Request', 'invalid_request'];
-  const body = JSON.stringify({
-    type: `urn:biotrack-connect:problem:${code}`,
-    code,
-    title: 'The request is not HTTP as it is understood here',
-    status: Number(status.slice(0, 3)),
-    detail: 'The request could not be read.',
-    request_id: randomUUID(),
-  });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+      ? new Fault('request_timeout', 'Send it again, faster.')
+      : new Fault('invalid_request', 'The request could not be read: it is not HTTP as it is understood here.');
+  const { status } = FAULTS[fault.code];
+  const requestId = randomUUID();
+  const body = JSON.stringify(toProblem(fault, requestId));
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }

@@ -53,6 +53,10 @@ async function makeOwned(): Promise<Owned> {
 /** Somebody whom both tenants know. */
 const USER_ID = 'user-1';
 
+/** Begun now, since it takes as long as the server waits for the rest of a head. */
+const HEADERS_PATIENCE_MS = 20_000;
+const unfinished = sendRaw('GET /livez HTTP/1.1\r\nHost: x\r\n', HEADERS_PATIENCE_MS);
+
 const ours = await makeOwned();
 const theirs = await makeOwned();
 
@@ -677,12 +681,20 @@ t.test('what is hardly HTTP gets an answer, and the next one is served', async (
     t.match(text, /^HTTP\/1\.1 4\d\d /, `${what}: ${text.split('\r\n')[0]}`);
     t.notMatch(text, /\bat .*\.(js|ts):\d+/, 'no stack');
     if (text.includes('problem+json')) {
+      t.match(text, /\r\nX-Request-Id: [0-9a-f-]{36}\r\n/i);
+      t.match(text, /\r\nCache-Control: no-store\r\n/i);
       const problem = JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4));
       t.match(text, new RegExp(`^HTTP/1.1 ${problem.status} `), 'its status is the status');
       t.equal(problem.type, `urn:biotrack-connect:problem:${problem.code}`);
     }
     t.equal((await ask('GET', '/livez', { key: null })).status, 200);
   }
+});
+
+t.test('a request that does not come to its end', async (t) => {
+  const text = await unfinished;
+  t.match(text, /^HTTP\/1\.1 408 Request Timeout\r\n/, `after ${HEADERS_PATIENCE_MS} ms at most`);
+  t.match(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4)), { status: 408, code: 'request_timeout' });
 });
 
 t.test('headers', async (t) => {
@@ -798,12 +810,12 @@ t.test('every shared answer that the document promises was seen of every operati
 });
 
 /** Sends bytes as they are, and reads until the other side ends. */
-function sendRaw(text: string): Promise<string> {
+function sendRaw(text: string, patienceMs = 5_000): Promise<string> {
   const { hostname, port } = new URL(service.baseUrl);
   return new Promise((resolve, reject) => {
     let answer = '';
     const socket = connect(Number(port), hostname, () => socket.write(text));
-    socket.setTimeout(5_000, () => socket.destroy());
+    socket.setTimeout(patienceMs, () => socket.destroy());
     socket.on('data', (chunk) => {
       answer += chunk.toString('latin1');
     });

@@ -255,6 +255,15 @@ const ATTACKS: Readonly<Record<string, string>> = {
   'two tokens': `${good},${good}`,
 };
 
+t.test('a token that is too long is told so', async (t) => {
+  const { status, body } = await ask('GET', `${path}/setup`, { key: 'x'.repeat(9_000) });
+  t.equal(`${status} ${body.code}`, '401 unauthenticated');
+  t.match(body.detail, '9000 characters');
+  const long = signToken(HEADER, { ...claims, groups: 'x'.repeat(4_500) }, SIGNERS.EdDSA);
+  t.ok(long.length > 6_000);
+  t.equal((await ask('GET', `${path}/setup`, { key: long })).status, 200, 'one that says much of a person is read');
+});
+
 t.test('no other token is believed', async (t) => {
   const names = Object.keys(ATTACKS);
   t.comment(`${names.length} tokens`);

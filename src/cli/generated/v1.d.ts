@@ -1530,7 +1530,7 @@ export interface components {
                 /** @enum {string} */
                 status: "valid" | "unverified";
                 /**
-                 * @description Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`) or BioTrack refused it (`own_refused`).
+                 * @description Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`), BioTrack refused it (`own_refused`) or its password cannot be opened any more (`own_unreadable`); or because nobody in person asks (`no_person`).
                  * @enum {string}
                  */
                 reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
@@ -1639,7 +1639,7 @@ export interface components {
                      * @description Stable; branch on this.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
                     title: string;
                     /** @description For a person. */
                     detail: string;
@@ -1793,7 +1793,7 @@ export interface components {
              * @description Stable; branch on this.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
             /** @example There is no such thing */
             title: string;
             status: number;
@@ -4603,7 +4603,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Tell the differences and change nothing; false unless told.
+                 * @description Tell the differences and change nothing of the set-up; false unless told. A login may still be tried at BioTrack, to see which licenses there are, and what came of that is kept.
                  * @example true
                  */
                 dry_run?: boolean;

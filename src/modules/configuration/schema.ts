@@ -97,7 +97,11 @@ export const ConfigurationBody = Body(
 
 export const ConfigurationQuery = Body({
   dry_run: Type.Optional(
-    Type.Boolean({ description: 'Tell the differences and change nothing; false unless told.', examples: [true] }),
+    Type.Boolean({
+      description:
+        'Tell the differences and change nothing of the set-up; false unless told. A login may still be tried at BioTrack, to see which licenses there are, and what came of that is kept.',
+      examples: [true],
+    }),
   ),
 });
 

@@ -119,7 +119,7 @@ export const CredentialCoverage = Named(
           status: OneOf(['valid', 'unverified']),
           reason: OneOf(CREDENTIAL_CHOICES, {
             description:
-              "Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`) or BioTrack refused it (`own_refused`).",
+              "Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`), BioTrack refused it (`own_refused`) or its password cannot be opened any more (`own_unreadable`); or because nobody in person asks (`no_person`).",
           }),
         }),
         Type.Null(),
