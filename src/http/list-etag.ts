@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 
@@ -53,6 +54,16 @@ export async function readList<Page extends { readonly mark: string }>(
   reply.header('etag', toEtag(page.mark));
   return page;
 }
+
+/** Answers a list that has no mark of its own, with an ETag of what is in it; with 304 if the caller has just that. */
+export function sendList<Page>(request: FastifyRequest, reply: FastifyReply, page: Page): Page | FastifyReply {
+  const etag = `"${hash('sha256', JSON.stringify(page), 'base64url').slice(0, ETAG_LENGTH)}"`;
+  reply.header('etag', etag);
+  const known = request.headers['if-none-match'];
+  return known !== undefined && names(known, etag) ? reply.code(304).send() : page;
+}
+
+const ETAG_LENGTH = 22;
 
 /** Whether a tag is among these; for a read a weak one is as good (RFC 9110, 13.1.2). */
 const names = (header: string, etag: string): boolean =>

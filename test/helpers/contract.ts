@@ -199,8 +199,11 @@ export function createContract(document: Json): Contract {
 }
 
 /** What a noun's own file has to have seen in the end: everything that its operations do not share with all others. */
-export const isOwnOutcome = (_operation: Operation, outcome: string): boolean =>
-  !SHARED_CODES.includes(outcome.split(' ')[1] ?? '');
+export const isOwnOutcome = (_operation: Operation, outcome: string): boolean => !isSharedOutcome(outcome);
+
+/** What all operations, or all lists, answer alike. */
+export const isSharedOutcome = (outcome: string): boolean =>
+  outcome === '304' || SHARED_CODES.includes(outcome.split(' ')[1] ?? '');
 
 /** A HEAD is a GET without its body. */
 function judgeHead(operations: readonly Operation[], path: string, { status, body }: Answer): void {

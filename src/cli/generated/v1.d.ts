@@ -2531,7 +2531,13 @@ export interface operations {
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2540,6 +2546,8 @@ export interface operations {
             /** @description A page, oldest first. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2559,6 +2567,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["ApiKeyPage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -3200,7 +3217,13 @@ export interface operations {
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3209,6 +3232,8 @@ export interface operations {
             /** @description A page, in the order of ids. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3229,6 +3254,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["TenantPage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -7297,7 +7331,13 @@ export interface operations {
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -7312,6 +7352,8 @@ export interface operations {
             /** @description A page, oldest first. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7339,6 +7381,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["CredentialPage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -8971,7 +9022,13 @@ export interface operations {
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -8986,6 +9043,8 @@ export interface operations {
             /** @description A page, in the order of user ids. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9013,6 +9072,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["CredentialCoveragePage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -9419,7 +9487,13 @@ export interface operations {
                  */
                 archived?: "exclude" | "include" | "only";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -9434,6 +9508,8 @@ export interface operations {
             /** @description A page, oldest first. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9472,6 +9548,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["LicensePage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -11287,7 +11372,13 @@ export interface operations {
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -11302,6 +11393,8 @@ export interface operations {
             /** @description A page. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11373,6 +11466,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["SyncRunPage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -12716,7 +12818,13 @@ export interface operations {
                 /** @description From `next_page`; opaque, and good for the same list only. */
                 "page[after]"?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -12736,6 +12844,8 @@ export interface operations {
             /** @description A page. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -12758,6 +12868,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["PlanPage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {
@@ -15682,7 +15801,13 @@ export interface operations {
                 /** @description Only these; all unless told. */
                 status?: "open" | "resolved" | "gone";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -15697,6 +15822,8 @@ export interface operations {
             /** @description A page, newest first. */
             200: {
                 headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15724,6 +15851,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["ConflictPage"];
                 };
+            };
+            /** @description Nothing has changed since the list with this ETag. */
+            304: {
+                headers: {
+                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
             400: {

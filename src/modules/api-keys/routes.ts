@@ -1,4 +1,5 @@
 import type { Db } from '../../db/database.js';
+import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { Body, pageQuery } from '../../http/primitives.js';
@@ -42,13 +43,18 @@ export function useApiKeys(app: App, { db, pager, newId, keyring }: ApiKeysDeps)
         tag: 'Operations',
         summary: 'All keys, without their secrets',
         querystring: Body(pageQuery),
-        replies: { 200: { description: 'A page, oldest first.', schema: ApiKeyPage } },
+        headers: listHeaders,
+        replies: toListReplies('A page, oldest first.', ApiKeyPage),
         faults: ['invalid_cursor'],
       }),
     },
-    async ({ query }) => {
+    async (request, reply) => {
+      const { query } = request;
       const page = await listApiKeys(db, pager.toPageRequest('/v1/api-keys', query));
-      return { data: page.items.map(toApiKeyReply), next_page: pager.toNextPage('/v1/api-keys', query, page) };
+      return sendList(request, reply, {
+        data: page.items.map(toApiKeyReply),
+        next_page: pager.toNextPage('/v1/api-keys', query, page),
+      });
     },
   );
 

@@ -1,5 +1,6 @@
 import type { Db } from '../../db/database.js';
 import { principalOf } from '../../http/auth.js';
+import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { ItemParams, TenantParams } from '../../http/primitives.js';
@@ -25,14 +26,19 @@ export function useConflicts(app: App, { db, pager, ...ports }: ConflictsDeps): 
           'Several companies could stand for one vendor, because some were made by hand. They are kept apart until a person decides.',
         params: TenantParams,
         querystring: ConflictListQuery,
-        replies: { 200: { description: 'A page, newest first.', schema: ConflictPage } },
+        headers: listHeaders,
+        replies: toListReplies('A page, newest first.', ConflictPage),
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/conflicts`;
       const page = await listConflicts(db, params.tenant_id, query.status, pager.toPageRequest(path, query));
-      return { data: page.items.map(toConflictReply), next_page: pager.toNextPage(path, query, page) };
+      return sendList(request, reply, {
+        data: page.items.map(toConflictReply),
+        next_page: pager.toNextPage(path, query, page),
+      });
     },
   );
 

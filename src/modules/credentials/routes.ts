@@ -1,6 +1,7 @@
 import type { Db } from '../../db/database.js';
 import { Secret } from '../../domain/secret.js';
 import { principalOf } from '../../http/auth.js';
+import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { sendEtag, toEtag, toPrecondition } from '../../http/preconditions.js';
@@ -79,16 +80,20 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         description: "A person sees the company's and his own; an admin also sees that others have theirs.",
         params: TenantParams,
         querystring: Body(pageQuery),
-        replies: { 200: { description: 'A page, oldest first.', schema: CredentialPage } },
+        headers: listHeaders,
+        replies: toListReplies('A page, oldest first.', CredentialPage),
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async (request) => {
+    async (request, reply) => {
       const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/credentials`;
       const wanted = pager.toPageRequest(path, query);
       const page = await listCredentials(db, params.tenant_id, wanted, principalOf(request));
-      return { data: page.items.map(toCredentialReply), next_page: pager.toNextPage(path, query, page) };
+      return sendList(request, reply, {
+        data: page.items.map(toCredentialReply),
+        next_page: pager.toNextPage(path, query, page),
+      });
     },
   );
 
@@ -206,14 +211,19 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
           'The people of the host application that are known here: by their tokens, or by `PUT …/users/{user_id}`.',
         params: TenantParams,
         querystring: Body(pageQuery),
-        replies: { 200: { description: 'A page, in the order of user ids.', schema: CredentialCoveragePage } },
+        headers: listHeaders,
+        replies: toListReplies('A page, in the order of user ids.', CredentialCoveragePage),
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/credential-coverage`;
       const page = await listCoverage(db, params.tenant_id, pager.toPageRequest(path, query));
-      return { data: page.items.map(toCoverageReply), next_page: pager.toNextPage(path, query, page) };
+      return sendList(request, reply, {
+        data: page.items.map(toCoverageReply),
+        next_page: pager.toNextPage(path, query, page),
+      });
     },
   );
 }

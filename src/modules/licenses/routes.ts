@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { FAULTS } from '../../domain/fault.js';
 import { principalOf } from '../../http/auth.js';
+import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
@@ -118,15 +119,20 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         summary: 'The created licenses',
         params: TenantParams,
         querystring: LicenseListQuery,
-        replies: { 200: { description: 'A page, oldest first.', schema: LicensePage } },
+        headers: listHeaders,
+        replies: toListReplies('A page, oldest first.', LicensePage),
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/licenses`;
-      const request = pager.toPageRequest(path, query);
-      const page = await listLicenses(db, params.tenant_id, query.archived ?? 'exclude', request);
-      return { data: page.items.map(toLicenseReply), next_page: pager.toNextPage(path, query, page) };
+      const archived = query.archived ?? 'exclude';
+      const page = await listLicenses(db, params.tenant_id, archived, pager.toPageRequest(path, query));
+      return sendList(request, reply, {
+        data: page.items.map(toLicenseReply),
+        next_page: pager.toNextPage(path, query, page),
+      });
     },
   );
 

@@ -2,6 +2,7 @@ import type { Db } from '../../db/database.js';
 import { RUN_STEPS } from '../../domain/sync-run.js';
 import { principalOf } from '../../http/auth.js';
 import { EVENT_STREAM, type EventStreams, lastEventIdOf, type StreamEvent } from '../../http/event-stream.js';
+import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { Body, ItemParams, locationHeader, pageQuery, TenantParams } from '../../http/primitives.js';
@@ -57,14 +58,19 @@ export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): vo
         summary: 'The runs, newest first',
         params: TenantParams,
         querystring: Body(pageQuery),
-        replies: { 200: { description: 'A page.', schema: SyncRunPage } },
+        headers: listHeaders,
+        replies: toListReplies('A page.', SyncRunPage),
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/syncs`;
       const page = await listSyncs(db, params.tenant_id, pager.toPageRequest(path, query));
-      return { data: page.items.map(toSyncRunReply), next_page: pager.toNextPage(path, query, page) };
+      return sendList(request, reply, {
+        data: page.items.map(toSyncRunReply),
+        next_page: pager.toNextPage(path, query, page),
+      });
     },
   );
 
@@ -135,14 +141,19 @@ export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): vo
           'Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are.',
         params: ItemParams,
         querystring: Body(pageQuery),
-        replies: { 200: { description: 'A page.', schema: PlanPage } },
+        headers: listHeaders,
+        replies: toListReplies('A page.', PlanPage),
         faults: ['not_found', 'invalid_cursor'],
       }),
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/syncs/${params.id}/plan`;
       const page = await listPlan(db, params.tenant_id, params.id, pager.toPageRequest(path, query));
-      return { data: page.items.map(toPlanItemReply), next_page: pager.toNextPage(path, query, page) };
+      return sendList(request, reply, {
+        data: page.items.map(toPlanItemReply),
+        next_page: pager.toNextPage(path, query, page),
+      });
     },
   );
 

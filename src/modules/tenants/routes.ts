@@ -1,5 +1,6 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db } from '../../db/database.js';
+import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
@@ -26,13 +27,18 @@ export function useTenants(app: App, { db, biotrack, pager, onTenantDeleted }: T
         tag: 'Tenants',
         summary: 'All tenants',
         querystring: Body(pageQuery),
-        replies: { 200: { description: 'A page, in the order of ids.', schema: TenantPage } },
+        headers: listHeaders,
+        replies: toListReplies('A page, in the order of ids.', TenantPage),
         faults: ['invalid_cursor'],
       }),
     },
-    async ({ query }) => {
+    async (request, reply) => {
+      const { query } = request;
       const page = await listTenants(db, pager.toPageRequest('/v1/tenants', query));
-      return { data: page.items.map(toTenantReply), next_page: pager.toNextPage('/v1/tenants', query, page) };
+      return sendList(request, reply, {
+        data: page.items.map(toTenantReply),
+        next_page: pager.toNextPage('/v1/tenants', query, page),
+      });
     },
   );
 
