@@ -92,13 +92,23 @@ t.test('a state is asked once for all of its tenants, and none of them holds up 
   while (tenants.length < many) {
     tenants.push(...(await Promise.all(Array.from({ length: 10 }, () => makeTenant(service)))));
   }
-  const syncAll = (): Promise<unknown> =>
-    Promise.all(
-      tenants.map(async (tenantId) => {
-        const { status } = await waitForRun(service, tenantId, await startRun(tenantId, 'auto'));
-        t.match(status, /^succeeded/);
-      }),
-    );
+  const syncAll = async (): Promise<void> => {
+    const runs: string[] = [];
+    while (runs.length < many) {
+      const some = tenants.slice(runs.length, runs.length + 50);
+      runs.push(...(await Promise.all(some.map((tenantId) => startRun(tenantId, 'auto')))));
+    }
+    // Not each by itself: that would be most of the work.
+    const readStatuses = async (): Promise<string[]> => {
+      const found = await sql<{ status: string }>('select distinct status from sync_runs where id = any ($1)', [runs]);
+      return found.map(({ status }) => status);
+    };
+    let statuses = await readStatuses();
+    for (; statuses.some((status) => ['queued', 'running'].includes(status)); statuses = await readStatuses()) {
+      await pause(50);
+    }
+    t.strictSame(statuses, ['succeeded']);
+  };
   const age = (): Promise<unknown> => sql(`update directories set refreshed_datetime = now() - interval '1 hour'`);
   await age();
   t.strictSame(await countCalls(syncAll), { lists: 1, logins: 1 }, 'all of them for the first time');

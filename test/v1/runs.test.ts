@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { type Answer, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
@@ -46,6 +47,20 @@ const readMetric = async (part: string): Promise<number> => {
     .filter((line) => line.includes(part) && !line.startsWith('#'));
   return lines.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 };
+
+/** A run that waits for an hour, and somebody who follows it: there is nothing to tell him. */
+const quiet = await makeTenant(service);
+control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 1 });
+const { id: waitingId } = await start(quiet);
+await until('put off', async () => {
+  const rows = await sql(
+    `update sync_runs set retry_datetime = now() + interval '1 hour' where id = $1 and retry_datetime is not null returning id`,
+    [waitingId],
+  );
+  return rows[0];
+});
+const followedAt = performance.now();
+const following = ask('GET', `/v1/tenants/${quiet}/syncs/${waitingId}/events`);
 
 t.test('a failure that may be over in a while is tried again, and told meanwhile', async (t) => {
   const tenantId = await makeTenant(service);
@@ -175,6 +190,27 @@ t.test('cancelSync', async (t) => {
   t.match((await read(fresh, applying.id)).status, /^succeeded/);
 });
 
+t.test('cancelSync while the run plans', async (t) => {
+  const tenantId = await makeTenant(service);
+  const holder = new pg.Client({ connectionString: service.databaseUrl });
+  await holder.connect();
+  slowList(800);
+  const { id } = await start(tenantId);
+  await until('asked', async () => (control.counters().listCallsInFlight > 0 ? true : undefined));
+  // Both want the tenant: whoever cancels comes first, and the run has its plan to make yet.
+  await holder.query('begin');
+  await holder.query('select from tenants where tenant_id = $1 for update', [tenantId]);
+  const canceling = ask('POST', `/v1/tenants/${tenantId}/syncs/${id}/cancel`);
+  await untilStep(tenantId, id, 'planning');
+  await holder.query('commit');
+  await holder.end();
+  t.match(await canceling, { status: 200, body: { status: 'canceled' } });
+  const before = await readMetric('writes_fenced_total');
+  t.match(await syncTenant(service, tenantId, {}), { status: /^succeeded/, counts: { updated: 0 } });
+  t.ok((await readMetric('writes_fenced_total')) >= Math.max(before, 1), 'what was canceled wrote nothing');
+  t.match(await read(tenantId, id), { status: 'canceled', counts: null });
+});
+
 interface Seen {
   readonly id: string;
   readonly event: string;
@@ -215,7 +251,8 @@ t.test('listSyncEvents', async (t) => {
   slowList(25_000);
   const long = await start(tenantId);
   const gone = new AbortController();
-  const open = Array.from({ length: 100 }, () =>
+  // With the one that is followed since the beginning.
+  const open = Array.from({ length: 99 }, () =>
     fetch(`${service.baseUrl}/v1/tenants/${tenantId}/syncs/${long.id}/events`, {
       headers: { authorization: `Bearer ${service.operatorKey}` },
       signal: gone.signal,
@@ -231,6 +268,13 @@ t.test('listSyncEvents', async (t) => {
     return answer.status === 200 ? answer : undefined;
   });
   t.match(toEvents(after.body).at(-1), { event: 'end', data: { status: 'canceled' } });
+});
+
+t.test('whoever follows a run that stands still hears that somebody is there', async (t) => {
+  await pause(Math.max(0, 11_000 - (performance.now() - followedAt)));
+  t.equal((await ask('POST', `/v1/tenants/${quiet}/syncs/${waitingId}/cancel`)).status, 200);
+  const { body } = await following;
+  t.match(body, /^id: .*\nevent: progress\ndata: .*\n\n(: still there\n\n)+id: .*\nevent: end\n/);
 });
 
 t.test('getSchedule and resumeSchedule', async (t) => {
