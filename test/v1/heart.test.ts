@@ -282,7 +282,10 @@ t.test('guards: many removals wait for a person', async (t) => {
   const third = await syncTenant(service, tenantId);
   t.equal(third.status, 'needs_review', 'but when it moves it does');
   const confirmed = await ask('POST', `${pathOf(tenantId)}/syncs/${third.id}/confirm`);
-  t.match(confirmed, { status: 200, body: { status: 'succeeded', counts: third.counts } });
+  t.match(confirmed, { status: 200, body: { status: /^succeeded/, counts: third.counts } });
+  t.not(confirmed.body.finished_datetime, third.finished_datetime, 'it ends when it is carried out');
+  const done = await readAll(`${pathOf(tenantId)}/syncs/${third.id}/plan?page[size]=500`);
+  t.equal(done.filter(({ reason }) => reason === 'no_longer_listed').length, 21, 'and tells what it did');
   const left = await readCompanies(tenantId);
   t.equal(left.length, before.length - 21, 'the plan is carried out');
   t.match(await syncTenant(service, tenantId), { status: /^succeeded/, counts: { archived: 0, updated: 0 } });
