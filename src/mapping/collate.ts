@@ -15,7 +15,8 @@ export interface Collation {
 
 /**
  * Brings a list into its one form: each license once, in a fixed order, whatever the order of the rows. Of rows that
- * contradict each other the one edited last wins (`transactionId`), ties by content.
+ * contradict each other the one edited last wins (`transactionId`), ties by content. A license that is on the list of
+ * laboratories too is what the list of vendors says: not everybody reads both.
  * @param digest a collision-free digest of a text
  */
 export function collateVendors(vendors: readonly Vendor[], digest: (text: string) => string): Collation {
@@ -24,7 +25,7 @@ export function collateVendors(vendors: readonly Vendor[], digest: (text: string
     const key = toLicenseKey(vendor.licenseNumber);
     const candidate = { vendor, content: toContent(vendor) };
     const winner = winners.get(key);
-    if (winner === undefined || compareEdits(candidate, winner) > 0) winners.set(key, candidate);
+    if (winner === undefined || compareRows(candidate, winner) > 0) winners.set(key, candidate);
   }
   const licenses: ListedLicense[] = [];
   for (const [licenseKey, { vendor, content }] of winners) {
@@ -50,7 +51,8 @@ export function collateVendors(vendors: readonly Vendor[], digest: (text: string
   return { licenses, duplicates: vendors.length - licenses.length };
 }
 
-function compareEdits(a: { vendor: Vendor; content: string }, b: { vendor: Vendor; content: string }): number {
+function compareRows(a: { vendor: Vendor; content: string }, b: { vendor: Vendor; content: string }): number {
+  if (a.vendor.isLab !== b.vendor.isLab) return a.vendor.isLab ? -1 : 1;
   // An unknown number is the lowest here: a row that says when it was edited beats one that does not.
   const [left, right] = [a.vendor.transactionId ?? '', b.vendor.transactionId ?? ''];
   return compareDigits(left, right) || compareText(a.content, b.content);
