@@ -491,6 +491,26 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
   });
 });
 
+t.test('a license that vanished is still held by its active company', async (t) => {
+  const ubi = '990000100';
+  const [kept, gone] = ['990000101', '990000102'];
+  for (const location of [kept, gone]) control.addSite({ ubi, location, name: 'TWO SITES' });
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  control.vanish({ location: gone });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const { id } = await holderOf(tenantId, kept);
+  const body = { name: 'By hand', license_numbers: [gone] };
+  t.match(await ask('POST', `${pathOf(tenantId)}/companies`, { body }), {
+    status: 409,
+    body: { code: 'license_taken', conflicting_id: id },
+  });
+  control.vanish({ location: kept });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const made = await ask('POST', `${pathOf(tenantId)}/companies`, { body });
+  t.match(made, { status: 201 }, 'an archived company holds nothing back');
+});
+
 t.test('a company that stands for one UBI cannot be chosen for another', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const path = `${pathOf(tenantId)}/companies`;
