@@ -289,6 +289,8 @@ create table directory_licenses (
   content_hash text not null,
   missing_since_datetime timestamp with time zone,
   changed_version bigint not null,
+  known_ubi text,
+  known_ubi_key text,
   constraint directory_licenses_pkey PRIMARY KEY (directory_id, license_key),
   constraint directory_licenses_directory_id_fkey FOREIGN KEY (directory_id) REFERENCES directories(directory_id)
 );

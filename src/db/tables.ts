@@ -194,6 +194,8 @@ export interface DirectoryLicenses {
   directory_id: number;
   is_deleted: boolean;
   is_lab: boolean;
+  known_ubi: string | null;
+  known_ubi_key: string | null;
   license_key: string;
   license_number: string;
   license_type: string | null;

@@ -16,7 +16,8 @@ export interface Collation {
 
 /**
  * Brings a list into its one form: each license once, in a fixed order, whatever the order of the rows. Of rows that
- * contradict each other the one edited last wins (`transactionId`), ties by content.
+ * contradict each other the one edited last wins (`transactionId`), ties by content. A license that is on the list of
+ * laboratories too is what the list of vendors says: not everybody reads both.
  * @param digest a collision-free digest of a text
  */
 export const collateVendors = (vendors: readonly Vendor[], digest: (text: string) => string): Collation =>
@@ -29,7 +30,7 @@ export function* collateInTurns(vendors: readonly Vendor[], digest: (text: strin
     const key = toLicenseKey(vendor.licenseNumber);
     const candidate = { vendor, content: toContent(vendor) };
     const winner = winners.get(key);
-    if (winner === undefined || compareEdits(candidate, winner) > 0) winners.set(key, candidate);
+    if (winner === undefined || compareRows(candidate, winner) > 0) winners.set(key, candidate);
   });
   const licenses = yield* mapInSteps(winners, ([licenseKey, { vendor, content }]) =>
     toListedLicense(licenseKey, vendor, digest(content)),
@@ -56,7 +57,8 @@ const toListedLicense = (licenseKey: string, vendor: Vendor, contentHash: string
   contentHash,
 });
 
-function compareEdits(a: { vendor: Vendor; content: string }, b: { vendor: Vendor; content: string }): number {
+function compareRows(a: { vendor: Vendor; content: string }, b: { vendor: Vendor; content: string }): number {
+  if (a.vendor.isLab !== b.vendor.isLab) return a.vendor.isLab ? -1 : 1;
   // An unknown number is the lowest here: a row that says when it was edited beats one that does not.
   const [left, right] = [a.vendor.transactionId ?? '', b.vendor.transactionId ?? ''];
   return compareDigits(left, right) || compareText(a.content, b.content);

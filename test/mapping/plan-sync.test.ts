@@ -221,6 +221,19 @@ t.test('duplicates: of conflicting ones the highest transactionid wins, whatever
   t.end();
 });
 
+t.test('duplicates: a license on the lists of vendors and of labs is what the list of vendors says', (t) => {
+  const vendor = row('1', 'A', 'Vendor', { transactionId: '1' });
+  const lab = row('1', 'A', 'Lab', { transactionId: '2', isLab: true });
+  for (const rows of [
+    [vendor, lab],
+    [lab, vendor],
+  ]) {
+    t.match(collate(...rows), { licenses: [{ name: 'Vendor', isLab: false }], duplicates: 1 }, 'whoever reads which');
+  }
+  t.same(collate(vendor, lab).licenses, collate(vendor).licenses);
+  t.end();
+});
+
 t.test('duplicates: ties are broken by content, never by order', (t) => {
   const rows = ['b', 'c', 'a'].map((name) => row('1', 'A', name));
   const [first, second, third] = rows as [Vendor, Vendor, Vendor];

@@ -258,7 +258,8 @@ export function addManualCompany(
 ): Snapshot | undefined {
   const licenseKey = keyOf(licenseNumber);
   const known = snapshot.licenses.find((license) => license.licenseKey === licenseKey);
-  if (known !== undefined && (known.active || known.namedByCompanyId !== null)) return undefined;
+  const holder = snapshot.companies.find((company) => company.id === known?.companyId);
+  if (known !== undefined && (holder?.archivedDatetime === null || known.namedByCompanyId !== null)) return undefined;
   const named: LicenseState =
     known === undefined
       ? {

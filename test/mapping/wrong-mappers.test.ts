@@ -44,7 +44,9 @@ interface CollateOptions {
 }
 
 const byEdit = (a: Vendor, b: Vendor): number =>
-  Number(BigInt(a.transactionId ?? -1) - BigInt(b.transactionId ?? -1)) || (contentOf(a) < contentOf(b) ? -1 : 1);
+  Number(b.isLab) - Number(a.isLab) ||
+  Number(BigInt(a.transactionId ?? -1) - BigInt(b.transactionId ?? -1)) ||
+  (contentOf(a) < contentOf(b) ? -1 : 1);
 
 const contentOf = ({ transactionId: _, ...content }: Vendor): string => JSON.stringify(content);
 

@@ -129,6 +129,49 @@ t.test('a decision stays in a person’s hands as long as it is in force', async
   t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual);
 });
 
+const actionsOf = async (tenantId: string, runId: string): Promise<Record<string, number>> => {
+  const actions: Record<string, number> = {};
+  let next: string | null = `${pathOf(tenantId)}/syncs/${runId}/plan?page[size]=500`;
+  while (next !== null) {
+    const { body }: Answer = await ask('GET', next);
+    for (const { action } of body.data) actions[action] = (actions[action] ?? 0) + 1;
+    next = body.next_page;
+  }
+  return actions;
+};
+
+t.test('a plan that is carried out after a look is a sync like any other, and can be read for good', async (t) => {
+  const { numbers } = addVendor(15);
+  const blank = numbers[14] as string;
+  const tenantId = await begin('one_per_license');
+  await sql(
+    `insert into schedules (tenant_id, failures, paused_datetime, paused_reason) values ($1, 3, now(), 'internal')`,
+    [tenantId],
+  );
+  control.setUbi({ location: blank, ubi: null });
+  await vanishBesides(numbers.slice(0, 14));
+  const review = await syncTenant(service, tenantId);
+  t.match(review, { status: 'needs_review' });
+  const { body: done } = await ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/confirm`);
+  t.match(done, { status: 'succeeded_with_warnings', warnings: [{ code: 'ubi_turned_blank', license_number: blank }] });
+  t.ok(done.finished_datetime > review.finished_datetime, 'it ends when it is carried out');
+  const paused = await sql('select from schedules where tenant_id = $1 and paused_datetime is not null', [tenantId]);
+  t.equal(paused.length, 0, 'it is a success for the schedule as well');
+  const preference = `${pathOf(tenantId)}/company-creation-preference`;
+  const { body: preview } = await ask('POST', `${preference}/preview`, { body: { strategy: 'one_per_vendor' } });
+  const applied = await actionsOf(tenantId, review.id);
+  t.match(applied, { archived: 14, updated: Number });
+  t.ok((await actionsOf(tenantId, preview.id)).archived, 'a preview says what it would do');
+
+  await sql(`update sync_runs set finished_datetime = now() - interval '31 days' where tenant_id = $1`, [tenantId]);
+  await sql(`update companies set inserted_datetime = now() - interval '60 days' where tenant_id = $1`, [tenantId]);
+  await ask('POST', `${preference}/preview`, { body: { strategy: 'one_per_vendor' } });
+  t.strictSame(await actionsOf(tenantId, review.id), applied, 'what was done stays told');
+  t.strictSame(await actionsOf(tenantId, preview.id), {}, 'of a preview that is not kept nothing is told');
+  for (const location of numbers.slice(0, 14)) control.restore({ location });
+  await moveDirectory();
+});
+
 t.test('what was dismissed is that plan, and not another choice', async (t) => {
   const labs = await makeTenant(service);
   const wantLabs = async (tenantId: string): Promise<void> => {

@@ -68,6 +68,23 @@ t.test('who also transports is said as an activity, where the state tells', asyn
   const { control } = service.simulator;
   t.ok((control.counters().callsByAction.sync_third_party_transporter ?? 0) >= 1, 'the list is read');
   t.match((await syncTenant(service, tenantId, { refresh: 'force' })).counts, { created: 0, updated: 0, moved: 0 });
+
+  // A login that may not see that list says nothing of it: who transported does so for everybody still.
+  control.setOptions({ offersSyncCheck: false });
+  const { ubi, username } = service.simulator.demo;
+  const all = ['sync_vendor', 'sync_check', 'sync_qa_lab', 'sync_third_party_transporter'] as const;
+  const version = async (): Promise<unknown> => (await service.sql('select version from directories'))[0];
+  const before = await version();
+  const written = async (): Promise<unknown> =>
+    (await service.sql(`select string_agg(xmin::text, ',' order by license_key) as rows from directory_licenses`))[0];
+  const rows = await written();
+  control.setPrivileges({ ubi, username, privileges: all.slice(0, 3) });
+  t.match((await syncTenant(service, tenantId, { refresh: 'force' })).status, /^succeeded/);
+  t.strictSame(await version(), before, 'the list is what it was');
+  control.setPrivileges({ ubi, username, privileges: [...all] });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.strictSame(await version(), before, 'and is so when it is told again');
+  t.strictSame(await written(), rows, 'no license is written');
 });
 
 t.test('a state without a list of transporters, or of labs, is no failure', async (t) => {

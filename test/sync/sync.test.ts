@@ -488,6 +488,24 @@ t.test('the choice changes during the first run', async (t) => {
   control.setOptions({ offersSyncCheck: true });
 });
 
+t.test('the state’s environment changes during the first run', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const path = `/v1/tenants/${tenantId}`;
+  control.setOptions({ offersSyncCheck: false });
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 1_000 });
+  const started = await ask('POST', `${path}/syncs`, { body: { refresh: 'force' } });
+  await pause(300);
+  const etag = (await ask('GET', path)).headers.get('etag') as string;
+  const body = { name: 'Test', state: 'NM', environment: 'training' };
+  t.equal((await ask('PUT', path, { body, headers: { 'if-match': etag } })).status, 200);
+  const run = await waitForRun(service, tenantId, started.body.id);
+  t.match(run, { status: 'superseded', reason: 'superseded' }, 'though no list of the other environment was read yet');
+  const [next] = (await ask('GET', `${path}/syncs`)).body.data;
+  t.match(next, { trigger: 'superseded' }, 'another one takes its place');
+  await waitForRun(service, tenantId, next.id);
+  control.setOptions({ offersSyncCheck: true });
+});
+
 t.test('the change feed, replayed from the beginning, is the present state', async (t) => {
   type State = Record<string, unknown>;
   for (const tenantId of both) {

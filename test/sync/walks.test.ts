@@ -185,6 +185,26 @@ t.test('a UBI turns blank and back', async (t) => {
   const back = await walk.sync();
   t.notOk(back.warnings.some(({ license_number }: Body) => license_number === first));
   t.strictSame(await walk.holders(first, second), before);
+  const owners = async (number: string): Promise<Body[]> => {
+    const { id } = await walk.holder(number);
+    const { body } = await service.ask('GET', `/v1/tenants/${walk.tenantId}/companies/${id}/history`);
+    return body.owners.filter(({ license_number }: Body) => license_number === number);
+  };
+  t.match(await owners(first), [{ ubi, until_datetime: null }], 'nobody else held it meanwhile');
+  t.equal((await owners(first)).length, 1);
+  control.setUbi({ location: second, ubi: null });
+  await walk.sync();
+  const buyer = addVendor(1).ubi;
+  control.setUbi({ location: second, ubi: buyer });
+  await walk.sync();
+  t.match(
+    (await owners(second)).map((owner) => [owner.ubi, owner.until_datetime === null]),
+    [
+      [ubi, false],
+      [buyer, true],
+    ],
+    'sold over a blank is sold once',
+  );
 
   const blank = `99${Date.now() % 10_000_000}`;
   control.addSite({ ubi: null, location: blank, name: 'NOBODY’S' });

@@ -282,7 +282,10 @@ t.test('guards: many removals wait for a person', async (t) => {
   const third = await syncTenant(service, tenantId);
   t.equal(third.status, 'needs_review', 'but when it moves it does');
   const confirmed = await ask('POST', `${pathOf(tenantId)}/syncs/${third.id}/confirm`);
-  t.match(confirmed, { status: 200, body: { status: 'succeeded', counts: third.counts } });
+  t.match(confirmed, { status: 200, body: { status: /^succeeded/, counts: third.counts } });
+  t.not(confirmed.body.finished_datetime, third.finished_datetime, 'it ends when it is carried out');
+  const done = await readAll(`${pathOf(tenantId)}/syncs/${third.id}/plan?page[size]=500`);
+  t.equal(done.filter(({ reason }) => reason === 'no_longer_listed').length, 21, 'and tells what it did');
   const left = await readCompanies(tenantId);
   t.equal(left.length, before.length - 21, 'the plan is carried out');
   t.match(await syncTenant(service, tenantId), { status: /^succeeded/, counts: { archived: 0, updated: 0 } });
@@ -486,6 +489,26 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
     status: 409,
     body: { code: 'conflict_decided' },
   });
+});
+
+t.test('a license that vanished is still held by its active company', async (t) => {
+  const ubi = '990000100';
+  const [kept, gone] = ['990000101', '990000102'];
+  for (const location of [kept, gone]) control.addSite({ ubi, location, name: 'TWO SITES' });
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  control.vanish({ location: gone });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const { id } = await holderOf(tenantId, kept);
+  const body = { name: 'By hand', license_numbers: [gone] };
+  t.match(await ask('POST', `${pathOf(tenantId)}/companies`, { body }), {
+    status: 409,
+    body: { code: 'license_taken', conflicting_id: id },
+  });
+  control.vanish({ location: kept });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const made = await ask('POST', `${pathOf(tenantId)}/companies`, { body });
+  t.match(made, { status: 201 }, 'an archived company holds nothing back');
 });
 
 t.test('a company that stands for one UBI cannot be chosen for another', async (t) => {

@@ -677,7 +677,7 @@ export interface paths {
         put?: never;
         /**
          * Drop the plan that waits for a decision
-         * @description Nothing is changed, and nothing like it is proposed before the state lists something else.
+         * @description Nothing is changed, and nothing like it is proposed before the state lists something else or the set-up changes.
          *
          *     For `operator`, `admin`.
          */

@@ -113,7 +113,8 @@ export const createCompany = (
     const keys = licenseNumbers.map(toLicenseKey);
     refuseRepetition(keys);
     const known = new Map((await loadLicenses(tx, keys)).map((license) => [license.licenseKey, license]));
-    refuseTaken(keys, known);
+    const holders = await loadCompanies(tx, new Set([...known.values()].map(({ companyId }) => companyId)));
+    refuseTaken(keys, known, holders);
     const company = toManualCompany(newId(), name);
     const licenses = licenseNumbers.map((licenseNumber, index): LicenseStep => {
       const before = known.get(keys[index] as string);
@@ -136,11 +137,16 @@ function refuseRepetition(keys: readonly string[]): void {
   throw new Fault('invalid_request', `${error.pointer}: ${error.detail}.`, { errors: [error] });
 }
 
-/** A license has one company: one that is active in a company, or named by hand for another one, is not free. */
-function refuseTaken(keys: readonly string[], known: ReadonlyMap<string, LicenseState>): void {
+/** A license has one company: one that an active company holds, also while it is inactive, or that is named by hand. */
+function refuseTaken(
+  keys: readonly string[],
+  known: ReadonlyMap<string, LicenseState>,
+  holders: readonly CompanyState[],
+): void {
+  const active = new Set(holders.flatMap(({ id, archivedDatetime }) => (archivedDatetime === null ? id : [])));
   for (const [index, key] of keys.entries()) {
     const license = known.get(key);
-    if (license === undefined || (!license.active && license.namedByCompanyId === null)) continue;
+    if (license === undefined || (!active.has(license.companyId) && license.namedByCompanyId === null)) continue;
     throw new Fault('license_taken', 'Another company has it: edit that one.', {
       conflicting_id: license.companyId,
       errors: [{ pointer: `/license_numbers/${index}`, detail: 'is held by another company' }],

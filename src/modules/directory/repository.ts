@@ -106,6 +106,23 @@ export async function selectPublished(tx: OperatorTx, directoryId: number): Prom
     .execute();
 }
 
+/** Keys of the licenses that are published as transporters. */
+export async function selectTransporters(
+  tx: OperatorTx,
+  state: string,
+  environment: Environment,
+): Promise<ReadonlySet<string>> {
+  const rows = await tx
+    .selectFrom('directory_licenses')
+    .innerJoin('directories', 'directories.directory_id', 'directory_licenses.directory_id')
+    .select('license_key')
+    .where('state', '=', state)
+    .where('environment', '=', environment)
+    .where(sql<boolean>`'transporter' = any(activities)`)
+    .execute();
+  return new Set(rows.map(({ license_key }) => license_key));
+}
+
 const COLUMNS = {
   directory_id: 'integer',
   ...LISTING_COLUMNS,
@@ -152,7 +169,10 @@ export async function savePublication(
   );
 }
 
-/** Whoever held a license until this version. From no vendor to one is the state telling more, not another owner. */
+/**
+ * Whoever held a license until this version. From no vendor to one is the state telling more, and from one to none it
+ * tells less: neither is another owner. Who is not told any more is kept beside the row, until another one is.
+ */
 async function keepFormerOwners(
   tx: OperatorTx,
   directoryId: number,
@@ -162,12 +182,17 @@ async function keepFormerOwners(
   if (changed.length === 0) return;
   const keys = changed.map(({ licenseKey }) => licenseKey);
   const ubiKeys = changed.map(({ ubiKey }) => ubiKey);
+  const incoming = sql`unnest(${keys}::text[], ${ubiKeys}::text[]) as incoming (license_key, new_ubi_key)`;
   await sql`
     insert into directory_license_owners (directory_id, license_key, until_version, ubi, ubi_key)
-    select directory_id, license_key, ${version}, ubi, ubi_key
-      from directory_licenses
-      join unnest(${keys}::text[], ${ubiKeys}::text[]) as incoming (license_key, new_ubi_key) using (license_key)
-     where directory_id = ${directoryId} and ubi_key is not null and ubi_key is distinct from new_ubi_key`.execute(tx);
+    select directory_id, license_key, ${version}, coalesce(ubi, known_ubi), coalesce(ubi_key, known_ubi_key)
+      from directory_licenses join ${incoming} using (license_key)
+     where directory_id = ${directoryId} and coalesce(ubi_key, known_ubi_key) <> new_ubi_key`.execute(tx);
+  await sql`
+    update directory_licenses set known_ubi = ubi, known_ubi_key = ubi_key
+      from ${incoming}
+     where directory_id = ${directoryId} and directory_licenses.license_key = incoming.license_key
+       and ubi_key is not null and new_ubi_key is null`.execute(tx);
 }
 
 export interface FormerOwner {

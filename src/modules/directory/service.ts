@@ -27,6 +27,7 @@ import {
   saveSame,
   saveUnchanged,
   selectPublished,
+  selectTransporters,
 } from './repository.js';
 
 export interface DirectoryRequest {
@@ -195,6 +196,8 @@ const toCheckMark = (sum: string | null | undefined): string | null =>
   sum === null || sum === undefined ? null : `${MAPPING_VERSION}:${sum}`;
 
 interface StateList extends VendorList {
+  /** Licenses that the state also lists as transporters; undefined: this login was not told of any, or of none. */
+  readonly transporters: ReadonlySet<string> | undefined;
   /** Whether the state's laboratories are in it. */
   readonly hasLabs: boolean;
 }
@@ -205,7 +208,8 @@ async function fetchList(session: BiotrackSession, includeLabs: boolean): Promis
   const labs = includeLabs ? await fetchLabs(session) : undefined;
   return {
     hasLabs: labs !== undefined,
-    vendors: [...vendors.map((vendor) => withTransporter(vendor, transporters)), ...(labs?.vendors ?? [])],
+    transporters,
+    vendors: [...vendors, ...(labs?.vendors ?? [])],
     skips: [...skips, ...(labs?.skips ?? [])],
     fetched: fetched + (labs?.fetched ?? 0),
     transactionSum,
@@ -222,14 +226,17 @@ async function fetchLabs(session: BiotrackSession): Promise<VendorList | undefin
   }
 }
 
-/** Licenses that the state also lists as transporters. Who may not see that list does without: it only adds a word. */
-async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Promise<ReadonlySet<string>> {
+/**
+ * Licenses that the state also lists as transporters. Who may not see that list does without: it only adds a word, and
+ * what others were told of it stays.
+ */
+async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Promise<StateList['transporters']> {
   if (fetchTransporters === undefined) return new Set();
   try {
     const { vendors } = await fetchTransporters();
     return new Set(vendors.map(({ licenseNumber }) => toLicenseKey(licenseNumber)));
   } catch (error) {
-    if (error instanceof BiotrackError && NOT_OFFERED.includes(error.reason)) return new Set();
+    if (error instanceof BiotrackError && NOT_OFFERED.includes(error.reason)) return undefined;
     throw error;
   }
 }
@@ -238,7 +245,7 @@ async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Pro
 const NOT_OFFERED: readonly UpstreamReason[] = ['privilege_missing', 'upstream_rejected', 'list_empty'];
 
 function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Vendor {
-  if (!transporters.has(toLicenseKey(vendor.licenseNumber))) return vendor;
+  if (vendor.isLab || !transporters.has(toLicenseKey(vendor.licenseNumber))) return vendor;
   const activities = new Set<Activity>([...vendor.activities, 'transporter']);
   return { ...vendor, activities: [...activities].sort() };
 }
@@ -269,9 +276,12 @@ async function publishOrRefuse(
 async function publish(
   db: Db,
   target: BiotrackTarget,
-  list: StateList,
+  told: StateList,
   { withLabs, guardRemovalPercent, askedAt }: PublishOptions,
 ): Promise<Directory> {
+  const transporters =
+    told.transporters ?? (await withOperator(db, (tx) => selectTransporters(tx, target.state, target.environment)));
+  const list = { ...told, vendors: told.vendors.map((vendor) => withTransporter(vendor, transporters)) };
   const fingerprint = await toFingerprint(list);
   const facts = { checkMark: toCheckMark(list.transactionSum), askedAt, withLabs, fingerprint };
   const same = await withOperator(db, async (tx) => {

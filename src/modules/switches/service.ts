@@ -98,14 +98,14 @@ export function choosePreference(
     }
     await saveCreationPreference(tx, tenantId, input);
     const preference = (await findCreationPreference(tx)) as CreationPreference;
-    const { changes } = await carryOut(tx, tenantId, {
+    const applied = await carryOut(tx, tenantId, {
       ground: { ...ground, basis: { ...ground.basis, preferenceVersion: preference.version } },
       planned,
       actor: toActor(principal),
       runId: previewId,
       ids: ports.newId,
     });
-    await saveApplied(tx, previewId, changes);
+    await saveApplied(tx, previewId, applied);
     return { preference, created: false };
   });
 }

@@ -55,12 +55,18 @@ export const toPlanRequest = (
 ): PlanRequest => ({ runId, at, directoryId: directory.id, ownUbiKey: ubi.ubiKey, strategy, includeLabs });
 
 /** The rows of the list as it is now: duplicates and skipped ones come and go without a license changing. */
-export function toListResult(
+function toListResult(
   { duplicateRows: duplicate, skippedRows: skipped, skips, version }: Directory,
   { rows: { used, filtered } }: { readonly rows: Pick<SyncRows, 'used' | 'filtered'> },
 ): Pick<RunResult, 'rows' | 'skips' | 'directoryVersion'> {
   const fetched = used + filtered + duplicate + skipped;
   return { rows: { fetched, used, filtered, duplicate, skipped }, skips, directoryVersion: version };
+}
+
+/** What a sync comes to that wrote, or found that there was nothing to write. */
+export function toEnd(directory: Directory, { counts, rows, warnings }: Outcome): RunResult {
+  const status = warnings.length + counts.conflicts === 0 ? 'succeeded' : 'succeeded_with_warnings';
+  return { ...toListResult(directory, { rows }), status, counts, warnings };
 }
 
 /** Of two plans with the same digest, carrying out one is carrying out the other; in whatever order they are told. */

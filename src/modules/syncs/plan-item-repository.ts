@@ -46,17 +46,21 @@ export async function savePlanItems(
 /** How long the plan of a preview that nobody applied can be read. */
 const KEPT_DAYS = 30;
 
-/** Plans are large, and one that was not applied soon is of no use. */
+/** Plans are large, and one that was not applied soon is of no use; but one that waits for a person is. */
 export async function removeOldPlanItems(tx: Tx): Promise<void> {
-  await tx
-    .deleteFrom('sync_plan_items')
-    .where('run_id', 'in', (eb) =>
-      eb
-        .selectFrom('sync_runs')
-        .select('id')
-        .where('finished_datetime', '<', sql<Date>`now() - make_interval(days => ${KEPT_DAYS})`),
-    )
+  const old = await tx
+    .updateTable('sync_runs')
+    .set({ basis: null, plan_digest: null })
+    .where('plan_digest', 'is not', null)
+    .where('status', '!=', 'needs_review')
+    .where('finished_datetime', '<', sql<Date>`now() - make_interval(days => ${KEPT_DAYS})`)
+    .returning('id')
     .execute();
+  for (const { id } of old) await removePlanItems(tx, id);
+}
+
+export async function removePlanItems(tx: Tx, runId: string): Promise<void> {
+  await tx.deleteFrom('sync_plan_items').where('run_id', '=', runId).execute();
 }
 
 /** Of a plan that was stored. */

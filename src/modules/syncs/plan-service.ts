@@ -30,7 +30,6 @@ const NO_CHANGES: ChangeRange = { first: 1, last: 0 };
 function toSections(tx: Tx, run: SyncRun): Section[] {
   const { id, firstChangeSeq: first, lastChangeSeq: last, planDigest, notes, skips } = run;
   const range = first === null || last === null ? NO_CHANGES : { first, last };
-  const isStored = planDigest !== null;
   const notesOf: Section = async (after, limit) =>
     toNoteItems(notes, skips)
       .map((item, index) => ({ ...item, place: String(index) }))
@@ -41,9 +40,15 @@ function toSections(tx: Tx, run: SyncRun): Section[] {
       ...toKeptItem(companyId),
       place: companyId,
     }));
-  if (isStored) return [(after, limit) => selectStoredItems(tx, id, Number(after ?? 0), limit), untouched];
-  return [(after, limit) => selectAppliedItems(tx, range, Number(after ?? 0), limit), notesOf, untouched];
+  const applied: Section = (after, limit) => selectAppliedItems(tx, range, Number(after ?? 0), limit);
+  if (first !== null) return [applied, notesOf, untouched];
+  if (planDigest !== null) return [(after, limit) => selectStoredItems(tx, id, Number(after ?? 0), limit), untouched];
+  return wasOnlyPlanned(run) ? [] : [applied, notesOf, untouched];
 }
+
+/** Nothing was done, and what would have been is not kept any more. */
+const wasOnlyPlanned = ({ mode, status }: SyncRun): boolean =>
+  mode === 'preview' || status === 'canceled' || status === 'superseded';
 
 /** Positions are `section:place`. */
 async function readSections(sections: readonly Section[], { size, after }: PageRequest): Promise<PageOf<PlanLine>> {

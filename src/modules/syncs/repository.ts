@@ -141,14 +141,21 @@ async function insertRow(
     .execute();
 }
 
-/** A newer run takes the place of those that wait for a person. */
+/** A newer run takes the place of those that wait for a person, whose plans nobody can carry out any more. */
 export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<void> {
   await tx
+    .deleteFrom('sync_plan_items')
+    .where('run_id', 'in', (eb) => eb.selectFrom('sync_runs').select('id').where('status', '=', 'needs_review'))
+    .execute();
+  await tx
     .updateTable('sync_runs')
-    .set({ status: 'superseded', reason: 'superseded', reason_detail: reasonDetail })
+    .set({ status: 'superseded', reason: 'superseded', reason_detail: reasonDetail, ...NO_PLAN })
     .where('status', '=', 'needs_review')
     .execute();
 }
+
+/** Of a run whose plan is not kept any more. */
+const NO_PLAN = { basis: null, plan_digest: null } as const;
 
 export async function enqueueRun(tx: Tx, tenantId: string, id: string): Promise<void> {
   await sql`select enqueue_sync_run(${tenantId}::uuid, ${id}::uuid)`.execute(tx);
@@ -343,35 +350,39 @@ function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = 
   };
 }
 
-/** Ends a run that waited for a person. False: it no longer does. */
-export async function endReview(
-  tx: Tx,
-  id: string,
-  { status, changes, reasonDetail }: Pick<RunResult, 'status' | 'changes' | 'reasonDetail'>,
-): Promise<boolean> {
-  const updated = await tx
+/** Ends a run that waited for a person, whose plan was carried out. The transaction has locked the tenant. */
+export async function endReview(tx: Tx, id: string, result: RunResult): Promise<void> {
+  await tx
     .updateTable('sync_runs')
-    .set({
-      status,
-      reason: null,
-      reason_detail: reasonDetail ?? null,
-      first_change_seq: changes?.first ?? null,
-      last_change_seq: changes?.last ?? null,
-    })
+    .set(toResultColumns(result))
     .where('id', '=', id)
     .where('status', '=', 'needs_review')
-    .executeTakeFirst();
-  return updated.numUpdatedRows > 0n;
+    .execute();
+}
+
+/** Ends a run that waited for a person, and leaves its plan to be read. */
+export async function dropReview(tx: Tx, id: string, reasonDetail: string): Promise<void> {
+  await tx
+    .updateTable('sync_runs')
+    .set({ status: 'canceled', reason: null, reason_detail: reasonDetail })
+    .where('id', '=', id)
+    .where('status', '=', 'needs_review')
+    .execute();
 }
 
 /** Notes that a preview was carried out. */
-export async function saveApplied(tx: Tx, id: string, changes: ChangeRange | undefined): Promise<void> {
+export async function saveApplied(
+  tx: Tx,
+  id: string,
+  { changes, notes }: { readonly changes: ChangeRange | undefined; readonly notes: PlanNotes },
+): Promise<void> {
   await tx
     .updateTable('sync_runs')
     .set({
       applied_datetime: sql<Date>`clock_timestamp()`,
       first_change_seq: changes?.first ?? null,
       last_change_seq: changes?.last ?? null,
+      notes: JSON.stringify(notes),
     })
     .where('id', '=', id)
     .execute();

@@ -3,12 +3,19 @@ import { Fault, notFound } from '../../domain/fault.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { inTurns } from '../../domain/turns.js';
 import { acceptRefused } from '../directory/index.js';
+import { keepGoing } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { carryOut, findGround, type Ground, toPlanDigest, toPlanRequest } from './carry-out.js';
+import { carryOut, findGround, type Ground, toEnd, toPlanDigest, toPlanRequest } from './carry-out.js';
 import { saveDismissal } from './outcome-repository.js';
+import { removePlanItems } from './plan-item-repository.js';
 import { type Planned, planWhole } from './plan-tenant.js';
-import { endReview, findRun, type SyncRun } from './repository.js';
+import { dropReview, endReview, findRun, type SyncRun } from './repository.js';
 import { queueRun } from './service.js';
+
+export interface ReviewPorts {
+  readonly newId: () => string;
+  readonly syncIntervalSeconds: number;
+}
 
 /**
  * Lets the plan of a run that waits for a person be carried out: that very plan, or none. Of a run whose list was too
@@ -16,7 +23,7 @@ import { queueRun } from './service.js';
  */
 export async function confirmRun(
   db: Db,
-  newId: () => string,
+  { newId, syncIntervalSeconds }: ReviewPorts,
   tenantId: string,
   runId: string,
   principal: Principal,
@@ -34,8 +41,12 @@ export async function confirmRun(
       throw new Fault('plan_stale', 'The directory, the set-up or the companies moved. Start another sync.');
     }
     const actor = toActor(principal);
-    const { changes } = await carryOut(tx, tenantId, { ground, planned, actor, runId, ids: newId });
-    await endReview(tx, runId, { status: 'succeeded', changes });
+    const { changes, notes, ...outcome } = await carryOut(tx, tenantId, { ground, planned, actor, runId, ids: newId });
+    const plannedAt = review.plannedAt ?? undefined;
+    await endReview(tx, runId, { ...toEnd(ground.directory, outcome), changes, notes, plannedAt });
+    // From now on the feed tells what was done.
+    await removePlanItems(tx, runId);
+    await keepGoing(tx, tenantId, syncIntervalSeconds);
     return (await findRun(tx, runId)) as SyncRun;
   });
 }
@@ -45,7 +56,7 @@ export const dismissRun = (db: Db, tenantId: string, runId: string, principal: P
   inLockedTenant(db, tenantId, async (tx) => {
     const { basis } = await requireReview(tx, runId);
     if (basis !== null) await saveDismissal(tx, basis);
-    await endReview(tx, runId, { status: 'canceled', reasonDetail: `Dismissed by ${toActor(principal)}.` });
+    await dropReview(tx, runId, `Dismissed by ${toActor(principal)}.`);
     return (await findRun(tx, runId)) as SyncRun;
   });
 

@@ -19,10 +19,11 @@ export interface SyncsDeps {
   readonly db: Db;
   readonly pager: Pager;
   readonly newId: () => string;
+  readonly syncIntervalSeconds: number;
   readonly streams: EventStreams;
 }
 
-export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): void {
+export function useSyncs(app: App, { db, pager, newId, syncIntervalSeconds, streams }: SyncsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/syncs',
     {
@@ -172,8 +173,9 @@ export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): vo
       }),
     },
     async (request) => {
-      const { params } = request;
-      return toSyncRunReply(await confirmRun(db, newId, params.tenant_id, params.id, principalOf(request)));
+      const { tenant_id, id } = request.params;
+      const ports = { newId, syncIntervalSeconds };
+      return toSyncRunReply(await confirmRun(db, ports, tenant_id, id, principalOf(request)));
     },
   );
 
@@ -184,7 +186,8 @@ export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): vo
         id: 'dismissSync',
         tag: 'Syncs',
         summary: 'Drop the plan that waits for a decision',
-        description: 'Nothing is changed, and nothing like it is proposed before the state lists something else.',
+        description:
+          'Nothing is changed, and nothing like it is proposed before the state lists something else or the set-up changes.',
         params: ItemParams,
         replies: { 200: { description: 'The run, canceled.', schema: SyncRun } },
         faults: ['not_found', 'not_in_review'],

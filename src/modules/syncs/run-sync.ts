@@ -19,7 +19,7 @@ import {
 import { type Directories, ListShrunkError } from '../directory/index.js';
 import { keepGoing, noteFailure } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { carryOut, findGround, type Ground, storePlan, toListResult, toPlanRequest } from './carry-out.js';
+import { carryOut, findGround, type Ground, storePlan, toEnd, toPlanRequest } from './carry-out.js';
 import { findExcess } from './guard.js';
 import { insist } from './insist.js';
 import { keepLease } from './lease.js';
@@ -191,14 +191,16 @@ async function planAndApply(
   run: SyncRun,
   { tenant: asked, login, preferenceVersion }: UsableCredential & { readonly preferenceVersion: number | undefined },
 ): Promise<RunResult['status']> {
+  // Before the ground: where the tenant is now, perhaps no list has been read yet.
+  if (tenant.state !== asked.state || tenant.environment !== asked.environment) {
+    const { strategy } = (await findCreationPreference(tx)) ?? run;
+    return supersede(deps, tx, tenant.id, run, strategy);
+  }
   const ground = await findGround(tx, tenant);
   if (ground === undefined) throw new RunFailure('superseded');
   const { preference, ubi } = ground;
-  const isMoved = tenant.state !== asked.state || tenant.environment !== asked.environment;
   const isChosenAnew = preference.strategy !== run.strategy || preference.version !== preferenceVersion;
-  if (isMoved || isChosenAnew || ubi.ubiKey !== login.ubi) {
-    return supersede(deps, tx, tenant.id, run, preference.strategy);
-  }
+  if (isChosenAnew || ubi.ubiKey !== login.ubi) return supersede(deps, tx, tenant.id, run, preference.strategy);
   const at = deps.clock();
   const request = toPlanRequest(ground, preference, run.id, at);
   if (run.mode === 'preview') {
@@ -238,10 +240,9 @@ async function finishWith(
   outcome: Outcome,
   more: Pick<RunResult, 'changes' | 'notes' | 'plannedAt'> = {},
 ): Promise<RunResult['status']> {
-  const { counts, warnings } = outcome;
-  const status = warnings.length + counts.conflicts === 0 ? 'succeeded' : 'succeeded_with_warnings';
-  await finish(tx, run, { ...toListResult(directory, outcome), ...more, status, counts, warnings });
-  return status;
+  const end = toEnd(directory, outcome);
+  await finish(tx, run, { ...end, ...more });
+  return end.status;
 }
 
 /** Everything is left as the last sync left it, because a person wanted it so. */
