@@ -189,6 +189,36 @@ t.test('what broke without an effect may be tried again', async (t) => {
   t.notOk(isReplayed(again));
 });
 
+t.test('an outage while a license is created costs the key nothing', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/licenses`;
+  const location = control.rows({ ubi: demo.ubi }).map((row) => row.location ?? '');
+  const rows = location.map((license_number) => ({ license_number, create_companies: false }));
+  const [single, ...others] = rows;
+  const sends = [
+    () => ask('POST', path, withKey('outage-one', single)),
+    () => ask('POST', `${path}/bulk`, withKey('outage-many', { licenses: others })),
+  ];
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
+  for (const send of sends) {
+    const storm = await Promise.all(Array.from({ length: 6 }, send));
+    t.ok(storm.some((answer) => codeOf(answer) === '503 upstream_unavailable'));
+    for (const answer of storm) t.match(codeOf(answer), /^503 upstream_unavailable$|^409 idempotency_in_progress$/);
+    t.equal(codeOf(await send()), '503 upstream_unavailable', 'the same key may ask again at once');
+  }
+  control.clearFaults();
+  for (const send of sends) {
+    const answers = await Promise.all(Array.from({ length: 6 }, send));
+    for (const answer of answers) t.match(codeOf(answer), /^20[01]$|^409 idempotency_in_progress$/);
+    t.match(codeOf(await send()), /^20[01]$/);
+  }
+  const [{ licenses } = { licenses: -1 }] = await sql<{ licenses: number }>(
+    'select count(*)::int as licenses from licenses where tenant_id = $1',
+    [tenantId],
+  );
+  t.equal(licenses, rows.length, 'each was created once');
+});
+
 t.test('a process that is lost in the middle', async (t) => {
   // Lost after the effect: only that it happened is known.
   await makeApiKey('lost', 'lost');

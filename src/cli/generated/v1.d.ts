@@ -1530,7 +1530,7 @@ export interface components {
                 /** @enum {string} */
                 status: "valid" | "unverified";
                 /**
-                 * @description Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`) or BioTrack refused it (`own_refused`).
+                 * @description Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`). `no_person` is for runs that no person asked for.
                  * @enum {string}
                  */
                 reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";

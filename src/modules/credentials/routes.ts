@@ -212,7 +212,7 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
     },
     async ({ params, query }) => {
       const path = `/v1/tenants/${params.tenant_id}/credential-coverage`;
-      const page = await listCoverage(db, params.tenant_id, pager.toPageRequest(path, query));
+      const page = await listCoverage(db, ports, params.tenant_id, pager.toPageRequest(path, query));
       return { data: page.items.map(toCoverageReply), next_page: pager.toNextPage(path, query, page) };
     },
   );
@@ -234,8 +234,8 @@ function toCoverageReply({ user, chosen, own }: Coverage) {
             status: chosen.credential.status === 'valid' ? 'valid' : 'unverified',
             reason: chosen.reason,
           },
-    own_status: own?.status ?? null,
-    own_status_detail: own === undefined ? null : toStatusDetail(own),
+    own_status: own?.credential.status ?? null,
+    own_status_detail: own === undefined || own.state.detail === '' ? null : own.state.detail,
   };
 }
 

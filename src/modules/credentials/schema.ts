@@ -119,7 +119,7 @@ export const CredentialCoverage = Named(
           status: OneOf(['valid', 'unverified']),
           reason: OneOf(CREDENTIAL_CHOICES, {
             description:
-              "Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`) or BioTrack refused it (`own_refused`).",
+              "Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`). `no_person` is for runs that no person asked for.",
           }),
         }),
         Type.Null(),

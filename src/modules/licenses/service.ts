@@ -107,13 +107,15 @@ export async function loadOffer(tx: Tx, tenant: Tenant): Promise<Offer> {
   return { tenant, listed: new Map(listed.map((license) => [license.licenseKey, license])) };
 }
 
+type AddPorts = Pick<LicensePorts, 'biotrack' | 'vault' | 'newId' | 'syncIntervalSeconds'>;
+
 /**
  * Creates one. The tenant must be locked.
  * @throws Fault before anything is written
  */
 export async function addLicense(
   tx: Tx,
-  ports: Pick<LicensePorts, 'biotrack' | 'newId' | 'syncIntervalSeconds'>,
+  ports: AddPorts,
   { tenant, listed: offered }: Offer,
   input: LicenseInput,
   principal: Principal,
@@ -155,15 +157,12 @@ export async function addLicense(
 }
 
 /** The seed of the product: companies are created by themselves once the three steps are done, and kept up to date. */
-async function startFirstSync(
-  tx: Tx,
-  { newId, syncIntervalSeconds }: Pick<LicensePorts, 'newId' | 'syncIntervalSeconds'>,
-  tenant: Tenant,
-  principal: Principal,
-): Promise<void> {
+async function startFirstSync(tx: Tx, ports: AddPorts, tenant: Tenant, principal: Principal): Promise<void> {
+  const { newId, syncIntervalSeconds } = ports;
   if (tenant.firstSyncedAt !== null) return beginSchedule(tx, tenant.id, syncIntervalSeconds);
   const preference = await findCreationPreference(tx);
-  if (preference === undefined || (await findUsableCredential(tx, toUserId(principal))) === undefined) return;
+  if (preference === undefined || (await findUsableCredential(tx, ports, tenant, toUserId(principal))) === undefined)
+    return;
   const request = {
     trigger: 'setup_completed',
     mode: 'full',
@@ -194,7 +193,7 @@ export const changeLicense = (
 /** Changes one, archives it or brings it back. The tenant must be locked. */
 export async function applyLicensePatch(
   tx: Tx,
-  ports: Pick<LicensePorts, 'biotrack' | 'newId' | 'syncIntervalSeconds'>,
+  ports: AddPorts,
   tenant: Tenant,
   present: LicenseRow,
   patch: LicensePatch,

@@ -12,16 +12,15 @@ import { listPlan, type PlanLine } from './plan-service.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
 import { confirmRun, dismissRun } from './review-service.js';
 import { PlanPage, SyncBody, SyncRun, SyncRunPage } from './schema.js';
-import { getSync, listSyncs, startSync } from './service.js';
+import { getSync, listSyncs, type StartSyncPorts, startSync } from './service.js';
 
-export interface SyncsDeps {
+export interface SyncsDeps extends StartSyncPorts {
   readonly db: Db;
   readonly pager: Pager;
-  readonly newId: () => string;
   readonly streams: EventStreams;
 }
 
-export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): void {
+export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/syncs',
     {
@@ -42,7 +41,7 @@ export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): vo
     async (request, reply) => {
       const { params, body } = request;
       const input = { mode: body.mode ?? 'full', refresh: body.refresh ?? 'auto', principal: principalOf(request) };
-      const run = await startSync(db, newId, params.tenant_id, input);
+      const run = await startSync(db, ports, params.tenant_id, input);
       reply.code(202).header('location', `/v1/tenants/${params.tenant_id}/syncs/${run.id}`);
       return toSyncRunReply(run);
     },
@@ -162,7 +161,7 @@ export function useSyncs(app: App, { db, pager, newId, streams }: SyncsDeps): vo
     },
     async (request) => {
       const { params } = request;
-      return toSyncRunReply(await confirmRun(db, newId, params.tenant_id, params.id, principalOf(request)));
+      return toSyncRunReply(await confirmRun(db, ports.newId, params.tenant_id, params.id, principalOf(request)));
     },
   );
 

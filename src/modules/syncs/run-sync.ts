@@ -164,7 +164,7 @@ async function work(
   await directories.ensureFresh(db, {
     target,
     login: usable.login,
-    ...toLoginPorts(db, usable),
+    ...toLoginPorts(db, deps, usable),
     includeLabs: asked?.includeLabs ?? false,
     force: run.refresh === 'force',
     signal,
