@@ -313,6 +313,16 @@ t.test('guards: a list that shrank is not published before an operator accepts i
     status: 403,
     body: { code: 'forbidden' },
   });
+  const newcomer = await makeTenant(alone);
+  const held = await syncTenant(alone, newcomer);
+  t.match(held, { status: 'needs_review', reason: 'list_shrunk' });
+  const { steps, next_step: next } = (await alone.ask('GET', `${pathOf(newcomer)}/setup`)).body;
+  t.match(
+    steps[4],
+    { step: 'first_sync', status: 'blocked', who: 'operator', blockers: [/waits for a decision.*An operator has to/] },
+    'the checklist sends nobody where he may not go',
+  );
+  t.equal(next.operation_id, 'createLicense', 'and an admin has another step to take meanwhile');
   const accepted = await alone.ask('POST', `${path}/confirm`);
   t.match(accepted, { status: 200, body: { status: 'queued', refresh: 'force' } });
   const run = await waitForRun(alone, tenantId, accepted.body.id);

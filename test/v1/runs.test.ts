@@ -145,6 +145,7 @@ t.test('cancelSync', async (t) => {
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'another one may begin at once');
   t.match(await read(tenantId, running.id), { status: 'canceled' });
 
+  await sql(`update tenants set first_synced_datetime = null where tenant_id = $1`, [tenantId]);
   control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 1 });
   const waiting = await start(tenantId);
   await until('put off', async () => {
@@ -154,6 +155,13 @@ t.test('cancelSync', async (t) => {
     );
     return rows[0];
   });
+  const [, , , , first] = (await ask('GET', `/v1/tenants/${tenantId}/setup`)).body.steps;
+  t.match(
+    first,
+    { status: 'blocked', who: 'nobody', blockers: [/upstream_unreachable.*tried again by itself at 20.*Z/] },
+    'the checklist says what failed and when it goes on, not that all is well',
+  );
+  await sql(`update tenants set first_synced_datetime = now() where tenant_id = $1`, [tenantId]);
   t.match(await ask('POST', `${path}/${waiting.id}/cancel`), {
     status: 200,
     body: { status: 'canceled', retry_datetime: null },
