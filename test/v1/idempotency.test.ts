@@ -149,6 +149,19 @@ t.test('what is kept cannot be read, and not for ever', async (t) => {
   );
   t.equal(old, 0, 'new keys take the old ones with them');
 
+  const many = Array.from({ length: 25 }, (_each, index) => `quiet-${index}`);
+  for (const key of many) await ask('POST', credentials, withKey(key, toCredential(key)));
+  const age = `update idempotency_keys set inserted_datetime = now() - interval '24 hours 1 second' where key = $1`;
+  await sql('delete from credentials where description = $1', ['quiet-24']);
+  for (const key of many) await sql(age, [key]);
+  const late = await ask('POST', credentials, withKey('quiet-24', toCredential('quiet-24')));
+  t.equal(codeOf(late), '201');
+  t.notOk(isReplayed(late), 'however many others are as old');
+  await sql(age, ['quiet-24']);
+  const isSwept = async () => (await sql(`select from idempotency_keys where key like 'quiet-%'`)).length === 0;
+  for (const end = Date.now() + 20_000; !(await isSwept()) && Date.now() < end; );
+  t.ok(await isSwept(), 'of a tenant that asks for nothing any more, too');
+
   const gone = await makeTenant(service, 'ubi');
   await ask('POST', `/v1/tenants/${gone}/credentials`, withKey('gone', toCredential('gone')));
   const { headers } = await ask('GET', `/v1/tenants/${gone}`);
