@@ -27,6 +27,7 @@ export const FAULTS = {
   run_ended: { status: 409, title: 'The run has ended already' },
   precondition_failed: { status: 412, title: 'The resource is not as the caller believes' },
   method_not_allowed: { status: 405, title: 'The path does not take this method' },
+  request_timeout: { status: 408, title: 'The request did not come to its end in time' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   uri_too_long: { status: 414, title: 'The URL is too long' },
   unsupported_media_type: { status: 415, title: 'The body is of a type that is not read here' },

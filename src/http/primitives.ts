@@ -118,7 +118,7 @@ export const pageQuery = {
   'page[after]': Type.Optional(
     Type.String({
       minLength: 1,
-      maxLength: 512,
+      maxLength: 1200,
       description: 'From `next_page`; opaque, and good for the same list only.',
     }),
   ),

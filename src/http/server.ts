@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
-import { Fault } from '../domain/fault.js';
+import { FAULTS, Fault, type FaultCode } from '../domain/fault.js';
 import type { IdempotencyKeys } from '../domain/idempotency.js';
 import { type Authenticate, useAuth, usePolicy } from './auth.js';
 import { type RunWithCause, useCause } from './cause.js';
@@ -100,19 +100,19 @@ function useBodyLimits(app: FastifyInstance): void {
 /** What is not even HTTP gets an answer and is cut off. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const [status, code] =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? ['408 Request Timeout', 'invalid_request']
-      : ['400 Bad Request', 'invalid_request'];
+  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const code: FaultCode = isLate ? 'request_timeout' : 'invalid_request';
+  const status = isLate ? '408 Request Timeout' : '400 Bad Request';
+  const requestId = randomUUID();
   const body = JSON.stringify({
     type: `urn:biotrack-connect:problem:${code}`,
     code,
-    title: 'The request is not HTTP as it is understood here',
+    title: isLate ? FAULTS[code].title : 'The request is not HTTP as it is understood here',
     status: Number(status.slice(0, 3)),
-    detail: 'The request could not be read.',
-    request_id: randomUUID(),
+    detail: isLate ? 'It did not come to its end in time.' : 'The request could not be read.',
+    request_id: requestId,
   });
   socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
   );
 }
