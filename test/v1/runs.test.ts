@@ -336,6 +336,23 @@ t.test('getSchedule and resumeSchedule', async (t) => {
   await until('gone', async () => ((await schedule()).status === 'not_started' ? true : undefined));
   t.equal((await ask('POST', `${path}/licenses`, { body: { license_number: other.license_number } })).status, 201);
   t.match(await schedule(), { status: 'running' }, 'and begins again with a license that wants companies');
+  const gone = async (what: string): Promise<void> => {
+    await makeDue();
+    t.ok(await until(what, async () => ((await schedule()).status === 'not_started' ? true : undefined)), what);
+  };
+  const licenses = (await ask('GET', `${path}/licenses`)).body.data;
+  const { id } = licenses.find((each: Body) => each.license_number === other.license_number);
+  const patch = async (body: object): Promise<number> => {
+    const { headers } = await ask('GET', `${path}/licenses/${id}`);
+    const headersOf = { 'if-match': headers.get('etag') as string };
+    return (await ask('PATCH', `${path}/licenses/${id}`, { body, headers: headersOf })).status;
+  };
+  t.equal(await patch({ sync_enabled: false }), 200);
+  await gone('no license wants to be kept up to date');
+  t.equal(await patch({ sync_enabled: true }), 200);
+  t.match(await schedule(), { status: 'running' });
+  t.equal(await patch({ archived: true }), 200);
+  await gone('the license is archived');
 });
 
 t.test('every promised answer of these operations was seen', async (t) => {

@@ -132,6 +132,14 @@ t.test('listCredentialCoverage', async (t) => {
   });
   t.match(await ask('GET', `/v1/tenants/${newId()}/credential-coverage`), { status: 404 });
   t.match(await ask('GET', `${path}/credential-coverage`, { key: ada }), { status: 403 }, 'for those who manage');
+  const long = '\u5c71'.repeat(150);
+  for (const userId of [long, `${long}\u4e8c`]) {
+    await ask('GET', `${path}/setup`, { key: tokenOf({ tenantId, role: 'user', userId }) });
+  }
+  let next: string | null = `${path}/credential-coverage?page[size]=1`;
+  let people = 0;
+  for (; next !== null; people += 1) next = (await ask('GET', next)).body.next_page;
+  t.equal(people, 5, 'the longest ids can be paged through');
 });
 
 t.test("a run works with the asker's own login, then with the company's, and says why", async (t) => {

@@ -1639,7 +1639,7 @@ export interface components {
                      * @description Stable; branch on this.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
                     title: string;
                     /** @description For a person. */
                     detail: string;
@@ -1793,7 +1793,7 @@ export interface components {
              * @description Stable; branch on this.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
             /** @example There is no such thing */
             title: string;
             status: number;
@@ -1854,7 +1854,7 @@ export interface components {
              * @description Why it is paused.
              * @enum {string|null}
              */
-            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
+            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
             /** @description How it goes on; for a person. */
             resume_detail: string | null;
         };
@@ -1962,7 +1962,7 @@ export interface components {
              * @description Why it ended without a result.
              * @enum {string|null}
              */
-            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
+            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
             /** @description What that means and what to do; for a person. */
             reason_detail: string | null;
             /** @enum {string} */
@@ -4603,7 +4603,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Tell the differences and change nothing; false unless told.
+                 * @description Tell the differences and change nothing of the set-up; false unless told. Where licenses are to be created the state may be asked for its list, and a login that was never tried is tried for that: what is said of it is kept.
                  * @example true
                  */
                 dry_run?: boolean;
@@ -7226,6 +7226,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `unknown_state`: This deployment does not know the state or its environment. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`: The caller asks too often. */
             429: {
                 headers: {
@@ -7741,7 +7760,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7749,9 +7768,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:credentials_rejected",
-                     *       "code": "credentials_rejected",
-                     *       "title": "BioTrack refuses the user name or the password",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -8571,7 +8590,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8579,9 +8598,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:credentials_rejected",
-                     *       "code": "credentials_rejected",
-                     *       "title": "BioTrack refuses the user name or the password",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -8881,7 +8900,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8889,9 +8908,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
-                     *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -9343,6 +9362,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `unknown_state`: This deployment does not know the state or its environment. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`: The caller asks too often. */
             429: {
                 headers: {
@@ -9690,7 +9728,7 @@ export interface operations {
                      */
                     active?: boolean;
                     /**
-                     * @description The company-wide credential to work with.
+                     * @description A company-wide credential, kept for the host application; it cannot be deleted meanwhile.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string;
@@ -9700,7 +9738,7 @@ export interface operations {
                      */
                     default_intake_location_id?: string;
                     /**
-                     * @description Keep it up to date. true unless told.
+                     * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies. true unless told.
                      * @example true
                      */
                     sync_enabled?: boolean;
@@ -9921,7 +9959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9929,9 +9967,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:license_not_available",
-                     *       "code": "license_not_available",
-                     *       "title": "BioTrack lists no such license for this UBI",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -10071,7 +10109,7 @@ export interface operations {
                          */
                         active?: boolean;
                         /**
-                         * @description The company-wide credential to work with.
+                         * @description A company-wide credential, kept for the host application; it cannot be deleted meanwhile.
                          * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                          */
                         credential_id?: string;
@@ -10081,7 +10119,7 @@ export interface operations {
                          */
                         default_intake_location_id?: string;
                         /**
-                         * @description Keep it up to date. true unless told.
+                         * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies. true unless told.
                          * @example true
                          */
                         sync_enabled?: boolean;
@@ -10322,7 +10360,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10330,9 +10368,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
-                     *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -10944,7 +10982,7 @@ export interface operations {
                     /** @example true */
                     active?: boolean;
                     /**
-                     * @description The company-wide credential to work with; null for none in particular.
+                     * @description A company-wide credential, kept for the host application; null for none.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string | null;
@@ -10954,7 +10992,7 @@ export interface operations {
                      */
                     default_intake_location_id?: string | null;
                     /**
-                     * @description Keep it up to date.
+                     * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies.
                      * @example true
                      */
                     sync_enabled?: boolean;

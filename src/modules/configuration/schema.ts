@@ -97,7 +97,11 @@ export const ConfigurationBody = Body(
 
 export const ConfigurationQuery = Body({
   dry_run: Type.Optional(
-    Type.Boolean({ description: 'Tell the differences and change nothing; false unless told.', examples: [true] }),
+    Type.Boolean({
+      description:
+        'Tell the differences and change nothing of the set-up; false unless told. Where licenses are to be created the state may be asked for its list, and a login that was never tried is tried for that: what is said of it is kept.',
+      examples: [true],
+    }),
   ),
 });
 

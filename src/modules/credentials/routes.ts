@@ -40,7 +40,13 @@ export interface CredentialsDeps extends CredentialPorts {
   readonly pager: Pager;
 }
 
-const LOGIN_FAULTS = ['credentials_rejected', 'ubi_rejected', 'privilege_missing', 'upstream_unavailable'] as const;
+const LOGIN_FAULTS = [
+  'unknown_state',
+  'credentials_rejected',
+  'ubi_rejected',
+  'privilege_missing',
+  'upstream_unavailable',
+] as const;
 
 export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDeps): void {
   app.post(
@@ -180,7 +186,7 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         description: 'Whatever BioTrack says is the result of this call, an outage too; an outage changes no status.',
         params: ItemParams,
         replies: { 200: { description: 'What BioTrack said.', schema: Verification } },
-        faults: ['not_found', 'setup_incomplete', 'credential_unreadable'],
+        faults: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state'],
       }),
     },
     async (request) => {

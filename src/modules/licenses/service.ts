@@ -202,12 +202,17 @@ export async function applyLicensePatch(
   checkDates({ ...present, ...patch });
   checkLicenseType(ports.biotrack, tenant, patch.license_type ?? null);
   await checkCredential(tx, patch.credential_id ?? null);
-  const changed = await updateLicense(tx, present.id, await withDefaults(tx, tenant, present, patch));
   const wasArchived = present.archived_datetime !== null;
+  const { archived, ...rest } = patch;
+  const isMoved = archived !== undefined && archived !== wasArchived;
+  // Archived twice is archived once: since when it is so stays as it was.
+  if (!isMoved && Object.keys(rest).length === 0) return present;
+  const wanted = await withDefaults(tx, tenant, present, isMoved ? patch : rest);
+  const changed = await updateLicense(tx, present.id, wanted);
   const isArchived = changed.archived_datetime !== null;
   await noteChange(tx, tenant.id, present, changed, principal);
-  const isNewlyWanted = changed.create_companies && (!present.create_companies || wasArchived);
-  if (isNewlyWanted && !isArchived) await startFirstSync(tx, ports, tenant, principal);
+  const isNew = !present.create_companies || wasArchived || (changed.sync_enabled && !present.sync_enabled);
+  if (changed.create_companies && isNew && !isArchived) await startFirstSync(tx, ports, tenant, principal);
   return changed;
 }
 

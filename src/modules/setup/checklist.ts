@@ -142,6 +142,7 @@ function judgeLicenses({ licenses }: Facts): SetupItem {
 const MENDERS: Readonly<Partial<Record<FailureReason, SetupActor>>> = {
   privilege_missing: 'biotrack_administrator',
   upstream_rejected: 'operator',
+  unknown_state: 'operator',
   list_shrunk: 'operator',
   storage_unavailable: 'operator',
   internal: 'operator',
