@@ -312,8 +312,11 @@ create table idempotency_keys (
   constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, actor, key)
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys USING btree (tenant_id, inserted_datetime);
+CREATE INDEX idempotency_keys_old ON idempotency_keys USING btree (inserted_datetime);
 alter table idempotency_keys enable row level security;
 alter table idempotency_keys force row level security;
+create policy operator_finds_old on idempotency_keys for select to biotrack_operator
+  using (inserted_datetime < (now() - '1 day'::interval));
 create policy operator_keeps_own on idempotency_keys to biotrack_operator
   using (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid)
   with check (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid);

@@ -14,6 +14,7 @@ import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
 import type { Verdict } from './modules/credentials/index.js';
 import { createDirectories } from './modules/directory/index.js';
+import { sweepOldKeys } from './modules/idempotency/index.js';
 import { measure } from './modules/measurements/index.js';
 import {
   RUN_PATIENCE,
@@ -190,6 +191,7 @@ function startRunWorker(
     tasks: { run_sync: ({ tenantId, runId }) => runSync(deps, tenantId, runId) },
     sweep: async () => {
       await startDueRuns(ports.db, ports.newId, ports.syncIntervalSeconds);
+      await sweepOldKeys(ports.db);
       const count = await sweepAbandonedRuns(ports.db);
       if (count === 0) return;
       metrics.runsPutBack(count);

@@ -18,6 +18,7 @@ export const FAILURE_REASONS = [
   ...UPSTREAM_REASONS,
   'credentials_missing',
   'credential_unreadable',
+  'unknown_state',
   'list_shrunk',
   'superseded',
   'storage_unavailable',

@@ -17,7 +17,11 @@ export async function useRateLimit(app: FastifyInstance, perMinute: number): Pro
   const count = app.createRateLimit({
     max: perMinute,
     timeWindow: WINDOW_SECONDS * 1_000,
-    keyGenerator: (request) => toActor(principalOf(request)),
+    keyGenerator: (request) => {
+      const principal = principalOf(request);
+      // Two tenants' people may be called the same.
+      return `${principal.tenantId ?? ''} ${toActor(principal)}`;
+    },
   });
   app.addHook('onRequest', async (request, reply) => {
     if (request.principal === null) return;

@@ -466,6 +466,22 @@ t.test('verifyCredential', async (t) => {
   });
   t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'rejected' } });
 
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 1_500 });
+  const slow = (await ask('POST', path, { body: { ...LOGIN, username: 'y', description: 'y', verify: 'skip' } })).body;
+  const gone = ask('POST', `${path}/${slow.id}/verify`);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await ask('DELETE', `${path}/${slow.id}`, { headers: await etagOf(`${path}/${slow.id}`) });
+  t.match(await gone, { status: 404, body: { code: 'not_found' } }, 'deleted while BioTrack was asked');
+  control.clearFaults();
+
+  await service.sql(`update tenants set state = 'ZZ' where $1 like '%' || tenant_id`, [tenant]);
+  const stateless = { status: 422, body: { code: 'unknown_state', detail: /operator/ } };
+  t.match(await verify(), stateless, 'a state that this deployment no longer knows');
+  t.match(await ask('POST', path, { body: { ...LOGIN, username: 'z', description: 'z' } }), stateless);
+  const change = { headers: await etagOf(`${path}/${id}`), body: { password: 'new' } };
+  t.match(await ask('PATCH', `${path}/${id}`, change), stateless);
+  await service.sql(`update tenants set state = 'NM' where $1 like '%' || tenant_id`, [tenant]);
+
   await service.sql('update credentials set secret_version = secret_version + 1 where id = $1', [id]);
   t.match(await verify(), { status: 409, body: { code: 'credential_unreadable' } });
   await service.sql('delete from ubis where tenant_id = (select tenant_id from credentials where id = $1)', [id]);

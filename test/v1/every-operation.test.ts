@@ -351,6 +351,10 @@ t.test('429: one caller does not take it all', async (t) => {
   const people = ['a', 'b', 'c'].map((userId) => service.tokenOf({ tenantId: ours.tenantId, role: 'user', userId }));
   for (const key of people)
     t.equal((await beside.ask('GET', '/v1/states', { key })).status, 200, 'so does each person');
+  const [first] = people;
+  for (const key of [first, first]) await beside.ask('GET', '/v1/states', { key: key as string });
+  const namesake = service.tokenOf({ tenantId: service.newId(), role: 'user', userId: 'a' });
+  t.equal((await beside.ask('GET', '/v1/states', { key: namesake })).status, 200, "and another tenant's of that name");
   for (let index = 0; index < 5; index += 1)
     t.equal((await beside.ask('GET', '/livez', { key: null })).status, 200, 'and whoever looks after it');
 });

@@ -67,6 +67,16 @@ t.test('advice and the free choice', async (t) => {
   t.match(await put({ strategy: 'one_per_vendor' }), { status: 409, body: { code: 'setup_incomplete' } });
   t.match(await preview(bare, { strategy: 'one_per_vendor' }), { status: 409, body: { code: 'setup_incomplete' } });
   t.match(await advice(bare), { status: 409, body: { code: 'setup_incomplete' } });
+  const stateless = await makeTenant(service);
+  await service.sql(`update tenants set state = 'ZZ' where tenant_id = $1`, [stateless]);
+  t.match(await advice(stateless), { status: 422, body: { code: 'unknown_state' } });
+  t.match(await syncTenant(service, stateless), {
+    status: 'failed',
+    reason: 'unknown_state',
+    reason_detail: /operator has to configure it/,
+  });
+  t.match((await ask('GET', `${pathOf(stateless)}/setup`)).body.steps[2], { status: 'blocked', who: 'operator' });
+  await service.sql(`update tenants set state = 'NM' where tenant_id = $1`, [stateless]);
   await ask('PUT', `${pathOf(bare)}/ubi`, { headers: FIRST_PUT, body: { ubi: demo.ubi } });
   t.match(await put({ strategy: 'one_per_vendor' }, {}), { status: 428 });
   t.match(await put({ strategy: 'one_per_vendor' }), { status: 201, body: { strategy: 'one_per_vendor' } });
@@ -316,6 +326,16 @@ t.test('guards: a list that shrank is not published before an operator accepts i
     status: 403,
     body: { code: 'forbidden' },
   });
+  const newcomer = await makeTenant(alone);
+  const held = await syncTenant(alone, newcomer);
+  t.match(held, { status: 'needs_review', reason: 'list_shrunk' });
+  const { steps, next_step: next } = (await alone.ask('GET', `${pathOf(newcomer)}/setup`)).body;
+  t.match(
+    steps[4],
+    { step: 'first_sync', status: 'blocked', who: 'operator', blockers: [/waits for a decision.*An operator has to/] },
+    'the checklist sends nobody where he may not go',
+  );
+  t.equal(next.operation_id, 'createLicense', 'and an admin has another step to take meanwhile');
   const accepted = await alone.ask('POST', `${path}/confirm`);
   t.match(accepted, { status: 200, body: { status: 'queued', refresh: 'force' } });
   const run = await waitForRun(alone, tenantId, accepted.body.id);

@@ -149,6 +149,19 @@ t.test('what is kept cannot be read, and not for ever', async (t) => {
   );
   t.equal(old, 0, 'new keys take the old ones with them');
 
+  const many = Array.from({ length: 25 }, (_each, index) => `quiet-${index}`);
+  for (const key of many) await ask('POST', credentials, withKey(key, toCredential(key)));
+  const age = `update idempotency_keys set inserted_datetime = now() - interval '24 hours 1 second' where key = $1`;
+  await sql('delete from credentials where description = $1', ['quiet-24']);
+  for (const key of many) await sql(age, [key]);
+  const late = await ask('POST', credentials, withKey('quiet-24', toCredential('quiet-24')));
+  t.equal(codeOf(late), '201');
+  t.notOk(isReplayed(late), 'however many others are as old');
+  await sql(age, ['quiet-24']);
+  const isSwept = async () => (await sql(`select from idempotency_keys where key like 'quiet-%'`)).length === 0;
+  for (const end = Date.now() + 20_000; !(await isSwept()) && Date.now() < end; );
+  t.ok(await isSwept(), 'of a tenant that asks for nothing any more, too');
+
   const gone = await makeTenant(service, 'ubi');
   await ask('POST', `/v1/tenants/${gone}/credentials`, withKey('gone', toCredential('gone')));
   const { headers } = await ask('GET', `/v1/tenants/${gone}`);
@@ -187,6 +200,36 @@ t.test('what broke without an effect may be tried again', async (t) => {
   const again = await ask('POST', credentials, withKey('tried', body));
   t.equal(codeOf(again), '201');
   t.notOk(isReplayed(again));
+});
+
+t.test('an outage while a license is created costs the key nothing', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/licenses`;
+  const location = control.rows({ ubi: demo.ubi }).map((row) => row.location ?? '');
+  const rows = location.map((license_number) => ({ license_number, create_companies: false }));
+  const [single, ...others] = rows;
+  const sends = [
+    () => ask('POST', path, withKey('outage-one', single)),
+    () => ask('POST', `${path}/bulk`, withKey('outage-many', { licenses: others })),
+  ];
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
+  for (const send of sends) {
+    const storm = await Promise.all(Array.from({ length: 6 }, send));
+    t.ok(storm.some((answer) => codeOf(answer) === '503 upstream_unavailable'));
+    for (const answer of storm) t.match(codeOf(answer), /^503 upstream_unavailable$|^409 idempotency_in_progress$/);
+    t.equal(codeOf(await send()), '503 upstream_unavailable', 'the same key may ask again at once');
+  }
+  control.clearFaults();
+  for (const send of sends) {
+    const answers = await Promise.all(Array.from({ length: 6 }, send));
+    for (const answer of answers) t.match(codeOf(answer), /^20[01]$|^409 idempotency_in_progress$/);
+    t.match(codeOf(await send()), /^20[01]$/);
+  }
+  const [{ licenses } = { licenses: -1 }] = await sql<{ licenses: number }>(
+    'select count(*)::int as licenses from licenses where tenant_id = $1',
+    [tenantId],
+  );
+  t.equal(licenses, rows.length, 'each was created once');
 });
 
 t.test('a process that is lost in the middle', async (t) => {

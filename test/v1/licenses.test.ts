@@ -570,6 +570,17 @@ t.test('updateLicense', async (t) => {
   );
 });
 
+t.test('a state that this deployment no longer knows', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}`;
+  await service.sql(`update tenants set state = 'ZZ' where tenant_id = $1`, [tenantId]);
+  const stateless = { status: 422, body: { code: 'unknown_state' } };
+  t.match(await ask('GET', `${path}/available-licenses`), stateless);
+  t.match(await ask('POST', `${path}/licenses`, { body: { license_number: 'x' } }), stateless);
+  t.match(await ask('POST', `${path}/licenses/bulk`, { body: { licenses: [{ license_number: 'x' }] } }), stateless);
+  await service.sql(`update tenants set state = 'NM' where tenant_id = $1`, [tenantId]);
+});
+
 t.test('archiveLicense, and back', async (t) => {
   const [own] = listOwn();
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
@@ -594,6 +605,10 @@ t.test('archiveLicense, and back', async (t) => {
     body: { archived: true, archived_datetime: /Z$/, name: 'Kept', conflict: { reason: 'archived' } },
   });
   t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 204 }, 'twice is once');
+  t.match(await ask('PATCH', one, { body: { archived: true }, headers: await etagOf(one) }), {
+    status: 200,
+    body: archived.body,
+  });
   t.match(await ask('GET', one), { body: archived.body });
   const shown = async (archived?: string): Promise<number> =>
     (await ask('GET', `${path}${archived === undefined ? '' : `?archived=${archived}`}`)).body.data.length;

@@ -160,6 +160,7 @@ t.test('cancelSync', async (t) => {
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'another one may begin at once');
   t.match(await read(tenantId, running.id), { status: 'canceled' });
 
+  await sql(`update tenants set first_synced_datetime = null where tenant_id = $1`, [tenantId]);
   control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 1 });
   const waiting = await start(tenantId);
   await until('put off', async () => {
@@ -169,6 +170,13 @@ t.test('cancelSync', async (t) => {
     );
     return rows[0];
   });
+  const [, , , , first] = (await ask('GET', `/v1/tenants/${tenantId}/setup`)).body.steps;
+  t.match(
+    first,
+    { status: 'blocked', who: 'nobody', blockers: [/upstream_unreachable.*tried again by itself at 20.*Z/] },
+    'the checklist says what failed and when it goes on, not that all is well',
+  );
+  await sql(`update tenants set first_synced_datetime = now() where tenant_id = $1`, [tenantId]);
   t.match(await ask('POST', `${path}/${waiting.id}/cancel`), {
     status: 200,
     body: { status: 'canceled', retry_datetime: null },
@@ -372,6 +380,23 @@ t.test('getSchedule and resumeSchedule', async (t) => {
   await until('gone', async () => ((await schedule()).status === 'not_started' ? true : undefined));
   t.equal((await ask('POST', `${path}/licenses`, { body: { license_number: other.license_number } })).status, 201);
   t.match(await schedule(), { status: 'running' }, 'and begins again with a license that wants companies');
+  const gone = async (what: string): Promise<void> => {
+    await makeDue();
+    t.ok(await until(what, async () => ((await schedule()).status === 'not_started' ? true : undefined)), what);
+  };
+  const licenses = (await ask('GET', `${path}/licenses`)).body.data;
+  const { id } = licenses.find((each: Body) => each.license_number === other.license_number);
+  const patch = async (body: object): Promise<number> => {
+    const { headers } = await ask('GET', `${path}/licenses/${id}`);
+    const headersOf = { 'if-match': headers.get('etag') as string };
+    return (await ask('PATCH', `${path}/licenses/${id}`, { body, headers: headersOf })).status;
+  };
+  t.equal(await patch({ sync_enabled: false }), 200);
+  await gone('no license wants to be kept up to date');
+  t.equal(await patch({ sync_enabled: true }), 200);
+  t.match(await schedule(), { status: 'running' });
+  t.equal(await patch({ archived: true }), 200);
+  await gone('the license is archived');
 });
 
 t.test('every promised answer of these operations was seen', async (t) => {

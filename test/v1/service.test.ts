@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
@@ -13,6 +14,17 @@ const service = await startTestService(t, {
   }),
 });
 const { ask, newId, contract } = service;
+
+/** Sent at once, since it takes its time to be given up. */
+const late = new Promise<string>((resolve, reject) => {
+  const { hostname, port } = new URL(service.baseUrl);
+  const socket = connect(Number(port), hostname, () => socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n'));
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  socket.on('end', () => resolve(text)).on('error', reject);
+});
 
 const NAMED = { name: 'Example Mesa Farms', state: 'NM', environment: 'training' };
 const isRecent = (text: string): boolean => Math.abs(Date.now() - new Date(text).getTime()) < 60_000;
@@ -187,6 +199,18 @@ t.test('putTenant', async (t) => {
     status: 422,
     body: { code: 'unknown_state', errors: [{ pointer: '/environment' }] },
   });
+  const lost = newId();
+  const where = { state: 'WA', environment: 'production' };
+  const born = await ask('PUT', `/v1/tenants/${lost}`, { body: { ...NAMED, ...where }, headers: FIRST_PUT });
+  await service.sql(`update tenants set state = 'ZZ' where tenant_id = $1`, [lost]);
+  t.match(
+    await ask('PUT', `/v1/tenants/${lost}`, {
+      body: { name: 'Called anew', state: 'ZZ', environment: 'production' },
+      headers: { 'if-match': born.headers.get('etag') as string },
+    }),
+    { status: 200, body: { name: 'Called anew', state: 'ZZ' } },
+    'where the state is gone the name may change all the same',
+  );
   t.match(
     await ask('PUT', `/v1/tenants/${newId()}`, { body: { ...NAMED, state: 'NY' }, headers: FIRST_PUT }),
     { status: 422, body: { code: 'unknown_state' } },
@@ -331,6 +355,16 @@ t.test('getLivez and getReadyz', async (t) => {
     }
     t.equal(status, 200, `and is back by itself when the database is no longer ${what}`);
   }
+});
+
+t.test('408: a head that never ends', async (t) => {
+  const answer = await late;
+  t.match(answer, /^HTTP\/1\.1 408 .*\r\n/);
+  t.match(answer, /\r\nCache-Control: no-store\r\n/);
+  const [head, body = '{}'] = answer.split('\r\n\r\n');
+  const problem = JSON.parse(body);
+  t.match(problem, { status: 408, code: 'request_timeout', type: /request_timeout$/ });
+  t.match(head, new RegExp(`X-Request-Id: ${problem.request_id}`));
 });
 
 t.test('every promised answer of these operations was seen', async (t) => {

@@ -411,6 +411,17 @@ t.test('getSetup, with what goes wrong', async (t) => {
     },
     'rejected: the password is to be entered again, there',
   );
+  const { next: mending } = await see();
+  for (const [method, call, body] of [
+    ['POST', 'syncs', {}],
+    ['GET', 'available-licenses', undefined],
+    ['GET', 'company-creation-preference/advice', undefined],
+    ['POST', 'licenses', { license_number: 'x' }],
+  ] as const) {
+    const refusal = await ask(method, `${path}/${call}`, body === undefined ? {} : { body });
+    t.match(refusal, { status: 409, body: { code: 'setup_incomplete' } });
+    t.strictSame(refusal.body.next_step, mending, `${method} ${call} names the call that the checklist names`);
+  }
   const one = `${path}/credentials/${id}`;
   await ask('PATCH', one, { body: { password: 'two' }, headers: await etagOf(one) });
   t.match(await see(), { credentials: { status: 'done', who: 'nobody', warnings: [] } });

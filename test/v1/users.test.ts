@@ -150,6 +150,14 @@ t.test('listCredentialCoverage', async (t) => {
   });
   t.match(await ask('GET', `/v1/tenants/${newId()}/credential-coverage`), { status: 404 });
   t.match(await ask('GET', `${path}/credential-coverage`, { key: ada }), { status: 403 }, 'for those who manage');
+  const long = '\u5c71'.repeat(150);
+  for (const userId of [long, `${long}\u4e8c`]) {
+    await ask('GET', `${path}/setup`, { key: tokenOf({ tenantId, role: 'user', userId }) });
+  }
+  let next: string | null = `${path}/credential-coverage?page[size]=1`;
+  let people = 0;
+  for (; next !== null; people += 1) next = (await ask('GET', next)).body.next_page;
+  t.equal(people, 5, 'the longest ids can be paged through');
 });
 
 t.test("a run works with the asker's own login, then with the company's, and says why", async (t) => {
@@ -225,6 +233,53 @@ t.test("a run works with the asker's own login, then with the company's, and say
     true,
     'every run says it',
   );
+});
+
+t.test('a login that cannot be opened stands in the way of no other one', async (t) => {
+  const tenantId = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${tenantId}`;
+  const eve = tokenOf({ tenantId, role: 'user', userId: 'eve' });
+  const save = async (username: string, owner: 'company' | 'user', key = service.operatorKey): Promise<string> => {
+    const body = { ...addLogin(username), owner, description: username };
+    return (await ask('POST', `${path}/credentials`, { key, body })).body.id;
+  };
+  const spoil = (id: string) =>
+    service.sql('update credentials set sealed_password = $2 where id = $1', [id, Buffer.from('nonsense')]);
+  const run = async (key: string) => {
+    const started = await ask('POST', `${path}/syncs`, { key, body: { refresh: 'auto' } });
+    return waitForRun(service, tenantId, started.body.id);
+  };
+  const isDone = async (key: string) => (await ask('GET', `${path}/setup`, { key })).body.steps[2].status;
+
+  const old = await save('spoilt@example.com', 'company');
+  await spoil(old);
+  await ask('GET', `${path}/setup`, { key: eve });
+  const next = { operation_id: 'updateCredential', method: 'PATCH', path: `${path}/credentials/${old}` };
+  t.match((await ask('GET', `${path}/setup`)).body.next_step, next);
+  t.match((await readCoverage(tenantId)).get('eve'), { covered: false, credential: null });
+  t.match(await run(eve), { status: 'failed', reason: 'credential_unreadable', credential: { id: old } });
+
+  const good = await save('good@example.com', 'company');
+  t.equal(await isDone(eve), 'done');
+  t.match((await readCoverage(tenantId)).get('eve'), {
+    covered: true,
+    credential: { id: good, owner: 'company', reason: 'own_missing' },
+  });
+  t.match(await run(eve), { status: /^succeeded/, credential: { id: good, reason: 'own_missing' } });
+  t.match(await ask('GET', `${path}/available-licenses`), { status: 200 });
+
+  const mine = await save('mine@example.com', 'user', eve);
+  await spoil(mine);
+  t.match((await readCoverage(tenantId)).get('eve'), {
+    covered: true,
+    credential: { id: good, reason: 'own_unreadable' },
+    own_status: 'valid',
+    own_status_detail: /Enter the password again/,
+  });
+  t.match(await run(eve), { status: /^succeeded/, credential: { id: good, reason: 'own_unreadable' } });
+  const second = await save('second@example.com', 'user', eve);
+  t.match((await readCoverage(tenantId)).get('eve'), { credential: { id: second, owner: 'user', reason: 'own' } });
+  t.match(await run(eve), { status: /^succeeded/, credential: { id: second, reason: 'own' } }, 'his own second one');
 });
 
 t.test('somebody who is no longer active', async (t) => {

@@ -1854,7 +1854,7 @@ export interface components {
              * @description Why it is paused.
              * @enum {string|null}
              */
-            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
+            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
             /** @description How it goes on; for a person. */
             resume_detail: string | null;
         };
@@ -1962,7 +1962,7 @@ export interface components {
              * @description Why it ended without a result.
              * @enum {string|null}
              */
-            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
+            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
             /** @description What that means and what to do; for a person. */
             reason_detail: string | null;
             /** @enum {string} */
@@ -7260,6 +7260,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `unknown_state`: This deployment does not know the state or its environment. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`: The caller asks too often. */
             429: {
                 headers: {
@@ -7792,7 +7811,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7800,9 +7819,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:credentials_rejected",
-                     *       "code": "credentials_rejected",
-                     *       "title": "BioTrack refuses the user name or the password",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -8622,7 +8641,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8630,9 +8649,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:credentials_rejected",
-                     *       "code": "credentials_rejected",
-                     *       "title": "BioTrack refuses the user name or the password",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -8932,7 +8951,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8940,9 +8959,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
-                     *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -9411,6 +9430,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `unknown_state`: This deployment does not know the state or its environment. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
+                     *       "status": 422,
+                     *       "detail": "What to change is said here.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`: The caller asks too often. */
             429: {
                 headers: {
@@ -9775,7 +9813,7 @@ export interface operations {
                      */
                     active?: boolean;
                     /**
-                     * @description The company-wide credential to work with.
+                     * @description A company-wide credential, kept for the host application; it cannot be deleted meanwhile.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string;
@@ -9785,7 +9823,7 @@ export interface operations {
                      */
                     default_intake_location_id?: string;
                     /**
-                     * @description Keep it up to date. true unless told.
+                     * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies. true unless told.
                      * @example true
                      */
                     sync_enabled?: boolean;
@@ -10006,7 +10044,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10014,9 +10052,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:license_not_available",
-                     *       "code": "license_not_available",
-                     *       "title": "BioTrack lists no such license for this UBI",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -10156,7 +10194,7 @@ export interface operations {
                          */
                         active?: boolean;
                         /**
-                         * @description The company-wide credential to work with.
+                         * @description A company-wide credential, kept for the host application; it cannot be deleted meanwhile.
                          * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                          */
                         credential_id?: string;
@@ -10166,7 +10204,7 @@ export interface operations {
                          */
                         default_intake_location_id?: string;
                         /**
-                         * @description Keep it up to date. true unless told.
+                         * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies. true unless told.
                          * @example true
                          */
                         sync_enabled?: boolean;
@@ -10407,7 +10445,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: This deployment does not know the state or its environment. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10415,9 +10453,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
-                     *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "type": "urn:biotrack-connect:problem:unknown_state",
+                     *       "code": "unknown_state",
+                     *       "title": "This deployment does not know the state or its environment",
                      *       "status": 422,
                      *       "detail": "What to change is said here.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
@@ -11029,7 +11067,7 @@ export interface operations {
                     /** @example true */
                     active?: boolean;
                     /**
-                     * @description The company-wide credential to work with; null for none in particular.
+                     * @description A company-wide credential, kept for the host application; null for none.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string | null;
@@ -11039,7 +11077,7 @@ export interface operations {
                      */
                     default_intake_location_id?: string | null;
                     /**
-                     * @description Keep it up to date.
+                     * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies.
                      * @example true
                      */
                     sync_enabled?: boolean;

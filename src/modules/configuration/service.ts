@@ -95,7 +95,7 @@ async function prepareList(
     const ubi = await findUbi(tx);
     // What was read with one UBI shows nothing of another.
     if (ubi === undefined || toUbiKey(wanted.ubi ?? ubi.ubi) !== ubi.ubiKey) return false;
-    return (await findUsableCredential(tx, toUserId(principal))) !== undefined;
+    return (await findUsableCredential(tx, ports, tenant, toUserId(principal))) !== undefined;
   });
   if (isWanted) await ensureDirectory(db, ports, tenantId, principal);
   return isWanted;

@@ -27,7 +27,7 @@ export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ s
 export function getOriginId(biotrack: Biotrack, { state, environment }: Tenant): string {
   const upstream = biotrack.findState(state)?.environments[environment];
   if (upstream !== undefined) return upstream.originId;
-  throw new Fault('unknown_state', 'This deployment no longer knows the state or its environment.');
+  throw new Fault('unknown_state', 'This deployment no longer knows the state or its environment. Tell the operator.');
 }
 
 /**

@@ -41,7 +41,13 @@ export interface CredentialsDeps extends CredentialPorts {
   readonly pager: Pager;
 }
 
-const LOGIN_FAULTS = ['credentials_rejected', 'ubi_rejected', 'privilege_missing', 'upstream_unavailable'] as const;
+const LOGIN_FAULTS = [
+  'unknown_state',
+  'credentials_rejected',
+  'ubi_rejected',
+  'privilege_missing',
+  'upstream_unavailable',
+] as const;
 
 export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDeps): void {
   app.post(
@@ -185,7 +191,7 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         description: 'Whatever BioTrack says is the result of this call, an outage too; an outage changes no status.',
         params: ItemParams,
         replies: { 200: { description: 'What BioTrack said.', schema: Verification } },
-        faults: ['not_found', 'setup_incomplete', 'credential_unreadable'],
+        faults: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state'],
       }),
     },
     async (request) => {
@@ -219,7 +225,7 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
     async (request, reply) => {
       const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/credential-coverage`;
-      const page = await listCoverage(db, params.tenant_id, pager.toPageRequest(path, query));
+      const page = await listCoverage(db, ports, params.tenant_id, pager.toPageRequest(path, query));
       return sendList(request, reply, {
         data: page.items.map(toCoverageReply),
         next_page: pager.toNextPage(path, query, page),
@@ -244,8 +250,8 @@ function toCoverageReply({ user, chosen, own }: Coverage) {
             status: chosen.credential.status === 'valid' ? 'valid' : 'unverified',
             reason: chosen.reason,
           },
-    own_status: own?.status ?? null,
-    own_status_detail: own === undefined ? null : toStatusDetail(own),
+    own_status: own?.credential.status ?? null,
+    own_status_detail: own === undefined || own.state.detail === '' ? null : own.state.detail,
   };
 }
 

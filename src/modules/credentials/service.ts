@@ -1,5 +1,5 @@
 import type { Biotrack, BiotrackLogin } from '../../biotrack/index.js';
-import { type Db, type Tx, withTenant } from '../../db/database.js';
+import { type Db, type Tx, withoutBeforeCommit, withTenant } from '../../db/database.js';
 import { Fault } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
@@ -207,6 +207,8 @@ export async function verifyCredential(
   const login = { ubi: ubi.ubiKey, username: present.username, password };
   const verdict = await tryLoginAnyway(db, ports, tenant, login);
   return inLockedTenant(db, tenantId, async (tx, now) => {
+    // It may be gone by now, or no longer his.
+    await requireCredentialFor(tx, principal, id, 'verify');
     await noteVerdict(tx, now, { tenant, ubiKey: ubi.ubiKey, credential: present }, verdict);
     return { ...(await getView(tx, tenantId, id)), verdict };
   });
@@ -331,10 +333,13 @@ async function judgeNewPassword(
   const verdict = await tryLoginOnce(db, ports, tenant, login);
   if (verdict.kind === 'unreachable' && mode === 'attempt') return 'unverified';
   if (verdict.kind === 'valid' || verdict.kind === 'privilege_missing' || verdict.kind === 'ubi_rejected') {
-    await inLockedTenant(db, tenant.id, async (tx, now) => {
-      const isSo = await isStillSetUp(tx, now, { tenant, ubiKey: login.ubi });
-      if (isSo) await noteUbiVerdict(tx, login.ubi, verdict.kind !== 'ubi_rejected');
-    });
+    // What is known of the UBI is no effect of the request that came to know it.
+    await withoutBeforeCommit(() =>
+      inLockedTenant(db, tenant.id, async (tx, now) => {
+        const isSo = await isStillSetUp(tx, now, { tenant, ubiKey: login.ubi });
+        if (isSo) await noteUbiVerdict(tx, login.ubi, verdict.kind !== 'ubi_rejected');
+      }),
+    );
   }
   if (verdict.kind !== 'valid') throw toVerdictFault(verdict);
   return 'valid';

@@ -1,20 +1,14 @@
 import type { BiotrackError, BiotrackLogin } from '../../biotrack/index.js';
-import type { Db, Tx } from '../../db/database.js';
-import type { CredentialChoice } from '../../domain/credential-choice.js';
-import { Fault } from '../../domain/fault.js';
-import { setupIncomplete } from '../../domain/setup.js';
+import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
+import type { Fault } from '../../domain/fault.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
+import { type Chosen, chooseOf, isUsable, loadCandidates, type OpenPorts, toCandidate } from './candidates.js';
 import { tryLoginOnce } from './login-trial.js';
-import { type Credential, findCredential, saveUse, selectCredentialsOf } from './repository.js';
+import { noLogin } from './mending.js';
+import { type Credential, findCredential, saveUse } from './repository.js';
 import { type CredentialPorts, noteVerdict, openPassword } from './service.js';
 import { toStatusDetail, toVerdictDetail, type Verdict } from './verdict.js';
-
-/** The credential to work with, and why this one. */
-export interface Chosen {
-  readonly credential: Credential;
-  readonly reason: CredentialChoice;
-}
 
 /** A credential ready to log in with. */
 export interface UsableCredential extends Chosen {
@@ -25,11 +19,13 @@ export interface UsableCredential extends Chosen {
 /** BioTrack refused a login; `reason` is that of a run, the message is for a person. */
 export class LoginRefusedError extends Error {
   readonly reason: keyof typeof REFUSALS;
+  readonly credential: Credential;
 
-  constructor(reason: keyof typeof REFUSALS, detail: string) {
+  constructor(reason: keyof typeof REFUSALS, credential: Credential, detail: string) {
     super(detail);
     this.name = 'LoginRefusedError';
     this.reason = reason;
+    this.credential = credential;
   }
 }
 
@@ -49,26 +45,30 @@ type UsePorts = Omit<CredentialPorts, 'newId'>;
  * @throws Fault `setup_incomplete` if there is none, `credential_unreadable` if its password cannot be opened
  * @throws LoginRefusedError, BiotrackError if it has to be tried and is not accepted
  */
-export async function getUsableCredential(
+export function getUsableCredential(
   db: Db,
   ports: UsePorts,
   tenantId: string,
   options: UseOptions,
 ): Promise<UsableCredential> {
-  const chosen = await choose(db, tenantId, options, (tx) => requireUsableCredential(tx, tenantId, options.userId));
-  try {
-    return await makeReady(db, ports, chosen);
-  } catch (error) {
-    const reason = toReasonAgainst(error);
-    if (chosen.credential.owner === 'company' || reason === undefined) throw error;
-    // His own turned out to be of no use just now: the company's comes next.
-    const instead = await choose(db, tenantId, options, async (tx) => {
-      const credential = await findUsableOf(tx, 'company');
-      if (credential === undefined) throw error;
-      return { credential, reason };
-    });
-    return makeReady(db, ports, instead);
-  }
+  // That a login was used, and what was said of it, is no effect of the request that uses it.
+  return withoutBeforeCommit(async () => {
+    const { userId } = options;
+    const find = (tx: Tx, tenant: Tenant) => requireUsableCredential(tx, ports, tenant, userId);
+    const chosen = await choose(db, tenantId, options, find);
+    try {
+      return await makeReady(db, ports, chosen);
+    } catch (error) {
+      if (chosen.credential.owner === 'company' || !(error instanceof LoginRefusedError)) throw error;
+      // His own was refused just now: the company's comes next.
+      const instead = await choose(db, tenantId, options, async (tx, tenant) => {
+        const ours = await findUsableCredential(tx, ports, tenant, undefined);
+        if (ours === undefined) throw error;
+        return { credential: ours.credential, reason: 'own_refused' };
+      });
+      return makeReady(db, ports, instead);
+    }
+  });
 }
 
 type Choice = Chosen & { readonly tenant: Tenant; readonly ubiKey: string };
@@ -77,11 +77,11 @@ const choose = (
   db: Db,
   tenantId: string,
   { noteChoice }: UseOptions,
-  find: (tx: Tx) => Promise<Chosen>,
+  find: (tx: Tx, tenant: Tenant) => Promise<Chosen>,
 ): Promise<Choice> =>
   inTenant(db, tenantId, async (tx, tenant) => {
     const { ubiKey } = await requireUbi(tx, tenantId);
-    const chosen = await find(tx);
+    const chosen = await find(tx, tenant);
     await saveUse(tx, chosen.credential.id);
     await noteChoice?.(tx, chosen);
     return { ...chosen, tenant, ubiKey };
@@ -98,12 +98,12 @@ async function makeReady(db: Db, ports: UsePorts, { ubiKey, ...chosen }: Choice)
   if (verdict.kind === 'valid') return usable;
   if (verdict.kind === 'unreachable') throw verdict.error;
   const reason = verdict.kind === 'rejected' ? 'credentials_rejected' : verdict.kind;
-  throw new LoginRefusedError(reason, toVerdictDetail(verdict));
+  throw new LoginRefusedError(reason, credential, toVerdictDetail(verdict));
 }
 
 async function tryLogin(db: Db, ports: UsePorts, usable: UsableCredential): Promise<Verdict> {
   const { tenant, login, credential } = usable;
-  if ((await confirmUsable(db, usable)).status === 'valid') return { kind: 'valid' };
+  if ((await confirmUsable(db, ports, usable)).status === 'valid') return { kind: 'valid' };
   const verdict = await tryLoginOnce(db, ports, tenant, login);
   await inLockedTenant(db, tenant.id, (tx, now) =>
     noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, verdict),
@@ -111,26 +111,17 @@ async function tryLogin(db: Db, ports: UsePorts, usable: UsableCredential): Prom
   return verdict;
 }
 
-/** Why somebody's own credential is not taken though it is there; undefined for trouble that another one has too. */
-function toReasonAgainst(error: unknown): CredentialChoice | undefined {
-  if (error instanceof LoginRefusedError) return 'own_refused';
-  return error instanceof Fault && error.code === 'credential_unreadable' ? 'own_unreadable' : undefined;
-}
-
 /** @throws Fault `setup_incomplete` if a login was refused since it was looked up, or its password replaced */
-async function confirmUsable(db: Db, { tenant, credential }: UsableCredential): Promise<Credential> {
+async function confirmUsable(db: Db, ports: OpenPorts, { tenant, credential }: UsableCredential): Promise<Credential> {
   return inTenant(db, tenant.id, async (tx) => {
     const now = await findCredential(tx, credential.id);
     if (now !== undefined && now.secretVersion === credential.secretVersion && isUsable(now)) return now;
-    throw setupIncomplete(tenant.id, 'credentials', now === undefined ? GONE : (toStatusDetail(now) ?? GONE));
+    const states = now === undefined ? [] : [toCandidate(ports, tenant, now).state];
+    throw noLogin(tenant.id, states, (now && toStatusDetail(now)) ?? GONE);
   });
 }
 
 const GONE = 'The login was changed a moment ago; ask again.';
-
-/** One that BioTrack refused is not tried by machine. */
-export const isUsable = ({ status }: Pick<Credential, 'status'>): boolean =>
-  status === 'valid' || status === 'unverified';
 
 const REFUSALS = {
   credentials_rejected: 'rejected',
@@ -147,15 +138,25 @@ export async function noteRefusal(
   if (!isRefusal(reason)) return;
   // A user who may not see some other list can still read the vendors.
   if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return;
-  await inLockedTenant(db, tenant.id, (tx, now) =>
-    noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, { kind: REFUSALS[reason], privilege }),
+  await withoutBeforeCommit(() =>
+    inLockedTenant(db, tenant.id, (tx, now) =>
+      noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, { kind: REFUSALS[reason], privilege }),
+    ),
   );
 }
 
+/** 409 for somebody who wanted to use a login that was refused while he did. */
+export const toRefusedFault = (
+  tenantId: string,
+  { id, description }: Pick<Credential, 'id' | 'description'>,
+  reason: keyof typeof REFUSALS,
+  detail: string,
+): Fault => noLogin(tenantId, [{ id, description, status: REFUSALS[reason], detail }], detail);
+
 /** What a directory asks of whoever lends his login. */
-export const toLoginPorts = (db: Db, usable: UsableCredential) => ({
+export const toLoginPorts = (db: Db, ports: OpenPorts, usable: UsableCredential) => ({
   confirmLogin: async (): Promise<void> => {
-    await confirmUsable(db, usable);
+    await confirmUsable(db, ports, usable);
   },
   noteTrouble: (error: BiotrackError): Promise<void> => noteRefusal(db, usable, error),
 });
@@ -167,31 +168,29 @@ const VENDORS_PRIVILEGE = 'sync_vendor';
 export const isRefusal = (reason: string): reason is keyof typeof REFUSALS => reason in REFUSALS;
 
 /** The one that may be used for this person: his own before the company's. */
-export async function findUsableCredential(tx: Tx, userId: string | undefined): Promise<Chosen | undefined> {
-  const own = userId === undefined ? [] : await selectCredentialsOf(tx, [userId]);
-  return chooseOf(own, await selectCredentialsOf(tx, 'company'), userId !== undefined);
+export async function findUsableCredential(
+  tx: Tx,
+  ports: OpenPorts,
+  tenant: Tenant,
+  userId: string | undefined,
+): Promise<Chosen | undefined> {
+  return chooseOf(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
 }
 
-/** The order of choice, for a person or for nobody in particular. */
-export function chooseOf(
-  own: readonly Credential[],
-  company: readonly Credential[],
-  isPerson: boolean,
-): Chosen | undefined {
-  const mine = own.find(isUsable);
-  if (mine !== undefined) return { credential: mine, reason: 'own' };
-  const ours = company.find(isUsable);
-  if (ours === undefined) return undefined;
-  const reason = !isPerson ? 'no_person' : own.length > 0 ? 'own_refused' : 'own_missing';
-  return { credential: ours, reason };
-}
-
-const findUsableOf = async (tx: Tx, owner: 'company'): Promise<Credential | undefined> =>
-  (await selectCredentialsOf(tx, owner)).find(isUsable);
-
-/** @throws Fault `setup_incomplete` */
-export async function requireUsableCredential(tx: Tx, tenantId: string, userId: string | undefined): Promise<Chosen> {
-  const chosen = await findUsableCredential(tx, userId);
+/**
+ * The same, or else the first that only cannot be opened, which is then told when it is.
+ * @throws Fault `setup_incomplete`
+ */
+export async function requireUsableCredential(
+  tx: Tx,
+  ports: OpenPorts,
+  tenant: Tenant,
+  userId: string | undefined,
+): Promise<Chosen> {
+  const candidates = await loadCandidates(tx, ports, tenant, userId);
+  const isPerson = userId !== undefined;
+  const chosen = chooseOf(candidates, isPerson) ?? chooseOf(candidates, isPerson, (each) => isUsable(each.credential));
   if (chosen !== undefined) return chosen;
-  throw setupIncomplete(tenantId, 'credentials', 'A BioTrack login that works comes first.');
+  const states = [...candidates.own, ...candidates.company].map(({ state }) => state);
+  throw noLogin(tenant.id, states, 'A BioTrack login that works comes first.');
 }

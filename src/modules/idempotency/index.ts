@@ -1,1 +1,1 @@
-export { createIdempotencyKeys } from './service.js';
+export { createIdempotencyKeys, sweepOldKeys } from './service.js';

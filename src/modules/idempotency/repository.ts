@@ -30,6 +30,28 @@ export async function removeOldKeys(tx: KeyTx, tenantId: string, ageSeconds: num
         order by inserted_datetime limit ${most} for update skip locked)`.execute(tx);
 }
 
+/** Deletes this one if it no longer counts. */
+export const removeIfOld = (tx: KeyTx, id: KeyId, ageSeconds: number): Promise<unknown> =>
+  tx
+    .deleteFrom('idempotency_keys')
+    .where('tenant_id', '=', id.tenant_id)
+    .where('actor', '=', id.actor)
+    .where('key', '=', id.key)
+    .where('inserted_datetime', '<', secondsFromNow(-ageSeconds))
+    .execute();
+
+/** Some tenants with keys that no longer count. */
+export async function selectTenantsWithOldKeys(tx: OperatorTx, ageSeconds: number, most: number): Promise<string[]> {
+  const old = tx
+    .selectFrom('idempotency_keys')
+    .select('tenant_id')
+    .where('inserted_datetime', '<', secondsFromNow(-ageSeconds))
+    .orderBy('inserted_datetime')
+    .limit(most);
+  const rows = await tx.selectFrom(old.as('old')).select('tenant_id').distinct().execute();
+  return rows.map(({ tenant_id }) => tenant_id);
+}
+
 /** @returns whether the key was free */
 export async function insertKey(
   tx: KeyTx,

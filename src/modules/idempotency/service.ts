@@ -12,7 +12,9 @@ import {
   keepAnswer,
   lockKey,
   noteEffect,
+  removeIfOld,
   removeOldKeys,
+  selectTenantsWithOldKeys,
   takeKeyOver,
 } from './repository.js';
 
@@ -27,6 +29,7 @@ const KEPT_SECONDS = 24 * 3_600;
 /** Longer than any request takes, so that one which has not ended by then is taken to be lost with its process. */
 const LEASE_SECONDS = 180;
 const OLD_KEYS_AT_A_TIME = 20;
+const OLD_KEYS_IN_A_SWEEP = 1_000;
 /** In place of a tenant, for what an operator does beside them all. */
 const NO_TENANT = '00000000-0000-0000-0000-000000000000';
 
@@ -48,6 +51,7 @@ export function createIdempotencyKeys({ db, vault, newId }: IdempotencyDeps): Id
       const attemptId = newId();
 
       const sealedAnswer = await inOwn(async (tx) => {
+        await removeIfOld(tx, id, KEPT_SECONDS);
         await removeOldKeys(tx, id.tenant_id, KEPT_SECONDS, OLD_KEYS_AT_A_TIME);
         if (await insertKey(tx, id, mac, attemptId, LEASE_SECONDS)) return undefined;
         const kept = await lockKey(tx, id);
@@ -84,6 +88,15 @@ export function createIdempotencyKeys({ db, vault, newId }: IdempotencyDeps): Id
       return { kind: 'attempt', attempt };
     },
   };
+}
+
+/** Forgets keys that no longer count, whether their tenants ask for something or not. Any number of processes may do it. */
+export async function sweepOldKeys(db: Db): Promise<void> {
+  const tenantIds = await withOperator(db, (tx) => selectTenantsWithOldKeys(tx, KEPT_SECONDS, OLD_KEYS_IN_A_SWEEP));
+  for (const id of tenantIds) {
+    const remove = (tx: KeyTx) => removeOldKeys(tx, id, KEPT_SECONDS, OLD_KEYS_IN_A_SWEEP);
+    await (id === NO_TENANT ? withOperator(db, remove) : withTenant(db, id, remove));
+  }
 }
 
 /** Keyed, since a body may hold a password and a hash of one can be tried at leisure. */

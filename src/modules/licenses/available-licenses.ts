@@ -3,14 +3,15 @@ import type { Db, Tx } from '../../db/database.js';
 import { Fault } from '../../domain/fault.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
-import { setupIncomplete } from '../../domain/setup.js';
 import {
   type CredentialPorts,
   getUsableCredential,
   isRefusal,
   LoginRefusedError,
   toLoginPorts,
+  toRefusedFault,
   toUpstreamFault,
+  type UsableCredential,
 } from '../credentials/index.js';
 import {
   type Directories,
@@ -122,22 +123,31 @@ export async function ensureDirectory(
   principal: Principal,
 ): Promise<void> {
   const patience = AbortSignal.any([ports.shutdown, AbortSignal.timeout(PATIENCE_MS)]);
+  let usable: UsableCredential | undefined;
   try {
-    const usable = await getUsableCredential(db, ports, tenantId, { userId: toUserId(principal) });
+    usable = await getUsableCredential(db, ports, tenantId, { userId: toUserId(principal) });
     const { tenant, login } = usable;
     const target = { state: tenant.state, environment: tenant.environment };
     const request = { target, login, includeLabs: false, force: false, signal: patience };
-    await ports.directories.ensureFresh(db, { ...request, ...toLoginPorts(db, usable) });
+    await ports.directories.ensureFresh(db, { ...request, ...toLoginPorts(db, ports, usable) });
   } catch (error) {
-    throw toDirectoryFault(tenantId, error, patience);
+    throw toDirectoryFault(tenantId, usable, error, patience);
   }
 }
 
-function toDirectoryFault(tenantId: string, error: unknown, { aborted }: AbortSignal): unknown {
-  if (error instanceof LoginRefusedError) return setupIncomplete(tenantId, 'credentials', error.message);
+function toDirectoryFault(
+  tenantId: string,
+  usable: UsableCredential | undefined,
+  error: unknown,
+  { aborted }: AbortSignal,
+): unknown {
+  if (error instanceof LoginRefusedError) {
+    return toRefusedFault(tenantId, error.credential, error.reason, error.message);
+  }
   if (error instanceof BiotrackError) {
     const { reason, advice } = error;
-    return isRefusal(reason) ? setupIncomplete(tenantId, 'credentials', advice) : toUpstreamFault(error);
+    const isOfLogin = usable !== undefined && isRefusal(reason);
+    return isOfLogin ? toRefusedFault(tenantId, usable.credential, reason, advice) : toUpstreamFault(error);
   }
   if (error instanceof ListShrunkError) {
     return new Fault('upstream_unavailable', 'The list is much shorter than before; an operator has to look at it.', {

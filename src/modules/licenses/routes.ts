@@ -35,7 +35,7 @@ import {
 import type { Conflict } from './standing.js';
 
 const CHANGE_FAULTS = ['license_type_unknown', 'invalid_dates', 'credential_unknown'] as const;
-const LIST_FAULTS = ['setup_incomplete', 'credential_unreadable', 'upstream_unavailable'] as const;
+const LIST_FAULTS = ['setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'] as const;
 const BULK_LIMIT_BYTES = 1024 * 1024;
 
 export interface LicensesDeps extends LicensePorts {

@@ -19,7 +19,7 @@ import {
 import { licenseFields } from '../companies/schema.js';
 
 const toggles = {
-  sync_enabled: 'Keep it up to date.',
+  sync_enabled: 'Keep it up to date: the tenant is synced by itself as long as a license wants that and companies.',
   create_companies: 'Creating it starts the first sync, once the other steps are done.',
   sync_rooms: 'Kept for the host application.',
   notify_on_change: 'Kept for the host application.',
@@ -47,7 +47,11 @@ export const LicenseBody = Body(
     issue_datetime: Type.Optional(DatetimeInput(issued)),
     expiry_datetime: Type.Optional(DatetimeInput(expires)),
     active: Type.Optional(Type.Boolean({ description: 'true unless told.', examples: [true] })),
-    credential_id: Type.Optional(Uuid({ description: 'The company-wide credential to work with.' })),
+    credential_id: Type.Optional(
+      Uuid({
+        description: 'A company-wide credential, kept for the host application; it cannot be deleted meanwhile.',
+      }),
+    ),
     default_intake_location_id: Type.Optional(Text(100, intake)),
     sync_enabled: toggle('sync_enabled', true),
     create_companies: toggle('create_companies', true),
@@ -78,7 +82,7 @@ export const LicensePatch = Body(
     expiry_datetime: Type.Optional(Nullable(DatetimeInput(expires))),
     active: Type.Optional(Type.Boolean({ examples: [true] })),
     credential_id: Type.Optional(
-      Nullable(Uuid({ description: 'The company-wide credential to work with; null for none in particular.' })),
+      Nullable(Uuid({ description: 'A company-wide credential, kept for the host application; null for none.' })),
     ),
     default_intake_location_id: Type.Optional(Nullable(Text(100, intake))),
     sync_enabled: change('sync_enabled'),

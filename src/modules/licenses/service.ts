@@ -107,13 +107,15 @@ export async function loadOffer(tx: Tx, tenant: Tenant): Promise<Offer> {
   return { tenant, listed: new Map(listed.map((license) => [license.licenseKey, license])) };
 }
 
+type AddPorts = Pick<LicensePorts, 'biotrack' | 'vault' | 'newId' | 'syncIntervalSeconds'>;
+
 /**
  * Creates one. The tenant must be locked.
  * @throws Fault before anything is written
  */
 export async function addLicense(
   tx: Tx,
-  ports: Pick<LicensePorts, 'biotrack' | 'newId' | 'syncIntervalSeconds'>,
+  ports: AddPorts,
   { tenant, listed: offered }: Offer,
   input: LicenseInput,
   principal: Principal,
@@ -155,15 +157,12 @@ export async function addLicense(
 }
 
 /** The seed of the product: companies are created by themselves once the three steps are done, and kept up to date. */
-async function startFirstSync(
-  tx: Tx,
-  { newId, syncIntervalSeconds }: Pick<LicensePorts, 'newId' | 'syncIntervalSeconds'>,
-  tenant: Tenant,
-  principal: Principal,
-): Promise<void> {
+async function startFirstSync(tx: Tx, ports: AddPorts, tenant: Tenant, principal: Principal): Promise<void> {
+  const { newId, syncIntervalSeconds } = ports;
   if (tenant.firstSyncedAt !== null) return beginSchedule(tx, tenant.id, syncIntervalSeconds);
   const preference = await findCreationPreference(tx);
-  if (preference === undefined || (await findUsableCredential(tx, toUserId(principal))) === undefined) return;
+  if (preference === undefined || (await findUsableCredential(tx, ports, tenant, toUserId(principal))) === undefined)
+    return;
   const request = {
     trigger: 'setup_completed',
     mode: 'full',
@@ -194,7 +193,7 @@ export const changeLicense = (
 /** Changes one, archives it or brings it back. The tenant must be locked. */
 export async function applyLicensePatch(
   tx: Tx,
-  ports: Pick<LicensePorts, 'biotrack' | 'newId' | 'syncIntervalSeconds'>,
+  ports: AddPorts,
   tenant: Tenant,
   present: LicenseRow,
   patch: LicensePatch,
@@ -203,12 +202,17 @@ export async function applyLicensePatch(
   checkDates({ ...present, ...patch });
   checkLicenseType(ports.biotrack, tenant, patch.license_type ?? null);
   await checkCredential(tx, patch.credential_id ?? null);
-  const changed = await updateLicense(tx, present.id, await withDefaults(tx, tenant, present, patch));
   const wasArchived = present.archived_datetime !== null;
+  const { archived, ...rest } = patch;
+  const isMoved = archived !== undefined && archived !== wasArchived;
+  // Archived twice is archived once: since when it is so stays as it was.
+  if (!isMoved && Object.keys(rest).length === 0) return present;
+  const wanted = await withDefaults(tx, tenant, present, isMoved ? patch : rest);
+  const changed = await updateLicense(tx, present.id, wanted);
   const isArchived = changed.archived_datetime !== null;
   await noteChange(tx, tenant.id, present, changed, principal);
-  const isNewlyWanted = changed.create_companies && (!present.create_companies || wasArchived);
-  if (isNewlyWanted && !isArchived) await startFirstSync(tx, ports, tenant, principal);
+  const isNew = !present.create_companies || wasArchived || (changed.sync_enabled && !present.sync_enabled);
+  if (changed.create_companies && isNew && !isArchived) await startFirstSync(tx, ports, tenant, principal);
   return changed;
 }
 

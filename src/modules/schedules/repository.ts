@@ -23,12 +23,14 @@ export const findSchedule = (tx: Tx): Promise<Schedule | undefined> =>
 /** So many seconds from now, give or take a tenth: tenants that began together do not stay together. */
 const fromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds} * (0.9 + 0.2 * random()))`;
 
-/** A license of the tenant wants companies made, which is what a schedule is for. */
+/** A license of the tenant wants companies made and kept up to date, which is what a schedule is for. */
 export async function wantsCompanies(tx: Tx): Promise<boolean> {
   const found = await tx
     .selectFrom('licenses')
     .select('id')
     .where('create_companies', '=', true)
+    .where('sync_enabled', '=', true)
+    .where('archived_datetime', 'is', null)
     .limit(1)
     .executeTakeFirst();
   return found !== undefined;

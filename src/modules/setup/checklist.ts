@@ -1,6 +1,6 @@
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { SETUP_STEPS, type SetupActor, type SetupCall, type SetupStep } from '../../domain/setup.js';
-import type { CredentialState } from '../credentials/index.js';
+import { type CredentialState, isUsable, toMending } from '../credentials/index.js';
 import type { LicenseView } from '../licenses/index.js';
 import type { SyncRun } from '../syncs/index.js';
 import type { Ubi } from '../ubi/index.js';
@@ -26,9 +26,12 @@ export interface Facts {
   /** Those that are not archived. */
   readonly licenses: readonly LicenseView[];
   readonly isSynced: boolean;
-  readonly isSyncing: boolean;
-  readonly lastRun: Pick<SyncRun, 'id' | 'status' | 'reason' | 'reasonDetail' | 'retryAt'> | undefined;
+  /** The one that is queued, at work, or put off. */
+  readonly activeRun: RunState | undefined;
+  readonly lastRun: RunState | undefined;
 }
+
+type RunState = Pick<SyncRun, 'id' | 'status' | 'reason' | 'reasonDetail' | 'retryAt'>;
 
 /** What a step needs of the earlier ones. */
 const NEEDS: Readonly<Record<SetupStep, readonly SetupStep[]>> = {
@@ -106,7 +109,6 @@ function judgeUbi({ ubi }: Facts): SetupItem {
   });
 }
 
-const isUsable = ({ status }: CredentialState): boolean => status === 'valid' || status === 'unverified';
 const toLine = ({ description, detail }: CredentialState): string => `${description}: ${detail}`;
 
 function judgeCredentials({ credentials, upstreamMissing }: Facts): SetupItem {
@@ -116,32 +118,11 @@ function judgeCredentials({ credentials, upstreamMissing }: Facts): SetupItem {
   }
   const refused = credentials.filter((credential) => !isUsable(credential));
   if (credentials.some(({ status }) => status === 'valid')) return done(step, refused.map(toLine));
+  const mending = toMending(credentials);
+  const more = { who: mending.who, call: mending.call ?? 'own' } as const;
   const untried = credentials.find(({ status }) => status === 'unverified');
-  if (untried !== undefined) {
-    return todo(step, { blockers: [toLine(untried)], warnings: refused.map(toLine), call: toVerify(untried) });
-  }
-  const [first] = refused;
-  if (first === undefined) return todo(step);
-  // What the admin can do himself comes before what he has to ask for.
-  const mendable = refused.find(({ status }) => status !== 'privilege_missing') ?? first;
-  return todo(step, {
-    status: 'blocked',
-    blockers: refused.map(toLine),
-    who: mendable.status === 'privilege_missing' ? 'biotrack_administrator' : 'admin',
-    call: toMend(mendable),
-  });
-}
-
-const toVerify = ({ id }: CredentialState): SetupCall => ({
-  operation_id: 'verifyCredential',
-  method: 'POST',
-  path: `credentials/${id}/verify`,
-});
-
-function toMend(credential: CredentialState): SetupCall {
-  if (credential.status === 'privilege_missing') return toVerify(credential);
-  if (credential.status === 'ubi_rejected') return { operation_id: 'putUbi', method: 'PUT', path: 'ubi' };
-  return { operation_id: 'updateCredential', method: 'PATCH', path: `credentials/${credential.id}` };
+  if (untried !== undefined) return todo(step, { ...more, blockers: [toLine(untried)], warnings: refused.map(toLine) });
+  return todo(step, { ...more, status: refused.length === 0 ? 'todo' : 'blocked', blockers: refused.map(toLine) });
 }
 
 function judgeLicenses({ licenses }: Facts): SetupItem {
@@ -157,10 +138,11 @@ function judgeLicenses({ licenses }: Facts): SetupItem {
   });
 }
 
-/** Who must act before another sync makes sense; the admin starts another one, where nobody else has to act first. */
+/** Who must act before another sync makes sense, or decide; the admin starts another one, where nobody else has to act first. */
 const MENDERS: Readonly<Partial<Record<FailureReason, SetupActor>>> = {
   privilege_missing: 'biotrack_administrator',
   upstream_rejected: 'operator',
+  unknown_state: 'operator',
   list_shrunk: 'operator',
   storage_unavailable: 'operator',
   internal: 'operator',
@@ -175,23 +157,35 @@ const OF_CREDENTIALS: readonly (FailureReason | null)[] = [
   'privilege_missing',
 ];
 
-function judgeFirstSync({ isSynced, isSyncing, lastRun }: Facts): SetupItem {
+function judgeFirstSync({ isSynced, activeRun, lastRun }: Facts): SetupItem {
   const step = 'first_sync';
-  const trouble = lastRun === undefined ? undefined : toTrouble(lastRun);
+  const trouble = toPutOff(activeRun) ?? (lastRun && toTrouble(lastRun));
   if (isSynced) return done(step, trouble === undefined ? [] : [trouble]);
-  if (isSyncing) return todo(step, { blockers: ['A sync is under way.'], who: 'nobody', call: undefined });
+  if (activeRun !== undefined) {
+    const isPutOff = activeRun.retryAt !== null;
+    const blockers = [isPutOff && trouble !== undefined ? trouble : 'A sync is under way.'];
+    return todo(step, { status: isPutOff ? 'blocked' : 'todo', blockers, who: 'nobody', call: undefined });
+  }
   if (lastRun === undefined || trouble === undefined) return todo(step);
-  const { id, status, reason, retryAt } = lastRun;
+  const { id, status, reason } = lastRun;
+  const who = (reason && MENDERS[reason]) ?? 'admin';
   if (status === 'needs_review') {
     const call = { operation_id: 'confirmSync', method: 'POST', path: `syncs/${id}/confirm` };
-    return todo(step, { status: 'blocked', blockers: [trouble], call });
+    return todo(step, { status: 'blocked', blockers: [trouble], who, call });
   }
-  if (retryAt !== null) return todo(step, { status: 'blocked', blockers: [trouble], who: 'nobody', call: undefined });
   if (OF_CREDENTIALS.includes(reason)) return todo(step, { blockers: [trouble] });
-  return todo(step, { status: 'blocked', blockers: [trouble], who: (reason && MENDERS[reason]) ?? 'admin' });
+  return todo(step, { status: 'blocked', blockers: [trouble], who });
 }
 
-function toTrouble({ status, reason, reasonDetail }: NonNullable<Facts['lastRun']>): string | undefined {
-  if (status === 'needs_review') return 'The last sync waits for a decision: it would take away much at once.';
+function toTrouble({ status, reason, reasonDetail }: RunState): string | undefined {
+  if (status === 'needs_review') return `The last sync waits for a decision. ${reasonDetail ?? ''}`;
   return status === 'failed' ? `The last sync failed (${reason ?? 'internal'}): ${reasonDetail ?? ''}` : undefined;
+}
+
+/** What befell a run that is tried again by itself. */
+function toPutOff(run: RunState | undefined): string | undefined {
+  if (run === undefined || run.retryAt === null) return undefined;
+  const { reason, reasonDetail, retryAt } = run;
+  const why = `The sync failed (${reason ?? 'internal'}): ${reasonDetail ?? ''}`;
+  return `${why} It is tried again by itself at ${retryAt.toISOString()}.`;
 }

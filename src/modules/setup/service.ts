@@ -35,7 +35,7 @@ export const getSetup = (db: Db, ports: SetupPorts, tenantId: string, principal:
         upstreamMissing === undefined ? await loadCredentialStates(tx, ports, tenant, toUserId(principal)) : [],
       licenses: licenses.filter(({ license }) => license.archived_datetime === null),
       isSynced: tenant.firstSyncedAt !== null,
-      isSyncing: (await findActiveRun(tx)) !== undefined,
+      activeRun: await findActiveRun(tx),
       lastRun: await findLastEndedRun(tx),
     });
     const next = items.find(({ status, who }) => status !== 'done' && who !== 'nobody');

@@ -92,7 +92,7 @@ export function useSwitches(app: App, { db, ...ports }: SwitchesDeps): void {
           'How many vendors and licenses there are, how many vendors have several licenses, and under each strategy which companies LeafLink could not tell apart. Needs a login that works.',
         params: TenantParams,
         replies: { 200: { description: 'As the state lists them now.', schema: Advice } },
-        faults: ['not_found', 'setup_incomplete', 'credential_unreadable', 'upstream_unavailable'],
+        faults: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'],
       }),
     },
     async (request) => toAdviceReply(await getAdvice(db, ports, request.params.tenant_id, principalOf(request))),

@@ -6,6 +6,8 @@ const DETAILS: Readonly<Record<FailureReason, string>> = {
   ...ADVICE,
   credentials_missing: 'No BioTrack login is saved that may be used. Save one, or mend the one that BioTrack refused.',
   credential_unreadable: 'The stored password cannot be opened. Enter it again.',
+  unknown_state:
+    'This deployment no longer knows the state or its environment. Nothing was changed; an operator has to configure it.',
   list_shrunk:
     'The list is much shorter than before. Nothing was changed. An operator has to look at it: confirming this run accepts that very list.',
   superseded: 'The set-up changed during the run; another run takes its place.',

@@ -13,17 +13,16 @@ import { listPlan, type PlanLine } from './plan-service.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
 import { confirmRun, dismissRun } from './review-service.js';
 import { PlanPage, SyncBody, SyncRun, SyncRunPage } from './schema.js';
-import { getSync, listSyncs, startSync } from './service.js';
+import { getSync, listSyncs, type StartSyncPorts, startSync } from './service.js';
 
-export interface SyncsDeps {
+export interface SyncsDeps extends StartSyncPorts {
   readonly db: Db;
   readonly pager: Pager;
-  readonly newId: () => string;
   readonly syncIntervalSeconds: number;
   readonly streams: EventStreams;
 }
 
-export function useSyncs(app: App, { db, pager, newId, syncIntervalSeconds, streams }: SyncsDeps): void {
+export function useSyncs(app: App, { db, pager, syncIntervalSeconds, streams, ...ports }: SyncsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/syncs',
     {
@@ -44,7 +43,7 @@ export function useSyncs(app: App, { db, pager, newId, syncIntervalSeconds, stre
     async (request, reply) => {
       const { params, body } = request;
       const input = { mode: body.mode ?? 'full', refresh: body.refresh ?? 'auto', principal: principalOf(request) };
-      const run = await startSync(db, newId, params.tenant_id, input);
+      const run = await startSync(db, ports, params.tenant_id, input);
       reply.code(202).header('location', `/v1/tenants/${params.tenant_id}/syncs/${run.id}`);
       return toSyncRunReply(run);
     },
@@ -174,8 +173,8 @@ export function useSyncs(app: App, { db, pager, newId, syncIntervalSeconds, stre
     },
     async (request) => {
       const { tenant_id, id } = request.params;
-      const ports = { newId, syncIntervalSeconds };
-      return toSyncRunReply(await confirmRun(db, ports, tenant_id, id, principalOf(request)));
+      const review = { newId: ports.newId, syncIntervalSeconds };
+      return toSyncRunReply(await confirmRun(db, review, tenant_id, id, principalOf(request)));
     },
   );
 

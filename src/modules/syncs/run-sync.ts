@@ -143,8 +143,8 @@ function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
   if (error instanceof RunFailure) return { reason: error.reason, cause: error.cause };
   if (error instanceof BiotrackError || error instanceof LoginRefusedError)
     return { reason: error.reason, cause: error };
-  if (error instanceof Fault && error.code === 'credential_unreadable')
-    return { reason: 'credential_unreadable', cause: error };
+  if (error instanceof Fault && (error.code === 'credential_unreadable' || error.code === 'unknown_state'))
+    return { reason: error.code, cause: error };
   if (error instanceof Fault && error.code === 'setup_incomplete')
     return { reason: 'credentials_missing', cause: undefined };
   if (error instanceof ListShrunkError) return { reason: 'list_shrunk', cause: error };
@@ -168,7 +168,7 @@ async function work(
   await directories.ensureFresh(db, {
     target,
     login: usable.login,
-    ...toLoginPorts(db, usable),
+    ...toLoginPorts(db, deps, usable),
     includeLabs: asked?.includeLabs ?? false,
     force: run.refresh === 'force',
     signal,

@@ -1,7 +1,9 @@
+import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
+import type { Vault } from '../../vault/index.js';
 import { requireCreationPreference } from '../creation-preference/index.js';
 import { requireUsableCredential } from '../credentials/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
@@ -25,18 +27,24 @@ export interface StartSyncInput {
   readonly principal: Principal;
 }
 
+export interface StartSyncPorts {
+  readonly biotrack: Biotrack;
+  readonly vault: Vault;
+  readonly newId: () => string;
+}
+
 /** Starts a run, or joins the one that is queued or running: a tenant has one writing run at a time. */
 export const startSync = (
   db: Db,
-  newId: () => string,
+  ports: StartSyncPorts,
   tenantId: string,
   { mode, refresh, principal }: StartSyncInput,
 ): Promise<SyncRun> =>
-  inLockedTenant(db, tenantId, async (tx) => {
+  inLockedTenant(db, tenantId, async (tx, tenant) => {
     await requireUbi(tx, tenantId);
     const { strategy } = await requireCreationPreference(tx, tenantId);
-    await requireUsableCredential(tx, tenantId, toUserId(principal));
-    return queueRun(tx, newId, tenantId, {
+    await requireUsableCredential(tx, ports, tenant, toUserId(principal));
+    return queueRun(tx, ports.newId, tenantId, {
       trigger: 'request',
       mode,
       refresh,
