@@ -86,5 +86,7 @@ function toNext(listed: ListedLicense, before: LicenseState | undefined, active:
 }
 
 function toMissing(before: LicenseState, at: string): NextLicense['next'] {
+  // Named by hand and never listed: it is awaited, not missing.
+  if (before.contentHash === '') return before;
   return { ...before, active: false, missingSinceDatetime: before.missingSinceDatetime ?? at };
 }

@@ -73,6 +73,7 @@ export function planSync({ listed, snapshot, strategy, includeLabs, at, newId, p
       moved: licenses.filter(isMove).length,
       conflicts: conflicts.length,
     },
+    decisions: snapshot.decisions,
     impact: toImpact(snapshot.licenses, companies, licenses, part?.otherActiveLicenses ?? 0),
   };
 }
