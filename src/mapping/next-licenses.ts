@@ -50,6 +50,9 @@ export function toNextLicenses({ listed, known, includeLabs, at }: NextLicensesI
   }
   for (const before of knownByKey.values()) licenses.push({ before, next: toMissing(before, at) });
   licenses.sort((a, b) => compareText(a.next.licenseKey, b.next.licenseKey));
+  // In whatever order the list came.
+  warnings.sort((a, b) => compareText(a.licenseNumber, b.licenseNumber));
+  notTaken.sort((a, b) => compareText(a.licenseNumber, b.licenseNumber));
   return { licenses, warnings, notTaken };
 }
 

@@ -5865,7 +5865,7 @@ export interface operations {
                      * @enum {string}
                      */
                     strategy: "one_per_license" | "one_per_vendor";
-                    /** @description Laboratories become companies too; false unless told. */
+                    /** @description Laboratories become companies too; unless told as previewed, and without `preview_id` false. */
                     include_labs?: boolean;
                     /**
                      * @description After the first sync: the preview, of this very choice, that is to be carried out. Without one, only a change that takes nothing away is made.
