@@ -58,7 +58,8 @@ export interface VendorCandidate {
   readonly licenseNumber: string;
   readonly transactionIdOriginal: string | null;
   readonly companyId: string | null;
-  readonly verdict: 'chosen' | 'stands_for_another_ubi' | 'younger' | 'no_own_company';
+  /** `came_later`: it is older, and came to the vendor when that had its company already. */
+  readonly verdict: 'chosen' | 'stands_for_another_ubi' | 'younger' | 'came_later' | 'no_own_company';
 }
 
 /** @param group the active licenses of the UBI */
@@ -68,7 +69,9 @@ export function explainVendorCompany(
   vendorCompanies: readonly VendorCompany[],
 ): VendorCandidate[] {
   const elsewhere = new Set(vendorCompanies.flatMap((other) => (other.ubiKey === ubiKey ? [] : other.companyId)));
-  return [...group].sort(compareAge).map(({ licenseNumber, transactionIdOriginal, ownCompanyId }) => {
+  const byAge = [...group].sort(compareAge);
+  const chosen = byAge.findIndex(({ ownCompanyId }) => ownCompanyId === companyId);
+  return byAge.map(({ licenseNumber, transactionIdOriginal, ownCompanyId }, index) => {
     const verdict =
       ownCompanyId === null
         ? 'no_own_company'
@@ -76,7 +79,9 @@ export function explainVendorCompany(
           ? 'chosen'
           : elsewhere.has(ownCompanyId)
             ? 'stands_for_another_ubi'
-            : 'younger';
+            : index < chosen
+              ? 'came_later'
+              : 'younger';
     return { licenseNumber, transactionIdOriginal, companyId: ownCompanyId, verdict };
   });
 }

@@ -98,7 +98,7 @@ function toActiveCompany(
   return { ...before, ...toSource(before.origin, active, ownUbiKey), archivedDatetime: null, supersededBy: null };
 }
 
-/** Without an active license: archived, unless a person made it, who alone may end it. */
+/** Without an active license: archived, unless a person made it: it waits for its licenses. */
 function toIdleCompany(
   before: CompanyState,
   attached: readonly LicenseState[] = [],

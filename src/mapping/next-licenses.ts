@@ -50,6 +50,9 @@ export function toNextLicenses({ listed, known, includeLabs, at }: NextLicensesI
   }
   for (const before of knownByKey.values()) licenses.push({ before, next: toMissing(before, at) });
   licenses.sort((a, b) => compareText(a.next.licenseKey, b.next.licenseKey));
+  // In whatever order the list came.
+  warnings.sort((a, b) => compareText(a.licenseNumber, b.licenseNumber));
+  notTaken.sort((a, b) => compareText(a.licenseNumber, b.licenseNumber));
   return { licenses, warnings, notTaken };
 }
 
@@ -86,5 +89,7 @@ function toNext(listed: ListedLicense, before: LicenseState | undefined, active:
 }
 
 function toMissing(before: LicenseState, at: string): NextLicense['next'] {
+  // Named by hand and never listed: it is awaited, not missing.
+  if (before.contentHash === '') return before;
   return { ...before, active: false, missingSinceDatetime: before.missingSinceDatetime ?? at };
 }

@@ -9,7 +9,7 @@ import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
 import { toCompanyStep, toLicenseStep } from './steps.js';
 
 export interface PlanInput {
-  /** The whole directory, collated. A known license that is not in it has vanished. */
+  /** The whole directory, each license once, in any order. A known license that is not in it has vanished. */
   readonly listed: readonly ListedLicense[];
   readonly snapshot: Snapshot;
   /** Directory and snapshot are a part of the whole, which holds all that a change can touch. */
@@ -81,12 +81,13 @@ export function* planInTurns(input: PlanInput): Turns<SyncPlan> {
       moved: licenses.filter(isMove).length,
       conflicts: conflicts.length,
     },
+    decisions: snapshot.decisions,
     impact: toImpact(snapshot.licenses, companies, licenses, part?.otherActiveLicenses ?? 0),
   };
 }
 
 /**
- * What becomes of display names when a person renames, adds or ends companies.
+ * What becomes of display names when a person renames or adds companies.
  * @param companies as they are now, with all active companies of their name groups
  * @param licenses the active licenses of these companies
  */

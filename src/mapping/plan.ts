@@ -1,6 +1,6 @@
 import type { Strategy } from '../domain/strategy.js';
 import type { SyncCounts } from '../domain/sync-run.js';
-import type { CompanyState, LicenseState, VendorCompany } from './snapshot.js';
+import type { CompanyState, LicenseState, VendorCompany, VendorDecision } from './snapshot.js';
 
 export type CompanyChangeKind = 'company.created' | 'company.updated' | 'company.archived' | 'company.reactivated';
 
@@ -69,4 +69,6 @@ export interface SyncPlan {
   readonly adoptions: readonly VendorCompany[];
   readonly notTaken: readonly NotTaken[];
   readonly impact: PlanImpact;
+  /** What persons had decided: some of the moves are theirs. */
+  readonly decisions: readonly VendorDecision[];
 }

@@ -1,4 +1,5 @@
 import type { CompanyStep, LicenseStep, SyncPlan } from './plan.js';
+import type { VendorDecision } from './snapshot.js';
 
 /** Why a company is created, changed, archived or back; a closed list that callers may branch on. */
 export const COMPANY_REASONS = [
@@ -23,6 +24,8 @@ export type CompanyReason = (typeof COMPANY_REASONS)[number];
 /** Why a license is created, changed, moved, inactive or back. */
 export const LICENSE_REASONS = [
   'first_seen',
+  /** It was named by hand, and the state lists it for the first time. */
+  'first_listed',
   /** Another vendor holds it. */
   'sold',
   /** The state names a vendor where it named none. */
@@ -46,7 +49,11 @@ export interface Reasons {
   ofLicense(step: LicenseStep): LicenseReason;
 }
 
-export function toReasons({ licenses, includeLabs }: Pick<SyncPlan, 'licenses' | 'includeLabs'>): Reasons {
+type Reasoned = Pick<SyncPlan, 'licenses' | 'includeLabs' | 'strategy' | 'decisions'>;
+
+export function toReasons({ licenses, includeLabs, strategy, decisions }: Reasoned): Reasons {
+  // Decisions are about vendors: under the other strategy they move nothing.
+  const decided = new Map(strategy === 'one_per_vendor' ? decisions.map((one) => [one.ubiKey, one]) : []);
   const returnedTo = new Set<string>();
   const knownIn = new Set<string>();
   for (const { before, after } of licenses) {
@@ -64,14 +71,15 @@ export function toReasons({ licenses, includeLabs }: Pick<SyncPlan, 'licenses' |
       if (before.isOwnCompany !== after.isOwnCompany) return 'own_ubi_changed';
       return before.supersededBy === after.supersededBy ? 'told_apart' : 'successor_changed';
     },
-    ofLicense: ({ before, after }) => toLicenseReason(before, after, includeLabs),
+    ofLicense: ({ before, after }) =>
+      toLicenseReason(before, after, { includeLabs, decision: decided.get(after.ubiKey ?? '') }),
   };
 }
 
 function toLicenseReason(
   before: LicenseStep['before'],
   after: LicenseStep['after'],
-  includeLabs: boolean,
+  { includeLabs, decision }: { readonly includeLabs: boolean; readonly decision: VendorDecision | undefined },
 ): LicenseReason {
   if (before === undefined) return 'first_seen';
   if (before.ubiKey !== null && before.ubiKey !== after.ubiKey) return 'sold';
@@ -79,13 +87,20 @@ function toLicenseReason(
     if (after.missingSinceDatetime !== null) return 'no_longer_listed';
     return after.isLab && !includeLabs ? 'lab_not_wanted' : 'deleted_by_state';
   }
+  if (before.contentHash === '' && after.contentHash !== '') return 'first_listed';
   if (!before.active && after.active) return 'listed_again';
   if (before.missingSinceDatetime !== after.missingSinceDatetime) {
     return after.missingSinceDatetime === null ? 'listed_again' : 'no_longer_listed';
   }
   if (before.ubiKey !== after.ubiKey) return 'ubi_told';
   if (before.companyId !== after.companyId) {
-    return after.namedByCompanyId === null ? 'strategy' : 'decided_by_person';
+    return isDecided(before.companyId, after.companyId, decision) ? 'decided_by_person' : 'strategy';
   }
   return before.contentHash === after.contentHash && before.ubi === after.ubi ? 'own_company_given' : 'details_changed';
+}
+
+/** To the company that a person decided on; or from one to another of those that he wants apart. */
+function isDecided(from: string, to: string, decision: VendorDecision | undefined): boolean {
+  if (decision === undefined) return false;
+  return to === decision.companyId || (decision.companyIds.includes(from) && decision.companyIds.includes(to));
 }

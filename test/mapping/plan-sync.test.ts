@@ -1095,6 +1095,7 @@ t.test('manual: a company without active licenses stays, until a person ends it'
   const manual = tenant.makeByHand('By hand', '1');
   tenant.sync([row('2', 'B')]);
   t.ok(tenant.isActive(manual), 'before its license is ever listed');
+  t.equal(tenant.license('1').missingSinceDatetime, null, 'which is awaited, not missing');
   tenant.sync([row('1', 'A'), row('2', 'B')]);
   tenant.sync([row('2', 'B')]);
   t.ok(tenant.isActive(manual), 'and after');
@@ -1256,6 +1257,10 @@ t.test('reasons: a first UBI, a decision, a company that follows another one', (
   const manual = tenant.makeByHand('By hand', '9');
   const rows = [old, row('2', 'A', 'Blank', { age: 2, transactionId: '50' }), row('9', 'A', 'Nine', { age: 9 })];
   const plan = tenant.sync(rows);
+  t.same(
+    plan.licenses.map((step) => toReasons(plan).ofLicense(step)),
+    ['first_listed'],
+  );
   const [conflict] = plan.conflicts;
   t.ok(conflict?.companyIds.includes(manual));
   const companyIds = conflict?.companyIds ?? [];
@@ -1267,9 +1272,23 @@ t.test('reasons: a first UBI, a decision, a company that follows another one', (
   );
   tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId: manual }] };
   const other = tenant.sync(rows);
+  t.same(
+    other.licenses.map((step) => toReasons(other).ofLicense(step)),
+    ['decided_by_person', 'decided_by_person', 'decided_by_person'],
+    'also of licenses that nobody named by hand',
+  );
   const blank = other.companies.find(({ after }) => after.sourceName === 'Blank');
   t.equal(blank?.after.supersededBy, manual);
   t.equal(blank && toReasons(other).ofCompany(blank), 'successor_changed');
+  tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId: null }] };
+  const apart = tenant.sync(rows);
+  t.ok(apart.licenses.length > 0);
+  for (const step of apart.licenses) t.equal(toReasons(apart).ofLicense(step), 'decided_by_person', 'taken back');
+  for (const strategy of [LICENSE, VENDOR]) {
+    const switched = tenant.sync(rows, strategy);
+    t.ok(switched.licenses.length > 0);
+    for (const step of switched.licenses) t.equal(toReasons(switched).ofLicense(step), 'strategy', 'a switch is none');
+  }
   t.end();
 });
 
@@ -1308,6 +1327,12 @@ t.test('explanations: the rule, the companies that lost, and who could have stoo
       ({ licenseNumber, verdict }) => `${licenseNumber} ${verdict}`,
     );
   t.same(told(tenant.snapshot.vendorCompanies), ['2 chosen', '1 younger', '3 no_own_company']);
+  const older = [...group, { ...tenant.license('1'), transactionIdOriginal: '0' }].slice(1);
+  t.same(
+    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, older, []).map(({ verdict }) => verdict),
+    ['came_later', 'chosen', 'no_own_company'],
+    'an older license that was sold to the vendor later',
+  );
   t.same(told([{ ubiKey: 'B', companyId: own1 }]), ['2 chosen', '1 stands_for_another_ubi', '3 no_own_company']);
   tenant.sync(rows.slice(1));
   t.match(explain('1', VENDOR), { rule: 'inactive_stays_attached', companyId: own2 });

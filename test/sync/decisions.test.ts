@@ -172,6 +172,25 @@ t.test('a plan that is carried out after a look is a sync like any other, and ca
   await moveDirectory();
 });
 
+t.test('a delta warns of what the full plan warns of, however much it is', async (t) => {
+  const alone = await startTestService(t, { simulator: { licenses: 20 } });
+  const town = alone.simulator.control;
+  const tenantId = await makeTenant(alone);
+  const numbers = Array.from({ length: 150 }, (_, index) => `98${String(index).padStart(5, '0')}`);
+  for (const location of numbers) town.addSite({ ubi: `99${location}`, location, name: `N ${location}` });
+  await syncTenant(alone, tenantId, { refresh: 'force' });
+  for (const location of numbers) town.setUbi({ location, ubi: null });
+  const blank = await syncTenant(alone, tenantId, { refresh: 'force' });
+  t.match(blank, { status: 'succeeded_with_warnings', warnings: { length: 100 } }, 'some are told');
+  for (const { license_number: location } of blank.warnings) town.setUbi({ location, ubi: `99${location}` });
+  const delta = await syncTenant(alone, tenantId, { refresh: 'force' });
+  t.equal(delta.warnings.length, 50, 'the others are not forgotten');
+  await alone.sql(`update sync_states set compared_datetime = now() - interval '2 days'`);
+  const full = await syncTenant(alone, tenantId);
+  const numbersOf = ({ warnings }: Body): string[] => warnings.map(({ license_number }: Body) => license_number).sort();
+  t.strictSame(numbersOf(full), numbersOf(delta), 'as the full plan says');
+});
+
 t.test('what was dismissed is that plan, and not another choice', async (t) => {
   const labs = await makeTenant(service);
   const wantLabs = async (tenantId: string): Promise<void> => {

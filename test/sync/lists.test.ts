@@ -53,6 +53,48 @@ t.test('laboratories join the vendors of a tenant that wants them, and of nobody
   t.match(refused, { status: 409, body: { code: 'preview_required' } }, 'not to want them any more is a switch');
 });
 
+t.test('labs are kept by a switch that does not speak of them, and given up by a preview', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60 } });
+  const { ask, simulator } = service;
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}`;
+  const preference = `${path}/company-creation-preference`;
+  const choose = async (body: object): Promise<Answer['body']> => {
+    const { headers } = await ask('GET', preference);
+    const chosen = await ask('PUT', preference, { body, headers: { 'if-match': headers.get('etag') ?? '' } });
+    if (chosen.status !== 200) throw new Error(JSON.stringify(chosen.body));
+    return chosen.body;
+  };
+  const labs = async (): Promise<number> => (await listAll(service, `${path}/companies`)).filter(isLab).length;
+  await choose({ strategy: 'one_per_license', include_labs: true });
+  await syncTenant(service, tenantId);
+  const all = await labs();
+  t.ok(all > 0);
+  const grouped = (await ask('POST', `${preference}/preview`, { body: { strategy: 'one_per_vendor' } })).body;
+  t.match(await choose({ strategy: 'one_per_vendor', preview_id: grouped.id }), { include_labs: true }, 'as previewed');
+  const without = { strategy: 'one_per_vendor', include_labs: false };
+  const given = (await ask('POST', `${preference}/preview`, { body: without })).body;
+  t.ok(given.counts.archived > 0, 'the preview says what goes');
+  t.match(await choose({ ...without, preview_id: given.id }), { include_labs: false });
+  t.equal(await labs(), 0, 'and it goes');
+  t.match((await syncTenant(service, tenantId)).counts, { created: 0, archived: 0, reactivated: 0 });
+
+  // The own UBI changes: the flags follow with the next run.
+  const companies = await listAll(service, `${path}/companies`);
+  const other = companies.find(({ ubi, is_own_company }) => ubi !== null && !is_own_company);
+  const before = companies.find(({ is_own_company }) => is_own_company);
+  const etag = (await ask('GET', `${path}/ubi`)).headers.get('etag') ?? '';
+  const put = await ask('PUT', `${path}/ubi`, { body: { ubi: other.ubi }, headers: { 'if-match': etag } });
+  t.equal(put.status, 200);
+  const login = { username: 'someone else', password: 'another one' };
+  simulator.control.addUser({ ubi: other.ubi, ...login });
+  const body = { description: 'of the other UBI', owner: 'company', ...login };
+  t.equal((await ask('POST', `${path}/credentials`, { body })).status, 201);
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/);
+  t.match((await ask('GET', `${path}/companies/${other.id}`)).body, { is_own_company: true });
+  t.match((await ask('GET', `${path}/companies/${before.id}`)).body, { is_own_company: false });
+});
+
 t.test('who also transports is said as an activity, where the state tells', async (t) => {
   const service = await startTestService(t, {
     simulator: { licenses: 150, offersTransporters: true },

@@ -1155,7 +1155,7 @@ export interface components {
                  */
                 company_id: string | null;
                 /** @enum {string} */
-                verdict: "chosen" | "stands_for_another_ubi" | "younger" | "no_own_company";
+                verdict: "chosen" | "stands_for_another_ubi" | "younger" | "came_later" | "no_own_company";
             }[];
             /** @description All its licenses, the inactive ones too. */
             licenses: {
@@ -5899,7 +5899,7 @@ export interface operations {
                      * @enum {string}
                      */
                     strategy: "one_per_license" | "one_per_vendor";
-                    /** @description Laboratories become companies too; false unless told. */
+                    /** @description Laboratories become companies too; unless told as previewed, and without `preview_id` false. */
                     include_labs?: boolean;
                     /**
                      * @description After the first sync: the preview, of this very choice, that is to be carried out. Without one, only a change that takes nothing away is made.

@@ -21,14 +21,16 @@ export interface Change {
   readonly licenseId: string | null;
   /** Null for something new. */
   readonly before: Fields | null;
-  /** Of something new all fields that are not null, else those that changed; named as the API names them. */
+  /** Of something new all fields, else those that changed; named as the API names them. */
   readonly after: Fields;
 }
 
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** What the feed tells of a plan: companies before their licenses, and nothing that a caller cannot see. */
-export function* toChanges(plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs'>): Turns<Change[]> {
+export function* toChanges(
+  plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs' | 'strategy' | 'decisions'>,
+): Turns<Change[]> {
   const reasons = toReasons(plan);
   const changes: Change[] = [];
   const add = (change: Change | undefined): void => void (change === undefined || changes.push(change));

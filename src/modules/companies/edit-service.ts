@@ -94,7 +94,14 @@ async function tellApart(
   await applyPlan(tx, tenantId, { ...NO_STEPS, companies: planNames(named, licenses) }, origin);
 }
 
-const NO_STEPS = { companies: [], licenses: [], newVendorCompanies: [], includeLabs: false };
+const NO_STEPS = {
+  companies: [],
+  licenses: [],
+  newVendorCompanies: [],
+  includeLabs: false,
+  strategy: 'one_per_license',
+  decisions: [],
+} as const;
 
 export interface ManualCompany {
   readonly name: string;
@@ -147,7 +154,7 @@ function refuseTaken(
   for (const [index, key] of keys.entries()) {
     const license = known.get(key);
     if (license === undefined || (!active.has(license.companyId) && license.namedByCompanyId === null)) continue;
-    throw new Fault('license_taken', 'Another company has it: edit that one.', {
+    throw new Fault('license_taken', 'Another company has it. Name the numbers that are free.', {
       conflicting_id: license.companyId,
       errors: [{ pointer: `/license_numbers/${index}`, detail: 'is held by another company' }],
     });

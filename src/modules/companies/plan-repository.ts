@@ -80,7 +80,7 @@ export interface ChangeOrigin {
 export async function applyPlan(
   tx: Tx,
   tenantId: string,
-  plan: Pick<SyncPlan, 'companies' | 'licenses' | 'newVendorCompanies' | 'includeLabs'>,
+  plan: Pick<SyncPlan, 'companies' | 'licenses' | 'newVendorCompanies' | 'includeLabs' | 'strategy' | 'decisions'>,
   origin: ChangeOrigin,
 ): Promise<ChangeRange | undefined> {
   const companies = toCreatedAndChanged(plan.companies, (company) => toCompanyRow(tenantId, company));

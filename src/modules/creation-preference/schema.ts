@@ -12,7 +12,11 @@ export const CreationPreferenceBody = Body(
     strategy: OneOf(STRATEGIES, {
       description: `${strategyNote.description} There is no default: somebody has to choose.`,
     }),
-    include_labs: Type.Optional(Type.Boolean({ description: 'Laboratories become companies too; false unless told.' })),
+    include_labs: Type.Optional(
+      Type.Boolean({
+        description: 'Laboratories become companies too; unless told as previewed, and without `preview_id` false.',
+      }),
+    ),
     preview_id: Type.Optional(
       Uuid({
         description:

@@ -45,7 +45,7 @@ export function useSwitches(app: App, { db, ...ports }: SwitchesDeps): void {
     },
     async (request, reply) => {
       const { params, body } = request;
-      const { strategy, include_labs: includeLabs = false, preview_id: previewId } = body;
+      const { strategy, include_labs: includeLabs, preview_id: previewId } = body;
       const { preference, created } = await choosePreference(
         db,
         ports,

@@ -71,7 +71,9 @@ export const previewSwitch = (
     return (await findRun(tx, id)) as SyncRun;
   });
 
-export interface PreferenceInput extends CreationPreferenceInput {
+export interface PreferenceInput extends Pick<CreationPreferenceInput, 'strategy'> {
+  /** Undefined: as previewed; without a preview none. */
+  readonly includeLabs: boolean | undefined;
   readonly previewId: string | undefined;
 }
 
@@ -80,16 +82,19 @@ export function choosePreference(
   db: Db,
   ports: SwitchPorts,
   tenantId: string,
-  { previewId, ...input }: PreferenceInput,
+  { previewId, strategy, includeLabs }: PreferenceInput,
   precondition: Precondition,
   principal: Principal,
 ): Promise<{ preference: CreationPreference; created: boolean }> {
-  if (previewId === undefined) return putCreationPreference(db, tenantId, input, precondition);
+  if (previewId === undefined) {
+    return putCreationPreference(db, tenantId, { strategy, includeLabs: includeLabs ?? false }, precondition);
+  }
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
     await requireUbi(tx, tenantId);
     const present = await findCreationPreference(tx);
     checkPrecondition(precondition, present?.version);
     const preview = await requirePreview(tx, previewId);
+    const input = { strategy, includeLabs: includeLabs ?? preview.includeLabs === true };
     const ground = await findGround(tx, tenant);
     const planned = ground === undefined ? undefined : await remake(tx, ground, preview, input.strategy);
     const isSameChoice = preview.includeLabs === input.includeLabs;

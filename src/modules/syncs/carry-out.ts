@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Tx } from '../../db/database.js';
+import { toLicenseKey } from '../../domain/key.js';
 import type { ChangeRange, SyncRows } from '../../domain/sync-run.js';
 import { eachInSteps, inTurns, type Turns } from '../../domain/turns.js';
-import { MAPPING_VERSION, type SyncPlan } from '../../mapping/index.js';
+import { MAPPING_VERSION, type Scope, type SyncPlan } from '../../mapping/index.js';
 import { applyPlan, noteFirstSync } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import { type Directory, holdDirectory } from '../directory/index.js';
@@ -127,19 +128,17 @@ export async function carryOut(
 ): Promise<CarriedOut> {
   const { plan, scope, rows } = planned;
   const changes = await applyPlan(tx, tenantId, plan, { actor, runId });
-  const isWhole = scope === undefined;
   const conflicts = await saveConflicts(tx, tenantId, ids, {
     conflicts: plan.conflicts,
     ubiKeys: scope?.ubiKeys,
     runId,
   });
   await noteFirstSync(tx);
-  const warnings: readonly RunWarning[] = isWhole
-    ? plan.warnings
-    : [...(await loadOtherWarnings(tx, plan)), ...plan.warnings];
+  const warnings: readonly RunWarning[] =
+    scope === undefined ? plan.warnings : [...(await loadOtherWarnings(tx, scope)), ...plan.warnings];
   const outcome = { counts: { ...plan.counts, conflicts }, rows, warnings };
   const basis = { ...ground.basis, revision: await getRevision(tx) };
-  await saveOutcome(tx, tenantId, basis, outcome, isWhole);
+  await saveOutcome(tx, tenantId, basis, outcome, scope === undefined);
   return { ...outcome, changes, notes: toPlanNotes(plan, MAX_NOTES_KEPT) };
 }
 
@@ -164,11 +163,9 @@ export async function carryOutDecision(
 }
 
 /** What the last sync warned of, and this one did not look at again. */
-async function loadOtherWarnings(tx: Tx, { licenses, warnings }: SyncPlan): Promise<RunWarning[]> {
-  const seen = new Set<string | null>([
-    ...licenses.map(({ after }) => after.licenseNumber),
-    ...warnings.map(({ licenseNumber }) => licenseNumber),
-  ]);
+async function loadOtherWarnings(tx: Tx, { licenseKeys }: Scope): Promise<RunWarning[]> {
   const last = await findLastOutcome(tx);
-  return (last?.warnings ?? []).filter(({ licenseNumber }) => !seen.has(licenseNumber));
+  return (last?.warnings ?? []).filter(
+    ({ licenseNumber }) => licenseNumber === null || !licenseKeys.has(toLicenseKey(licenseNumber)),
+  );
 }

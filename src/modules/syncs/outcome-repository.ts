@@ -86,7 +86,8 @@ export async function saveOutcome(
     revision: basis.revision,
     counts: JSON.stringify(counts),
     row_counts: JSON.stringify(rows),
-    warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_KEPT)),
+    // All of them: the next sync says again what it does not look at.
+    warnings: JSON.stringify(warnings),
   };
   const comparedNow = { compared_datetime: sql<Date>`now()` };
   await tx
