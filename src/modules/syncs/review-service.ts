@@ -1,7 +1,7 @@
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { type Principal, toActor } from '../../domain/principal.js';
-import { acceptRefused } from '../directory/index.js';
+import { acceptRefused, findDirectory } from '../directory/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { carryOut, findGround, type Ground, toPlanDigest, toPlanRequest } from './carry-out.js';
 import { saveDismissal } from './outcome-repository.js';
@@ -91,7 +91,12 @@ async function acceptList(
   if (principal.role !== 'operator') {
     throw new Fault('forbidden', "The state's list is shared by all tenants: only an operator may accept it.");
   }
-  if (!(await withOperator(db, (tx) => acceptRefused(tx, state, environment)))) {
+  const isAccepted = await withOperator(db, async (tx) => {
+    if (await acceptRefused(tx, state, environment)) return true;
+    // Accepted by a call that came no further: the list is still to be read.
+    return ((await findDirectory(tx, state, environment))?.acceptedDigest ?? null) !== null;
+  });
+  if (!isAccepted) {
     throw new Fault('plan_stale', 'Another list was published since. Start another sync.');
   }
   const { strategy } = run;
