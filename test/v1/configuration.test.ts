@@ -365,6 +365,11 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
     confirm: 'change_ubi',
     licenses: [{ license_number: foreign?.location }],
   });
+  t.match(
+    moved.body.differences.find(({ action }: { action: string }) => action === 'needs_login').detail,
+    /with the login that is here: send this again/,
+    'no other login is asked for where there is one',
+  );
   t.strictSame(
     toLines(moved.body),
     ['set /ubi', `needs_login /licenses/${foreign?.location} (pending)`, `archive /licenses/${first?.location}`],

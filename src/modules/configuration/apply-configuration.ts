@@ -56,10 +56,15 @@ export interface Difference {
   readonly detail: string | null;
 }
 
+/**
+ * Whether the state's list may be used. `read`: a login of this tenant read it a moment ago; `later`: it is another one
+ * than before, which a login can read once this is applied; `no_login`: there is none to read it with.
+ */
+export type ListAtHand = 'read' | 'later' | 'no_login';
+
 export interface ApplyOptions {
   readonly principal: Principal;
-  /** Whether the state's list may be used: a login of this tenant read it a moment ago. */
-  readonly hasList: boolean;
+  readonly list: ListAtHand;
 }
 
 /** Makes the tenant what the document says, as far as that goes without a password. The tenant must be locked. */
@@ -151,19 +156,22 @@ const KEPT = 'A password is not thrown away by a document: take this login away 
 const NEEDS_LOGIN =
   'The state is asked for its licenses with a login that works: save one with POST …/credentials, then send this again.';
 
+const COMES_LATER =
+  'With another UBI or environment the state has to be asked anew, with the login that is here: send this again once it is applied.';
+
 async function applyLicensesPart(
   tx: Tx,
   ports: LicensePorts,
   tenant: Tenant,
   { licenses: wanted }: WantedConfiguration,
-  { principal, hasList }: ApplyOptions,
+  { principal, list }: ApplyOptions,
   note: Note,
 ): Promise<void> {
   if (wanted === undefined) return;
   const views = await loadLicenseViews(tx, tenant);
   const present = new Map(views.map(({ license }) => [license.license_key, license]));
   const credentials = await selectCredentialsOf(tx, 'company');
-  const offer = hasList ? await loadOffer(tx, tenant) : undefined;
+  const offer = list === 'read' ? await loadOffer(tx, tenant) : undefined;
   for (const [index, entry] of wanted.entries()) {
     const path = `/licenses/${toPointerPart(entry.license_number)}`;
     const license = present.get(toLicenseKey(entry.license_number));
@@ -171,7 +179,7 @@ async function applyLicensesPart(
       if (license !== undefined) {
         await changeOne(tx, ports, tenant, license, entry, credentials, principal, path, note);
       } else if (offer === undefined) {
-        note(path, 'needs_login', null, entry, NEEDS_LOGIN);
+        note(path, 'needs_login', null, entry, list === 'later' ? COMES_LATER : NEEDS_LOGIN);
       } else {
         const made = await addLicense(tx, ports, offer, toInput(entry, credentials), principal);
         note(path, 'create', null, toLicenseEntry(made, credentials));

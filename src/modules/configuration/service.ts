@@ -3,11 +3,16 @@ import { Fault } from '../../domain/fault.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
-import { findUsableCredential } from '../credentials/index.js';
+import { findLogin } from '../credentials/index.js';
 import { ensureDirectory, type LicensePorts, loadLicenseViews } from '../licenses/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
-import { applyConfiguration, type Difference, type WantedConfiguration } from './apply-configuration.js';
+import {
+  applyConfiguration,
+  type Difference,
+  type ListAtHand,
+  type WantedConfiguration,
+} from './apply-configuration.js';
 import { type Configuration, loadConfiguration, toVersion } from './document.js';
 
 export type ConfigurationPorts = LicensePorts;
@@ -47,12 +52,12 @@ export async function putConfiguration(
   { isDryRun, precondition, principal }: PutOptions,
 ): Promise<ConfigurationResult> {
   refuseTwice(wanted);
-  const hasList = await prepareList(db, ports, tenantId, wanted, precondition, principal);
+  const list = await prepareList(db, ports, tenantId, wanted, precondition, principal);
   try {
     return await inLockedTenant(db, tenantId, async (tx, tenant) => {
       const before = toVersion(await loadConfiguration(tx, tenant));
       checkPrecondition(precondition, before);
-      const differences = await applyConfiguration(tx, ports, tenant, wanted, { principal, hasList });
+      const differences = await applyConfiguration(tx, ports, tenant, wanted, { principal, list });
       const { configuration, version } = await readBack(tx, tenant, wanted);
       if (isDryRun) throw new DryRunEnd({ isDryRun, differences, configuration, version: before });
       return { isDryRun, differences, configuration, version };
@@ -86,19 +91,20 @@ async function prepareList(
   wanted: WantedConfiguration,
   precondition: Precondition,
   principal: Principal,
-): Promise<boolean> {
-  const isWanted = await inTenant(db, tenantId, async (tx, tenant) => {
+): Promise<ListAtHand> {
+  const list = await inTenant<ListAtHand>(db, tenantId, async (tx, tenant) => {
     checkPrecondition(precondition, toVersion(await loadConfiguration(tx, tenant)));
     const created = new Set((await loadLicenseViews(tx, tenant)).map(({ license }) => license.license_key));
     const isNew = (wanted.licenses ?? []).some(({ license_number }) => !created.has(toLicenseKey(license_number)));
-    if (!isNew || isMoved(tenant, wanted)) return false;
+    if (!isNew) return 'later';
+    const login = await findLogin(tx, ports, tenant, toUserId(principal));
     const ubi = await findUbi(tx);
+    if (login === undefined || ubi === undefined) return 'no_login';
     // What was read with one UBI shows nothing of another.
-    if (ubi === undefined || toUbiKey(wanted.ubi ?? ubi.ubi) !== ubi.ubiKey) return false;
-    return (await findUsableCredential(tx, ports, tenant, toUserId(principal))) !== undefined;
+    return isMoved(tenant, wanted) || toUbiKey(wanted.ubi ?? ubi.ubi) !== ubi.ubiKey ? 'later' : 'read';
   });
-  if (isWanted) await ensureDirectory(db, ports, tenantId, principal);
-  return isWanted;
+  if (list === 'read') await ensureDirectory(db, ports, tenantId, principal);
+  return list;
 }
 
 const isMoved = ({ state, environment }: Tenant, { tenant }: WantedConfiguration): boolean =>

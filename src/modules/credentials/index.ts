@@ -4,6 +4,7 @@ export { type Credential, selectCredentialsOf } from './repository.js';
 export { useCredentials } from './routes.js';
 export { type CredentialPorts, type ResealCounts, renameCredential, resealCredentials } from './service.js';
 export {
+  findLogin,
   findUsableCredential,
   getUsableCredential,
   isRefusal,

@@ -3,7 +3,15 @@ import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
 import type { Fault } from '../../domain/fault.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
-import { type Chosen, chooseOf, isUsable, loadCandidates, type OpenPorts, toCandidate } from './candidates.js';
+import {
+  type Candidates,
+  type Chosen,
+  chooseOf,
+  isUsable,
+  loadCandidates,
+  type OpenPorts,
+  toCandidate,
+} from './candidates.js';
 import { tryLoginOnce } from './login-trial.js';
 import { noLogin } from './mending.js';
 import { type Credential, findCredential, saveUse } from './repository.js';
@@ -177,10 +185,20 @@ export async function findUsableCredential(
   return chooseOf(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
 }
 
-/**
- * The same, or else the first that only cannot be opened, which is then told when it is.
- * @throws Fault `setup_incomplete`
- */
+/** The same, or else the first that only cannot be opened, which is told when it is used. */
+export async function findLogin(
+  tx: Tx,
+  ports: OpenPorts,
+  tenant: Tenant,
+  userId: string | undefined,
+): Promise<Chosen | undefined> {
+  return chooseLogin(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
+}
+
+const chooseLogin = (candidates: Candidates, isPerson: boolean): Chosen | undefined =>
+  chooseOf(candidates, isPerson) ?? chooseOf(candidates, isPerson, (each) => isUsable(each.credential));
+
+/** @throws Fault `setup_incomplete` */
 export async function requireUsableCredential(
   tx: Tx,
   ports: OpenPorts,
@@ -188,8 +206,7 @@ export async function requireUsableCredential(
   userId: string | undefined,
 ): Promise<Chosen> {
   const candidates = await loadCandidates(tx, ports, tenant, userId);
-  const isPerson = userId !== undefined;
-  const chosen = chooseOf(candidates, isPerson) ?? chooseOf(candidates, isPerson, (each) => isUsable(each.credential));
+  const chosen = chooseLogin(candidates, userId !== undefined);
   if (chosen !== undefined) return chosen;
   const states = [...candidates.own, ...candidates.company].map(({ state }) => state);
   throw noLogin(tenant.id, states, 'A BioTrack login that works comes first.');

@@ -73,17 +73,15 @@ export async function applyTenant(
   input: TenantInput,
 ): Promise<Tenant> {
   const moves = present.state !== input.state || present.environment !== input.environment;
+  // One that stays where it is may be called something else, wherever that is.
+  if (moves) checkState(biotrack, input);
   if (moves && present.firstSyncedAt !== null) {
     throw new Fault(
       'fixed_after_first_sync',
       'The companies come from this state and environment. Use another tenant.',
     );
   }
-  if (moves) {
-    // One that stays where it is may be called something else, wherever that is.
-    checkState(biotrack, input);
-    await forgetVerdicts(tx);
-  }
+  if (moves) await forgetVerdicts(tx);
   return updateTenant(tx, present.id, input);
 }
 
