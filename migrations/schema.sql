@@ -299,6 +299,15 @@ CREATE INDEX directory_licenses_ubi ON directory_licenses USING btree (directory
 grant select on directory_licenses to biotrack_app;
 grant insert, select, update on directory_licenses to biotrack_operator;
 
+create table directory_turns (
+  state text not null,
+  environment text not null,
+  holder uuid not null,
+  until_datetime timestamp with time zone not null,
+  constraint directory_turns_pkey PRIMARY KEY (state, environment)
+);
+grant delete, insert, select, update on directory_turns to biotrack_operator;
+
 create table idempotency_keys (
   tenant_id uuid not null,
   actor text not null,

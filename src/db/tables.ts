@@ -208,6 +208,13 @@ export interface DirectoryLicenses {
   zip: string | null;
 }
 
+export interface DirectoryTurns {
+  environment: string;
+  holder: string;
+  state: string;
+  until_datetime: Timestamp;
+}
+
 export interface IdempotencyKeys {
   actor: string;
   attempt_id: string;
@@ -388,6 +395,7 @@ export interface DB {
   directories: Directories;
   directory_license_owners: DirectoryLicenseOwners;
   directory_licenses: DirectoryLicenses;
+  directory_turns: DirectoryTurns;
   idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
   login_trials: LoginTrials;

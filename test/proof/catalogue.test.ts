@@ -9,6 +9,7 @@ const SHARED: Readonly<Record<string, string>> = {
   directories: "a state's list, mirrored once for all tenants",
   directory_licenses: "a state's list, mirrored once for all tenants",
   directory_license_owners: "who held a state's license before, told by its list",
+  directory_turns: 'which process asks a state for its list at the moment',
   operator_audit: 'what was done to keys and to tenants that are gone; nobody changes it',
 };
 

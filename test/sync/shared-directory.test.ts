@@ -65,6 +65,8 @@ t.test('a list that was asked for earlier is not laid over one that was asked fo
   await untilAsked(first, 'listCallsInFlight');
   const added = first.simulator.control.addVendor({});
   await first.sql(`update directories set refreshed_datetime = now() - interval '1 hour'`);
+  // As if it had stood still for longer than a turn lasts.
+  await first.sql('delete from directory_turns');
   const { body } = await second.ask('GET', `/v1/tenants/${quick}/available-licenses`);
   t.ok(body.data.length > 0, 'another process has read the newer list meanwhile');
   t.match((await waitForRun(first, slow, run.id)).status, /^succeeded/);
@@ -73,6 +75,36 @@ t.test('a list that was asked for earlier is not laid over one that was asked fo
     [added.locations[0]],
   );
   t.same(row, { missing: false }, 'the vendor that only the newer list has is still there');
+});
+
+t.test('of two processes one asks the state, and the other takes what it brought', async (t) => {
+  const first = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false } });
+  const second = await startTestService(t, { beside: first, role: 'api' });
+  const [leader, waiting] = [await makeTenant(first), await makeTenant(first)];
+  await syncTenant(first, leader);
+  for (const age of ['1 hour', '0 hours']) {
+    await first.sql(`update directories set refreshed_datetime = now() - $1::interval`, [age]);
+    const before = first.simulator.control.counters().listCalls;
+    slowDown(first, 'sync_vendor', 1_500);
+    const { body: run } = await first.ask('POST', `/v1/tenants/${leader}/syncs`, { body: { refresh: 'force' } });
+    await untilAsked(first, 'listCallsInFlight');
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => second.ask('GET', `/v1/tenants/${waiting}/available-licenses`)),
+    );
+    for (const { status } of answers) t.equal(status, 200);
+    t.match((await waitForRun(first, leader, run.id)).status, /^succeeded/);
+    t.equal(first.simulator.control.counters().listCalls - before, 1, 'a list call for both');
+  }
+  t.same(await first.sql('select * from directory_turns'), [], 'nobody has the turn any more');
+
+  // A process that was killed while it had the turn.
+  await first.sql(
+    `insert into directory_turns (state, environment, holder, until_datetime)
+     values ('NM', 'production', gen_random_uuid(), now() + interval '2 seconds')`,
+  );
+  const run = await syncTenant(first, leader, { refresh: 'force' });
+  t.match(run.status, /^succeeded/, 'its turn ends by itself');
+  t.ok(run.fetched_datetime !== null);
 });
 
 t.test('to force a refresh forces one, whoever is under way', async (t) => {

@@ -16,6 +16,8 @@ export interface Directory {
   readonly skips: readonly Skip[];
   /** What the state's own check is compared with. */
   readonly checkMark: string | null;
+  /** Of the last answer that was believed, a whole list or a word that nothing changed; null before the first. */
+  readonly refreshedAt: Date | null;
   readonly fullyReadAt: Date | null;
   /** Age of the last believed list by Postgres' clock; null before the first. */
   readonly ageSeconds: number | null;
@@ -43,6 +45,7 @@ const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Enviro
       'duplicate_rows as duplicateRows',
       'skipped_rows as skippedRows',
       'check_mark as checkMark',
+      'refreshed_datetime as refreshedAt',
       'fully_read_datetime as fullyReadAt',
       sql<readonly Skip[]>`skips`.as('skips'),
       eb.fn<number | null>('age_seconds', ['refreshed_datetime']).as('ageSeconds'),

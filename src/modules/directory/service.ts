@@ -29,6 +29,7 @@ import {
   selectPublished,
   selectTransporters,
 } from './repository.js';
+import { inTurn } from './turn.js';
 
 export interface DirectoryRequest {
   readonly target: BiotrackTarget;
@@ -120,18 +121,31 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
     }
   }
 
+  /** Asks the state, unless the directory is young enough, or becomes so by another process. */
   async function refreshIfOld(db: Db, request: DirectoryRequest): Promise<Landing> {
-    const { target, login, force, includeLabs, signal } = request;
-    const { present, askedAt } = await withOperator(db, async (tx) => ({
-      present: await findDirectory(tx, target.state, target.environment),
-      askedAt: await getDatabaseTime(tx),
-    }));
-    if (!force && present !== undefined && isFresh(present, includeLabs)) return { directory: present, asked: false };
-    const refusedAge = present?.refusedAgeSeconds ?? null;
-    if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
-      const digest = present?.refusedDigest ?? '';
-      throw new ListShrunkError('a list was refused a moment ago, and waits for an operator', digest, 0);
-    }
+    const { target, force, signal } = request;
+    let since: Date | undefined;
+    return inTurn(db, target, signal, {
+      async findDone() {
+        const { present, now } = await look(db, target);
+        const isAsked = since !== undefined && present?.refreshedAt != null && present.refreshedAt >= since;
+        since ??= now;
+        if (present === undefined) return undefined;
+        if ((!force || isAsked) && isFresh(present, request.includeLabs)) return { directory: present, asked: isAsked };
+        const { refusedAgeSeconds: refusedAge } = present;
+        if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
+          const digest = present.refusedDigest ?? '';
+          throw new ListShrunkError('a list was refused a moment ago, and waits for an operator', digest, 0);
+        }
+        return undefined;
+      },
+      work: () => refresh(db, request),
+    });
+  }
+
+  async function refresh(db: Db, request: DirectoryRequest): Promise<Landing> {
+    const { target, login, includeLabs, signal } = request;
+    const { present, now: askedAt } = await look(db, target);
     await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });
     if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
@@ -141,7 +155,7 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
     const list = await fetchList(session, includeLabs);
     const directory = await publishOrRefuse(db, target, list, { withLabs: includeLabs, guardRemovalPercent, askedAt });
     // A newer list of somebody else's stayed, and it is one without labs.
-    if (includeLabs && !isFresh(directory, true)) return refreshIfOld(db, request);
+    if (includeLabs && !isFresh(directory, true)) return refresh(db, request);
     return { directory, asked: true };
   }
 
@@ -150,6 +164,15 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
     return isYoung(ageSeconds) && (!includeLabs || isYoung(labsAgeSeconds));
   }
 }
+
+const look = (
+  db: Db,
+  { state, environment }: BiotrackTarget,
+): Promise<{ readonly present: Directory | undefined; readonly now: Date }> =>
+  withOperator(db, async (tx) => ({
+    present: await findDirectory(tx, state, environment),
+    now: await getDatabaseTime(tx),
+  }));
 
 /**
  * Waits for somebody else's refresh, for as long as the caller wants to. Undefined if it failed for a reason of its

@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto';
+import { type Db, withOperator } from '../../db/database.js';
+import { endTurn, type Place, TURN_SECONDS, takeTurn } from './turn-repository.js';
+
+/** Several renewals fit into a turn, so that one lost is none lost. */
+const RENEW_MS = (TURN_SECONDS * 1000) / 4;
+/** How soon it is noticed that another process is done. */
+const LOOK_AGAIN_MS = 250;
+
+export interface TurnWork<T> {
+  /** Asked before each attempt to get the turn: whether another process has done the work meanwhile. */
+  findDone(): Promise<T | undefined>;
+  work(): Promise<T>;
+}
+
+/**
+ * Of all processes one at a time asks a state for its list; the others wait, and take what it brought. A process that is
+ * killed while it has the turn loses it within seconds.
+ */
+export async function inTurn<T>(
+  db: Db,
+  place: Place,
+  signal: AbortSignal | undefined,
+  { findDone, work }: TurnWork<T>,
+): Promise<T> {
+  const holder = randomUUID();
+  const take = (): Promise<boolean> => withOperator(db, (tx) => takeTurn(tx, place, holder));
+  for (;;) {
+    const done = await findDone();
+    if (done !== undefined) return done;
+    if (await take()) break;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    signal?.throwIfAborted();
+  }
+  // The database may be away for a while: then the turn may be lost, and an older list is still not laid over a newer one.
+  const renewal = setInterval(() => void take().catch(() => undefined), RENEW_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(renewal);
+    await withOperator(db, (tx) => endTurn(tx, place, holder)).catch(() => undefined);
+  }
+}
