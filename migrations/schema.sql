@@ -210,6 +210,7 @@ create table credentials (
   version integer not null default 1,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default now(),
+  refused_ubi_keys text[] not null default '{}'::text[],
   constraint credentials_pkey PRIMARY KEY (tenant_id, id),
   constraint credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint credentials_check CHECK ((owner = 'user'::text) = (owner_user_id IS NOT NULL)),

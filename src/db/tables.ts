@@ -144,6 +144,7 @@ export interface Credentials {
   missing_privilege: string | null;
   owner: string;
   owner_user_id: string | null;
+  refused_ubi_keys: Generated<string[]>;
   sealed_password: Buffer;
   secret_version: Generated<number>;
   status: string;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
-import { FIRST_PUT, makeTenant, startTestService } from '../helpers/service.js';
+import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
 /** Step 2: BioTrack logins. What the vault does with passwords is in `vault.test.ts`. */
 
@@ -508,6 +508,38 @@ t.test('no verdict outlives what it was said of', async (t) => {
   t.match(await verifying, { status: 200 });
   t.match(await ask('GET', `${path}/${id}`), { body: { status: 'unverified' } }, 'said of the UBI of a moment ago');
   t.match(await ask('GET', `${tenant}/ubi`), { body: { ubi: '007331902', status: 'unverified' } });
+});
+
+t.test('a login that was refused is not tried by machine again when its UBI comes back', async (t) => {
+  const tenantId = await makeTenant(service, 'credential');
+  const path = `/v1/tenants/${tenantId}`;
+  const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
+  const setUbi = async (ubi: string) =>
+    t.equal((await ask('PUT', `${path}/ubi`, { headers: await etagOf(`${path}/ubi`), body: { ubi } })).status, 200);
+  const read = async () => (await ask('GET', `${path}/credentials/${credential.id}`)).body.status;
+  control.changePassword({ ubi: demo.ubi, username: demo.username, password: 'another' });
+
+  for (const refuse of [
+    () => ask('POST', `${path}/credentials/${credential.id}/verify`),
+    // A run finds out by itself, with a login that was thought to work.
+    () => syncTenant(service, tenantId, { refresh: 'force' }),
+  ]) {
+    await service.sql(`update credentials set status = 'valid' where id = $1`, [credential.id]);
+    await service.sql(`update credentials set refused_ubi_keys = '{}' where id = $1`, [credential.id]);
+    await refuse();
+    t.equal(await read(), 'rejected');
+    await setUbi('999999999');
+    t.equal(await read(), 'unverified', 'of another UBI nothing is known');
+    await setUbi(demo.ubi);
+    const logins = countLogins();
+    t.match(await ask('GET', `${path}/available-licenses`), { status: 409 });
+    t.equal(await read(), 'rejected');
+    t.equal(countLogins(), logins, 'BioTrack was not asked again');
+  }
+  control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
+  t.match(await ask('POST', `${path}/credentials/${credential.id}/verify`), { body: { result: 'valid' } });
+  await ask('GET', `${path}/available-licenses`);
+  t.equal(await read(), 'valid', 'a person who asks is answered anew');
 });
 
 t.test('whose a credential is decides what may be done with it', async (t) => {

@@ -149,7 +149,7 @@ export async function updateCredential(tx: Tx, id: string, change: CredentialCha
       ...(description === undefined ? {} : { description }),
       ...(username === undefined ? {} : { username }),
       ...(sealedPassword === undefined ? {} : { sealed_password: sealedPassword }),
-      ...(secretVersion === undefined ? {} : { secret_version: secretVersion }),
+      ...(secretVersion === undefined ? {} : { secret_version: secretVersion, refused_ubi_keys: [] }),
       ...(status === undefined ? {} : { status, missing_privilege: null }),
       ...(status === 'valid' ? { checked_datetime: eb.fn<Date>('now') } : {}),
       version: eb('version', '+', 1),
@@ -164,14 +164,17 @@ export async function saveVerdict(
   tx: Tx,
   id: string,
   secretVersion: number,
+  ubiKey: string,
   verdict: Pick<Credential, 'status' | 'missingPrivilege'>,
 ): Promise<void> {
+  const others = sql<string[]>`array_remove(refused_ubi_keys, ${ubiKey}::text)`;
   await tx
     .updateTable('credentials')
     .set((eb) => ({
       status: verdict.status,
       missing_privilege: verdict.missingPrivilege,
       checked_datetime: eb.fn<Date>('now'),
+      refused_ubi_keys: verdict.status === 'rejected' ? sql<string[]>`${others} || ${ubiKey}::text` : others,
     }))
     .where('id', '=', id)
     .where('secret_version', '=', secretVersion)

@@ -240,7 +240,8 @@ export async function noteVerdict(
   // A bare refusal is weak evidence: it takes nothing back that a login has shown.
   if (verdict.kind === 'ubi_rejected' && (await findUbi(tx))?.status === 'verified') return;
   const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
-  await saveVerdict(tx, made.credential.id, made.credential.secretVersion, { status: verdict.kind, missingPrivilege });
+  const { id, secretVersion } = made.credential;
+  await saveVerdict(tx, id, secretVersion, made.ubiKey, { status: verdict.kind, missingPrivilege });
   if (verdict.kind === 'valid') await wakeSchedule(tx);
   if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, made.ubiKey, verdict.kind !== 'ubi_rejected');
 }

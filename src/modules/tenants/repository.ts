@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
 import { readAsTenant, TENANT_MARK } from '../../db/tenant-read.js';
 import type { Environment } from '../../domain/environment.js';
@@ -74,12 +75,21 @@ export const selectTenants = (tx: OperatorTx, size: number, after: string | unde
     .limit(size + 1)
     .execute();
 
-/** What BioTrack said of logins and of the UBI was said of another UBI, or another state: it no longer counts. */
-export async function forgetVerdicts(tx: Tx): Promise<void> {
+/**
+ * What BioTrack said of logins and of the UBI was said of another UBI, or another state: it no longer counts.
+ * @param ubiKey with which logins are made from now on; undefined: by another state, where none was ever refused
+ */
+export async function forgetVerdicts(tx: Tx, ubiKey?: string): Promise<void> {
+  const wasRefused = sql<boolean>`${ubiKey ?? null}::text = any (refused_ubi_keys)`;
   await tx
     .updateTable('credentials')
-    .set((eb) => ({ status: 'unverified', missing_privilege: null, version: eb('version', '+', 1) }))
-    .where('status', '!=', 'unverified')
+    .set((eb) => ({
+      status: eb.case().when(wasRefused).then('rejected').else('unverified').end().$castTo<'rejected' | 'unverified'>(),
+      missing_privilege: null,
+      version: eb('version', '+', 1),
+      ...(ubiKey === undefined ? { refused_ubi_keys: [] } : {}),
+    }))
+    .where((eb) => eb.or([eb('status', '!=', 'unverified'), wasRefused]))
     .execute();
   await tx.updateTable('ubis').set({ status: 'unverified' }).where('status', '!=', 'unverified').execute();
 }

@@ -43,7 +43,7 @@ export async function applyUbi(
   if (present === undefined || isAnother) await refuseLicenseNumber(tx, tenant, ubiKey);
   if (isAnother && !confirmed) await requireConfirmation(tx, [present.ubiKey, ubiKey]);
   if (isAnother) {
-    await forgetVerdicts(tx);
+    await forgetVerdicts(tx, ubiKey);
     await wakeSchedule(tx);
   }
   const status = present === undefined || isAnother ? 'unverified' : present.status;
