@@ -1,3 +1,5 @@
+import process from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { type Answer, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
@@ -281,4 +283,69 @@ t.test('a decision carries out nothing that the guard stopped', async (t) => {
   t.strictSame(await inactive(), before);
   for (const location of numbers.slice(0, 14)) control.restore({ location });
   await moveDirectory();
+});
+
+t.test('many moves, and many other names, wait for a person too', async (t) => {
+  const seller = addVendor(31);
+  const buyer = addVendor(1);
+  const tenantId = await begin('one_per_vendor');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const before = await holderOf(tenantId, seller.numbers[0] as string);
+
+  for (const location of seller.numbers.slice(0, 30)) control.sell({ location, toUbi: buyer.ubi });
+  await moveDirectory();
+  const moves = await syncTenant(service, tenantId);
+  t.match(moves, { status: 'needs_review', reason_detail: /^30 of \d+ licenses would go to another company\./ });
+  t.equal((await holderOf(tenantId, seller.numbers[0] as string)).id, before.id, 'nothing has moved');
+  t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${moves.id}/confirm`)).status, 200);
+  const bought = await holderOf(tenantId, buyer.numbers[0] as string);
+  t.equal((await holderOf(tenantId, seller.numbers[0] as string)).id, bought.id, 'now it has');
+
+  const renamed = Array.from({ length: 30 }, () => addVendor(1));
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  for (const [index, { numbers }] of renamed.entries()) {
+    control.rename({ location: numbers[0] as string, name: `ANOTHER NAME ${index}` });
+  }
+  await moveDirectory();
+  const names = await syncTenant(service, tenantId);
+  t.match(names, { status: 'needs_review', reason_detail: /^30 of \d+ licenses would rename their company\./ });
+  t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${names.id}/confirm`)).status, 200);
+  t.match(await holderOf(tenantId, renamed[0]?.numbers[0] as string), { name: 'ANOTHER NAME 0' });
+});
+
+const EDITS = process.env.TEST_LONG === '1' ? 2_000 : 60;
+
+t.test('edits and syncs at the same time come to what one after the other does', async (t) => {
+  const { numbers } = addVendor(1);
+  const [number] = numbers as [string];
+  const tenantId = await begin('one_per_license');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const { id } = await holderOf(tenantId, number);
+  const path = `${pathOf(tenantId)}/companies/${id}`;
+  let refused = 0;
+  let syncs = 0;
+  for (let round = 0; round < EDITS; round += 1) {
+    control.rename({ location: number, name: `STATE ${round}` });
+    const started = ask('POST', `${pathOf(tenantId)}/syncs`, { body: { refresh: 'force' } });
+    const read = await ask('GET', path);
+    const name = round % 3 === 0 ? null : `Person ${round}`;
+    const edit = () => ask('PATCH', path, { body: { name }, headers: { 'if-match': read.headers.get('etag') ?? '' } });
+    // So that edits fall before, into and after what the sync does.
+    await pause((round % 15) * 5);
+    let edited = await edit();
+    // The sync was quicker: whoever edits is told so, and says it again of what there is now.
+    if (edited.status === 412) {
+      refused += 1;
+      const again = await ask('GET', path);
+      edited = await ask('PATCH', path, { body: { name }, headers: { 'if-match': again.headers.get('etag') ?? '' } });
+    }
+    const run = await waitForRun(service, tenantId, (await started).body.id);
+    syncs += run.status === 'succeeded' ? 1 : 0;
+    const { body } = await ask('GET', path);
+    if (edited.status !== 200 && edited.status !== 412) t.fail(`${edited.status}`);
+    if (edited.status === 200 && body.name !== (name ?? `STATE ${round}`)) t.fail(`${body.name}, wanted ${name}`);
+    if (body.source_name !== `STATE ${round}`) t.fail(`${body.source_name}, wanted STATE ${round}`);
+  }
+  t.equal(syncs, EDITS, 'every sync was carried out');
+  t.comment(`${EDITS} edits beside as many syncs, ${refused} told that the company had changed meanwhile`);
 });
