@@ -100,7 +100,7 @@ async function sync(tenantId: string, force: boolean): Promise<void> {
     return;
   }
   run = (await ask('POST', `${pathOf(tenantId)}/syncs/${run.id}/confirm`)).body;
-  if (run.status !== 'succeeded') throw new Error(`confirmed: ${JSON.stringify(run)}`);
+  if (!run.status.startsWith('succeeded')) throw new Error(`confirmed: ${JSON.stringify(run)}`);
 }
 
 async function editName(memory: Memory, a: number, name: string | null): Promise<void> {
