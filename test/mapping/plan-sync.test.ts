@@ -3,11 +3,13 @@
 import t from 'tap';
 import { STRATEGIES, type Strategy } from '../../src/domain/strategy.js';
 import type { Vendor } from '../../src/domain/vendor.js';
+import { toDisplayNames, toNameGroup } from '../../src/mapping/display-names.js';
 import {
   type CompanyState,
   explainHolding,
   explainVendorCompany,
   type LicenseState,
+  planNames,
   type Snapshot,
   type SyncPlan,
   toReasons,
@@ -1341,5 +1343,179 @@ t.test('explanations: the rule, the companies that lost, and who could have stoo
   tenant.sync([...rows, row('9', 'A', 'Nine')]);
   t.match(explain('9', VENDOR), { rule: 'named_by_hand', companyId: manual });
   t.same(explain('9', VENDOR).rejected, [{ companyId: own2, reason: 'named_by_hand_wins' }]);
+  t.end();
+});
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What no law can tell from its neighbour
+
+t.test('not taken: each with why, and what can be told of it', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const plan = tenant.sync([
+    row('1', 'A', 'Gone', { isDeleted: true }),
+    row('2', 'B', 'Lab', { isLab: true }),
+    row('3', 'C', 'Taken'),
+  ]);
+  t.same(plan.notTaken, [
+    { reason: 'inactive_at_first_sight', licenseNumber: '1', ubi: 'A', name: 'Gone' },
+    { reason: 'lab_not_wanted', licenseNumber: '2', ubi: 'B', name: 'Lab' },
+  ]);
+  t.end();
+});
+
+t.test('steps of licenses come in the order of their keys, whatever is new and whatever is gone', (t) => {
+  const tenant = new Tenant(LICENSE);
+  tenant.sync([row('2', 'A'), row('4', 'B'), row('6', 'C')]);
+  const plan = tenant.sync([row('1', 'D'), row('3', 'E'), row('5', 'F'), row('6', 'C', 'Renamed')]);
+  t.same(
+    plan.licenses.map(({ after, kind }) => `${after.licenseNumber} ${kind}`),
+    [
+      '1 license.created',
+      '2 license.deactivated',
+      '3 license.created',
+      '4 license.deactivated',
+      '5 license.created',
+      '6 license.updated',
+    ],
+  );
+  t.end();
+});
+
+t.test('age: among licenses of no known age the lowest key is the oldest', (t) => {
+  const numbers = ['5', '2', '4', '1', '3'];
+  for (let turn = 0; turn < numbers.length; turn += 1) {
+    const order = [...numbers.slice(turn), ...numbers.slice(0, turn)];
+    const tenant = new Tenant(VENDOR);
+    tenant.sync(order.map((number) => row(number, 'A', `Site ${number}`, { age: null })));
+    const [company] = tenant.active;
+    t.equal(company?.sourceName, 'Site 1', order.join());
+    t.equal(tenant.license('1').ownCompanyId, company?.id);
+  }
+  t.end();
+});
+
+t.test('name groups: a name up to its first dash, without case', (t) => {
+  t.equal(toNameGroup('Green  Leaf – Taos – 7'), 'green leaf');
+  t.equal(toNameGroup('Green Leaf - Taos'), 'green leaf - taos', 'a hyphen is none');
+  const tenant = new Tenant(LICENSE);
+  tenant.sync([row('1', 'A', 'Green Leaf – Taos')]);
+  t.equal(tenant.active[0]?.nameGroup, 'green leaf');
+  t.end();
+});
+
+t.test('display names: each level in turn, down to the whole id', (t) => {
+  const company = (id: string, city: string | null, number: string | null) => ({ id, name: 'Mesa', city, number });
+  const names = (...companies: ReturnType<typeof company>[]) => [...toDisplayNames(companies).values()];
+  t.same(names(company('a-00000001', 'Taos', '7')), ['Mesa']);
+  t.same(names(company('a-00000001', 'Taos', '7'), company('a-00000002', 'Gallup', '7')), [
+    'Mesa – Taos',
+    'Mesa – Gallup',
+  ]);
+  t.same(names(company('a-00000001', 'Taos', '7'), company('a-00000002', 'Taos', '8')), ['Mesa – 7', 'Mesa – 8']);
+  t.same(names(company('a-00000001', 'Taos', '7'), company('a-00000002', 'Taos', '7')), [
+    'Mesa – 7 – 00000001',
+    'Mesa – 7 – 00000002',
+  ]);
+  t.same(names(company('a-00000001', 'Taos', '7'), company('b-00000001', 'Taos', '7')), [
+    'Mesa – a-00000001',
+    'Mesa – b-00000001',
+  ]);
+  // One id twice cannot be told apart by anything; it ends all the same.
+  t.same(names(company('a-00000001', null, null), company('a-00000001', null, null)), ['Mesa – a-00000001']);
+  t.end();
+});
+
+t.test('names alone: whoever is renamed into a namesake, and whoever was one, gets another display name', (t) => {
+  const tenant = new Tenant(LICENSE);
+  tenant.sync([row('1', 'A', 'Mesa', { city: 'Taos' }), row('2', 'B', 'Other', { city: 'Gallup' })]);
+  const companies = tenant.active.map((company) => ({ ...company, editedName: 'Mesa' }));
+  const steps = planNames(companies, tenant.snapshot.licenses);
+  t.same(
+    steps.map(({ kind, before, after }) => `${kind} ${before?.displayName} → ${after.displayName}`),
+    ['company.updated Mesa → Mesa – Taos', 'company.updated Other → Mesa – Gallup'],
+  );
+  t.same(planNames(tenant.active, tenant.snapshot.licenses), [], 'nothing for what is so already');
+  t.end();
+});
+
+t.test('a part leaves the names of other groups alone', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A', 'Mesa'), row('2', 'B', 'Mesa'), row('3', 'C', 'Other')];
+  tenant.sync(rows);
+  const { snapshot } = tenant;
+  const mesas = new Set(tenant.holders('1', '2'));
+  const shown = snapshot.companies.map((company) =>
+    mesas.has(company.id) ? { ...company, displayName: `as before ${company.id}` } : company,
+  );
+  const plan = REAL.planSync({
+    listed: collate(...rows).licenses,
+    snapshot: { ...snapshot, companies: shown },
+    part: {
+      nameGroups: new Set(['other']),
+      namesakes: { companies: [], licenses: [] },
+      otherCompanies: 0,
+      otherActiveLicenses: 0,
+    },
+    strategy: LICENSE,
+    includeLabs: false,
+    at: tenant.at,
+    newId: () => 'none is needed',
+  });
+  t.same(plan.companies, []);
+  t.end();
+});
+
+t.test('an archived vendor company keeps what it was the company of', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const rows = [row('1', 'A', 'Alpha', { age: 1 }), row('2', 'A', 'Beta', { age: 2 })];
+  tenant.sync([row('1', 'A', 'Alpha', { age: 1 })], LICENSE);
+  tenant.sync(rows, VENDOR);
+  const vendor = tenant.holder('1');
+  t.match(tenant.company(vendor), { ubi: 'A', ubiKey: 'A' });
+  tenant.sync([], VENDOR);
+  t.match(tenant.company(vendor), { ubi: 'A', ubiKey: 'A', archivedDatetime: tenant.at });
+  // Without any license, after each went to a company of its own.
+  const other = new Tenant(VENDOR);
+  other.sync([row('1', 'A', 'Alpha', { age: 1 })], LICENSE);
+  other.sync([row('1', 'B', 'Alpha', { age: 1 }), row('2', 'A', 'Beta', { age: 2 })], VENDOR);
+  const [a, b] = other.holders('2', '1') as [string, string];
+  other.sync([row('1', 'B', 'Alpha', { age: 1 }), row('2', 'A', 'Beta', { age: 2 })], LICENSE);
+  for (const id of [a, b])
+    t.ok(other.company(id).ubi !== null, 'a company that holds nothing any more says whose it was');
+  t.end();
+});
+
+t.test('a company that holds licenses of two UBIs has none, and is told apart by its oldest license', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const manual = tenant.makeByHand('Mesa', '1');
+  tenant.snapshot = {
+    ...tenant.snapshot,
+    licenses: [
+      ...tenant.snapshot.licenses,
+      { ...tenant.license('1'), id: '0192ffff-0000-7000-8000-00000000000e', licenseKey: '2', licenseNumber: '2' },
+    ],
+  };
+  tenant.sync([row('1', 'A', 'One', { age: 2 }), row('2', 'B', 'Two', { age: 1 }), row('3', 'C', 'Mesa')]);
+  t.match(tenant.company(manual), { ubi: null, ubiKey: null, displayName: 'Mesa – 2' });
+  t.end();
+});
+
+t.test('a company that a person decided on is free for no other UBI', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A', 'Alpha')]);
+  const vendor = tenant.holder('1');
+  const manual = tenant.makeByHand('By hand', '9');
+  tenant.snapshot = {
+    ...tenant.snapshot,
+    decisions: [
+      { ubiKey: 'A', companyId: manual, companyIds: [vendor, manual] },
+      { ubiKey: 'Z', companyId: null, companyIds: [vendor] },
+    ],
+  };
+  const plan = tenant.sync([row('1', 'A', 'Alpha'), row('9', 'B', 'Nine')]);
+  t.equal(tenant.holder('1'), manual, 'it was decided so');
+  t.equal(tenant.holder('9'), manual, 'it is named by hand');
+  t.same(plan.adoptions, [], 'and stands for A alone');
+  t.same(plan.newVendorCompanies, []);
   t.end();
 });
