@@ -9,6 +9,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   403: 'Ask somebody whose role allows it, or use a key that does.',
   404: 'Check the path and the ids in it. What belongs to another tenant is not there, either.',
   405: 'Use a method that the header Allow names.',
+  408: 'Send the whole request at once: its head within ten seconds, and all of it within thirty.',
   409: 'Something has to change before the same request makes sense: see "detail", and "next_step" or "conflicting_id" where there is one.',
   412: 'Read the resource again, see what changed, and send the new ETag.',
   413: 'Send less at a time.',
@@ -34,13 +35,16 @@ export function useProblemPages(app: FastifyInstance): void {
     const code = codes.find((each) => each === params.code);
     if (code === undefined) throw new Fault('not_found', 'There is no such problem.');
     const { status, title } = FAULTS[code];
+    const answerers = listOperations(app, code).map((id) => `<li><code>${id}</code></li>`);
+    const whoAnswers =
+      answerers.length === 0
+        ? '<p>The server itself, before it is known which operation is meant.</p>'
+        : `<ul>${answerers.join('\n')}</ul>`;
     const body = `<p>${title}.</p>
 <dl><dt>status</dt><dd>${status}</dd><dt>code</dt><dd><code>${code}</code></dd><dt>type</dt><dd><code>${toProblemType(code)}</code></dd></dl>
 <p>${ADVICE[status]}</p>
 <h2>Who answers it</h2>
-<ul>${listOperations(app, code)
-      .map((id) => `<li><code>${id}</code></li>`)
-      .join('\n')}</ul>
+${whoAnswers}
 <p><a href="/docs/problems">All problems</a> · <a href="/docs">The API</a></p>`;
     return reply.type(HTML).send(toPage(code, body));
   });

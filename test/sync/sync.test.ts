@@ -368,7 +368,7 @@ t.test('a wrong password', async (t) => {
     const again = await ask('POST', `${path}/syncs`, { body: { refresh: times % 2 === 0 ? 'force' : 'auto' } });
     t.match(again, {
       status: 409,
-      body: { code: 'setup_incomplete', next_step: { operation_id: 'createCredential' } },
+      body: { code: 'setup_incomplete', next_step: { operation_id: 'updateCredential' } },
     });
   }
   t.equal(control.counters().logins, logins + 1, 'no further login, however often it is asked');

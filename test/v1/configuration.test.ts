@@ -53,6 +53,10 @@ async function dump(tenantId: string): Promise<string> {
   return parts.join('\n--\n');
 }
 
+/** That a login was used, and when, is no part of the set-up. */
+const withoutUse = (text: string): string =>
+  text.replaceAll(/"?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^,)]*/g, '').replaceAll(/\)\d+$/gm, ')');
+
 const model = await makeTenant(service, 'credential', 'one_per_vendor');
 
 t.test('getConfiguration', async (t) => {
@@ -341,11 +345,7 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
     }
   }
   const after = await dump(tenantId);
-  t.equal(
-    after.replaceAll(/"?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^,]*/g, ''),
-    before.replaceAll(/"?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^,]*/g, ''),
-    'nothing of it was kept',
-  );
+  t.equal(withoutUse(after), withoutUse(before), 'nothing of it was kept');
   for (const body of [
     { licenses: [{}] },
     { licenses: 'all' },

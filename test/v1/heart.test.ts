@@ -125,6 +125,24 @@ t.test('advice says what each strategy would make', async (t) => {
   });
 });
 
+t.test('a preview says in words which companies would mean another vendor', async (t) => {
+  const [ubi, buyer] = ['880000001', '880000002'];
+  const numbers = ['88100001', '88100002', '88100003'] as const;
+  for (const [index, location] of numbers.entries()) {
+    simulator.control.addSite({ ubi: index === 2 ? buyer : ubi, location, name: `SITE ${index}` });
+  }
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const quiet = await preview(tenantId, { strategy: 'one_per_license' });
+  t.same(quiet.body.warnings, [], 'nothing was sold');
+  simulator.control.sell({ location: numbers[0], toUbi: buyer });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const { body } = await preview(tenantId, { strategy: 'one_per_license' });
+  t.match(body.warnings, [
+    { code: 'company_means_another_vendor', license_number: numbers[0], detail: /the license was sold/ },
+  ]);
+});
+
 t.test('a switch is previewed, made, and taken back', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_license');
   await syncTenant(service, tenantId);

@@ -1981,8 +1981,10 @@ export interface components {
             /** @description What a person should know of though nothing failed; at most 100 of them. */
             warnings: {
                 /** @enum {string} */
-                code: "ubi_turned_blank" | "plan_dismissed";
+                code: "ubi_turned_blank" | "plan_dismissed" | "company_means_another_vendor";
                 license_number: string | null;
+                /** @description What it means, for a person. */
+                detail: string;
             }[];
             /** @description Rows of the state's list that were not taken, and why; at most 100 of them. */
             skips: {
@@ -6821,7 +6823,8 @@ export interface operations {
                      *       "warnings": [
                      *         {
                      *           "code": "ubi_turned_blank",
-                     *           "license_number": null
+                     *           "license_number": null,
+                     *           "detail": "text"
                      *         }
                      *       ],
                      *       "skips": [
@@ -11468,7 +11471,8 @@ export interface operations {
                      *           "warnings": [
                      *             {
                      *               "code": "ubi_turned_blank",
-                     *               "license_number": null
+                     *               "license_number": null,
+                     *               "detail": "text"
                      *             }
                      *           ],
                      *           "skips": [
@@ -11747,7 +11751,8 @@ export interface operations {
                      *       "warnings": [
                      *         {
                      *           "code": "ubi_turned_blank",
-                     *           "license_number": null
+                     *           "license_number": null,
+                     *           "detail": "text"
                      *         }
                      *       ],
                      *       "skips": [
@@ -12071,7 +12076,8 @@ export interface operations {
                      *       "warnings": [
                      *         {
                      *           "code": "ubi_turned_blank",
-                     *           "license_number": null
+                     *           "license_number": null,
+                     *           "detail": "text"
                      *         }
                      *       ],
                      *       "skips": [
@@ -12325,7 +12331,8 @@ export interface operations {
                      *       "warnings": [
                      *         {
                      *           "code": "ubi_turned_blank",
-                     *           "license_number": null
+                     *           "license_number": null,
+                     *           "detail": "text"
                      *         }
                      *       ],
                      *       "skips": [
@@ -12649,7 +12656,8 @@ export interface operations {
                      *       "warnings": [
                      *         {
                      *           "code": "ubi_turned_blank",
-                     *           "license_number": null
+                     *           "license_number": null,
+                     *           "detail": "text"
                      *         }
                      *       ],
                      *       "skips": [
@@ -13136,7 +13144,8 @@ export interface operations {
                      *       "warnings": [
                      *         {
                      *           "code": "ubi_turned_blank",
-                     *           "license_number": null
+                     *           "license_number": null,
+                     *           "detail": "text"
                      *         }
                      *       ],
                      *       "skips": [
@@ -13466,7 +13475,8 @@ export interface operations {
                      *       "warnings": [
                      *         {
                      *           "code": "ubi_turned_blank",
-                     *           "license_number": null
+                     *           "license_number": null,
+                     *           "detail": "text"
                      *         }
                      *       ],
                      *       "skips": [

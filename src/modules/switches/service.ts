@@ -3,6 +3,7 @@ import { Fault } from '../../domain/fault.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import type { Strategy } from '../../domain/strategy.js';
+import type { SyncPlan } from '../../mapping/index.js';
 import {
   type CreationPreference,
   type CreationPreferenceInput,
@@ -19,6 +20,7 @@ import {
   type Ground,
   insertRunningRun,
   planWhole,
+  type RunWarning,
   remake,
   type SyncRun,
   saveApplied,
@@ -67,9 +69,20 @@ export const previewSwitch = (
     const at = clock();
     const planned = await planWhole(tx, toPlanRequest(ground, wanted, id, at));
     const result = await storePlan(tx, tenantId, id, { ground, planned, at });
-    await finishRun(tx, { id, fence: 0 }, { ...result, status: 'succeeded' });
+    const warnings = [...planned.plan.warnings, ...toMeaningWarnings(planned.plan)];
+    await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
     return (await findRun(tx, id)) as SyncRun;
   });
+
+/** Companies that are there before and after, and stand for another vendor then: a license of theirs was sold. */
+function toMeaningWarnings({ companies, licenses }: SyncPlan): RunWarning[] {
+  const held = new Map(licenses.flatMap(({ after }) => (after.active ? [[after.companyId, after.licenseNumber]] : [])));
+  return companies.flatMap(({ before, after }) => {
+    const isThere = before?.archivedDatetime === null && after.archivedDatetime === null;
+    if (!isThere || before.ubiKey === null || after.ubiKey === null || before.ubiKey === after.ubiKey) return [];
+    return [{ code: 'company_means_another_vendor' as const, licenseNumber: held.get(after.id) ?? null }];
+  });
+}
 
 export interface PreferenceInput extends Pick<CreationPreferenceInput, 'strategy'> {
   /** Undefined: as previewed; without a preview none. */

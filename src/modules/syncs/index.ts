@@ -1,4 +1,5 @@
 export { carryOut, carryOutDecision, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
+export type { RunWarning } from './outcome-repository.js';
 export { planDecision, planWhole } from './plan-tenant.js';
 export { RUN_PATIENCE, type RunPatience } from './put-off.js';
 export {

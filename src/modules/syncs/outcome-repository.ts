@@ -24,7 +24,9 @@ export interface Outcome {
 export type RunWarning =
   | PlanWarning
   /** A person dismissed the plan: nothing is applied before what it was made from moves. */
-  | { readonly code: 'plan_dismissed'; readonly licenseNumber: null };
+  | { readonly code: 'plan_dismissed'; readonly licenseNumber: null }
+  /** After a sale: under the previewed strategy the company of this license means another vendor than it does now. */
+  | { readonly code: 'company_means_another_vendor'; readonly licenseNumber: string | null };
 
 /** Some tell enough; the run's counts hold the number of all. */
 export const MAX_NOTES_KEPT = 100;

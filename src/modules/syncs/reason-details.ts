@@ -1,5 +1,6 @@
 import { ADVICE } from '../../biotrack/index.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
+import type { RunWarning } from './outcome-repository.js';
 
 /** What each reason means and what to do, for a person. */
 const DETAILS: Readonly<Record<FailureReason, string>> = {
@@ -17,3 +18,13 @@ const DETAILS: Readonly<Record<FailureReason, string>> = {
 };
 
 export const toReasonDetail = (reason: FailureReason): string => DETAILS[reason];
+
+/** What a warning means, for a person. */
+export const WARNING_DETAILS: Readonly<Record<RunWarning['code'], string>> = {
+  ubi_turned_blank:
+    'BioTrack no longer says whose this license is. It stays with the vendor that it was last said to be of.',
+  plan_dismissed:
+    'The plan for this list was dismissed: nothing is changed before the state lists something else or the set-up changes.',
+  company_means_another_vendor:
+    'The company that would hold this license stands for another vendor now: the license was sold, and one company can mean the vendor under one strategy and the sold site under the other. It keeps its id and its edits; see whether they are still meant.',
+};

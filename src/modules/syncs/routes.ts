@@ -10,6 +10,7 @@ import type { App } from '../../http/server.js';
 import { cancelSync } from './cancel-service.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
 import { listPlan, type PlanLine } from './plan-service.js';
+import { WARNING_DETAILS } from './reason-details.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
 import { confirmRun, dismissRun } from './review-service.js';
 import { PlanPage, SyncBody, SyncRun, SyncRunPage } from './schema.js';
@@ -231,7 +232,9 @@ export function toSyncRunReply(run: SyncRunRow) {
     strategy: run.strategy,
     counts: run.counts,
     rows: run.rows,
-    warnings: run.warnings.map(({ code, licenseNumber }) => ({ code, license_number: licenseNumber })),
+    warnings: run.warnings.map(({ code, licenseNumber }) => {
+      return { code, license_number: licenseNumber, detail: WARNING_DETAILS[code] };
+    }),
     skips: run.skips.map(({ reason, licenseNumber, ubi, name }) => ({
       reason,
       license_number: licenseNumber,

@@ -72,7 +72,11 @@ export const SyncRun = Named(
     counts: nullableObject(SyncCounts),
     rows: nullableObject(SyncRows),
     warnings: Type.Array(
-      Reply({ code: OneOf(['ubi_turned_blank', 'plan_dismissed']), license_number: Nullable(Shown()) }),
+      Reply({
+        code: OneOf(['ubi_turned_blank', 'plan_dismissed', 'company_means_another_vendor']),
+        license_number: Nullable(Shown()),
+        detail: Shown({ description: 'What it means, for a person.' }),
+      }),
       {
         description: 'What a person should know of though nothing failed; at most 100 of them.',
       },
