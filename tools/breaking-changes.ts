@@ -67,7 +67,10 @@ function judgeOperation(old: Json, now: Json, documents: { old: Json; now: Json 
     if (other === undefined) say(`never answers ${status} any more`);
     else judgeReply(reply, other, (what) => say(`${status}: ${what}`));
   }
-  for (const [status] of present) if (!replies(old).some(([each]) => each === status)) say(`answers ${status} now`);
+  for (const [status] of present) {
+    // 304 is for those alone who send If-None-Match, which they would not have sent before.
+    if (status !== '304' && !replies(old).some(([each]) => each === status)) say(`answers ${status} now`);
+  }
 }
 
 function judgeParameters(old: Json, now: Json, say: Say): void {
@@ -131,7 +134,7 @@ function judgeRequest(old: Json, now: Json, at: string, say: Say): void {
     } else judgeRequest(property, other, `${at}/${name}`, say);
   }
   if (isJson(old.items) && isJson(now.items)) judgeRequest(old.items, now.items, `${at}[]`, say);
-  judgeChoices(old, now, at, say);
+  judgeChoices(old, now, at, say, judgeRequest);
 }
 
 /** Whatever could be relied on before can be relied on now. */
@@ -162,15 +165,26 @@ function judgeShape(old: Json, now: Json, at: string, say: Say): void {
     }
   }
   if (isJson(old.items) && isJson(now.items)) judgeShape(old.items, now.items, `${at}[]`, say);
-  judgeChoices(old, now, at, say);
+  judgeChoices(old, now, at, say, judgeShape);
 }
 
-/** Alternatives are not compared one by one: whoever changes them has to look. */
-function judgeChoices(old: Json, now: Json, at: string, say: Say): void {
+/** Of alternatives only the words may change that may change elsewhere: whoever changes them otherwise has to look. */
+function judgeChoices(old: Json, now: Json, at: string, say: Say, judge: typeof judgeShape): void {
   for (const name of ['anyOf', 'oneOf', 'allOf', 'not']) {
-    if (JSON.stringify(old[name]) !== JSON.stringify(now[name])) say(`${at || '/'}: ${name} is another one`);
+    if (toBones(old[name]) !== toBones(now[name])) say(`${at || '/'}: ${name} is another one`);
+    else if (Array.isArray(old[name])) {
+      for (const [index, choice] of (old[name] as Json[]).entries())
+        judge(choice, (now[name] as Json[])[index] as Json, at, say);
+    }
   }
 }
+
+/** A schema without what is said of it to readers, and without the words that it takes, which are judged by themselves. */
+const toBones = (schema: unknown): string | undefined =>
+  JSON.stringify(schema, (key, value) => {
+    const isSaid = key === 'description' ? typeof value === 'string' : key === 'examples' && Array.isArray(value);
+    return isSaid || (key === 'enum' && Array.isArray(value)) ? undefined : value;
+  });
 
 const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null;
 const typesOf = ({ type }: Json): readonly unknown[] => (type === undefined ? [] : [type].flat());

@@ -63,6 +63,9 @@ const BREAKING: Readonly<Record<string, (document: Document) => void>> = {
   'a field deep in an answer has another type': (d) => (shape(d, 'CompanyLicense').properties.active.type = 'integer'),
   'a list holds something else': (d) => (shape(d, 'TenantPage').properties.data.items = { type: 'string' }),
   'a header of an answer is gone': (d) => delete d.paths[TENANT].get.responses[200].headers.etag,
+  'an alternative is gone': (d) => shape(d, 'CredentialCoverage').properties.credential.anyOf.pop(),
+  'a field of an alternative is gone': (d) =>
+    delete shape(d, 'CredentialCoverage').properties.credential.anyOf[0].properties.owner,
   'an answer is no JSON': (d) => {
     const { content } = d.paths[TENANT].get.responses[200];
     content['text/plain'] = content['application/json'];
@@ -98,6 +101,14 @@ const HARMLESS: Readonly<Record<string, (document: Document) => void>> = {
     d.paths['/v1/tenants'].get.summary = 'other';
     body(d, TENANT, 'put').properties.name.description = 'other';
     body(d, TENANT, 'put').properties.name.examples = ['other'];
+  },
+  'other words for an alternative, and another word in it': (d) => {
+    const [choice] = shape(d, 'CredentialCoverage').properties.credential.anyOf;
+    choice.properties.reason.description = 'other';
+    choice.properties.reason.enum.push('new_reason');
+  },
+  'an answer for those who ask whether anything changed': (d) => {
+    d.paths['/v1/states'].get.responses[304] = { description: 'Nothing has changed.' };
   },
   'another server': (d) => (d.servers = [{ url: 'https://api.example.com' }]),
 };
