@@ -56,6 +56,7 @@ export const PLAN_ACTIONS = [
   'reactivated',
   'adopted',
   'conflict',
+  'ambiguous',
   'skipped',
   'unchanged',
 ] as const;

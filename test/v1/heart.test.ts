@@ -133,14 +133,48 @@ t.test('a preview says in words which companies would mean another vendor', asyn
   }
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   await syncTenant(service, tenantId, { refresh: 'force' });
-  const quiet = await preview(tenantId, { strategy: 'one_per_license' });
-  t.same(quiet.body.warnings, [], 'nothing was sold');
+  const ofSales = ({ body }: Answer): Body[] =>
+    body.warnings.filter(({ code }: Body) => code === 'company_means_another_vendor');
+  t.same(ofSales(await preview(tenantId, { strategy: 'one_per_license' })), [], 'nothing was sold');
   simulator.control.sell({ location: numbers[0], toUbi: buyer });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  const { body } = await preview(tenantId, { strategy: 'one_per_license' });
-  t.match(body.warnings, [
-    { code: 'company_means_another_vendor', license_number: numbers[0], detail: /the license was sold/ },
+  t.match(ofSales(await preview(tenantId, { strategy: 'one_per_license' })), [
+    { license_number: numbers[0], detail: /the license was sold/ },
   ]);
+});
+
+t.test('a preview names the companies that LeafLink could not tell apart', async (t) => {
+  const [ubi, namesake] = ['880000003', '880000004'];
+  const sites = { '88200001': ubi, '88200002': ubi, '88200003': namesake };
+  for (const [location, owner] of Object.entries(sites)) {
+    control.addSite({ ubi: owner, location, name: 'ONE OF THREE' });
+  }
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const { body: advice } = await ask('GET', `${pathOf(tenantId)}/company-creation-preference/advice`);
+  for (const { strategy, namesakes, companies_sharing_a_name: count } of advice.strategies) {
+    const { body: run } = await preview(tenantId, { strategy });
+    t.match(run.warnings[0], { code: 'companies_share_a_name', license_number: null, detail: /LeafLink/ }, strategy);
+    const items = await readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`);
+    const ambiguous = items.filter(({ action }) => action === 'ambiguous');
+    t.match(ambiguous[0], { kind: null, reason: 'same_name', company_id: null, before: null });
+    const told = ambiguous.map(({ after }) => after);
+    t.strictSame(told.slice(0, namesakes.length), namesakes, 'as the advice says it');
+    t.equal(
+      told.reduce((sum, group) => sum + group.count, 0),
+      count,
+    );
+    const group = told.find(({ name }) => name === 'ONE OF THREE');
+    t.equal(group.count, strategy === 'one_per_license' ? 3 : 2, 'those that would be there');
+  }
+  const renamed = await holderOf(tenantId, '88200003');
+  await edit(tenantId, renamed.id, { name: 'Another one' });
+  const { body: run } = await preview(tenantId, { strategy: 'one_per_vendor' });
+  const items = await readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`);
+  t.notOk(
+    items.some(({ action, after }) => action === 'ambiguous' && after.name === 'ONE OF THREE'),
+    'a name that a person gave counts',
+  );
 });
 
 t.test('a switch is previewed, made, and taken back', async (t) => {

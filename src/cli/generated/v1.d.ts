@@ -297,7 +297,7 @@ export interface paths {
         put?: never;
         /**
          * The exact effect of another choice
-         * @description Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`. Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.
+         * @description Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`, with the companies that LeafLink could not tell apart then (`ambiguous`). Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.
          *
          *     For `operator`, `admin`.
          */
@@ -1739,10 +1739,10 @@ export interface components {
         /** PlanItem */
         PlanItem: {
             /**
-             * @description What becomes of it. `adopted`: a company made by hand now stands for its UBI. `conflict`: left to a person. `skipped`: a row that is not taken.
+             * @description What becomes of it. `adopted`: a company made by hand now stands for its UBI. `conflict`: left to a person. `ambiguous`: companies of one name, which LeafLink could not tell apart under a previewed strategy. `skipped`: a row that is not taken.
              * @enum {string}
              */
-            action: "created" | "updated" | "moved" | "archived" | "reactivated" | "adopted" | "conflict" | "skipped" | "unchanged";
+            action: "created" | "updated" | "moved" | "archived" | "reactivated" | "adopted" | "conflict" | "ambiguous" | "skipped" | "unchanged";
             /**
              * @description The kind of the change in the feed; null for what is none.
              * @example license.moved
@@ -1765,7 +1765,7 @@ export interface components {
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description The fields that change, as they shall be; of a row or a conflict what is known of it. */
+            /** @description The fields that change, as they shall be; of a row, a conflict or companies of one name what is known of it. */
             after: {
                 [key: string]: unknown;
             } | null;
@@ -1981,7 +1981,7 @@ export interface components {
             /** @description What a person should know of though nothing failed; at most 100 of them. */
             warnings: {
                 /** @enum {string} */
-                code: "ubi_turned_blank" | "plan_dismissed" | "company_means_another_vendor";
+                code: "ubi_turned_blank" | "plan_dismissed" | "company_means_another_vendor" | "companies_share_a_name";
                 license_number: string | null;
                 /** @description What it means, for a person. */
                 detail: string;

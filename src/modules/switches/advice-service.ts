@@ -1,29 +1,17 @@
 import type { Db } from '../../db/database.js';
 import { Fault } from '../../domain/fault.js';
 import { createIdSequence } from '../../domain/id-sequence.js';
-import { toNameKey } from '../../domain/key.js';
 import type { Principal } from '../../domain/principal.js';
 import { STRATEGIES, type Strategy } from '../../domain/strategy.js';
-import { inTurns } from '../../domain/turns.js';
-import {
-  type CompanyState,
-  type LicenseState,
-  planInTurns,
-  type Snapshot,
-  type SyncPlan,
-} from '../../mapping/index.js';
+import { eachInSteps, inTurns, type Turns } from '../../domain/turns.js';
+import { type LicenseState, planInTurns } from '../../mapping/index.js';
 import { loadSnapshot } from '../companies/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { type Directory, findDirectory, selectListedLicenses } from '../directory/index.js';
 import { ensureDirectory, type LicensePorts } from '../licenses/index.js';
 import { inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
-
-export interface NamesakeGroup {
-  readonly name: string;
-  readonly count: number;
-  readonly companies: readonly { readonly licenseNumbers: readonly string[]; readonly ubi: string | null }[];
-}
+import { type NamesakeGroup, type Outcome, toNamesakes, toOutcome } from './namesakes.js';
 
 export interface StrategyAdvice {
   readonly strategy: Strategy;
@@ -45,7 +33,6 @@ export interface Advice {
 }
 
 const MAX_GROUPS = 50;
-const MAX_COMPANIES_OF_A_GROUP = 20;
 /** Ids of companies that nobody will ever see. */
 const NO_RUN = '00000000-0000-7000-8000-000000000000';
 
@@ -59,40 +46,24 @@ export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, p
     const listed = await selectListedLicenses(tx, directory.id);
     const snapshot = await loadSnapshot(tx, ubiKey);
     const at = new Date(0).toISOString();
-    const strategies: ({ readonly strategy: Strategy } & Outcome)[] = [];
+    const strategies: StrategyAdvice[] = [];
+    let vendors: ReturnType<typeof countVendors> | undefined;
     for (const strategy of STRATEGIES) {
       const newId = createIdSequence(NO_RUN, 0);
       const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, at, newId }));
-      strategies.push({ strategy, ...after(snapshot, plan) });
+      const outcome = await inTurns(toOutcome(snapshot, plan));
+      strategies.push(await inTurns(toStrategyAdvice(strategy, outcome)));
+      // The same ones under either.
+      vendors ??= countVendors(outcome.licenses);
     }
-    const [first] = strategies;
-    if (first === undefined) throw new Fault('internal', 'There is no strategy.');
+    if (vendors === undefined) throw new Fault('internal', 'There is no strategy.');
     return {
-      ...countVendors(first.licenses),
+      ...vendors,
       includeLabs,
-      strategies: strategies.map(toStrategyAdvice),
+      strategies,
       directoryVersion: directory.version,
     };
   });
-}
-
-interface Outcome {
-  readonly companies: readonly CompanyState[];
-  readonly licenses: readonly LicenseState[];
-}
-
-/** The active companies and licenses that a plan leaves behind. */
-function after(snapshot: Snapshot, plan: SyncPlan): Outcome {
-  const lay = <State extends { readonly id: string }>(
-    present: readonly State[],
-    steps: readonly { readonly after: State }[],
-  ): State[] => [
-    ...new Map([...present, ...steps.map((step) => step.after)].map((state) => [state.id, state])).values(),
-  ];
-  return {
-    companies: lay(snapshot.companies, plan.companies).filter(({ archivedDatetime }) => archivedDatetime === null),
-    licenses: lay(snapshot.licenses, plan.licenses).filter(({ active }) => active),
-  };
 }
 
 function countVendors(licenses: readonly LicenseState[]) {
@@ -108,39 +79,16 @@ function countVendors(licenses: readonly LicenseState[]) {
   };
 }
 
-function toStrategyAdvice({
-  strategy,
-  companies,
-  licenses,
-}: Outcome & { readonly strategy: Strategy }): StrategyAdvice {
-  const numbers = new Map<string, string[]>();
-  for (const { companyId, licenseNumber } of licenses) {
-    const known = numbers.get(companyId);
-    if (known === undefined) numbers.set(companyId, [licenseNumber]);
-    else known.push(licenseNumber);
-  }
-  const byName = new Map<string, CompanyState[]>();
-  for (const company of companies) {
-    const key = toNameKey(company.editedName ?? company.sourceName ?? '');
-    const group = byName.get(key);
-    if (group === undefined) byName.set(key, [company]);
-    else group.push(company);
-  }
-  const groups = [...byName.values()].filter((group) => group.length > 1);
+function* toStrategyAdvice(strategy: Strategy, outcome: Outcome): Turns<StrategyAdvice> {
+  const { companies, licenses } = outcome;
+  const counts = new Map<string, number>();
+  yield* eachInSteps(licenses, ({ companyId }) => counts.set(companyId, (counts.get(companyId) ?? 0) + 1));
+  const namesakes = yield* toNamesakes(outcome);
   return {
     strategy,
     companies: companies.length,
-    withSeveralLicenses: [...numbers.values()].filter((held) => held.length > 1).length,
-    sharingAName: groups.reduce((sum, group) => sum + group.length, 0),
-    namesakes: groups
-      .sort((a, b) => b.length - a.length)
-      .slice(0, MAX_GROUPS)
-      .map((group) => ({
-        name: group[0]?.editedName ?? group[0]?.sourceName ?? '',
-        count: group.length,
-        companies: group
-          .slice(0, MAX_COMPANIES_OF_A_GROUP)
-          .map(({ id, ubi }) => ({ licenseNumbers: numbers.get(id) ?? [], ubi })),
-      })),
+    withSeveralLicenses: [...counts.values()].filter((count) => count > 1).length,
+    sharingAName: namesakes.reduce((sum, { count }) => sum + count, 0),
+    namesakes: namesakes.slice(0, MAX_GROUPS),
   };
 }

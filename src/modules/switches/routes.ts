@@ -8,6 +8,7 @@ import { toPreferenceReply } from '../creation-preference/index.js';
 import type { LicensePorts } from '../licenses/index.js';
 import { toSyncRunReply } from '../syncs/index.js';
 import { type Advice as AdviceView, getAdvice } from './advice-service.js';
+import { toNamesakesReply } from './namesakes.js';
 import { Advice, CreationPreference, CreationPreferenceBody, PreviewBody, SyncRun } from './schema.js';
 import { choosePreference, previewSwitch, type SwitchPorts } from './service.js';
 
@@ -67,7 +68,7 @@ export function useSwitches(app: App, { db, ...ports }: SwitchesDeps): void {
         tag: 'Set-up',
         summary: 'The exact effect of another choice',
         description:
-          'Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`. Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.',
+          'Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`, with the companies that LeafLink could not tell apart then (`ambiguous`). Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.',
         params: TenantParams,
         body: PreviewBody,
         replies: { 200: { description: 'The preview.', schema: SyncRun } },
@@ -111,10 +112,7 @@ const toAdviceReply = (advice: AdviceView) => ({
     companies,
     companies_with_several_licenses: withSeveralLicenses,
     companies_sharing_a_name: sharingAName,
-    namesakes: namesakes.map((group) => ({
-      ...group,
-      companies: group.companies.map(({ licenseNumbers, ubi }) => ({ license_numbers: [...licenseNumbers], ubi })),
-    })),
+    namesakes: namesakes.map(toNamesakesReply),
   })),
   directory_version: advice.directoryVersion,
 });

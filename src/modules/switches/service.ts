@@ -3,7 +3,9 @@ import { Fault } from '../../domain/fault.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import type { Strategy } from '../../domain/strategy.js';
+import { inTurns } from '../../domain/turns.js';
 import type { SyncPlan } from '../../mapping/index.js';
+import { loadSnapshot } from '../companies/index.js';
 import {
   type CreationPreference,
   type CreationPreferenceInput,
@@ -19,16 +21,18 @@ import {
   finishRun,
   type Ground,
   insertRunningRun,
-  planWhole,
+  planSnapshot,
   type RunWarning,
   remake,
   type SyncRun,
   saveApplied,
   storePlan,
+  toAmbiguousItem,
   toPlanRequest,
 } from '../syncs/index.js';
 import { inLockedTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
+import { type NamesakeGroup, toNamesakes, toNamesakesReply, toOutcome } from './namesakes.js';
 
 export interface SwitchPorts {
   readonly newId: () => string;
@@ -67,12 +71,18 @@ export const previewSwitch = (
       requestedBy: toActor(principal),
     });
     const at = clock();
-    const planned = await planWhole(tx, toPlanRequest(ground, wanted, id, at));
-    const result = await storePlan(tx, tenantId, id, { ground, planned, at });
-    const warnings = [...planned.plan.warnings, ...toMeaningWarnings(planned.plan)];
+    const snapshot = await loadSnapshot(tx, ground.ubi.ubiKey);
+    const planned = await planSnapshot(tx, toPlanRequest(ground, wanted, id, at), snapshot);
+    const namesakes = await inTurns(toNamesakes(await inTurns(toOutcome(snapshot, planned.plan))));
+    const remarks = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
+    const result = await storePlan(tx, tenantId, id, { ground, planned, at, remarks });
+    const warnings = [...toNameWarnings(namesakes), ...toMeaningWarnings(planned.plan), ...planned.plan.warnings];
     await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
     return (await findRun(tx, id)) as SyncRun;
   });
+
+const toNameWarnings = ({ length }: readonly NamesakeGroup[]): RunWarning[] =>
+  length === 0 ? [] : [{ code: 'companies_share_a_name', licenseNumber: null }];
 
 /** Companies that are there before and after, and stand for another vendor then: a license of theirs was sold. */
 function toMeaningWarnings({ companies, licenses }: SyncPlan): RunWarning[] {

@@ -20,7 +20,7 @@ import {
   saveOutcome,
 } from './outcome-repository.js';
 import { removeOldPlanItems, savePlanItems } from './plan-item-repository.js';
-import { type PlanNotes, toPlanItems, toPlanNotes } from './plan-items.js';
+import { type PlanItem, type PlanNotes, toPlanItems, toPlanNotes } from './plan-items.js';
 import type { Planned, PlanRequest } from './plan-tenant.js';
 import type { RunResult } from './repository.js';
 
@@ -84,6 +84,8 @@ export interface StoredPlan {
   readonly ground: Ground;
   readonly planned: Planned;
   readonly at: Date;
+  /** What else there is to say of it. */
+  readonly remarks?: readonly PlanItem[];
 }
 
 /** Keeps a plan to be looked at, and what has to be still so when somebody wants it carried out. */
@@ -91,11 +93,12 @@ export async function storePlan(
   tx: Tx,
   tenantId: string,
   runId: string,
-  { ground, planned, at }: StoredPlan,
+  { ground, planned, at, remarks = [] }: StoredPlan,
 ): Promise<Omit<RunResult, 'status'>> {
   const { plan } = planned;
   await removeOldPlanItems(tx);
-  await savePlanItems(tx, tenantId, runId, await inTurns(toPlanItems(plan, ground.directory.skips)));
+  const items = await inTurns(toPlanItems(plan, ground.directory.skips));
+  await savePlanItems(tx, tenantId, runId, [...items, ...remarks]);
   return {
     ...toListResult(ground.directory, planned),
     counts: plan.counts,

@@ -1,6 +1,7 @@
 export { carryOut, carryOutDecision, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
 export type { RunWarning } from './outcome-repository.js';
-export { planDecision, planWhole } from './plan-tenant.js';
+export { toAmbiguousItem } from './plan-items.js';
+export { planDecision, planSnapshot } from './plan-tenant.js';
 export { RUN_PATIENCE, type RunPatience } from './put-off.js';
 export {
   findActiveRun,

@@ -26,7 +26,9 @@ export type RunWarning =
   /** A person dismissed the plan: nothing is applied before what it was made from moves. */
   | { readonly code: 'plan_dismissed'; readonly licenseNumber: null }
   /** After a sale: under the previewed strategy the company of this license means another vendor than it does now. */
-  | { readonly code: 'company_means_another_vendor'; readonly licenseNumber: string | null };
+  | { readonly code: 'company_means_another_vendor'; readonly licenseNumber: string | null }
+  /** Of a previewed strategy; the items of its plan say which. */
+  | { readonly code: 'companies_share_a_name'; readonly licenseNumber: null };
 
 /** Some tell enough; the run's counts hold the number of all. */
 export const MAX_NOTES_KEPT = 100;

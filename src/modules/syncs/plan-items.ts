@@ -77,6 +77,14 @@ export function toNoteItems({ not_taken, adoptions, conflicts }: PlanNotes, skip
   ];
 }
 
+/** Companies of one name, whatever is told of them. */
+export const toAmbiguousItem = (after: PlanItem['after']): PlanItem => ({
+  ...NOTHING,
+  action: 'ambiguous',
+  reason: 'same_name',
+  after,
+});
+
 export const toKeptItem = (companyId: string): PlanItem => ({
   ...NOTHING,
   action: 'unchanged',

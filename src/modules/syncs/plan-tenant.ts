@@ -3,7 +3,15 @@ import { createIdSequence } from '../../domain/id-sequence.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncRows } from '../../domain/sync-run.js';
 import { inTurns } from '../../domain/turns.js';
-import { findScope, listKnown, planInTurns, type Scope, type ScopeStart, type SyncPlan } from '../../mapping/index.js';
+import {
+  findScope,
+  listKnown,
+  planInTurns,
+  type Scope,
+  type ScopeStart,
+  type Snapshot,
+  type SyncPlan,
+} from '../../mapping/index.js';
 import { countAll, loadActive, loadPart, loadSnapshot, lookUp } from '../companies/index.js';
 import { countListed, selectChangesSince, selectListedLicenses } from '../directory/index.js';
 
@@ -27,10 +35,13 @@ export interface Planned {
 }
 
 /** Plans the whole tenant. To be called in the transaction that locked it. */
-export async function planWhole(tx: Tx, request: PlanRequest): Promise<Planned> {
-  const { directoryId, ownUbiKey, strategy, includeLabs } = request;
+export const planWhole = async (tx: Tx, request: PlanRequest): Promise<Planned> =>
+  planSnapshot(tx, request, await loadSnapshot(tx, request.ownUbiKey));
+
+/** The same, from what the tenant has. */
+export async function planSnapshot(tx: Tx, request: PlanRequest, snapshot: Snapshot): Promise<Planned> {
+  const { directoryId, strategy, includeLabs } = request;
   const listed = await selectListedLicenses(tx, directoryId);
-  const snapshot = await loadSnapshot(tx, ownUbiKey);
   const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, ...toMoment(request) }));
   const filtered = plan.notTaken.length;
   return { plan, scope: undefined, rows: { used: listed.length - filtered, filtered } };

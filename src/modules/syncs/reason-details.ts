@@ -27,4 +27,6 @@ export const WARNING_DETAILS: Readonly<Record<RunWarning['code'], string>> = {
     'The plan for this list was dismissed: nothing is changed before the state lists something else or the set-up changes.',
   company_means_another_vendor:
     'The company that would hold this license stands for another vendor now: the license was sold, and one company can mean the vendor under one strategy and the sold site under the other. It keeps its id and its edits; see whether they are still meant.',
+  companies_share_a_name:
+    'Several companies would have one name, and LeafLink, which shows a customer by its name, could not tell them apart. The items `ambiguous` of the plan say which.',
 };

@@ -73,7 +73,7 @@ export const SyncRun = Named(
     rows: nullableObject(SyncRows),
     warnings: Type.Array(
       Reply({
-        code: OneOf(['ubi_turned_blank', 'plan_dismissed', 'company_means_another_vendor']),
+        code: OneOf(['ubi_turned_blank', 'plan_dismissed', 'company_means_another_vendor', 'companies_share_a_name']),
         license_number: Nullable(Shown()),
         detail: Shown({ description: 'What it means, for a person.' }),
       }),
@@ -130,7 +130,7 @@ export const PlanItem = Named(
   Reply({
     action: OneOf(PLAN_ACTIONS, {
       description:
-        'What becomes of it. `adopted`: a company made by hand now stands for its UBI. `conflict`: left to a person. `skipped`: a row that is not taken.',
+        'What becomes of it. `adopted`: a company made by hand now stands for its UBI. `conflict`: left to a person. `ambiguous`: companies of one name, which LeafLink could not tell apart under a previewed strategy. `skipped`: a row that is not taken.',
     }),
     kind: Nullable(
       Shown({ description: 'The kind of the change in the feed; null for what is none.', examples: ['license.moved'] }),
@@ -140,7 +140,9 @@ export const PlanItem = Named(
     license_id: Nullable(Uuid()),
     license_number: Nullable(Shown()),
     before: fields('The fields that change, as they are; null for something new, and for what is no change.'),
-    after: fields('The fields that change, as they shall be; of a row or a conflict what is known of it.'),
+    after: fields(
+      'The fields that change, as they shall be; of a row, a conflict or companies of one name what is known of it.',
+    ),
   }),
 );
 
