@@ -24,12 +24,59 @@ select 'I10 a license without a UBI shares its company' as label, blank.tenant_i
       where other.tenant_id = blank.tenant_id and other.company_id = blank.company_id and other.id <> blank.id
         and other.active and other.named_by_company_id is null);
 
--- I11: the rows of a finished run add up, and so do those of a directory.
+-- I11: counts add up. What a list brought (`fetched`) is counted when it comes, and what became of it by each tenant's
+-- plan: for a finished run and for a directory the one is the other. A list that moves has another version.
 select 'I11 the rows of a run do not add up' as label, tenant_id, id::text as what
   from sync_runs
  where row_counts is not null
    and (row_counts ->> 'fetched')::bigint <> (row_counts ->> 'used')::bigint + (row_counts ->> 'filtered')::bigint
      + (row_counts ->> 'duplicate')::bigint + (row_counts ->> 'skipped')::bigint;
+select 'I11 the rows of a directory do not add up' as label, null::uuid as tenant_id,
+       directory.state || '/' || directory.environment as what
+  from directories directory
+ where directory.version > 0
+   and directory.fetched_rows <> directory.duplicate_rows + directory.skipped_rows + (
+     select count(*) from directory_licenses listed
+      where listed.directory_id = directory.directory_id and listed.missing_since_datetime is null);
+select 'I11 a run tells of other licenses than its list has' as label, run.tenant_id, run.id::text as what
+  from sync_runs run join tenants tenant using (tenant_id) join directories directory using (state, environment)
+ where run.row_counts is not null and run.directory_version = directory.version
+   -- Before the first sync the tenant may have been of another state.
+   and run.finished_datetime >= tenant.first_synced_datetime
+   and (run.row_counts ->> 'used')::bigint + (run.row_counts ->> 'filtered')::bigint
+     <> directory.fetched_rows - directory.duplicate_rows - directory.skipped_rows;
+-- The counts of a run are those of the lines that it wrote, or of the plan that it stored.
+select 'I11 the counts of a run are not those of its changes' as label, run.tenant_id, run.id::text as what
+  from sync_runs run
+ cross join lateral (
+   select count(*) filter (where change.kind = 'company.created') as created,
+          count(*) filter (where change.kind = 'company.updated') as updated,
+          count(*) filter (where change.kind = 'company.archived') as archived,
+          count(*) filter (where change.kind = 'company.reactivated') as reactivated,
+          count(*) filter (where change.from_company_id is not null) as moved
+     from changes change
+    where change.tenant_id = run.tenant_id and change.seq between run.first_change_seq and run.last_change_seq) told
+ where run.first_change_seq is not null
+   and (told.created, told.updated, told.archived, told.reactivated, told.moved) is distinct from (
+     (run.counts ->> 'created')::bigint, (run.counts ->> 'updated')::bigint, (run.counts ->> 'archived')::bigint,
+     (run.counts ->> 'reactivated')::bigint, (run.counts ->> 'moved')::bigint);
+select 'I11 the counts of a run are not those of its plan' as label, run.tenant_id, run.id::text as what
+  from sync_runs run
+ cross join lateral (
+   select count(*) filter (where item.kind = 'company.created') as created,
+          count(*) filter (where item.kind = 'company.updated') as updated,
+          count(*) filter (where item.kind = 'company.archived') as archived,
+          count(*) filter (where item.kind = 'company.reactivated') as reactivated,
+          count(*) filter (where item.action = 'adopted') as adopted,
+          count(*) filter (where item.action = 'moved') as moved,
+          count(*) filter (where item.action = 'conflict') as conflicts
+     from sync_plan_items item where item.tenant_id = run.tenant_id and item.run_id = run.id) told
+ where run.plan_digest is not null and run.first_change_seq is null and run.applied_datetime is null
+   and (told.created, told.updated, told.archived, told.reactivated, told.adopted, told.moved, told.conflicts)
+     is distinct from (
+     (run.counts ->> 'created')::bigint, (run.counts ->> 'updated')::bigint, (run.counts ->> 'archived')::bigint,
+     (run.counts ->> 'reactivated')::bigint, (run.counts ->> 'adopted')::bigint, (run.counts ->> 'moved')::bigint,
+     (run.counts ->> 'conflicts')::bigint);
 
 -- I17: companies ≤ licenses ≤ rows.
 select 'I17 more companies than licenses' as label, tenant.tenant_id, tenant.name as what

@@ -10,6 +10,7 @@ export interface Directory {
   readonly id: number;
   /** 0 until the first list was published. */
   readonly version: number;
+  /** Rows as they came, with those of laboratories that are kept from an earlier list. */
   readonly fetchedRows: number;
   readonly duplicateRows: number;
   readonly skippedRows: number;

@@ -329,7 +329,7 @@ async function publish(
     await savePublication(tx, directory.id, version, publication);
     await saveRefresh(tx, directory.id, {
       version,
-      fetchedRows: list.fetched,
+      fetchedRows: list.fetched + countKept(publication, collation, published),
       duplicateRows: collation.duplicates,
       skips: list.skips,
       ...facts,
@@ -387,6 +387,12 @@ function toPublication(
       .filter(({ licenseKey, isMissing, isLab }) => !isMissing && !listed.has(licenseKey) && (withLabs || !isLab))
       .map(({ licenseKey }) => licenseKey),
   };
+}
+
+/** Laboratories of an earlier list, which this one does not speak of: rows of the published list as well. */
+function countKept({ missing }: Publication, { licenses }: Collation, published: readonly PublishedLicense[]): number {
+  const told = new Set([...licenses.map(({ licenseKey }) => licenseKey), ...missing]);
+  return published.filter(({ licenseKey, isMissing }) => !isMissing && !told.has(licenseKey)).length;
 }
 
 /** 128 bits of SHA-256: collisions do not happen by chance, and nobody gains by making one of his own license. */

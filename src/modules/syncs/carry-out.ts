@@ -57,10 +57,9 @@ export const toPlanRequest = (
 
 /** The rows of the list as it is now: duplicates and skipped ones come and go without a license changing. */
 function toListResult(
-  { duplicateRows: duplicate, skippedRows: skipped, skips, version }: Directory,
+  { fetchedRows: fetched, duplicateRows: duplicate, skippedRows: skipped, skips, version }: Directory,
   { rows: { used, filtered } }: { readonly rows: Pick<SyncRows, 'used' | 'filtered'> },
 ): Pick<RunResult, 'rows' | 'skips' | 'directoryVersion'> {
-  const fetched = used + filtered + duplicate + skipped;
   return { rows: { fetched, used, filtered, duplicate, skipped }, skips, directoryVersion: version };
 }
 

@@ -115,28 +115,34 @@ export async function saveDecided(tx: Tx, from: number, to: number, counts: Sync
     .execute();
 }
 
-/** Whether a person dismissed the plan that this gives; edits since do not make it another one. */
-export async function isDismissed(tx: Tx, basis: Basis): Promise<boolean> {
-  const found = await tx
-    .selectFrom('sync_states')
-    .select('dismissed_basis as basis')
-    .$castTo<{ readonly basis: DismissedBasis | null }>()
-    .executeTakeFirst();
-  const dismissed = found?.basis ?? null;
-  return (
-    dismissed !== null &&
-    dismissed.directoryVersion === basis.directoryVersion &&
-    dismissed.preferenceVersion === basis.preferenceVersion &&
-    dismissed.ubiKey === basis.ubiKey &&
-    dismissed.mappingVersion === basis.mappingVersion
-  );
+/** What a dismissed plan is known by, and what it says of the list. */
+interface Dismissal extends Omit<Basis, 'revision'> {
+  /** Absent where the dismissal is older than this is kept. */
+  readonly rows?: Outcome['rows'];
 }
 
-type DismissedBasis = Omit<Basis, 'revision'>;
+/** The dismissal of the plan that this gives, if a person dismissed it; edits since do not make it another one. */
+export async function findDismissal(tx: Tx, basis: Basis): Promise<Dismissal | undefined> {
+  const found = await tx
+    .selectFrom('sync_states')
+    .select('dismissed_basis as dismissal')
+    .$castTo<{ readonly dismissal: Dismissal | null }>()
+    .executeTakeFirst();
+  const dismissal = found?.dismissal ?? null;
+  const isOfThis =
+    dismissal !== null &&
+    dismissal.directoryVersion === basis.directoryVersion &&
+    dismissal.preferenceVersion === basis.preferenceVersion &&
+    dismissal.ubiKey === basis.ubiKey &&
+    dismissal.mappingVersion === basis.mappingVersion;
+  return isOfThis ? dismissal : undefined;
+}
 
-export async function saveDismissal(tx: Tx, { revision: _, ...basis }: Basis): Promise<void> {
+/** @param rows of the plan that is dismissed */
+export async function saveDismissal(tx: Tx, { revision: _, ...basis }: Basis, rows: Outcome['rows']): Promise<void> {
+  const { used, filtered } = rows;
   await tx
     .updateTable('sync_states')
-    .set({ dismissed_basis: JSON.stringify(basis satisfies DismissedBasis) })
+    .set({ dismissed_basis: JSON.stringify({ ...basis, rows: { used, filtered } } satisfies Dismissal) })
     .execute();
 }

@@ -54,8 +54,8 @@ export async function confirmRun(
 /** Drops what waits. The plan is not proposed again before what it was made from moves; edits alone do not move it. */
 export const dismissRun = (db: Db, tenantId: string, runId: string, principal: Principal): Promise<SyncRun> =>
   inLockedTenant(db, tenantId, async (tx) => {
-    const { basis } = await requireReview(tx, runId);
-    if (basis !== null) await saveDismissal(tx, basis);
+    const { basis, rows } = await requireReview(tx, runId);
+    if (basis !== null && rows !== null) await saveDismissal(tx, basis, rows);
     await dropReview(tx, runId, `Dismissed by ${toActor(principal)}.`);
     return (await findRun(tx, runId)) as SyncRun;
   });

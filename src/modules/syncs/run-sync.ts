@@ -23,7 +23,13 @@ import { carryOut, findGround, type Ground, storePlan, toEnd, toPlanRequest } fr
 import { findExcess } from './guard.js';
 import { insist } from './insist.js';
 import { keepLease } from './lease.js';
-import { findLastOutcome, findOutcomeOf, findPlannedVersion, isDismissed, type Outcome } from './outcome-repository.js';
+import {
+  findDismissal,
+  findLastOutcome,
+  findOutcomeOf,
+  findPlannedVersion,
+  type Outcome,
+} from './outcome-repository.js';
 import { planSince, planWhole } from './plan-tenant.js';
 import { type RunPatience, toPutOffSeconds } from './put-off.js';
 import { toReasonDetail } from './reason-details.js';
@@ -211,7 +217,8 @@ async function planAndApply(
   }
   const outcome = await findOutcomeOf(tx, ground.basis);
   if (outcome !== undefined) return finishWith(tx, run, ground, toNothingNew(outcome));
-  if (await isDismissed(tx, ground.basis)) return finishDismissed(tx, run, ground);
+  const dismissal = await findDismissal(tx, ground.basis);
+  if (dismissal !== undefined) return finishDismissed(tx, run, ground, dismissal.rows);
   const since = await findPlannedVersion(tx, ground.basis);
   const planned = since === undefined ? await planWhole(tx, request) : await planSince(tx, request, since);
   const excess = tenant.firstSyncedAt === null ? undefined : findExcess(planned.plan.impact, deps.guardRemovalPercent);
@@ -245,11 +252,23 @@ async function finishWith(
   return end.status;
 }
 
-/** Everything is left as the last sync left it, because a person wanted it so. */
-async function finishDismissed(tx: Tx, run: SyncRun, ground: Ground): Promise<RunResult['status']> {
-  const last = (await findLastOutcome(tx)) as Outcome;
-  const { counts, rows } = toNothingNew(last);
-  return finishWith(tx, run, ground, { counts, rows, warnings: [{ code: 'plan_dismissed', licenseNumber: null }] });
+/**
+ * Everything is left as the last sync left it, because a person wanted it so.
+ * @param rows of the list as it is now
+ */
+async function finishDismissed(
+  tx: Tx,
+  run: SyncRun,
+  ground: Ground,
+  rows: Outcome['rows'] | undefined,
+): Promise<RunResult['status']> {
+  const last = toNothingNew((await findLastOutcome(tx)) as Outcome);
+  const { counts } = last;
+  return finishWith(tx, run, ground, {
+    counts,
+    rows: rows ?? last.rows,
+    warnings: [{ code: 'plan_dismissed', licenseNumber: null }],
+  });
 }
 
 /** Everything is as the last sync left it. */
