@@ -42,7 +42,8 @@ interface Memory {
   readonly vendors: Map<string, string>;
   readonly licenses: Map<string, string>;
   readonly names: Map<string, string | null>;
-  changes: number;
+  /** What there was at each check. */
+  readonly told: Told[];
 }
 
 const tally = new Map<string, number>();
@@ -109,7 +110,11 @@ async function editName(memory: Memory, a: number, name: string | null): Promise
   if (company === undefined || (name === null && company.origin === 'manual')) return;
   const path = `${pathOf(memory.tenantId)}/companies/${company.id}`;
   const { headers } = await ask('GET', path);
-  const edited = await ask('PATCH', path, { body: { name }, headers: { 'if-match': headers.get('etag') as string } });
+  const more = { legal_business_name: name, custom_data: name === null ? null : { words: [name, { a }] } };
+  const edited = await ask('PATCH', path, {
+    body: { name, ...more },
+    headers: { 'if-match': headers.get('etag') as string },
+  });
   if (edited.status !== 200) throw new Error(JSON.stringify(edited.body));
   memory.names.set(company.id, name);
   count(name === null ? 'revert' : 'edit');
@@ -127,6 +132,27 @@ async function makeByHand(memory: Memory, a: number, b: number): Promise<void> {
   control.addSite({ ubi: at(UBIS, b), location: number, name: 'NAMED BY HAND' });
   await sync(memory.tenantId, true);
   await decide(memory, b);
+}
+
+/** A license of the tenant's own: created, changed, archived, brought back. */
+async function keepLicense(memory: Memory, a: number, b: number): Promise<void> {
+  const path = `${pathOf(memory.tenantId)}/licenses`;
+  const own = active().filter(({ ubi }) => ubi === demo.ubi);
+  if (own.length > 0) {
+    const created = await ask('POST', path, { body: { license_number: at(own, a).location } });
+    if (created.status === 201) return count('own license');
+  }
+  const { body } = await ask('GET', `${path}?archived=include`);
+  const license = at(body.data as Body[], b);
+  if (license === undefined) return;
+  const { headers } = await ask('GET', `${path}/${license.id}`);
+  const change = at([{ archived: license.archived_datetime === null }, { name: at(NAMES, a), sync_rooms: false }], b);
+  const changed = await ask('PATCH', `${path}/${license.id}`, {
+    body: change,
+    headers: { 'if-match': headers.get('etag') as string },
+  });
+  if (changed.status !== 200) throw new Error(JSON.stringify(changed.body));
+  count('own license changed');
 }
 
 async function decide(memory: Memory, a: number): Promise<void> {
@@ -158,7 +184,7 @@ async function switchStrategy(memory: Memory): Promise<void> {
 
 async function step(memories: readonly Memory[], [kind, a, b]: Op): Promise<void> {
   const memory = at(memories, a);
-  const which = kind % 26;
+  const which = kind % 28;
   const [name, happen] = STATE[which] ?? [];
   if (happen !== undefined) {
     happen(a, b);
@@ -177,7 +203,8 @@ async function step(memories: readonly Memory[], [kind, a, b]: Op): Promise<void
     await sync(at(memories, a + 1).tenantId, true);
     await decide(memory, b);
     count('decide behind');
-  } else {
+  } else if (which < 27) await keepLicense(memory, a, b);
+  else {
     // Too many at once for the guards.
     for (const { location } of active().slice(0, 12)) {
       control.vanish({ location });
@@ -211,43 +238,132 @@ async function check(memory: Memory): Promise<void> {
     [tenantId],
   );
   for (const { ubi_key, company_id } of vendors) same(memory.vendors, ubi_key, company_id, 'the vendor company');
-  const companies = await sql<Record<string, unknown> & { id: string; edited_name: string | null }>(
-    `select id, origin, edited_name, source_name, coalesce(edited_name, source_name) as name, display_name, ubi,
-            is_own_company, archived_datetime is not null as archived, superseded_by
-       from companies where tenant_id = $1`,
+  const edits = await sql<{ id: string; edited_name: string | null }>(
+    'select id, edited_name from companies where tenant_id = $1',
     [tenantId],
   );
-  for (const { id, edited_name } of companies) {
+  for (const { id, edited_name } of edits) {
     if ((memory.names.get(id) ?? null) !== edited_name) throw new Error(`I8: the edit of ${id} is ${edited_name}`);
   }
-  await checkFeed(tenantId, companies);
+  await checkFeed(memory);
   if (!(await checkFixpoint(tenantId))) await checkKnown(tenantId);
 }
 
-/** I20: who applies each line of the feed to nothing has what is there. */
-async function checkFeed(tenantId: string, companies: readonly Record<string, unknown>[]): Promise<void> {
-  const lines = await sql<{ kind: string; company_id: string; before: Body; after: Body }>(
-    `select kind, company_id, before, after from changes where tenant_id = $1 and kind like 'company.%' order by seq`,
-    [tenantId],
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Everything of a tenant that its feed tells of, by `company` or `license` and the id; and the last line by then. */
+interface Told {
+  readonly seq: number;
+  readonly things: ReadonlyMap<string, Fields>;
+}
+
+const NOTHING_TOLD: Told = { seq: 0, things: new Map() };
+
+/** What there is, by the tables, with the names of the feed. */
+async function readTables(tenantId: string): Promise<Told> {
+  const [companies, licenses, ownLicenses] = await Promise.all([
+    sql<Fields>(
+      `select id, origin, coalesce(edited_name, source_name) as name, source_name, display_name, ubi, is_own_company,
+              archived_datetime is not null as archived, superseded_by, legal_business_name, relationship_type,
+              leaflink_customer_id, custom_data
+         from companies where tenant_id = $1`,
+      [tenantId],
+    ),
+    sql<Fields>(
+      `select id, company_id, license_number, name, license_type, license_type_raw, activities, ubi, active,
+              missing_since_datetime,
+              json_build_object('line1', address_line1, 'line2', address_line2, 'city', city, 'state', address_state,
+                                'zip', zip) as address
+         from company_licenses where tenant_id = $1`,
+      [tenantId],
+    ),
+    sql<Fields>(
+      `select id, license_number, name, license_type, issue_datetime, expiry_datetime, active, credential_id,
+              default_intake_location_id, sync_enabled, create_companies, sync_rooms, notify_on_change,
+              share_with_leaflink, archived_datetime is not null as archived
+         from licenses where tenant_id = $1`,
+      [tenantId],
+    ),
+  ]);
+  const [feed] = await sql<{ seq: string }>('select last_change_seq as seq from tenants where tenant_id = $1', [
+    tenantId,
+  ]);
+  const things = new Map<string, Fields>();
+  for (const company of companies) things.set(`company ${company.id}`, company);
+  for (const license of licenses) things.set(`license ${license.id}`, license);
+  for (const license of ownLicenses) things.set(`own_license ${license.id}`, license);
+  return { seq: Number(feed?.seq), things };
+}
+
+/** Which thing a line of the feed is about: its kind says so. */
+const thingOf = ({ kind, company_id, license_id }: Body): string =>
+  kind.startsWith('company.') ? `company ${company_id}` : `${kind.split('.')[0]} ${license_id}`;
+
+/** As JSON, whatever the order of the fields: it is not kept. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : (inner ?? null),
   );
-  const told = new Map<string, Record<string, unknown>>();
-  for (const { kind, company_id, before, after } of lines) {
-    const present = told.get(company_id);
-    for (const [name, value] of Object.entries(before ?? {})) {
-      if (JSON.stringify(present?.[name] ?? null) !== JSON.stringify(value)) {
-        throw new Error(`I20: ${kind} of ${company_id}: ${name} was ${present?.[name]}, the feed says ${value}`);
+
+/** Applies what the API tells after a state to it; every line must begin where the one before ended. */
+async function replay(tenantId: string, from: Told): Promise<Told> {
+  const things = new Map(from.things);
+  let { seq } = from;
+  let next: string | null = `${pathOf(tenantId)}/changes?page[size]=500&after_seq=${seq}`;
+  while (next !== null) {
+    const { status, body } = (await ask('GET', next)) as Answer;
+    if (status !== 200) throw new Error(`changes: ${JSON.stringify(body)}`);
+    for (const line of body.data as Body[]) {
+      if (line.seq !== seq + 1) throw new Error(`I20: after ${seq} comes ${line.seq}`);
+      seq = line.seq;
+      const thing = thingOf(line);
+      const present = things.get(thing);
+      if ((line.before === null) !== (present === undefined)) {
+        throw new Error(`I20: ${seq} ${line.kind} of ${thing}: before is ${canonical(line.before)}`);
+      }
+      for (const [name, value] of Object.entries(line.before ?? {})) {
+        const was = present?.[name];
+        if (canonical(was) !== canonical(value)) {
+          throw new Error(
+            `I20: ${seq} ${line.kind} of ${thing}: ${name} was ${canonical(was)}, not ${canonical(value)}`,
+          );
+        }
+      }
+      things.set(thing, { ...present, ...line.after });
+      if (thing.startsWith('license') && canonical(things.get(thing)?.company_id) !== canonical(line.company_id)) {
+        throw new Error(`I20: ${seq} ${line.kind} of ${thing} is told of the company ${line.company_id}`);
       }
     }
-    told.set(company_id, { ...present, ...after });
+    next = body.next_page;
   }
-  for (const { edited_name: _, ...company } of companies) {
-    const replayed = told.get(String(company.id));
-    for (const [name, value] of Object.entries(company)) {
-      if (JSON.stringify(replayed?.[name]) !== JSON.stringify(value)) {
-        throw new Error(`I20: ${name} of ${company.id} is ${value}, the feed says ${replayed?.[name]}`);
+  return { seq, things };
+}
+
+/** I20: who applies each line of the feed to nothing, or those after a number to what was there then, has what is there. */
+async function checkFeed(memory: Memory): Promise<void> {
+  const there = await readTables(memory.tenantId);
+  const earlier = at([NOTHING_TOLD, ...memory.told], memory.told.length * 7 + there.seq);
+  for (const from of new Set([NOTHING_TOLD, earlier])) {
+    const told = await replay(memory.tenantId, from);
+    if (told.seq !== there.seq) throw new Error(`I20: the feed ends at ${told.seq}, the tenant at ${there.seq}`);
+    for (const thing of told.things.keys()) {
+      if (!there.things.has(thing)) throw new Error(`I20: ${thing} is told of from ${from.seq} on and is not there`);
+    }
+    for (const [thing, fields] of there.things) {
+      const replayed = told.things.get(thing);
+      for (const [name, value] of Object.entries(fields)) {
+        if (canonical(replayed?.[name]) !== canonical(value) || replayed === undefined) {
+          throw new Error(
+            `I20: from ${from.seq} on ${name} of ${thing} is told to be ${canonical(replayed?.[name])}, and is ${canonical(value)}`,
+          );
+        }
       }
     }
+    if (from.seq > 0) count('replayed from the middle');
   }
+  memory.told.push(there);
 }
 
 /**
@@ -304,7 +420,7 @@ async function play(ops: readonly Op[]): Promise<void> {
   for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
     const tenantId = await makeTenant(service, 'credential', strategy);
     const [own, vendors, licenses] = [new Map(), new Map(), new Map()];
-    memories.push({ tenantId, own, vendors, licenses, names: new Map(), changes: 0 });
+    memories.push({ tenantId, own, vendors, licenses, names: new Map(), told: [] });
     await sync(tenantId, false);
   }
   for (const op of ops) {
@@ -342,6 +458,8 @@ t.test(`${HISTORIES} histories of two tenants`, async (t) => {
     'decide 200',
     'decide behind',
     'mass vanish',
+    'own license',
+    'replayed from the middle',
   ]) {
     t.ok((tally.get(what) ?? 0) > 0, `${what}: ${tally.get(what) ?? 0}`);
   }
