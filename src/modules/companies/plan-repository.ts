@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { type Cell, type Columns, CopyText, insertRows, updateRows } from '../../db/bulk.js';
+import { takeChangeNumbers } from '../../db/change-numbers.js';
 import type { Tx } from '../../db/database.js';
 import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
@@ -90,7 +91,7 @@ export async function applyPlan(
   );
   const placed = plan.licenses.filter(isPlacedOnly).map(({ after }) => toPlaceCells(tenantId, after));
   const changes = await inTurns(toChanges(plan));
-  const range = await takeNumbers(tx, changes.length);
+  const range = changes.length === 0 ? undefined : await takeChangeNumbers(tx, changes.length);
   const lines = new CopyText(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
   // Companies before their licenses: those refer to them.
   await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, () => licenses.created.makeAhead());
@@ -148,25 +149,10 @@ export async function recordChanges(
   tenantId: string,
   changes: readonly Change[],
   origin: ChangeOrigin,
-): Promise<ChangeRange | undefined> {
-  const range = await takeNumbers(tx, changes.length);
-  if (range === undefined) return undefined;
+): Promise<void> {
+  if (changes.length === 0) return;
+  const range = await takeChangeNumbers(tx, changes.length);
   await insertRows(tx, 'changes', CHANGE_COLUMNS, new CopyText(toChangeRows(tenantId, changes, range, origin)));
-  return range;
-}
-
-/** The next numbers of the feed: whoever writes them to it has to commit them together. */
-async function takeNumbers(tx: Tx, count: number): Promise<ChangeRange | undefined> {
-  if (count === 0) return undefined;
-  const { last } = await tx
-    .updateTable('tenants')
-    .set((eb) => ({
-      last_change_seq: eb('last_change_seq', '+', count),
-      revision: eb('revision', '+', 1),
-    }))
-    .returning('last_change_seq as last')
-    .executeTakeFirstOrThrow();
-  return { first: last - count + 1, last };
 }
 
 function* toChangeRows(

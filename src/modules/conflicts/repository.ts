@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 
 const select = (tx: Tx) => tx.selectFrom('conflicts').selectAll();
@@ -21,34 +20,6 @@ export const selectConflicts = (
     .orderBy('id', 'desc')
     .limit(size + 1)
     .execute();
-
-export interface Resolution {
-  readonly decision: 'merge' | 'keep_apart';
-  readonly companyId: string | null;
-  readonly decidedBy: string;
-}
-
-/** Keeps a person's decision on the companies that he was asked about. */
-export async function saveResolution(
-  tx: Tx,
-  { id, company_ids }: Pick<ConflictRow, 'id' | 'company_ids'>,
-  { decision, companyId, decidedBy }: Resolution,
-): Promise<void> {
-  await tx
-    .updateTable('conflicts')
-    .set((eb) => ({
-      status: 'resolved',
-      decision,
-      decided_company_id: companyId,
-      decided_company_ids: company_ids,
-      decided_by: decidedBy,
-      decided_datetime: sql<Date>`now()`,
-      version: eb('version', '+', 1),
-      updated_datetime: eb.fn<Date>('now'),
-    }))
-    .where('id', '=', id)
-    .execute();
-}
 
 /** The UBI that this company stands for already, as remembered or as decided; undefined: none but perhaps this one. */
 export async function findOtherUbi(tx: Tx, companyId: string, ubiKey: string): Promise<string | undefined> {

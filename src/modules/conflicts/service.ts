@@ -2,16 +2,16 @@ import type { Db } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
-import { carryOutDecision, findGround, type Ground, planDecision, toPlanRequest } from '../syncs/index.js';
-import { inLockedTenant, inTenant } from '../tenants/index.js';
 import {
-  type ConflictRow,
-  findConflict,
-  findOtherUbi,
+  carryOutDecision,
+  findGround,
+  type Ground,
+  planDecision,
   saveResolution,
-  selectConflicts,
-  touchRevision,
-} from './repository.js';
+  toPlanRequest,
+} from '../syncs/index.js';
+import { inLockedTenant, inTenant } from '../tenants/index.js';
+import { type ConflictRow, findConflict, findOtherUbi, selectConflicts, touchRevision } from './repository.js';
 
 export interface ConflictPorts {
   readonly newId: () => string;

@@ -9,6 +9,7 @@ import {
 } from '../../biotrack/index.js';
 import { type Db, withOperator } from '../../db/database.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
+import { isTooMuch } from '../../domain/guard.js';
 import { toLicenseKey } from '../../domain/key.js';
 import { inTurns } from '../../domain/turns.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
@@ -349,9 +350,6 @@ const isSame = (directory: Directory, fingerprint: string | null): boolean =>
   directory.comparedAgeSeconds !== null &&
   directory.comparedAgeSeconds < FULL_READ_SECONDS;
 
-/** So few may always go: in a small state ten percent is one license. */
-const ALWAYS_REMOVABLE = 10;
-
 /** @throws ListShrunkError */
 function guardRemovals(
   published: readonly PublishedLicense[],
@@ -365,7 +363,7 @@ function guardRemovals(
   const gone = missing.filter((licenseKey) => active.has(licenseKey)).length;
   const deleted = changed.filter(({ licenseKey, isDeleted }) => isDeleted && active.has(licenseKey)).length;
   const removed = gone + deleted;
-  if (removed <= ALWAYS_REMOVABLE || removed <= (active.size * percent) / 100) return;
+  if (!isTooMuch(removed, active.size, percent)) return;
   throw new ListShrunkError(`${removed} of ${active.size} licenses would be gone`, digest, removed);
 }
 

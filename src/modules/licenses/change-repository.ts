@@ -1,3 +1,4 @@
+import { takeChangeNumbers } from '../../db/change-numbers.js';
 import type { Tx } from '../../db/database.js';
 
 /** A line of the change feed about one of the tenant's own licenses. */
@@ -10,13 +11,9 @@ export interface LicenseChangeNote {
   readonly actor: string;
 }
 
-/** The tenant must be locked: that is what keeps the numbers without a gap. */
+/** The tenant must be locked. */
 export async function insertChangeNote(tx: Tx, tenantId: string, note: LicenseChangeNote): Promise<void> {
-  const { seq } = await tx
-    .updateTable('tenants')
-    .set((eb) => ({ last_change_seq: eb('last_change_seq', '+', 1), revision: eb('revision', '+', 1) }))
-    .returning('last_change_seq as seq')
-    .executeTakeFirstOrThrow();
+  const { first: seq } = await takeChangeNumbers(tx, 1);
   await tx
     .insertInto('changes')
     .values({

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 import type { PlanConflict } from '../../mapping/index.js';
 
@@ -7,6 +8,8 @@ export interface FoundConflicts {
   readonly ubiKeys: ReadonlySet<string> | undefined;
   readonly runId: string | null;
 }
+
+// Whoever writes a conflict does it here: what plans find, and what persons decide.
 
 /** Keeps what a plan leaves to a person. Returns how many wait for one now. */
 export async function saveConflicts(
@@ -69,3 +72,31 @@ export async function saveConflicts(
 
 const isSame = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && [...a].sort().join() === [...b].sort().join();
+
+export interface Resolution {
+  readonly decision: 'merge' | 'keep_apart';
+  readonly companyId: string | null;
+  readonly decidedBy: string;
+}
+
+/** Keeps a person's decision on the companies that he was asked about. */
+export async function saveResolution(
+  tx: Tx,
+  { id, company_ids }: { readonly id: string; readonly company_ids: string[] },
+  { decision, companyId, decidedBy }: Resolution,
+): Promise<void> {
+  await tx
+    .updateTable('conflicts')
+    .set((eb) => ({
+      status: 'resolved',
+      decision,
+      decided_company_id: companyId,
+      decided_company_ids: company_ids,
+      decided_by: decidedBy,
+      decided_datetime: sql<Date>`now()`,
+      version: eb('version', '+', 1),
+      updated_datetime: eb.fn<Date>('now'),
+    }))
+    .where('id', '=', id)
+    .execute();
+}

@@ -1,7 +1,5 @@
+import { isTooMuch } from '../../domain/guard.js';
 import type { PlanImpact } from '../../mapping/index.js';
-
-/** So few may always change: in a small state ten percent is one license. */
-const ALWAYS_ALLOWED = 10;
 
 const WORDS = {
   removed: 'would become inactive',
@@ -15,9 +13,8 @@ const WORDS = {
  * @param percent of the active licenses; 100 guards nothing
  */
 export function findExcess(impact: PlanImpact, percent: number): string | undefined {
-  const most = Math.max(ALWAYS_ALLOWED, (impact.activeLicenses * percent) / 100);
   const excesses = (['removed', 'moved', 'renamed'] as const)
-    .filter((kind) => percent < 100 && impact[kind] > most)
+    .filter((kind) => isTooMuch(impact[kind], impact.activeLicenses, percent))
     .map((kind) => `${impact[kind]} of ${impact.activeLicenses} licenses ${WORDS[kind]}`);
   return excesses.length === 0 ? undefined : excesses.join(', ');
 }

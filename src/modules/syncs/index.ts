@@ -1,4 +1,5 @@
 export { carryOut, carryOutDecision, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
+export { saveResolution } from './conflict-repository.js';
 export type { RunWarning } from './outcome-repository.js';
 export { toAmbiguousItem } from './plan-items.js';
 export { planDecision, planSnapshot } from './plan-tenant.js';
