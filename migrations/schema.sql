@@ -244,7 +244,6 @@ create table directories (
   labs_refreshed_datetime timestamp with time zone,
   refused_digest text,
   refused_datetime timestamp with time zone,
-  refused_removed integer,
   accepted_digest text,
   fingerprint text,
   compared_datetime timestamp with time zone,

@@ -168,7 +168,6 @@ export interface Directories {
   refreshed_datetime: Timestamp | null;
   refused_datetime: Timestamp | null;
   refused_digest: string | null;
-  refused_removed: number | null;
   skipped_rows: Generated<number>;
   skips: Generated<Json>;
   state: string;

@@ -18,3 +18,16 @@ export const REJECTIONS = [
   'license_is_inactive',
 ] as const;
 export type Rejection = (typeof REJECTIONS)[number];
+
+/** Why a license's own company came to stand for a vendor, or did not. */
+export const VENDOR_VERDICTS = [
+  'chosen',
+  'stands_for_another_ubi',
+  /** Than the license whose own company was chosen. */
+  'younger',
+  /** It is older, and came to the vendor when that had its company already. */
+  'came_later',
+  'named_by_hand_wins',
+  'no_own_company',
+] as const;
+export type VendorVerdict = (typeof VENDOR_VERDICTS)[number];

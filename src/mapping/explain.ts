@@ -1,4 +1,4 @@
-import type { HoldingRule, Rejection } from '../domain/holding.js';
+import type { HoldingRule, Rejection, VendorVerdict } from '../domain/holding.js';
 import type { Strategy } from '../domain/strategy.js';
 import { compareAge } from './compare.js';
 import type { LicenseState, VendorCompany, VendorDecision } from './snapshot.js';
@@ -58,30 +58,32 @@ export interface VendorCandidate {
   readonly licenseNumber: string;
   readonly transactionIdOriginal: string | null;
   readonly companyId: string | null;
-  /** `came_later`: it is older, and came to the vendor when that had its company already. */
-  readonly verdict: 'chosen' | 'stands_for_another_ubi' | 'younger' | 'came_later' | 'no_own_company';
+  readonly verdict: VendorVerdict;
 }
 
-/** @param group the active licenses of the UBI */
+/**
+ * @param group the active licenses of the UBI
+ * @param founder the license, active or not, whose own company the chosen one is; undefined: it was made by hand
+ */
 export function explainVendorCompany(
   { ubiKey, companyId }: VendorCompany,
   group: readonly LicenseState[],
   vendorCompanies: readonly VendorCompany[],
+  founder: LicenseState | undefined,
 ): VendorCandidate[] {
   const elsewhere = new Set(vendorCompanies.flatMap((other) => (other.ubiKey === ubiKey ? [] : other.companyId)));
-  const byAge = [...group].sort(compareAge);
-  const chosen = byAge.findIndex(({ ownCompanyId }) => ownCompanyId === companyId);
-  return byAge.map(({ licenseNumber, transactionIdOriginal, ownCompanyId }, index) => {
-    const verdict =
-      ownCompanyId === null
-        ? 'no_own_company'
-        : ownCompanyId === companyId
-          ? 'chosen'
-          : elsewhere.has(ownCompanyId)
-            ? 'stands_for_another_ubi'
-            : index < chosen
-              ? 'came_later'
-              : 'younger';
-    return { licenseNumber, transactionIdOriginal, companyId: ownCompanyId, verdict };
-  });
+  const judgeCandidate = (license: LicenseState): VendorVerdict => {
+    const { ownCompanyId } = license;
+    if (ownCompanyId === null) return 'no_own_company';
+    if (ownCompanyId === companyId) return 'chosen';
+    if (elsewhere.has(ownCompanyId)) return 'stands_for_another_ubi';
+    if (founder === undefined) return 'named_by_hand_wins';
+    return compareAge(license, founder) < 0 ? 'came_later' : 'younger';
+  };
+  return [...group].sort(compareAge).map((license) => ({
+    licenseNumber: license.licenseNumber,
+    transactionIdOriginal: license.transactionIdOriginal,
+    companyId: license.ownCompanyId,
+    verdict: judgeCandidate(license),
+  }));
 }

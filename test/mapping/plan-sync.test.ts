@@ -1324,17 +1324,24 @@ t.test('explanations: the rule, the companies that lost, and who could have stoo
   t.match(explain('1', LICENSE, own2), { rule: 'own_company' }, 'decisions are about vendors');
   const [vendor] = tenant.snapshot.vendorCompanies;
   const group = [tenant.license('1'), tenant.license('2'), { ...tenant.license('3'), ownCompanyId: null }];
+  const founder = tenant.license('2');
   const told = (others: readonly { ubiKey: string; companyId: string }[]) =>
-    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, group, others).map(
+    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, group, others, founder).map(
       ({ licenseNumber, verdict }) => `${licenseNumber} ${verdict}`,
     );
   t.same(told(tenant.snapshot.vendorCompanies), ['2 chosen', '1 younger', '3 no_own_company']);
   const older = [...group, { ...tenant.license('1'), transactionIdOriginal: '0' }].slice(1);
   t.same(
-    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, older, []).map(({ verdict }) => verdict),
+    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, older, [], founder).map(({ verdict }) => verdict),
     ['came_later', 'chosen', 'no_own_company'],
     'an older license that was sold to the vendor later',
   );
+  const rest = older.filter(({ licenseNumber }) => licenseNumber === '1');
+  const verdictOf = (left: LicenseState | undefined) =>
+    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, rest, [], left).map(({ verdict }) => verdict);
+  t.same(verdictOf(founder), ['came_later'], 'also when the license that the choice was made by is gone');
+  t.same(verdictOf({ ...founder, transactionIdOriginal: '0', licenseKey: '0' }), ['younger']);
+  t.same(verdictOf(undefined), ['named_by_hand_wins'], 'a company made by hand was before them all');
   t.same(told([{ ubiKey: 'B', companyId: own1 }]), ['2 chosen', '1 stands_for_another_ubi', '3 no_own_company']);
   tenant.sync(rows.slice(1));
   t.match(explain('1', VENDOR), { rule: 'inactive_stays_attached', companyId: own2 });

@@ -1155,7 +1155,7 @@ export interface components {
                  */
                 company_id: string | null;
                 /** @enum {string} */
-                verdict: "chosen" | "stands_for_another_ubi" | "younger" | "came_later" | "no_own_company";
+                verdict: "chosen" | "stands_for_another_ubi" | "younger" | "came_later" | "named_by_hand_wins" | "no_own_company";
             }[];
             /** @description All its licenses, the inactive ones too. */
             licenses: {

@@ -10,9 +10,10 @@ import {
   type Snapshot,
   type VendorCandidate,
 } from '../../mapping/index.js';
+import { findCreationPreference } from '../creation-preference/index.js';
 import { inTenant } from '../tenants/index.js';
 import { type Line, selectLinesOf } from './history-repository.js';
-import { type CompanyRow, findCompany, findStrategy } from './repository.js';
+import { type CompanyRow, findCompany } from './repository.js';
 import { loadPart, lookUp } from './snapshot-repository.js';
 
 /** Who decided something, and when. */
@@ -45,22 +46,23 @@ export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Ex
   inTenant(db, tenantId, async (tx) => {
     const company = await findCompany(tx, id);
     if (company === undefined) throw notFound('company');
-    const strategy = (await findStrategy(tx)) ?? null;
+    const strategy = (await findCreationPreference(tx))?.strategy ?? null;
     const around = await loadAround(tx, id);
     const lines = await selectLinesOf(tx, id);
     const standing = around.vendorCompanies.find(({ companyId }) => companyId === id);
+    const ownOf = around.licenses.find(({ ownCompanyId }) => ownCompanyId === id);
     const group = around.licenses.filter(({ active, ubiKey }) => active && ubiKey === standing?.ubiKey);
     return {
       company,
       strategy,
       created: toDecided(lines.find(({ kind }) => kind === 'company.created')),
-      ownOf: around.licenses.find(({ ownCompanyId }) => ownCompanyId === id),
+      ownOf,
       standsFor:
         standing === undefined
           ? undefined
           : {
               ubiKey: standing.ubiKey,
-              candidates: explainVendorCompany(standing, group, around.vendorCompanies),
+              candidates: explainVendorCompany(standing, group, around.vendorCompanies, ownOf),
             },
       licenses: around.licenses
         .filter(({ companyId }) => companyId === id)

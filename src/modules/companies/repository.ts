@@ -1,6 +1,5 @@
 import { clientOf, type Db, type Tx } from '../../db/database.js';
 import { readAsTenant, type Statement, TENANT_MARK } from '../../db/tenant-read.js';
-import type { Strategy } from '../../domain/strategy.js';
 
 export interface CompanyFilters {
   readonly name?: string;
@@ -23,10 +22,6 @@ export type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanies>['
 
 export const findCompany = (tx: Tx, id: string): Promise<CompanyRow | undefined> =>
   selectCompanies(tx).where('id', '=', id).executeTakeFirst();
-
-export async function findStrategy(tx: Tx): Promise<Strategy | undefined> {
-  return (await tx.selectFrom('creation_preferences').select('strategy').executeTakeFirst())?.strategy;
-}
 
 export type LicensesShown = 'active' | 'all';
 

@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { HOLDING_RULES, REJECTIONS } from '../../domain/holding.js';
+import { HOLDING_RULES, REJECTIONS, VENDOR_VERDICTS } from '../../domain/holding.js';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { ACTIVITIES } from '../../domain/vendor.js';
 import {
@@ -180,7 +180,7 @@ export const CompanyExplanation = Named(
           Shown({ description: "The state's number at the license's creation: the lowest is the oldest." }),
         ),
         company_id: Nullable(Uuid({ description: "The license's own company." })),
-        verdict: OneOf(['chosen', 'stands_for_another_ubi', 'younger', 'came_later', 'no_own_company']),
+        verdict: OneOf(VENDOR_VERDICTS),
       }),
       { description: 'Which companies could have stood for that UBI, the oldest license first.' },
     ),

@@ -223,11 +223,11 @@ export const selectFormerOwners = (
 /** Keeps what is known of a list that was not published. */
 export async function saveRefusal(
   tx: OperatorTx,
-  { state, environment, digest, removed }: { state: string; environment: Environment; digest: string; removed: number },
+  { state, environment, digest }: { state: string; environment: Environment; digest: string },
 ): Promise<void> {
   await tx
     .updateTable('directories')
-    .set((eb) => ({ refused_digest: digest, refused_datetime: eb.fn<Date>('now'), refused_removed: removed }))
+    .set((eb) => ({ refused_digest: digest, refused_datetime: eb.fn<Date>('now') }))
     .where('state', '=', state)
     .where('environment', '=', environment)
     .execute();
@@ -296,7 +296,6 @@ const toBelieved = ({ checkMark, askedAt, withLabs, fingerprint }: ListFacts) =>
   fully_read_datetime: askedAt,
   refused_digest: null,
   refused_datetime: null,
-  refused_removed: null,
   accepted_digest: null,
   ...(withLabs ? { labs_refreshed_datetime: sql<Date>`now()` } : {}),
 });

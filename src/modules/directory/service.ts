@@ -64,13 +64,11 @@ export interface DirectoriesOptions {
 /** The list is whole and valid, and much shorter than the one before: more likely a mishap than the truth. */
 export class ListShrunkError extends Error {
   readonly digest: string;
-  readonly removed: number;
 
-  constructor(message: string, digest: string, removed: number) {
+  constructor(message: string, digest: string) {
     super(message);
     this.name = 'ListShrunkError';
     this.digest = digest;
-    this.removed = removed;
   }
 }
 
@@ -136,7 +134,7 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
         const { refusedAgeSeconds: refusedAge } = present;
         if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
           const digest = present.refusedDigest ?? '';
-          throw new ListShrunkError('a list was refused a moment ago, and waits for an operator', digest, 0);
+          throw new ListShrunkError('a list was refused a moment ago, and waits for an operator', digest);
         }
         return undefined;
       },
@@ -291,7 +289,7 @@ async function publishOrRefuse(
     return await publish(db, target, list, options);
   } catch (error) {
     if (error instanceof ListShrunkError)
-      await withOperator(db, (tx) => saveRefusal(tx, { ...target, digest: error.digest, removed: error.removed }));
+      await withOperator(db, (tx) => saveRefusal(tx, { ...target, digest: error.digest }));
     throw error;
   }
 }
@@ -364,7 +362,7 @@ function guardRemovals(
   const deleted = changed.filter(({ licenseKey, isDeleted }) => isDeleted && active.has(licenseKey)).length;
   const removed = gone + deleted;
   if (!isTooMuch(removed, active.size, percent)) return;
-  throw new ListShrunkError(`${removed} of ${active.size} licenses would be gone`, digest, removed);
+  throw new ListShrunkError(`${removed} of ${active.size} licenses would be gone`, digest);
 }
 
 function toPublication(
