@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { readAsTenant } from '../../src/db/tenant-read.js';
+import { askAsTenant } from '../../src/db/single-statement.js';
 import { toCompanyStatement } from '../../src/modules/companies/repository.js';
 import type { Key } from './catalogue.js';
 import { type Child, startChild } from './child.js';
@@ -146,7 +146,7 @@ async function benchRoundTrips(
   record('round_trips_four_vs_bare', (await perSecond(ways.four)) / bare);
   record('round_trips_simple_vs_bare', (await perSecond(ways.simple)) / bare);
   client.release();
-  const pipelined = await perSecond((id) => readAsTenant(db, tenantId, toCompanyStatement(tenantId, id, 'active')));
+  const pipelined = await perSecond((id) => askAsTenant(db, tenantId, toCompanyStatement(tenantId, id, 'active')));
   record('round_trips_pipelined_vs_bare', pipelined / bare);
 }
 
