@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type Cell, type Columns, CopyText, insertRows, updateRows } from '../../db/bulk.js';
+import { type Cell, type Columns, insertRows, RowSource, updateRows } from '../../db/bulk.js';
 import { takeChangeNumbers } from '../../db/change-numbers.js';
 import type { Tx } from '../../db/database.js';
 import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
@@ -92,18 +92,18 @@ export async function applyPlan(
   const placed = plan.licenses.filter(isPlacedOnly).map(({ after }) => toPlaceCells(tenantId, after));
   const changes = await inTurns(toChanges(plan));
   const range = changes.length === 0 ? undefined : await takeChangeNumbers(tx, changes.length);
-  const lines = new CopyText(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
+  const lines = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
   // Companies before their licenses: those refer to them.
-  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, () => licenses.created.makeAhead());
+  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, [licenses.created, lines]);
   await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, [...TOUCHED, 'version = version + 1']);
-  await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, () => lines.makeAhead());
+  await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, [lines]);
   await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED);
   await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed, TOUCHED);
   await insertRows(
     tx,
     'vendor_companies',
     { tenant_id: 'uuid', ubi_key: 'text', company_id: 'uuid' },
-    new CopyText(plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId])),
+    new RowSource(plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId])),
   );
   await insertRows(tx, 'changes', CHANGE_COLUMNS, lines);
   return range;
@@ -124,7 +124,7 @@ function toCreatedAndChanged<State>(steps: readonly AnyStep<State>[], toRow: (st
     for (const { before, after } of steps) if (before === undefined) yield toRow(after);
   }
   return {
-    created: new CopyText(created()),
+    created: new RowSource(created()),
     changed: steps.filter(({ before }) => before !== undefined).map(({ after }) => toRow(after)),
   };
 }
@@ -152,7 +152,7 @@ export async function recordChanges(
 ): Promise<void> {
   if (changes.length === 0) return;
   const range = await takeChangeNumbers(tx, changes.length);
-  await insertRows(tx, 'changes', CHANGE_COLUMNS, new CopyText(toChangeRows(tenantId, changes, range, origin)));
+  await insertRows(tx, 'changes', CHANGE_COLUMNS, new RowSource(toChangeRows(tenantId, changes, range, origin)));
 }
 
 function* toChangeRows(
