@@ -566,6 +566,30 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
   });
 });
 
+t.test('a company made by hand comes to stand for the vendor of its license', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const [ubi, named, other] = ['880000005', '88300001', '88300002'];
+  const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
+    body: { name: 'By hand, and first', license_numbers: [named] },
+  });
+  for (const location of [named, other]) control.addSite({ ubi, location, name: 'BY THE STATE' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const own = await holderOf(tenantId, other);
+  t.not(own.id, made.body.id);
+  const run = await switchTo(tenantId, 'one_per_vendor');
+  t.equal(run.counts.adopted, 1);
+  t.equal((await holderOf(tenantId, other)).id, made.body.id, 'the whole vendor is with it now');
+  const explained = (await ask('GET', `${pathOf(tenantId)}/companies/${made.body.id}/explain`)).body;
+  t.match(explained, { origin: 'manual', own_company_of: null, stands_for_ubi: ubi });
+  t.match(
+    explained.vendor_candidates.find(({ license_number }: Body) => license_number === other),
+    { company_id: own.id, verdict: 'named_by_hand_wins' },
+  );
+  await switchTo(tenantId, 'one_per_license');
+  t.equal((await holderOf(tenantId, other)).id, own.id, 'and comes back');
+  t.equal((await holderOf(tenantId, named)).id, made.body.id);
+});
+
 t.test('a license that vanished is still held by its active company', async (t) => {
   const ubi = '990000100';
   const [kept, gone] = ['990000101', '990000102'];
