@@ -175,6 +175,10 @@ t.test('a preview names the companies that LeafLink could not tell apart', async
     items.some(({ action, after }) => action === 'ambiguous' && after.name === 'ONE OF THREE'),
     'a name that a person gave counts',
   );
+  await choose(tenantId, { strategy: 'one_per_vendor', preview_id: run.id });
+  const made = await readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=100`);
+  const isAmbiguous = ({ action }: Body): boolean => action === 'ambiguous';
+  t.strictSame(made.filter(isAmbiguous), items.filter(isAmbiguous), 'and it can be read after the switch as well');
 });
 
 t.test('a switch is previewed, made, and taken back', async (t) => {

@@ -64,12 +64,19 @@ export async function removePlanItems(tx: Tx, runId: string): Promise<void> {
 }
 
 /** Of a plan that was stored. */
-export async function selectStoredItems(tx: Tx, runId: string, after: number, limit: number): Promise<PlacedItem[]> {
+export async function selectStoredItems(
+  tx: Tx,
+  runId: string,
+  after: number,
+  limit: number,
+  action?: PlanAction,
+): Promise<PlacedItem[]> {
   const rows = await tx
     .selectFrom('sync_plan_items')
     .selectAll()
     .where('run_id', '=', runId)
     .where('seq', '>', after)
+    .$if(action !== undefined, (query) => query.where('action', '=', action as PlanAction))
     .orderBy('seq')
     .limit(limit)
     .execute();

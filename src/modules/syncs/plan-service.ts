@@ -41,7 +41,9 @@ function toSections(tx: Tx, run: SyncRun): Section[] {
       place: companyId,
     }));
   const applied: Section = (after, limit) => selectAppliedItems(tx, range, Number(after ?? 0), limit);
-  if (first !== null) return [applied, notesOf, untouched];
+  const ambiguous: Section = (after, limit) => selectStoredItems(tx, id, Number(after ?? 0), limit, 'ambiguous');
+  // What was said of a previewed switch is still so when it was made.
+  if (first !== null) return [applied, notesOf, untouched, ambiguous];
   if (planDigest !== null) return [(after, limit) => selectStoredItems(tx, id, Number(after ?? 0), limit), untouched];
   return wasOnlyPlanned(run) ? [] : [applied, notesOf, untouched];
 }
