@@ -14,9 +14,9 @@ export type Columns = Readonly<Record<string, string>>;
 type Row = readonly Cell[];
 
 /** Big enough to cost few writes, small enough for Postgres to work on one while the next is made. */
-const CHUNK_LENGTH = 256 * 1024;
+const CHUNK_LENGTH = 64 * 1024;
 /** Little enough to lie in memory. */
-const CHUNKS_AHEAD = 48;
+const CHUNKS_AHEAD = 192;
 
 /** So few rows are sent as arrays: making and dropping a stage takes longer than they do. */
 const FEW = 500;
@@ -82,7 +82,7 @@ export class RowSource {
  * Inserts rows. Many go by COPY: through a stage, because COPY refuses a table with row security. The stage is read back
  * without a join, so that the plan is the same on tables that were never analysed.
  * @param table a table's name, never input
- * @param next what is written next: its text is made while Postgres takes the rows from the stage
+ * @param next what is written next: its text is made while Postgres takes these rows
  */
 export async function insertRows(
   tx: Tx | OperatorTx,
@@ -117,6 +117,18 @@ export async function insertRows(
   writesOf(tx).note('insert', table);
 }
 
+/** Waits for Postgres, and makes the text of what is written next meanwhile. */
+async function makingAhead(next: readonly RowSource[], query: Promise<unknown>): Promise<void> {
+  let isBusy = true;
+  const made = async (): Promise<void> => {
+    for (const source of next) await source.makeAhead(() => isBusy);
+  };
+  const asked = query.finally(() => {
+    isBusy = false;
+  });
+  await Promise.all([asked, made()]);
+}
+
 /** Inserts rows by COPY into a table of no tenant's, which has no row security. */
 export async function copyRows(tx: OperatorTx, table: keyof DB, columns: Columns, rows: RowSource): Promise<void> {
   if (rows.findFew()?.length === 0) return;
@@ -131,6 +143,7 @@ const copyInto = (client: pg.PoolClient, table: string, columns: Columns, rows: 
  * Updates many rows in one statement.
  * @param keys the columns that find a row; the others are set
  * @param alsoSet further assignments, for every row
+ * @param next as with `insertRows`
  */
 export async function updateRows(
   tx: Tx | OperatorTx,
@@ -139,6 +152,7 @@ export async function updateRows(
   columns: Columns,
   rows: readonly Row[],
   alsoSet: readonly string[] = [],
+  next: readonly RowSource[] = [],
 ): Promise<void> {
   if (rows.length === 0) return;
   const entries = Object.entries(columns);
@@ -149,12 +163,13 @@ export async function updateRows(
   const matches = entries
     .filter(([name]) => keys.includes(name))
     .map(([name, type]) => `target.${quoted(name)} = ${incoming(name, type)}`);
-  await clientOf(tx).query(
+  const updated = clientOf(tx).query(
     `update ${quoted(table)} target set ${[...assignments, ...alsoSet].join(', ')}
        from ${toIncoming(columns)}
       where ${matches.join(' and ')}`,
     toArrays(columns, rows),
   );
+  await makingAhead(next, updated);
   writesOf(tx).note('update', table);
 }
 

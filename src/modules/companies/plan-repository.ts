@@ -94,11 +94,13 @@ export async function applyPlan(
   const range = changes.length === 0 ? undefined : await takeChangeNumbers(tx, changes.length);
   const lines = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
   // Companies before their licenses: those refer to them.
-  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, [licenses.created, lines]);
-  await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, [...TOUCHED, 'version = version + 1']);
+  const next = [licenses.created, lines];
+  const raised = [...TOUCHED, 'version = version + 1'];
+  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, next);
+  await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, raised, next);
   await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, [lines]);
-  await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED);
-  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed, TOUCHED);
+  await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED, [lines]);
+  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed, TOUCHED, [lines]);
   await insertRows(
     tx,
     'vendor_companies',

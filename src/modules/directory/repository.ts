@@ -6,6 +6,7 @@ import { askAsOperator, drafting } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
+import { mapInTurns } from '../../domain/turns.js';
 import type { Activity, Skip } from '../../domain/vendor.js';
 
 export interface Directory {
@@ -167,12 +168,13 @@ export async function savePublication(
   version: number,
   { added, changed, missing }: Publication,
 ): Promise<void> {
-  const rowsOf = (licenses: readonly ListedLicense[]) =>
-    licenses.map((license) => toRow(directoryId, license, version));
+  function* rowsOf(licenses: readonly ListedLicense[]): Generator<Cell[]> {
+    for (const license of licenses) yield toRow(directoryId, license, version);
+  }
   await copyRows(tx, 'directory_licenses', COLUMNS, new RowSource(rowsOf(added)));
   await keepFormerOwners(tx, directoryId, version, changed);
   const keys = ['directory_id', 'license_key'];
-  await updateRows(tx, 'directory_licenses', keys, COLUMNS, rowsOf(changed), ['missing_since_datetime = null']);
+  await updateRows(tx, 'directory_licenses', keys, COLUMNS, [...rowsOf(changed)], ['missing_since_datetime = null']);
   const { directory_id, license_key, changed_version } = COLUMNS;
   await updateRows(
     tx,
@@ -340,7 +342,7 @@ export async function selectListedLicenses(
       query.where('license_key', '=', sql<string>`any(${[...(licenseKeys ?? [])]}::text[])`),
     )
     .execute();
-  return rows.map(toListedLicense);
+  return mapInTurns(rows, toListedLicense);
 }
 
 export interface DirectoryChanges {
