@@ -14,20 +14,57 @@ export type Columns = Readonly<Record<string, string>>;
 type Row = readonly Cell[];
 
 /** Big enough to cost few writes, small enough for Postgres to work on one while the next is made. */
-const CHUNK_LENGTH = 256 * 1024;
-/** Enough to have something to send at once, and little enough to lie in memory. */
-const CHUNKS_AHEAD = 12;
+const CHUNK_LENGTH = 64 * 1024;
+/** Little enough to lie in memory. */
+const CHUNKS_AHEAD = 192;
 
-/** Rows as COPY takes them. Their text is made as it is sent, or ahead, while Postgres is busy with other rows. */
-export class CopyText {
+/** So few rows are sent as arrays: making and dropping a stage takes longer than they do. */
+const FEW = 500;
+
+/** Whatever waits is served first. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Rows to be written. Their text for COPY is made as it is sent, or ahead, while Postgres is busy with other rows. */
+export class RowSource {
+  readonly #rows: Iterator<Row>;
+  readonly #first: Row[] = [];
   readonly #chunks: Iterator<Buffer>;
   readonly #ahead: Buffer[] = [];
 
   constructor(rows: Iterable<Row>) {
-    this.#chunks = toCopyChunks(rows);
+    this.#rows = rows[Symbol.iterator]();
+    this.#chunks = toCopyChunks(this.#all());
   }
 
-  makeAhead(count = CHUNKS_AHEAD): void {
+  /** All of them, where they are few. */
+  findFew(): readonly Row[] | undefined {
+    while (this.#first.length <= FEW) {
+      const { value, done } = this.#rows.next();
+      if (done === true) return this.#first;
+      this.#first.push(value);
+    }
+    return undefined;
+  }
+
+  /** A chunk at a time, with turns for others in between, as long as it is worth it. */
+  async makeAhead(isBusy: () => boolean): Promise<void> {
+    if (this.findFew() !== undefined) return;
+    for (let count = 1; count <= CHUNKS_AHEAD && isBusy(); count += 1) {
+      this.#make(count);
+      await nextTurn();
+    }
+  }
+
+  *takeChunks(): Generator<Buffer> {
+    for (;;) {
+      this.#make(1);
+      const chunk = this.#ahead.shift();
+      if (chunk === undefined) return;
+      yield chunk;
+    }
+  }
+
+  #make(count: number): void {
     while (this.#ahead.length < count) {
       const { value, done } = this.#chunks.next();
       if (done === true) return;
@@ -35,62 +72,78 @@ export class CopyText {
     }
   }
 
-  isEmpty(): boolean {
-    this.makeAhead(1);
-    return this.#ahead.length === 0;
-  }
-
-  *take(): Generator<Buffer> {
-    for (;;) {
-      this.makeAhead(1);
-      const chunk = this.#ahead.shift();
-      if (chunk === undefined) return;
-      yield chunk;
-    }
+  *#all(): Generator<Row> {
+    yield* this.#first;
+    for (let next = this.#rows.next(); next.done !== true; next = this.#rows.next()) yield next.value;
   }
 }
 
 /**
- * Inserts many rows by COPY: through a stage, because COPY refuses a table with row security. The stage is read back
+ * Inserts rows. Many go by COPY: through a stage, because COPY refuses a table with row security. The stage is read back
  * without a join, so that the plan is the same on tables that were never analysed.
  * @param table a table's name, never input
- * @param meanwhile done while Postgres takes the rows from the stage
+ * @param next what is written next: its text is made while Postgres takes these rows
  */
 export async function insertRows(
   tx: Tx | OperatorTx,
   table: keyof DB,
   columns: Columns,
-  rows: CopyText,
-  meanwhile: () => void = () => {},
+  rows: RowSource,
+  next: readonly RowSource[] = [],
 ): Promise<void> {
-  if (rows.isEmpty()) return;
+  const few = rows.findFew();
+  if (few?.length === 0) return;
   const client = clientOf(tx);
-  const names = Object.keys(columns).map(quoted).join(', ');
-  const stage = quoted(`stage_of_${table}`);
-  const definitions = Object.entries(columns).map(([name, type]) => `${quoted(name)} ${type}`);
-  await client.query(`create temp table ${stage} (${definitions.join(', ')}) on commit drop`);
-  await copyInto(client, stage, names, rows);
-  const taken = client.query(
-    `insert into ${quoted(table)} (${names}) select ${names} from ${stage}; drop table ${stage}`,
-  );
-  await Promise.all([taken, Promise.resolve().then(meanwhile)]);
+  const insert = `insert into ${quoted(table)} (${toNames(columns)})`;
+  if (few !== undefined) {
+    const cells = Object.entries(columns).map(([name, type]) => `${quoted(name)}::${type}`);
+    await client.query(`${insert} select ${cells.join(', ')} from ${toIncoming(columns)}`, toArrays(columns, few));
+  } else {
+    const stage = quoted(`stage_of_${table}`);
+    const definitions = Object.entries(columns).map(([name, type]) => `${quoted(name)} ${type}`);
+    await client.query(`create temp table ${stage} (${definitions.join(', ')}) on commit drop`);
+    await copyInto(client, stage, columns, rows);
+    let isBusy = true;
+    const taken = client
+      .query(`${insert} select ${toNames(columns)} from ${stage}; drop table ${stage}`)
+      .finally(() => {
+        isBusy = false;
+      });
+    const made = (async () => {
+      for (const source of next) await source.makeAhead(() => isBusy);
+    })();
+    await Promise.all([taken, made]);
+  }
   writesOf(tx).note('insert', table);
 }
 
-/** Inserts many rows by COPY into a table of no tenant's, which has no row security. */
-export async function copyRows(tx: OperatorTx, table: keyof DB, columns: Columns, rows: CopyText): Promise<void> {
-  if (rows.isEmpty()) return;
-  await copyInto(clientOf(tx), quoted(table), Object.keys(columns).map(quoted).join(', '), rows);
+/** Waits for Postgres, and makes the text of what is written next meanwhile. */
+async function makingAhead(next: readonly RowSource[], query: Promise<unknown>): Promise<void> {
+  let isBusy = true;
+  const made = async (): Promise<void> => {
+    for (const source of next) await source.makeAhead(() => isBusy);
+  };
+  const asked = query.finally(() => {
+    isBusy = false;
+  });
+  await Promise.all([asked, made()]);
+}
+
+/** Inserts rows by COPY into a table of no tenant's, which has no row security. */
+export async function copyRows(tx: OperatorTx, table: keyof DB, columns: Columns, rows: RowSource): Promise<void> {
+  if (rows.findFew()?.length === 0) return;
+  await copyInto(clientOf(tx), quoted(table), columns, rows);
   writesOf(tx).note('insert', table);
 }
 
-const copyInto = (client: pg.PoolClient, table: string, names: string, rows: CopyText): Promise<void> =>
-  pipeline(Readable.from(rows.take()), client.query(copyFrom(`copy ${table} (${names}) from stdin`)));
+const copyInto = (client: pg.PoolClient, table: string, columns: Columns, rows: RowSource): Promise<void> =>
+  pipeline(Readable.from(rows.takeChunks()), client.query(copyFrom(`copy ${table} (${toNames(columns)}) from stdin`)));
 
 /**
- * Updates many rows in one statement. All cells travel as text and are cast to their column's type on arrival.
+ * Updates many rows in one statement.
  * @param keys the columns that find a row; the others are set
  * @param alsoSet further assignments, for every row
+ * @param next as with `insertRows`
  */
 export async function updateRows(
   tx: Tx | OperatorTx,
@@ -99,6 +152,7 @@ export async function updateRows(
   columns: Columns,
   rows: readonly Row[],
   alsoSet: readonly string[] = [],
+  next: readonly RowSource[] = [],
 ): Promise<void> {
   if (rows.length === 0) return;
   const entries = Object.entries(columns);
@@ -109,15 +163,26 @@ export async function updateRows(
   const matches = entries
     .filter(([name]) => keys.includes(name))
     .map(([name, type]) => `target.${quoted(name)} = ${incoming(name, type)}`);
-  const parameters = entries.map((_entry, index) => `$${index + 1}::text[]`).join(', ');
-  await clientOf(tx).query(
+  const updated = clientOf(tx).query(
     `update ${quoted(table)} target set ${[...assignments, ...alsoSet].join(', ')}
-       from unnest(${parameters}) as incoming(${Object.keys(columns).map(quoted).join(', ')})
+       from ${toIncoming(columns)}
       where ${matches.join(' and ')}`,
-    entries.map((_entry, index) => rows.map((row) => toText(row[index] ?? null))),
+    toArrays(columns, rows),
   );
+  await makingAhead(next, updated);
   writesOf(tx).note('update', table);
 }
+
+/** All cells travel as text, one array for each column, and are cast to their column's type on arrival. */
+function toIncoming(columns: Columns): string {
+  const parameters = Object.keys(columns).map((_name, index) => `$${index + 1}::text[]`);
+  return `unnest(${parameters.join(', ')}) as incoming(${toNames(columns)})`;
+}
+
+const toArrays = (columns: Columns, rows: readonly Row[]): (string | null)[][] =>
+  Object.keys(columns).map((_name, index) => rows.map((row) => toText(row[index] ?? null)));
+
+const toNames = (columns: Columns): string => Object.keys(columns).map(quoted).join(', ');
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 

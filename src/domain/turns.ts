@@ -2,7 +2,7 @@
 export type Turns<Result> = Generator<undefined, Result, undefined>;
 
 /** A turn takes as long at most, or as long as the work's own longest step. */
-const TURN_MS = 10;
+const TURN_MS = 4;
 
 /** Does the work with nobody in between. */
 export function finish<Result>(work: Turns<Result>): Result {
@@ -45,3 +45,9 @@ export function* mapInSteps<Item, Result>(
   yield* eachInSteps(items, (item, index) => results.push(toResult(item, index)));
   return results;
 }
+
+/** The same, with turns for others in between. */
+export const mapInTurns = <Item, Result>(
+  items: Iterable<Item>,
+  toResult: (item: Item, index: number) => Result,
+): Promise<Result[]> => inTurns(mapInSteps(items, toResult));

@@ -58,15 +58,16 @@ const TEMPLATE = 'bench_template';
  * @param profileFolder where the service's processes leave their CPU profiles
  */
 export async function startLab(profileFolder?: string): Promise<Lab> {
+  const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  const startServiceProcess = (): Child => startChild('service-process.ts', profiling);
+  // They begin while Postgres does.
+  const warm = { service: startServiceProcess(), simulator: startChild('simulator-process.ts') };
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-bench-'));
   // Postgres may have to run as somebody else, who must be able to enter.
   await chmod(dataDir, 0o711);
   const postgres = await startEmbeddedPostgres({ dataDir, settings: { autovacuum: 'off' } });
   await withClient(postgres.url, (client) => client.query(`create database ${TEMPLATE}`));
   await migrate({ url: toDatabaseUrl(postgres.url, TEMPLATE), folder: MIGRATIONS });
-  const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  const startServiceProcess = (): Child => startChild('service-process.ts', profiling);
-  const warm = { service: startServiceProcess(), simulator: startChild('simulator-process.ts') };
   let databases = 0;
   return {
     async play({ licenses, seed, isFresh = false }) {
@@ -126,6 +127,8 @@ async function startBout(
     applicationName: 'bench',
   });
   const owner = new pg.Client({ connectionString: databaseUrl });
+  // Where something fails, that is told, and not that Postgres was then stopped.
+  owner.on('error', () => {});
   await owner.connect();
   await makeBareTables(owner);
   const { secret } = await createApiKey(db, uuidv7, { description: 'bench', role: 'operator', tenantId: undefined });

@@ -1,6 +1,8 @@
 import pg from 'pg';
 import t from 'tap';
+import { insertRows, RowSource } from '../../src/db/bulk.js';
 import { closeDatabase, type Db, openDatabase, withOperator, withTenant } from '../../src/db/database.js';
+import { askAsOperator, askAsTenant } from '../../src/db/single-statement.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 
 /** What belongs to no tenant, each for a reason: whatever else is in the schema is a tenant's. */
@@ -284,4 +286,52 @@ t.test('a login that is an app and nothing else sees nothing without a tenant', 
   );
   await t.rejects(session.query('select from graphile_worker.jobs'), refusedAs(NO_RIGHT), 'and not the queue');
   await t.rejects(session.query('create table mine ()'), refusedAs(NO_RIGHT), 'and makes nothing');
+});
+
+t.test('one statement in one round trip is of its tenant alone, and leaves nothing behind', async (t) => {
+  const ofUbis = { text: 'select tenant_id, current_user as role from ubis', values: [] };
+  for (const id of [TENANT_A, TENANT_B]) {
+    t.same(await askAsTenant(db, id, ofUbis), [{ tenant_id: id, role: 'biotrack_app' }], 'reads its own');
+    const written = { text: 'update ubis set ubi = $1 returning tenant_id', values: [`of ${id}`] };
+    t.same(await askAsTenant(db, id, written), [{ tenant_id: id }], 'writes its own');
+  }
+  t.same(await list('select distinct ubi from ubis order by 1'), [
+    { ubi: `of ${TENANT_A}` },
+    { ubi: `of ${TENANT_B}` },
+  ]);
+  t.equal((await askAsOperator(db, { text: 'select tenant_id from tenants', values: [] })).length, 2, 'an operator');
+  await t.rejects(askAsOperator(db, ofUbis), refusedAs(NO_RIGHT), 'who has no right to what is a tenant’s');
+  const { rows } = await db.pool.query(
+    `select current_user as role, coalesce(current_setting('app.tenant_id', true), '') as tenant`,
+  );
+  t.match(rows[0], { role: 'postgres', tenant: '' }, 'the next one on the connection begins anew');
+  await t.rejects(askAsTenant(db, "x'; drop table ubis", ofUbis), /canonical form/);
+  for (let round = 0; round < 5; round += 1) {
+    await list(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'catalogue test'`);
+    t.equal((await askAsTenant(db, TENANT_A, ofUbis)).length, 1, 'a connection that died unnoticed is replaced');
+  }
+});
+
+t.test('rows arrive as they are, few or many', async (t) => {
+  const columns = { tenant_id: 'uuid', seq: 'bigint', kind: 'text', reason: 'text', after: 'jsonb', actor: 'text' };
+  const odd = ['', ' ', '\\N', '\t', 'a\nb', '\r', '"', "'", '{}', 'NULL', '\\.', 'é–字', null];
+  for (const count of [0, 1, 499, 500, 501, 2_000]) {
+    const rows = Array.from({ length: count }, (_each, index) => {
+      const text = odd[index % odd.length] ?? null;
+      return [TENANT_A, index + 1, 'company.created', text, { text, index }, 'test'];
+    });
+    await withTenant(db, TENANT_A, async (tx) => {
+      const ahead = new RowSource([[TENANT_A, 1_000_000, 'company.created', null, null, 'ahead']]);
+      await insertRows(tx, 'changes', columns, new RowSource(rows), [ahead]);
+      await insertRows(tx, 'changes', columns, ahead);
+    });
+    const found = await list(`select seq::int, reason, after from changes where actor = 'test' order by seq`);
+    t.same(
+      found,
+      rows.map(([, seq, , reason, after]) => ({ seq, reason, after })),
+      `${count} rows`,
+    );
+    t.equal((await list(`delete from changes where actor = 'ahead' returning 1`)).length, 1, 'what was made ahead too');
+    await list('delete from changes');
+  }
 });

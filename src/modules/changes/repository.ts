@@ -1,5 +1,5 @@
 import type { Db } from '../../db/database.js';
-import { readAsTenant, TENANT_MARK } from '../../db/tenant-read.js';
+import { askAsTenant, TENANT_MARK } from '../../db/single-statement.js';
 
 export interface ChangeRow {
   readonly seq: number;
@@ -39,7 +39,7 @@ export async function findChangePage(
   afterSeq: number,
 ): Promise<FoundPage | undefined> {
   const values = [tenantId, String(afterSeq), String(size + 1)];
-  const rows = await readAsTenant<ChangeRow & { mark: string }>(db, tenantId, { text: PAGE, values });
+  const rows = await askAsTenant<ChangeRow & { mark: string }>(db, tenantId, { text: PAGE, values });
   const [first] = rows;
   return first === undefined ? undefined : { mark: first.mark, rows: first.seq === null ? [] : rows };
 }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type Cell, type Columns, CopyText, insertRows, updateRows } from '../../db/bulk.js';
+import { type Cell, type Columns, insertRows, RowSource, updateRows } from '../../db/bulk.js';
 import type { Tx } from '../../db/database.js';
 import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
@@ -91,18 +91,20 @@ export async function applyPlan(
   const placed = plan.licenses.filter(isPlacedOnly).map(({ after }) => toPlaceCells(tenantId, after));
   const changes = await inTurns(toChanges(plan));
   const range = await takeNumbers(tx, changes.length);
-  const lines = new CopyText(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
+  const lines = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
   // Companies before their licenses: those refer to them.
-  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, () => licenses.created.makeAhead());
-  await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, [...TOUCHED, 'version = version + 1']);
-  await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, () => lines.makeAhead());
-  await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED);
-  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed, TOUCHED);
+  const next = [licenses.created, lines];
+  const raised = [...TOUCHED, 'version = version + 1'];
+  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, next);
+  await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, raised, next);
+  await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, [lines]);
+  await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED, [lines]);
+  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed, TOUCHED, [lines]);
   await insertRows(
     tx,
     'vendor_companies',
     { tenant_id: 'uuid', ubi_key: 'text', company_id: 'uuid' },
-    new CopyText(plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId])),
+    new RowSource(plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId])),
   );
   await insertRows(tx, 'changes', CHANGE_COLUMNS, lines);
   return range;
@@ -123,7 +125,7 @@ function toCreatedAndChanged<State>(steps: readonly AnyStep<State>[], toRow: (st
     for (const { before, after } of steps) if (before === undefined) yield toRow(after);
   }
   return {
-    created: new CopyText(created()),
+    created: new RowSource(created()),
     changed: steps.filter(({ before }) => before !== undefined).map(({ after }) => toRow(after)),
   };
 }
@@ -151,7 +153,7 @@ export async function recordChanges(
 ): Promise<ChangeRange | undefined> {
   const range = await takeNumbers(tx, changes.length);
   if (range === undefined) return undefined;
-  await insertRows(tx, 'changes', CHANGE_COLUMNS, new CopyText(toChangeRows(tenantId, changes, range, origin)));
+  await insertRows(tx, 'changes', CHANGE_COLUMNS, new RowSource(toChangeRows(tenantId, changes, range, origin)));
   return range;
 }
 

@@ -1,5 +1,5 @@
 import { clientOf, type Db, type Tx } from '../../db/database.js';
-import { readAsTenant, type Statement, TENANT_MARK } from '../../db/tenant-read.js';
+import { askAsTenant, type Statement, TENANT_MARK } from '../../db/single-statement.js';
 import type { Strategy } from '../../domain/strategy.js';
 
 export interface CompanyFilters {
@@ -93,7 +93,7 @@ export async function readCompany(
   id: string,
   shown: LicensesShown,
 ): Promise<CompanyView | undefined> {
-  const [row] = await readAsTenant<CompanyView>(db, tenantId, toCompanyStatement(tenantId, id, shown));
+  const [row] = await askAsTenant<CompanyView>(db, tenantId, toCompanyStatement(tenantId, id, shown));
   return row;
 }
 
@@ -150,7 +150,7 @@ export async function findCompanyPage(
   shown: LicensesShown,
 ): Promise<FoundPage | undefined> {
   const statement = toPageStatement(tenantId, filters, size, after, shown);
-  const rows = await readAsTenant<CompanyView & { mark: string }>(db, tenantId, statement);
+  const rows = await askAsTenant<CompanyView & { mark: string }>(db, tenantId, statement);
   const [first] = rows;
   return first === undefined ? undefined : { mark: first.mark, rows: first.id === null ? [] : rows };
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES } from '../../db/license-columns.js';
+import { mapInTurns } from '../../domain/turns.js';
 import type { Activity } from '../../domain/vendor.js';
 import type {
   CompanyState,
@@ -47,8 +48,8 @@ const anyText = (texts: Iterable<string>) => sql<string>`any(${[...texts]}::text
 /** What the tenant has now. To be read in the transaction that locked the tenant. */
 export async function loadSnapshot(tx: Tx, ownUbiKey: string | null): Promise<Snapshot> {
   return {
-    companies: (await selectCompanies(tx).execute()).map(toCompanyState),
-    licenses: (await selectLicenses(tx).execute()).map(toLicenseState),
+    companies: await mapInTurns(await selectCompanies(tx).execute(), toCompanyState),
+    licenses: await mapInTurns(await selectLicenses(tx).execute(), toLicenseState),
     vendorCompanies: await selectVendorCompanies(tx).execute(),
     decisions: await selectDecisions(tx),
     ownUbiKey,

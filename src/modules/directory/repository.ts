@@ -1,9 +1,12 @@
-import { sql } from 'kysely';
-import { type Cell, type Columns, CopyText, copyRows, updateRows } from '../../db/bulk.js';
-import type { OperatorTx, Tx } from '../../db/database.js';
+import { type Kysely, sql } from 'kysely';
+import { type Cell, type Columns, copyRows, RowSource, updateRows } from '../../db/bulk.js';
+import type { Db, OperatorTx, Tx } from '../../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES, LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
+import { askAsOperator, drafting } from '../../db/single-statement.js';
+import type { DB } from '../../db/tables.js';
 import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
+import { mapInTurns } from '../../domain/turns.js';
 import type { Activity, Skip } from '../../domain/vendor.js';
 
 export interface Directory {
@@ -35,7 +38,7 @@ export interface Directory {
   readonly refusedDigest: string | null;
 }
 
-const selectDirectory = (tx: Tx | OperatorTx, state: string, environment: Environment) =>
+const selectDirectory = (tx: Kysely<DB>, state: string, environment: Environment) =>
   tx
     .selectFrom('directories')
     .select((eb) => [
@@ -70,10 +73,19 @@ export const findDirectory = (
 export const holdDirectory = (tx: Tx, state: string, environment: Environment): Promise<Directory | undefined> =>
   selectDirectory(tx, state, environment).forShare().executeTakeFirst();
 
-/** Postgres' clock: the only one that all processes share. */
-export async function getDatabaseTime(tx: OperatorTx): Promise<Date> {
-  const { rows } = await sql<{ at: Date }>`select clock_timestamp() as at`.execute(tx);
-  return (rows[0] as { at: Date }).at;
+/** The directory, and the time by Postgres' clock: the only one that all processes share. */
+export async function lookAtDirectory(
+  db: Db,
+  state: string,
+  environment: Environment,
+): Promise<{ readonly present: Directory | undefined; readonly now: Date }> {
+  const { sql: text, parameters } = selectDirectory(drafting, state, environment).compile();
+  const [row] = await askAsOperator<{ now: Date; id: number | null } & Omit<Directory, 'id'>>(db, {
+    text: `select clock_timestamp() as now, d.* from (select 1) one left join (${text}) d on true`,
+    values: parameters as string[],
+  });
+  const { now, id, ...rest } = row as NonNullable<typeof row>;
+  return { present: id === null ? undefined : { id, ...rest }, now };
 }
 
 /** Makes it where it is missing, and keeps others from publishing until the transaction ends. */
@@ -155,12 +167,13 @@ export async function savePublication(
   version: number,
   { added, changed, missing }: Publication,
 ): Promise<void> {
-  const rowsOf = (licenses: readonly ListedLicense[]) =>
-    licenses.map((license) => toRow(directoryId, license, version));
-  await copyRows(tx, 'directory_licenses', COLUMNS, new CopyText(rowsOf(added)));
+  function* rowsOf(licenses: readonly ListedLicense[]): Generator<Cell[]> {
+    for (const license of licenses) yield toRow(directoryId, license, version);
+  }
+  await copyRows(tx, 'directory_licenses', COLUMNS, new RowSource(rowsOf(added)));
   await keepFormerOwners(tx, directoryId, version, changed);
   const keys = ['directory_id', 'license_key'];
-  await updateRows(tx, 'directory_licenses', keys, COLUMNS, rowsOf(changed), ['missing_since_datetime = null']);
+  await updateRows(tx, 'directory_licenses', keys, COLUMNS, [...rowsOf(changed)], ['missing_since_datetime = null']);
   const { directory_id, license_key, changed_version } = COLUMNS;
   await updateRows(
     tx,
@@ -329,7 +342,7 @@ export async function selectListedLicenses(
       query.where('license_key', '=', sql<string>`any(${[...(licenseKeys ?? [])]}::text[])`),
     )
     .execute();
-  return rows.map(toListedLicense);
+  return mapInTurns(rows, toListedLicense);
 }
 
 export interface DirectoryChanges {

@@ -17,8 +17,8 @@ import { toFingerprint } from './fingerprint.js';
 import {
   type Directory,
   findDirectory,
-  getDatabaseTime,
   lockDirectory,
+  lookAtDirectory,
   type Publication,
   type PublishedLicense,
   savePublication,
@@ -127,7 +127,7 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
     let since: Date | undefined;
     return inTurn(db, target, signal, {
       async findDone() {
-        const { present, now } = await look(db, target);
+        const { present, now } = await lookAtDirectory(db, target.state, target.environment);
         const isAsked = since !== undefined && present?.refreshedAt != null && present.refreshedAt >= since;
         since ??= now;
         if (present === undefined) return undefined;
@@ -145,7 +145,7 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
 
   async function refresh(db: Db, request: DirectoryRequest): Promise<Landing> {
     const { target, login, includeLabs, signal } = request;
-    const { present, now: askedAt } = await look(db, target);
+    const { present, now: askedAt } = await lookAtDirectory(db, target.state, target.environment);
     await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });
     if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
@@ -164,15 +164,6 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
     return isYoung(ageSeconds) && (!includeLabs || isYoung(labsAgeSeconds));
   }
 }
-
-const look = (
-  db: Db,
-  { state, environment }: BiotrackTarget,
-): Promise<{ readonly present: Directory | undefined; readonly now: Date }> =>
-  withOperator(db, async (tx) => ({
-    present: await findDirectory(tx, state, environment),
-    now: await getDatabaseTime(tx),
-  }));
 
 /**
  * Waits for somebody else's refresh, for as long as the caller wants to. Undefined if it failed for a reason of its

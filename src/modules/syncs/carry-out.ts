@@ -32,8 +32,11 @@ export interface Ground {
   readonly basis: Basis;
 }
 
-/** Undefined: the set-up, or the state's list, is not there. The directory is held until the transaction ends. */
-export async function findGround(tx: Tx, { state, environment }: Tenant): Promise<Ground | undefined> {
+/**
+ * Undefined: the set-up, or the state's list, is not there. The directory is held until the transaction ends.
+ * @param tenant as this transaction locked it, and nothing of it was changed since
+ */
+export async function findGround(tx: Tx, { state, environment, revision }: Tenant): Promise<Ground | undefined> {
   const ubi = await findUbi(tx);
   const preference = await findCreationPreference(tx);
   const directory = await holdDirectory(tx, state, environment);
@@ -43,7 +46,7 @@ export async function findGround(tx: Tx, { state, environment }: Tenant): Promis
     preferenceVersion: preference.version,
     ubiKey: ubi.ubiKey,
     mappingVersion: MAPPING_VERSION,
-    revision: await getRevision(tx),
+    revision,
   };
   return { directory, preference, ubi, basis };
 }

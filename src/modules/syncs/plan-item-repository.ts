@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type Cell, type Columns, CopyText, insertRows } from '../../db/bulk.js';
+import { type Cell, type Columns, insertRows, RowSource } from '../../db/bulk.js';
 import type { Tx } from '../../db/database.js';
 import type { ChangeRange, PlanAction } from '../../domain/sync-run.js';
 import { type PlanItem, toChangeItem } from './plan-items.js';
@@ -40,7 +40,7 @@ export async function savePlanItems(
     item.before,
     item.after,
   ]);
-  await insertRows(tx, 'sync_plan_items', COLUMNS, new CopyText(rows));
+  await insertRows(tx, 'sync_plan_items', COLUMNS, new RowSource(rows));
 }
 
 /** How long the plan of a preview that nobody applied can be read. */

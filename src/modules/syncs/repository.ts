@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import type { OperatorTx, Tx } from '../../db/database.js';
+import type { Db, OperatorTx, Tx } from '../../db/database.js';
+import { askAsTenant } from '../../db/single-statement.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
@@ -109,22 +110,23 @@ export const selectRuns = (tx: Tx, size: number, after: string | undefined): Pro
 export type NewRun = Pick<SyncRun, 'id' | 'trigger' | 'mode' | 'refresh' | 'strategy' | 'includeLabs' | 'requestedBy'>;
 
 /** Inserts a queued run and puts it into the queue, in one transaction: neither without the other. */
-export async function insertRun(tx: Tx, tenantId: string, run: NewRun): Promise<void> {
-  await insertRow(tx, tenantId, run, { status: 'queued', step: 'queued' });
+export async function insertRun(tx: Tx, tenantId: string, run: NewRun): Promise<SyncRun> {
+  const inserted = await insertRow(tx, tenantId, run, { status: 'queued', step: 'queued' });
   await enqueueRun(tx, tenantId, run.id);
+  return inserted;
 }
 
 /** Inserts a run that this very transaction works on: no worker ever sees it. */
-export const insertRunningRun = (tx: Tx, tenantId: string, run: NewRun): Promise<void> =>
+export const insertRunningRun = (tx: Tx, tenantId: string, run: NewRun): Promise<SyncRun> =>
   insertRow(tx, tenantId, run, { status: 'running', step: 'planning' });
 
-async function insertRow(
+function insertRow(
   tx: Tx,
   tenantId: string,
   { id, trigger, mode, refresh, strategy, includeLabs, requestedBy }: NewRun,
   state: Pick<SyncRun, 'status' | 'step'>,
-): Promise<void> {
-  await tx
+): Promise<SyncRun> {
+  return tx
     .insertInto('sync_runs')
     .values({
       tenant_id: tenantId,
@@ -138,20 +140,22 @@ async function insertRow(
       requested_by: requestedBy,
       ...(state.status === 'running' ? { started_datetime: sql<Date>`clock_timestamp()` } : {}),
     })
-    .execute();
+    .returning(COLUMNS)
+    .$castTo<SyncRun>()
+    .executeTakeFirstOrThrow();
 }
 
 /** A newer run takes the place of those that wait for a person, whose plans nobody can carry out any more. */
 export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<void> {
-  await tx
-    .deleteFrom('sync_plan_items')
-    .where('run_id', 'in', (eb) => eb.selectFrom('sync_runs').select('id').where('status', '=', 'needs_review'))
-    .execute();
-  await tx
+  const superseded = await tx
     .updateTable('sync_runs')
     .set({ status: 'superseded', reason: 'superseded', reason_detail: reasonDetail, ...NO_PLAN })
     .where('status', '=', 'needs_review')
+    .returning('id')
     .execute();
+  if (superseded.length === 0) return;
+  const ids = superseded.map(({ id }) => id);
+  await tx.deleteFrom('sync_plan_items').where('run_id', 'in', ids).execute();
 }
 
 /** Of a run whose plan is not kept any more. */
@@ -167,18 +171,26 @@ export const LEASE_SECONDS = 20;
 const leaseEnd = sql<Date>`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
 /** Takes a run that nobody works on; undefined if somebody does, or it has ended. Every taking raises the fence. */
-export async function claimRun(
-  tx: Tx,
-  id: string,
-): Promise<(SyncRun & { readonly wasTakenOver: boolean }) | undefined> {
-  const before = await tx.selectFrom('sync_runs').select('status').where('id', '=', id).forUpdate().executeTakeFirst();
-  const run = await takeRun(tx, id);
-  return run === undefined ? undefined : { ...run, wasTakenOver: before?.status === 'running' };
-}
-
-const takeRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
+export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasTakenOver: boolean }) | undefined> =>
   tx
+    .with('before', (db) =>
+      db
+        .selectFrom('sync_runs')
+        .select(['id as run_id', sql<boolean>`status = 'running'`.as('was_running')])
+        .where('id', '=', id)
+        .where((eb) =>
+          eb.or([
+            eb.and([
+              eb('status', '=', 'queued'),
+              eb.or([eb('retry_datetime', 'is', null), eb('retry_datetime', '<=', sql<Date>`now()`)]),
+            ]),
+            eb.and([eb('status', '=', 'running'), eb('leased_until_datetime', '<', sql<Date>`now()`)]),
+          ]),
+        )
+        .forUpdate(),
+    )
     .updateTable('sync_runs')
+    .from('before')
     .set((eb) => ({
       status: 'running',
       step: 'fetching',
@@ -190,18 +202,9 @@ const takeRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
       leased_until_datetime: leaseEnd,
       started_datetime: eb.fn.coalesce('started_datetime', sql<Date>`now()`),
     }))
-    .where('id', '=', id)
-    .where((eb) =>
-      eb.or([
-        eb.and([
-          eb('status', '=', 'queued'),
-          eb.or([eb('retry_datetime', 'is', null), eb('retry_datetime', '<=', sql<Date>`now()`)]),
-        ]),
-        eb.and([eb('status', '=', 'running'), eb('leased_until_datetime', '<', sql<Date>`now()`)]),
-      ]),
-    )
-    .returning(COLUMNS)
-    .$castTo<SyncRun>()
+    .whereRef('id', '=', 'before.run_id')
+    .returning([...COLUMNS, 'before.was_running as wasTakenOver'])
+    .$castTo<SyncRun & { readonly wasTakenOver: boolean }>()
     .executeTakeFirst();
 
 type Held = Pick<SyncRun, 'id' | 'fence'>;
@@ -216,9 +219,14 @@ export async function renewLease(tx: Tx, run: Held): Promise<boolean> {
   return result.numUpdatedRows > 0n;
 }
 
-export async function saveStep(tx: Tx, run: Held, step: RunStep): Promise<boolean> {
-  const result = await updateHeld(tx, run).set({ step, leased_until_datetime: leaseEnd }).executeTakeFirst();
-  return result.numUpdatedRows > 0n;
+/** False: the run was taken over or has ended. */
+export async function saveStep(db: Db, tenantId: string, { id, fence }: Held, step: RunStep): Promise<boolean> {
+  const held = await askAsTenant(db, tenantId, {
+    text: `update sync_runs set step = $2, leased_until_datetime = now() + make_interval(secs => ${LEASE_SECONDS})
+            where id = $1 and fence = $3 and status = 'running' returning id`,
+    values: [id, step, String(fence)],
+  });
+  return held.length > 0;
 }
 
 /** A run that was put off is taken up now, since somebody asks for it. */

@@ -8,7 +8,7 @@ import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Vault } from '../../vault/index.js';
-import { findCreationPreference } from '../creation-preference/index.js';
+import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import {
   getUsableCredential,
   LoginRefusedError,
@@ -18,7 +18,7 @@ import {
 } from '../credentials/index.js';
 import { type Directories, ListShrunkError } from '../directory/index.js';
 import { keepGoing, noteFailure } from '../schedules/index.js';
-import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { inLockedTenant, type Tenant } from '../tenants/index.js';
 import { carryOut, findGround, type Ground, storePlan, toEnd, toPlanRequest } from './carry-out.js';
 import { findExcess } from './guard.js';
 import { insist } from './insist.js';
@@ -29,7 +29,6 @@ import { type RunPatience, toPutOffSeconds } from './put-off.js';
 import { toReasonDetail } from './reason-details.js';
 import {
   claimRun,
-  findRun,
   finishRun,
   putOffRun,
   type RunResult,
@@ -152,18 +151,16 @@ function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
   return { reason: 'internal', cause: error };
 }
 
-async function work(
-  deps: RunSyncDeps,
-  tenantId: string,
-  run: SyncRun,
-  signal: AbortSignal,
-): Promise<Pick<RunOutcome, 'counts' | 'rows'> & Pick<RunResult, 'status'>> {
+async function work(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: AbortSignal): Promise<RunResult> {
   const { db, directories, syncIntervalSeconds } = deps;
+  let asked: CreationPreference | undefined;
   const usable = await getUsableCredential(db, deps, tenantId, {
     userId: toUserIdOf(run.requestedBy),
-    noteChoice: (tx, { credential: { id, owner }, reason }) => saveRunCredential(tx, run, { id, owner, reason }),
+    async noteChoice(tx, { credential: { id, owner }, reason }) {
+      await saveRunCredential(tx, run, { id, owner, reason });
+      asked = await findCreationPreference(tx);
+    },
   });
-  const asked = await inTenant(db, tenantId, (tx) => findCreationPreference(tx));
   const target = { state: usable.tenant.state, environment: usable.tenant.environment };
   await directories.ensureFresh(db, {
     target,
@@ -175,11 +172,10 @@ async function work(
   });
   await step(db, tenantId, run, 'planning');
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
-    const status = await planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: asked?.version });
-    const isGood = status === 'succeeded' || status === 'succeeded_with_warnings';
+    const result = await planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: asked?.version });
+    const isGood = result.status === 'succeeded' || result.status === 'succeeded_with_warnings';
     if (isGood && run.mode === 'full') await keepGoing(tx, tenantId, syncIntervalSeconds);
-    const done = await findRun(tx, run.id);
-    return { status, counts: done?.counts ?? undefined, rows: done?.rows ?? undefined };
+    return result;
   });
 }
 
@@ -190,7 +186,7 @@ async function planAndApply(
   tenant: Tenant,
   run: SyncRun,
   { tenant: asked, login, preferenceVersion }: UsableCredential & { readonly preferenceVersion: number | undefined },
-): Promise<RunResult['status']> {
+): Promise<RunResult> {
   // Before the ground: where the tenant is now, perhaps no list has been read yet.
   if (tenant.state !== asked.state || tenant.environment !== asked.environment) {
     const { strategy } = (await findCreationPreference(tx)) ?? run;
@@ -206,8 +202,7 @@ async function planAndApply(
   if (run.mode === 'preview') {
     const planned = await planWhole(tx, request);
     const result = await storePlan(tx, tenant.id, run.id, { ground, planned, at });
-    await finish(tx, run, { ...result, status: 'succeeded' });
-    return 'succeeded';
+    return finish(tx, run, { ...result, status: 'succeeded' });
   }
   const outcome = await findOutcomeOf(tx, ground.basis);
   if (outcome !== undefined) return finishWith(tx, run, ground, toNothingNew(outcome));
@@ -218,8 +213,7 @@ async function planAndApply(
   if (excess !== undefined) {
     const reasonDetail = `${excess}. Nothing is changed before somebody has looked at the plan: confirm or dismiss it.`;
     const result = await storePlan(tx, tenant.id, run.id, { ground, planned, at });
-    await finish(tx, run, { ...result, status: 'needs_review', reasonDetail });
-    return 'needs_review';
+    return finish(tx, run, { ...result, status: 'needs_review', reasonDetail });
   }
   noteStep(deps.db, tenant.id, run, 'applying');
   const applied = await carryOut(tx, tenant.id, {
@@ -233,20 +227,16 @@ async function planAndApply(
 }
 
 /** What a sync that wrote, or found that there was nothing to write, comes to. */
-async function finishWith(
+const finishWith = (
   tx: Tx,
   run: SyncRun,
   { directory }: Ground,
   outcome: Outcome,
   more: Pick<RunResult, 'changes' | 'notes' | 'plannedAt'> = {},
-): Promise<RunResult['status']> {
-  const end = toEnd(directory, outcome);
-  await finish(tx, run, { ...end, ...more });
-  return end.status;
-}
+): Promise<RunResult> => finish(tx, run, { ...toEnd(directory, outcome), ...more });
 
 /** Everything is left as the last sync left it, because a person wanted it so. */
-async function finishDismissed(tx: Tx, run: SyncRun, ground: Ground): Promise<RunResult['status']> {
+async function finishDismissed(tx: Tx, run: SyncRun, ground: Ground): Promise<RunResult> {
   const last = (await findLastOutcome(tx)) as Outcome;
   const { counts, rows } = toNothingNew(last);
   return finishWith(tx, run, ground, { counts, rows, warnings: [{ code: 'plan_dismissed', licenseNumber: null }] });
@@ -267,22 +257,23 @@ async function supersede(
   tenantId: string,
   { refresh, requestedBy, ...run }: SyncRun,
   strategy: Strategy,
-): Promise<'superseded'> {
-  await finish(tx, run, { status: 'superseded', reason: 'superseded', reasonDetail: toReasonDetail('superseded') });
+): Promise<RunResult> {
+  const reasonDetail = toReasonDetail('superseded');
+  const result = await finish(tx, run, { status: 'superseded', reason: 'superseded', reasonDetail });
   await queueRun(tx, newId, tenantId, { trigger: 'superseded', mode: run.mode, refresh, strategy, requestedBy });
-  return 'superseded';
+  return result;
 }
 
-async function finish(tx: Tx, run: Pick<SyncRun, 'id' | 'fence'>, result: RunResult): Promise<void> {
+async function finish(tx: Tx, run: Pick<SyncRun, 'id' | 'fence'>, result: RunResult): Promise<RunResult> {
   if (!(await finishRun(tx, run, result))) throw new RunLostError();
+  return result;
 }
 
 /** For those who look on while the transaction is open: whether it is noted decides nothing. */
 function noteStep(db: Db, tenantId: string, run: SyncRun, name: 'applying'): void {
-  withTenant(db, tenantId, (tx) => saveStep(tx, run, name)).catch(() => undefined);
+  saveStep(db, tenantId, run, name).catch(() => undefined);
 }
 
 async function step(db: Db, tenantId: string, run: SyncRun, name: 'planning'): Promise<void> {
-  const held = await withTenant(db, tenantId, (tx) => saveStep(tx, run, name));
-  if (!held) throw new RunLostError();
+  if (!(await saveStep(db, tenantId, run, name))) throw new RunLostError();
 }

@@ -1,6 +1,6 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
+import { notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import type { Vault } from '../../vault/index.js';
@@ -72,12 +72,8 @@ export async function queueRun(tx: Tx, newId: () => string, tenantId: string, re
     if (request.trigger !== 'schedule') await bringForward(tx, tenantId, active.id);
     return (await findRun(tx, active.id)) ?? active;
   }
-  const id = newId();
   if (request.mode === 'full') await supersedeReviews(tx, toReasonDetail('superseded'));
-  await insertRun(tx, tenantId, { id, includeLabs: null, ...request });
-  const run = await findRun(tx, id);
-  if (run === undefined) throw new Fault('internal', 'The run that was just made is gone.');
-  return run;
+  return insertRun(tx, tenantId, { id: newId(), includeLabs: null, ...request });
 }
 
 export const getSync = (db: Db, tenantId: string, id: string): Promise<SyncRun> =>

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
-import { readAsTenant, TENANT_MARK } from '../../db/tenant-read.js';
+import { askAsTenant, TENANT_MARK } from '../../db/single-statement.js';
 import type { Environment } from '../../domain/environment.js';
 import { createSharedRead, type SharedRead } from '../../domain/shared-read.js';
 
@@ -10,6 +10,8 @@ export interface Tenant {
   readonly state: string;
   readonly environment: Environment;
   readonly firstSyncedAt: Date | null;
+  /** Every edit and every change of the companies raises it. */
+  readonly revision: number;
   readonly version: number;
   readonly insertedAt: Date;
   readonly updatedAt: Date;
@@ -21,6 +23,7 @@ const COLUMNS = [
   'state',
   'environment',
   'first_synced_datetime as firstSyncedAt',
+  'revision',
   'version',
   'inserted_datetime as insertedAt',
   'updated_datetime as updatedAt',
@@ -107,7 +110,7 @@ export function findMark(db: Db, tenantId: string): Promise<string | undefined> 
     marks.set(db, read);
   }
   return read(tenantId, async () => {
-    const [row] = await readAsTenant<{ mark: string }>(db, tenantId, { text: TENANT_MARK, values: [tenantId] });
+    const [row] = await askAsTenant<{ mark: string }>(db, tenantId, { text: TENANT_MARK, values: [tenantId] });
     return row?.mark;
   });
 }

@@ -1,5 +1,8 @@
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type pg from 'pg';
 import { type Db, getTypeParser, requireTenantId } from './database.js';
+import { isConnectionLost } from './sqlstate.js';
+import type { DB } from './tables.js';
 
 /** A statement with its values as texts, in the order of their places. Not named: a pooler may stand in between. */
 export interface Statement {
@@ -7,12 +10,23 @@ export interface Statement {
   readonly values: readonly (string | null)[];
 }
 
+/** For putting a statement together with the query builder; it runs nothing. */
+export const drafting: Kysely<DB> = new Kysely<DB>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (kysely) => new PostgresIntrospector(kysely),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
 /**
- * Opens what the read after it runs in. It is no statement of its own transaction: until the Sync after both, Postgres
- * keeps one transaction open, and what is set locally ends with it, whether the read succeeds or fails.
+ * Opens what the statement after it runs in. It is no statement of its own transaction: until the Sync after both,
+ * Postgres keeps one transaction open, and what is set locally ends with it, whether the other succeeds or fails.
  */
-const OPENING = `select set_config('role', 'biotrack_app', true), set_config('app.tenant_id', $1, true),
+const AS_TENANT = `select set_config('role', 'biotrack_app', true), set_config('app.tenant_id', $1, true),
   set_config('lock_timeout', '5s', true)`;
+const AS_OPERATOR = `select set_config('role', 'biotrack_operator', true), set_config('lock_timeout', '5s', true)`;
 
 /**
  * What moves with everything that a list of the tenant's companies or changes can show; of tenant $1. A new tenant with
@@ -22,24 +36,41 @@ export const TENANT_MARK = `select extract(epoch from inserted_datetime) || '.' 
   as mark from tenants where tenant_id = $1`;
 
 /**
- * One statement of a tenant that only reads, in one round trip: every row of any other tenant does not exist in it.
- * What reads twice and must see one state, or writes, takes `withTenant`.
+ * One statement of a tenant in one round trip, committed with it: every row of any other tenant does not exist in it.
+ * What needs two statements, or is audited, takes `withTenant`.
+ * @param statement is done again where a connection of the pool had died unnoticed: it must be one that may be
  * @param tenantId a lower-case UUID; anything else is a fault of the caller and throws
  */
-export async function readAsTenant<Row>(db: Db, tenantId: string, statement: Statement): Promise<Row[]> {
+export async function askAsTenant<Row>(db: Db, tenantId: string, statement: Statement): Promise<Row[]> {
   requireTenantId(tenantId);
+  return ask(db, { text: AS_TENANT, values: [tenantId] }, statement);
+}
+
+/** The same for the operator: what belongs to no tenant. */
+export const askAsOperator = <Row>(db: Db, statement: Statement): Promise<Row[]> =>
+  ask(db, { text: AS_OPERATOR, values: [] }, statement);
+
+async function ask<Row>(db: Db, opening: Statement, statement: Statement): Promise<Row[]> {
   const client = await db.pool.connect();
-  return new Promise((resolve, reject) => {
+  try {
+    return await runOn(client, opening, statement);
+  } catch (error) {
+    if (!isConnectionLost(error)) throw error;
+  }
+  return runOn(await db.pool.connect(), opening, statement);
+}
+
+const runOn = <Row>(client: pg.PoolClient, opening: Statement, statement: Statement): Promise<Row[]> =>
+  new Promise((resolve, reject) => {
     client.query(
-      new TenantRead<Row>(tenantId, statement, (error, rows) => {
-        // A connection on which a read failed is given up: it is not worth telling apart in which state it is.
+      new OpenedStatement<Row>(opening, statement, (error, rows) => {
+        // A connection on which a statement failed is given up: it is not worth telling apart in which state it is.
         client.release(error);
         if (error === undefined) resolve(rows);
         else reject(error);
       }),
     );
   });
-}
 
 interface Field {
   readonly name: string;
@@ -50,8 +81,8 @@ interface Field {
  * Two statements in one write, as the driver lets cursors and COPY bring their own messages: it calls the methods below
  * for what comes back. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
-class TenantRead<Row> implements pg.Submittable {
-  readonly #tenantId: string;
+class OpenedStatement<Row> implements pg.Submittable {
+  readonly #opening: Statement;
   readonly #statement: Statement;
   readonly #settle: (error: Error | undefined, rows: Row[]) => void;
   readonly #rows: Row[] = [];
@@ -59,15 +90,15 @@ class TenantRead<Row> implements pg.Submittable {
   #isSettled = false;
   #fields: Field[] = [];
 
-  constructor(tenantId: string, statement: Statement, settle: (error: Error | undefined, rows: Row[]) => void) {
-    this.#tenantId = tenantId;
+  constructor(opening: Statement, statement: Statement, settle: (error: Error | undefined, rows: Row[]) => void) {
+    this.#opening = opening;
     this.#statement = statement;
     this.#settle = settle;
   }
 
   submit(connection: pg.Connection): void {
     connection.stream.cork();
-    send(connection, { text: OPENING, values: [this.#tenantId] });
+    send(connection, this.#opening);
     send(connection, this.#statement, true);
     connection.sync();
     connection.stream.uncork();
@@ -99,7 +130,7 @@ class TenantRead<Row> implements pg.Submittable {
     this.#end(error);
   }
 
-  /** None of these comes of a read without a row limit. */
+  /** None of these comes of a statement without a row limit. */
   handleEmptyQuery(): void {}
   handlePortalSuspended(): void {}
   handleCopyInResponse(): void {}
@@ -112,9 +143,9 @@ class TenantRead<Row> implements pg.Submittable {
   }
 }
 
-function send(connection: pg.Connection, { text, values }: Statement, isRead = false): void {
+function send(connection: pg.Connection, { text, values }: Statement, hasRows = false): void {
   connection.parse({ name: '', text, types: [] }, true);
   connection.bind({ values: [...values] }, true);
-  if (isRead) connection.describe({ type: 'P' }, true);
+  if (hasRows) connection.describe({ type: 'P' }, true);
   connection.execute(null, true);
 }
