@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { inspect } from 'node:util';
-import { Parser, type Result } from 'tap-parser';
+import { type FinalResults, Parser, type Result } from 'tap-parser';
 
 export interface Failure {
   /** The test's names from the outermost to the assertion. */
@@ -33,37 +33,28 @@ interface Tally {
 }
 
 /**
- * Reads what `tap --reporter=tap` writes, a subtest per file, and judges it more strictly than tap does: a test
- * without an assertion has failed, and so has a skip or a todo without a reason.
+ * Reads what a test file writes, and judges it more strictly than tap does: a test without an assertion has failed, and
+ * so has a skip or a todo without a reason.
  */
 export async function readTap(
   stream: Readable,
-  onFile: (report: FileReport) => void,
   onOutput: (line: string) => void,
-): Promise<void> {
+): Promise<Omit<FileReport, 'name' | 'durationMs'>> {
   const root = new Parser();
-  let file: { name: string; tally: Tally } | undefined;
-  root.on('child', (child: Parser) => {
-    const tally: Tally = { passed: 0, failures: [], skips: [], comments: [] };
-    file = { name: child.name, tally };
-    collect(child, [], tally);
-  });
-  root.on('assert', (result: Result) => {
-    const { name, tally } = file ?? { name: result.name, tally: { passed: 0, failures: [], skips: [], comments: [] } };
-    file = undefined;
-    judge(result, [], tally, { all: 0, failures: 0 });
-    onFile({ ...tally, name, durationMs: result.time ?? 0 });
-  });
+  const tally: Tally = { passed: 0, failures: [], skips: [], comments: [] };
+  collect(root, [], tally);
   root.on('extra', (text: string) => onOutput(text.trim()));
-  root.on('bailout', (reason: string) => {
-    const failures = [{ path: 'bail out', detail: reason }];
-    onFile({ name: 'the run', passed: 0, failures, skips: [], comments: [], durationMs: 0 });
-  });
-  await new Promise<void>((done, fail) => {
-    root.on('complete', () => done());
+  root.on('bailout', (reason: string) => void tally.failures.push({ path: 'bail out', detail: reason }));
+  const { ok, failures } = await new Promise<FinalResults>((done, fail) => {
+    root.on('complete', done);
     stream.on('error', fail);
     stream.pipe(root);
   });
+  const before = { all: 0, failures: 0 };
+  // Its own result: a plan that was not kept, or an end before there was one.
+  const own = failures.map((failure) => ('tapError' in failure ? failure.tapError : undefined)).find(Boolean);
+  judge({ ok, tapError: own } as Result, [], tally, before);
+  return tally;
 }
 
 /** Adds up the assertions of one level and of those below. */

@@ -23,6 +23,8 @@ export interface Api {
   call<T>(send: Send<T>): Promise<Answer<T>>;
   /** The same, but what does not exist is an answer too. */
   find<T>(send: Send<T>): Promise<Answer<T> | undefined>;
+  /** What the service tells as it happens; undefined where it does not, for whatever reason: nothing is repeated. */
+  listen<T extends ReadableStream | null>(send: Send<T>): Promise<NonNullable<T> | undefined>;
 }
 
 export interface ApiOptions {
@@ -41,7 +43,8 @@ export function createApi({ baseUrl, apiKey, patienceMs, onWait, isFirstContact 
     headers: { Authorization: `Bearer ${apiKey.reveal()}` },
     // Followed, a redirect would carry a password to wherever it points.
     redirect: 'manual',
-    fetch: (request) => fetch(request, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }),
+    fetch: (request) =>
+      fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]) }),
   });
 
   const api: Api = {
@@ -64,6 +67,18 @@ export function createApi({ baseUrl, apiKey, patienceMs, onWait, isFirstContact 
         if (error instanceof Failure && error.code === 'not_found') return undefined;
         throw error;
       }
+    },
+    async listen(send) {
+      try {
+        const { data, response } = await send(client);
+        const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+        if (response.ok && isStream) return data ?? undefined;
+        // It is read by nobody, and would keep its connection.
+        await response.body?.cancel();
+      } catch {
+        // As if there were none.
+      }
+      return undefined;
     },
   };
   return api;

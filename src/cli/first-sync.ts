@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Api } from './api.js';
 import { Failure } from './failure.js';
 import type { components } from './generated/v1.js';
+import { createRunEvents } from './run-events.js';
 
 export type Run = components['schemas']['SyncRun'];
 
@@ -57,6 +58,7 @@ export async function followRun(
   show: (run: Run) => void,
 ): Promise<Run> {
   const patience = performance.now() + waitMs;
+  const events = createRunEvents(api, tenantId, show);
   let run = first;
   for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 1.5, SLOWEST_POLL_MS)) {
     show(run);
@@ -65,8 +67,10 @@ export async function followRun(
       if (newest !== undefined && newest.id !== run.id) run = newest;
     }
     if (hasEnded(run) && run.status !== 'superseded') break;
-    if (performance.now() + pollMs > patience) throw toLateFailure(run, waitMs);
-    await pause(pollMs);
+    const leftMs = Math.floor(patience - performance.now());
+    if (pollMs > leftMs) throw toLateFailure(run, waitMs);
+    // Told by the service while it tells; where it does not, asked now and then.
+    await Promise.all([pause(pollMs), events.listen(run.id, AbortSignal.timeout(leftMs))]);
     const params = { path: { tenant_id: tenantId, id: run.id } };
     run = (await api.call((client) => client.GET('/v1/tenants/{tenant_id}/syncs/{id}', { params }))).data;
   }

@@ -50,15 +50,35 @@ export function loseAnswer(passOn: () => Promise<void>, response: ServerResponse
   return true;
 }
 
+/** Of what is told bit by bit the first bit arrives, and then the connection breaks. */
+export function cutAfterFirst(passOn: () => Promise<void>, response: ServerResponse): true {
+  const write = response.write.bind(response) as (piece: unknown, done: () => void) => boolean;
+  response.write = (piece: unknown) => write(piece, () => response.destroy());
+  void passOn().catch(() => response.destroy());
+  return true;
+}
+
 async function forward(request: IncomingMessage, url: URL, response: ServerResponse): Promise<void> {
   const body = await text(request);
   const headers: Record<string, string> = {};
-  for (const name of ['authorization', 'content-type', 'if-match', 'if-none-match', 'idempotency-key']) {
+  for (const name of [
+    'authorization',
+    'content-type',
+    'if-match',
+    'if-none-match',
+    'idempotency-key',
+    'last-event-id',
+  ]) {
     const value = request.headers[name];
     if (typeof value === 'string') headers[name] = value;
   }
   const answer = await fetch(url, { method: request.method ?? 'GET', headers, ...(body === '' ? {} : { body }) });
-  const content = await answer.text();
+  const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream') === true;
+  const pieces = isStream && answer.body !== null ? answer.body : [await answer.text()];
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
-  response.end(content);
+  for await (const piece of pieces) {
+    if (response.destroyed) return;
+    response.write(piece);
+  }
+  response.end();
 }

@@ -5,13 +5,14 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import t, { type Test } from 'tap';
 import { onboard } from '../../src/cli/onboard.js';
 import { MOST_REPEATS, toPauseMs } from '../../src/cli/patience.js';
 import { findFreePort } from '../../src/local/index.js';
 import { PRIVILEGES } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
-import { loseAnswer, startInBetween } from './in-between.js';
+import { cutAfterFirst, loseAnswer, type Meddle, type Passing, startInBetween } from './in-between.js';
 import { type RecordedTerminal, recordTerminal, type TerminalOptions } from './terminal.js';
 
 const service = await startTestService(t, { simulator: { licenses: 300 } });
@@ -512,6 +513,8 @@ t.test('a sync that ends otherwise', async (t) => {
   let lists: object[] = [];
   const between = await startInBetween(baseUrl, (passing, response) => {
     if (passing.method !== 'GET' || !passing.path.startsWith(path) || lists.length === 0) return false;
+    // The events tell how it is in truth, and the run is asked for all the same.
+    if (passing.path.endsWith('/events')) return false;
     const run = { ...done, ...(lists.length > 1 ? lists.shift() : lists[0]) };
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(JSON.stringify(passing.path === path ? { data: [run], next_page: null } : run));
@@ -539,6 +542,106 @@ t.test('a sync that ends otherwise', async (t) => {
   ]);
   t.equal(replaced.code, 0, replaced.errors);
   await between.close();
+});
+
+/** Holds up a tenant's next run before it plans. */
+async function holdRun(tenantId: string): Promise<() => Promise<void>> {
+  await service.sql(`create or replace function hold() returns trigger language plpgsql as $$ begin
+    if new.step = 'planning' then perform pg_advisory_xact_lock(hashtext(new.tenant_id::text)); end if;
+    return new; end $$`);
+  await service.sql('create or replace trigger hold before update on sync_runs for each row execute function hold()');
+  const holder = new pg.Client({ connectionString: service.databaseUrl });
+  await holder.connect();
+  await holder.query('select pg_advisory_lock(hashtext($1))', [tenantId]);
+  return () => holder.end();
+}
+
+interface Followed {
+  /** How often the run was asked for, and its events. */
+  readonly asked: number;
+  readonly listened: readonly Passing[];
+}
+
+/**
+ * Follows a sync of a tenant that is set up, with somebody between who meddles with the events.
+ * @param isEnough seen this much, the sync need not go on any longer
+ */
+async function followHeldSync(
+  t: Test,
+  tenantId: string,
+  meddle: Meddle,
+  isEnough: (followed: Followed) => boolean,
+): Promise<Followed> {
+  const release = await holdRun(tenantId);
+  const path = `/v1/tenants/${tenantId}/syncs`;
+  const { id } = (await ask('POST', path, { body: { refresh: 'force' } })).body;
+  let released: Promise<void> | undefined;
+  const look = (): Followed => ({
+    asked: between.passed.filter((passing) => passing.path === `${path}/${id}`).length,
+    listened: between.passed.filter((passing) => passing.path === `${path}/${id}/events`),
+  });
+  const between = await startInBetween(baseUrl, (passing, response, passOn) => {
+    const isTaken = passing.path === `${path}/${id}/events` && meddle(passing, response, passOn);
+    if (isEnough(look())) released ??= release();
+    return isTaken;
+  });
+  const { code, errors } = await run(t, [...flagsOf(tenantId), '--base-url', between.url, '--wait-seconds=60']);
+  await between.close();
+  await (released ?? release());
+  t.equal(code, 0, errors);
+  t.match(errors, /Shop: sync: fetching/);
+  return look();
+}
+
+t.test('a sync is told of by the service while it goes on', { timeout: 180_000 }, async (t) => {
+  const [tenantId, other] = [service.newId(), service.newId()];
+  for (const each of [tenantId, other]) t.equal((await run(t, flagsOf(each))).code, 0);
+
+  // Somebody keeps to himself what the service says. It takes a while to find out, and the rest goes on meanwhile.
+  const open = new Set<ServerResponse>();
+  const keep: Meddle = (_passing, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    open.add(response);
+    response.once('close', () => open.delete(response));
+    return true;
+  };
+  const finding = followHeldSync(t, other, keep, ({ listened }) => listened.length === 1);
+
+  const told = await followHeldSync(
+    t,
+    tenantId,
+    () => false,
+    ({ listened }) => listened.length === 1,
+  );
+  t.equal(told.listened.length, 1);
+  t.equal(told.asked, 1, 'the run is asked for once, when it has ended');
+
+  const cutOnce: Meddle = ({ headers }, response, passOn) =>
+    headers['last-event-id'] === undefined && cutAfterFirst(passOn, response);
+  const cut = await followHeldSync(t, tenantId, cutOnce, ({ listened }) => listened.length === 2);
+  const [first, second] = cut.listened.map(({ headers }) => headers['last-event-id']);
+  t.equal(cut.listened.length, 2, 'a stream that is cut goes on');
+  t.equal(first, undefined);
+  t.match(second, /^[\w-]{16}$/, 'from where it was');
+  t.equal(cut.asked, 2);
+
+  const full: Meddle = (_passing, response) => refuse(response, 503, {}, { code: 'streams_exhausted' });
+  const refused = await followHeldSync(t, tenantId, full, ({ asked }) => asked === 4);
+  t.equal(refused.listened.length, 1, 'where there is none, none is asked for again');
+
+  for (const body of ['id: 1\nevent: progress\ndata: {{\n\n', '']) {
+    const talkNonsense: Meddle = (_passing, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(body);
+      return true;
+    };
+    const strange = await followHeldSync(t, tenantId, talkNonsense, ({ asked }) => asked === 4);
+    t.ok(strange.asked >= 4, `nothing is made of ${JSON.stringify(body)}`);
+  }
+
+  const silent = await finding;
+  t.equal(silent.listened.length, 1);
+  t.equal(silent.asked, 1, 'the run had ended meanwhile');
+  t.equal(open.size, 0, 'and the connection is closed');
 });
 
 t.test('a sync that failed is started again', async (t) => {

@@ -2,17 +2,11 @@ import { execFileSync } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { sql as statement } from 'kysely';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { withTenant } from '../../src/db/database.js';
 import { startTestServer, TEST_DATABASE_URL } from '../helpers/postgres.js';
-import {
-  FIRST_PUT,
-  makeTenant,
-  startTestService,
-  syncTenant,
-  type TestService,
-  waitForRun,
-} from '../helpers/service.js';
+import { drawRunCases, makeTwins, type RunCase, readRunState } from '../helpers/run-cases.js';
+import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 import { clearStalls, countSleeping, MOMENTS, type Moment, placeStalls, stallAt } from '../helpers/stalls.js';
 
 /** What a database does to those who use it: every fault is told by its name, mends by itself, and leaves nothing half. */
@@ -217,76 +211,76 @@ async function until(what: string, look: () => Promise<boolean>): Promise<void> 
   }
 }
 
-const NOTHING = { companies: 0, licenses: 0, changes: 0 };
-
-/** What a run leaves. */
-async function readState({ sql }: TestService, tenantId: string): Promise<Record<string, number> | undefined> {
-  const [row] = await sql<Record<string, number>>(
-    `select (select count(*)::int from companies where tenant_id = $1) as companies,
-            (select count(*)::int from company_licenses where tenant_id = $1) as licenses,
-            (select count(*)::int from changes where tenant_id = $1) as changes`,
-    [tenantId],
-  );
-  return row;
-}
-
 t.test('Postgres crashes at every step of a run', { timeout: IS_LONG ? 1_800_000 : 180_000 }, async (t) => {
-  const patience = { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 };
-  const other = await startTestService(t, { simulator: { licenses: 60, offersSyncCheck: false }, patience });
-  const { control } = other.simulator;
-  const example = await makeTenant(other);
-  await syncTenant(other, example);
-  const wanted = await readState(other, example);
-  await placeStalls(other);
-  const start = async (tenantId: string, refresh: 'auto' | 'force'): Promise<string> =>
-    (await other.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } })).body.id;
   const durations = new Map<Moment, number[]>(MOMENTS.map((moment) => [moment, []]));
-
-  // Of two workers, so that a run can stand at each step at the same time.
-  await startTestService(t, { beside: other, role: 'worker', patience });
-
-  for (let round = 0; round < (IS_LONG ? 4 : 1); round += 1) {
-    const held: { moment: Moment; tenantId: string; runId: string }[] = [];
-    for (const moment of MOMENTS.filter((each) => each !== 'fetching')) {
-      const tenantId = await makeTenant(other);
-      await stallAt(other, tenantId, moment, 'sleep');
-      held.push({ moment, tenantId, runId: await start(tenantId, 'auto') });
-    }
-    await until('they stand still', async () => (await countSleeping(other)) === held.length);
-    // The last one: who comes later waits for it.
-    const asking = await makeTenant(other);
-    control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 2_000, times: 1 });
-    held.push({ moment: 'fetching', tenantId: asking, runId: await start(asking, 'force') });
-    await until('one asks', async () => control.counters().listCallsInFlight > 0);
-    await clearStalls(other);
-    const [backend] = await other.sql<{ pid: number }>(
-      `select pid from pg_stat_activity where wait_event = 'PgSleep' order by pid offset ${round} limit 1`,
-    );
-    execFileSync('kill', ['-9', String(backend?.pid)]);
-    const crashedAt = performance.now();
-    // A moment goes by before it notices, and then one before it is there again.
-    await until('Postgres is back', () =>
-      other.sql('select from pg_stat_activity where pid = $1', [backend?.pid]).then(
-        ({ length }) => length === 0,
-        () => false,
-      ),
-    );
-    for (const { moment, tenantId } of held) {
-      const state = await readState(other, tenantId);
-      const isWhole = [NOTHING, wanted].some((each) => JSON.stringify(each) === JSON.stringify(state));
-      t.ok(isWhole, `${moment}: before or after`);
-    }
-    await Promise.all(
-      held.map(async ({ moment, tenantId, runId }) => {
-        t.match(await waitForRun(other, tenantId, runId), { status: /^succeeded/ }, moment);
-        durations.get(moment)?.push((performance.now() - crashedAt) / 1_000);
-        t.strictSame(await readState(other, tenantId), wanted, `${moment}: done once, by the same process`);
-      }),
-    );
+  for (const [round, drawn] of drawRunCases(IS_LONG ? 4 : 1).entries()) {
+    t.comment(drawn.title);
+    await t.test(drawn.title, { timeout: 180_000 }, async (t) => {
+      for (const [moment, seconds] of await crashAtEveryStep(t, drawn, round)) durations.get(moment)?.push(seconds);
+    });
   }
-  t.equal((await other.sql(`select from sync_runs where status in ('queued', 'running')`)).length, 0, 'none is stuck');
   for (const [moment, seconds] of durations) {
     t.ok(seconds.length > 0 && Math.max(...seconds) < 30, `${moment}: ended in time`);
     t.comment(`${moment}: ended ${seconds.map((each) => each.toFixed(1)).join(', ')} s after the crash`);
   }
 });
+
+/** @returns how many seconds after the crash the runs had ended */
+async function crashAtEveryStep(t: Test, drawn: RunCase, round: number): Promise<[Moment, number][]> {
+  const patience = { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 };
+  const other = await startTestService(t, { simulator: drawn.simulator, patience });
+  const { control } = other.simulator;
+  const tenants = await makeTwins(other, drawn, MOMENTS.length + 1);
+  const undisturbed = tenants.pop() as string;
+  const before = await readRunState(other, undisturbed);
+  t.match(await syncTenant(other, undisturbed, { refresh: 'force' }), { status: /^succeeded/ });
+  const wanted = await readRunState(other, undisturbed);
+  t.notSame(wanted, before, 'there is something to do');
+  await placeStalls(other);
+  const start = async (tenantId: string, refresh: 'auto' | 'force'): Promise<string> =>
+    (await other.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } })).body.id;
+
+  // Of two workers, so that a run can stand at each step at the same time.
+  await startTestService(t, { beside: other, role: 'worker', patience });
+
+  const held: { moment: Moment; tenantId: string; runId: string }[] = [];
+  for (const moment of MOMENTS.filter((each) => each !== 'fetching')) {
+    const tenantId = tenants.pop() as string;
+    await stallAt(other, tenantId, moment, 'sleep');
+    held.push({ moment, tenantId, runId: await start(tenantId, 'auto') });
+  }
+  await until('they stand still', async () => (await countSleeping(other)) === held.length);
+  // The last one: who comes later waits for it.
+  const asking = tenants.pop() as string;
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 2_000, times: 1 });
+  held.push({ moment: 'fetching', tenantId: asking, runId: await start(asking, 'force') });
+  await until('one asks', async () => control.counters().listCallsInFlight > 0);
+  await clearStalls(other);
+  const [backend] = await other.sql<{ pid: number }>(
+    `select pid from pg_stat_activity where wait_event = 'PgSleep' order by pid offset ${round} limit 1`,
+  );
+  execFileSync('kill', ['-9', String(backend?.pid)]);
+  const crashedAt = performance.now();
+  // A moment goes by before it notices, and then one before it is there again.
+  await until('Postgres is back', () =>
+    other.sql('select from pg_stat_activity where pid = $1', [backend?.pid]).then(
+      ({ length }) => length === 0,
+      () => false,
+    ),
+  );
+  for (const { moment, tenantId } of held) {
+    const state = await readRunState(other, tenantId);
+    const isWhole = [before, wanted].some((each) => JSON.stringify(each) === JSON.stringify(state));
+    t.ok(isWhole, `${moment}: before or after`);
+  }
+  const durations = await Promise.all(
+    held.map(async ({ moment, tenantId, runId }): Promise<[Moment, number]> => {
+      t.match(await waitForRun(other, tenantId, runId), { status: /^succeeded/ }, moment);
+      const seconds = (performance.now() - crashedAt) / 1_000;
+      t.strictSame(await readRunState(other, tenantId), wanted, `${moment}: done once, by the same process`);
+      return [moment, seconds];
+    }),
+  );
+  t.equal((await other.sql(`select from sync_runs where status in ('queued', 'running')`)).length, 0, 'none is stuck');
+  return durations;
+}

@@ -1,55 +1,64 @@
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
-import t from 'tap';
-import { makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
-import { clearStalls, MOMENTS, placeStalls, stallAt } from '../helpers/stalls.js';
+import t, { type Test } from 'tap';
+import { drawRunCases, makeTwins, readRunState } from '../helpers/run-cases.js';
+import { makeTenant, startTestService, syncTenant, type TestService, waitForRun } from '../helpers/service.js';
+import { clearStalls, MOMENTS, type Moment, placeStalls, stallAt } from '../helpers/stalls.js';
 
 /** What happens to a run at each of its steps: an error is thrown. State before or after, no other. */
 
-const service = await startTestService(t, {
-  simulator: { licenses: 60, offersSyncCheck: false },
-  patience: { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 },
-});
-const { ask, sql, simulator } = service;
 const IS_LONG = process.env.TEST_LONG === '1';
-const NOTHING = { companies: 0, licenses: 0, changes: 0 };
+const patience = { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 };
 
-async function readState(tenantId: string): Promise<Record<string, number> | undefined> {
-  const [row] = await sql<Record<string, number>>(
-    `select (select count(*)::int from companies where tenant_id = $1) as companies,
-            (select count(*)::int from company_licenses where tenant_id = $1) as licenses,
-            (select count(*)::int from changes where tenant_id = $1) as changes`,
-    [tenantId],
-  );
-  return row;
+t.test('an error at every step', { timeout: 600_000 }, async (t) => {
+  const cases = drawRunCases(IS_LONG ? 4 : 1);
+  for (const drawn of cases) {
+    t.comment(drawn.title);
+    await t.test(drawn.title, async (t) => {
+      const service = await startTestService(t, { simulator: drawn.simulator, patience });
+      const tenants = await makeTwins(service, drawn, MOMENTS.length + 1);
+      const undisturbed = tenants.pop() as string;
+      const before = await readRunState(service, undisturbed);
+      await placeStalls(service);
+      const ends: (object | undefined)[] = [];
+      for (const [index, moment] of MOMENTS.entries()) {
+        const tenantId = tenants[index] as string;
+        await failAt(t, service, tenantId, moment);
+        t.strictSame(await readRunState(service, tenantId), before, `${moment}: nothing was changed`);
+        await clearStalls(service);
+        const next = await syncTenant(service, tenantId, { refresh: 'force' });
+        t.match(next, { status: /^succeeded/ }, `${moment}: and the next one does it`);
+        ends.push(await readRunState(service, tenantId));
+      }
+      t.match(await syncTenant(service, undisturbed, { refresh: 'force' }), { status: /^succeeded/ });
+      const wanted = await readRunState(service, undisturbed);
+      t.notSame(wanted, before, 'there was something to do');
+      for (const [index, moment] of MOMENTS.entries()) t.strictSame(ends[index], wanted, `${moment}: once`);
+    });
+  }
+  t.comment(`${cases.length} seeds × ${MOMENTS.length} moments: an error, and nothing or everything was done`);
+});
+
+/** Starts a run that meets with an error there, and sees it told. */
+async function failAt(t: Test, service: TestService, tenantId: string, moment: Moment): Promise<void> {
+  const { ask, simulator } = service;
+  if (moment === 'fetching') {
+    simulator.control.injectFault({ fault: 'missing_list', action: 'sync_vendor', times: 1 });
+  } else await stallAt(service, tenantId, moment, 'throw');
+  const { body } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } });
+  if (moment === 'queued') {
+    // Nobody can take it up, so it stays where it is until somebody can.
+    await pause(500);
+    t.match((await ask('GET', `/v1/tenants/${tenantId}/syncs/${body.id}`)).body, { status: 'queued', attempt: 0 });
+  } else {
+    const run = await waitForRun(service, tenantId, body.id);
+    t.match(run, { status: 'failed', reason: moment === 'fetching' ? 'list_empty' : 'internal' }, moment);
+  }
 }
 
-const example = await makeTenant(service);
-await syncTenant(service, example);
-const wanted = await readState(example);
+const service = await startTestService(t, { simulator: { licenses: 60, offersSyncCheck: false }, patience });
+const { ask, sql, simulator } = service;
 await placeStalls(service);
-
-t.test('an error at every step', async (t) => {
-  for (const moment of MOMENTS) {
-    const tenantId = await makeTenant(service);
-    if (moment === 'fetching') {
-      simulator.control.injectFault({ fault: 'missing_list', action: 'sync_vendor', times: 1 });
-    } else await stallAt(service, tenantId, moment, 'throw');
-    const { body } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } });
-    if (moment === 'queued') {
-      // Nobody can take it up, so it stays where it is until somebody can.
-      await pause(500);
-      t.match((await ask('GET', `/v1/tenants/${tenantId}/syncs/${body.id}`)).body, { status: 'queued', attempt: 0 });
-    } else {
-      const run = await waitForRun(service, tenantId, body.id);
-      t.match(run, { status: 'failed', reason: moment === 'fetching' ? 'list_empty' : 'internal' }, moment);
-    }
-    t.strictSame(await readState(tenantId), NOTHING, `${moment}: nothing was changed`);
-    await clearStalls(service);
-    t.match(await syncTenant(service, tenantId), { status: /^succeeded/ }, `${moment}: and the next one does it`);
-    t.strictSame(await readState(tenantId), wanted, `${moment}: once`);
-  }
-});
 
 /** What the state was asked while something was done. */
 async function countCalls(work: () => Promise<unknown>): Promise<{ lists: number; logins: number }> {

@@ -38,7 +38,7 @@ export async function startTestServer(): Promise<TestServer> {
   try {
     const server = await startEmbeddedPostgres({
       dataDir,
-      settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200' },
+      settings: { fsync: 'off', full_page_writes: 'off', max_connections: '300' },
     });
     return { url: server.url, pid: server.pid, stop: () => server.stop().finally(remove) };
   } catch (error) {
