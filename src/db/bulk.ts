@@ -103,16 +103,7 @@ export async function insertRows(
     const definitions = Object.entries(columns).map(([name, type]) => `${quoted(name)} ${type}`);
     await client.query(`create temp table ${stage} (${definitions.join(', ')}) on commit drop`);
     await copyInto(client, stage, columns, rows);
-    let isBusy = true;
-    const taken = client
-      .query(`${insert} select ${toNames(columns)} from ${stage}; drop table ${stage}`)
-      .finally(() => {
-        isBusy = false;
-      });
-    const made = (async () => {
-      for (const source of next) await source.makeAhead(() => isBusy);
-    })();
-    await Promise.all([taken, made]);
+    await makingAhead(next, client.query(`${insert} select ${toNames(columns)} from ${stage}; drop table ${stage}`));
   }
   writesOf(tx).note('insert', table);
 }

@@ -260,16 +260,17 @@ async function commit(client: pg.PoolClient): Promise<void> {
 }
 
 /** A query builder over one connection that is inside a transaction already. */
-function overSession(session: Session): Kysely<DB> {
-  return new Kysely<DB>({
+const overSession = (session: Session): Kysely<DB> => buildOver(new SessionDriver(session));
+
+export const buildOver = (driver: Driver): Kysely<DB> =>
+  new Kysely<DB>({
     dialect: {
       createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new SessionDriver(session),
+      createDriver: () => driver,
       createIntrospector: (kysely) => new PostgresIntrospector(kysely),
       createQueryCompiler: () => new PostgresQueryCompiler(),
     },
   });
-}
 
 class SessionDriver implements Driver {
   readonly #connection: DatabaseConnection;

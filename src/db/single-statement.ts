@@ -1,7 +1,7 @@
-import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import { type Compilable, DummyDriver, type Kysely } from 'kysely';
 import type pg from 'pg';
-import { type Db, getTypeParser, requireTenantId } from './database.js';
-import { isConnectionLost } from './sqlstate.js';
+import { buildOver, type Db, getTypeParser, requireTenantId } from './database.js';
+import { isConnectionLost, toStorageFault } from './sqlstate.js';
 import type { DB } from './tables.js';
 
 /** A statement with its values as texts, in the order of their places. Not named: a pooler may stand in between. */
@@ -11,14 +11,13 @@ export interface Statement {
 }
 
 /** For putting a statement together with the query builder; it runs nothing. */
-export const drafting: Kysely<DB> = new Kysely<DB>({
-  dialect: {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (kysely) => new PostgresIntrospector(kysely),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  },
-});
+export const drafting: Kysely<DB> = buildOver(new DummyDriver());
+
+/** @param query of `drafting`, with no other values than texts and numbers */
+export const toStatement = (query: Compilable): Statement => {
+  const { sql, parameters } = query.compile();
+  return { text: sql, values: parameters.map((value) => (value === null ? null : String(value))) };
+};
 
 /**
  * Opens what the statement after it runs in. It is no statement of its own transaction: until the Sync after both,
@@ -51,13 +50,22 @@ export const askAsOperator = <Row>(db: Db, statement: Statement): Promise<Row[]>
   ask(db, { text: AS_OPERATOR, values: [] }, statement);
 
 async function ask<Row>(db: Db, opening: Statement, statement: Statement): Promise<Row[]> {
-  const client = await db.pool.connect();
+  const noted = (error: unknown): never => {
+    const fault = toStorageFault(error);
+    if (fault !== undefined) db.onEvent({ kind: 'fault', fault });
+    throw error;
+  };
+  const connect = (): Promise<pg.PoolClient> => db.pool.connect().catch(noted);
+  const askOn = (client: pg.PoolClient): Promise<Row[]> => runOn<Row>(client, opening, statement).catch(noted);
+  const client = await connect();
   try {
-    return await runOn(client, opening, statement);
+    return await askOn(client);
   } catch (error) {
-    if (!isConnectionLost(error)) throw error;
+    const fault = toStorageFault(error);
+    if (fault === undefined || !isConnectionLost(error)) throw error;
+    db.onEvent({ kind: 'retried', fault });
   }
-  return runOn(await db.pool.connect(), opening, statement);
+  return askOn(await connect());
 }
 
 const runOn = <Row>(client: pg.PoolClient, opening: Statement, statement: Statement): Promise<Row[]> =>

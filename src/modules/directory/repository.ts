@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { type Cell, type Columns, copyRows, RowSource, updateRows } from '../../db/bulk.js';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES, LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
-import { askAsOperator, drafting } from '../../db/single-statement.js';
+import { askAsOperator, drafting, toStatement } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
@@ -80,10 +80,10 @@ export async function lookAtDirectory(
   state: string,
   environment: Environment,
 ): Promise<{ readonly present: Directory | undefined; readonly now: Date }> {
-  const { sql: text, parameters } = selectDirectory(drafting, state, environment).compile();
+  const { text, values } = toStatement(selectDirectory(drafting, state, environment));
   const [row] = await askAsOperator<{ now: Date; id: number | null } & Omit<Directory, 'id'>>(db, {
     text: `select clock_timestamp() as now, d.* from (select 1) one left join (${text}) d on true`,
-    values: parameters as string[],
+    values,
   });
   const { now, id, ...rest } = row as NonNullable<typeof row>;
   return { present: id === null ? undefined : { id, ...rest }, now };

@@ -1,6 +1,7 @@
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
-import { askAsTenant } from '../../db/single-statement.js';
+import { askAsTenant, drafting, toStatement } from '../../db/single-statement.js';
+import type { DB } from '../../db/tables.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
@@ -210,7 +211,7 @@ export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasT
 type Held = Pick<SyncRun, 'id' | 'fence'>;
 
 /** Whoever lost the run to somebody else changes no row here. */
-const updateHeld = (tx: Tx, { id, fence }: Held) =>
+const updateHeld = (tx: Kysely<DB>, { id, fence }: Held) =>
   tx.updateTable('sync_runs').where('id', '=', id).where('fence', '=', fence).where('status', '=', 'running');
 
 /** False: the run was taken over or has ended. */
@@ -220,13 +221,9 @@ export async function renewLease(tx: Tx, run: Held): Promise<boolean> {
 }
 
 /** False: the run was taken over or has ended. */
-export async function saveStep(db: Db, tenantId: string, { id, fence }: Held, step: RunStep): Promise<boolean> {
-  const held = await askAsTenant(db, tenantId, {
-    text: `update sync_runs set step = $2, leased_until_datetime = now() + make_interval(secs => ${LEASE_SECONDS})
-            where id = $1 and fence = $3 and status = 'running' returning id`,
-    values: [id, step, String(fence)],
-  });
-  return held.length > 0;
+export async function saveStep(db: Db, tenantId: string, run: Held, step: RunStep): Promise<boolean> {
+  const update = updateHeld(drafting, run).set({ step, leased_until_datetime: leaseEnd }).returning('id');
+  return (await askAsTenant(db, tenantId, toStatement(update))).length > 0;
 }
 
 /** A run that was put off is taken up now, since somebody asks for it. */
