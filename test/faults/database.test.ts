@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { sql as statement } from 'kysely';
 import t, { type Test } from 'tap';
 import { withTenant } from '../../src/db/database.js';
+import type { StorageFault } from '../../src/db/sqlstate.js';
 import { startTestServer, TEST_DATABASE_URL } from '../helpers/postgres.js';
 import { drawRunCases, makeTwins, type RunCase, readRunState } from '../helpers/run-cases.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
@@ -123,6 +124,39 @@ t.test('a full disk', async (t) => {
   t.ok((await readCounter('database_faults_total{kind="disk_full"}')) >= 2);
   await sql('drop function full_disk cascade');
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'and when there is room again');
+});
+
+/** As Postgres tells them. What became of a commit is told by nobody, and has its own test. */
+const CODES: Readonly<Record<Exclude<StorageFault, 'commit_unknown'>, string>> = {
+  unreachable: '08006',
+  shutting_down: '57P01',
+  too_many_connections: '53300',
+  disk_full: '53100',
+  out_of_resources: '53200',
+  system_error: '58030',
+  lock_timeout: '55P03',
+  idle_timeout: '25P03',
+  deadlock: '40P01',
+  serialization_failure: '40001',
+};
+
+t.test('every fault has its counter, and the same answer', async (t) => {
+  const tenantId = await makeTenant(service, 'ubi');
+  for (const [kind, code] of Object.entries(CODES)) {
+    const before = await readCounter(`database_faults_total{kind="${kind}"}`);
+    await sql(`create function broken() returns trigger language plpgsql as
+      $$ begin raise exception using errcode = '${code}'; end $$`);
+    await sql('create trigger broken before update on ubis for each statement execute function broken()');
+    const { status, headers, body } = await ask('PUT', `/v1/tenants/${tenantId}/ubi`, {
+      body: { ubi: '1' },
+      headers: { 'if-match': '"1"' },
+    });
+    await sql('drop function broken cascade');
+    t.match({ status, body }, { status: 503, body: { code: 'storage_unavailable' } }, kind);
+    t.match(headers.get('retry-after'), /^\d+$/);
+    t.ok((await readCounter(`database_faults_total{kind="${kind}"}`)) > before, `${kind} is counted`);
+  }
+  t.equal((await ask('GET', `/v1/tenants/${tenantId}/ubi`)).headers.get('etag'), '"1"', 'nothing was changed');
 });
 
 t.test('too few connections', async (t) => {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
+import { RUN_PATIENCE, toPutOffSeconds } from '../../src/modules/syncs/put-off.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { type Answer, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
@@ -96,6 +97,22 @@ t.test('a failure that may be over in a while is tried again, and told meanwhile
     'nor what will not pass',
   );
   control.clearFaults();
+});
+
+t.test('how long a run is put off, unless a test has less patience', async (t) => {
+  const putOff = (attempt: number, retryAfterMs?: number): number | undefined =>
+    toPutOffSeconds('upstream_unreachable', attempt, RUN_PATIENCE, retryAfterMs);
+  for (const [attempt, seconds] of [15, 60, 240, 900].entries()) {
+    const waits = Array.from({ length: 100 }, () => putOff(attempt + 1) ?? 0);
+    t.ok(
+      Math.min(...waits) >= seconds && Math.max(...waits) <= seconds * 1.25,
+      `${seconds} s and up to a quarter more`,
+    );
+    t.ok(new Set(waits).size > 50, 'never all at the same moment');
+  }
+  t.equal(putOff(5), undefined, 'the fifth failure counts');
+  t.ok((putOff(1, 600_000) ?? 0) >= 600, 'as long as BioTrack asked for');
+  t.equal(toPutOffSeconds('credentials_rejected', 1, RUN_PATIENCE, undefined), undefined);
 });
 
 t.test('whoever asks for a run that was put off has it taken up at once', async (t) => {
