@@ -544,12 +544,16 @@ t.test('a sync that ends otherwise', async (t) => {
   await between.close();
 });
 
-/** Holds up a tenant's next run before it plans. */
-async function holdRun(tenantId: string): Promise<() => Promise<void>> {
-  await service.sql(`create or replace function hold() returns trigger language plpgsql as $$ begin
+/** Lets runs be held up before they plan. Placed once: two who replace a function at once get in each other's way. */
+async function placeHold(): Promise<void> {
+  await service.sql(`create function hold() returns trigger language plpgsql as $$ begin
     if new.step = 'planning' then perform pg_advisory_xact_lock(hashtext(new.tenant_id::text)); end if;
     return new; end $$`);
-  await service.sql('create or replace trigger hold before update on sync_runs for each row execute function hold()');
+  await service.sql('create trigger hold before update on sync_runs for each row execute function hold()');
+}
+
+/** Holds up a tenant's next run. */
+async function holdRun(tenantId: string): Promise<() => Promise<void>> {
   const holder = new pg.Client({ connectionString: service.databaseUrl });
   await holder.connect();
   await holder.query('select pg_advisory_lock(hashtext($1))', [tenantId]);
@@ -596,6 +600,7 @@ async function followHeldSync(
 t.test('a sync is told of by the service while it goes on', { timeout: 180_000 }, async (t) => {
   const [tenantId, other] = [service.newId(), service.newId()];
   for (const each of [tenantId, other]) t.equal((await run(t, flagsOf(each))).code, 0);
+  await placeHold();
 
   // Somebody keeps to himself what the service says. It takes a while to find out, and the rest goes on meanwhile.
   const open = new Set<ServerResponse>();
