@@ -491,6 +491,7 @@ create table sync_runs (
 CREATE UNIQUE INDEX sync_runs_active ON sync_runs USING btree (tenant_id) WHERE mode = 'full'::text AND (status = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX sync_runs_lease ON sync_runs USING btree (leased_until_datetime) WHERE status = ANY (ARRAY['queued'::text, 'running'::text]);
 CREATE INDEX sync_runs_retry ON sync_runs USING btree (retry_datetime) WHERE status = 'queued'::text AND retry_datetime IS NOT NULL;
+CREATE INDEX sync_runs_waiting_previews ON sync_runs USING btree (tenant_id, id) WHERE mode = 'preview'::text AND (status = ANY (ARRAY['queued'::text, 'running'::text]));
 alter table sync_runs enable row level security;
 alter table sync_runs force row level security;
 create policy operator_reads on sync_runs for select to biotrack_operator
@@ -616,7 +617,7 @@ AS $function$ select nullif(current_setting('app.tenant_id', true), '')::uuid $f
 ;
 grant execute on function current_tenant_id() to public;
 
-CREATE OR REPLACE FUNCTION public.enqueue_sync_run(of_tenant uuid, run uuid)
+CREATE OR REPLACE FUNCTION public.enqueue_sync_run(of_tenant uuid, run uuid, waiting_before integer DEFAULT 0)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -629,11 +630,12 @@ begin
     max_attempts => 3,
     job_key => 'run_sync:' || run,
     -- Putting a waiting run back must not send it behind those that came later.
-    job_key_mode => 'preserve_run_at');
+    job_key_mode => 'preserve_run_at',
+    priority => least(waiting_before, 1000));
 end
 $function$
 ;
-grant execute on function enqueue_sync_run(uuid,uuid) to biotrack_app;
+grant execute on function enqueue_sync_run(uuid,uuid,integer) to biotrack_app;
 
 CREATE OR REPLACE PROCEDURE public.isolate_tenants(IN of_table regclass)
  LANGUAGE plpgsql

@@ -8,6 +8,8 @@ export interface LoadOrder {
   readonly headers?: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly seconds: number;
+  /** So many requests instead, however long they take. */
+  readonly amount?: number;
   /** What every answer has to be; another one is no result. */
   readonly status: number;
 }
@@ -19,11 +21,11 @@ export interface LoadResult {
 
 /** Asks as much as a server can answer, from a process of its own. */
 answerParent({
-  async run({ baseUrl, paths, headers, connections, seconds, status }: LoadOrder): Promise<LoadResult> {
+  async run({ baseUrl, paths, headers, connections, seconds, amount, status }: LoadOrder): Promise<LoadResult> {
     const result = await autocannon({
       url: baseUrl,
       connections,
-      duration: seconds,
+      ...(amount === undefined ? { duration: seconds } : { amount }),
       headers: { ...headers },
       requests: paths.map((path) => ({ method: 'GET', path })),
     });

@@ -5,6 +5,7 @@ import { sql as statement } from 'kysely';
 import t, { type Test } from 'tap';
 import { withTenant } from '../../src/db/database.js';
 import type { StorageFault } from '../../src/db/sqlstate.js';
+import { sweepAbandonedRuns } from '../../src/modules/syncs/index.js';
 import { startTestServer, TEST_DATABASE_URL } from '../helpers/postgres.js';
 import { drawRunCases, makeTwins, type RunCase, readRunState } from '../helpers/run-cases.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
@@ -217,6 +218,36 @@ t.test('a lost answer to a commit is not taken for a refusal', async (t) => {
   t.equal((await ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT })).status, 412, 'and is not done again');
   t.equal((await sql('select from audit where tenant_id = $1', [id])).length, 1);
   t.equal(await readCounter('database_commits_unknown_total'), 1);
+});
+
+t.test('a lost answer to any commit of a run', { timeout: 300_000 }, async (t) => {
+  const api = await startTestService(t, { role: 'api', simulator: { licenses: 60, offersSyncCheck: false } });
+  const worker = await startTestService(t, {
+    beside: api,
+    role: 'worker',
+    hasLine: true,
+    // Nobody else's commit is to be the one that is lost: this test sweeps by itself.
+    patience: { sweepMs: 3_600_000, runs: { attempts: 5, baseSeconds: 0.2, mostSeconds: 0.5 } },
+  });
+  const { control } = api.simulator;
+  let lost = 0;
+  for (let isLost = true; isLost; lost += isLost ? 1 : 0) {
+    control.addVendor({ name: `New ${lost}`, sites: 1 });
+    const tenantId = await makeTenant(api);
+    worker.line.loseCommit(lost);
+    const { body } = await api.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } });
+    const sweeping = setInterval(() => void sweepAbandonedRuns(api.service.db), 250);
+    const run = await waitForRun(api, tenantId, body.id).finally(() => clearInterval(sweeping));
+    isLost = worker.line.hasLostCommit;
+    worker.line.loseCommit(Number.POSITIVE_INFINITY);
+    const state = await readRunState(api, tenantId);
+    const twin = await makeTenant(api);
+    t.match((await syncTenant(api, twin)).status, /^succeeded/);
+    t.match(run, { status: /^succeeded/ }, `commit ${lost}`);
+    t.strictSame(state, await readRunState(api, twin), `commit ${lost}: done once`);
+  }
+  t.ok(lost >= 4, 'a claim, a login, a list and a result at least');
+  t.comment(`${lost} commits of a run, the answer to each of them lost: every run did its work once`);
 });
 
 t.test('crashes of Postgres', { timeout: IS_LONG ? 3_000_000 : 120_000 }, async (t) => {

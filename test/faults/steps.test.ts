@@ -8,6 +8,8 @@ import { clearStalls, MOMENTS, type Moment, placeStalls, stallAt } from '../help
 /** What happens to a run at each of its steps: an error is thrown. State before or after, no other. */
 
 const IS_LONG = process.env.TEST_LONG === '1';
+/** Of a worker, as `service.ts` has it. */
+const WORKER_CONCURRENCY = 4;
 const patience = { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 };
 
 t.test('an error at every step', { timeout: 600_000 }, async (t) => {
@@ -144,4 +146,32 @@ t.test('a state is asked once for all of its tenants, and none of them holds up 
   );
   await waitForRun(service, slow, standing);
   t.comment(`${many} tenants: a list call and a login a refresh`);
+});
+
+t.test('a tenant that looks a hundred times holds up nobody', async (t) => {
+  const [looking, working] = [await makeTenant(service), await makeTenant(service)];
+  await syncTenant(service, looking);
+  await syncTenant(service, working);
+  // Its previews find the worker busy, as they would each other.
+  const busy = await Promise.all(Array.from({ length: WORKER_CONCURRENCY }, () => makeTenant(service)));
+  for (const tenantId of busy) await stallAt(service, tenantId, 'applying', 'sleep');
+  for (const tenantId of busy) await startRun(tenantId, 'auto');
+  const preview = async (tenantId: string): Promise<string> =>
+    (await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { mode: 'preview' } })).body.id;
+  const previews: string[] = [];
+  while (previews.length < 100) previews.push(await preview(looking));
+  const own = await startRun(looking, 'auto');
+  const others = [await preview(working), await startRun(working, 'auto')];
+  await clearStalls(service);
+  await sql(
+    `select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
+  );
+  for (const id of previews) await waitForRun(service, looking, id);
+  for (const id of others) t.match((await waitForRun(service, working, id)).status, /^succeeded/);
+  const [{ before } = { before: -1 }] = await sql<{ before: number }>(
+    `select count(*)::int as before from sync_runs
+      where id = any ($1) and started_datetime < (select max(started_datetime) from sync_runs where id = any ($2))`,
+    [previews, [own, ...others]],
+  );
+  t.ok(before >= 0 && before <= WORKER_CONCURRENCY + 1, `behind ${before} of 100 previews that were asked for before`);
 });

@@ -199,7 +199,13 @@ t.test('nobody has a right by default', async (t) => {
   );
   t.same(
     powerful,
-    [{ name: 'enqueue_sync_run(uuid,uuid)', path: ['search_path=pg_catalog, pg_temp'], callers: ['biotrack_app'] }],
+    [
+      {
+        name: 'enqueue_sync_run(uuid,uuid,integer)',
+        path: ['search_path=pg_catalog, pg_temp'],
+        callers: ['biotrack_app'],
+      },
+    ],
     'one function works with its owner’s rights, for one role and by one search path',
   );
 });

@@ -488,6 +488,40 @@ t.test('the choice changes during the first run', async (t) => {
   control.setOptions({ offersSyncCheck: true });
 });
 
+t.test('the UBI changes during a run', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const path = `/v1/tenants/${tenantId}`;
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/);
+  const before = await readCompanies(service, tenantId);
+  control.setOptions({ offersSyncCheck: false });
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 1_000 });
+  const started = await ask('POST', `${path}/syncs`, { body: { refresh: 'force' } });
+  await pause(300);
+  const etag = (await ask('GET', `${path}/ubi`)).headers.get('etag') as string;
+  const sold = control.rows().find(({ deleted, ubi }) => !deleted && ubi !== null && /^[0-9]{9}$/.test(ubi));
+  const body = { ubi: sold?.ubi, confirm: 'change_ubi' };
+  const put = await ask('PUT', `${path}/ubi`, { body, headers: { 'if-match': etag } });
+  t.equal(put.status, 200, JSON.stringify(put.body));
+  const run = await waitForRun(service, tenantId, started.body.id);
+  t.match(run, { status: 'superseded', reason: 'superseded' }, 'it was about another business');
+  t.strictSame(await readCompanies(service, tenantId), before, 'and left nothing');
+  const [next] = (await ask('GET', `${path}/syncs`)).body.data;
+  t.match(next, { trigger: 'superseded', mode: 'full', refresh: 'force' }, 'another one takes its place');
+  t.match(
+    await waitForRun(service, tenantId, next.id),
+    { status: 'failed', reason: 'credentials_rejected' },
+    'which the login of the first business does not open',
+  );
+  const back = await ask('PUT', `${path}/ubi`, {
+    body: { ubi: simulator.demo.ubi, confirm: 'change_ubi' },
+    headers: { 'if-match': put.headers.get('etag') as string },
+  });
+  t.equal(back.status, 200);
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/);
+  t.strictSame(await readCompanies(service, tenantId), before, 'nothing is lost');
+  control.setOptions({ offersSyncCheck: true });
+});
+
 t.test('the state’s environment changes during the first run', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_license');
   const path = `/v1/tenants/${tenantId}`;

@@ -162,8 +162,17 @@ export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<vo
 /** Of a run whose plan is not kept any more. */
 const NO_PLAN = { basis: null, plan_digest: null } as const;
 
+/**
+ * A run that writes comes as it is asked for: a tenant has one. Of previews it may have many, and each waits behind the
+ * others of its tenant, so that whoever looks a hundred times holds up nobody else.
+ */
 export async function enqueueRun(tx: Tx, tenantId: string, id: string): Promise<void> {
-  await sql`select enqueue_sync_run(${tenantId}::uuid, ${id}::uuid)`.execute(tx);
+  await sql`
+    select enqueue_sync_run(${tenantId}::uuid, run.id, (
+      select count(*)::int from sync_runs as earlier
+       where run.mode = 'preview' and earlier.mode = 'preview' and earlier.status in ('queued', 'running')
+         and earlier.id < run.id))
+      from sync_runs as run where run.id = ${id}`.execute(tx);
 }
 
 /** How long a worker's silence is believed to be work. */
