@@ -36,7 +36,15 @@ t.test('nobody reads a directory with a login that was never tried', async (t) =
   const { username, password } = simulator.demo;
   const right = { description: 'right', username, password, owner: 'company', verify: 'skip' };
   const unverified = await ask('POST', `${path}/credentials`, { body: right });
+  const { logins } = simulator.control.counters();
+  const { length: asked } = simulator.control.requests();
   t.match((await syncTenant(service, stranger)).status, /^succeeded/);
+  t.equal(simulator.control.counters().logins, logins + 1, 'it is tried, though the list is young');
+  t.match(
+    simulator.control.requests().slice(asked),
+    [{ action: 'login' }, { action: 'sync_vendor', transactionStart: 2_147_483_647 }],
+    'and the list is not fetched again: a look beyond its end tells whether the login may read it',
+  );
   t.equal((await ask('GET', `${path}/credentials/${unverified.body.id}`)).body.status, 'valid', 'what worked is noted');
 });
 
