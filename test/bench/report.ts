@@ -16,11 +16,20 @@ export interface Result extends Summary {
   readonly reached: boolean | undefined;
 }
 
+export type Sample = Pick<Result, 'key' | 'licenses' | 'strategy'> & { readonly value: number };
+
 /** Takes the samples as they come, and sums them up. */
 export class Recorder {
+  readonly #onSample: (sample: Sample) => void;
   readonly #samples = new Map<string, { key: Key; licenses: number; strategy: string; values: number[] }>();
 
+  /** @param onSample for who waits to see how it goes */
+  constructor(onSample: (sample: Sample) => void = () => undefined) {
+    this.#onSample = onSample;
+  }
+
   add(key: Key, licenses: number, strategy: string, value: number): void {
+    this.#onSample({ key, licenses, strategy, value });
     const place = `${key} ${licenses} ${strategy}`;
     const found = this.#samples.get(place) ?? { key, licenses, strategy, values: [] };
     found.values.push(value);
@@ -64,7 +73,7 @@ export function renderTable(results: readonly Result[]): string {
   });
   for (const { key, licenses, strategy, median, least, most, samples, reached } of results) {
     const { goal } = entryOf(key);
-    const figures = [median, least, most].map(toText);
+    const figures = [median, least, most].map(toFigure);
     const verdict = reached === undefined ? '' : reached ? 'reached' : 'MISSED';
     table.push([key, licenses, strategy, ...figures, samples, goal === undefined ? '' : toGoalText(goal), verdict]);
   }
@@ -92,5 +101,5 @@ const isWorse = (result: Result, known: Result): boolean => {
 
 const toPlace = ({ key, licenses, strategy }: Result): string => `${key} ${licenses} ${strategy}`;
 
-const toText = (figure: number): string =>
+export const toFigure = (figure: number): string =>
   figure >= 100 ? figure.toFixed(0) : figure >= 10 ? figure.toFixed(1) : figure.toFixed(3);

@@ -5,7 +5,7 @@ import { benchGrowth } from './growth.js';
 import { startLab } from './lab.js';
 import { benchMapper } from './mapper.js';
 import { benchReads } from './reads.js';
-import { Recorder, renderTable, toJson } from './report.js';
+import { Recorder, renderTable, toFigure, toJson } from './report.js';
 import { benchSync } from './sync.js';
 
 const USAGE = `Measures the service against what the machine can do and what others do, on the embedded Postgres with fsync
@@ -83,8 +83,11 @@ async function bench(): Promise<void> {
   const [seed = 1] = toNumbers(values.seed);
   const parts = toParts(values.parts ?? (quick ? 'sync,reads' : PARTS.join(',')));
   const [readSeconds = 1] = toNumbers(values.seconds ?? (quick ? '1' : '3'));
-  const recorder = new Recorder();
   const start = performance.now();
+  const toSeconds = (): number => Math.round((performance.now() - start) / 1000);
+  const recorder = new Recorder(({ key, licenses, strategy, value }) =>
+    process.stderr.write(`${toSeconds()} s: ${key}, ${licenses} licenses, ${strategy}: ${toFigure(value)}\n`),
+  );
   const lab = await startLab(values.profile);
   try {
     if (parts.includes('sync')) {
@@ -92,6 +95,7 @@ async function bench(): Promise<void> {
         sizes,
         repetitions,
         seed,
+        warmUpLicenses: quick ? 500 : 2_000,
         rowByRowUpTo: 10_000,
         rivalStrategies: quick ? ['one_per_license'] : STRATEGIES,
       });
@@ -109,7 +113,7 @@ async function bench(): Promise<void> {
     await lab.stop();
   }
   const results = recorder.toResults();
-  const seconds = Math.round((performance.now() - start) / 1000);
+  const seconds = toSeconds();
   print(renderTable(results));
   print(`${results.filter(({ reached }) => reached === false).length} goals missed; ${seconds} s`);
   if (values.json) print(toJson(results, { seed, repetitions, seconds }));

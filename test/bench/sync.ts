@@ -25,6 +25,8 @@ export interface SyncOptions {
   readonly sizes: readonly number[];
   readonly repetitions: number;
   readonly seed: number;
+  /** Of the state that everything is tried on first, unheard. */
+  readonly warmUpLicenses: number;
   /** Above this size a row at a time takes minutes and shows nothing new. */
   readonly rowByRowUpTo: number;
   /** Rivals take most of the time and vary little: with one strategy alone where time is short. */
@@ -32,7 +34,7 @@ export interface SyncOptions {
 }
 
 export async function benchSync(lab: Lab, recorder: Recorder, options: SyncOptions): Promise<void> {
-  await warmUp(lab, options.seed);
+  await warmUp(lab, options);
   for (const licenses of options.sizes) {
     for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
       for (const strategy of STRATEGIES) {
@@ -49,12 +51,12 @@ export async function benchSync(lab: Lab, recorder: Recorder, options: SyncOptio
 }
 
 /** A service is not judged by its first seconds. */
-async function warmUp(lab: Lab, seed: number): Promise<void> {
-  const bout = await lab.play({ licenses: 2_000, seed });
+async function warmUp(lab: Lab, { seed, warmUpLicenses: licenses }: SyncOptions): Promise<void> {
+  const bout = await lab.play({ licenses, seed });
   for (const strategy of STRATEGIES) await bout.sync(await bout.addTenant(strategy), 'force');
   const unheard = new Recorder();
-  const applied = await benchApply(bout, unheard, 2_000, 'one_per_license');
-  await benchRivals(bout, unheard, 2_000, 'one_per_license', applied, false);
+  const applied = await benchApply(bout, unheard, licenses, 'one_per_license');
+  await benchRivals(bout, unheard, licenses, 'one_per_license', applied, false);
   await bout.end();
 }
 
