@@ -63,13 +63,15 @@ export interface VendorCandidate {
 
 /**
  * @param group the active licenses of the UBI
- * @param founder the license, active or not, whose own company the chosen one is; undefined: it was made by hand
+ * @param founder the license, active or not, whose own company the chosen one is; undefined: it is nobody's own
+ * @param isManual whether the chosen one was made by hand
  */
 export function explainVendorCompany(
   { ubiKey, companyId }: VendorCompany,
   group: readonly LicenseState[],
   vendorCompanies: readonly VendorCompany[],
   founder: LicenseState | undefined,
+  isManual: boolean,
 ): VendorCandidate[] {
   const elsewhere = new Set(vendorCompanies.flatMap((other) => (other.ubiKey === ubiKey ? [] : other.companyId)));
   const judgeCandidate = (license: LicenseState): VendorVerdict => {
@@ -77,7 +79,9 @@ export function explainVendorCompany(
     if (ownCompanyId === null) return 'no_own_company';
     if (ownCompanyId === companyId) return 'chosen';
     if (elsewhere.has(ownCompanyId)) return 'stands_for_another_ubi';
-    if (founder === undefined) return 'named_by_hand_wins';
+    if (isManual) return 'named_by_hand_wins';
+    // All were taken when it was made for the UBI alone: these own companies were given since.
+    if (founder === undefined) return 'came_later';
     return compareAge(license, founder) < 0 ? 'came_later' : 'younger';
   };
   return [...group].sort(compareAge).map((license) => ({

@@ -29,7 +29,12 @@ export function* toNextCompanies(input: NextCompaniesInput): Turns<NextCompany[]
   const holders = toHolders(licenses, held, memory);
   yield;
   const known = new Set(snapshot.companies.map(({ id }) => id));
-  const companies = yield* mapInSteps(snapshot.companies, (before): NextCompany => {
+  // First, so that whoever follows the feed has heard of a company before another one is followed by it.
+  const companies: NextCompany[] = [];
+  yield* eachInSteps(held, ([id, active]) => {
+    if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
+  });
+  const next = yield* mapInSteps(snapshot.companies, (before): NextCompany => {
     const active = held.get(before.id);
     const after =
       active === undefined
@@ -37,9 +42,7 @@ export function* toNextCompanies(input: NextCompaniesInput): Turns<NextCompany[]
         : toActiveCompany(before, active, snapshot.ownUbiKey);
     return { before, after };
   });
-  yield* eachInSteps(held, ([id, active]) => {
-    if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
-  });
+  for (const company of next) companies.push(company);
   for (const company of namesakes?.companies ?? []) companies.push({ before: company, after: company });
   const { held: heldByNamesakes } = yield* groupByCompany(namesakes?.licenses ?? []);
   for (const [id, active] of heldByNamesakes) held.set(id, active);
@@ -98,7 +101,10 @@ function toActiveCompany(
   return { ...before, ...toSource(before.origin, active, ownUbiKey), archivedDatetime: null, supersededBy: null };
 }
 
-/** Without an active license: archived, unless a person made it: it waits for its licenses. */
+/**
+ * Without an active license: archived, unless a person made it: it waits for its licenses. It is followed by another one
+ * only if it has no license at all any more; else it waits for them, too.
+ */
 function toIdleCompany(
   before: CompanyState,
   attached: readonly LicenseState[] = [],
@@ -109,7 +115,11 @@ function toIdleCompany(
   const { ubi, ubiKey, isOwnCompany } = toSource(before.origin, attached, ownUbiKey);
   const after = { ...before, isOwnCompany, ...(attached.length === 0 ? {} : { ubi, ubiKey }) };
   if (before.origin === 'manual') return after;
-  return { ...after, archivedDatetime: before.archivedDatetime ?? at, supersededBy: holder ?? null };
+  return {
+    ...after,
+    archivedDatetime: before.archivedDatetime ?? at,
+    supersededBy: attached.length > 0 ? null : (holder ?? null),
+  };
 }
 
 function toNewCompany(id: string, active: readonly LicenseState[], ownUbiKey: string | null): CompanyState {

@@ -32,8 +32,7 @@ export function chooseVendorCompany(
   const manual = [...new Set(group.flatMap(({ namedByCompanyId }) => namedByCompanyId ?? []))].sort();
   if (decision !== undefined && decision.companyId !== null) {
     const { companyId, companyIds: merged } = decision;
-    if (memory.findVendorCompany(ubiKey) === undefined) memory.becomeVendorCompany(ubiKey, companyId);
-    const asked = [...new Set([companyId, memory.findVendorCompany(ubiKey) as string, ...manual])];
+    const asked = [...new Set([companyId, memory.findVendorCompany(ubiKey) ?? companyId, ...manual])];
     const isNew = manual.some((id) => id !== companyId && !merged.includes(id));
     return { companyId, merged, conflict: isNew ? { ubiKey, companyIds: asked } : undefined };
   }
@@ -73,6 +72,8 @@ function toConflict(
 ): PlanConflict | undefined {
   if (manual.length === 0) return undefined;
   const companyIds = companyId === undefined ? manual : [companyId, ...manual];
+  // One that stands for another UBI as well: there is nothing to choose between.
+  if (companyIds.length === 1) return undefined;
   const isKnown = companyIds.every((id) => decision?.companyIds.includes(id));
   return isKnown ? undefined : { ubiKey, companyIds };
 }

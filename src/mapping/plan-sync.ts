@@ -106,11 +106,19 @@ function toImpact(
   licenses: readonly LicenseStep[],
   otherActiveLicenses: number,
 ): PlanImpact {
+  const gone = new Set(licenses.flatMap((step) => (isMove(step) ? step.after.licenseKey : [])));
+  const renamed = new Set(
+    companies.flatMap(({ before, after }) =>
+      before !== undefined && before.sourceName !== after.sourceName ? after.id : [],
+    ),
+  );
   return {
     activeLicenses: known.filter(({ active }) => active).length + otherActiveLicenses,
     removed: licenses.filter(({ before, after }) => before?.active === true && !after.active).length,
     moved: licenses.filter((step) => step.before?.active === true && isMove(step)).length,
-    renamed: companies.filter(({ before, after }) => before !== undefined && before.sourceName !== after.sourceName)
-      .length,
+    // Those that stay: that a company is called otherwise because others left or joined it is told by their moves.
+    renamed: known.filter(
+      ({ active, companyId, licenseKey }) => active && renamed.has(companyId) && !gone.has(licenseKey),
+    ).length,
   };
 }

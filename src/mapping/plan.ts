@@ -38,10 +38,12 @@ export interface PlanConflict {
 }
 
 /** How much of what is active now the plan takes away or changes; what a guard judges by. */
+/** In active licenses, as they were. */
 export interface PlanImpact {
   readonly activeLicenses: number;
   readonly removed: number;
   readonly moved: number;
+  /** Whose company is called otherwise, though they stay with it. */
   readonly renamed: number;
 }
 
@@ -57,7 +59,7 @@ export interface NotTaken {
 export interface SyncPlan {
   readonly strategy: Strategy;
   readonly includeLabs: boolean;
-  /** In the order of the license that first needed each company; steps of what stays as it is are not in it. */
+  /** New ones first, the others in the order of the snapshot; steps of what stays as it is are not in it. */
   readonly companies: readonly CompanyStep[];
   /** In the order of license keys. */
   readonly licenses: readonly LicenseStep[];

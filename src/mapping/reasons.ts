@@ -37,6 +37,8 @@ export const LICENSE_REASONS = [
   /** It goes to the company of its vendor, or of its own, because the strategy says so. */
   'strategy',
   'decided_by_person',
+  /** A person named it for a company that was made by hand. */
+  'named_by_hand',
   'details_changed',
   /** It was given a company of its own, which the other strategy would use. */
   'own_company_given',
@@ -94,6 +96,7 @@ function toLicenseReason(
   }
   if (before.ubiKey !== after.ubiKey) return 'ubi_told';
   if (before.companyId !== after.companyId) {
+    if (before.namedByCompanyId !== after.namedByCompanyId) return 'named_by_hand';
     return isDecided(before.companyId, after.companyId, decision) ? 'decided_by_person' : 'strategy';
   }
   return before.contentHash === after.contentHash && before.ubi === after.ubi ? 'own_company_given' : 'details_changed';

@@ -386,7 +386,11 @@ function checkVendorChoice(seen: Sync): number {
     const group = groups.get(ubiKey) ?? [];
     expect(seen.strategy === 'one_per_vendor', 'vendor company', () => `${ubiKey} gets one under one_per_license`);
     expect(group.length > 0, 'vendor company', () => `${ubiKey} gets one and has no license`);
-    if (decisionOf(seen, ubiKey)?.companyId === companyId) continue;
+    expect(
+      !decisionOf(seen, ubiKey)?.companyId,
+      'vendor company',
+      () => `a decision on ${ubiKey} is remembered for good`,
+    );
     const manual = manualOf(group);
     if (manual.length === 1 && manual[0] === companyId) continue;
     expect(!manual.includes(companyId), 'vendor company', () => `${ubiKey}: one of several manual companies wins`);
@@ -443,9 +447,10 @@ function checkManual(seen: Sync): number {
       expect(!told.has(ubiKey), 'manual', () => `${ubiKey} is no conflict`);
       continue;
     }
-    expectSame(told.has(ubiKey), others.length > 0, 'manual', () => `${ubiKey} is a conflict`);
     const vendor = vendorsAfter.get(ubiKey);
-    const wanted = others.length === 0 ? [] : [...others, ...(vendor === undefined ? [] : [vendor])];
+    const rivals = others.length === 0 ? [] : [...others, ...(vendor === undefined ? [] : [vendor])];
+    const wanted = rivals.length > 1 ? rivals : [];
+    expectSame(told.has(ubiKey), wanted.length > 0, 'manual', () => `${ubiKey} is a conflict`);
     expectSame([...(told.get(ubiKey) ?? [])].sort(), wanted.sort(), 'manual', () => `the companies in ${ubiKey}`);
   }
   for (const ubiKey of told.keys()) expect(groups.has(ubiKey), 'manual', () => `${ubiKey} has no license`);
@@ -547,6 +552,7 @@ function checkSuccession(seen: Sync): number {
   const ubis = new Map([...vendorsAfter].map(([ubiKey, companyId]) => [companyId, ubiKey]));
   const owners = new Map(seen.after.licenses.map((license) => [license.ownCompanyId, license]));
   const holders = new Map<string | null, string>(active.map((license) => [license.ownCompanyId, license.companyId]));
+  const waiting = new Set(seen.after.licenses.flatMap(({ active: is, companyId }) => (is ? [] : companyId)));
   let cases = 0;
   for (const { id, origin, archivedDatetime, supersededBy } of companiesAfter.values()) {
     if (origin === 'manual') continue;
@@ -556,7 +562,8 @@ function checkSuccession(seen: Sync): number {
     }
     cases += 1;
     const holder = holders.get(id);
-    if (holder !== undefined) expectSame(supersededBy, holder, 'superseded_by', () => `of ${id}`);
+    if (waiting.has(id)) expectSame(supersededBy, null, 'superseded_by', () => `of ${id}, which waits for a license`);
+    else if (holder !== undefined) expectSame(supersededBy, holder, 'superseded_by', () => `of ${id}`);
     else if (!owners.has(id)) {
       // A vendor company that is no license's own: whoever holds a license of its UBI.
       const group = groups.get(ubis.get(id) ?? '') ?? [];
@@ -670,10 +677,10 @@ function checkCounts(seen: Sync): number {
   const { plan, before, after, collation } = seen;
   const { companiesBefore, licensesBefore, licensesAfter } = viewOf(seen);
   const wanted = { created: 0, updated: 0, unchanged: 0, archived: 0, reactivated: 0 };
-  let renamed = 0;
+  const renamedCompanies = new Set<string>();
   for (const company of after.companies) {
     const was = companiesBefore.get(company.id);
-    if (was !== undefined && was.sourceName !== company.sourceName) renamed += 1;
+    if (was !== undefined && was.sourceName !== company.sourceName) renamedCompanies.add(company.id);
     if (was === undefined) wanted.created += 1;
     else if (was.archivedDatetime === null && company.archivedDatetime !== null) wanted.archived += 1;
     else if (was.archivedDatetime !== null && company.archivedDatetime === null) wanted.reactivated += 1;
@@ -699,7 +706,12 @@ function checkCounts(seen: Sync): number {
     'I11',
     () => 'used, filtered, duplicate',
   );
-  const activeLicenses = before.licenses.filter(({ active }) => active).length;
+  const activeBefore = before.licenses.filter(({ active }) => active);
+  const activeLicenses = activeBefore.length;
+  const staying = activeBefore.filter(
+    ({ licenseKey, companyId }) => licensesAfter.get(licenseKey)?.companyId === companyId,
+  );
+  const renamed = staying.filter(({ companyId }) => renamedCompanies.has(companyId)).length;
   const { impact } = plan;
   expectSame(
     [impact.activeLicenses, impact.removed, impact.moved, impact.renamed],

@@ -1,6 +1,7 @@
 // "Identity" and "Names and edits" of sync.md, sentence by sentence, walked by hand. Every sync made here must keep all
 // laws as well, besides what its test says.
 import t from 'tap';
+import type { ListedLicense } from '../../src/domain/listed-license.js';
 import { STRATEGIES, type Strategy } from '../../src/domain/strategy.js';
 import type { Vendor } from '../../src/domain/vendor.js';
 import { toDisplayNames, toNameGroup } from '../../src/mapping/display-names.js';
@@ -9,6 +10,7 @@ import {
   explainHolding,
   explainVendorCompany,
   type LicenseState,
+  listKnown,
   planNames,
   type Snapshot,
   type SyncPlan,
@@ -818,6 +820,22 @@ t.test('superseded_by of a vendor company that is no own company: who holds a li
   t.end();
 });
 
+t.test('superseded_by: a vendor whose last license only vanished waits for it, and is not merged into a buyer', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A', 'One', { age: 1 }), row('2', 'A', 'Two', { age: 2 }), row('3', 'B', 'Three')]);
+  const [seller, buyer] = tenant.holders('1', '3') as [string, string];
+  const sold = [row('1', 'B', 'One', { age: 1, transactionId: '50' }), row('3', 'B', 'Three')];
+  tenant.sync([...sold, row('2', 'A', 'Two', { age: 2 })]);
+  t.same(tenant.holders('1', '2'), [buyer, seller]);
+  const plan = tenant.sync(sold);
+  t.match(tenant.company(seller), { archivedDatetime: tenant.at, supersededBy: null });
+  const archived = plan.companies.find(({ after }) => after.id === seller);
+  t.equal(archived && toReasons(plan).ofCompany(archived), 'no_active_license');
+  tenant.sync([...sold, row('2', 'A', 'Two', { age: 2 })]);
+  t.ok(tenant.isActive(seller), 'and is back with it');
+  t.end();
+});
+
 t.test('superseded_by of a vanished site: a switch there and back leaves no trace', (t) => {
   const rows = [row('1', 'A', 'One', { age: 1 }), row('2', 'A', 'Two', { age: 2 })];
   const succession = (detour: readonly Strategy[]): string | null => {
@@ -1064,6 +1082,71 @@ t.test('manual: with nothing but two manual companies there is no vendor company
   t.same(tenant.holders('1', '2'), manual);
   t.same(tenant.snapshot.vendorCompanies, []);
   t.same(plan.conflicts, [{ ubiKey: 'A', companyIds: manual }]);
+  t.end();
+});
+
+t.test('manual: a decision that is taken back leaves nothing behind', (t) => {
+  const rows = [row('1', 'A', 'One', { age: 1 }), row('2', 'A', 'Two', { age: 2 })];
+  const holdersOf = (detour: boolean): { holders: string[]; conflicts: number } => {
+    const tenant = new Tenant(VENDOR);
+    const companyIds = [tenant.makeByHand('First', '1'), tenant.makeByHand('Second', '2')];
+    const decide = (companyId: string | null): void => {
+      tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId }] };
+    };
+    tenant.sync(rows);
+    if (detour) {
+      decide(companyIds[0] as string);
+      tenant.sync(rows);
+      t.same(tenant.holders('1', '2'), [companyIds[0], companyIds[0]], 'as it was decided');
+    }
+    decide(null);
+    const plan = tenant.sync([...rows, row('3', 'A', 'Three', { age: 3 })]);
+    t.notOk(companyIds.includes(tenant.holder('3')), 'a license that nobody named has a company of its own');
+    t.same(tenant.snapshot.vendorCompanies, [{ ubiKey: 'A', companyId: tenant.holder('3') }]);
+    return {
+      holders: tenant.holders('1', '2').map((id) => tenant.company(id).editedName ?? ''),
+      conflicts: plan.counts.conflicts,
+    };
+  };
+  t.same(holdersOf(true), holdersOf(false));
+  t.end();
+});
+
+t.test('manual: nothing is asked where there is nothing to choose between', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const manual = tenant.makeByHand('By hand', '1');
+  tenant.sync([row('1', 'A'), row('2', 'B', 'Free')]);
+  t.same(tenant.snapshot.vendorCompanies[0], { ubiKey: 'A', companyId: manual });
+  tenant.snapshot = {
+    ...tenant.snapshot,
+    licenses: tenant.snapshot.licenses.map((license) =>
+      license.licenseKey === keyOf('2') ? { ...license, namedByCompanyId: manual, companyId: manual } : license,
+    ),
+  };
+  const plan = tenant.sync([row('1', 'A'), row('2', 'C', 'Sold', { transactionId: '50' })]);
+  t.same([tenant.holder('2'), plan.conflicts], [manual, []], 'no other company could stand for C');
+  t.end();
+});
+
+t.test('the feed tells of a company before another one is followed by it', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A', 'x', { age: 1 }), row('2', 'B', 'x', { age: 2 })];
+  tenant.sync(rows);
+  tenant.sync(rows, VENDOR);
+  const plan = tenant.sync(rows.map((one) => ({ ...one, ubi: 'C', transactionId: '50' })));
+  t.same(
+    plan.companies.map(({ kind }) => kind),
+    ['company.created', 'company.archived', 'company.archived'],
+  );
+  t.end();
+});
+
+t.test('guard: a rename counts as many licenses as the company holds', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A', 'Old'), row('2', 'A', 'Old'), row('3', 'A', 'Old'), row('4', 'B', 'Other')]);
+  const named = [row('1', 'A', 'New', { transactionId: '50' }), row('2', 'A', 'New', { transactionId: '51' })];
+  const plan = tenant.sync([...named, row('3', 'A', 'Old'), row('4', 'B', 'Other')]);
+  t.same(plan.impact, { activeLicenses: 4, removed: 0, moved: 0, renamed: 3 });
   t.end();
 });
 
@@ -1326,22 +1409,27 @@ t.test('explanations: the rule, the companies that lost, and who could have stoo
   const group = [tenant.license('1'), tenant.license('2'), { ...tenant.license('3'), ownCompanyId: null }];
   const founder = tenant.license('2');
   const told = (others: readonly { ubiKey: string; companyId: string }[]) =>
-    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, group, others, founder).map(
+    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, group, others, founder, false).map(
       ({ licenseNumber, verdict }) => `${licenseNumber} ${verdict}`,
     );
   t.same(told(tenant.snapshot.vendorCompanies), ['2 chosen', '1 younger', '3 no_own_company']);
   const older = [...group, { ...tenant.license('1'), transactionIdOriginal: '0' }].slice(1);
   t.same(
-    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, older, [], founder).map(({ verdict }) => verdict),
+    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, older, [], founder, false).map(
+      ({ verdict }) => verdict,
+    ),
     ['came_later', 'chosen', 'no_own_company'],
     'an older license that was sold to the vendor later',
   );
   const rest = older.filter(({ licenseNumber }) => licenseNumber === '1');
-  const verdictOf = (left: LicenseState | undefined) =>
-    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, rest, [], left).map(({ verdict }) => verdict);
+  const verdictOf = (left: LicenseState | undefined, isManual = false) =>
+    explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, rest, [], left, isManual).map(
+      ({ verdict }) => verdict,
+    );
   t.same(verdictOf(founder), ['came_later'], 'also when the license that the choice was made by is gone');
   t.same(verdictOf({ ...founder, transactionIdOriginal: '0', licenseKey: '0' }), ['younger']);
-  t.same(verdictOf(undefined), ['named_by_hand_wins'], 'a company made by hand was before them all');
+  t.same(verdictOf(undefined, true), ['named_by_hand_wins'], 'a company made by hand was before them all');
+  t.same(verdictOf(undefined), ['came_later'], 'nobody named a company that was made for the UBI alone');
   t.same(told([{ ubiKey: 'B', companyId: own1 }]), ['2 chosen', '1 stands_for_another_ubi', '3 no_own_company']);
   tenant.sync(rows.slice(1));
   t.match(explain('1', VENDOR), { rule: 'inactive_stays_attached', companyId: own2 });
@@ -1355,6 +1443,56 @@ t.test('explanations: the rule, the companies that lost, and who could have stoo
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What no law can tell from its neighbour
+
+t.test('what is known, as a list: what the state last said of what it lists, and nothing else', (t) => {
+  const tenant = new Tenant(LICENSE);
+  tenant.includeLabs = true;
+  const rows = [row('1', 'A', 'One'), row('2', null, null), row('3', 'B', 'Lab', { isLab: true }), row('4', 'B')];
+  tenant.makeByHand('By hand', '9');
+  tenant.sync(rows);
+  t.same(tenant.license('9').contentHash, '', 'a license that was only named');
+  const byKey = (licenses: readonly ListedLicense[]) =>
+    [...licenses]
+      .sort((a, b) => (a.licenseKey < b.licenseKey ? -1 : 1))
+      .map((one) => ({ ...one, transactionId: null }));
+  t.same(byKey(listKnown(tenant.snapshot.licenses)), byKey(collate(...rows).licenses));
+  tenant.sync([...rows.slice(1, 3), row('4', 'B', 'Mesa', { isDeleted: true, transactionId: '50' })]);
+  t.same(
+    byKey(listKnown(tenant.snapshot.licenses)).map(({ licenseKey, isDeleted }) => [licenseKey, isDeleted]),
+    [
+      [keyOf('2'), false],
+      [keyOf('3'), false],
+      [keyOf('4'), true],
+    ],
+    'not what vanished; what is deleted is listed as such',
+  );
+  t.end();
+});
+
+t.test('warnings: in the order of license numbers, whatever the order of the list', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = ['1', '2', '3'].map((number) => row(number, 'A'));
+  tenant.sync(rows);
+  const plan = tenant.sync(rows.map((one) => ({ ...one, ubi: ' ', transactionId: '50' })).reverse());
+  t.same(
+    plan.warnings.map(({ licenseNumber }) => licenseNumber),
+    ['1', '2', '3'],
+  );
+  t.end();
+});
+
+t.test('superseded_by of a company that was made for its UBI alone: who holds the oldest license', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A', 'x', { age: 2 }), row('2', 'B', 'x', { age: 1 }), row('3', 'D', 'x', { age: 3 })];
+  tenant.sync(rows);
+  tenant.sync(rows, VENDOR);
+  const sold = rows.map((one) => ({ ...one, ubi: 'C', transactionId: '50' }));
+  tenant.sync(sold);
+  const alone = tenant.holder('1');
+  tenant.sync(sold, LICENSE);
+  t.equal(tenant.company(alone).supersededBy, tenant.holder('2'));
+  t.end();
+});
 
 t.test('not taken: each with why, and what can be told of it', (t) => {
   const tenant = new Tenant(LICENSE);

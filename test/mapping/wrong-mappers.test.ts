@@ -118,6 +118,11 @@ function tellPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan 
   const licenses = toSteps(snapshot.licenses, next.licenses, 'license.created', toLicenseKind);
   const count = (kind: string): number => companies.filter((step) => step.kind === kind).length;
   const moves = licenses.filter(({ before, after }) => before !== undefined && before.companyId !== after.companyId);
+  const renamed = new Set(
+    companies.flatMap(({ before, after }) =>
+      before !== undefined && before.sourceName !== after.sourceName ? after.id : [],
+    ),
+  );
   const vendors = new Map(snapshot.vendorCompanies.map(({ ubiKey, companyId }) => [ubiKey, companyId]));
   return {
     ...honest,
@@ -137,8 +142,10 @@ function tellPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan 
       activeLicenses: snapshot.licenses.filter(({ active }) => active).length,
       removed: licenses.filter(({ before, after }) => before?.active === true && !after.active).length,
       moved: moves.filter(({ before }) => before?.active === true).length,
-      renamed: companies.filter(({ before, after }) => before !== undefined && before.sourceName !== after.sourceName)
-        .length,
+      renamed: snapshot.licenses.filter(
+        (license) =>
+          license.active && renamed.has(license.companyId) && !moves.some(({ before }) => before === license),
+      ).length,
     },
   };
 }

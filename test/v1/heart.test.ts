@@ -141,6 +141,20 @@ t.test('a preview says in words which companies would mean another vendor', asyn
   t.match(ofSales(await preview(tenantId, { strategy: 'one_per_license' })), [
     { license_number: numbers[0], detail: /the license was sold/ },
   ]);
+
+  const [last, whole] = ['88100009', '880000009'] as const;
+  control.addSite({ ubi: whole, location: last, name: 'ALL THAT IT HAS' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const seller = await holderOf(tenantId, last);
+  t.equal((await edit(tenantId, seller.id, { leaflink_customer_id: '77' })).status, 200);
+  control.sell({ location: last, toUbi: buyer });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match((await ask('GET', `${pathOf(tenantId)}/companies/${seller.id}`)).body, { archived: true, ubi: whole });
+  t.match(
+    ofSales(await preview(tenantId, { strategy: 'one_per_license' })).map(({ license_number }) => license_number),
+    [numbers[0], last].sort(),
+    'also of one that is archived now, and would come back as another vendor’s site',
+  );
 });
 
 t.test('a preview names the companies that LeafLink could not tell apart', async (t) => {
@@ -276,6 +290,50 @@ t.test('a preview is stale once the directory moved', async (t) => {
     body: { code: 'preview_stale' },
   });
   t.strictSame(await readCompanies(tenantId), before);
+
+  const { body: next } = await preview(tenantId, { strategy: 'one_per_vendor' });
+  t.match(await syncTenant(service, tenantId), { status: /^succeeded/, counts: { updated: Number } });
+  t.match(
+    await choose(tenantId, { strategy: 'one_per_vendor', preview_id: next.id }),
+    { status: 409, body: { code: 'preview_stale' } },
+    'another run came between',
+  );
+});
+
+t.test('a switch that fails half-way leaves everything as it was', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  await syncTenant(service, tenantId);
+  const { body: run } = await preview(tenantId, { strategy: 'one_per_vendor' });
+  const before = [await readCompanies(tenantId, '&archived=include'), await preference(tenantId)];
+  await sql(
+    `create function fail_late() returns trigger language plpgsql as $$ begin raise exception 'half-way'; end $$`,
+  );
+  await sql('create trigger fail_late before insert on changes for each statement execute function fail_late()');
+  const { etag } = await preference(tenantId);
+  const failed = await ask('PUT', `${pathOf(tenantId)}/company-creation-preference`, {
+    body: { strategy: 'one_per_vendor', preview_id: run.id },
+    headers: { 'if-match': etag },
+    expectsInternal: true,
+  });
+  t.equal(failed.status, 500);
+  await sql('drop function fail_late cascade');
+  t.strictSame([await readCompanies(tenantId, '&archived=include'), await preference(tenantId)], before);
+  t.equal((await choose(tenantId, { strategy: 'one_per_vendor', preview_id: run.id })).status, 200, 'the same preview');
+});
+
+t.test('a license that a person names is told to be moved by hand', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const location = '88310001';
+  control.addSite({ ubi: '880000011', location, name: 'TO VANISH' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  control.vanish({ location });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
+    body: { name: 'By hand', license_numbers: [location] },
+  });
+  t.equal(made.status, 201);
+  const lines = await readAll(`${pathOf(tenantId)}/changes?page[size]=500`);
+  t.match(lines.at(-1), { kind: 'license.moved', company_id: made.body.id, reason: 'named_by_hand' });
 });
 
 t.test('the plan of a sync: previewed, and as it was applied', async (t) => {
@@ -289,8 +347,8 @@ t.test('the plan of a sync: previewed, and as it was applied', async (t) => {
   const planOf = (id: string) => readAll(`${pathOf(tenantId)}/syncs/${id}/plan?page[size]=50`);
   const tally = (items: Body[]): Record<string, number> => {
     const counts: Record<string, number> = {};
-    for (const { action, kind, reason } of items) {
-      const key = `${action} ${kind} ${reason}`;
+    for (const { action, kind, reason, license_number: number } of items) {
+      const key = `${action} ${kind} ${reason} ${number}`;
       counts[key] = (counts[key] ?? 0) + 1;
     }
     return counts;

@@ -19,6 +19,7 @@ export interface Change {
   /** Of a license that moved: the company that held it before. */
   readonly fromCompanyId: string | null;
   readonly licenseId: string | null;
+  readonly licenseNumber: string | null;
   /** Null for something new. */
   readonly before: Fields | null;
   /** Of something new all fields, else those that changed; named as the API names them. */
@@ -49,6 +50,7 @@ export function toCompanyChange(step: CompanyStep, reasons: Pick<Reasons, 'ofCom
     companyId: after.id,
     fromCompanyId: null,
     licenseId: null,
+    licenseNumber: null,
     before: difference.before,
     after: difference.after,
   };
@@ -65,6 +67,7 @@ function toLicenseChange(step: LicenseStep, reasons: Reasons): Change | undefine
     companyId: after.companyId,
     fromCompanyId: isMoved ? before.companyId : null,
     licenseId: after.id,
+    licenseNumber: after.licenseNumber,
     before: difference.before,
     after: difference.after,
   };

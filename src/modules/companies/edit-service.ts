@@ -41,6 +41,7 @@ export const editCompany = (
         companyId: id,
         fromCompanyId: null,
         licenseId: null,
+        licenseNumber: null,
       } as const;
       await recordChanges(tx, tenantId, [{ ...line, ...difference }], origin);
     }

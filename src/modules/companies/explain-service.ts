@@ -12,7 +12,7 @@ import {
 } from '../../mapping/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { inTenant } from '../tenants/index.js';
-import { type Line, selectLinesOf } from './history-repository.js';
+import { type DecisiveLine, findFirstLine, selectPlacingLines } from './history-repository.js';
 import { type CompanyRow, findCompany } from './repository.js';
 import { loadPart, lookUp } from './snapshot-repository.js';
 
@@ -48,34 +48,39 @@ export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Ex
     if (company === undefined) throw notFound('company');
     const strategy = (await findCreationPreference(tx))?.strategy ?? null;
     const around = await loadAround(tx, id);
-    const lines = await selectLinesOf(tx, id);
     const standing = around.vendorCompanies.find(({ companyId }) => companyId === id);
     const ownOf = around.licenses.find(({ ownCompanyId }) => ownCompanyId === id);
+    const held = around.licenses.filter(({ companyId }) => companyId === id);
+    const placed = new Map((await selectPlacingLines(tx, id)).map((line) => [line.license_id, line]));
     const group = around.licenses.filter(({ active, ubiKey }) => active && ubiKey === standing?.ubiKey);
     return {
       company,
       strategy,
-      created: toDecided(lines.find(({ kind }) => kind === 'company.created')),
+      created: toDecided(await findFirstLine(tx, id)),
       ownOf,
       standsFor:
         standing === undefined
           ? undefined
           : {
               ubiKey: standing.ubiKey,
-              candidates: explainVendorCompany(standing, group, around.vendorCompanies, ownOf),
+              candidates: explainVendorCompany(
+                standing,
+                group,
+                around.vendorCompanies,
+                ownOf,
+                company.origin === 'manual',
+              ),
             },
-      licenses: around.licenses
-        .filter(({ companyId }) => companyId === id)
-        .map((license) => ({
+      licenses: held.map((license) => ({
+        license,
+        holding: explainHolding({
           license,
-          holding: explainHolding({
-            license,
-            strategy: strategy ?? 'one_per_license',
-            vendorCompanyId: around.vendorCompanies.find(({ ubiKey }) => ubiKey === license.ubiKey)?.companyId ?? null,
-            decision: around.decisions.find(({ ubiKey }) => ubiKey === license.ubiKey),
-          }),
-          decided: toDecided(lines.findLast((line) => line.license_id === license.id && isPlacing(line))),
-        })),
+          strategy: strategy ?? 'one_per_license',
+          vendorCompanyId: around.vendorCompanies.find(({ ubiKey }) => ubiKey === license.ubiKey)?.companyId ?? null,
+          decision: around.decisions.find(({ ubiKey }) => ubiKey === license.ubiKey),
+        }),
+        decided: toDecided(placed.get(license.id)),
+      })),
     };
   });
 
@@ -101,11 +106,7 @@ async function loadAround(tx: Tx, id: string): Promise<Snapshot> {
   return part;
 }
 
-/** It put the license where it is, or switched it on there. */
-const isPlacing = ({ kind, from_company_id: from }: Line): boolean =>
-  from !== null || kind === 'license.created' || kind === 'license.reactivated' || kind === 'license.transferred';
-
-const toDecided = (line: Line | undefined): Decided | undefined =>
+const toDecided = (line: DecisiveLine | undefined): Decided | undefined =>
   line === undefined
     ? undefined
     : { reason: line.reason, actor: line.actor, runId: line.run_id, at: line.inserted_datetime };

@@ -1,9 +1,12 @@
 import type { Tx } from '../../db/database.js';
 
 /** So many lines of the feed are told of one company; the latest ones. */
-export const MAX_LINES = 2_000;
+const MAX_LINES = 2_000;
 
-/** The lines of the feed about a company, its licenses, and those that left it; the latest, in their order. */
+/**
+ * The lines of the feed about a company, its licenses, and those that left it; the latest, in their order.
+ * @returns whether there are more
+ */
 export async function selectLinesOf(tx: Tx, companyId: string) {
   const select = () =>
     tx
@@ -32,7 +35,36 @@ export async function selectLinesOf(tx: Tx, companyId: string) {
       .limit(MAX_LINES + 1);
   const held = await select().where('changes.company_id', '=', companyId).execute();
   const left = await select().where('changes.from_company_id', '=', companyId).execute();
-  return [...held, ...left].sort((a, b) => a.seq - b.seq);
+  const lines = [...held, ...left].sort((a, b) => a.seq - b.seq);
+  return { lines: lines.slice(-MAX_LINES), isCut: lines.length > MAX_LINES };
 }
 
-export type Line = Awaited<ReturnType<typeof selectLinesOf>>[number];
+export type Line = Awaited<ReturnType<typeof selectLinesOf>>['lines'][number];
+
+/** A line that says who decided something. */
+export type DecisiveLine = Pick<Line, 'license_id' | 'reason' | 'actor' | 'run_id' | 'inserted_datetime'>;
+
+const selectDecisive = (tx: Tx, companyId: string) =>
+  tx
+    .selectFrom('changes')
+    .select(['license_id', 'reason', 'actor', 'run_id', 'inserted_datetime'])
+    .where('company_id', '=', companyId);
+
+/** The line that tells of a company's beginning; undefined if it is not in the feed. */
+export const findFirstLine = (tx: Tx, companyId: string): Promise<DecisiveLine | undefined> =>
+  selectDecisive(tx, companyId).where('kind', '=', 'company.created').orderBy('seq').limit(1).executeTakeFirst();
+
+/** Of each license that ever was with a company the last line that put it there, or switched it on there. */
+export const selectPlacingLines = (tx: Tx, companyId: string): Promise<DecisiveLine[]> =>
+  selectDecisive(tx, companyId)
+    .distinctOn('license_id')
+    .where('license_id', 'is not', null)
+    .where((eb) =>
+      eb.or([
+        eb('from_company_id', 'is not', null),
+        eb('kind', 'in', ['license.created', 'license.reactivated', 'license.transferred']),
+      ]),
+    )
+    .orderBy('license_id')
+    .orderBy('seq', 'desc')
+    .execute();

@@ -3,7 +3,7 @@ import { notFound } from '../../domain/fault.js';
 import { findDirectory, selectFormerOwners } from '../directory/index.js';
 import { inTenant } from '../tenants/index.js';
 import { loadLicenses } from './edit-repository.js';
-import { type Line, MAX_LINES, selectLinesOf } from './history-repository.js';
+import { type Line, selectLinesOf } from './history-repository.js';
 import { findCompany } from './repository.js';
 
 interface Period {
@@ -46,7 +46,7 @@ export interface History {
 export const getHistory = (db: Db, tenantId: string, id: string): Promise<History> =>
   inTenant(db, tenantId, async (tx, { state, environment }) => {
     if ((await findCompany(tx, id)) === undefined) throw notFound('company');
-    const lines = await selectLinesOf(tx, id);
+    const { lines, isCut } = await selectLinesOf(tx, id);
     const keys = [...new Set(lines.flatMap(({ license_key }) => license_key ?? []))];
     const directory = await findDirectory(tx, state, environment);
     const former = directory === undefined ? [] : await selectFormerOwners(tx, directory.id, keys);
@@ -60,7 +60,7 @@ export const getHistory = (db: Db, tenantId: string, id: string): Promise<Histor
           .map((owner) => ({ licenseNumber, ubi: owner.ubi, until: owner.untilAt })),
         { licenseNumber, ubi, until: null },
       ]),
-      isCut: lines.length > MAX_LINES,
+      isCut,
     };
   });
 

@@ -84,11 +84,11 @@ export const previewSwitch = (
 const toNameWarnings = ({ length }: readonly NamesakeGroup[]): RunWarning[] =>
   length === 0 ? [] : [{ code: 'companies_share_a_name', licenseNumber: null }];
 
-/** Companies that are there before and after, and stand for another vendor then: a license of theirs was sold. */
+/** Companies that are known, and would stand for another vendor than they last did: a license of theirs was sold. */
 function toMeaningWarnings({ companies, licenses }: SyncPlan): RunWarning[] {
   const held = new Map(licenses.flatMap(({ after }) => (after.active ? [[after.companyId, after.licenseNumber]] : [])));
   return companies.flatMap(({ before, after }) => {
-    const isThere = before?.archivedDatetime === null && after.archivedDatetime === null;
+    const isThere = before !== undefined && after.archivedDatetime === null;
     if (!isThere || before.ubiKey === null || after.ubiKey === null || before.ubiKey === after.ubiKey) return [];
     return [{ code: 'company_means_another_vendor' as const, licenseNumber: held.get(after.id) ?? null }];
   });

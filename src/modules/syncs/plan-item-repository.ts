@@ -131,10 +131,10 @@ export async function selectAppliedItems(
       companyId: row.company_id ?? '',
       fromCompanyId: row.from_company_id,
       licenseId: row.license_id,
+      licenseNumber: row.license_number,
       before: row.before as PlanItem['before'],
       after: row.after as NonNullable<PlanItem['after']>,
     }),
-    licenseNumber: row.license_number,
     place: String(row.seq),
   }));
 }

@@ -48,15 +48,17 @@ const ACTIONS: Readonly<Record<string, PlanAction>> = {
   'license.reactivated': 'updated',
 };
 
-type ChangeLine = Pick<Change, 'kind' | 'companyId' | 'fromCompanyId' | 'licenseId' | 'before' | 'after'> & {
+type ChangeLine = Pick<
+  Change,
+  'kind' | 'companyId' | 'fromCompanyId' | 'licenseId' | 'licenseNumber' | 'before' | 'after'
+> & {
   readonly reason: string;
 };
 
 /** A planned change, or one of the feed. A sale moves a license only where the buyer has another company. */
 export function toChangeItem(change: ChangeLine): PlanItem {
-  const { kind, reason, companyId, fromCompanyId, licenseId, before, after } = change;
+  const { kind, reason, companyId, fromCompanyId, licenseId, licenseNumber, before, after } = change;
   const action = fromCompanyId !== null ? 'moved' : (ACTIONS[kind] ?? 'updated');
-  const licenseNumber = typeof after.license_number === 'string' ? after.license_number : null;
   return { action, kind, reason, companyId, licenseId, licenseNumber, before, after };
 }
 
