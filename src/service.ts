@@ -79,7 +79,7 @@ const WORKER_CONCURRENCY = 4;
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, logger } = options;
   const log: Log = logger;
-  const { databaseSilenceMs, sweepMs, runs: runPatience = RUN_PATIENCE, ...patience } = options.patience ?? {};
+  const { databaseSilenceMs, sweepMs: _, runs: runPatience = RUN_PATIENCE, ...patience } = options.patience ?? {};
   const causes = new AsyncLocalStorage<Cause>();
   const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
@@ -142,7 +142,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await app.listen({ host: config.host, port: config.port });
   }
   if (config.role !== 'api') {
-    worker = await startRunWorker({ ...options, sweepMs }, metrics, ports);
+    worker = await startRunWorker(options, metrics, ports);
   }
   log.info({
     event: 'service.started',
@@ -168,19 +168,22 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 function startRunWorker(
-  { databaseDirectUrl, logger, sweepMs }: ServiceOptions & { readonly sweepMs: number | undefined },
+  { databaseDirectUrl, logger, patience: { sweepMs, databaseSilenceMs: silenceMs } = {} }: ServiceOptions,
   metrics: Metrics,
   ports: Omit<RunSyncDeps, 'onFinished' | 'onEvent'>,
 ): Promise<Worker> {
   const log: Log = logger;
+  const onError = (error: unknown): void => {
+    metrics.workerFailed();
+    log.error({ event: 'worker.failed', err: error });
+  };
   const deps: RunSyncDeps = {
     ...ports,
     onEvent: (event) => (event === 'taken_over' ? metrics.runTakenOver() : metrics.writeFenced()),
     onFinished: (outcome) => {
       metrics.runFinished(outcome);
-      if (outcome.reason === 'list_shrunk' || outcome.status === 'needs_review') {
-        metrics.guardTripped(outcome.status === 'needs_review' ? 'needs_review' : 'list_shrunk');
-      }
+      if (outcome.reason === 'list_shrunk') metrics.guardTripped('list_shrunk');
+      else if (outcome.status === 'needs_review') metrics.guardTripped('needs_review');
       logOutcome(log, outcome);
     },
   };
@@ -188,19 +191,19 @@ function startRunWorker(
     url: databaseDirectUrl.reveal(),
     concurrency: WORKER_CONCURRENCY,
     sweepMs,
+    silenceMs,
     tasks: { run_sync: ({ tenantId, runId }) => runSync(deps, tenantId, runId) },
-    sweep: async () => {
-      await startDueRuns(ports.db, ports.newId, ports.syncIntervalSeconds);
-      await sweepOldKeys(ports.db);
-      const count = await sweepAbandonedRuns(ports.db);
-      if (count === 0) return;
-      metrics.runsPutBack(count);
-      log.warn({ event: 'runs.put_back', count });
-    },
-    onError: (error) => {
-      metrics.workerFailed();
-      log.error({ event: 'worker.failed', err: error });
-    },
+    sweeps: [
+      async () => {
+        const count = await sweepAbandonedRuns(ports.db);
+        if (count === 0) return;
+        metrics.runsPutBack(count);
+        log.warn({ event: 'runs.put_back', count });
+      },
+      () => startDueRuns(ports.db, { ...ports, onError }),
+      () => sweepOldKeys(ports.db),
+    ],
+    onError,
     onConnectionLost: (error) => {
       metrics.connectionLost('queue');
       log.warn({ event: 'database.connection_lost', err: error });

@@ -13,12 +13,13 @@ export type Admission =
 
 /**
  * Keeps calls from a host that is ill, or that asked for a pause. One for each host, shared by all tenants: when a
- * state's system is down, the second tenant need not wait for the same deadline to learn it.
+ * state's system is down, the second tenant need not wait for the same deadline to learn it. Failures are counted for
+ * each action: a host whose logins work and whose list hangs is ill.
  */
 export class Circuit {
   readonly #rules: CircuitRules;
   readonly #onTurn: (kind: 'circuit_opened' | 'circuit_closed') => void;
-  #failures = 0;
+  readonly #failures = new Map<string, number>();
   #openUntil: number | undefined;
   #hasTrial = false;
   #pausedUntil = 0;
@@ -38,20 +39,21 @@ export class Circuit {
   }
 
   /** The host said something that makes sense, be it a refusal. */
-  succeeded(): void {
-    this.#failures = 0;
+  succeeded(action: string): void {
+    this.#failures.delete(action);
     this.#hasTrial = false;
     if (this.#openUntil === undefined) return;
     this.#openUntil = undefined;
     this.#onTurn('circuit_closed');
   }
 
-  failed(isTrial: boolean, now: number): void {
-    this.#failures += 1;
+  failed(action: string, isTrial: boolean, now: number): void {
+    const failures = (this.#failures.get(action) ?? 0) + 1;
+    this.#failures.set(action, failures);
     if (isTrial) {
       this.#hasTrial = false;
       this.#openUntil = now + this.#rules.openMs;
-    } else if (this.#openUntil === undefined && this.#failures >= this.#rules.failures) {
+    } else if (this.#openUntil === undefined && failures >= this.#rules.failures) {
       this.#openUntil = now + this.#rules.openMs;
       this.#onTurn('circuit_opened');
     }

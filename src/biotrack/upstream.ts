@@ -102,7 +102,7 @@ export class Upstream {
       const answer = await exchange(dispatcher, request, limits, deadline);
       bytes = answer.body.length;
       const object = await this.#interpret(call, answer);
-      this.#circuit.succeeded();
+      this.#circuit.succeeded(action);
       finished('ok');
       return object;
     } catch (error) {
@@ -111,8 +111,8 @@ export class Upstream {
         finished('aborted');
         throw error;
       }
-      if (isIllness(error)) this.#circuit.failed(admission.isTrial, this.#options.now());
-      else this.#circuit.succeeded();
+      if (isIllness(error)) this.#circuit.failed(action, admission.isTrial, this.#options.now());
+      else this.#circuit.succeeded(action);
       finished(error);
       throw error;
     }

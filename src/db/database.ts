@@ -58,9 +58,9 @@ export interface DatabaseOptions {
   readonly silenceMs?: number;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
+export const CONNECT_TIMEOUT_MS = 5_000;
 /** Longer than any statement takes, and about what a caller waits. */
-const SILENCE_MS = 30_000;
+export const SILENCE_MS = 30_000;
 
 /**
  * Nobody waits for a lock until the pool is empty, and a worker that stands still between two statements lets go of
@@ -103,9 +103,10 @@ export function openDatabase(options: DatabaseOptions): Db {
  * A connection whose other end went away without a word is open for hours as far as TCP goes. Idle ones are closed by the
  * pool long before this.
  */
-function endWhenSilent(client: pg.PoolClient, silenceMs: number): void {
+export function endWhenSilent(client: pg.PoolClient, silenceMs: number): Socket {
   const stream = client.connection.stream as Socket;
-  stream.setTimeout(silenceMs, () => stream.destroy(new Error(`Connection terminated: silent for ${silenceMs} ms`)));
+  stream.on('timeout', () => stream.destroy(new Error(`Connection terminated: silent for ${silenceMs} ms`)));
+  return stream.setTimeout(silenceMs);
 }
 
 export interface PoolUsage {

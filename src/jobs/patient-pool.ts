@@ -1,29 +1,39 @@
 import pg from 'pg';
-import { isConnectionLost } from '../db/sqlstate.js';
+import { endWhenSilent } from '../db/database.js';
+import { isConnectionLost, isStorageUnavailable } from '../db/sqlstate.js';
 
 /** What the library tries again, with a pause that grows, for minutes. */
 const RETRIED_CODE = 'ETIMEDOUT';
 
 /**
- * Connections for the queue library, which outlive a crash of Postgres. It reports the end of a job without waiting, so
+ * Connections for the queue library, each of which ends when it says nothing for so long while it is asked something; a
+ * listener may be silent for ever. They outlive a crash of Postgres. It reports the end of a job without waiting, so
  * that an error which it does not try again is one that nobody handles, and ends the process.
  */
-export function createPatientPool(config: pg.PoolConfig): pg.Pool {
+export function createPatientPool(silenceMs: number, config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config);
   const connect = pool.connect.bind(pool);
   pool.on('connect', (client) => {
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-    Object.assign(client, { query: (...args: unknown[]) => retried(query(...args)) });
+    const stream = endWhenSilent(client, silenceMs).setTimeout(0);
+    const asked = (...args: unknown[]): unknown => {
+      const result = query(...args);
+      if (!(result instanceof Promise)) return result;
+      stream.setTimeout(silenceMs);
+      return retried(result.finally(() => stream.setTimeout(0)));
+    };
+    Object.assign(client, { query: asked });
   });
   // With a callback it is the listener's, which has patience of its own.
   const patient = (callback?: Parameters<typeof connect>[0]): unknown =>
-    callback === undefined ? retried(connect()) : connect(callback);
+    callback === undefined ? retried(connect(), isStorageUnavailable) : connect(callback);
   return Object.assign(pool, { connect: patient });
 }
 
-function retried(result: unknown): unknown {
+/** @param isPassing which errors are tried again */
+function retried(result: unknown, isPassing: (error: unknown) => boolean = isConnectionLost): unknown {
   if (!(result instanceof Promise)) return result;
   return result.catch((error: unknown) => {
-    throw isConnectionLost(error) && error instanceof Error ? Object.assign(error, { code: RETRIED_CODE }) : error;
+    throw isPassing(error) && error instanceof Error ? Object.assign(error, { code: RETRIED_CODE }) : error;
   });
 }

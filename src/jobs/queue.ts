@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, type Runner, run } from 'graphile-worker';
+import { CONNECT_TIMEOUT_MS, SILENCE_MS } from '../db/database.js';
 import { createPatientPool } from './patient-pool.js';
 
 /** The work that the queue knows, each with its payload. */
@@ -12,9 +13,11 @@ export interface WorkerOptions {
   readonly url: string;
   readonly concurrency: number;
   readonly tasks: Tasks;
-  /** Called every few seconds, by each worker. */
-  readonly sweep: () => Promise<void>;
+  /** Called every few seconds, by each worker, one after the other; that one fails keeps no other from its turn. */
+  readonly sweeps: readonly (() => Promise<unknown>)[];
   readonly sweepMs?: number | undefined;
+  /** A connection that says nothing for so long while it is asked something is taken for lost. */
+  readonly silenceMs?: number | undefined;
   readonly onError: (error: unknown) => void;
   readonly onConnectionLost: (error: unknown) => void;
 }
@@ -29,12 +32,23 @@ const POLL_MS = 2_000;
 const SWEEP_MS = 5_000;
 
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { url, concurrency, tasks, sweep, sweepMs = SWEEP_MS, onError, onConnectionLost } = options;
+  const {
+    url,
+    concurrency,
+    tasks,
+    sweeps,
+    sweepMs = SWEEP_MS,
+    silenceMs = SILENCE_MS,
+    onError,
+    onConnectionLost,
+  } = options;
   // Ours, so that it is listened to until its last connection is gone: the library lets go of it before that, and an
   // error that nobody listens to ends the process.
-  const pool = createPatientPool({
+  const pool = createPatientPool(silenceMs, {
     connectionString: url,
     max: concurrency + 2,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
     application_name: 'biotrack-connect worker',
   });
   // An idle connection that breaks is told of by its client and by the pool: once is enough.
@@ -58,12 +72,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
   });
   const stopping = new AbortController();
-  const sweeping = sweepUntil(stopping.signal, sweep, sweepMs, onError);
+  const sweeping = sweepUntil(stopping.signal, sweeps, sweepMs, onError);
   return {
     async stop() {
       stopping.abort();
-      await sweeping;
-      await runner.stop();
+      // Together: while a sweep goes on, no further job is taken.
+      await Promise.all([sweeping, runner.stop()]);
       await pool.end();
     },
   };
@@ -71,12 +85,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 
 async function sweepUntil(
   stopped: AbortSignal,
-  sweep: () => Promise<void>,
+  sweeps: WorkerOptions['sweeps'],
   sweepMs: number,
   onError: (error: unknown) => void,
 ): Promise<void> {
   while (!stopped.aborted) {
-    await sweep().catch(onError);
+    for (const sweep of sweeps) if (!stopped.aborted) await sweep().catch(onError);
     await delay(sweepMs, undefined, { signal: stopped }).catch(() => undefined);
   }
 }

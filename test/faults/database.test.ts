@@ -206,6 +206,24 @@ t.test('a connection that falls silent', async (t) => {
   t.equal(again, 200);
 });
 
+t.test('a worker whose connections went away without a word takes runs again', async (t) => {
+  const api = await startTestService(t, { role: 'api', simulator: { licenses: 60 } });
+  const worker = await startTestService(t, {
+    beside: api,
+    role: 'worker',
+    hasLine: true,
+    patience: { databaseSilenceMs: 1_500 },
+  });
+  const tenantId = await makeTenant(api);
+  t.match((await syncTenant(api, tenantId)).status, /^succeeded/);
+  worker.line.strand();
+  const startedAt = performance.now();
+  t.match((await syncTenant(api, tenantId)).status, /^succeeded/);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  t.ok(seconds < 30, `${seconds.toFixed(1)} s`);
+  t.comment(`half-open connections of a worker: its next run ended ${seconds.toFixed(1)} s after`);
+});
+
 t.test('a lost answer to a commit is not taken for a refusal', async (t) => {
   const id = service.newId();
   const body = { name: 'Lost', state: 'NM', environment: 'production' };

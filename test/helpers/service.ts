@@ -43,6 +43,8 @@ export interface Line {
   cut(): Promise<void>;
   /** Connections stay open, and nothing comes back. */
   hang(): void;
+  /** Connections that are open now stay so, and nothing comes back on them; new ones work. */
+  strand(): void;
   /** Lets that many commits through from now on; the answer to the next one is lost with its connection. */
   loseCommit(after?: number): void;
   /** Whether it was. */
@@ -246,6 +248,7 @@ async function openLine(databaseUrl: string): Promise<Line> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let hangs = false;
+  const stranded = new WeakSet<Socket>();
   let commitsLeft = Number.POSITIVE_INFINITY;
   let hasLost = false;
   const server = createServer((near) => {
@@ -273,7 +276,7 @@ async function openLine(databaseUrl: string): Promise<Line> {
         to.destroy();
       });
       from.on('data', (chunk) => {
-        if (!hangs && !to.destroyed) to.write(chunk);
+        if (!hangs && !stranded.has(from) && !to.destroyed) to.write(chunk);
       });
     }
   });
@@ -295,6 +298,9 @@ async function openLine(databaseUrl: string): Promise<Line> {
     cut,
     hang() {
       hangs = true;
+    },
+    strand() {
+      for (const socket of sockets) stranded.add(socket);
     },
     loseCommit(after = 0) {
       commitsLeft = after;

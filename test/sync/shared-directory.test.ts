@@ -63,6 +63,35 @@ t.test('a tenant that is deleted while it leads takes nobody along', async (t) =
   t.notMatch(service.logged(), /"run.reason":"internal"/);
 });
 
+t.test('what befell the login of who leads is no news for those who join', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 100 } });
+  const { ask, sql } = service;
+  const [leader, joiner] = [await makeTenant(service), await makeTenant(service)];
+  // Another process asks at this moment, for all that this one can see.
+  await sql(
+    `insert into directory_turns (state, environment, holder, until_datetime)
+     values ('NM', 'production', gen_random_uuid(), now() + interval '1 hour')`,
+  );
+  const start = async (tenantId: string): Promise<string> =>
+    (await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: {} })).body.id;
+  const untilFetching = async (tenantId: string, id: string): Promise<void> => {
+    for (let tries = 0; tries < 200; tries += 1) {
+      if ((await ask('GET', `/v1/tenants/${tenantId}/syncs/${id}`)).body.credential !== null) return;
+      await delay(10);
+    }
+  };
+  const led = await start(leader);
+  await untilFetching(leader, led);
+  await delay(200);
+  const joined = await start(joiner);
+  await untilFetching(joiner, joined);
+  await delay(200);
+  await sql(`update credentials set status = 'rejected' where tenant_id = $1`, [leader]);
+  await sql('delete from directory_turns');
+  t.match(await waitForRun(service, leader, led), { status: 'failed', reason: 'credentials_missing' });
+  t.match(await waitForRun(service, joiner, joined), { status: /^succeeded/ });
+});
+
 t.test('a list that was asked for earlier is not laid over one that was asked for later', async (t) => {
   const first = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false } });
   const second = await startTestService(t, { beside: first, role: 'api' });

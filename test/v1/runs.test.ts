@@ -206,13 +206,16 @@ t.test('cancelSync', async (t) => {
   await sql('create trigger linger before insert on companies for each statement execute function linger()');
   const applying = await start(fresh, {});
   await untilStep(fresh, applying.id, 'applying');
+  const told = await readMetric('status="canceled"');
   t.match(
     await ask('POST', `/v1/tenants/${fresh}/syncs/${applying.id}/cancel`),
-    { status: 409, body: { code: 'run_ended' } },
-    'too late: it was waited for',
+    { status: 200, body: { status: 'canceled' } },
+    'at once, though it has locked the tenant',
   );
   await sql('drop function linger cascade');
-  t.match((await read(fresh, applying.id)).status, /^succeeded/);
+  await until('told', async () => ((await readMetric('status="canceled"')) > told ? true : undefined));
+  t.match(await read(fresh, applying.id), { status: 'canceled', counts: null });
+  t.same((await ask('GET', `/v1/tenants/${fresh}/companies`)).body.data, [], 'all that it wrote is taken back');
 });
 
 t.test('cancelSync while the run plans', async (t) => {
@@ -222,17 +225,20 @@ t.test('cancelSync while the run plans', async (t) => {
   slowList(800);
   const { id } = await start(tenantId);
   await until('asked', async () => (control.counters().listCallsInFlight > 0 ? true : undefined));
-  // Both want the tenant: whoever cancels comes first, and the run has its plan to make yet.
+  // The run has its plan to make yet, and waits for the tenant.
   await holder.query('begin');
-  await holder.query('select from tenants where tenant_id = $1 for update', [tenantId]);
-  const canceling = ask('POST', `/v1/tenants/${tenantId}/syncs/${id}/cancel`);
+  await holder.query('select from tenants where tenant_id = $1 for no key update', [tenantId]);
   await untilStep(tenantId, id, 'planning');
+  const [fenced, canceled] = [await readMetric('writes_fenced_total'), await readMetric('status="canceled"')];
+  t.match(await ask('POST', `/v1/tenants/${tenantId}/syncs/${id}/cancel`), {
+    status: 200,
+    body: { status: 'canceled' },
+  });
   await holder.query('commit');
   await holder.end();
-  t.match(await canceling, { status: 200, body: { status: 'canceled' } });
-  const before = await readMetric('writes_fenced_total');
+  await until('told', async () => ((await readMetric('status="canceled"')) > canceled ? true : undefined));
+  t.equal(await readMetric('writes_fenced_total'), fenced, 'nobody took it from him');
   t.match(await syncTenant(service, tenantId, {}), { status: /^succeeded/, counts: { updated: 0 } });
-  t.ok((await readMetric('writes_fenced_total')) >= Math.max(before, 1), 'what was canceled wrote nothing');
   t.match(await read(tenantId, id), { status: 'canceled', counts: null });
 });
 
@@ -414,6 +420,121 @@ t.test('getSchedule and resumeSchedule', async (t) => {
   t.match(await schedule(), { status: 'running' });
   t.equal(await patch({ archived: true }), 200);
   await gone('the license is archived');
+});
+
+t.test('a first sync that fails is not the last one', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}`;
+  const [{ license_number }] = (await ask('GET', `${path}/available-licenses`)).body.data;
+  await sql(
+    `create function fail() returns trigger language plpgsql as $$ begin
+       if new.tenant_id = '${tenantId}' then raise exception 'as the test wants it'; end if;
+       return new;
+     end $$`,
+  );
+  await sql('create trigger fail before insert on companies for each row execute function fail()');
+  t.equal((await ask('POST', `${path}/licenses`, { body: { license_number } })).status, 201);
+  const [first] = (await ask('GET', `${path}/syncs`)).body.data;
+  t.match(first, { trigger: 'setup_completed' });
+  t.match(await waitForRun(service, tenantId, first.id), { status: 'failed', reason: 'internal' });
+  await sql('drop function fail cascade');
+  t.match((await ask('GET', `${path}/schedule`)).body, { status: 'running', failures: 1, next_datetime: String });
+  await sql('update schedules set next_datetime = now() where tenant_id = $1', [tenantId]);
+  const next = await until('a run by schedule', async () => {
+    const [run] = (await ask('GET', `${path}/syncs`)).body.data;
+    return run.id === first.id || run.finished_datetime === null ? undefined : run;
+  });
+  t.match(next, { status: /^succeeded/, trigger: 'schedule' });
+});
+
+t.test('a login that is mended while a run uses the old one pauses nothing', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}`;
+  const [{ license_number }] = (await ask('GET', `${path}/available-licenses`)).body.data;
+  t.equal((await ask('POST', `${path}/licenses`, { body: { license_number } })).status, 201);
+  const [first] = (await ask('GET', `${path}/syncs`)).body.data;
+  t.match(await waitForRun(service, tenantId, first.id), { status: /^succeeded/ });
+  const { ubi, username, password } = demo;
+  control.changePassword({ ubi, username, password: 'mended', endSessions: true });
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 1_500, times: 1 });
+  const { id } = await start(tenantId);
+  await until('asked', async () => (control.counters().callsInFlight > 0 ? true : undefined));
+  const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
+  const etag = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
+  const body = { password: 'mended' };
+  t.match(await ask('PATCH', `${path}/credentials/${credential.id}`, { body, headers: { 'if-match': etag } }), {
+    status: 200,
+    body: { status: 'valid' },
+  });
+  t.match(await waitForRun(service, tenantId, id), { status: 'failed', reason: 'credentials_rejected' });
+  const next = await until('it goes on by itself', async () => {
+    const [run] = (await ask('GET', `${path}/syncs`)).body.data;
+    return run.id === id || run.finished_datetime === null ? undefined : run;
+  });
+  t.match(next, { status: /^succeeded/, trigger: 'schedule' });
+  t.match((await ask('GET', `${path}/schedule`)).body, { status: 'running', failures: 0 });
+  control.changePassword({ ubi, username, password });
+});
+
+t.test('a state that hangs leaves a place for the runs of others', async (t) => {
+  const hanging: string[] = [];
+  while (hanging.length < 12) hanging.push(await makeTenant(service));
+  const other = service.newId();
+  const path = `/v1/tenants/${other}`;
+  const { ubi, username, password } = demo;
+  const puts = [
+    ['', { name: 'Other', state: 'NM', environment: 'training' }],
+    ['/ubi', { ubi }],
+    ['/company-creation-preference', { strategy: 'one_per_license' }],
+  ] as const;
+  for (const [rest, body] of puts) {
+    t.equal((await ask('PUT', `${path}${rest}`, { body, headers: { 'if-none-match': '*' } })).status, 201);
+  }
+  const login = { description: 'test', username, password, owner: 'company' };
+  t.equal((await ask('POST', `${path}/credentials`, { body: login })).status, 201);
+  slowList(12_000);
+  const runs = await Promise.all(hanging.map((tenantId) => start(tenantId)));
+  await until('it hangs', async () => (control.counters().listCallsInFlight > 0 ? true : undefined));
+  await pause(1_500);
+  const startedAt = performance.now();
+  t.match(await syncTenant(service, other, { refresh: 'force' }), { status: /^succeeded/ });
+  const seconds = (performance.now() - startedAt) / 1_000;
+  t.equal(control.counters().listCallsInFlight, 1, 'the first state hangs yet');
+  t.ok(seconds < 8, `${seconds.toFixed(1)} s`);
+  for (const [index, { id }] of runs.entries()) {
+    const run = await waitForRun(service, hanging[index] as string, id);
+    t.match(run, { status: /^succeeded/, attempt: 1 }, 'that it made way is no attempt');
+  }
+});
+
+t.test('a tenant that is being changed keeps no other from its turn', async (t) => {
+  const due: string[] = [];
+  while (due.length < 2) {
+    const tenantId = await makeTenant(service);
+    const [{ license_number }] = (await ask('GET', `/v1/tenants/${tenantId}/available-licenses`)).body.data;
+    await ask('POST', `/v1/tenants/${tenantId}/licenses`, { body: { license_number } });
+    const [first] = (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data;
+    await waitForRun(service, tenantId, first.id);
+    due.push(tenantId);
+  }
+  const [locked, free] = due as [string, string];
+  const holder = new pg.Client({ connectionString: service.databaseUrl });
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('select from tenants where tenant_id = $1 for no key update', [locked]);
+  await sql(`update schedules set next_datetime = now() - interval '1 minute' where tenant_id = $1`, [locked]);
+  await sql('update schedules set next_datetime = now() where tenant_id = $1', [free]);
+  const startedAt = performance.now();
+  const untilScheduled = (tenantId: string): Promise<Body> =>
+    until('a run by schedule', async () => {
+      const [run] = (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data;
+      return run.trigger === 'schedule' ? run : undefined;
+    });
+  await untilScheduled(free);
+  t.ok(performance.now() - startedAt < 4_000, 'sooner than a lock is given up');
+  await holder.query('commit');
+  await holder.end();
+  await untilScheduled(locked);
 });
 
 t.test('every promised answer of these operations was seen', async (t) => {

@@ -631,7 +631,7 @@ export interface paths {
         };
         /**
          * What was done or would be, item by item, each with its reason
-         * @description Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are.
+         * @description Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are. Of a run that was applied, the first hundred of each kind that is no change are kept; its counts tell how many there were.
          *
          *     For `operator`, `admin`, `user`.
          */

@@ -14,4 +14,4 @@ export {
   selectListedLicenses,
   selectListings,
 } from './repository.js';
-export { createDirectories, type Directories, ListShrunkError } from './service.js';
+export { CrowdedError, createDirectories, type Directories, ListShrunkError } from './service.js';

@@ -8,6 +8,7 @@ import {
   type VendorList,
 } from '../../biotrack/index.js';
 import { type Db, withOperator } from '../../db/database.js';
+import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { isTooMuch } from '../../domain/guard.js';
 import { toLicenseKey } from '../../domain/key.js';
@@ -42,6 +43,8 @@ export interface DirectoryRequest {
   readonly includeLabs: boolean;
   /** Ask the state even if the directory is young. */
   readonly force: boolean;
+  /** Comes again later where many wait for the state's answer already, rather than to be one more who holds a place. */
+  readonly makesWay?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -50,6 +53,7 @@ export interface Directories {
    * Makes sure that the state's directory is not older than configured, with this login if it has to be fetched.
    * However many ask at once, the state is asked once.
    * @throws BiotrackError when the state cannot be read; the directory stays as it was
+   * @throws CrowdedError who makes way, where a state has been slow for a moment and many wait for it
    */
   ensureFresh(db: Db, request: DirectoryRequest): Promise<Directory>;
 }
@@ -72,6 +76,14 @@ export class ListShrunkError extends Error {
   }
 }
 
+/** Enough wait for this state's answer already. */
+export class CrowdedError extends Error {}
+
+/** So many who would make way wait for a state all the same: fewer than a worker has places. */
+const MOST_WAITING = 3;
+/** An answer that comes sooner is waited for by all. */
+const CROWD_PATIENCE_MS = 1_000;
+
 /** The reasons that are the fault of the login that was used: somebody else's may do better. */
 const PERSONAL_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
 
@@ -86,6 +98,9 @@ interface Flight {
   /** Of who leads: his going is no news about the state. */
   readonly signal: AbortSignal | undefined;
   readonly login: BiotrackLogin;
+  readonly startedAt: number;
+  /** How many who would make way hold a place, its leader too. */
+  waiting: number;
 }
 
 const isSameLogin = (a: BiotrackLogin, b: BiotrackLogin): boolean =>
@@ -106,7 +121,8 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
         if (isEnough) return landing.directory;
       }
       const landing = refreshOrNote(db, request).finally(() => flights.delete(key));
-      flights.set(key, { landing, signal, login });
+      const waiting = request.makesWay === true ? 1 : 0;
+      flights.set(key, { landing, signal, login, startedAt: performance.now(), waiting });
       return (await landing).directory;
     },
   };
@@ -166,22 +182,42 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
 
 /**
  * Waits for somebody else's refresh, for as long as the caller wants to. Undefined if it failed for a reason of its
- * leader's own: his login was refused, or he went away. Only trouble at BioTrack is shared.
+ * leader's own: his login was refused or taken away, or he went away. Only trouble at BioTrack or with its list, and with
+ * the database, is shared.
  */
-async function join(
-  { landing, signal: leader, login: leaders }: Flight,
-  { signal: own, login, noteTrouble }: DirectoryRequest,
-): Promise<Landing | undefined> {
+async function join(flight: Flight, { signal: own, login, noteTrouble, makesWay }: DirectoryRequest) {
+  const { landing, signal: leader, login: leaders } = flight;
   try {
-    return await (own === undefined ? landing : untilAborted(landing, own));
+    const mine = own === undefined ? landing : untilAborted(landing, own);
+    return await (makesWay === true ? inCrowd(flight, mine) : mine);
   } catch (error) {
     own?.throwIfAborted();
+    if (error instanceof CrowdedError) throw error;
     if (leader?.aborted === true) return undefined;
+    const isShared = error instanceof BiotrackError || error instanceof ListShrunkError || isStorageUnavailable(error);
+    if (!isShared) return undefined;
     const isPersonal = error instanceof BiotrackError && PERSONAL_REASONS.includes(error.reason);
     if (isPersonal && !isSameLogin(login, leaders)) return undefined;
     // The same login, saved by another tenant too, perhaps.
     if (isPersonal) await noteTrouble(error);
     throw error;
+  }
+}
+
+/** Takes a place among those who wait, for as long as there is one. */
+async function inCrowd<T>(flight: Flight, landing: Promise<T>): Promise<T> {
+  flight.waiting += 1;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    if (flight.waiting <= MOST_WAITING) return await landing;
+    const patienceMs = Math.max(0, flight.startedAt + CROWD_PATIENCE_MS - performance.now());
+    const leaving = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new CrowdedError('many wait for this state already')), patienceMs);
+    });
+    return await Promise.race([landing, leaving]);
+  } finally {
+    clearTimeout(timer);
+    flight.waiting -= 1;
   }
 }
 

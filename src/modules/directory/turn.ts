@@ -33,11 +33,16 @@ export async function inTurn<T>(
     signal?.throwIfAborted();
   }
   // The database may be away for a while: then the turn may be lost, and an older list is still not laid over a newer one.
-  const renewal = setInterval(() => void take().catch(() => undefined), RENEW_MS);
+  let renewing: Promise<unknown> = Promise.resolve();
+  const renewal = setInterval(() => {
+    renewing = take().catch(() => undefined);
+  }, RENEW_MS);
   try {
     return await work();
   } finally {
     clearInterval(renewal);
+    // Else it might take the turn again after its end.
+    await renewing;
     await withOperator(db, (tx) => endTurn(tx, place, holder)).catch(() => undefined);
   }
 }

@@ -159,7 +159,8 @@ export async function addLicense(
 /** The seed of the product: companies are created by themselves once the three steps are done, and kept up to date. */
 async function startFirstSync(tx: Tx, ports: AddPorts, tenant: Tenant, principal: Principal): Promise<void> {
   const { newId, syncIntervalSeconds } = ports;
-  if (tenant.firstSyncedAt !== null) return beginSchedule(tx, tenant.id, syncIntervalSeconds);
+  await beginSchedule(tx, tenant.id, syncIntervalSeconds);
+  if (tenant.firstSyncedAt !== null) return;
   const preference = await findCreationPreference(tx);
   if (preference === undefined || (await findUsableCredential(tx, ports, tenant, toUserId(principal))) === undefined)
     return;

@@ -48,6 +48,11 @@ export async function saveGoing(tx: Tx, tenantId: string, inSeconds: number): Pr
     .execute();
 }
 
+/** The next one may begin at once. */
+export async function saveDue(tx: Tx): Promise<void> {
+  await tx.updateTable('schedules').set({ next_datetime: sql<Date>`now()` }).execute();
+}
+
 export async function removeSchedule(tx: Tx, tenantId: string): Promise<void> {
   await tx.deleteFrom('schedules').where('tenant_id', '=', tenantId).execute();
 }

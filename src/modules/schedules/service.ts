@@ -1,12 +1,13 @@
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { notFound } from '../../domain/fault.js';
-import { inLockedTenant, inTenant } from '../tenants/index.js';
+import { inFreeTenant, inLockedTenant, inTenant } from '../tenants/index.js';
 import {
   countFailure,
   findSchedule,
   removeSchedule,
   type Schedule,
+  saveDue,
   saveGoing,
   savePaused,
   saveWoken,
@@ -28,23 +29,29 @@ const FOR_PEOPLE: readonly FailureReason[] = [
 const FAILURES_TO_PAUSE = 3;
 const PAUSED_SECONDS = 24 * 60 * 60;
 
-/** A run succeeded, or a license wants companies now: what was in the way no longer is. Begins after the first sync. */
+/** A run succeeded, or a license wants companies now: what was in the way no longer is. */
 export async function keepGoing(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
   if (await wantsCompanies(tx)) await saveGoing(tx, tenantId, intervalSeconds);
   else await removeSchedule(tx, tenantId);
 }
 
-/** The first license that wants companies came after the first sync. */
+/** A license wants companies: if it is the first one, the tenant's runs begin, and a first one that fails is not the last. */
 export async function beginSchedule(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
   if ((await findSchedule(tx)) === undefined) await keepGoing(tx, tenantId, intervalSeconds);
 }
 
-/** A run failed for good. */
-export async function noteFailure(tx: Tx, reason: FailureReason): Promise<void> {
+/**
+ * A run failed for good.
+ * @param canGoOn whether a login stands ready for the next one all the same: it was mended while this one ran, or was
+ *   the login of a person who is not needed for it
+ */
+export async function noteFailure(tx: Tx, reason: FailureReason, canGoOn: () => Promise<boolean>): Promise<void> {
   const failures = await countFailure(tx);
   if (failures === undefined) return;
-  if (FOR_PEOPLE.includes(reason)) await savePaused(tx, reason, null);
+  const isForPeople = FOR_PEOPLE.includes(reason);
+  if (isForPeople && !(await canGoOn())) await savePaused(tx, reason, null);
   else if (failures >= FAILURES_TO_PAUSE) await savePaused(tx, reason, PAUSED_SECONDS);
+  else if (isForPeople) await saveDue(tx);
 }
 
 /** A login or the UBI was mended: what waited for that goes on by itself. */
@@ -55,14 +62,25 @@ export async function wakeSchedule(tx: Tx): Promise<void> {
 /** Called for each tenant whose time has come, in a transaction that has locked it. */
 export type StartScheduledRun = (tx: Tx, tenantId: string) => Promise<void>;
 
+export interface TickOptions {
+  readonly intervalSeconds: number;
+  /** Told of each tenant whose run could not be started: it stands in nobody's way. */
+  readonly onError: (error: unknown) => void;
+}
+
 /**
  * Starts what is due. Any number of processes may tick: each turn is taken once, in the transaction that starts its run.
+ * A tenant that is being changed at this moment comes the next time.
  * @returns how many were started
  */
-export async function tickSchedules(db: Db, intervalSeconds: number, start: StartScheduledRun): Promise<number> {
+export async function tickSchedules(
+  db: Db,
+  { intervalSeconds, onError }: TickOptions,
+  start: StartScheduledRun,
+): Promise<number> {
   let started = 0;
   for (const tenantId of await withOperator(db, selectDueTenants)) {
-    const isStarted = await inLockedTenant(db, tenantId, async (tx) => {
+    const isStarted = await inFreeTenant(db, tenantId, async (tx) => {
       if (!(await takeTurn(tx, intervalSeconds))) return false;
       if (!(await wantsCompanies(tx))) {
         await removeSchedule(tx, tenantId);
@@ -70,17 +88,13 @@ export async function tickSchedules(db: Db, intervalSeconds: number, start: Star
       }
       await start(tx, tenantId);
       return true;
-    }).catch((error: unknown) => {
-      // The tenant was deleted a moment ago.
-      if (error instanceof Error && 'code' in error && error.code === 'not_found') return false;
-      throw error;
-    });
-    if (isStarted) started += 1;
+    }).catch(onError);
+    if (isStarted === true) started += 1;
   }
   return started;
 }
 
-/** Undefined before the first sync, or where no license wants companies. */
+/** Undefined where no license wants companies. */
 export const getSchedule = (db: Db, tenantId: string): Promise<Schedule | undefined> =>
   inTenant(db, tenantId, (tx) => findSchedule(tx));
 
@@ -89,7 +103,7 @@ export const resumeSchedule = (db: Db, tenantId: string): Promise<Schedule> =>
   inLockedTenant(db, tenantId, async (tx) => {
     await saveWoken(tx, undefined);
     const schedule = await findSchedule(tx);
-    if (schedule === undefined) throw notFound('schedule: it begins with the first sync');
+    if (schedule === undefined) throw notFound('schedule: it begins with the first license that creates companies');
     return schedule;
   });
 

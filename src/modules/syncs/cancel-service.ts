@@ -1,14 +1,15 @@
 import type { Db } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
-import { inLockedTenant } from '../tenants/index.js';
+import { inTenant } from '../tenants/index.js';
 import { cancelRun, findRun, type SyncRun } from './repository.js';
 
 /**
  * Stops a run that has not ended. Whoever works on it finds out when he next says that he does, and can write nothing
- * from now on; one that is applying its plan at this moment is waited for.
+ * from now on. The tenant is not locked, since a run that applies its plan has locked it: its result is the last thing
+ * that it writes, and if that was not written yet, none of it ever is.
  */
 export const cancelSync = (db: Db, tenantId: string, id: string): Promise<SyncRun> =>
-  inLockedTenant(db, tenantId, async (tx) => {
+  inTenant(db, tenantId, async (tx) => {
     const isCanceled = await cancelRun(tx, id);
     const run = await findRun(tx, id);
     if (run === undefined) throw notFound('sync run');

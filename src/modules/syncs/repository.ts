@@ -258,13 +258,16 @@ export async function cancelRun(tx: Tx, id: string): Promise<boolean> {
   return result.numUpdatedRows > 0n;
 }
 
-/** Which login the run works with, and why; told before it is used. */
+/** Which login the run works with, and why; told before it is used. False: the run was taken over or has ended. */
 export async function saveRunCredential(
   tx: Tx,
   run: Held,
   { id, owner, reason }: { readonly id: string; readonly owner: 'company' | 'user'; readonly reason: CredentialChoice },
-): Promise<void> {
-  await updateHeld(tx, run).set({ credential_id: id, credential_owner: owner, credential_reason: reason }).execute();
+): Promise<boolean> {
+  const result = await updateHeld(tx, run)
+    .set({ credential_id: id, credential_owner: owner, credential_reason: reason })
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 /** The run that ended last, of those that write. */
@@ -295,6 +298,19 @@ export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<b
   if (result.numUpdatedRows === 0n) return false;
   await enqueueRun(tx, tenantId, run.id);
   return true;
+}
+
+/** Gives a run back that only waits and had better make way for others; that is no attempt of its own. */
+export async function stepBack(tx: Tx, run: Held, seconds: number): Promise<void> {
+  await updateHeld(tx, run)
+    .set((eb) => ({
+      status: 'queued',
+      step: 'queued',
+      leased_until_datetime: null,
+      attempt: eb('attempt', '-', 1),
+      retry_datetime: sql<Date>`now() + make_interval(secs => ${seconds})`,
+    }))
+    .execute();
 }
 
 /** Puts a run off: the sweep puts it back into the queue when its time has come. False: it was lost meanwhile. */
@@ -405,11 +421,21 @@ export async function saveApplied(
 /** A run that waits is in the queue, unless the queue lost it. */
 const LONG_QUEUED_SECONDS = 20;
 
-/** Runs of all tenants that should be worked on and are not: their worker died, or their job was lost. */
-export const selectAbandonedRuns = (tx: OperatorTx): Promise<{ tenantId: string; id: string }[]> =>
+export interface AbandonedRun {
+  readonly tenantId: string;
+  readonly id: string;
+  /** Somebody worked on it, and fell silent. */
+  readonly isOrphan: boolean;
+}
+
+/**
+ * Runs of all tenants that should be worked on and perhaps are not: their worker died, the time came for which they were
+ * put off, or they wait so long that the queue may have lost them.
+ */
+export const selectAbandonedRuns = (tx: OperatorTx): Promise<AbandonedRun[]> =>
   tx
     .selectFrom('sync_runs')
-    .select(['tenant_id as tenantId', 'id'])
+    .select(['tenant_id as tenantId', 'id', sql<boolean>`leased_until_datetime is not null`.as('isOrphan')])
     .where('status', 'in', ACTIVE)
     .where((eb) =>
       eb.or([

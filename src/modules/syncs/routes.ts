@@ -139,7 +139,7 @@ export function useSyncs(app: App, { db, pager, syncIntervalSeconds, streams, ..
         tag: 'Syncs',
         summary: 'What was done or would be, item by item, each with its reason',
         description:
-          'Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are.',
+          'Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are. Of a run that was applied, the first hundred of each kind that is no change are kept; its counts tell how many there were.',
         params: ItemParams,
         querystring: Body(pageQuery),
         headers: listHeaders,

@@ -10,15 +10,16 @@ import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Vault } from '../../vault/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import {
+  findUsableCredential,
   getUsableCredential,
   LoginRefusedError,
   toLoginPorts,
   type UsableCredential,
   type Verdict,
 } from '../credentials/index.js';
-import { type Directories, ListShrunkError } from '../directory/index.js';
+import { CrowdedError, type Directories, ListShrunkError } from '../directory/index.js';
 import { keepGoing, noteFailure } from '../schedules/index.js';
-import { inLockedTenant, type Tenant } from '../tenants/index.js';
+import { inLockedTenant, isTenantGone, type Tenant } from '../tenants/index.js';
 import { carryOut, findGround, type Ground, storePlan, toEnd, toPlanRequest } from './carry-out.js';
 import { findExcess } from './guard.js';
 import { insist } from './insist.js';
@@ -35,6 +36,7 @@ import { type RunPatience, toPutOffSeconds } from './put-off.js';
 import { toReasonDetail } from './reason-details.js';
 import {
   claimRun,
+  findRun,
   finishRun,
   putOffRun,
   type RunResult,
@@ -42,6 +44,7 @@ import {
   type SyncRun,
   saveRunCredential,
   saveStep,
+  stepBack,
 } from './repository.js';
 import { queueRun } from './service.js';
 
@@ -75,6 +78,9 @@ export interface RunOutcome {
   readonly rows?: SyncRows | undefined;
 }
 
+/** A run that makes way for those of other states comes again after so long. */
+const STEP_BACK_SECONDS = 3;
+
 /** The run was taken over or has ended: nothing that this worker still wants to write counts. */
 class RunLostError extends Error {}
 
@@ -100,14 +106,18 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     const { status, counts, rows } = await work(deps, tenantId, run, lease.signal);
     onFinished({ tenantId, runId, status, reason: undefined, cause: undefined, counts, rows });
   } catch (error) {
-    // Taken over by another worker, or its tenant was deleted: there is nothing left to say.
-    if (error instanceof RunLostError) return onEvent('fenced');
     if (isTenantGone(error)) return;
     if (shutdown.aborted) {
       const isReleased = await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run));
       return isReleased ? tell('handed_over') : undefined;
     }
-    if (lease.signal.aborted) return;
+    if (error instanceof RunLostError || lease.signal.aborted) {
+      const now = await withTenant(db, tenantId, (tx) => findRun(tx, runId));
+      if (now?.status === 'canceled') return tell('canceled');
+      // Taken over by another worker: what this one found out counts for nothing.
+      return now === undefined ? undefined : onEvent('fenced');
+    }
+    if (error instanceof CrowdedError) return withTenant(db, tenantId, (tx) => stepBack(tx, run, STEP_BACK_SECONDS));
     const { reason, cause } = toFailure(error);
     const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
     const retryAfterMs = error instanceof BiotrackError ? error.retryAfterMs : undefined;
@@ -118,13 +128,14 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
       return isPutOff ? tell('put_off', reason, cause) : undefined;
     }
     // A list that is much too short waits for an operator; whoever only wanted to look waits for nobody.
-    const status = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
-    const isFinished = await note(async (tx) => {
-      const refused = error instanceof ListShrunkError ? { listDigest: error.digest } : {};
-      if (!(await finishRun(tx, run, { status, reason, reasonDetail, ...refused }))) return false;
-      if (run.mode === 'full') await noteFailure(tx, reason);
-      return true;
-    });
+    const status: RunResult['status'] = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
+    const result = {
+      status,
+      reason,
+      reasonDetail,
+      ...(error instanceof ListShrunkError && { listDigest: error.digest }),
+    };
+    const isFinished = await insist(lease.signal, () => fail(deps, tenantId, run, result));
     // Not so if the answer to a commit was lost: then the row says what happened.
     if (isFinished) tell(status, reason, cause);
   } finally {
@@ -132,7 +143,29 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
   }
 }
 
-const isTenantGone = (error: unknown): boolean => error instanceof Fault && error.code === 'not_found';
+/** Writes down that a run failed for good. False: it was lost meanwhile, or its tenant was deleted. */
+async function fail(
+  deps: RunSyncDeps,
+  tenantId: string,
+  run: SyncRun,
+  result: RunResult & { readonly reason: FailureReason },
+): Promise<boolean> {
+  const { db } = deps;
+  try {
+    return await inLockedTenant(db, tenantId, async (tx, tenant) => {
+      if (!(await finishRun(tx, run, result))) return false;
+      if (run.mode === 'preview') return true;
+      // Of the logins that a run by schedule may use.
+      const canGoOn = async (): Promise<boolean> =>
+        (await findUsableCredential(tx, deps, tenant, undefined)) !== undefined;
+      await noteFailure(tx, result.reason, canGoOn);
+      return true;
+    });
+  } catch (error) {
+    if (isTenantGone(error)) return false;
+    throw error;
+  }
+}
 
 /** An end without a result, with its reason. */
 class RunFailure extends Error {
@@ -163,7 +196,7 @@ async function work(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: A
   const usable = await getUsableCredential(db, deps, tenantId, {
     userId: toUserIdOf(run.requestedBy),
     async noteChoice(tx, { credential: { id, owner }, reason }) {
-      await saveRunCredential(tx, run, { id, owner, reason });
+      if (!(await saveRunCredential(tx, run, { id, owner, reason }))) throw new RunLostError();
       asked = await findCreationPreference(tx);
     },
   });
@@ -174,6 +207,7 @@ async function work(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: A
     ...toLoginPorts(db, deps, usable),
     includeLabs: asked?.includeLabs ?? false,
     force: run.refresh === 'force',
+    makesWay: true,
     signal,
   });
   await step(db, tenantId, run, 'planning');

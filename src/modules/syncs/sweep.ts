@@ -7,17 +7,24 @@ import { queueRun } from './service.js';
 /**
  * Puts runs back into the queue that nobody works on: the queue itself keeps a killed worker's job locked for hours.
  * Any number of processes may sweep; taking a run up is what only one can do.
- * @returns how many were put back
+ * @returns how many of them somebody had worked on who fell silent
  */
 export async function sweepAbandonedRuns(db: Db): Promise<number> {
   const abandoned = await withOperator(db, selectAbandonedRuns);
   for (const { tenantId, id } of abandoned) await withTenant(db, tenantId, (tx) => enqueueRun(tx, tenantId, id));
-  return abandoned.length;
+  return abandoned.filter(({ isOrphan }) => isOrphan).length;
+}
+
+export interface SchedulePorts {
+  readonly newId: () => string;
+  readonly syncIntervalSeconds: number;
+  /** Told of each tenant whose run could not be started: the others' are. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Starts the runs that are due by their tenants' schedules. */
-export const startDueRuns = (db: Db, newId: () => string, intervalSeconds: number): Promise<number> =>
-  tickSchedules(db, intervalSeconds, async (tx, tenantId) => {
+export const startDueRuns = (db: Db, { newId, syncIntervalSeconds, onError }: SchedulePorts): Promise<number> =>
+  tickSchedules(db, { intervalSeconds: syncIntervalSeconds, onError }, async (tx, tenantId) => {
     const preference = await findCreationPreference(tx);
     if (preference === undefined) return;
     const { strategy } = preference;

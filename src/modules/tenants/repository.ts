@@ -36,6 +36,10 @@ export const findTenant = (tx: Tx): Promise<Tenant | undefined> =>
 export const lockTenantRow = (tx: Tx): Promise<Tenant | undefined> =>
   tx.selectFrom('tenants').select(COLUMNS).forNoKeyUpdate().executeTakeFirst();
 
+/** The same; undefined too if somebody has locked it already. */
+export const lockFreeTenantRow = (tx: Tx): Promise<Tenant | undefined> =>
+  tx.selectFrom('tenants').select(COLUMNS).forNoKeyUpdate().skipLocked().executeTakeFirst();
+
 /** Undefined if another request inserted it first. */
 export function insertTenant(
   tx: Tx,

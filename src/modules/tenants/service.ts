@@ -7,6 +7,7 @@ import {
   findTenant,
   forgetVerdicts,
   insertTenant,
+  lockFreeTenantRow,
   lockTenantRow,
   removeTenant,
   selectTenants,
@@ -29,6 +30,13 @@ export const inLockedTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenan
     if (tenant === undefined) throw notFound('tenant');
     return work(tx, tenant);
   });
+
+/** The same, for what can as well be done later: undefined if the tenant is gone, or somebody changes it just now. */
+export const inFreeTenant = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> =>
+  withTenant(db, tenantId, async (tx) => ((await lockFreeTenantRow(tx)) === undefined ? undefined : work(tx)));
+
+/** The tenant was deleted a moment ago, by somebody else. */
+export const isTenantGone = (error: unknown): boolean => error instanceof Fault && error.code === 'not_found';
 
 export interface TenantInput {
   readonly name: string;
