@@ -159,12 +159,17 @@ const OF_CREDENTIALS: readonly (FailureReason | null)[] = [
 
 function judgeFirstSync({ isSynced, activeRun, lastRun }: Facts): SetupItem {
   const step = 'first_sync';
-  const trouble = toPutOff(activeRun) ?? (lastRun && toTrouble(lastRun));
+  const putOff = toPutOff(activeRun);
+  const trouble = putOff ?? (lastRun && toTrouble(lastRun));
   if (isSynced) return done(step, trouble === undefined ? [] : [trouble]);
   if (activeRun !== undefined) {
-    const isPutOff = activeRun.retryAt !== null;
-    const blockers = [isPutOff && trouble !== undefined ? trouble : 'A sync is under way.'];
-    return todo(step, { status: isPutOff ? 'blocked' : 'todo', blockers, who: 'nobody', call: undefined });
+    const blockers = [putOff ?? 'A sync is under way.'];
+    return todo(step, {
+      status: putOff === undefined ? 'todo' : 'blocked',
+      blockers,
+      who: 'nobody',
+      call: undefined,
+    });
   }
   if (lastRun === undefined || trouble === undefined) return todo(step);
   const { id, status, reason } = lastRun;
@@ -182,10 +187,10 @@ function toTrouble({ status, reason, reasonDetail }: RunState): string | undefin
   return status === 'failed' ? `The last sync failed (${reason ?? 'internal'}): ${reasonDetail ?? ''}` : undefined;
 }
 
-/** What befell a run that is tried again by itself. */
+/** What befell a run that is tried again by itself; without a reason it only makes way for others. */
 function toPutOff(run: RunState | undefined): string | undefined {
-  if (run === undefined || run.retryAt === null) return undefined;
+  if (run === undefined || run.retryAt === null || run.reason === null) return undefined;
   const { reason, reasonDetail, retryAt } = run;
-  const why = `The sync failed (${reason ?? 'internal'}): ${reasonDetail ?? ''}`;
+  const why = `The sync failed (${reason}): ${reasonDetail ?? ''}`;
   return `${why} It is tried again by itself at ${retryAt.toISOString()}.`;
 }
