@@ -235,11 +235,9 @@ t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 180_000 }, async (t)
     return state / 2_147_483_648;
   };
   const kills = IS_LONG ? 100 : 3;
-  const tenants = [
-    await makeTenant(service),
-    await makeTenant(service, 'credential', 'one_per_vendor'),
-    await makeTenant(service),
-  ];
+  const strategies = ['one_per_license', 'one_per_vendor', 'one_per_license'] as const;
+  const tenants: string[] = [];
+  for (const strategy of strategies) tenants.push(await makeTenant(service, 'credential', strategy));
   const children = [await startWorkerProcess(), await startWorkerProcess()];
   const runs: Held[] = [];
   let isBusy = true;
@@ -268,6 +266,13 @@ t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 180_000 }, async (t)
     const last = await start(tenantId, 'force');
     t.match(await waitForRun(service, tenantId, last.runId), { status: /^succeeded/ });
     t.match(await readRunState(service, tenantId), { gaps: 0 }, 'the feed has no gap');
+  }
+  for (const [index, strategy] of strategies.entries()) {
+    const twin = await makeTenant(service, 'credential', strategy);
+    t.match(await waitForRun(service, twin, (await start(twin, 'auto')).runId), { status: /^succeeded/ });
+    const [killed, calm] = [await readRunState(service, tenants[index] as string), await readRunState(service, twin)];
+    const { changes: _feed, ...wanted } = calm as { changes: number };
+    t.match(killed, wanted, 'what is there is what a tenant has whose runs were never killed');
   }
   const active = await sql(`select from sync_runs where status in ('queued', 'running')`);
   t.equal(active.length, 0, 'none is stuck');
