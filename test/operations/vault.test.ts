@@ -94,7 +94,7 @@ t.test('step by step', async (t) => {
   t.match(await vault(service, files, '--help'), { code: 0, said: /Usage/ });
 });
 
-t.test('two processes under load: no call fails', { timeout: 120_000 }, async (t) => {
+t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 }, role: 'worker' });
   const files = await writeFiles(t, service);
   const { databaseUrl, operatorKey, simulator } = service;
