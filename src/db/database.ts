@@ -58,7 +58,7 @@ export interface DatabaseOptions {
   readonly silenceMs?: number;
 }
 
-export const CONNECT_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 /** Longer than any statement takes, and about what a caller waits. */
 export const SILENCE_MS = 30_000;
 

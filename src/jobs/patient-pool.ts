@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { endWhenSilent } from '../db/database.js';
-import { isConnectionLost, isStorageUnavailable } from '../db/sqlstate.js';
+import { isConnectionLost } from '../db/sqlstate.js';
 
 /** What the library tries again, with a pause that grows, for minutes. */
 const RETRIED_CODE = 'ETIMEDOUT';
@@ -26,14 +26,13 @@ export function createPatientPool(silenceMs: number, config: pg.PoolConfig): pg.
   });
   // With a callback it is the listener's, which has patience of its own.
   const patient = (callback?: Parameters<typeof connect>[0]): unknown =>
-    callback === undefined ? retried(connect(), isStorageUnavailable) : connect(callback);
+    callback === undefined ? retried(connect()) : connect(callback);
   return Object.assign(pool, { connect: patient });
 }
 
-/** @param isPassing which errors are tried again */
-function retried(result: unknown, isPassing: (error: unknown) => boolean = isConnectionLost): unknown {
+function retried(result: unknown): unknown {
   if (!(result instanceof Promise)) return result;
   return result.catch((error: unknown) => {
-    throw isPassing(error) && error instanceof Error ? Object.assign(error, { code: RETRIED_CODE }) : error;
+    throw isConnectionLost(error) && error instanceof Error ? Object.assign(error, { code: RETRIED_CODE }) : error;
   });
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, type Runner, run } from 'graphile-worker';
-import { CONNECT_TIMEOUT_MS, SILENCE_MS } from '../db/database.js';
+import { SILENCE_MS } from '../db/database.js';
 import { createPatientPool } from './patient-pool.js';
 
 /** The work that the queue knows, each with its payload. */
@@ -47,7 +47,6 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const pool = createPatientPool(silenceMs, {
     connectionString: url,
     max: concurrency + 2,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'biotrack-connect worker',
   });

@@ -5,7 +5,11 @@ import { type Answer, type Ask, makeTenant, startTestService, type TestService }
 
 const KEYS = process.env.TEST_LONG === '1' ? 1_000 : 200;
 
-const service = await startTestService(t, { hasLine: true });
+const service = await startTestService(t, {
+  hasLine: true,
+  // What mends is to be seen at once.
+  patience: { circuit: { failures: 1_000_000, openMs: 1 } },
+});
 const { ask, sql, newId, simulator } = service;
 const { control, demo } = simulator;
 const tenantId = await makeTenant(service, 'ubi');
