@@ -6,9 +6,10 @@ import { isConnectionLost } from '../db/sqlstate.js';
 const RETRIED_CODE = 'ETIMEDOUT';
 
 /**
- * Connections for the queue library, each of which ends when it says nothing for so long while it is asked something; a
- * listener may be silent for ever. They outlive a crash of Postgres. It reports the end of a job without waiting, so
- * that an error which it does not try again is one that nobody handles, and ends the process.
+ * Connections for the queue library, which outlive a crash of Postgres. The library reports the end of a job without
+ * waiting, so that an error which it does not try again is one that nobody handles, and ends the process.
+ * @param silenceMs a connection that says nothing for so long while it is asked something ends; a listener may be silent
+ *   for ever
  */
 export function createPatientPool(silenceMs: number, config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config);

@@ -4,8 +4,8 @@ import type { Tx } from '../../db/database.js';
 const MAX_LINES = 2_000;
 
 /**
- * The lines of the feed about a company, its licenses, and those that left it; the latest, in their order.
- * @returns whether there are more
+ * The lines of the feed about a company, its licenses, and those that left it; the latest, in their order. `isCut`: there
+ * are more.
  */
 export async function selectLinesOf(tx: Tx, companyId: string) {
   const select = () =>

@@ -184,8 +184,12 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
  * Waits for somebody else's refresh, for as long as the caller wants to. Undefined if it failed for a reason of its
  * leader's own: his login was refused or taken away, or he went away. Only trouble at BioTrack or with its list, and with
  * the database, is shared.
+ * @throws CrowdedError who makes way, where enough wait
  */
-async function join(flight: Flight, { signal: own, login, noteTrouble, makesWay }: DirectoryRequest) {
+async function join(
+  flight: Flight,
+  { signal: own, login, noteTrouble, makesWay }: DirectoryRequest,
+): Promise<Landing | undefined> {
   const { landing, signal: leader, login: leaders } = flight;
   try {
     const mine = own === undefined ? landing : untilAborted(landing, own);
