@@ -109,6 +109,8 @@ module.exports = {
       npm('jose'),
       // Sees a key that is given twice.
       npm('jsonc-parser'),
+      // Keeps what was sent within its bounds.
+      npm('lru-cache'),
       npm('typebox'),
       npm('pino'),
       node('crypto'),

@@ -7,6 +7,7 @@ import type { SingleFlight } from './domain/single-flight.js';
 import type { RunWithCause } from './http/cause.js';
 import { createEventStreams } from './http/event-stream.js';
 import { useHealth } from './http/health.js';
+import { createListSender } from './http/list-etag.js';
 import { createPager } from './http/pages.js';
 import type { RequestFacts } from './http/request-log.js';
 import { type App, createServer } from './http/server.js';
@@ -47,6 +48,8 @@ export interface AppDeps {
   readonly tokens: TokenOptions | undefined;
   /** Requests of one caller that one process takes. */
   readonly rateLimitPerMinute: number;
+  /** Of pages of lists, kept to be sent again. */
+  readonly listCacheMegabytes: number;
   /** The base of links, without a slash at its end. */
   readonly publicUrl: string;
   readonly syncIntervalSeconds: number;
@@ -62,6 +65,7 @@ export async function buildApp({
   publicUrl,
   tokens,
   rateLimitPerMinute,
+  listCacheMegabytes,
   onRequestFinished,
   withCause,
   ...ports
@@ -78,7 +82,13 @@ export async function buildApp({
     withCause,
     rateLimitPerMinute,
   });
-  const deps = { db, keyring, pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')), ...ports };
+  const deps = {
+    db,
+    keyring,
+    pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')),
+    sendMarkedList: createListSender(listCacheMegabytes),
+    ...ports,
+  };
   useHealth(app, () => pingDatabase(db));
   useStates(app, ports.biotrack.states);
   useApiKeys(app, deps);

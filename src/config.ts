@@ -28,6 +28,8 @@ export interface Config {
   readonly guardRemovalPercent: number;
   /** Requests of one caller a minute, in one process. */
   readonly rateLimitPerMinute: number;
+  /** Of pages of lists that one process keeps to send them again while nothing has changed; 0: none. */
+  readonly listCacheMegabytes: number;
   /** The host application's tokens; undefined: it sends none. */
   readonly jwt: JwtConfig | undefined;
 }
@@ -75,6 +77,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     syncIntervalSeconds: read.integer('SYNC_INTERVAL_SECONDS', 3_600, 1, 604_800),
     guardRemovalPercent: read.integer('GUARD_REMOVAL_PERCENT', 10, 0, 100),
     rateLimitPerMinute: read.integer('RATE_LIMIT_PER_MINUTE', 6_000, 1, 1_000_000),
+    listCacheMegabytes: read.integer('LIST_CACHE_MEGABYTES', 32, 0, 16_384),
     jwt: readJwt(read),
   };
   const directUrl = read.url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:']);

@@ -40,6 +40,7 @@ export interface ServiceOptions {
     | 'guardRemovalPercent'
     | 'syncIntervalSeconds'
     | 'rateLimitPerMinute'
+    | 'listCacheMegabytes'
   >;
   readonly publicUrl: string;
   readonly databaseUrl: Secret;
@@ -136,6 +137,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       publicUrl: options.publicUrl,
       tokens: options.tokens,
       rateLimitPerMinute: config.rateLimitPerMinute,
+      listCacheMegabytes: config.listCacheMegabytes,
       onRequestFinished: metrics.requestFinished,
       withCause: (cause, rest) => causes.run(cause, rest),
     });

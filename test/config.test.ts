@@ -167,6 +167,13 @@ const VARIABLES: readonly Variable[] = [
     wrong: wholeNumbers(1, 1_000_000),
   },
   {
+    name: 'LIST_CACHE_MEGABYTES',
+    read: config('listCacheMegabytes'),
+    preset: 32,
+    good: { '0': 0, '16384': 16_384 },
+    wrong: wholeNumbers(0, 16_384),
+  },
+  {
     name: 'JWT_ISSUER',
     beside: JWT,
     read: jwt('issuer'),

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
 import Type, { type TSchema } from 'typebox';
 
 /** What a list takes beside its query: the ETag that a poller has. */
@@ -33,27 +34,65 @@ export interface ListReading<Page> {
   findMark(): Promise<string | undefined>;
   /** The page and the mark of the very state that it shows. */
   read(): Promise<Page>;
+  toReply(page: Page): Readonly<Record<string, unknown>>;
 }
 
-/** Reads a list with its ETag; undefined if the caller has that already, and 304 is sent. */
-export async function readList<Page extends { readonly mark: string }>(
+/**
+ * Answers a list with its ETag: with 304 if the caller has just that. What was sent is kept as long as there is room, and
+ * is sent again, to whoever may read the list, as long as its mark is what it was: which Postgres is asked each time.
+ */
+export type SendMarkedList = <Page extends { readonly mark: string }>(
   request: FastifyRequest,
   reply: FastifyReply,
-  { toEtag, findMark, read }: ListReading<Page>,
-): Promise<Page | undefined> {
-  const known = request.headers['if-none-match'];
-  if (known !== undefined) {
-    const mark = await findMark();
-    const etag = mark === undefined ? undefined : toEtag(mark);
-    if (etag !== undefined && names(known, etag)) {
-      reply.code(304).header('etag', etag).send();
-      return undefined;
-    }
-  }
-  const page = await read();
-  reply.header('etag', toEtag(page.mark));
-  return page;
+  reading: ListReading<Page>,
+) => Promise<FastifyReply>;
+
+interface Kept {
+  readonly etag: string;
+  readonly body: Buffer;
 }
+
+/** No page takes more of the room than this share, so that one caller's large ones do not drive out all others. */
+const SHARE_OF_ONE = 1 / 16;
+/** What it costs to keep a page beside its bytes, roughly. */
+const OVERHEAD_BYTES = 1_000;
+
+/** @param keptMegabytes of pages that were sent; 0: none is kept */
+export function createListSender(keptMegabytes: number): SendMarkedList {
+  const maxSize = keptMegabytes * 1_000_000;
+  const kept =
+    maxSize === 0
+      ? undefined
+      : new LRUCache<string, Kept>({
+          maxSize,
+          maxEntrySize: Math.floor(maxSize * SHARE_OF_ONE),
+          sizeCalculation: ({ body }) => body.length + OVERHEAD_BYTES,
+        });
+  return async (request, reply, { toEtag, findMark, read, toReply }) => {
+    const { url } = request;
+    const known = request.headers['if-none-match'];
+    const last = kept?.get(url);
+    if (known !== undefined || last !== undefined) {
+      const mark = await findMark();
+      const etag = mark === undefined ? undefined : toEtag(mark);
+      if (etag !== undefined && known !== undefined && names(known, etag))
+        return reply.code(304).header('etag', etag).send();
+      if (last !== undefined && last.etag === etag) return sendKept(reply, last);
+      // Of a tenant that is gone, too.
+      kept?.delete(url);
+    }
+    const page = await read();
+    const etag = toEtag(page.mark);
+    const made = { etag, body: Buffer.from(reply.serializeInput(toReply(page), '200', JSON_TYPE) as string) };
+    kept?.set(url, made);
+    return sendKept(reply, made);
+  };
+}
+
+const JSON_TYPE = 'application/json';
+
+const sendKept = (reply: FastifyReply, { etag, body }: Kept): FastifyReply =>
+  reply.type(`${JSON_TYPE}; charset=utf-8`).header('etag', etag).send(body);
 
 /** Answers a list that has no mark of its own, with an ETag of what is in it; with 304 if the caller has just that. */
 export function sendList<Page>(request: FastifyRequest, reply: FastifyReply, page: Page): Page | FastifyReply {

@@ -101,7 +101,12 @@ export const CATALOGUE = {
   read_page_vs_bare_pg: {
     part: 'reads',
     goal: atLeast(0.6),
-    about: 'GET …/companies, a page of 100: requests per second ÷ the same of the bare server',
+    about: 'GET …/companies, a page of 100 that is read each time: requests per second ÷ the same of the bare server',
+  },
+  read_page_again_vs_bare_pg: {
+    part: 'reads',
+    about:
+      'a page that was sent before and is still so: requests per second ÷ the bare server, which reads it each time',
   },
   read_page_vs_orm: {
     part: 'reads',

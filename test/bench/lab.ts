@@ -35,6 +35,8 @@ export interface Bout {
   sync(tenantId: string, refresh: 'auto' | 'force'): Promise<number>;
   /** Waits until a run that was asked for is committed. */
   untilCommitted(runId: string): Promise<void>;
+  /** Another process that serves and takes no runs. @param listCacheMegabytes 0: each list is read whenever it is asked for */
+  startApi(listCacheMegabytes: number): Promise<{ readonly baseUrl: string; stop(): Promise<void> }>;
   end(): Promise<void>;
 }
 
@@ -59,7 +61,7 @@ const TEMPLATE = 'bench_template';
  */
 export async function startLab(profileFolder?: string): Promise<Lab> {
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  const startServiceProcess = (): Child => startChild('service-process.ts', profiling);
+  const startServiceProcess: StartProcess = () => startChild('service-process.ts', profiling);
   // They begin while Postgres does.
   const warm = { service: startServiceProcess(), simulator: startChild('simulator-process.ts') };
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-bench-'));
@@ -75,11 +77,8 @@ export async function startLab(profileFolder?: string): Promise<Lab> {
       const name = `bench_${databases}`;
       await withClient(postgres.url, (client) => client.query(`create database ${name} template ${TEMPLATE}`));
       const service = isFresh ? startServiceProcess() : warm.service;
-      const bout = await startBout(toDatabaseUrl(postgres.url, name), service, warm.simulator, {
-        state: 'nm',
-        licenses,
-        seed,
-      });
+      const processes = { service, simulator: warm.simulator, startServiceProcess };
+      const bout = await startBout(toDatabaseUrl(postgres.url, name), processes, { state: 'nm', licenses, seed });
       return {
         ...bout,
         async end() {
@@ -104,10 +103,15 @@ function toDatabaseUrl(serverUrl: string, name: string): string {
   return url.href;
 }
 
+type StartProcess = () => Child;
+
 async function startBout(
   databaseUrl: string,
-  service: Child,
-  simulator: Child,
+  {
+    service,
+    simulator,
+    startServiceProcess,
+  }: { readonly service: Child; readonly simulator: Child; readonly startServiceProcess: StartProcess },
   options: SimulatorOptions,
 ): Promise<Bout> {
   const state = await simulator.ask<{ url: string; demo: Record<'ubi' | 'username' | 'password', string> }>(
@@ -119,6 +123,7 @@ async function startBout(
     simulatorUrl: state.url,
     keysetFile: createKeysetFile('bench'),
     role: 'all',
+    listCacheMegabytes: LIST_CACHE_MEGABYTES,
   };
   const baseUrl = await service.ask<string>('start', order);
   const db = openDatabase({
@@ -190,6 +195,16 @@ async function startBout(
       return performance.now() - start;
     },
     untilCommitted,
+    async startApi(listCacheMegabytes) {
+      const child = startServiceProcess();
+      return {
+        baseUrl: await child.ask<string>('start', { ...order, role: 'api', listCacheMegabytes } satisfies ServiceOrder),
+        async stop() {
+          await child.ask('stop');
+          await child.stop();
+        },
+      };
+    },
     async end() {
       await service.ask('stop');
       await closeDatabase(db);
@@ -197,6 +212,9 @@ async function startBout(
     },
   };
 }
+
+/** As it is shipped. */
+const LIST_CACHE_MEGABYTES = 32;
 
 /** Often enough not to be seen in the result; what it costs is one look-up by key. */
 const POLL_MS = 3;

@@ -13,6 +13,7 @@ export interface ServiceOrder {
   readonly simulatorUrl: string;
   readonly keysetFile: string;
   readonly role: 'all' | 'api' | 'worker';
+  readonly listCacheMegabytes: number;
 }
 
 /** Our service in a process of its own, so that its memory and its event loop are its alone. */
@@ -20,7 +21,7 @@ let service: Service | undefined;
 const delays = monitorEventLoopDelay({ resolution: 5 });
 
 answerParent({
-  async start({ databaseUrl, simulatorUrl, keysetFile, role }: ServiceOrder) {
+  async start({ databaseUrl, simulatorUrl, keysetFile, role, listCacheMegabytes }: ServiceOrder) {
     const environment = { dialect: 'api4', url: simulatorUrl, origin_id: 'bench' };
     const port = await findFreePort('127.0.0.1');
     const publicUrl = `http://127.0.0.1:${port}`;
@@ -36,6 +37,7 @@ answerParent({
         directoryMaxAgeSeconds: 3_600,
         guardRemovalPercent: 10,
         rateLimitPerMinute: 100_000_000,
+        listCacheMegabytes,
       },
       publicUrl,
       databaseUrl: url,

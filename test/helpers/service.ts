@@ -132,6 +132,7 @@ export async function startTestService(
       guardRemovalPercent: 10,
       syncIntervalSeconds: options.syncIntervalSeconds ?? 3_600,
       rateLimitPerMinute: options.rateLimitPerMinute ?? 1_000_000,
+      listCacheMegabytes: 8,
     },
     publicUrl: baseUrl,
     databaseUrl: url,

@@ -26,6 +26,7 @@ export async function renderOpenapi(): Promise<string> {
     onRequestFinished: () => {},
     withCause: (_cause, rest) => rest(),
     tokens: undefined,
+    listCacheMegabytes: 0,
     rateLimitPerMinute: 1,
     publicUrl: NEUTRAL_URL,
   });

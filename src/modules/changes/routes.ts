@@ -1,5 +1,5 @@
 import type { Db } from '../../db/database.js';
-import { listHeaders, readList, toListReplies } from '../../http/list-etag.js';
+import { listHeaders, type SendMarkedList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { TenantParams } from '../../http/primitives.js';
@@ -11,9 +11,10 @@ import { findMark, listChanges } from './service.js';
 export interface ChangesDeps {
   readonly db: Db;
   readonly pager: Pager;
+  readonly sendMarkedList: SendMarkedList;
 }
 
-export function useChanges(app: App, { db, pager }: ChangesDeps): void {
+export function useChanges(app: App, { db, pager, sendMarkedList }: ChangesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/changes',
     {
@@ -33,13 +34,15 @@ export function useChanges(app: App, { db, pager }: ChangesDeps): void {
       const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/changes`;
       const position = pager.toPageRequest(path, query);
-      const page = await readList(request, reply, {
+      return sendMarkedList(request, reply, {
         toEtag: (mark) => pager.toEtag(path, query, mark),
         findMark: () => findMark(db, params.tenant_id),
         read: () => listChanges(db, params.tenant_id, query.after_seq ?? 0, position),
+        toReply: (page) => ({
+          data: page.items.map(toChangeReply),
+          next_page: pager.toNextPage(path, query, page),
+        }),
       });
-      if (page === undefined) return reply;
-      return { data: page.items.map(toChangeReply), next_page: pager.toNextPage(path, query, page) };
     },
   );
 }

@@ -2,7 +2,7 @@ import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
 import { principalOf } from '../../http/auth.js';
-import { listHeaders, readList, toListReplies } from '../../http/list-etag.js';
+import { listHeaders, type SendMarkedList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
@@ -28,10 +28,11 @@ import { findMark, getCompany, listCompanies } from './service.js';
 export interface CompaniesDeps {
   readonly db: Db;
   readonly pager: Pager;
+  readonly sendMarkedList: SendMarkedList;
   readonly newId: () => string;
 }
 
-export function useCompanies(app: App, { db, pager, newId }: CompaniesDeps): void {
+export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: CompaniesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/companies',
     {
@@ -54,13 +55,15 @@ export function useCompanies(app: App, { db, pager, newId }: CompaniesDeps): voi
         page: pager.toPageRequest(path, query),
         shown: query.licenses ?? 'active',
       };
-      const page = await readList(request, reply, {
+      return sendMarkedList(request, reply, {
         toEtag: (mark) => pager.toEtag(path, query, mark),
         findMark: () => findMark(db, params.tenant_id),
         read: () => listCompanies(db, params.tenant_id, listing),
+        toReply: (page) => ({
+          data: page.items.map(toCompanyReply),
+          next_page: pager.toNextPage(path, query, page),
+        }),
       });
-      if (page === undefined) return reply;
-      return { data: page.items.map(toCompanyReply), next_page: pager.toNextPage(path, query, page) };
     },
   );
 
