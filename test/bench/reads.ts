@@ -12,12 +12,13 @@ export interface ReadOptions {
   readonly repetitions: number;
   readonly seconds: number;
   readonly seed: number;
+  /** That ask at once. */
+  readonly connections: number;
 }
 
-const CONNECTIONS = 64;
-const WARMING_REQUESTS = 600;
+const WARMING_REQUESTS = 300;
 /** A page that takes an ORM so much longer is soon as fast as it gets. */
-const WARMING_REQUESTS_OF_ORM = 150;
+const WARMING_REQUESTS_OF_ORM = 75;
 /** So many of the companies are read by id, in turn. */
 const IDS = 500;
 const PAGE_SIZE = 100;
@@ -40,10 +41,12 @@ async function setScene(lab: Lab, licenses: number, seed: number): Promise<Scene
 /** Every server in a process of its own, one asked at a time. */
 export async function benchReads(lab: Lab, recorder: Recorder, options: ReadOptions): Promise<void> {
   const { licenses, seed } = options;
-  const load = startChild('load-process.ts');
+  const [rivals, load] = [startChild('rivals-process.ts'), startChild('load-process.ts')];
   try {
     let scene = await setScene(lab, licenses, seed);
-    await benchRequests(scene, load, recorder, options);
+    await benchRequests(scene, { rivals, load }, recorder, options);
+    // Their connections would be cut off with the database.
+    await rivals.stop();
     if (licenses > BUSY_LICENSES) {
       await scene.bout.end();
       scene = await setScene(lab, BUSY_LICENSES, seed);
@@ -52,13 +55,18 @@ export async function benchReads(lab: Lab, recorder: Recorder, options: ReadOpti
     await scene.bout.end();
   } finally {
     await load.stop();
+    await rivals.stop();
   }
 }
 
-async function benchRequests(scene: Scene, load: Child, recorder: Recorder, options: ReadOptions): Promise<void> {
+async function benchRequests(
+  scene: Scene,
+  { rivals, load }: { readonly rivals: Child; readonly load: Child },
+  recorder: Recorder,
+  options: ReadOptions,
+): Promise<void> {
   const { bout, tenantId, ids } = scene;
-  const { licenses, repetitions, seconds } = options;
-  const rivals = startChild('rivals-process.ts');
+  const { licenses, repetitions, seconds, connections } = options;
   // What is held against servers that read each time reads each time; what is sent again is measured as it is shipped.
   const reader = await bout.startApi(0);
   try {
@@ -67,11 +75,11 @@ async function benchRequests(scene: Scene, load: Child, recorder: Recorder, opti
     const ormUrl = await rivals.ask<string>('startOrm', order);
     const list = `/v1/tenants/${tenantId}/companies`;
     const headers = { authorization: `Bearer ${bout.apiKey}` };
-    const etag = await readEtag(bout, list, headers);
+    const known = { ...headers, 'if-none-match': await readEtag(bout, list, headers) };
     const last = await findLastPage(bout, list, licenses);
 
     const ask = (given: Partial<LoadOrder> & Pick<LoadOrder, 'baseUrl' | 'paths'>): Promise<LoadResult> =>
-      load.ask<LoadResult>('run', { connections: CONNECTIONS, seconds, status: 200, ...given });
+      load.ask<LoadResult>('run', { connections, seconds, status: 200, ...given });
     const read = (paths: readonly string[], more: Partial<LoadOrder> = {}): Promise<LoadResult> =>
       ask({ baseUrl: reader.baseUrl, paths, headers, ...more });
     const bare = (paths: readonly string[], more: Partial<LoadOrder> = {}): Promise<LoadResult> =>
@@ -83,6 +91,7 @@ async function benchRequests(scene: Scene, load: Child, recorder: Recorder, opti
     await read([list, `${list}/${ids[0]}`], warm);
     await bare(['/companies', `/companies/${ids[0]}`], warm);
     await ask({ baseUrl: bout.baseUrl, paths: [list], headers, ...warm });
+    await ask({ baseUrl: bout.baseUrl, paths: [list], headers: known, status: 304, ...warm });
     await ask({ baseUrl: ormUrl, paths: ['/companies'], amount: WARMING_REQUESTS_OF_ORM });
     for (let repetition = 0; repetition < repetitions; repetition += 1) {
       const one = await read(ids.map((id) => `${list}/${id}`));
@@ -99,7 +108,6 @@ async function benchRequests(scene: Scene, load: Child, recorder: Recorder, opti
       record('read_page_vs_orm', page.perSecond / pageOrm.perSecond);
       const again = await ask({ baseUrl: bout.baseUrl, paths: [list], headers });
       record('read_page_again_vs_bare_pg', again.perSecond / pageBare.perSecond);
-      const known = { ...headers, 'if-none-match': etag };
       const poll = await ask({ baseUrl: bout.baseUrl, paths: [list], headers: known, status: 304 });
       const hello = await bare(['/hello']);
       record('poll_304_vs_bare_fastify', poll.perSecond / hello.perSecond);
@@ -107,8 +115,6 @@ async function benchRequests(scene: Scene, load: Child, recorder: Recorder, opti
       await benchRoundTrips(bout, record, tenantId, ids, seconds);
     }
   } finally {
-    // Their connections would be cut off with the database.
-    await rivals.stop();
     await reader.stop();
   }
 }

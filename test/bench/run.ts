@@ -101,7 +101,14 @@ async function bench(): Promise<void> {
       });
     }
     if (parts.includes('reads')) {
-      await benchReads(lab, recorder, { licenses: Math.max(...sizes), repetitions, seconds: readSeconds, seed });
+      await benchReads(lab, recorder, {
+        licenses: Math.max(...sizes),
+        repetitions,
+        seconds: readSeconds,
+        seed,
+        // In a short time many that wait for their turn would be cut off before it.
+        connections: quick ? 16 : 64,
+      });
     }
     if (parts.includes('growth')) {
       await benchGrowth(lab, recorder, { tenants: toNumbers(values.tenants), licensesOfTenants: 2_000, sizes, seed });
