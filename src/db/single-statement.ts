@@ -1,6 +1,6 @@
 import { type Compilable, DummyDriver, type Kysely } from 'kysely';
 import type pg from 'pg';
-import { buildOver, type Db, getTypeParser, requireTenantId } from './database.js';
+import { buildOver, type Db, getTypeParser, PAGEWISE, requireTenantId } from './database.js';
 import { isConnectionLost, toStorageFault } from './sqlstate.js';
 import type { DB } from './tables.js';
 
@@ -24,7 +24,7 @@ export const toStatement = (query: Compilable): Statement => {
  * Postgres keeps one transaction open, and what is set locally ends with it, whether the other succeeds or fails.
  */
 const AS_TENANT = `select set_config('role', 'biotrack_app', true), set_config('app.tenant_id', $1, true),
-  set_config('lock_timeout', '5s', true)`;
+  set_config('lock_timeout', '5s', true), set_config('${PAGEWISE.name}', '${PAGEWISE.value}', true)`;
 const AS_OPERATOR = `select set_config('role', 'biotrack_operator', true), set_config('lock_timeout', '5s', true)`;
 
 /**

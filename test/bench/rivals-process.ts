@@ -21,7 +21,9 @@ interface ServerOrder {
 
 /** A bare Fastify with `pg`: the same query, unnamed as ours, and the same reply schema. */
 async function startBare({ databaseUrl, tenantId }: ServerOrder): Promise<string> {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_SIZE });
+  // The same plans as ours, too: see PAGEWISE.
+  const options = '-c enable_bitmapscan=off';
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_SIZE, options });
   const app: FastifyInstance = Fastify();
   for (const schema of listNamedSchemas()) app.addSchema(schema);
   const query = async ({ text, values }: ReturnType<typeof toCompanyStatement>): Promise<CompanyRow[]> =>

@@ -1,5 +1,8 @@
 import t from 'tap';
 import { clientOf, withTenant } from '../../src/db/database.js';
+import { askAsTenant } from '../../src/db/single-statement.js';
+import { toChangePageStatement } from '../../src/modules/changes/repository.js';
+import { toPageStatement } from '../../src/modules/companies/repository.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
@@ -197,6 +200,32 @@ t.test('a list that is sent again is the same to the byte, and ends with its ten
   t.equal((await ask('DELETE', path, { headers: { 'if-match': headers.get('etag') ?? '' } })).status, 204);
   for (const list of ['companies', 'changes?page[size]=5'])
     t.match(await ask('GET', `${path}/${list}`), { status: 404, body: { code: 'not_found' } }, list);
+});
+
+t.test('a page of a long list is read in the order of its index, in tables that were never analysed', async (t) => {
+  const tenantId = await makeTenant(service, 'tenant');
+  await service.sql(
+    `insert into companies (tenant_id, id, origin, source_name, display_name, name_group, is_own_company)
+     select $1, gen_random_uuid(), 'biotrack', 'Name ' || n, 'Name ' || n, 'name ' || n, false from generate_series(1, 3000) n`,
+    [tenantId],
+  );
+  await service.sql(
+    `insert into changes (tenant_id, seq, kind, before, after, actor)
+     select $1, n, 'company.updated', '{}', '{}', 'test' from generate_series(1, 3000) n`,
+    [tenantId],
+  );
+  const lists = {
+    companies: toPageStatement(tenantId, { archived: 'exclude' }, 100, undefined, 'active'),
+    changes: toChangePageStatement(tenantId, 100, 0),
+  };
+  for (const [name, { text, values }] of Object.entries(lists)) {
+    const explain = { text: `explain (analyze) ${text}`, values };
+    const lines = await askAsTenant<{ 'QUERY PLAN': string }>(service.service.db, tenantId, explain);
+    const plan = lines.map((line) => line['QUERY PLAN']).join('\n');
+    t.match(plan, new RegExp(`Index Scan using ${name}_pkey on ${name} .*rows=101`), plan);
+    t.notMatch(plan, /rows=3000/, name);
+  }
+  await service.sql('delete from tenants where tenant_id = $1', [tenantId]);
 });
 
 t.test('no write that a list can show leaves the revision where it was', async (t) => {

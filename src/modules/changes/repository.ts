@@ -1,5 +1,5 @@
 import type { Db } from '../../db/database.js';
-import { askAsTenant, TENANT_MARK } from '../../db/single-statement.js';
+import { askAsTenant, type Statement, TENANT_MARK } from '../../db/single-statement.js';
 
 export interface ChangeRow {
   readonly seq: number;
@@ -28,6 +28,11 @@ const PAGE = `
         from changes where tenant_id = $1 and seq > $2::bigint order by seq limit $3::bigint) c on true
    order by c.seq`;
 
+export const toChangePageStatement = (tenantId: string, size: number, afterSeq: number): Statement => ({
+  text: PAGE,
+  values: [tenantId, String(afterSeq), String(size + 1)],
+});
+
 /**
  * In the order in which it happened; one more than `size` tells that there is another page. Undefined for a tenant that
  * does not exist; one without changes has one row, with nulls for a change.
@@ -38,8 +43,8 @@ export async function findChangePage(
   size: number,
   afterSeq: number,
 ): Promise<FoundPage | undefined> {
-  const values = [tenantId, String(afterSeq), String(size + 1)];
-  const rows = await askAsTenant<ChangeRow & { mark: string }>(db, tenantId, { text: PAGE, values });
+  const statement = toChangePageStatement(tenantId, size, afterSeq);
+  const rows = await askAsTenant<ChangeRow & { mark: string }>(db, tenantId, statement);
   const [first] = rows;
   return first === undefined ? undefined : { mark: first.mark, rows: first.seq === null ? [] : rows };
 }

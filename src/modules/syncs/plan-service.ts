@@ -1,4 +1,4 @@
-import type { Db, Tx } from '../../db/database.js';
+import { type Db, readPagewise, type Tx } from '../../db/database.js';
 import { notFound } from '../../domain/fault.js';
 import type { PageOf, PageRequest } from '../../domain/page.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
@@ -21,7 +21,9 @@ export const listPlan = (db: Db, tenantId: string, runId: string, page: PageRequ
   inTenant(db, tenantId, async (tx) => {
     const run = await findRun(tx, runId);
     if (run === undefined) throw notFound('sync run');
-    return run.counts === null ? { items: [], nextAfter: undefined } : readSections(toSections(tx, run), page);
+    if (run.counts === null) return { items: [], nextAfter: undefined };
+    await readPagewise(tx);
+    return readSections(toSections(tx, run), page);
   });
 
 /** No line of the feed has these numbers. */
