@@ -169,11 +169,13 @@ export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<
 export const clientOf = (tx: Tx | OperatorTx): pg.PoolClient => sessionOf(tx).client;
 
 /**
- * Lets what this transaction reads of long lists be read in the order of an index, and end when a page is full. Of tables
+ * With this a page of a long list is read in the order of an index, and the read ends when the page is full. Of tables
  * that were never analysed Postgres thinks that they hold next to nothing, takes the rows of the whole tenant by a bitmap
- * and sorts them: 100,000 for 100.
+ * and sorts them: 100,000 for 100. What is asked in a single statement has it always.
  */
 export const PAGEWISE = { name: 'enable_bitmapscan', value: 'off' } as const;
+
+/** From here to its end the transaction reads pages so. */
 export async function readPagewise(tx: Tx): Promise<void> {
   await clientOf(tx).query(`set local ${PAGEWISE.name} = ${PAGEWISE.value}`);
 }

@@ -28,7 +28,7 @@ Usage: npm run bench -- [options]
 
 "… vs_copy" is a time ÷ the time of a bare COPY, in the same repetition, of all rows that the tenant then has (companies,
 licenses, vendor companies, changes) into empty tables with the same keys, foreign keys and indexes and without row
-security. "… vs_ours" is the time of a rival ÷ ours: more is better for us. The simulator and the service are processes
+security; runs that leave the rows of the first sync, or a few more changes, share its COPY. "… vs_ours" is the time of a rival ÷ ours: more is better for us. The simulator and the service are processes
 of their own; all share the machine.
 
 What each key measures, from its start to its end, and its goal:
