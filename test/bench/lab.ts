@@ -36,8 +36,14 @@ export interface Bout {
   /** Waits until a run that was asked for is committed. */
   untilCommitted(runId: string): Promise<void>;
   /** Another process that serves and takes no runs. @param listCacheMegabytes 0: each list is read whenever it is asked for */
-  startApi(listCacheMegabytes: number): Promise<{ readonly baseUrl: string; stop(): Promise<void> }>;
+  startApi(listCacheMegabytes: number): Promise<Api>;
   end(): Promise<void>;
+}
+
+/** A process that serves, of a bout. */
+export interface Api {
+  readonly baseUrl: string;
+  stop(): Promise<void>;
 }
 
 export interface PlayOptions {
