@@ -46,7 +46,55 @@ export function* mapInSteps<Item, Result>(
   return results;
 }
 
-/** The same, with turns for others in between. */
+/** Leaves out what is not wanted and makes another list of the rest, and can be left after every few items. */
+export function* collectInSteps<Item, Result>(
+  items: Iterable<Item>,
+  toResult: (item: Item) => Result | undefined,
+): Turns<Result[]> {
+  const results: Result[] = [];
+  yield* eachInSteps(items, (item) => {
+    const result = toResult(item);
+    if (result !== undefined) results.push(result);
+  });
+  return results;
+}
+
+/** Sorts as `toSorted` does, equals in the order in which they came, and can be left after every few comparisons. */
+export function* sortInSteps<Item>(items: readonly Item[], compare: (a: Item, b: Item) => number): Turns<Item[]> {
+  let runs: Item[][] = [];
+  for (let start = 0; start < items.length; start += ITEMS_PER_STEP) {
+    runs.push(items.slice(start, start + ITEMS_PER_STEP).sort(compare));
+    yield;
+  }
+  while (runs.length > 1) {
+    const merged: Item[][] = [];
+    for (let index = 0; index < runs.length; index += 2)
+      merged.push(yield* mergeInSteps(runs[index] as Item[], runs[index + 1] ?? [], compare));
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+function* mergeInSteps<Item>(
+  left: readonly Item[],
+  right: readonly Item[],
+  compare: (a: Item, b: Item) => number,
+): Turns<Item[]> {
+  const merged: Item[] = [];
+  let [fromLeft, fromRight] = [0, 0];
+  while (fromLeft < left.length || fromRight < right.length) {
+    const isRight =
+      fromLeft === left.length ||
+      (fromRight < right.length && compare(right[fromRight] as Item, left[fromLeft] as Item) < 0);
+    merged.push((isRight ? right[fromRight] : left[fromLeft]) as Item);
+    if (isRight) fromRight += 1;
+    else fromLeft += 1;
+    if (merged.length % ITEMS_PER_STEP === 0) yield;
+  }
+  return merged;
+}
+
+/** The same as `mapInSteps`, with turns for others in between. */
 export const mapInTurns = <Item, Result>(
   items: Iterable<Item>,
   toResult: (item: Item, index: number) => Result,

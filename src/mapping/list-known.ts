@@ -24,7 +24,6 @@ const toListed = (license: LicenseState): ListedLicense => ({
   address: license.address,
   isDeleted: !license.active,
   isLab: license.isLab,
-  transactionId: null,
   transactionIdOriginal: license.transactionIdOriginal,
   contentHash: license.contentHash,
 });

@@ -25,9 +25,9 @@ export interface NextCompaniesInput {
 /** What every company of the tenant becomes, once each license has its company. */
 export function* toNextCompanies(input: NextCompaniesInput): Turns<NextCompany[]> {
   const { licenses, snapshot, memory, at, nameGroups, namesakes } = input;
-  const { held, idle } = yield* groupByCompany(licenses.map(({ after }) => after));
-  const holders = toHolders(licenses, held, memory);
-  yield;
+  const assigned = yield* mapInSteps(licenses, ({ after }) => after);
+  const { held, idle } = yield* groupByCompany(assigned);
+  const holders = yield* toHolders(assigned, held, memory);
   const known = new Set(snapshot.companies.map(({ id }) => id));
   // First, so that whoever follows the feed has heard of a company before another one is followed by it.
   const companies: NextCompany[] = [];
@@ -63,7 +63,11 @@ function* groupByCompany(
     if (group === undefined) groups.set(license.companyId, [license]);
     else group.push(license);
   });
-  for (const groups of [held, idle]) for (const group of groups.values()) if (group.length > 1) group.sort(compareAge);
+  for (const groups of [held, idle]) {
+    yield* eachInSteps(groups.values(), (group) => {
+      if (group.length > 1) group.sort(compareAge);
+    });
+  }
   return { held, idle };
 }
 
@@ -71,24 +75,26 @@ function* groupByCompany(
  * For a company that a memory names: the active company that holds its license now. A vendor company that was made for
  * its UBI alone has no license of its own; it is followed by the company of the UBI's oldest license.
  */
-function toHolders(
-  licenses: readonly AssignedLicense[],
+function* toHolders(
+  licenses: readonly LicenseState[],
   held: ReadonlyMap<string, unknown>,
   memory: Memory,
-): Map<string, string> {
+): Turns<Map<string, string>> {
   const holders = new Map<string, string>();
-  const ownCompanies = new Set(licenses.map(({ after }) => after.ownCompanyId));
-  for (const { after } of licenses) {
-    if (after.ownCompanyId !== null && held.has(after.companyId)) holders.set(after.ownCompanyId, after.companyId);
-  }
+  const ownCompanies = new Set<string>();
+  yield* eachInSteps(licenses, ({ ownCompanyId, companyId }) => {
+    if (ownCompanyId === null) return;
+    ownCompanies.add(ownCompanyId);
+    if (held.has(companyId)) holders.set(ownCompanyId, companyId);
+  });
   const oldest = new Map<string, LicenseState>();
-  for (const { after } of licenses) {
-    if (!after.active || after.ubiKey === null) continue;
-    const vendorCompany = memory.findVendorCompany(after.ubiKey);
-    if (vendorCompany === undefined || ownCompanies.has(vendorCompany) || holders.has(vendorCompany)) continue;
+  yield* eachInSteps(licenses, (license) => {
+    if (!license.active || license.ubiKey === null) return;
+    const vendorCompany = memory.findVendorCompany(license.ubiKey);
+    if (vendorCompany === undefined || ownCompanies.has(vendorCompany)) return;
     const other = oldest.get(vendorCompany);
-    if (other === undefined || compareAge(after, other) < 0) oldest.set(vendorCompany, after);
-  }
+    if (other === undefined || compareAge(license, other) < 0) oldest.set(vendorCompany, license);
+  });
   for (const [vendorCompany, { companyId }] of oldest) holders.set(vendorCompany, companyId);
   return holders;
 }

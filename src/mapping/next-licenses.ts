@@ -1,4 +1,5 @@
 import type { ListedLicense } from '../domain/listed-license.js';
+import { eachInSteps, sortInSteps, type Turns } from '../domain/turns.js';
 import { compareText } from './compare.js';
 import type { NotTaken, PlanWarning } from './plan.js';
 import type { LicenseState } from './snapshot.js';
@@ -29,32 +30,37 @@ export interface NextLicensesInput {
  * Lays what the state lists beside what the tenant knows. Vanishing is not leaving: a license that is no longer listed,
  * or listed as deleted, stays known and becomes inactive. A license inactive at first sight is not taken at all.
  */
-export function toNextLicenses({ listed, known, includeLabs, at }: NextLicensesInput): NextLicenses {
-  const knownByKey = new Map(known.map((license) => [license.licenseKey, license]));
+export function* toNextLicenses({ listed, known, includeLabs, at }: NextLicensesInput): Turns<NextLicenses> {
+  const knownByKey = new Map<string, LicenseState>();
+  yield* eachInSteps(known, (license) => knownByKey.set(license.licenseKey, license));
   const licenses: NextLicense[] = [];
   const warnings: PlanWarning[] = [];
   const notTaken: NotTaken[] = [];
-  for (const license of listed) {
+  yield* eachInSteps(listed, (license) => {
     const before = knownByKey.get(license.licenseKey);
     knownByKey.delete(license.licenseKey);
     const active = !license.isDeleted && (includeLabs || !license.isLab);
     if (before === undefined && !active) {
       notTaken.push(toNotTaken(license));
-      continue;
+      return;
     }
     const next = toNext(license, before, active);
     if (license.ubiKey === null && next.ubiKey !== null) {
       warnings.push({ code: 'ubi_turned_blank', licenseNumber: license.licenseNumber });
     }
     licenses.push({ before, next });
-  }
-  for (const before of knownByKey.values()) licenses.push({ before, next: toMissing(before, at) });
-  licenses.sort((a, b) => compareText(a.next.licenseKey, b.next.licenseKey));
+  });
+  yield* eachInSteps(knownByKey.values(), (before) => licenses.push({ before, next: toMissing(before, at) }));
   // In whatever order the list came.
-  warnings.sort((a, b) => compareText(a.licenseNumber, b.licenseNumber));
-  notTaken.sort((a, b) => compareText(a.licenseNumber, b.licenseNumber));
-  return { licenses, warnings, notTaken };
+  return {
+    licenses: yield* sortInSteps(licenses, (a, b) => compareText(a.next.licenseKey, b.next.licenseKey)),
+    warnings: yield* sortInSteps(warnings, byLicenseNumber),
+    notTaken: yield* sortInSteps(notTaken, byLicenseNumber),
+  };
 }
+
+const byLicenseNumber = (a: { readonly licenseNumber: string }, b: { readonly licenseNumber: string }): number =>
+  compareText(a.licenseNumber, b.licenseNumber);
 
 function toNotTaken({ isDeleted, licenseNumber, ubi, name }: ListedLicense): NotTaken {
   return { reason: isDeleted ? 'inactive_at_first_sight' : 'lab_not_wanted', licenseNumber, ubi, name };

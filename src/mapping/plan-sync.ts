@@ -1,6 +1,6 @@
 import type { ListedLicense } from '../domain/listed-license.js';
 import type { Strategy } from '../domain/strategy.js';
-import { finish, type Turns } from '../domain/turns.js';
+import { collectInSteps, eachInSteps, finish, type Turns } from '../domain/turns.js';
 import { assignCompanies } from './assign-companies.js';
 import { tellApart, toNextCompanies } from './next-companies.js';
 import { toNextLicenses } from './next-licenses.js';
@@ -42,8 +42,7 @@ export const planSync = (input: PlanInput): SyncPlan => finish(planInTurns(input
 /** The same, to be done step by step: a hundred thousand licenses take their time. */
 export function* planInTurns(input: PlanInput): Turns<SyncPlan> {
   const { listed, snapshot, strategy, includeLabs, at, newId, part } = input;
-  const next = toNextLicenses({ listed, known: snapshot.licenses, includeLabs, at });
-  yield;
+  const next = yield* toNextLicenses({ listed, known: snapshot.licenses, includeLabs, at });
   const assignment = yield* assignCompanies(next.licenses, snapshot, strategy, newId);
   const { memory, conflicts } = assignment;
   const manual = new Set(snapshot.companies.flatMap(({ id, origin }) => (origin === 'manual' ? id : [])));
@@ -57,10 +56,8 @@ export function* planInTurns(input: PlanInput): Turns<SyncPlan> {
     namesakes: part?.namesakes,
   });
 
-  yield;
-  const companies = nextCompanies.flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);
-  yield;
-  const licenses = assignment.licenses.flatMap(({ before, after }) => toLicenseStep(before, after) ?? []);
+  const companies = yield* collectInSteps(nextCompanies, ({ before, after }) => toCompanyStep(before, after));
+  const licenses = yield* collectInSteps(assignment.licenses, ({ before, after }) => toLicenseStep(before, after));
   return {
     strategy,
     includeLabs,
@@ -82,7 +79,7 @@ export function* planInTurns(input: PlanInput): Turns<SyncPlan> {
       conflicts: conflicts.length,
     },
     decisions: snapshot.decisions,
-    impact: toImpact(snapshot.licenses, companies, licenses, part?.otherActiveLicenses ?? 0),
+    impact: yield* toImpact(snapshot.licenses, companies, licenses, part?.otherActiveLicenses ?? 0),
   };
 }
 
@@ -100,25 +97,29 @@ const countOf = (steps: readonly CompanyStep[], kind: CompanyStep['kind']): numb
 const isMove = ({ before, after }: LicenseStep): boolean =>
   before !== undefined && before.companyId !== after.companyId;
 
-function toImpact(
+function* toImpact(
   known: readonly LicenseState[],
   companies: readonly CompanyStep[],
   licenses: readonly LicenseStep[],
   otherActiveLicenses: number,
-): PlanImpact {
-  const gone = new Set(licenses.flatMap((step) => (isMove(step) ? step.after.licenseKey : [])));
-  const renamed = new Set(
-    companies.flatMap(({ before, after }) =>
-      before !== undefined && before.sourceName !== after.sourceName ? after.id : [],
-    ),
-  );
-  return {
-    activeLicenses: known.filter(({ active }) => active).length + otherActiveLicenses,
-    removed: licenses.filter(({ before, after }) => before?.active === true && !after.active).length,
-    moved: licenses.filter((step) => step.before?.active === true && isMove(step)).length,
+): Turns<PlanImpact> {
+  const gone = new Set<string>();
+  const renamedCompanies = new Set<string>();
+  let [activeLicenses, removed, moved, renamed] = [otherActiveLicenses, 0, 0, 0];
+  yield* eachInSteps(licenses, (step) => {
+    if (isMove(step)) gone.add(step.after.licenseKey);
+    if (step.before?.active !== true) return;
+    if (!step.after.active) removed += 1;
+    if (isMove(step)) moved += 1;
+  });
+  yield* eachInSteps(companies, ({ before, after }) => {
+    if (before !== undefined && before.sourceName !== after.sourceName) renamedCompanies.add(after.id);
+  });
+  yield* eachInSteps(known, ({ active, companyId, licenseKey }) => {
+    if (!active) return;
+    activeLicenses += 1;
     // Those that stay: that a company is called otherwise because others left or joined it is told by their moves.
-    renamed: known.filter(
-      ({ active, companyId, licenseKey }) => active && renamed.has(companyId) && !gone.has(licenseKey),
-    ).length,
-  };
+    if (renamedCompanies.has(companyId) && !gone.has(licenseKey)) renamed += 1;
+  });
+  return { activeLicenses, removed, moved, renamed };
 }

@@ -421,4 +421,4 @@ export async function findMeaning(
 type Row = Awaited<ReturnType<ReturnType<typeof selectListed>['execute']>>[number];
 
 const toListedLicense = (row: Row): ListedLicense =>
-  Object.assign(fromListingRow<Activity>(row), { isDeleted: row.is_deleted, transactionId: null });
+  Object.assign(fromListingRow<Activity>(row), { isDeleted: row.is_deleted });

@@ -101,7 +101,6 @@ const toUnlisted = (license: LicenseRow): ListedLicense => ({
   address: { line1: null, line2: null, city: null, state: null, zip: null },
   isDeleted: false,
   isLab: false,
-  transactionId: null,
   transactionIdOriginal: null,
   contentHash: '',
 });
