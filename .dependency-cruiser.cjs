@@ -170,6 +170,8 @@ module.exports = {
       SQLSTATE,
       BIOTRACK,
       VAULT,
+      // Keeps what was read within its bounds.
+      npm('lru-cache'),
       node('crypto'),
     ]),
     {

@@ -4,6 +4,7 @@ import pg from 'pg';
 import t from 'tap';
 import { listKnown, planSync } from '../../src/mapping/index.js';
 import { loadSnapshot } from '../../src/modules/companies/index.js';
+import { selectListedLicenses } from '../../src/modules/directory/index.js';
 import { findGround, toPlanRequest } from '../../src/modules/syncs/carry-out.js';
 import { planWhole } from '../../src/modules/syncs/plan-tenant.js';
 import { inTenant } from '../../src/modules/tenants/index.js';
@@ -418,7 +419,7 @@ async function checkFixpoint(tenantId: string): Promise<boolean> {
     const ground = await findGround(tx, tenant);
     if (ground === undefined) throw new Error('there is no ground');
     const request = toPlanRequest(ground, ground.preference, newId(), new Date());
-    return (await planWhole(tx, request)).plan;
+    return (await planWhole(tx, { listLicenses: (tx, { id }) => selectListedLicenses(tx, id) }, request)).plan;
   });
   const steps = [...plan.companies, ...plan.licenses, ...plan.newVendorCompanies];
   if (steps.length > 0) throw new Error(`the full plan would still do ${JSON.stringify(steps.slice(0, 2))}`);

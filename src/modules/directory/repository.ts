@@ -8,6 +8,7 @@ import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { mapInTurns } from '../../domain/turns.js';
 import type { Activity, Skip } from '../../domain/vendor.js';
+import type { Publication, PublishedLicense } from './publication.js';
 
 export interface Directory {
   readonly id: number;
@@ -99,15 +100,6 @@ export async function lockDirectory(tx: OperatorTx, state: string, environment: 
   return selectDirectory(tx, state, environment).forUpdate().executeTakeFirstOrThrow();
 }
 
-/** A license of the directory as far as publishing a new list has to know it. */
-export interface PublishedLicense {
-  readonly licenseKey: string;
-  readonly contentHash: string;
-  readonly isLab: boolean;
-  readonly isDeleted: boolean;
-  readonly isMissing: boolean;
-}
-
 export async function selectPublished(tx: OperatorTx, directoryId: number): Promise<PublishedLicense[]> {
   return tx
     .selectFrom('directory_licenses')
@@ -152,14 +144,6 @@ const toRow = (directoryId: number, license: ListedLicense, version: number): Ce
   license.isDeleted,
   version,
 ];
-
-export interface Publication {
-  readonly added: readonly ListedLicense[];
-  /** Other content than before, or listed again. */
-  readonly changed: readonly ListedLicense[];
-  /** Keys of licenses that are no longer listed. */
-  readonly missing: readonly string[];
-}
 
 /** Writes the difference to the published list under this version. */
 export async function savePublication(

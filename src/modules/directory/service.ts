@@ -7,22 +7,23 @@ import {
   type BiotrackTarget,
   type VendorList,
 } from '../../biotrack/index.js';
-import { type Db, withOperator } from '../../db/database.js';
+import { type Db, type OperatorTx, type Tx, withOperator } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { isTooMuch } from '../../domain/guard.js';
 import { toLicenseKey } from '../../domain/key.js';
-import { inTurns } from '../../domain/turns.js';
+import type { ListedLicense } from '../../domain/listed-license.js';
+import { inTurns, mapInTurns } from '../../domain/turns.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
-import { type Collation, collateInTurns, MAPPING_VERSION } from '../../mapping/index.js';
+import { collateInTurns, MAPPING_VERSION } from '../../mapping/index.js';
 import { toFingerprint } from './fingerprint.js';
+import { createListings } from './listings.js';
+import { compareWithPublished } from './publication.js';
 import {
   type Directory,
   findDirectory,
   lockDirectory,
   lookAtDirectory,
-  type Publication,
-  type PublishedLicense,
   savePublication,
   saveRefresh,
   saveRefusal,
@@ -56,6 +57,11 @@ export interface Directories {
    * @throws CrowdedError who makes way, where a state has been slow for a moment and many wait for it
    */
   ensureFresh(db: Db, request: DirectoryRequest): Promise<Directory>;
+  /**
+   * All that the state lists. It is read once for the tenants that ask for it one after the other.
+   * @param directory as this transaction holds it: nobody publishes meanwhile
+   */
+  listLicenses(tx: Tx, directory: Directory): Promise<readonly ListedLicense[]>;
 }
 
 export interface DirectoriesOptions {
@@ -108,8 +114,10 @@ const isSameLogin = (a: BiotrackLogin, b: BiotrackLogin): boolean =>
 
 export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent }: DirectoriesOptions): Directories {
   const flights = new Map<string, Flight>();
+  const listings = createListings();
 
   return {
+    listLicenses: listings.read,
     async ensureFresh(db, request) {
       const { target, login, includeLabs, force, signal } = request;
       const key = `${target.state}/${target.environment}`;
@@ -168,9 +176,11 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
       return { directory: { ...present, ageSeconds: 0 }, asked: true };
     }
     const list = await fetchList(session, includeLabs);
-    const directory = await publishOrRefuse(db, target, list, { withLabs: includeLabs, guardRemovalPercent, askedAt });
+    const options = { withLabs: includeLabs, guardRemovalPercent, askedAt };
+    const { directory, licenses, isOvertaken } = await publishOrRefuse(db, target, list, options);
+    if (licenses !== undefined) listings.keep(directory, licenses);
     // A newer list of somebody else's stayed, and it is one without labs.
-    if (includeLabs && !isFresh(directory, true)) return refresh(db, request);
+    if (isOvertaken && includeLabs && !isFresh(directory, true)) return refresh(db, request);
     return { directory, asked: true };
   }
 
@@ -297,6 +307,9 @@ async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Pro
 /** BioTrack leaves the key of an empty list out, and answers the same where it has no such list. */
 const NOT_OFFERED: readonly UpstreamReason[] = ['privilege_missing', 'upstream_rejected', 'list_empty'];
 
+const withTransporters = (vendors: readonly Vendor[], transporters: ReadonlySet<string>): Promise<Vendor[]> =>
+  mapInTurns(vendors, (vendor) => withTransporter(vendor, transporters));
+
 function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Vendor {
   if (vendor.isLab || !transporters.has(toLicenseKey(vendor.licenseNumber))) return vendor;
   const activities = new Set<Activity>([...vendor.activities, 'transporter']);
@@ -310,12 +323,20 @@ interface PublishOptions {
   readonly askedAt: Date;
 }
 
+interface Published {
+  readonly directory: Directory;
+  /** All that is listed now; undefined where not all of it is known here. */
+  readonly licenses?: readonly ListedLicense[];
+  /** A newer list of somebody else's stayed. */
+  readonly isOvertaken: boolean;
+}
+
 async function publishOrRefuse(
   db: Db,
   target: BiotrackTarget,
   list: StateList,
   options: PublishOptions,
-): Promise<Directory> {
+): Promise<Published> {
   try {
     return await publish(db, target, list, options);
   } catch (error) {
@@ -331,46 +352,53 @@ async function publish(
   target: BiotrackTarget,
   told: StateList,
   { withLabs, guardRemovalPercent, askedAt }: PublishOptions,
-): Promise<Directory> {
+): Promise<Published> {
   const transporters =
     told.transporters ?? (await withOperator(db, (tx) => selectTransporters(tx, target.state, target.environment)));
-  const list = { ...told, vendors: told.vendors.map((vendor) => withTransporter(vendor, transporters)) };
+  const list =
+    transporters.size === 0 ? told : { ...told, vendors: await withTransporters(told.vendors, transporters) };
   const fingerprint = await toFingerprint(list);
   const facts = { checkMark: toCheckMark(list.transactionSum), askedAt, withLabs, fingerprint };
   const same = await withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isOvertaken(directory, askedAt)) return directory;
+    if (isNewer(directory, askedAt)) return { directory, isOvertaken: true };
     if (!isSame(directory, fingerprint)) return undefined;
     await saveSame(tx, directory.id, facts);
-    return findDirectory(tx, target.state, target.environment);
+    return { directory: await refind(tx, target), isOvertaken: false };
   });
   if (same !== undefined) return same;
   // Outside of any transaction: digesting a large list takes time.
-  const collation = await inTurns(collateInTurns(list.vendors, toDigest));
+  const { licenses, duplicates } = await inTurns(collateInTurns(list.vendors, toDigest));
   return withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isOvertaken(directory, askedAt)) return directory;
+    if (isNewer(directory, askedAt)) return { directory, isOvertaken: true };
     const published = await selectPublished(tx, directory.id);
-    const publication = toPublication(collation, published, list.hasLabs);
-    const digest = toDigest(collation.licenses.map(({ contentHash }) => contentHash).join());
-    if (digest !== directory.acceptedDigest) guardRemovals(published, publication, guardRemovalPercent, digest);
-    const isChanged = Object.values(publication).some((licenses: readonly unknown[]) => licenses.length > 0);
+    const comparison = await inTurns(compareWithPublished(licenses, published, list.hasLabs));
+    const { added, changed, missing, kept, active, removed } = comparison;
+    const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
+    if (digest !== directory.acceptedDigest && isTooMuch(removed, active, guardRemovalPercent))
+      throw new ListShrunkError(`${removed} of ${active} licenses would be gone`, digest);
+    const isChanged = added.length + changed.length + missing.length > 0;
     const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
-    await savePublication(tx, directory.id, version, publication);
+    await savePublication(tx, directory.id, version, comparison);
     await saveRefresh(tx, directory.id, {
       version,
-      fetchedRows: list.fetched + countKept(publication, collation, published),
-      duplicateRows: collation.duplicates,
+      fetchedRows: list.fetched + kept,
+      duplicateRows: duplicates,
       skips: list.skips,
       ...facts,
     });
-    return (await findDirectory(tx, target.state, target.environment)) as Directory;
+    const told = kept === 0 ? { licenses } : {};
+    return { directory: await refind(tx, target), isOvertaken: false, ...told };
   });
 }
 
+/** As it is now; it was locked a moment ago. */
+const refind = async (tx: OperatorTx, { state, environment }: BiotrackTarget): Promise<Directory> =>
+  (await findDirectory(tx, state, environment)) as Directory;
+
 /** Somebody asked later than we did, and was answered sooner: theirs is the newer list. */
-const isOvertaken = ({ fullyReadAt }: Directory, askedAt: Date): boolean =>
-  fullyReadAt !== null && fullyReadAt > askedAt;
+const isNewer = ({ fullyReadAt }: Directory, askedAt: Date): boolean => fullyReadAt !== null && fullyReadAt > askedAt;
 
 /** Believed for a day, as the state's own check is: the content is the truth. */
 const isSame = (directory: Directory, fingerprint: string | null): boolean =>
@@ -378,49 +406,6 @@ const isSame = (directory: Directory, fingerprint: string | null): boolean =>
   directory.fingerprint === fingerprint &&
   directory.comparedAgeSeconds !== null &&
   directory.comparedAgeSeconds < FULL_READ_SECONDS;
-
-/** @throws ListShrunkError */
-function guardRemovals(
-  published: readonly PublishedLicense[],
-  { changed, missing }: Publication,
-  percent: number,
-  digest: string,
-): void {
-  const active = new Set(
-    published.filter(({ isMissing, isDeleted }) => !isMissing && !isDeleted).map(({ licenseKey }) => licenseKey),
-  );
-  const gone = missing.filter((licenseKey) => active.has(licenseKey)).length;
-  const deleted = changed.filter(({ licenseKey, isDeleted }) => isDeleted && active.has(licenseKey)).length;
-  const removed = gone + deleted;
-  if (!isTooMuch(removed, active.size, percent)) return;
-  throw new ListShrunkError(`${removed} of ${active.size} licenses would be gone`, digest);
-}
-
-function toPublication(
-  { licenses }: Collation,
-  published: readonly PublishedLicense[],
-  withLabs: boolean,
-): Publication {
-  const known = new Map(published.map((license) => [license.licenseKey, license]));
-  const listed = new Set(licenses.map(({ licenseKey }) => licenseKey));
-  return {
-    added: licenses.filter(({ licenseKey }) => !known.has(licenseKey)),
-    changed: licenses.filter(({ licenseKey, contentHash }) => {
-      const before = known.get(licenseKey);
-      return before !== undefined && (before.isMissing || before.contentHash !== contentHash);
-    }),
-    // Labs that were not asked for are not missing.
-    missing: published
-      .filter(({ licenseKey, isMissing, isLab }) => !isMissing && !listed.has(licenseKey) && (withLabs || !isLab))
-      .map(({ licenseKey }) => licenseKey),
-  };
-}
-
-/** Laboratories of an earlier list, which this one does not speak of: rows of the published list as well. */
-function countKept({ missing }: Publication, { licenses }: Collation, published: readonly PublishedLicense[]): number {
-  const told = new Set([...licenses.map(({ licenseKey }) => licenseKey), ...missing]);
-  return published.filter(({ licenseKey, isMissing }) => !isMissing && !told.has(licenseKey)).length;
-}
 
 /** 128 bits of SHA-256: collisions do not happen by chance, and nobody gains by making one of his own license. */
 const toDigest = (text: string): string => hash('sha256', text, 'base64url').slice(0, 22);

@@ -7,7 +7,7 @@ import { eachInSteps, inTurns, type Turns } from '../../domain/turns.js';
 import { type LicenseState, planInTurns } from '../../mapping/index.js';
 import { loadSnapshot } from '../companies/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { type Directory, findDirectory, selectListedLicenses } from '../directory/index.js';
+import { type Directory, holdDirectory } from '../directory/index.js';
 import { ensureDirectory, type LicensePorts } from '../licenses/index.js';
 import { inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
@@ -42,8 +42,8 @@ export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, p
   return inTenant(db, tenantId, async (tx, { state, environment }) => {
     const { ubiKey } = await requireUbi(tx, tenantId);
     const { includeLabs = false } = (await findCreationPreference(tx)) ?? {};
-    const directory = (await findDirectory(tx, state, environment)) as Directory;
-    const listed = await selectListedLicenses(tx, directory.id);
+    const directory = (await holdDirectory(tx, state, environment)) as Directory;
+    const listed = await ports.directories.listLicenses(tx, directory);
     const snapshot = await loadSnapshot(tx, ubiKey);
     const at = new Date(0).toISOString();
     const strategies: StrategyAdvice[] = [];

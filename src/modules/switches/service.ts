@@ -14,6 +14,7 @@ import {
   requireCreationPreference,
   saveCreationPreference,
 } from '../creation-preference/index.js';
+import type { Directories } from '../directory/index.js';
 import {
   carryOut,
   findGround,
@@ -36,6 +37,7 @@ import { type NamesakeGroup, toNamesakes, toNamesakesReply, toOutcome } from './
 
 export interface SwitchPorts {
   readonly newId: () => string;
+  readonly directories: Directories;
   readonly clock: () => Date;
 }
 
@@ -48,7 +50,7 @@ export interface PreviewInput {
 /** The exact effect of another choice, as a finished run; planned from the directory as it stands, nothing is fetched. */
 export const previewSwitch = (
   db: Db,
-  { newId, clock }: SwitchPorts,
+  { newId, directories, clock }: SwitchPorts,
   tenantId: string,
   { strategy, includeLabs }: PreviewInput,
   principal: Principal,
@@ -72,7 +74,7 @@ export const previewSwitch = (
     });
     const at = clock();
     const snapshot = await loadSnapshot(tx, ground.ubi.ubiKey);
-    const planned = await planSnapshot(tx, toPlanRequest(ground, wanted, id, at), snapshot);
+    const planned = await planSnapshot(tx, directories, toPlanRequest(ground, wanted, id, at), snapshot);
     const namesakes = await inTurns(toNamesakes(await inTurns(toOutcome(snapshot, planned.plan))));
     const remarks = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
     const result = await storePlan(tx, tenantId, id, { ground, planned, at, remarks });
@@ -119,7 +121,8 @@ export function choosePreference(
     const preview = await requirePreview(tx, previewId);
     const input = { strategy, includeLabs: includeLabs ?? preview.includeLabs === true };
     const ground = await findGround(tx, tenant);
-    const planned = ground === undefined ? undefined : await remake(tx, ground, preview, input.strategy);
+    const planned =
+      ground === undefined ? undefined : await remake(tx, ports.directories, ground, preview, input.strategy);
     const isSameChoice = preview.includeLabs === input.includeLabs;
     if (ground === undefined || planned === undefined || !isSameChoice || preview.appliedAt !== null) {
       throw new Fault('preview_stale', toStaleDetail(preview, ground, input), { conflicting_id: preview.id });

@@ -56,7 +56,7 @@ export const toPlanRequest = (
   { strategy, includeLabs }: Pick<CreationPreference, 'strategy' | 'includeLabs'>,
   runId: string,
   at: Date,
-): PlanRequest => ({ runId, at, directoryId: directory.id, ownUbiKey: ubi.ubiKey, strategy, includeLabs });
+): PlanRequest => ({ runId, at, directory, ownUbiKey: ubi.ubiKey, strategy, includeLabs });
 
 /** The rows of the list as it is now: duplicates and skipped ones come and go without a license changing. */
 function toListResult(

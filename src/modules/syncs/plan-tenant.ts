@@ -13,13 +13,20 @@ import {
   type SyncPlan,
 } from '../../mapping/index.js';
 import { countAll, loadActive, loadPart, loadSnapshot, lookUp } from '../companies/index.js';
-import { countListed, selectChangesSince, selectListedLicenses } from '../directory/index.js';
+import {
+  countListed,
+  type Directories,
+  type Directory,
+  selectChangesSince,
+  selectListedLicenses,
+} from '../directory/index.js';
 
 export interface PlanRequest {
   /** With `at` it gives the ids of what is new, so that the same plan can be made again. */
   readonly runId: string;
   readonly at: Date;
-  readonly directoryId: number;
+  /** As this transaction holds it. */
+  readonly directory: Directory;
   readonly ownUbiKey: string;
   readonly strategy: Strategy;
   readonly includeLabs: boolean;
@@ -34,14 +41,17 @@ export interface Planned {
   readonly rows: Pick<SyncRows, 'used' | 'filtered'>;
 }
 
+/** Where a whole list is read. */
+export type Lists = Pick<Directories, 'listLicenses'>;
+
 /** Plans the whole tenant. To be called in the transaction that locked it. */
-export const planWhole = async (tx: Tx, request: PlanRequest): Promise<Planned> =>
-  planSnapshot(tx, request, await loadSnapshot(tx, request.ownUbiKey));
+export const planWhole = async (tx: Tx, lists: Lists, request: PlanRequest): Promise<Planned> =>
+  planSnapshot(tx, lists, request, await loadSnapshot(tx, request.ownUbiKey));
 
 /** The same, from what the tenant has. */
-export async function planSnapshot(tx: Tx, request: PlanRequest, snapshot: Snapshot): Promise<Planned> {
-  const { directoryId, strategy, includeLabs } = request;
-  const listed = await selectListedLicenses(tx, directoryId);
+export async function planSnapshot(tx: Tx, lists: Lists, request: PlanRequest, snapshot: Snapshot): Promise<Planned> {
+  const { directory, strategy, includeLabs } = request;
+  const listed = await lists.listLicenses(tx, directory);
   const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, ...toMoment(request) }));
   const filtered = plan.notTaken.length;
   return { plan, scope: undefined, rows: { used: listed.length - filtered, filtered } };
@@ -52,7 +62,7 @@ export async function planSnapshot(tx: Tx, request: PlanRequest, snapshot: Snaps
  * It comes to the same as planning the whole: what is beside the scope stays as it is.
  */
 export async function planSince(tx: Tx, request: PlanRequest, version: number): Promise<Planned> {
-  const { listed, missingKeys } = await selectChangesSince(tx, request.directoryId, version);
+  const { listed, missingKeys } = await selectChangesSince(tx, request.directory.id, version);
   return planPart(tx, request, {
     licenseKeys: [...listed.map(({ licenseKey }) => licenseKey), ...missingKeys],
     companyIds: [],
@@ -77,12 +87,12 @@ export const planDecision = (
  * @param list what is listed, told from what is known; undefined: what the state lists
  */
 async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart, list?: typeof listKnown): Promise<Planned> {
-  const { directoryId, ownUbiKey, strategy, includeLabs } = request;
+  const { directory, ownUbiKey, strategy, includeLabs } = request;
   const scope = await findScopeOf(tx, start);
   const snapshot = await loadPart(tx, ownUbiKey, scope);
   const namesakes = await loadActive(tx, scope.namesakeIds);
   const totals = await countAll(tx);
-  const listed = list?.(snapshot.licenses) ?? (await selectListedLicenses(tx, directoryId, scope.licenseKeys));
+  const listed = list?.(snapshot.licenses) ?? (await selectListedLicenses(tx, directory.id, scope.licenseKeys));
   const part = {
     nameGroups: scope.nameGroups,
     namesakes,
@@ -91,7 +101,7 @@ async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart, list?: 
   };
   const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, part, ...toMoment(request) }));
   const used = totals.listedLicenses + countComing(plan);
-  return { plan, scope, rows: { used, filtered: (await countListed(tx, directoryId)) - used } };
+  return { plan, scope, rows: { used, filtered: (await countListed(tx, directory.id)) - used } };
 }
 
 /** How many more licenses will be both listed and known: those that are new or back, less those that go. */

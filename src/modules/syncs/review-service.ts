@@ -2,18 +2,19 @@ import { type Db, type Tx, withOperator } from '../../db/database.js';
 import { Fault, notFound } from '../../domain/fault.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { inTurns } from '../../domain/turns.js';
-import { acceptRefused } from '../directory/index.js';
+import { acceptRefused, type Directories } from '../directory/index.js';
 import { keepGoing } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { carryOut, findGround, type Ground, toEnd, toPlanDigest, toPlanRequest } from './carry-out.js';
 import { saveDismissal } from './outcome-repository.js';
 import { removePlanItems } from './plan-item-repository.js';
-import { type Planned, planWhole } from './plan-tenant.js';
+import { type Lists, type Planned, planWhole } from './plan-tenant.js';
 import { dropReview, endReview, findRun, type SyncRun } from './repository.js';
 import { queueRun } from './service.js';
 
 export interface ReviewPorts {
   readonly newId: () => string;
+  readonly directories: Directories;
   readonly syncIntervalSeconds: number;
 }
 
@@ -23,7 +24,7 @@ export interface ReviewPorts {
  */
 export async function confirmRun(
   db: Db,
-  { newId, syncIntervalSeconds }: ReviewPorts,
+  { newId, directories, syncIntervalSeconds }: ReviewPorts,
   tenantId: string,
   runId: string,
   principal: Principal,
@@ -36,7 +37,8 @@ export async function confirmRun(
   return inLockedTenant(db, tenantId, async (tx, now) => {
     const review = await requireReview(tx, runId);
     const ground = await findGround(tx, now);
-    const planned = ground === undefined ? undefined : await remake(tx, ground, review, ground.preference.strategy);
+    const planned =
+      ground === undefined ? undefined : await remake(tx, directories, ground, review, ground.preference.strategy);
     if (ground === undefined || planned === undefined) {
       throw new Fault('plan_stale', 'The directory, the set-up or the companies moved. Start another sync.');
     }
@@ -73,6 +75,7 @@ async function requireReview(tx: Tx, runId: string): Promise<SyncRun> {
  */
 export async function remake(
   tx: Tx,
+  lists: Lists,
   ground: Ground,
   run: SyncRun,
   strategy: SyncRun['strategy'],
@@ -89,7 +92,7 @@ export async function remake(
     run.basis.revision === basis.revision;
   if (!isSame || run.plannedAt === null) return undefined;
   const includeLabs = run.includeLabs ?? ground.preference.includeLabs;
-  const planned = await planWhole(tx, toPlanRequest(ground, { strategy, includeLabs }, run.id, run.plannedAt));
+  const planned = await planWhole(tx, lists, toPlanRequest(ground, { strategy, includeLabs }, run.id, run.plannedAt));
   return (await inTurns(toPlanDigest(planned.plan))) === run.planDigest ? planned : undefined;
 }
 

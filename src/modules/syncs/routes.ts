@@ -12,18 +12,17 @@ import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
 import { listPlan, type PlanLine } from './plan-service.js';
 import { WARNING_DETAILS } from './reason-details.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
-import { confirmRun, dismissRun } from './review-service.js';
+import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
 import { PlanPage, SyncBody, SyncRun, SyncRunPage } from './schema.js';
 import { getSync, listSyncs, type StartSyncPorts, startSync } from './service.js';
 
-export interface SyncsDeps extends StartSyncPorts {
+export interface SyncsDeps extends StartSyncPorts, ReviewPorts {
   readonly db: Db;
   readonly pager: Pager;
-  readonly syncIntervalSeconds: number;
   readonly streams: EventStreams;
 }
 
-export function useSyncs(app: App, { db, pager, syncIntervalSeconds, streams, ...ports }: SyncsDeps): void {
+export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/syncs',
     {
@@ -174,8 +173,7 @@ export function useSyncs(app: App, { db, pager, syncIntervalSeconds, streams, ..
     },
     async (request) => {
       const { tenant_id, id } = request.params;
-      const review = { newId: ports.newId, syncIntervalSeconds };
-      return toSyncRunReply(await confirmRun(db, review, tenant_id, id, principalOf(request)));
+      return toSyncRunReply(await confirmRun(db, ports, tenant_id, id, principalOf(request)));
     },
   );
 

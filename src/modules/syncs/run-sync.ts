@@ -240,7 +240,7 @@ async function planAndApply(
   const at = deps.clock();
   const request = toPlanRequest(ground, preference, run.id, at);
   if (run.mode === 'preview') {
-    const planned = await planWhole(tx, request);
+    const planned = await planWhole(tx, deps.directories, request);
     const result = await storePlan(tx, tenant.id, run.id, { ground, planned, at });
     return finish(tx, run, { ...result, status: 'succeeded' });
   }
@@ -249,7 +249,8 @@ async function planAndApply(
   const dismissal = await findDismissal(tx, ground.basis);
   if (dismissal !== undefined) return finishDismissed(tx, run, ground, dismissal.rows);
   const since = await findPlannedVersion(tx, ground.basis);
-  const planned = since === undefined ? await planWhole(tx, request) : await planSince(tx, request, since);
+  const planned =
+    since === undefined ? await planWhole(tx, deps.directories, request) : await planSince(tx, request, since);
   const excess = tenant.firstSyncedAt === null ? undefined : findExcess(planned.plan.impact, deps.guardRemovalPercent);
   if (excess !== undefined) {
     const reasonDetail = `${excess}. Nothing is changed before somebody has looked at the plan: confirm or dismiss it.`;

@@ -1,0 +1,66 @@
+import type { ListedLicense } from '../../domain/listed-license.js';
+import { eachInSteps, type Turns } from '../../domain/turns.js';
+
+/** A license of the published list as far as laying a new one over it has to know it. */
+export interface PublishedLicense {
+  readonly licenseKey: string;
+  readonly contentHash: string;
+  readonly isLab: boolean;
+  readonly isDeleted: boolean;
+  readonly isMissing: boolean;
+}
+
+/** What a new list changes of the published one. */
+export interface Publication {
+  readonly added: readonly ListedLicense[];
+  /** Other content than before, or listed again. */
+  readonly changed: readonly ListedLicense[];
+  /** Keys of licenses that are no longer listed. */
+  readonly missing: readonly string[];
+}
+
+export interface Comparison extends Publication {
+  /** Laboratories of an earlier list, which this one does not speak of: they stay published. */
+  readonly kept: number;
+  /** Licenses that are published as active. */
+  readonly active: number;
+  /** How many of these go: no longer listed, or listed as deleted. */
+  readonly removed: number;
+}
+
+/** @param hasLabs whether the new list speaks of laboratories: those that were not asked for are not missing */
+export function* compareWithPublished(
+  licenses: readonly ListedLicense[],
+  published: readonly PublishedLicense[],
+  hasLabs: boolean,
+): Turns<Comparison> {
+  const added: ListedLicense[] = [];
+  const changed: ListedLicense[] = [];
+  const missing: string[] = [];
+  let [kept, active, removed] = [0, 0, 0];
+  const unlisted = new Map<string, PublishedLicense>();
+  yield* eachInSteps(published, (license) => {
+    unlisted.set(license.licenseKey, license);
+    if (isActive(license)) active += 1;
+  });
+  yield* eachInSteps(licenses, (license) => {
+    const before = unlisted.get(license.licenseKey);
+    if (before === undefined) return void added.push(license);
+    unlisted.delete(license.licenseKey);
+    if (!before.isMissing && before.contentHash === license.contentHash) return;
+    changed.push(license);
+    if (license.isDeleted && isActive(before)) removed += 1;
+  });
+  yield* eachInSteps(unlisted.values(), (license) => {
+    if (license.isMissing) return;
+    if (license.isLab && !hasLabs) {
+      kept += 1;
+      return;
+    }
+    missing.push(license.licenseKey);
+    if (isActive(license)) removed += 1;
+  });
+  return { added, changed, missing, kept, active, removed };
+}
+
+const isActive = ({ isMissing, isDeleted }: PublishedLicense): boolean => !isMissing && !isDeleted;
