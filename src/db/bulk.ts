@@ -55,12 +55,14 @@ export class RowSource {
     }
   }
 
-  *takeChunks(): Generator<Buffer> {
+  /** With turns for others in between: a connection that takes all at once would never leave any. */
+  async *takeChunks(): AsyncGenerator<Buffer> {
     for (;;) {
       this.#make(1);
       const chunk = this.#ahead.shift();
       if (chunk === undefined) return;
       yield chunk;
+      await nextTurn();
     }
   }
 
