@@ -21,6 +21,9 @@ const CHUNKS_AHEAD = 192;
 /** So few rows are sent as arrays: making and dropping a stage takes longer than they do. */
 const FEW = 500;
 
+/** Little enough to be made in some milliseconds, and each statement looks through the table's index, or the table, once. */
+const ROWS_PER_UPDATE = 5_000;
+
 /** Whatever waits is served first. */
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -133,7 +136,7 @@ const copyInto = (client: pg.PoolClient, table: string, columns: Columns, rows: 
   pipeline(Readable.from(rows.takeChunks()), client.query(copyFrom(`copy ${table} (${toNames(columns)}) from stdin`)));
 
 /**
- * Updates many rows in one statement.
+ * Updates many rows, some thousands in one statement: the next ones are made while Postgres takes these.
  * @param keys the columns that find a row; the others are set
  * @param alsoSet further assignments, for every row
  * @param next as with `insertRows`
@@ -143,11 +146,13 @@ export async function updateRows(
   table: keyof DB,
   keys: readonly string[],
   columns: Columns,
-  rows: readonly Row[],
+  rows: Iterable<Row>,
   alsoSet: readonly string[] = [],
   next: readonly RowSource[] = [],
 ): Promise<void> {
-  if (rows.length === 0) return;
+  const batches = toBatches(rows);
+  let batch = batches.next().value;
+  if (batch === undefined) return;
   const entries = Object.entries(columns);
   const incoming = (name: string, type: string): string => `incoming.${quoted(name)}::${type}`;
   const assignments = entries
@@ -156,14 +161,27 @@ export async function updateRows(
   const matches = entries
     .filter(([name]) => keys.includes(name))
     .map(([name, type]) => `target.${quoted(name)} = ${incoming(name, type)}`);
-  const updated = clientOf(tx).query(
-    `update ${quoted(table)} target set ${[...assignments, ...alsoSet].join(', ')}
+  const text = `update ${quoted(table)} target set ${[...assignments, ...alsoSet].join(', ')}
        from ${toIncoming(columns)}
-      where ${matches.join(' and ')}`,
-    toArrays(columns, rows),
-  );
-  await makingAhead(next, updated);
+      where ${matches.join(' and ')}`;
+  while (batch !== undefined) {
+    const updated: Promise<unknown> = clientOf(tx).query(text, toArrays(columns, batch));
+    const following = nextTurn().then(() => batches.next().value);
+    [batch] = await Promise.all([following, makingAhead(next, updated)]);
+  }
   writesOf(tx).note('update', table);
+}
+
+function* toBatches(rows: Iterable<Row>): Generator<readonly Row[], undefined> {
+  let batch: Row[] = [];
+  for (const row of rows) {
+    batch.push(row);
+    if (batch.length < ROWS_PER_UPDATE) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+  return undefined;
 }
 
 /** All cells travel as text, one array for each column, and are cast to their column's type on arrival. */

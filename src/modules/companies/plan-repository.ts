@@ -5,7 +5,7 @@ import type { Tx } from '../../db/database.js';
 import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
 import { inTurns } from '../../domain/turns.js';
-import type { CompanyState, LicenseState, LicenseStep, SyncPlan } from '../../mapping/index.js';
+import type { CompanyState, LicenseState, SyncPlan } from '../../mapping/index.js';
 import { type Change, toChanges } from './change.js';
 
 const COMPANY_COLUMNS = {
@@ -86,10 +86,13 @@ export async function applyPlan(
 ): Promise<ChangeRange | undefined> {
   const companies = toCreatedAndChanged(plan.companies, (company) => toCompanyRow(tenantId, company));
   const licenses = toCreatedAndChanged(
-    plan.licenses.filter((step) => !isPlacedOnly(step)),
+    plan.licenses,
     (license) => toLicenseRow(tenantId, license),
+    (step) => !isPlacedOnly(step),
   );
-  const placed = plan.licenses.filter(isPlacedOnly).map(({ after }) => toPlaceCells(tenantId, after));
+  function* placed(): Generator<Cell[]> {
+    for (const step of plan.licenses) if (isPlacedOnly(step)) yield toPlaceCells(tenantId, step.after);
+  }
   const changes = await inTurns(toChanges(plan));
   const range = changes.length === 0 ? undefined : await takeChangeNumbers(tx, changes.length);
   const lines = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
@@ -100,7 +103,7 @@ export async function applyPlan(
   await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, raised, next);
   await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, [lines]);
   await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED, [lines]);
-  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed, TOUCHED, [lines]);
+  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed(), TOUCHED, [lines]);
   await insertRows(
     tx,
     'vendor_companies',
@@ -112,7 +115,7 @@ export async function applyPlan(
 }
 
 /** What the state says of it stays as it is, as with most licenses that a switch moves: less to send by two thirds. */
-const isPlacedOnly = ({ before, after }: LicenseStep): boolean =>
+const isPlacedOnly = ({ before, after }: AnyStep<LicenseState>): boolean =>
   before !== undefined && before.contentHash === after.contentHash && before.ubi === after.ubi;
 
 interface AnyStep<State> {
@@ -120,15 +123,22 @@ interface AnyStep<State> {
   readonly after: State;
 }
 
-/** The rows of what is new, which are made as they are sent, and of what is there already. */
-function toCreatedAndChanged<State>(steps: readonly AnyStep<State>[], toRow: (state: State) => Cell[]) {
+/**
+ * The rows of what is new and of what is there already, made as they are sent.
+ * @param isMeant of what is there already
+ */
+function toCreatedAndChanged<State>(
+  steps: readonly AnyStep<State>[],
+  toRow: (state: State) => Cell[],
+  isMeant: (step: AnyStep<State>) => boolean = () => true,
+) {
   function* created(): Generator<Cell[]> {
     for (const { before, after } of steps) if (before === undefined) yield toRow(after);
   }
-  return {
-    created: new RowSource(created()),
-    changed: steps.filter(({ before }) => before !== undefined).map(({ after }) => toRow(after)),
-  };
+  function* changed(): Generator<Cell[]> {
+    for (const step of steps) if (step.before !== undefined && isMeant(step)) yield toRow(step.after);
+  }
+  return { created: new RowSource(created()), changed: changed() };
 }
 
 const CHANGE_COLUMNS = {

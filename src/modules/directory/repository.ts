@@ -158,7 +158,7 @@ export async function savePublication(
   await copyRows(tx, 'directory_licenses', COLUMNS, new RowSource(rowsOf(added)));
   await keepFormerOwners(tx, directoryId, version, changed);
   const keys = ['directory_id', 'license_key'];
-  await updateRows(tx, 'directory_licenses', keys, COLUMNS, [...rowsOf(changed)], ['missing_since_datetime = null']);
+  await updateRows(tx, 'directory_licenses', keys, COLUMNS, rowsOf(changed), ['missing_since_datetime = null']);
   const { directory_id, license_key, changed_version } = COLUMNS;
   await updateRows(
     tx,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Tx } from '../../db/database.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { ChangeRange, SyncRows } from '../../domain/sync-run.js';
-import { eachInSteps, inTurns, type Turns } from '../../domain/turns.js';
+import { eachInSteps, inTurns, sortInSteps, type Turns } from '../../domain/turns.js';
 import { MAPPING_VERSION, type Scope, type SyncPlan } from '../../mapping/index.js';
 import { applyPlan, noteFirstSync } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
@@ -72,14 +72,23 @@ export function toEnd(directory: Directory, { counts, rows, warnings }: Outcome)
   return { ...toListResult(directory, { rows }), status, counts, warnings };
 }
 
+/** Each call costs as much as some kilobytes. */
+const DIGESTED_AT_ONCE = 64 * 1024;
+
 /** Of two plans with the same digest, carrying out one is carrying out the other; in whatever order they are told. */
 export function* toPlanDigest({ companies, licenses, newVendorCompanies }: SyncPlan): Turns<string> {
-  const steps = [...companies, ...licenses].sort((a, b) => (a.after.id < b.after.id ? -1 : 1));
-  const vendors = [...newVendorCompanies].sort((a, b) => (a.ubiKey < b.ubiKey ? -1 : 1));
+  const steps = yield* sortInSteps([...companies, ...licenses], (a, b) => (a.after.id < b.after.id ? -1 : 1));
+  const vendors = yield* sortInSteps(newVendorCompanies, (a, b) => (a.ubiKey < b.ubiKey ? -1 : 1));
   const digest = createHash('sha256');
-  // A step is what it does; where it starts is the basis, which is compared by itself.
-  yield* eachInSteps(steps, ({ kind, after }) => digest.update(JSON.stringify([kind, after])));
-  return digest.update(JSON.stringify(vendors)).digest('base64url');
+  let text = '';
+  yield* eachInSteps(steps, ({ kind, after }) => {
+    // A step is what it does; where it starts is the basis, which is compared by itself.
+    text += JSON.stringify([kind, after]);
+    if (text.length < DIGESTED_AT_ONCE) return;
+    digest.update(text);
+    text = '';
+  });
+  return digest.update(text + JSON.stringify(vendors)).digest('base64url');
 }
 
 export interface StoredPlan {
