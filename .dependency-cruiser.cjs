@@ -170,10 +170,16 @@ module.exports = {
       SQLSTATE,
       BIOTRACK,
       VAULT,
-      // Keeps what was read within its bounds.
-      npm('lru-cache'),
       node('crypto'),
+      npm('lru-cache'),
     ]),
+    {
+      name: 'lru-cache-of-services',
+      severity: 'error',
+      comment: 'the one service that keeps in memory what it read',
+      from: { ...SERVICE, pathNot: [SERVICE.pathNot, '^src/modules/directory/kept-lists\\.ts$'] },
+      to: { path: npm('lru-cache') },
+    },
     {
       name: 'module-service-knows-no-http',
       severity: 'error',

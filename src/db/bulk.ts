@@ -22,10 +22,11 @@ const CHUNKS_AHEAD = 192;
 const FEW = 500;
 
 /**
- * Little enough to be made in some tens of milliseconds, and many enough: in tables that were never analysed each statement
- * goes through all rows of the tenant once, by a hash join. (Kept from that, it takes a nested loop over both sides.)
+ * Of an update, in one statement. Few enough to be made and serialised in some tens of milliseconds, and many enough: in
+ * tables that were never analysed each statement goes through all rows of the tenant once, by a hash join. (Kept from that,
+ * it takes a nested loop over both sides.)
  */
-const ROWS_PER_UPDATE = 20_000;
+const CELLS_PER_UPDATE = 200_000;
 
 /** Whatever waits is served first. */
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -153,7 +154,7 @@ export async function updateRows(
   alsoSet: readonly string[] = [],
   next: readonly RowSource[] = [],
 ): Promise<void> {
-  const batches = toBatches(rows);
+  const batches = toBatches(rows, Math.floor(CELLS_PER_UPDATE / Object.keys(columns).length));
   let batch = batches.next().value;
   if (batch === undefined) return;
   const entries = Object.entries(columns);
@@ -175,11 +176,11 @@ export async function updateRows(
   writesOf(tx).note('update', table);
 }
 
-function* toBatches(rows: Iterable<Row>): Generator<readonly Row[], undefined> {
+function* toBatches(rows: Iterable<Row>, size: number): Generator<readonly Row[], undefined> {
   let batch: Row[] = [];
   for (const row of rows) {
     batch.push(row);
-    if (batch.length < ROWS_PER_UPDATE) continue;
+    if (batch.length < size) continue;
     yield batch;
     batch = [];
   }

@@ -49,8 +49,7 @@ export async function benchReads(lab: Lab, recorder: Recorder, options: ReadOpti
     // Its process starts while the scene is set.
     const [first, reader] = await Promise.all([setScene(bout), bout.startApi(0)]);
     let scene = first;
-    await benchRequests(scene, { reader, rivals, load }, recorder, options);
-    await reader.stop();
+    await benchRequests(scene, { reader, rivals, load }, recorder, options).finally(reader.stop);
     // Their connections would be cut off with the database.
     await rivals.stop();
     if (licenses > BUSY_LICENSES) {

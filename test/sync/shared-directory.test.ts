@@ -114,6 +114,34 @@ t.test('a list that was asked for earlier is not laid over one that was asked fo
   t.same(row, { missing: false }, 'the vendor that only the newer list has is still there');
 });
 
+t.test('who wants laboratories and is overtaken by a list without them asks again', async (t) => {
+  const first = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false } });
+  const second = await startTestService(t, { beside: first, role: 'api' });
+  const [wanting, quick] = [await makeTenant(first), await makeTenant(first)];
+  const preference = `/v1/tenants/${wanting}/company-creation-preference`;
+  const { headers } = await first.ask('GET', preference);
+  const chosen = await first.ask('PUT', preference, {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+    body: { strategy: 'one_per_license', include_labs: true },
+  });
+  t.equal(chosen.status, 200);
+  slowDown(first, 'sync_vendor', 3_000);
+  const { body: run } = await first.ask('POST', `/v1/tenants/${wanting}/syncs`, { body: {} });
+  await untilAsked(first, 'listCallsInFlight');
+  // As if it had stood still for longer than a turn lasts.
+  await first.sql('delete from directory_turns');
+  t.equal((await second.ask('GET', `/v1/tenants/${quick}/available-licenses`)).status, 200);
+  const labCalls = (): number => first.simulator.control.counters().callsByAction.sync_qa_lab ?? 0;
+  t.equal(labCalls(), 0, 'the newer list is one without laboratories');
+  t.match((await waitForRun(first, wanting, run.id)).status, /^succeeded/);
+  t.equal(labCalls(), 2, 'asked for twice: with the list that came too late, and with another one');
+  const [{ many } = { many: 0 }] = await first.sql<{ many: number }>(
+    'select count(*)::int as many from company_licenses where tenant_id = $1 and is_lab',
+    [wanting],
+  );
+  t.ok(many > 0, `${many} laboratories are there`);
+});
+
 t.test('of two processes one asks the state, and the other takes what it brought', async (t) => {
   const first = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false } });
   const second = await startTestService(t, { beside: first, role: 'api' });

@@ -93,6 +93,9 @@ export async function applyPlan(
   function* placed(): Generator<Cell[]> {
     for (const step of plan.licenses) if (isPlacedOnly(step)) yield toPlaceCells(tenantId, step.after);
   }
+  function* vendors(): Generator<Cell[]> {
+    for (const { ubiKey, companyId } of plan.newVendorCompanies) yield [tenantId, ubiKey, companyId];
+  }
   const changes = await inTurns(toChanges(plan));
   const range = changes.length === 0 ? undefined : await takeChangeNumbers(tx, changes.length);
   const lines = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
@@ -108,7 +111,7 @@ export async function applyPlan(
     tx,
     'vendor_companies',
     { tenant_id: 'uuid', ubi_key: 'text', company_id: 'uuid' },
-    new RowSource(plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId])),
+    new RowSource(vendors()),
   );
   await insertRows(tx, 'changes', CHANGE_COLUMNS, lines);
   return range;

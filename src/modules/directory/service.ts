@@ -17,7 +17,7 @@ import { inTurns, mapInTurns } from '../../domain/turns.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
 import { collateInTurns, MAPPING_VERSION } from '../../mapping/index.js';
 import { toFingerprint } from './fingerprint.js';
-import { createListings } from './listings.js';
+import { createKeptLists } from './kept-lists.js';
 import { compareWithPublished } from './publication.js';
 import {
   type Directory,
@@ -114,10 +114,10 @@ const isSameLogin = (a: BiotrackLogin, b: BiotrackLogin): boolean =>
 
 export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent }: DirectoriesOptions): Directories {
   const flights = new Map<string, Flight>();
-  const listings = createListings();
+  const keptLists = createKeptLists();
 
   return {
-    listLicenses: listings.read,
+    listLicenses: keptLists.read,
     async ensureFresh(db, request) {
       const { target, login, includeLabs, force, signal } = request;
       const key = `${target.state}/${target.environment}`;
@@ -178,7 +178,7 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
     const list = await fetchList(session, includeLabs);
     const options = { withLabs: includeLabs, guardRemovalPercent, askedAt };
     const { directory, licenses, isOvertaken } = await publishOrRefuse(db, target, list, options);
-    if (licenses !== undefined) listings.keep(directory, licenses);
+    if (licenses !== undefined) keptLists.keep(directory, licenses);
     // A newer list of somebody else's stayed, and it is one without labs.
     if (isOvertaken && includeLabs && !isFresh(directory, true)) return refresh(db, request);
     return { directory, asked: true };
@@ -323,10 +323,11 @@ interface PublishOptions {
   readonly askedAt: Date;
 }
 
-interface Published {
+/** What came of publishing a list. */
+interface PublishResult {
   readonly directory: Directory;
   /** All that is listed now; undefined where not all of it is known here. */
-  readonly licenses?: readonly ListedLicense[];
+  readonly licenses?: readonly ListedLicense[] | undefined;
   /** A newer list of somebody else's stayed. */
   readonly isOvertaken: boolean;
 }
@@ -336,7 +337,7 @@ async function publishOrRefuse(
   target: BiotrackTarget,
   list: StateList,
   options: PublishOptions,
-): Promise<Published> {
+): Promise<PublishResult> {
   try {
     return await publish(db, target, list, options);
   } catch (error) {
@@ -352,7 +353,7 @@ async function publish(
   target: BiotrackTarget,
   told: StateList,
   { withLabs, guardRemovalPercent, askedAt }: PublishOptions,
-): Promise<Published> {
+): Promise<PublishResult> {
   const transporters =
     told.transporters ?? (await withOperator(db, (tx) => selectTransporters(tx, target.state, target.environment)));
   const list =
@@ -388,8 +389,12 @@ async function publish(
       skips: list.skips,
       ...facts,
     });
-    const told = kept === 0 ? { licenses } : {};
-    return { directory: await refind(tx, target), isOvertaken: false, ...told };
+    return {
+      directory: await refind(tx, target),
+      isOvertaken: false,
+      // With laboratories of an earlier list beside them these are not all.
+      licenses: kept === 0 ? licenses : undefined,
+    };
   });
 }
 

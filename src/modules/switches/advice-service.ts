@@ -39,31 +39,31 @@ const NO_RUN = '00000000-0000-7000-8000-000000000000';
 /** What each strategy would make of the state's list for this tenant; nothing is written. Needs a login that works. */
 export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, principal: Principal): Promise<Advice> {
   await ensureDirectory(db, ports, tenantId, principal);
-  return inTenant(db, tenantId, async (tx, { state, environment }) => {
-    const { ubiKey } = await requireUbi(tx, tenantId);
-    const { includeLabs = false } = (await findCreationPreference(tx)) ?? {};
-    const directory = (await holdDirectory(tx, state, environment)) as Directory;
-    const listed = await ports.directories.listLicenses(tx, directory);
-    const snapshot = await loadSnapshot(tx, ubiKey);
-    const at = new Date(0).toISOString();
-    const strategies: StrategyAdvice[] = [];
-    let vendors: ReturnType<typeof countVendors> | undefined;
-    for (const strategy of STRATEGIES) {
-      const newId = createIdSequence(NO_RUN, 0);
-      const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, at, newId }));
-      const outcome = await inTurns(toOutcome(snapshot, plan));
-      strategies.push(await inTurns(toStrategyAdvice(strategy, outcome)));
-      // The same ones under either.
-      vendors ??= countVendors(outcome.licenses);
-    }
-    if (vendors === undefined) throw new Fault('internal', 'There is no strategy.');
-    return {
-      ...vendors,
-      includeLabs,
-      strategies,
-      directoryVersion: directory.version,
-    };
-  });
+  const { listed, snapshot, includeLabs, directory } = await inTenant(
+    db,
+    tenantId,
+    async (tx, { state, environment }) => {
+      const { ubiKey } = await requireUbi(tx, tenantId);
+      const { includeLabs = false } = (await findCreationPreference(tx)) ?? {};
+      const directory = (await holdDirectory(tx, state, environment)) as Directory;
+      const listed = await ports.directories.listLicenses(tx, directory);
+      return { listed, snapshot: await loadSnapshot(tx, ubiKey), includeLabs, directory };
+    },
+  );
+  // Nobody is kept from publishing meanwhile.
+  const at = new Date(0).toISOString();
+  const strategies: StrategyAdvice[] = [];
+  let vendors: ReturnType<typeof countVendors> | undefined;
+  for (const strategy of STRATEGIES) {
+    const newId = createIdSequence(NO_RUN, 0);
+    const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, at, newId }));
+    const outcome = await inTurns(toOutcome(snapshot, plan));
+    strategies.push(await inTurns(toStrategyAdvice(strategy, outcome)));
+    // The same ones under either.
+    vendors ??= countVendors(outcome.licenses);
+  }
+  if (vendors === undefined) throw new Fault('internal', 'There is no strategy.');
+  return { ...vendors, includeLabs, strategies, directoryVersion: directory.version };
 }
 
 function countVendors(licenses: readonly LicenseState[]) {

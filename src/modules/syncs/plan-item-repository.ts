@@ -27,20 +27,25 @@ export async function savePlanItems(
   runId: string,
   items: readonly PlanItem[],
 ): Promise<void> {
-  const rows = items.map((item, index): Cell[] => [
-    tenantId,
-    runId,
-    index + 1,
-    item.action,
-    item.kind,
-    item.reason,
-    item.companyId,
-    item.licenseId,
-    item.licenseNumber,
-    item.before,
-    item.after,
-  ]);
-  await insertRows(tx, 'sync_plan_items', COLUMNS, new RowSource(rows));
+  await insertRows(tx, 'sync_plan_items', COLUMNS, new RowSource(toRows(tenantId, runId, items)));
+}
+
+function* toRows(tenantId: string, runId: string, items: readonly PlanItem[]): Generator<Cell[]> {
+  for (const [index, item] of items.entries()) {
+    yield [
+      tenantId,
+      runId,
+      index + 1,
+      item.action,
+      item.kind,
+      item.reason,
+      item.companyId,
+      item.licenseId,
+      item.licenseNumber,
+      item.before,
+      item.after,
+    ];
+  }
 }
 
 /** How long the plan of a preview that nobody applied can be read. */

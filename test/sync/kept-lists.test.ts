@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import type { Biotrack, BiotrackSession, VendorList } from '../../src/biotrack/index.js';
+import { type Biotrack, BiotrackError, type BiotrackSession, type VendorList } from '../../src/biotrack/index.js';
+import { REFUSALS } from '../../src/biotrack/refusals.js';
 import { type Tx, withTenant } from '../../src/db/database.js';
 import type { ListedLicense } from '../../src/domain/listed-license.js';
 import { Secret } from '../../src/domain/secret.js';
@@ -31,6 +32,11 @@ function openDirectories() {
   const session = {
     fetchVendors: async () => toList(rows.filter(({ isLab }) => !isLab)),
     fetchLabs: async () => toList(rows.filter(({ isLab }) => isLab)),
+    async fetchTransporters() {
+      // One login may read that list, and another one may not.
+      if (rows.length % 3 === 0) throw new BiotrackError(REFUSALS.privilegeText);
+      return toList(rows.filter((_row, index) => index % 7 === 0));
+    },
   } as unknown as BiotrackSession;
   const biotrack = { openSession: async () => session } as unknown as Biotrack;
   const create = (): Directories => createDirectories({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
@@ -91,6 +97,9 @@ t.test(`a list that is kept is the one that Postgres has, whatever was published
           counts[isKept ? 'kept' : 'read'] += 1;
           for (const when of ['at first', 'again'])
             assert.deepStrictEqual(inOrder(await directories.listLicenses(tx, directory)), published, when);
+          const rest = directories.listLicenses(NOBODY, directory);
+          if (directory.fingerprint === null) await assert.rejects(rest, 'it is not kept');
+          else assert.deepStrictEqual(inOrder(await rest), published, 'what was read is kept');
         });
       }
     },
