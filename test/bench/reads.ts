@@ -18,7 +18,7 @@ export interface ReadOptions {
 
 const WARMING_REQUESTS = 300;
 /** A page that takes an ORM so much longer is soon as fast as it gets. */
-const WARMING_REQUESTS_OF_ORM = 40;
+const WARMING_REQUESTS_OF_ORM = 25;
 /** Many, in a short time too: none waits long for its turn. */
 const POLLERS = 64;
 /** So many of the companies are read by id, in turn. */

@@ -18,7 +18,7 @@ Usage: npm run bench -- [options]
   --repetitions <n>     of each measurement (3)
   --seed <n>            of the simulator and of what is read at random (1)
   --parts <name,…>      of ${PARTS.join(', ')} (all)
-  --seconds <n>         that each kind of read is asked for, in each repetition (3; 0.6 with --quick)
+  --seconds <n>         that each kind of read is asked for, in each repetition (3; 0.5 with --quick)
   --tenants <n,…>       how many tenants grow to (1,10,100,500)
   --quick               sync and reads at 10,000 licenses, 1 repetition, rivals with one strategy
   --json                the figures as one JSON object on the last line: each key at its largest size and, of the
@@ -82,7 +82,7 @@ async function bench(): Promise<void> {
   const [repetitions = 1] = toNumbers(values.repetitions ?? (quick ? '1' : '3'));
   const [seed = 1] = toNumbers(values.seed);
   const parts = toParts(values.parts ?? (quick ? 'sync,reads' : PARTS.join(',')));
-  const readSeconds = Number(values.seconds ?? (quick ? 0.6 : 3));
+  const readSeconds = Number(values.seconds ?? (quick ? 0.5 : 3));
   if (!(readSeconds > 0)) throw new TypeError(`no time to read in: ${values.seconds}`);
   const start = performance.now();
   const toSeconds = (): number => Math.round((performance.now() - start) / 1000);
