@@ -95,7 +95,7 @@ async function benchRequests(
     bare(['/companies', `/companies/${ids[0]}`], warm),
     ask({ baseUrl: bout.baseUrl, paths: [list, `${list}/${ids[0]}`], headers, ...warm }),
     ask({ baseUrl: bout.baseUrl, paths: [list], headers: known, status: 304, ...warm }),
-    ask({ baseUrl: ormUrl, paths: ['/companies'], amount: WARMING_REQUESTS_OF_ORM }),
+    ask({ baseUrl: ormUrl, paths: ['/companies'], amount: Math.max(WARMING_REQUESTS_OF_ORM, connections) }),
   ]);
   for (let repetition = 0; repetition < repetitions; repetition += 1) {
     const one = await read(ids.map((id) => `${list}/${id}`));
