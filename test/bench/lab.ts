@@ -35,12 +35,12 @@ export interface Bout {
   sync(tenantId: string, refresh: 'auto' | 'force'): Promise<number>;
   /** Waits until a run that was asked for is committed. */
   untilCommitted(runId: string): Promise<void>;
-  /** Another process that serves and takes no runs. @param listCacheMegabytes 0: each list is read whenever it is asked for */
+  /** Another service beside it, in the same process, that takes no runs. @param listCacheMegabytes 0: each list is read whenever it is asked for */
   startApi(listCacheMegabytes: number): Promise<Api>;
   end(): Promise<void>;
 }
 
-/** A process that serves, of a bout. */
+/** A service of a bout that serves alone. */
 export interface Api {
   readonly baseUrl: string;
   stop(): Promise<void>;
@@ -67,7 +67,7 @@ const TEMPLATE = 'bench_template';
  */
 export async function startLab(profileFolder?: string): Promise<Lab> {
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  const startServiceProcess: StartProcess = () => startChild('service-process.ts', profiling);
+  const startServiceProcess = (): Child => startChild('service-process.ts', profiling);
   // They begin while Postgres does.
   const warm = { service: startServiceProcess(), simulator: startChild('simulator-process.ts') };
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-bench-'));
@@ -83,7 +83,7 @@ export async function startLab(profileFolder?: string): Promise<Lab> {
       const name = `bench_${databases}`;
       await withClient(postgres.url, (client) => client.query(`create database ${name} template ${TEMPLATE}`));
       const service = isFresh ? startServiceProcess() : warm.service;
-      const processes = { service, simulator: warm.simulator, startServiceProcess };
+      const processes = { service, simulator: warm.simulator };
       const bout = await startBout(toDatabaseUrl(postgres.url, name), processes, { state: 'nm', licenses, seed });
       return {
         ...bout,
@@ -109,15 +109,9 @@ function toDatabaseUrl(serverUrl: string, name: string): string {
   return url.href;
 }
 
-type StartProcess = () => Child;
-
 async function startBout(
   databaseUrl: string,
-  {
-    service,
-    simulator,
-    startServiceProcess,
-  }: { readonly service: Child; readonly simulator: Child; readonly startServiceProcess: StartProcess },
+  { service, simulator }: { readonly service: Child; readonly simulator: Child },
   options: SimulatorOptions,
 ): Promise<Bout> {
   const state = await simulator.ask<{ url: string; demo: Record<'ubi' | 'username' | 'password', string> }>(
@@ -202,17 +196,12 @@ async function startBout(
     },
     untilCommitted,
     async startApi(listCacheMegabytes) {
-      const child = startServiceProcess();
-      return {
-        baseUrl: await child.ask<string>('start', { ...order, role: 'api', listCacheMegabytes } satisfies ServiceOrder),
-        async stop() {
-          await child.ask('stop');
-          await child.stop();
-        },
-      };
+      const api: ServiceOrder = { ...order, role: 'api', listCacheMegabytes };
+      const apiUrl = await service.ask<string>('start', api);
+      return { baseUrl: apiUrl, stop: () => service.ask('stop', apiUrl) };
     },
     async end() {
-      await service.ask('stop');
+      await service.ask('stop', baseUrl);
       await closeDatabase(db);
       await owner.end();
     },

@@ -6,6 +6,7 @@ import { type Child, startChild } from './child.js';
 import type { Api, Bout, Lab } from './lab.js';
 import type { LoadOrder, LoadResult } from './load-process.js';
 import type { Recorder } from './report.js';
+import type { Leftover } from './sync.js';
 
 export interface ReadOptions {
   readonly licenses: number;
@@ -16,7 +17,7 @@ export interface ReadOptions {
   readonly connections: number;
 }
 
-const WARMING_REQUESTS = 300;
+const WARMING_REQUESTS = 200;
 /** A page that takes an ORM so much longer is soon as fast as it gets. */
 const WARMING_REQUESTS_OF_ORM = 25;
 /** Many, in a short time too: none waits long for its turn. */
@@ -36,18 +37,33 @@ interface Scene {
 async function setScene(bout: Bout): Promise<Scene> {
   const tenantId = await bout.addTenant('one_per_license');
   await bout.sync(tenantId, 'auto');
-  return { bout, tenantId, ids: await readIds(bout.owner, tenantId) };
+  return toScene({ bout, tenantId });
 }
 
-/** Every server in a process of its own, one asked at a time. */
-export async function benchReads(lab: Lab, recorder: Recorder, options: ReadOptions): Promise<void> {
+const toScene = async ({ bout, tenantId }: Pick<Leftover, 'bout' | 'tenantId'>): Promise<Scene> => {
+  await bout.simulator.ask('setOptions', { shuffleKeys: false, shuffleRows: false });
+  return { bout, tenantId, ids: await readIds(bout.owner, tenantId) };
+};
+
+/**
+ * Rivals in a process of their own, one server asked at a time.
+ * @param left of this size, its tenant is read; of another one, it is ended
+ */
+export async function benchReads(
+  lab: Lab,
+  recorder: Recorder,
+  options: ReadOptions,
+  left: Leftover | undefined,
+): Promise<void> {
   const { licenses, seed } = options;
   const [rivals, load] = [startChild('rivals-process.ts'), startChild('load-process.ts')];
   try {
-    const bout = await lab.play({ licenses, seed });
+    const isThere = left?.licenses === licenses;
+    if (!isThere) await left?.bout.end();
+    const bout = isThere ? left.bout : await lab.play({ licenses, seed });
     // What is held against servers that read each time reads each time; what is sent again is measured as it is shipped.
-    // Its process starts while the scene is set.
-    const [first, reader] = await Promise.all([setScene(bout), bout.startApi(0)]);
+    // It starts while the scene is set.
+    const [first, reader] = await Promise.all([isThere ? toScene(left) : setScene(bout), bout.startApi(0)]);
     let scene = first;
     await benchRequests(scene, { reader, rivals, load }, recorder, options).finally(reader.stop);
     // Their connections would be cut off with the database.
@@ -78,7 +94,7 @@ async function benchRequests(
   const list = `/v1/tenants/${tenantId}/companies`;
   const headers = { authorization: `Bearer ${bout.apiKey}` };
   const known = { ...headers, 'if-none-match': await readEtag(bout, list, headers) };
-  const last = await findLastPage(bout, list, licenses);
+  const last = await findLastPage(scene, list);
 
   const ask = (given: Partial<LoadOrder> & Pick<LoadOrder, 'baseUrl' | 'paths'>): Promise<LoadResult> =>
     load.ask<LoadResult>('run', { connections, seconds, status: 200, ...given });
@@ -135,11 +151,12 @@ async function readEtag({ baseUrl }: Bout, list: string, headers: Record<string,
 }
 
 /** By the largest pages, to the last one that is full in the size that is measured. */
-async function findLastPage({ ask, owner }: Bout, list: string, licenses: number): Promise<string> {
+async function findLastPage({ bout: { ask, owner }, tenantId }: Scene, list: string): Promise<string> {
   const { rows } = await owner.query<{ many: number }>(
-    'select count(*)::int as many from companies where archived_datetime is null',
+    'select count(*)::int as many from companies where tenant_id = $1 and archived_datetime is null',
+    [tenantId],
   );
-  const behind = Math.floor((rows[0]?.many ?? licenses) / PAGE_SIZE) * PAGE_SIZE - PAGE_SIZE;
+  const behind = Math.floor((rows[0]?.many ?? 0) / PAGE_SIZE) * PAGE_SIZE - PAGE_SIZE;
   let next = list;
   for (let passed = 0; passed < behind; ) {
     const size = Math.min(500, behind - passed);

@@ -6,7 +6,7 @@ import { startLab } from './lab.js';
 import { benchMapper } from './mapper.js';
 import { benchReads } from './reads.js';
 import { Recorder, renderTable, toFigure, toJson } from './report.js';
-import { benchSync } from './sync.js';
+import { benchSync, type Leftover } from './sync.js';
 
 const USAGE = `Measures the service against what the machine can do and what others do, on the embedded Postgres with fsync
 on and nothing analysed. Rivals run in turns with ours; what is shown is the median of the ratios of each repetition,
@@ -18,7 +18,7 @@ Usage: npm run bench -- [options]
   --repetitions <n>     of each measurement (3)
   --seed <n>            of the simulator and of what is read at random (1)
   --parts <name,…>      of ${PARTS.join(', ')} (all)
-  --seconds <n>         that each kind of read is asked for, in each repetition (3; 0.5 with --quick)
+  --seconds <n>         that each kind of read is asked for, in each repetition (3; 0.4 with --quick)
   --tenants <n,…>       how many tenants grow to (1,10,100,500)
   --quick               sync and reads at 10,000 licenses, 1 repetition, rivals with one strategy
   --json                the figures as one JSON object on the last line: each key at its largest size and, of the
@@ -82,7 +82,7 @@ async function bench(): Promise<void> {
   const [repetitions = 1] = toNumbers(values.repetitions ?? (quick ? '1' : '3'));
   const [seed = 1] = toNumbers(values.seed);
   const parts = toParts(values.parts ?? (quick ? 'sync,reads' : PARTS.join(',')));
-  const readSeconds = Number(values.seconds ?? (quick ? 0.5 : 3));
+  const readSeconds = Number(values.seconds ?? (quick ? 0.4 : 3));
   if (!(readSeconds > 0)) throw new TypeError(`no time to read in: ${values.seconds}`);
   const start = performance.now();
   const toSeconds = (): number => Math.round((performance.now() - start) / 1000);
@@ -91,25 +91,29 @@ async function bench(): Promise<void> {
   );
   const lab = await startLab(values.profile);
   try {
+    let left: Leftover | undefined;
     if (parts.includes('sync')) {
-      await benchSync(lab, recorder, {
+      left = await benchSync(lab, recorder, {
         sizes,
         repetitions,
         seed,
-        warmUpLicenses: quick ? 500 : 2_000,
+        warmUpLicenses: quick ? 200 : 2_000,
         rowByRowUpTo: 10_000,
         rivalStrategies: quick ? ['one_per_license'] : STRATEGIES,
       });
     }
     if (parts.includes('reads')) {
-      await benchReads(lab, recorder, {
+      const options = {
         licenses: Math.max(...sizes),
         repetitions,
         seconds: readSeconds,
         seed,
         // In a short time many that wait for their turn would be cut off before it.
         connections: quick ? 16 : 64,
-      });
+      };
+      await benchReads(lab, recorder, options, left);
+    } else {
+      await left?.bout.end();
     }
     if (parts.includes('growth')) {
       await benchGrowth(lab, recorder, { tenants: toNumbers(values.tenants), licensesOfTenants: 2_000, sizes, seed });

@@ -17,7 +17,7 @@ export interface ServiceOrder {
 }
 
 /** Our service in a process of its own, so that its memory and its event loop are its alone. */
-let service: Service | undefined;
+const services = new Map<string, Service>();
 const delays = monitorEventLoopDelay({ resolution: 5 });
 
 answerParent({
@@ -26,7 +26,7 @@ answerParent({
     const port = await findFreePort('127.0.0.1');
     const publicUrl = `http://127.0.0.1:${port}`;
     const url = new Secret(databaseUrl);
-    service = await startService({
+    const service = await startService({
       config: {
         host: '127.0.0.1',
         port,
@@ -47,9 +47,13 @@ answerParent({
       // What is logged by default is logged here too.
       logger: pino({ level: 'info' }, pino.destination('/dev/null')),
     });
+    services.set(publicUrl, service);
     return publicUrl;
   },
-  stop: () => service?.stop(),
+  async stop(publicUrl: string) {
+    await services.get(publicUrl)?.stop();
+    services.delete(publicUrl);
+  },
   watchEventLoop() {
     delays.reset();
     delays.enable();

@@ -33,22 +33,36 @@ export interface SyncOptions {
   readonly rivalStrategies: readonly Strategy[];
 }
 
-export async function benchSync(lab: Lab, recorder: Recorder, options: SyncOptions): Promise<void> {
+/** What the last bout leaves: a tenant whose companies are one for each license. */
+export interface Leftover {
+  readonly bout: Bout;
+  readonly licenses: number;
+  readonly tenantId: string;
+}
+
+/** That of which a tenant is left is the last one. */
+const IN_TURN: readonly Strategy[] = ['one_per_vendor', 'one_per_license'];
+
+/** The last bout goes on, for whoever wants to read what it left. */
+export async function benchSync(lab: Lab, recorder: Recorder, options: SyncOptions): Promise<Leftover | undefined> {
   await warmUp(lab, options);
+  let left: Leftover | undefined;
   for (const licenses of options.sizes) {
     for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
-      for (const strategy of STRATEGIES) {
+      for (const strategy of IN_TURN) {
+        await left?.bout.end();
         const bout = await lab.play({ licenses, seed: options.seed });
-        const copy = await benchRuns(bout, recorder, licenses, strategy);
+        const { copy, tenantId } = await benchRuns(bout, recorder, licenses, strategy);
+        left = { bout, licenses, tenantId };
         const applied = await benchApply(bout, strategy);
         recorder.add('apply_vs_copy', licenses, strategy, applied.elapsed / copy);
         const withRowByRow = licenses <= options.rowByRowUpTo && repetition === 0;
         if (options.rivalStrategies.includes(strategy))
           await benchRivals(bout, recorder, licenses, strategy, applied, withRowByRow);
-        await bout.end();
       }
     }
   }
+  return left;
 }
 
 /** A service is not judged by its first seconds. */
@@ -61,8 +75,14 @@ async function warmUp(lab: Lab, { seed, warmUpLicenses: licenses }: SyncOptions)
   await bout.end();
 }
 
-/** Milliseconds of the COPY of what a first sync leaves. */
-async function benchRuns(bout: Bout, recorder: Recorder, licenses: number, strategy: Strategy): Promise<number> {
+interface Runs {
+  /** Milliseconds of the COPY of what a first sync leaves. */
+  readonly copy: number;
+  /** Of a tenant that keeps its strategy. */
+  readonly tenantId: string;
+}
+
+async function benchRuns(bout: Bout, recorder: Recorder, licenses: number, strategy: Strategy): Promise<Runs> {
   const { owner, service, simulator } = bout;
   const tenantId = await bout.addTenant(strategy);
   const record = (key: Key, value: number): void => recorder.add(key, licenses, strategy, value);
@@ -88,7 +108,7 @@ async function benchRuns(bout: Bout, recorder: Recorder, licenses: number, strat
   record('nothing_new_vs_copy', (await bout.sync(tenantId, 'auto')) / copy);
   const switched = await measureSwitch(bout, tenantId, strategy);
   record('switch_vs_copy', switched / (await measureCopy(owner, tenantId)));
-  return copy;
+  return { copy, tenantId: next };
 }
 
 /** As a caller does it who has seen the preview. */
