@@ -16,7 +16,10 @@ export interface ServiceOrder {
   readonly listCacheMegabytes: number;
 }
 
-/** Our service in a process of its own, so that its memory and its event loop are its alone. */
+/**
+ * Our service in a process of its own, so that its memory and its event loop are nobody else's; more than one of them, by
+ * their addresses, where one at a time is asked.
+ */
 const services = new Map<string, Service>();
 const delays = monitorEventLoopDelay({ resolution: 5 });
 

@@ -5,7 +5,7 @@ import type { Tx } from '../../db/database.js';
 import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
 import { inTurns } from '../../domain/turns.js';
-import type { CompanyState, LicenseState, SyncPlan } from '../../mapping/index.js';
+import type { CompanyState, CompanyStep, LicenseState, LicenseStep, SyncPlan } from '../../mapping/index.js';
 import { type Change, toChanges } from './change.js';
 
 const COMPANY_COLUMNS = {
@@ -84,18 +84,15 @@ export async function applyPlan(
   plan: Pick<SyncPlan, 'companies' | 'licenses' | 'newVendorCompanies' | 'includeLabs' | 'strategy' | 'decisions'>,
   origin: ChangeOrigin,
 ): Promise<ChangeRange | undefined> {
-  const companies = toCreatedAndChanged(plan.companies, (company) => toCompanyRow(tenantId, company));
-  const licenses = toCreatedAndChanged(
-    plan.licenses,
-    (license) => toLicenseRow(tenantId, license),
-    (step) => !isPlacedOnly(step),
-  );
-  function* placed(): Generator<Cell[]> {
-    for (const step of plan.licenses) if (isPlacedOnly(step)) yield toPlaceCells(tenantId, step.after);
-  }
-  function* vendors(): Generator<Cell[]> {
-    for (const { ubiKey, companyId } of plan.newVendorCompanies) yield [tenantId, ubiKey, companyId];
-  }
+  const companies = {
+    created: new RowSource(rowsOf(plan.companies, isNew, ({ after }) => toCompanyRow(tenantId, after))),
+    changed: rowsOf(plan.companies, isKnown, ({ after }) => toCompanyRow(tenantId, after)),
+  };
+  const licenses = {
+    created: new RowSource(rowsOf(plan.licenses, isNew, ({ after }) => toLicenseRow(tenantId, after))),
+    changed: rowsOf(plan.licenses, isTold, ({ after }) => toLicenseRow(tenantId, after)),
+    placed: rowsOf(plan.licenses, isPlacedOnly, ({ after }) => toPlaceCells(tenantId, after)),
+  };
   const changes = await inTurns(toChanges(plan));
   const range = changes.length === 0 ? undefined : await takeChangeNumbers(tx, changes.length);
   const lines = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
@@ -106,42 +103,32 @@ export async function applyPlan(
   await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, raised, next);
   await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, [lines]);
   await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED, [lines]);
-  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, placed(), TOUCHED, [lines]);
+  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, licenses.placed, TOUCHED, [lines]);
   await insertRows(
     tx,
     'vendor_companies',
     { tenant_id: 'uuid', ubi_key: 'text', company_id: 'uuid' },
-    new RowSource(vendors()),
+    new RowSource(plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId])),
   );
   await insertRows(tx, 'changes', CHANGE_COLUMNS, lines);
   return range;
 }
 
+const isNew = ({ before }: CompanyStep | LicenseStep): boolean => before === undefined;
+const isKnown = (step: CompanyStep | LicenseStep): boolean => !isNew(step);
+
 /** What the state says of it stays as it is, as with most licenses that a switch moves: less to send by two thirds. */
-const isPlacedOnly = ({ before, after }: AnyStep<LicenseState>): boolean =>
+const isPlacedOnly = ({ before, after }: LicenseStep): boolean =>
   before !== undefined && before.contentHash === after.contentHash && before.ubi === after.ubi;
+const isTold = (step: LicenseStep): boolean => isKnown(step) && !isPlacedOnly(step);
 
-interface AnyStep<State> {
-  readonly before: State | undefined;
-  readonly after: State;
-}
-
-/**
- * The rows of what is new and of what is there already, made as they are sent.
- * @param isMeant of what is there already
- */
-function toCreatedAndChanged<State>(
-  steps: readonly AnyStep<State>[],
-  toRow: (state: State) => Cell[],
-  isMeant: (step: AnyStep<State>) => boolean = () => true,
-) {
-  function* created(): Generator<Cell[]> {
-    for (const { before, after } of steps) if (before === undefined) yield toRow(after);
-  }
-  function* changed(): Generator<Cell[]> {
-    for (const step of steps) if (step.before !== undefined && isMeant(step)) yield toRow(step.after);
-  }
-  return { created: new RowSource(created()), changed: changed() };
+/** Made as they are sent. */
+function* rowsOf<Step>(
+  steps: readonly Step[],
+  isMeant: (step: Step) => boolean,
+  toRow: (step: Step) => Cell[],
+): Generator<Cell[]> {
+  for (const step of steps) if (isMeant(step)) yield toRow(step);
 }
 
 const CHANGE_COLUMNS = {
