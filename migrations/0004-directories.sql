@@ -12,7 +12,7 @@ create table directories (
   -- The rows not taken and why, at most some hundreds.
   skips jsonb not null default '[]',
   -- The mapping's version and the sum of all transaction numbers of the last list; the state's own check tells the sum.
-  check_mark text,
+  checksum text,
   -- When the state was last asked and its answer believed; the same for all rows, so that an unchanged list writes none.
   refreshed_datetime timestamptz,
   -- When the whole list that is published was asked for, whatever the cheap check said since.

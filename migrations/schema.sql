@@ -238,7 +238,7 @@ create table directories (
   duplicate_rows integer not null default 0,
   skipped_rows integer not null default 0,
   skips jsonb not null default '[]'::jsonb,
-  check_mark text,
+  checksum text,
   refreshed_datetime timestamp with time zone,
   fully_read_datetime timestamp with time zone,
   labs_refreshed_datetime timestamp with time zone,
@@ -254,6 +254,15 @@ create table directories (
 grant select on directories to biotrack_app;
 grant insert, select, update on directories to biotrack_operator;
 grant update (version) on directories to biotrack_app;
+
+create table directory_leases (
+  state text not null,
+  environment text not null,
+  holder uuid not null,
+  until_datetime timestamp with time zone not null,
+  constraint directory_leases_pkey PRIMARY KEY (state, environment)
+);
+grant delete, insert, select, update on directory_leases to biotrack_operator;
 
 create table directory_license_owners (
   directory_id integer not null,
@@ -298,15 +307,6 @@ CREATE INDEX directory_licenses_changed ON directory_licenses USING btree (direc
 CREATE INDEX directory_licenses_ubi ON directory_licenses USING btree (directory_id, ubi_key);
 grant select on directory_licenses to biotrack_app;
 grant insert, select, update on directory_licenses to biotrack_operator;
-
-create table directory_turns (
-  state text not null,
-  environment text not null,
-  holder uuid not null,
-  until_datetime timestamp with time zone not null,
-  constraint directory_turns_pkey PRIMARY KEY (state, environment)
-);
-grant delete, insert, select, update on directory_turns to biotrack_operator;
 
 create table idempotency_keys (
   tenant_id uuid not null,
@@ -368,20 +368,20 @@ create policy tenant_isolation on licenses to biotrack_app
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on licenses to biotrack_app;
 
-create table login_trials (
+create table login_attempts (
   tenant_id uuid not null,
   login_hash bytea not null,
   leased_until_datetime timestamp with time zone not null,
   refused_datetime timestamp with time zone,
-  constraint login_trials_pkey PRIMARY KEY (tenant_id, login_hash),
-  constraint login_trials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+  constraint login_attempts_pkey PRIMARY KEY (tenant_id, login_hash),
+  constraint login_attempts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );
-alter table login_trials enable row level security;
-alter table login_trials force row level security;
-create policy tenant_isolation on login_trials to biotrack_app
+alter table login_attempts enable row level security;
+alter table login_attempts force row level security;
+create policy tenant_isolation on login_attempts to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
-grant delete, insert, select, update on login_trials to biotrack_app;
+grant delete, insert, select, update on login_attempts to biotrack_app;
 
 create table operator_audit (
   id bigint not null generated always as identity,

@@ -6,7 +6,7 @@ import { type Config, ConfigError, readEnv } from './config.js';
 import { readKeyset, readStates } from './configured-files.js';
 import { closeDatabase, type Db, openDatabase } from './db/database.js';
 import { listPendingMigrations } from './db/migrate.js';
-import { toErrorCode } from './db/sqlstate.js';
+import { toSqlState } from './db/sqlstate.js';
 import type { Secret } from './domain/secret.js';
 import { findLocalFile, hasPostgres } from './local/index.js';
 import { MIGRATIONS } from './migrations.js';
@@ -29,7 +29,7 @@ const OLDEST_POSTGRES = 14;
 const MOST_SKEW_SECONDS = 5;
 
 /** Looks at everything that the service needs, changes nothing, and logs in nowhere. 1: something has to be mended. */
-export async function examine(env: Readonly<Record<string, string | undefined>>, say: Say): Promise<number> {
+export async function runDoctor(env: Readonly<Record<string, string | undefined>>, say: Say): Promise<number> {
   let failures = 0;
   for await (const { what, verdict, detail, todo } of listFindings(env)) {
     const label = verdict === 'fail' ? 'FAIL' : verdict;
@@ -133,7 +133,7 @@ async function* examineConnections(url: Secret, directUrl: Secret): AsyncGenerat
       yield* toDatabaseFindings(name, found);
       if (found.major < OLDEST_POSTGRES) return false;
     } catch (error) {
-      const detail = `${name}: it cannot be used (${toErrorCode(error)})`;
+      const detail = `${name}: it cannot be used (${toSqlState(error)})`;
       yield {
         what: 'database',
         verdict: 'fail',

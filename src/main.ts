@@ -46,12 +46,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     await createOperatorKey(readEnv(process.env), args.join(' ') || 'made on the command line', print);
   },
   async doctor() {
-    const { examine } = await import('./doctor.js');
-    process.exitCode = await examine(process.env, print);
+    const { runDoctor } = await import('./doctor.js');
+    process.exitCode = await runDoctor(process.env, print);
   },
   async vault(args) {
-    const { rotate } = await import('./rotate.js');
-    process.exitCode = await rotate(readEnv(process.env), args, print, complain);
+    const { rotateKeys } = await import('./rotate.js');
+    process.exitCode = await rotateKeys(readEnv(process.env), args, print, complain);
   },
   async invariants() {
     const { checkInvariants } = await import('./operate.js');

@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { ConfigError, type readEnv } from './config.js';
 import { clientOf, closeDatabase, openDatabase, withOperator, withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
-import { toErrorCode } from './db/sqlstate.js';
+import { toSqlState } from './db/sqlstate.js';
 import type { Secret } from './domain/secret.js';
 import { MIGRATIONS } from './migrations.js';
 import { createApiKey } from './modules/api-keys/index.js';
@@ -22,7 +22,7 @@ export async function migrateConfigured(environment: Environment, say: (line: st
   try {
     await listPendingMigrations({ url, folder: MIGRATIONS });
   } catch (cause) {
-    throw new ConfigError(`DATABASE_URL: the database cannot be used (${toErrorCode(cause)})`, { cause });
+    throw new ConfigError(`DATABASE_URL: the database cannot be used (${toSqlState(cause)})`, { cause });
   }
   await migrate({ url, folder: MIGRATIONS, onApplied: (name) => say(`applied ${name}`) });
   say('The database is up to date.');

@@ -24,7 +24,7 @@ one after the other, before the next step:
 `;
 
 /** The steps of a rotation. What reads and writes the keyset file is here alone; a service only reads it. */
-export async function rotate(
+export async function rotateKeys(
   environment: Environment,
   [step, id, ...rest]: readonly string[],
   say: Say,

@@ -5,7 +5,7 @@ import { type Config, ConfigError, type readEnv } from './config.js';
 import { readConfigured, readKeyset, readStates } from './configured-files.js';
 import { withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
-import { toErrorCode } from './db/sqlstate.js';
+import { toSqlState } from './db/sqlstate.js';
 import { Secret } from './domain/secret.js';
 import { parseTokenKeys, TokenKeysError, type TokenOptions } from './http/tokens.js';
 import {
@@ -75,7 +75,7 @@ async function refuseOldSchema(url: Secret): Promise<void> {
   try {
     pending = await listPendingMigrations({ url: url.reveal(), folder: MIGRATIONS });
   } catch (cause) {
-    throw new ConfigError(`DATABASE_URL: the database cannot be used (${toErrorCode(cause)})`, { cause });
+    throw new ConfigError(`DATABASE_URL: the database cannot be used (${toSqlState(cause)})`, { cause });
   }
   if (pending.length === 0) return;
   throw new ConfigError(`DATABASE_URL: the database lacks ${pending.length} migrations; run "npm run migrate" first`);

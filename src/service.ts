@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { buildApp } from './app.js';
 import { type BiotrackEvent, type BiotrackOptions, type BiotrackState, createBiotrack } from './biotrack/index.js';
 import type { Config } from './config.js';
-import type { Cause } from './db/audit.js';
+import type { AuditContext } from './db/audit.js';
 import { closeDatabase, type DatabaseEvent, type Db, openDatabase, readPoolUsage } from './db/database.js';
 import type { Log } from './domain/log-event.js';
 import type { Secret } from './domain/secret.js';
@@ -12,14 +12,14 @@ import { createSingleFlight } from './domain/single-flight.js';
 import type { App } from './http/server.js';
 import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
-import type { Verdict } from './modules/credentials/index.js';
-import { createDirectories } from './modules/directory/index.js';
+import type { LoginResult } from './modules/credentials/index.js';
+import { createDirectoryService } from './modules/directory/index.js';
 import { sweepOldKeys } from './modules/idempotency/index.js';
 import { measure } from './modules/measurements/index.js';
 import {
-  RUN_PATIENCE,
-  type RunOutcome,
-  type RunPatience,
+  RETRY_POLICY,
+  type RetryPolicy,
+  type RunReport,
   type RunSyncDeps,
   runSync,
   startDueRuns,
@@ -54,7 +54,7 @@ export interface ServiceOptions {
   readonly patience?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'> & {
     /** With a database that says nothing. */
     readonly databaseSilenceMs?: number;
-    readonly runs?: RunPatience;
+    readonly runs?: RetryPolicy;
     readonly sweepMs?: number;
   };
   /** What to do when the port for metrics is taken: refuse to start, or go on without. */
@@ -80,8 +80,8 @@ const WORKER_CONCURRENCY = 4;
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, logger } = options;
   const log: Log = logger;
-  const { databaseSilenceMs, sweepMs: _, runs: runPatience = RUN_PATIENCE, ...patience } = options.patience ?? {};
-  const causes = new AsyncLocalStorage<Cause>();
+  const { databaseSilenceMs, sweepMs: _, runs: runPatience = RETRY_POLICY, ...patience } = options.patience ?? {};
+  const causes = new AsyncLocalStorage<AuditContext>();
   const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
     poolSize: config.databasePoolSize,
@@ -100,7 +100,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     },
   });
   const vault = createVault(options.keyset);
-  const directories = createDirectories({
+  const directories = createDirectoryService({
     biotrack,
     maxAgeSeconds: config.directoryMaxAgeSeconds,
     guardRemovalPercent: config.guardRemovalPercent,
@@ -114,7 +114,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     newId: uuidv7,
     clock: () => new Date(),
     shutdown: shutdown.signal,
-    trials: createSingleFlight<Verdict>(),
+    loginAttempts: createSingleFlight<LoginResult>(),
     guardRemovalPercent: config.guardRemovalPercent,
     syncIntervalSeconds: config.syncIntervalSeconds,
     runPatience,
@@ -213,7 +213,7 @@ function startRunWorker(
   });
 }
 
-function logOutcome(log: Log, { tenantId, runId, status, reason, cause }: RunOutcome): void {
+function logOutcome(log: Log, { tenantId, runId, status, reason, cause }: RunReport): void {
   const entry = {
     event: 'run.finished' as const,
     'tenant.id': tenantId,

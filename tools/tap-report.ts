@@ -2,14 +2,14 @@ import type { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import { type FinalResults, Parser, type Result } from 'tap-parser';
 
-export interface Failure {
+export interface TestFailure {
   /** The test's names from the outermost to the assertion. */
   readonly path: string;
   /** Why, in full, as indented lines. */
   readonly detail: string;
 }
 
-export interface Skip {
+export interface TestSkip {
   readonly path: string;
   readonly reason: string;
 }
@@ -18,8 +18,8 @@ export interface Skip {
 export interface FileReport {
   readonly name: string;
   readonly passed: number;
-  readonly failures: readonly Failure[];
-  readonly skips: readonly Skip[];
+  readonly failures: readonly TestFailure[];
+  readonly skips: readonly TestSkip[];
   /** What the tests printed on purpose: figures and seeds. */
   readonly comments: readonly string[];
   readonly durationMs: number;
@@ -27,8 +27,8 @@ export interface FileReport {
 
 interface Tally {
   passed: number;
-  readonly failures: Failure[];
-  readonly skips: Skip[];
+  readonly failures: TestFailure[];
+  readonly skips: TestSkip[];
   readonly comments: string[];
 }
 

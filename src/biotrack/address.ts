@@ -1,5 +1,5 @@
-import type { Address } from '../domain/vendor.js';
-import { RowFault, toLine, toText } from './row-values.js';
+import type { PostalAddress } from '../domain/vendor.js';
+import { parseLine, parseText, UnreadableField } from './row-values.js';
 
 export interface WireAddress {
   readonly line1: unknown;
@@ -10,15 +10,15 @@ export interface WireAddress {
 }
 
 /** A second line is often "none", or stands already in the first; then it says nothing (seen in public adapters). */
-export function toAddress(wire: WireAddress): Address {
-  const line1 = toLine(wire.line1);
-  const line2 = toLine(wire.line2);
+export function toAddress(wire: WireAddress): PostalAddress {
+  const line1 = parseLine(wire.line1);
+  const line2 = parseLine(wire.line2);
   const saysNothing = line2 === null || line2.toLowerCase() === 'none' || (line1 !== null && stands(line2, line1));
   return {
     line1,
     line2: saysNothing ? null : line2,
-    city: toLine(wire.city),
-    state: toLine(wire.state),
+    city: parseLine(wire.city),
+    state: parseLine(wire.state),
     zip: toZip(wire.zip),
   };
 }
@@ -29,9 +29,9 @@ const stands = (part: string, whole: string): boolean =>
 
 /** Five or nine digits, as the state writes them. A plain number has lost its leading zeros: 6103 is 06103. */
 function toZip(value: unknown): string | null {
-  const text = toText(value);
+  const text = parseText(value);
   if (typeof value !== 'number' || text === null) return text;
   if (value === 0) return null;
-  if (text.length > 9) throw new RowFault('invalid_value');
+  if (text.length > 9) throw new UnreadableField('invalid_value');
   return text.length <= 5 ? text.padStart(5, '0') : text.padStart(9, '0');
 }

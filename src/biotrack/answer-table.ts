@@ -1,23 +1,23 @@
-import { ADVICE, type Answer, type Mender } from './answers.js';
-import { REFUSALS } from './refusals.js';
-import { TROUBLES } from './troubles.js';
+import { ADVICE, type AnswerClass, type Remedy } from './answers.js';
+import { REFUSAL_CLASSES } from './refusals.js';
+import { TROUBLE_CLASSES } from './troubles.js';
 
 const BEGIN = '<!-- answers: made by `npm run derive` from its data -->';
 const END = '<!-- /answers -->';
 
-const MENDERS: Readonly<Record<Mender, string>> = {
+const MENDERS: Readonly<Record<Remedy, string>> = {
   user: 'the user',
   operator: 'the operator',
   state: 'the state',
   nobody: 'nobody',
 };
 
-const AGAIN: Readonly<Record<Answer['again'], string>> = { always: 'yes', reads: 'reads only', never: 'no' };
+const AGAIN: Readonly<Record<AnswerClass['again'], string>> = { always: 'yes', reads: 'reads only', never: 'no' };
 
 /** The classification as a Markdown table: answer → reason → what the user sees. */
 export function renderAnswerTable(): string {
-  const refusals: readonly Answer[] = Object.values(REFUSALS);
-  const troubles: readonly Answer[] = Object.values(TROUBLES);
+  const refusals: readonly AnswerClass[] = Object.values(REFUSAL_CLASSES);
+  const troubles: readonly AnswerClass[] = Object.values(TROUBLE_CLASSES);
   const rows = [...refusals, ...troubles].map((row) => [
     row.answer,
     row.source,

@@ -1,10 +1,10 @@
 import type { UpstreamReason } from '../domain/failure-reason.js';
 
 /** Who can mend it. `nobody`: it is as it is, there is nothing to mend. */
-export type Mender = 'user' | 'operator' | 'state' | 'nobody';
+export type Remedy = 'user' | 'operator' | 'state' | 'nobody';
 
 /** One way in which asking BioTrack can end without what was asked for. */
-export interface Answer {
+export interface AnswerClass {
   /** A word for logs and metrics; one of a closed list. */
   readonly id: string;
   /** What came, in words, for the table of the README. */
@@ -16,13 +16,13 @@ export interface Answer {
   readonly again: 'always' | 'reads' | 'never';
   /** Whether a machine may try again later without anybody having changed anything. */
   readonly retryable: boolean;
-  readonly mender: Mender;
+  readonly mender: Remedy;
   /** What to do, where it is something else than what the reason says. */
   readonly advice?: string;
 }
 
 /** A refusal that BioTrack put in words. Judged by text first, code second, the rest third, in this order. */
-export interface Refusal extends Answer {
+export interface RefusalClass extends AnswerClass {
   readonly text?: RegExp;
   readonly code?: string;
   readonly status?: number;
@@ -52,6 +52,6 @@ export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
 };
 
 /** What rows of the table have in common. */
-export const USER_MENDS = { again: 'never', retryable: false, mender: 'user' } as const;
-export const READ_AGAIN = { again: 'reads', retryable: true, mender: 'state' } as const;
-export const LATER_AGAIN = { again: 'never', retryable: true, mender: 'state' } as const;
+export const FIXED_BY_USER = { again: 'never', retryable: false, mender: 'user' } as const;
+export const RETRY_READS = { again: 'reads', retryable: true, mender: 'state' } as const;
+export const RETRY_LATER = { again: 'never', retryable: true, mender: 'state' } as const;

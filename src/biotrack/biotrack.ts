@@ -11,7 +11,7 @@ import { RestClient } from './rest/client.js';
 import { DEFAULT_RETRY, type RetryRules } from './retry.js';
 import { type BiotrackSession, createSession } from './session.js';
 import type { BiotrackEnvironment, BiotrackState } from './states.js';
-import { TROUBLES } from './troubles.js';
+import { TROUBLE_CLASSES } from './troubles.js';
 import { Upstream } from './upstream.js';
 
 export interface BiotrackTarget {
@@ -111,7 +111,7 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
     const state = findState(target.state);
     const config = state?.environments[target.environment];
     if (state === undefined || config === undefined) {
-      throw new BiotrackError(state?.status === 'left' ? TROUBLES.stateLeft : TROUBLES.noAddress);
+      throw new BiotrackError(state?.status === 'left' ? TROUBLE_CLASSES.stateLeft : TROUBLE_CLASSES.noAddress);
     }
     const place = {
       ...target,
@@ -131,7 +131,7 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
       } catch (error) {
         if (error instanceof BiotrackError) throw error;
         if (signal?.aborted === true) throw signal.reason;
-        throw deadline.isTimeUp ? new BiotrackError(TROUBLES.tooSlow) : error;
+        throw deadline.isTimeUp ? new BiotrackError(TROUBLE_CLASSES.tooSlow) : error;
       } finally {
         deadline.close();
       }

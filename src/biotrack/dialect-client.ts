@@ -15,7 +15,7 @@ export interface BiotrackLogin {
 }
 
 /** Where a client asks, and what it knows of the state there. */
-export interface Place {
+export interface DialectContext {
   readonly state: string;
   readonly environment: Environment;
   readonly config: BiotrackEnvironment;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { mapRows, type RowReading, type SplitDocument, splitDocument } from './rows.js';
-import { TROUBLES } from './troubles.js';
+import { TROUBLE_CLASSES } from './troubles.js';
 
 /** A JSON object as it came: nothing is known of its members. Read own members only: it may have a `__proto__`. */
 export type WireObject = Readonly<Record<string, unknown>>;
@@ -11,7 +11,7 @@ export type Charset = (typeof CHARSETS)[number];
 
 export type ReadDocument =
   | { readonly kind: 'object'; readonly object: WireObject }
-  | { readonly kind: 'trouble'; readonly trouble: (typeof TROUBLES)['notUtf8' | 'notJson' | 'noAnswer'] };
+  | { readonly kind: 'trouble'; readonly trouble: (typeof TROUBLE_CLASSES)['notUtf8' | 'notJson' | 'noAnswer'] };
 
 /**
  * The one JSON object that a body holds. UTF-8 is read strictly, since a wrong guess would rename half a state; a byte
@@ -24,7 +24,7 @@ export async function readDocument(
   rows?: RowReading,
   { largeBytes, pieceBytes }: Sizes = SIZES,
 ): Promise<ReadDocument> {
-  if (charset === 'utf-8' && !isUtf8(body)) return { kind: 'trouble', trouble: TROUBLES.notUtf8 };
+  if (charset === 'utf-8' && !isUtf8(body)) return { kind: 'trouble', trouble: TROUBLE_CLASSES.notUtf8 };
   const isLarge = charset === 'utf-8' && body.length >= largeBytes && isPlain(body);
   try {
     const split = isLarge && rows !== undefined ? await splitDocument(body, rows, parseExactly, pieceBytes) : undefined;
@@ -32,7 +32,7 @@ export async function readDocument(
     const text = charset === 'utf-8' ? body.toString('utf8') : fromWindows1252(body);
     return await toRead(parseExactly(withoutLeakedHeaders(withoutMark(text))), rows);
   } catch (error) {
-    if (error instanceof SyntaxError) return { kind: 'trouble', trouble: TROUBLES.notJson };
+    if (error instanceof SyntaxError) return { kind: 'trouble', trouble: TROUBLE_CLASSES.notJson };
     throw error;
   }
 }
@@ -58,7 +58,7 @@ const parseExactly = (text: string): unknown => JSON.parse(withExactNumbers(text
 
 async function toRead(value: unknown, rows: RowReading | undefined): Promise<ReadDocument> {
   const object = toObject(value);
-  if (object === undefined) return { kind: 'trouble', trouble: TROUBLES.noAnswer };
+  if (object === undefined) return { kind: 'trouble', trouble: TROUBLE_CLASSES.noAnswer };
   const list = rows === undefined ? undefined : readMember(object, rows.member);
   if (rows === undefined || !Array.isArray(list)) return { kind: 'object', object };
   return { kind: 'object', object: withMember(object, rows.member, await mapRows(list, rows.map)) };

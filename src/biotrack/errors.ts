@@ -1,5 +1,5 @@
 import type { UpstreamReason } from '../domain/failure-reason.js';
-import { ADVICE, type Answer, type Mender } from './answers.js';
+import { ADVICE, type AnswerClass, type Remedy } from './answers.js';
 
 export interface ErrorNotes {
   /** What was asked of BioTrack. */
@@ -23,11 +23,11 @@ export class BiotrackError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly privilege: string | undefined;
   /** Who can mend it. */
-  readonly mender: Mender;
+  readonly mender: Remedy;
   /** What to do, in a sentence that is safe to show. */
   readonly advice: string;
 
-  constructor(answer: Answer, notes: ErrorNotes = {}) {
+  constructor(answer: AnswerClass, notes: ErrorNotes = {}) {
     const action = notes.action === undefined ? '' : ` at ${notes.action}`;
     const code = notes.code === undefined ? '' : ` (${notes.code})`;
     super(`${answer.reason}: ${answer.id}${action}${code}`);
@@ -43,7 +43,7 @@ export class BiotrackError extends Error {
 }
 
 /** The code of an error, if it is a plain constant; anything else might quote what came. */
-export function toErrorCode(error: unknown): string | undefined {
+export function toNetworkErrorCode(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : undefined;
 }

@@ -1,6 +1,6 @@
 /** The door of the adapter: everything that the rest of the house may know of BioTrack. */
 export { renderAnswerTable, withAnswerTable } from './answer-table.js';
-export { ADVICE, type Mender } from './answers.js';
+export { ADVICE, type Remedy } from './answers.js';
 export {
   type Biotrack,
   type BiotrackOptions,

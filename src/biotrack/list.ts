@@ -1,8 +1,8 @@
 import type { Skip, Vendor } from '../domain/vendor.js';
 import { BiotrackError } from './errors.js';
-import { toTransactionId } from './row-values.js';
+import { parseTransactionId } from './row-values.js';
 import { isSkip } from './to-listed-vendor.js';
-import { TROUBLES } from './troubles.js';
+import { TROUBLE_CLASSES } from './troubles.js';
 
 /** A list that is believed: complete, valid, plausible. `fetched = vendors + skips`. */
 export interface VendorList {
@@ -38,7 +38,7 @@ export function toListedRow(listed: Vendor | Skip, readTransactionId: () => unkn
 
 /** What the rows of a whole answer say, if they are to be believed. */
 export function toVendorList(rows: readonly ListedRow[], { action, mayBeEmpty }: ListFacts): VendorList {
-  if (rows.length === 0 && !mayBeEmpty) throw new BiotrackError(TROUBLES.listMissing, { action });
+  if (rows.length === 0 && !mayBeEmpty) throw new BiotrackError(TROUBLE_CLASSES.listMissing, { action });
   const vendors: Vendor[] = [];
   const skips: Skip[] = [];
   let sum: bigint | null = 0n;
@@ -48,13 +48,13 @@ export function toVendorList(rows: readonly ListedRow[], { action, mayBeEmpty }:
     sum = sum === null || transactionId === null ? null : sum + BigInt(transactionId);
   }
   const isImplausible = rows.length > 0 && (vendors.length === 0 || skips.length > rows.length * MOST_INVALID);
-  if (isImplausible) throw new BiotrackError(TROUBLES.listImplausible, { action });
+  if (isImplausible) throw new BiotrackError(TROUBLE_CLASSES.listImplausible, { action });
   return { vendors, skips, fetched: rows.length, transactionSum: sum === null ? null : String(sum) };
 }
 
 function tryTransactionId(readTransactionId: () => unknown): string | null {
   try {
-    return toTransactionId(readTransactionId());
+    return parseTransactionId(readTransactionId());
   } catch {
     return null;
   }

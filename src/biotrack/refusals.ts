@@ -1,13 +1,13 @@
-import { READ_AGAIN, type Refusal, USER_MENDS } from './answers.js';
+import { FIXED_BY_USER, RETRY_READS, type RefusalClass } from './answers.js';
 
 /** BioTrack's refusals, in the order in which they are looked for. */
-export const REFUSALS = {
+export const REFUSAL_CLASSES = {
   wrongCredentials: {
     id: 'wrong_credentials',
     answer: '"Invalid username or password.", at any call',
     source: 'seen',
     reason: 'credentials_rejected',
-    ...USER_MENDS,
+    ...FIXED_BY_USER,
     text: /\binvalid user ?name (?:or|and) password\b/i,
   },
   privilegeText: {
@@ -15,7 +15,7 @@ export const REFUSALS = {
     answer: '"The current session does not possess access to the … privilege."',
     source: 'seen',
     reason: 'privilege_missing',
-    ...USER_MENDS,
+    ...FIXED_BY_USER,
     text: /\bdoes not possess access to the (?<privilege>\S{1,64}) privilege\b/i,
   },
   sessionExpired: {
@@ -86,7 +86,7 @@ export const REFUSALS = {
     answer: 'code 62 with no known text: the privilege of the call',
     source: 'seen',
     reason: 'privilege_missing',
-    ...USER_MENDS,
+    ...FIXED_BY_USER,
     code: '62',
   },
   trouble: {
@@ -94,7 +94,7 @@ export const REFUSALS = {
     answer: 'code 1000: trouble at BioTrack',
     source: 'seen',
     reason: 'upstream_rejected',
-    ...READ_AGAIN,
+    ...RETRY_READS,
     advice: 'BioTrack reports trouble of its own. Nothing was changed; try again later.',
     code: '1000',
   },
@@ -114,7 +114,7 @@ export const REFUSALS = {
     answer: 'a bare refusal of a login, without text and code',
     source: 'seen',
     reason: 'ubi_rejected',
-    ...USER_MENDS,
+    ...FIXED_BY_USER,
     at: 'login',
     isBare: true,
   },
@@ -138,4 +138,4 @@ export const REFUSALS = {
     retryable: false,
     mender: 'operator',
   },
-} as const satisfies Record<string, Refusal>;
+} as const satisfies Record<string, RefusalClass>;

@@ -1,7 +1,7 @@
-import type { Answer } from './answers.js';
+import type { AnswerClass } from './answers.js';
 import type { BiotrackError } from './errors.js';
-import { REFUSALS } from './refusals.js';
-import { TROUBLES } from './troubles.js';
+import { REFUSAL_CLASSES } from './refusals.js';
+import { TROUBLE_CLASSES } from './troubles.js';
 
 export interface RetryRules {
   /** The first one counts. */
@@ -15,8 +15,8 @@ export const DEFAULT_RETRY: RetryRules = { attempts: 3, baseMs: 500, mostMs: 10_
 /** `read`: nothing happens at BioTrack. `login`: each one may count towards a lock-out, whose rules are not known. */
 export type CallKind = 'read' | 'login';
 
-const AGAIN: ReadonlyMap<string, Answer['again']> = new Map(
-  [...Object.values(TROUBLES), ...Object.values(REFUSALS)].map(({ id, again }) => [id, again]),
+const AGAIN: ReadonlyMap<string, AnswerClass['again']> = new Map(
+  [...Object.values(TROUBLE_CLASSES), ...Object.values(REFUSAL_CLASSES)].map(({ id, again }) => [id, again]),
 );
 
 /** How long to wait before the same call is made again; undefined: it is not. Full jitter, so that callers part. */

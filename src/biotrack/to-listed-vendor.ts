@@ -1,5 +1,5 @@
-import type { Activity, Address, Skip, SkipReason, Vendor } from '../domain/vendor.js';
-import { RowFault, toIdentifier, toLine } from './row-values.js';
+import type { Activity, PostalAddress, Skip, SkipReason, Vendor } from '../domain/vendor.js';
+import { parseIdentifier, parseLine, UnreadableField } from './row-values.js';
 import type { LicenseTypes } from './states.js';
 
 /** What a list of vendors, laboratories or transporters is called in BioTrack's privileges. */
@@ -11,7 +11,7 @@ export interface RowFields {
   readonly name: string | null;
   readonly licenseTypeRaw: string | null;
   readonly activities: readonly Activity[];
-  readonly address: Address;
+  readonly address: PostalAddress;
   readonly isDeleted: boolean;
   readonly isLab: boolean;
   readonly transactionId: string | null;
@@ -35,9 +35,9 @@ export function toVendorOrSkip(
   read: () => RowFields,
 ): Vendor | Skip {
   try {
-    const licenseNumber = toIdentifier(identity.location);
+    const licenseNumber = parseIdentifier(identity.location);
     if (licenseNumber === null) return toSkip('blank_license_number', identity);
-    const ubi = toIdentifier(identity.ubi);
+    const ubi = parseIdentifier(identity.ubi);
     const fields = read();
     // Written out: spreading a hundred thousand rows takes a multiple of the time.
     return {
@@ -54,7 +54,7 @@ export function toVendorOrSkip(
       transactionIdOriginal: fields.transactionIdOriginal,
     };
   } catch (error) {
-    if (error instanceof RowFault) return toSkip(error.skip, identity);
+    if (error instanceof UnreadableField) return toSkip(error.skip, identity);
     throw error;
   }
 }
@@ -74,16 +74,16 @@ export function toActivities(flags: readonly (readonly [Activity, boolean])[]): 
 
 const toSkip = (reason: SkipReason, { location, ubi, name }: RowIdentity): Skip => ({
   reason,
-  licenseNumber: legible(() => toIdentifier(location)),
-  ubi: legible(() => toIdentifier(ubi)),
-  name: legible(() => toLine(name)),
+  licenseNumber: legible(() => parseIdentifier(location)),
+  ubi: legible(() => parseIdentifier(ubi)),
+  name: legible(() => parseLine(name)),
 });
 
 function legible(read: () => string | null): string | null {
   try {
     return read();
   } catch (error) {
-    if (error instanceof RowFault) return null;
+    if (error instanceof UnreadableField) return null;
     throw error;
   }
 }

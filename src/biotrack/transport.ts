@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Deadline } from './deadline.js';
-import { BiotrackError, toErrorCode } from './errors.js';
-import { TROUBLES } from './troubles.js';
+import { BiotrackError, toNetworkErrorCode } from './errors.js';
+import { TROUBLE_CLASSES } from './troubles.js';
 
 export interface HttpRequest {
   /** What it is about, for the messages of errors. */
@@ -63,9 +63,9 @@ export function exchange(
       controller?.abort(new Error('given up'));
     };
     const onAbort = (): void =>
-      giveUp(deadline.isTimeUp ? new BiotrackError(TROUBLES.tooSlow, { action }) : signal.reason);
+      giveUp(deadline.isTimeUp ? new BiotrackError(TROUBLE_CLASSES.tooSlow, { action }) : signal.reason);
     let timer = setTimeout(
-      () => giveUp(new BiotrackError(TROUBLES.noConnection, { action, code: 'CONNECT_DEADLINE' })),
+      () => giveUp(new BiotrackError(TROUBLE_CLASSES.noConnection, { action, code: 'CONNECT_DEADLINE' })),
       limits.connectMs,
     );
 
@@ -90,7 +90,7 @@ export function exchange(
           if (phase === 'over') return given.abort(new Error('given up'));
           phase = 'head';
           clearTimeout(timer);
-          timer = setTimeout(() => giveUp(new BiotrackError(TROUBLES.noHead, { action })), limits.headMs);
+          timer = setTimeout(() => giveUp(new BiotrackError(TROUBLE_CLASSES.noHead, { action })), limits.headMs);
         },
         onResponseStart(_, givenStatus, givenHeaders) {
           if (givenStatus < 200 || phase === 'over') return;
@@ -99,7 +99,7 @@ export function exchange(
           status = givenStatus;
           headers = givenHeaders;
           const announced = Number(one(headers['content-length']) ?? 0);
-          if (announced > limits.maxBodyBytes) return giveUp(new BiotrackError(TROUBLES.tooLarge, { action }));
+          if (announced > limits.maxBodyBytes) return giveUp(new BiotrackError(TROUBLE_CLASSES.tooLarge, { action }));
           if (announced > 0) whole = Buffer.allocUnsafeSlow(announced);
         },
         onResponseData(_, chunk) {
@@ -107,18 +107,18 @@ export function exchange(
           if (whole === undefined) chunks.push(chunk);
           else chunk.copy(whole, received);
           received += chunk.length;
-          if (received > limits.maxBodyBytes) return giveUp(new BiotrackError(TROUBLES.tooLarge, { action }));
+          if (received > limits.maxBodyBytes) return giveUp(new BiotrackError(TROUBLE_CLASSES.tooLarge, { action }));
         },
         onResponseEnd() {
           const announced = one(headers['content-length']);
           if (announced !== undefined && Number(announced) !== received) {
-            return giveUp(new BiotrackError(TROUBLES.cutBody, { action }));
+            return giveUp(new BiotrackError(TROUBLE_CLASSES.cutBody, { action }));
           }
           const retryAfter = one(headers['retry-after']);
           finish(() => resolve({ status, body: whole ?? Buffer.concat(chunks, received), retryAfter }));
         },
         onResponseError(_, error) {
-          const code = toErrorCode(error);
+          const code = toNetworkErrorCode(error);
           finish(() =>
             reject(new BiotrackError(toTrouble(phaseOf(status, controller), error, code), { action, code })),
           );
@@ -137,9 +137,9 @@ const NOT_HTTP: ReadonlySet<string | undefined> = new Set([
 ]);
 
 function toTrouble(phase: 'connect' | 'head' | 'body', error: Error, code: string | undefined) {
-  if (phase !== 'body' && (error.name === 'HTTPParserError' || NOT_HTTP.has(code))) return TROUBLES.notHttp;
-  if (phase === 'body') return TROUBLES.cutBody;
-  return phase === 'head' ? TROUBLES.lostBeforeHead : TROUBLES.noConnection;
+  if (phase !== 'body' && (error.name === 'HTTPParserError' || NOT_HTTP.has(code))) return TROUBLE_CLASSES.notHttp;
+  if (phase === 'body') return TROUBLE_CLASSES.cutBody;
+  return phase === 'head' ? TROUBLE_CLASSES.lostBeforeHead : TROUBLE_CLASSES.noConnection;
 }
 
 const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);

@@ -1,7 +1,7 @@
-import { type Answer, LATER_AGAIN, READ_AGAIN, USER_MENDS } from './answers.js';
+import { type AnswerClass, FIXED_BY_USER, RETRY_LATER, RETRY_READS } from './answers.js';
 
 /** What can go wrong outside BioTrack's words: on the way, or with the shape of what came. */
-export const TROUBLES = {
+export const TROUBLE_CLASSES = {
   noConnection: {
     id: 'no_connection',
     answer: 'no connection, or none within the connect deadline',
@@ -16,35 +16,35 @@ export const TROUBLES = {
     answer: 'the connection ends before the head of the answer',
     source: 'ours',
     reason: 'upstream_unreachable',
-    ...READ_AGAIN,
+    ...RETRY_READS,
   },
   noHead: {
     id: 'no_head',
     answer: 'no head within its deadline',
     source: 'ours',
     reason: 'upstream_timeout',
-    ...READ_AGAIN,
+    ...RETRY_READS,
   },
   tooSlow: {
     id: 'too_slow',
     answer: 'the whole is not there within its deadline: a drip, or too many attempts',
     source: 'ours',
     reason: 'upstream_timeout',
-    ...LATER_AGAIN,
+    ...RETRY_LATER,
   },
   notHttp: {
     id: 'not_http',
     answer: 'something that is not HTTP',
     source: 'ours',
     reason: 'upstream_invalid_response',
-    ...READ_AGAIN,
+    ...RETRY_READS,
   },
   cutBody: {
     id: 'cut_body',
     answer: 'the connection ends inside the body, or the body is shorter than announced',
     source: 'inferred',
     reason: 'upstream_invalid_response',
-    ...READ_AGAIN,
+    ...RETRY_READS,
   },
   tooLarge: {
     id: 'too_large',
@@ -61,21 +61,21 @@ export const TROUBLES = {
     answer: "bytes that are not in the state's charset (UTF-8 unless configured; a byte order mark is fine)",
     source: 'ours',
     reason: 'upstream_invalid_response',
-    ...READ_AGAIN,
+    ...RETRY_READS,
   },
   notJson: {
     id: 'not_json',
     answer: 'an empty body, HTML, cut JSON, two documents: anything that is not one JSON document',
     source: 'seen',
     reason: 'upstream_invalid_response',
-    ...READ_AGAIN,
+    ...RETRY_READS,
   },
   noAnswer: {
     id: 'no_answer',
     answer: 'JSON that is no answer: `null`, `[]`, without `success`, a login without a session',
     source: 'inferred',
     reason: 'upstream_invalid_response',
-    ...READ_AGAIN,
+    ...RETRY_READS,
   },
   throttled: {
     id: 'throttled',
@@ -101,7 +101,7 @@ export const TROUBLES = {
     answer: 'HTTP 5xx without a known text',
     source: 'seen',
     reason: 'upstream_unreachable',
-    ...READ_AGAIN,
+    ...RETRY_READS,
   },
   clientError: {
     id: 'client_error',
@@ -117,49 +117,49 @@ export const TROUBLES = {
     answer: 'any other HTTP status than 200',
     source: 'ours',
     reason: 'upstream_invalid_response',
-    ...LATER_AGAIN,
+    ...RETRY_LATER,
   },
   listMissing: {
     id: 'list_missing',
     answer: '`{"success":1}` without a list, or with an empty list of vendors',
     source: 'seen',
     reason: 'list_empty',
-    ...LATER_AGAIN,
+    ...RETRY_LATER,
   },
   listNoArray: {
     id: 'list_no_array',
     answer: 'a list that is no array',
     source: 'ours',
     reason: 'upstream_invalid_response',
-    ...LATER_AGAIN,
+    ...RETRY_LATER,
   },
   listImplausible: {
     id: 'list_implausible',
     answer: 'a list without any valid record, or with more than 5 % invalid ones',
     source: 'ours',
     reason: 'upstream_invalid_response',
-    ...LATER_AGAIN,
+    ...RETRY_LATER,
   },
   pagesBroken: {
     id: 'pages_broken',
     answer: 'pages that do not end, repeat their cursor, or stop being lists (`rest`)',
     source: 'ours',
     reason: 'upstream_invalid_response',
-    ...LATER_AGAIN,
+    ...RETRY_LATER,
   },
   notSendable: {
     id: 'not_sendable',
     answer: 'a UBI that cannot stand in an HTTP header (`rest`): not sent at all',
     source: 'ours',
     reason: 'ubi_rejected',
-    ...USER_MENDS,
+    ...FIXED_BY_USER,
   },
   circuitOpen: {
     id: 'circuit_open',
     answer: 'not asked at all: the last calls to this host failed in a row',
     source: 'ours',
     reason: 'upstream_unreachable',
-    ...LATER_AGAIN,
+    ...RETRY_LATER,
   },
   throttledBefore: {
     id: 'throttled_before',
@@ -190,4 +190,4 @@ export const TROUBLES = {
     mender: 'nobody',
     advice: 'The state no longer uses BioTrack. What was synchronized stays as it is.',
   },
-} as const satisfies Record<string, Answer>;
+} as const satisfies Record<string, AnswerClass>;

@@ -1,17 +1,17 @@
 import type { Dispatcher } from 'undici';
 import type { Environment } from '../domain/environment.js';
-import type { Answer } from './answers.js';
+import type { AnswerClass } from './answers.js';
 import { type Admission, Circuit, type CircuitRules } from './circuit.js';
 import { type Action, classifyRefusal } from './classify.js';
 import type { Deadline } from './deadline.js';
 import { type Charset, readDocument, type WireObject } from './document.js';
 import { BiotrackError } from './errors.js';
 import type { BiotrackEvent } from './events.js';
-import { REFUSALS } from './refusals.js';
+import { REFUSAL_CLASSES } from './refusals.js';
 import { type CallKind, type RetryRules, toRetryAfterMs, toRetryDelay } from './retry.js';
 import type { RowReading } from './rows.js';
 import { exchange, type HttpAnswer, type HttpRequest } from './transport.js';
-import { TROUBLES } from './troubles.js';
+import { TROUBLE_CLASSES } from './troubles.js';
 import { UnknownTexts } from './unknown-texts.js';
 
 /** What a dialect makes of a JSON object: accepted, refused (in words, perhaps), or neither. */
@@ -21,7 +21,7 @@ export type Reading =
   | { readonly kind: 'unclear' };
 
 /** One call in BioTrack's terms. */
-export interface Call extends Omit<HttpRequest, 'origin' | 'action'> {
+export interface UpstreamCall extends Omit<HttpRequest, 'origin' | 'action'> {
   readonly action: Action;
   readonly kind: CallKind;
   readonly state: string;
@@ -60,7 +60,7 @@ export class Upstream {
   }
 
   /** The answer, accepted; or a BiotrackError; or, if the caller went away, his signal's reason. */
-  async call(call: Call, deadline: Deadline): Promise<WireObject> {
+  async call(call: UpstreamCall, deadline: Deadline): Promise<WireObject> {
     const { retry, random, delay } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -75,7 +75,7 @@ export class Upstream {
     }
   }
 
-  async #attempt(call: Call, deadline: Deadline, attempt: number): Promise<WireObject> {
+  async #attempt(call: UpstreamCall, deadline: Deadline, attempt: number): Promise<WireObject> {
     const { action } = call;
     const admission = this.#circuit.admit(this.#options.now());
     if (admission.kind === 'refused') throw toRefusedAdmission(admission, action);
@@ -119,33 +119,33 @@ export class Upstream {
   }
 
   /** What a whole answer means: its words first, then its status, then its shape. */
-  async #interpret(call: Call, { status, body, retryAfter }: HttpAnswer): Promise<WireObject> {
+  async #interpret(call: UpstreamCall, { status, body, retryAfter }: HttpAnswer): Promise<WireObject> {
     const { action } = call;
     const retryAfterMs = toRetryAfterMs(retryAfter, this.#options.now());
-    const fail = (answer: Answer): BiotrackError => new BiotrackError(answer, { action, retryAfterMs });
+    const fail = (answer: AnswerClass): BiotrackError => new BiotrackError(answer, { action, retryAfterMs });
     if (status === 429 && retryAfterMs !== undefined) this.#circuit.pause(this.#options.now() + retryAfterMs);
-    if (status >= 300 && status < 400) throw fail(TROUBLES.redirect);
+    if (status >= 300 && status < 400) throw fail(TROUBLE_CLASSES.redirect);
     const document = await readDocument(body, call.charset, call.rows);
     const reading = document.kind === 'object' ? call.read(document.object, status) : undefined;
     if (reading?.kind === 'refused') {
       const { refusal, privilege } = classifyRefusal({ action, text: reading.text, code: reading.code, status });
-      if (refusal.id === REFUSALS.unknown.id && status !== 429)
+      if (refusal.id === REFUSAL_CLASSES.unknown.id && status !== 429)
         this.#countUnknown(call, reading.text ?? `code ${reading.code}`);
       // A broken or busy server refuses everything, in whatever words: only words that are known are believed then.
       const isSure =
-        (status < 500 && status !== 429) || (refusal.isBare !== true && refusal.id !== REFUSALS.unknown.id);
+        (status < 500 && status !== 429) || (refusal.isBare !== true && refusal.id !== REFUSAL_CLASSES.unknown.id);
       if (isSure) throw new BiotrackError(refusal, { action, privilege, retryAfterMs });
     }
-    if (status === 429) throw fail(TROUBLES.throttled);
-    if (status >= 500) throw fail(TROUBLES.serverError);
-    if (status >= 400) throw fail(TROUBLES.clientError);
-    if (status !== 200) throw fail(TROUBLES.oddStatus);
+    if (status === 429) throw fail(TROUBLE_CLASSES.throttled);
+    if (status >= 500) throw fail(TROUBLE_CLASSES.serverError);
+    if (status >= 400) throw fail(TROUBLE_CLASSES.clientError);
+    if (status !== 200) throw fail(TROUBLE_CLASSES.oddStatus);
     if (document.kind === 'trouble') throw fail(document.trouble);
-    if (reading?.kind !== 'accepted') throw fail(TROUBLES.noAnswer);
+    if (reading?.kind !== 'accepted') throw fail(TROUBLE_CLASSES.noAnswer);
     return document.object;
   }
 
-  #countUnknown(call: Call, text: string): void {
+  #countUnknown(call: UpstreamCall, text: string): void {
     const label = this.#unknownTexts.toLabel(text, call.secrets);
     this.#options.onEvent({ kind: 'unknown_text', state: call.state, action: call.action, label });
   }
@@ -154,10 +154,11 @@ export class Upstream {
 const ILL: ReadonlySet<string> = new Set(['upstream_timeout', 'upstream_unreachable', 'upstream_invalid_response']);
 
 /** A list that has outgrown its cap says nothing about the health of the host. */
-const isIllness = (error: BiotrackError): boolean => ILL.has(error.reason) && error.answer !== TROUBLES.tooLarge.id;
+const isIllness = (error: BiotrackError): boolean =>
+  ILL.has(error.reason) && error.answer !== TROUBLE_CLASSES.tooLarge.id;
 
 const toRefusedAdmission = (admission: Admission & { kind: 'refused' }, action: Action): BiotrackError =>
-  new BiotrackError(admission.because === 'open' ? TROUBLES.circuitOpen : TROUBLES.throttledBefore, {
+  new BiotrackError(admission.because === 'open' ? TROUBLE_CLASSES.circuitOpen : TROUBLE_CLASSES.throttledBefore, {
     action,
     retryAfterMs: admission.waitMs,
   });

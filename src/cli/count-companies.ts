@@ -1,8 +1,8 @@
-import type { Api } from './api.js';
+import type { ApiClient } from './api.js';
 import type { components } from './generated/v1.js';
 import { listAll } from './pages.js';
 
-export type Company = components['schemas']['Company'];
+export type ListedCompany = components['schemas']['Company'];
 
 /** How many companies a person is shown. */
 export const SHOWN_COMPANIES = 20;
@@ -11,12 +11,12 @@ export interface CompanyCount {
   readonly companies: number;
   /** The active licenses that they hold. */
   readonly licenses: number;
-  readonly first: readonly Company[];
+  readonly first: readonly ListedCompany[];
 }
 
-export async function countCompanies(api: Api, tenantId: string): Promise<CompanyCount> {
+export async function countCompanies(api: ApiClient, tenantId: string): Promise<CompanyCount> {
   const path = { tenant_id: tenantId };
-  const first: Company[] = [];
+  const first: ListedCompany[] = [];
   let companies = 0;
   let licenses = 0;
   const pages = listAll((query) =>

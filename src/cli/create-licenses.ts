@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Api } from './api.js';
-import { Failure } from './failure.js';
+import type { ApiClient } from './api.js';
+import { CliError } from './failure.js';
 import type { components } from './generated/v1.js';
 import type { TenantOrder } from './tenant-order.js';
 
@@ -33,8 +33,8 @@ export const toArchivedLicenses = (listed: readonly AvailableLicense[], wanted: 
   );
 
 /** Creates the licenses; the first one starts the first sync. Returns how many the tenant has now. */
-export async function createLicenses(
-  api: Api,
+export async function createMissingLicenses(
+  api: ApiClient,
   { tenantId, ubi, licenses }: TenantOrder,
   show: (done: number, total: number) => void,
 ): Promise<number> {
@@ -48,7 +48,7 @@ export async function createLicenses(
     ({ state, conflict }) => state !== 'available' && conflict?.reason !== 'archived',
   ).length;
   if (missing.length + archived.length + created === 0) {
-    throw new Failure({
+    throw new CliError({
       title: 'There is no license to create',
       detail: `The state lists none under the UBI ${ubi}.`,
       code: 'no_license',
@@ -65,7 +65,7 @@ export async function createLicenses(
       created += 1;
     } catch (error) {
       // Somebody else was faster, or it is listed in another spelling.
-      if (!(error instanceof Failure) || error.code !== 'license_exists') throw error;
+      if (!(error instanceof CliError) || error.code !== 'license_exists') throw error;
     }
   }
   for (const id of archived) created += await restoreLicense(api, tenantId, id);
@@ -73,7 +73,7 @@ export async function createLicenses(
 }
 
 /** Brings an archived license back; returns 1, or 0 if somebody was faster. */
-async function restoreLicense(api: Api, tenantId: string, id: string): Promise<number> {
+async function restoreLicense(api: ApiClient, tenantId: string, id: string): Promise<number> {
   const path = { tenant_id: tenantId, id };
   const { etag } = await api.call((client) =>
     client.GET('/v1/tenants/{tenant_id}/licenses/{id}', { params: { path } }),
@@ -87,7 +87,7 @@ async function restoreLicense(api: Api, tenantId: string, id: string): Promise<n
     );
     return 1;
   } catch (error) {
-    if (error instanceof Failure && error.code === 'precondition_failed') return 0;
+    if (error instanceof CliError && error.code === 'precondition_failed') return 0;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { components } from './generated/v1.js';
-import { toLine } from './terminal.js';
+import { toPrintable } from './terminal.js';
 
-export type Problem = components['schemas']['Problem'];
+export type ApiProblem = components['schemas']['Problem'];
 
 interface FailureFacts {
   readonly title: string;
@@ -13,7 +13,7 @@ interface FailureFacts {
 }
 
 /** Why a step could not be done, in words for a person. */
-export class Failure extends Error {
+export class CliError extends Error {
   readonly title: string;
   readonly detail: string;
   readonly code: string;
@@ -32,16 +32,16 @@ export class Failure extends Error {
 
   override toString(): string {
     const request = this.requestId === undefined ? '' : `, request ${this.requestId}`;
-    return toLine(`${this.title}: ${this.detail} (${this.code}${request})`);
+    return toPrintable(`${this.title}: ${this.detail} (${this.code}${request})`);
   }
 }
 
 /** What the service refused, as it says it; anything that is no problem document is somebody else's answer. */
-export function toFailure(response: Response, body: unknown): Failure {
+export function toCliError(response: Response, body: unknown): CliError {
   const { status, headers } = response;
   const requestId = headers.get('x-request-id') ?? undefined;
   if (!isProblem(body)) {
-    return new Failure({
+    return new CliError({
       title: 'This is no answer of biotrack-connect',
       detail: `HTTP ${status}. Is the base URL right, and is nothing in between?`,
       code: 'unexpected_answer',
@@ -51,12 +51,12 @@ export function toFailure(response: Response, body: unknown): Failure {
   }
   const parts = (body.errors ?? []).map(({ pointer, detail }) => `${pointer} ${detail}`).join(', ');
   const detail = parts === '' ? body.detail : `${body.detail} [${parts}]`;
-  return new Failure({ title: body.title, detail, code: body.code, status, requestId: body.request_id });
+  return new CliError({ title: body.title, detail, code: body.code, status, requestId: body.request_id });
 }
 
-function isProblem(body: unknown): body is Problem {
+function isProblem(body: unknown): body is ApiProblem {
   if (typeof body !== 'object' || body === null) return false;
-  const { code, title, detail } = body as Partial<Record<keyof Problem, unknown>>;
+  const { code, title, detail } = body as Partial<Record<keyof ApiProblem, unknown>>;
   return typeof code === 'string' && typeof title === 'string' && typeof detail === 'string';
 }
 
@@ -69,15 +69,15 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
 };
 
 /** What the network said instead of an answer; undefined for an error that is not the network's. */
-export function toNetworkFailure(error: unknown, baseUrl: string): Failure | undefined {
+export function toNetworkError(error: unknown, baseUrl: string): CliError | undefined {
   if (!(error instanceof Error)) return undefined;
   const title = `The service at ${baseUrl} cannot be reached`;
   if (error.name === 'TimeoutError') {
-    return new Failure({ title, detail: 'it did not answer in time', code: 'timeout' });
+    return new CliError({ title, detail: 'it did not answer in time', code: 'timeout' });
   }
   // How fetch says it, before the answer and in the middle of it.
   if (error.message !== 'fetch failed' && error.message !== 'terminated') return undefined;
   const { code } = (error.cause ?? {}) as { readonly code?: unknown };
   const word = typeof code === 'string' ? code : 'no connection';
-  return new Failure({ title, detail: UNREACHABLE[word] ?? word, code: 'unreachable' });
+  return new CliError({ title, detail: UNREACHABLE[word] ?? word, code: 'unreachable' });
 }

@@ -1,7 +1,7 @@
 import { Hidden } from './hidden.js';
 
 /** A part of the input that does not fit, by its JSON pointer (RFC 6901). */
-export interface Mistake {
+export interface FieldMistake {
   readonly pointer: string;
   readonly detail: string;
 }
@@ -66,7 +66,7 @@ export function readObject(
   value: unknown,
   pointer: string,
   known: readonly string[],
-  mistakes: Mistake[],
+  mistakes: FieldMistake[],
 ): Readonly<Record<string, unknown>> | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     mistakes.push({ pointer, detail: 'must be an object' });

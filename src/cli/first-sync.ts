@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Api } from './api.js';
-import { Failure } from './failure.js';
+import type { ApiClient } from './api.js';
+import { CliError } from './failure.js';
 import type { components } from './generated/v1.js';
 import { createRunEvents } from './run-events.js';
 
@@ -30,13 +30,13 @@ export function toSyncAction(before: Run | undefined, newest: Run | undefined, i
 }
 
 /** The newest run that writes. */
-export async function findNewestRun(api: Api, tenantId: string): Promise<Run | undefined> {
+export async function findNewestRun(api: ApiClient, tenantId: string): Promise<Run | undefined> {
   const params = { path: { tenant_id: tenantId }, query: { 'page[size]': 20 } };
   const { data } = await api.call((client) => client.GET('/v1/tenants/{tenant_id}/syncs', { params }));
   return data.data.find(({ mode }) => mode === 'full');
 }
 
-export async function startRun(api: Api, tenantId: string): Promise<Run> {
+export async function startRun(api: ApiClient, tenantId: string): Promise<Run> {
   // The service joins an active run by itself; the key is for repetitions of this one request.
   const headers = { 'Idempotency-Key': randomUUID() };
   const params = { path: { tenant_id: tenantId } };
@@ -50,8 +50,8 @@ export async function startRun(api: Api, tenantId: string): Promise<Run> {
  * Follows a run to its end, and from one that was superseded to the run that took its place.
  * @throws Failure unless it ends with companies, in time
  */
-export async function followRun(
-  api: Api,
+export async function followFirstRun(
+  api: ApiClient,
   tenantId: string,
   first: Run,
   waitMs: number,
@@ -78,16 +78,16 @@ export async function followRun(
   return run;
 }
 
-const toRunFailure = ({ id, status, reason, reason_detail }: Run): Failure =>
-  new Failure({
+const toRunFailure = ({ id, status, reason, reason_detail }: Run): CliError =>
+  new CliError({
     title: status === 'needs_review' ? 'The sync waits for a person' : `The sync ended as ${status}`,
     detail: `${reason_detail ?? 'The run itself tells no more.'} [run ${id}]`,
     code: reason ?? status,
   });
 
-const toLateFailure = ({ id, status, retry_datetime }: Run, waitMs: number): Failure => {
+const toLateFailure = ({ id, status, retry_datetime }: Run, waitMs: number): CliError => {
   const next = retry_datetime === null ? '' : `; its next attempt is at ${retry_datetime}`;
-  return new Failure({
+  return new CliError({
     title: 'The sync has not ended in time',
     detail: `The run is ${status} after ${Math.round(waitMs / 1_000)} s${next}. It goes on by itself. [run ${id}]`,
     code: 'still_running',

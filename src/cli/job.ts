@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { askPassword, canAsk } from './ask-password.js';
-import { Failure } from './failure.js';
-import { baseUrl, type Mistake } from './fields.js';
+import { CliError } from './failure.js';
+import { baseUrl, type FieldMistake } from './fields.js';
 import type { Flags } from './flags.js';
 import { Hidden } from './hidden.js';
 import { findLocalMode, type LocalMode, toLocalPath } from './local-mode.js';
-import { isDemo, toFlag, toRawTenant } from './one-tenant.js';
+import { isDemo, toFlagName, toRawTenant } from './one-tenant.js';
 import { NO_FIELDS, readTenantFields, type TenantFields, type TenantOrder, toTenantOrder } from './tenant-order.js';
 import { parseTenantsFile } from './tenants-file.js';
 import type { Terminal } from './terminal.js';
@@ -57,11 +57,11 @@ async function prepareOneTenant(
   const defaults = asDemo ? toDemoDefaults(local) : NO_FIELDS;
   const mustAsk = !asDemo && password === undefined && canAsk(terminal);
   const build = (known: Hidden | undefined): TenantOrder => {
-    const mistakes: Mistake[] = [];
+    const mistakes: FieldMistake[] = [];
     const own = readTenantFields(raw(known), '', mistakes);
     const order = toTenantOrder(own, defaults, '', mistakes);
     if (mistakes.length === 0 && order !== undefined) return order;
-    throw new UsageError(mistakes.map(({ pointer, detail }) => `${toFlag(pointer)} ${detail}.`));
+    throw new UsageError(mistakes.map(({ pointer, detail }) => `${toFlagName(pointer)} ${detail}.`));
   };
   if (!mustAsk) return { order: build(asDemo ? undefined : password), newTenantId };
   // Nobody types a password only to hear that something else was missing.
@@ -120,7 +120,7 @@ function nothingRuns(dataDir: string, isDemoMeant: boolean): Error {
       `--base-url or BIOTRACK_CONNECT_URL is required: no local mode is running here (there is no ${path}).`,
     ]);
   }
-  return new Failure({
+  return new CliError({
     title: 'No local mode is running here',
     detail: `there is no ${path}. Start it with "npm start" in another terminal, or say --base-url; --help tells more.`,
     code: 'not_running',

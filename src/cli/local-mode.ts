@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { baseUrl, type Mistake } from './fields.js';
+import { baseUrl, type FieldMistake } from './fields.js';
 import { Hidden } from './hidden.js';
 import { readTenantFields, type TenantFields } from './tenant-order.js';
 
@@ -30,7 +30,7 @@ function parseLocalMode(file: unknown): LocalMode | undefined {
   if ('refusal' in url || typeof operator_api_key !== 'string') return undefined;
   if (typeof demo !== 'object' || demo === null) return undefined;
   const { tenant_id, state, environment, ubi, username, password } = demo as Readonly<Record<string, unknown>>;
-  const mistakes: Mistake[] = [];
+  const mistakes: FieldMistake[] = [];
   const raw = { tenant_id, state, environment, ubi, credential: { username, password } };
   const fields = readTenantFields(raw, '', mistakes);
   return mistakes.length > 0 ? undefined : { baseUrl: url.value, apiKey: new Hidden(operator_api_key), demo: fields };

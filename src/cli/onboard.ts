@@ -1,10 +1,10 @@
-import { createApi } from './api.js';
+import { createApiClient } from './api.js';
 import { each } from './each.js';
-import { Failure } from './failure.js';
+import { CliError } from './failure.js';
 import { type Flags, parseFlags } from './flags.js';
 import { HELP } from './help.js';
 import { type Job, prepareJob } from './job.js';
-import { type Outcome, onboardTenant } from './onboard-tenant.js';
+import { type OnboardingResult, onboardTenant } from './onboard-tenant.js';
 import { MOST_PATIENCE_MS } from './patience.js';
 import { createProgress } from './progress.js';
 import { toFailureLine, toFailureReport, toJsonLine, toOutageLines, toWarningLines } from './report.js';
@@ -27,7 +27,7 @@ export async function onboard(args: readonly string[], terminal: Terminal): Prom
     }
     return await carryOut(await prepareJob(flags, terminal), flags, terminal);
   } catch (error) {
-    if (error instanceof Failure) {
+    if (error instanceof CliError) {
       terminal.complain(error.toString());
       return 1;
     }
@@ -61,13 +61,19 @@ async function carryOut(job: Job, flags: Flags, terminal: Terminal): Promise<num
 }
 
 /** Asks once whether the service is there and knows the key, before every tenant finds out for itself. */
-async function findOutage({ baseUrl, apiKey }: Job): Promise<Failure | undefined> {
-  const api = createApi({ baseUrl, apiKey, patienceMs: MOST_PATIENCE_MS, onWait: () => {}, isFirstContact: true });
+async function findOutage({ baseUrl, apiKey }: Job): Promise<CliError | undefined> {
+  const api = createApiClient({
+    baseUrl,
+    apiKey,
+    patienceMs: MOST_PATIENCE_MS,
+    onWait: () => {},
+    isFirstContact: true,
+  });
   try {
     await api.call((client) => client.GET('/v1/states'));
     return undefined;
   } catch (error) {
-    if (error instanceof Failure) return error;
+    if (error instanceof CliError) return error;
     throw error;
   }
 }
@@ -76,8 +82,8 @@ async function onboardAll(
   { baseUrl, apiKey, orders }: Job,
   { switches, concurrency, waitSeconds }: Flags,
   terminal: Terminal,
-  tell: (outcome: Outcome) => void,
-): Promise<Outcome[]> {
+  tell: (outcome: OnboardingResult) => void,
+): Promise<OnboardingResult[]> {
   const progress = createProgress(chooseProgress(switches, terminal), orders.length, terminal);
   try {
     return await each(orders, concurrency, async (order) => {
@@ -104,7 +110,7 @@ function chooseProgress(switches: Flags['switches'], { isInteractive }: Terminal
   return isInteractive ? 'bars' : 'lines';
 }
 
-function printTables(outcomes: readonly Outcome[], print: Terminal['print']): void {
+function printTables(outcomes: readonly OnboardingResult[], print: Terminal['print']): void {
   print(toSummaryTable(outcomes));
   const [only, ...others] = outcomes;
   if (only?.isDone === true && others.length === 0) print(toCompaniesTable(only.count));

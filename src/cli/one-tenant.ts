@@ -16,7 +16,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   '/credential/password': '--password',
 };
 
-export const toFlag = (pointer: string): string => FLAG_OF[pointer] ?? pointer;
+export const toFlagName = (pointer: string): string => FLAG_OF[pointer] ?? pointer;
 
 /** Whether the demo tenant of a local mode is meant: nothing was said of a business or a login. */
 export const isDemo = ({ texts }: Flags): boolean =>

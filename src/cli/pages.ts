@@ -1,4 +1,4 @@
-import type { Answer } from './api.js';
+import type { ApiResponse } from './api.js';
 
 interface Page<T> {
   readonly data: readonly T[];
@@ -12,13 +12,13 @@ export const PAGE_SIZE = 500;
 export const toCursor = (nextPage: string): string | undefined =>
   URL.canParse(nextPage) ? (new URL(nextPage).searchParams.get('page[after]') ?? undefined) : undefined;
 
-export type PageQuery = { readonly 'page[size]': number; readonly 'page[after]'?: string };
+export type ListQuery = { readonly 'page[size]': number; readonly 'page[after]'?: string };
 
 /** Every item of a list, page by page. */
-export async function* listAll<T>(get: (query: PageQuery) => Promise<Answer<Page<T>>>): AsyncGenerator<T> {
-  let query: PageQuery | undefined = { 'page[size]': PAGE_SIZE };
+export async function* listAll<T>(get: (query: ListQuery) => Promise<ApiResponse<Page<T>>>): AsyncGenerator<T> {
+  let query: ListQuery | undefined = { 'page[size]': PAGE_SIZE };
   while (query !== undefined) {
-    const { data }: Answer<Page<T>> = await get(query);
+    const { data }: ApiResponse<Page<T>> = await get(query);
     yield* data.data;
     const after = data.next_page === null ? undefined : toCursor(data.next_page);
     query = after === undefined ? undefined : { 'page[size]': PAGE_SIZE, 'page[after]': after };

@@ -4,7 +4,7 @@ export const MOST_PATIENCE_MS = 120_000;
 const FIRST_PAUSE_MS = 250;
 
 /** What became of one attempt. */
-export type Attempt =
+export type RequestAttempt =
   | { readonly kind: 'no_connection' }
   | { readonly kind: 'answer'; readonly status: number; readonly code: string; readonly retryAfter: string | null };
 
@@ -14,7 +14,7 @@ export type Attempt =
  * @param waitedMs how long all of that took
  */
 export function toPauseMs(
-  attempt: Attempt,
+  attempt: RequestAttempt,
   repeats: number,
   waitedMs: number,
   patienceMs: number,
@@ -27,7 +27,7 @@ export function toPauseMs(
 }
 
 function toAskedPauseMs(
-  { status, code, retryAfter }: Extract<Attempt, { kind: 'answer' }>,
+  { status, code, retryAfter }: Extract<RequestAttempt, { kind: 'answer' }>,
   backoffMs: number,
   now: () => number,
 ): number | undefined {

@@ -1,13 +1,13 @@
 import { MultiBar } from 'cli-progress';
-import { type Outcome, STEPS, type Standing } from './onboard-tenant.js';
+import { ONBOARDING_STEPS, type OnboardingResult, type Standing } from './onboard-tenant.js';
 import type { TenantOrder } from './tenant-order.js';
-import { type Terminal, toLine } from './terminal.js';
+import { type Terminal, toPrintable } from './terminal.js';
 
 /** How the work is shown while it goes on. */
 export interface Progress {
   begin(order: TenantOrder): void;
   show(order: TenantOrder, standing: Standing): void;
-  end(outcome: Outcome): void;
+  end(outcome: OnboardingResult): void;
   /** A line that stays. */
   log(line: string): void;
   stop(): void;
@@ -28,7 +28,9 @@ export function toDoing({ step, done, total, note }: Standing): string {
 
 /** Each step counts as much as the next; a step with parts counts by its parts. */
 export const toPercent = ({ step, done, total }: Standing): number =>
-  Math.floor(((STEPS.indexOf(step) + (total === 0 ? 0 : Math.min(done / total, 1))) / STEPS.length) * 100);
+  Math.floor(
+    ((ONBOARDING_STEPS.indexOf(step) + (total === 0 ? 0 : Math.min(done / total, 1))) / ONBOARDING_STEPS.length) * 100,
+  );
 
 /** For logs and pipes: one line for each step of a single tenant, one for each tenant of many. */
 function writeLines(isWanted: boolean, tenants: number, { complain }: Terminal): Progress {
@@ -37,14 +39,14 @@ function writeLines(isWanted: boolean, tenants: number, { complain }: Terminal):
   return {
     begin: () => {},
     show: ({ name }, standing) => {
-      const line = `${toLine(name)}: ${toDoing(standing)}`;
+      const line = `${toPrintable(name)}: ${toDoing(standing)}`;
       if (!isWanted || tenants > 1 || line === last) return;
       last = line;
       complain(line);
     },
     end: ({ order, isDone }) => {
       ended += 1;
-      if (isWanted && tenants > 1 && isDone) complain(`${ended}/${tenants} ${toLine(order.name)}: done`);
+      if (isWanted && tenants > 1 && isDone) complain(`${ended}/${tenants} ${toPrintable(order.name)}: done`);
     },
     log: complain,
     stop: () => {},
@@ -94,6 +96,6 @@ function drawBars(tenants: number, { stream }: Terminal): Progress {
 const NAME_WIDTH = 24;
 
 const toWidth = (name: string): string => {
-  const line = toLine(name);
+  const line = toPrintable(name);
   return line.length > NAME_WIDTH ? `${line.slice(0, NAME_WIDTH - 1)}…` : line.padEnd(NAME_WIDTH);
 };

@@ -1,16 +1,16 @@
-import type { Answer } from './api.js';
-import { Failure } from './failure.js';
+import type { ApiResponse } from './api.js';
+import { CliError } from './failure.js';
 
 /** How often somebody else may be faster than we are. */
 export const MOST_RACES = 5;
 
 /** What a PUT says of what was read: this version, or nothing yet. */
-export type Precondition = { readonly 'if-match': string } | { readonly 'if-none-match': string };
+export type SettingPrecondition = { readonly 'if-match': string } | { readonly 'if-none-match': string };
 
 export interface Setting<T> {
-  readonly read: () => Promise<Answer<T> | undefined>;
+  readonly read: () => Promise<ApiResponse<T> | undefined>;
   readonly isAsWanted: (present: T) => boolean;
-  readonly write: (precondition: Precondition) => Promise<unknown>;
+  readonly write: (precondition: SettingPrecondition) => Promise<unknown>;
 }
 
 /** Makes a setting what it shall be, and leaves it alone if it is; returns whether it had to be changed. */
@@ -23,7 +23,7 @@ export async function putSetting<T>({ read, isAsWanted, write }: Setting<T>): Pr
       return true;
     } catch (error) {
       // Somebody changed it since it was read, or an answer to us was lost on its way.
-      const isRace = error instanceof Failure && error.code === 'precondition_failed';
+      const isRace = error instanceof CliError && error.code === 'precondition_failed';
       if (!isRace || races >= MOST_RACES) throw error;
     }
   }

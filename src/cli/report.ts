@@ -1,10 +1,10 @@
-import type { Failure } from './failure.js';
-import type { NotDone, Outcome } from './onboard-tenant.js';
-import { toLine } from './terminal.js';
+import type { CliError } from './failure.js';
+import type { NotDone, OnboardingResult } from './onboard-tenant.js';
+import { toPrintable } from './terminal.js';
 
-type Failed = Outcome & NotDone;
+type Failed = OnboardingResult & NotDone;
 
-const isFailed = (outcome: Outcome): outcome is Failed => !outcome.isDone;
+const isFailed = (outcome: OnboardingResult): outcome is Failed => !outcome.isDone;
 
 /** What to do where the service's own words leave it open. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -22,20 +22,20 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 const AGAIN = 'Mend it and run this again: what is done stays done.';
 
-const toAdvice = ({ code }: Failure): string => ADVICE[code] ?? AGAIN;
+const toAdvice = ({ code }: CliError): string => ADVICE[code] ?? AGAIN;
 
 /** The line for a service that cannot be used at all. */
-export const toOutageLines = (failure: Failure, isLocal: boolean): string[] => [
+export const toOutageLines = (failure: CliError, isLocal: boolean): string[] => [
   failure.toString(),
   isLocal ? 'Start local mode with "npm start" in another terminal; then run this again.' : toAdvice(failure),
 ];
 
 /** The line of a failed tenant. */
 export const toFailureLine = ({ order, step, failure }: Failed): string =>
-  `${toLine(order.name)} (${order.tenantId}): ${step}: ${failure.toString()}`;
+  `${toPrintable(order.name)} (${order.tenantId}): ${step}: ${failure.toString()}`;
 
 /** What is said at the end: each failed tenant with what to do; nothing where all are done. */
-export function toFailureReport(outcomes: readonly Outcome[]): string[] {
+export function toFailureReport(outcomes: readonly OnboardingResult[]): string[] {
   const failed = outcomes.filter(isFailed);
   if (failed.length === 0) return [];
   const lines = failed.flatMap((outcome) => [`  ${toFailureLine(outcome)}`, `    ${toAdvice(outcome.failure)}`]);
@@ -43,19 +43,19 @@ export function toFailureReport(outcomes: readonly Outcome[]): string[] {
 }
 
 /** What the runs warn of, for those that warn. */
-export function toWarningLines(outcomes: readonly Outcome[]): string[] {
+export function toWarningLines(outcomes: readonly OnboardingResult[]): string[] {
   return outcomes.flatMap((outcome) => {
     if (!outcome.isDone || outcome.run.warnings.length === 0) return [];
     const counts = new Map<string, number>();
     for (const { code } of outcome.run.warnings) counts.set(code, (counts.get(code) ?? 0) + 1);
     const words = [...counts].map(([code, count]) => `${code} ${count}`).join(', ');
     const total = outcome.run.warnings.length;
-    return [`${toLine(outcome.order.name)}: ${total} ${total === 1 ? 'warning' : 'warnings'} (${words})`];
+    return [`${toPrintable(outcome.order.name)}: ${total} ${total === 1 ? 'warning' : 'warnings'} (${words})`];
   });
 }
 
 /** A tenant's outcome for machines: one line of JSON. */
-export function toJsonLine(outcome: Outcome): string {
+export function toJsonLine(outcome: OnboardingResult): string {
   const { order, durationMs } = outcome;
   const head = { tenant_id: order.tenantId, name: order.name, strategy: order.strategy };
   const duration_ms = Math.round(durationMs);

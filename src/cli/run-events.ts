@@ -1,4 +1,4 @@
-import type { Api } from './api.js';
+import type { ApiClient } from './api.js';
 import type { components } from './generated/v1.js';
 
 type Run = components['schemas']['SyncRun'];
@@ -16,7 +16,7 @@ export interface RunEvents {
   listen(runId: string, signal: AbortSignal): Promise<void>;
 }
 
-export function createRunEvents(api: Api, tenantId: string, show: (run: Run) => void): RunEvents {
+export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Run) => void): RunEvents {
   let isWorthIt = true;
   let lastSeen: { readonly runId: string; readonly id: string } | undefined;
 

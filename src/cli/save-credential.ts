@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Api } from './api.js';
-import { Failure } from './failure.js';
+import type { ApiClient } from './api.js';
+import { CliError } from './failure.js';
 import type { components } from './generated/v1.js';
 import { listAll } from './pages.js';
 import { MOST_RACES } from './put-setting.js';
@@ -32,7 +32,7 @@ export function toCredentialAction(
 }
 
 /** Makes sure of a login that works; returns whether anything had to be changed. */
-export async function saveCredential(api: Api, order: TenantOrder): Promise<boolean> {
+export async function saveCredential(api: ApiClient, order: TenantOrder): Promise<boolean> {
   for (let races = 0; ; races += 1) {
     const action = toCredentialAction(await listCredentials(api, order.tenantId), order.credential);
     if (action.kind === 'reuse') return false;
@@ -41,13 +41,13 @@ export async function saveCredential(api: Api, order: TenantOrder): Promise<bool
       return true;
     } catch (error) {
       // Somebody saved or changed it meanwhile, or the answer to a first attempt was lost.
-      const isRace = error instanceof Failure && ['credential_exists', 'precondition_failed'].includes(error.code);
+      const isRace = error instanceof CliError && ['credential_exists', 'precondition_failed'].includes(error.code);
       if (!isRace || races >= MOST_RACES) throw error;
     }
   }
 }
 
-async function listCredentials(api: Api, tenantId: string): Promise<Credential[]> {
+async function listCredentials(api: ApiClient, tenantId: string): Promise<Credential[]> {
   const credentials: Credential[] = [];
   const path = { tenant_id: tenantId };
   const pages = listAll((query) =>
@@ -58,13 +58,13 @@ async function listCredentials(api: Api, tenantId: string): Promise<Credential[]
 }
 
 async function carryOut(
-  api: Api,
+  api: ApiClient,
   { tenantId, credential }: TenantOrder,
   action: Exclude<CredentialAction, { kind: 'reuse' }>,
 ): Promise<void> {
   const { description, username, password } = credential;
   if (action.kind === 'description_taken') {
-    throw new Failure({
+    throw new CliError({
       title: 'The description is taken',
       detail: `"${description}" is the login of ${action.by}. Give this login another description.`,
       code: 'description_taken',

@@ -1,10 +1,10 @@
-import type { Api } from './api.js';
+import type { ApiClient } from './api.js';
 import { putSetting } from './put-setting.js';
 import type { TenantOrder } from './tenant-order.js';
 
 /** The tenant, its UBI and its preference: each is read first, and written only if it is not as ordered. */
 
-export function putTenant(api: Api, order: TenantOrder): Promise<boolean> {
+export function saveTenantSetting(api: ApiClient, order: TenantOrder): Promise<boolean> {
   const path = { tenant_id: order.tenantId };
   const { name, state, environment } = order;
   return putSetting({
@@ -17,7 +17,7 @@ export function putTenant(api: Api, order: TenantOrder): Promise<boolean> {
   });
 }
 
-export function putUbi(api: Api, { tenantId, ubi }: TenantOrder): Promise<boolean> {
+export function saveUbiSetting(api: ApiClient, { tenantId, ubi }: TenantOrder): Promise<boolean> {
   const path = { tenant_id: tenantId };
   return putSetting({
     read: () => api.find((client) => client.GET('/v1/tenants/{tenant_id}/ubi', { params: { path } })),
@@ -27,7 +27,7 @@ export function putUbi(api: Api, { tenantId, ubi }: TenantOrder): Promise<boolea
   });
 }
 
-export function putPreference(api: Api, { tenantId, strategy, includeLabs }: TenantOrder): Promise<boolean> {
+export function savePreferenceSetting(api: ApiClient, { tenantId, strategy, includeLabs }: TenantOrder): Promise<boolean> {
   const path = { tenant_id: tenantId };
   // A PUT without the word would turn labs off where somebody turned them on.
   let labs = includeLabs ?? false;

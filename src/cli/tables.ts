@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import type { CompanyCount } from './count-companies.js';
-import type { Outcome } from './onboard-tenant.js';
-import { toLine } from './terminal.js';
+import type { OnboardingResult } from './onboard-tenant.js';
+import { toPrintable } from './terminal.js';
 
 const toNumber = (value: number): string => value.toLocaleString('en-US');
 
@@ -9,7 +9,7 @@ const toNumber = (value: number): string => value.toLocaleString('en-US');
 const PLAIN = { head: [], border: [], compact: true };
 
 /** One row for each tenant. */
-export function toSummaryTable(outcomes: readonly Outcome[]): string {
+export function toSummaryTable(outcomes: readonly OnboardingResult[]): string {
   const table = new Table({
     head: ['tenant', 'id', 'strategy', 'companies', 'licenses', 'sync', 'time'],
     colAligns: ['left', 'left', 'left', 'right', 'right', 'left', 'right'],
@@ -21,7 +21,7 @@ export function toSummaryTable(outcomes: readonly Outcome[]): string {
       ? [toNumber(outcome.count.companies), toNumber(outcome.count.licenses), outcome.run.status]
       : ['–', '–', `failed: ${outcome.step}`];
     const seconds = `${(durationMs / 1_000).toFixed(1)} s`;
-    table.push([toLine(order.name), order.tenantId, order.strategy, ...results, seconds]);
+    table.push([toPrintable(order.name), order.tenantId, order.strategy, ...results, seconds]);
   }
   return table.toString();
 }
@@ -35,10 +35,12 @@ export function toCompaniesTable({ companies, first }: CompanyCount): string {
     style: PLAIN,
   });
   for (const { display_name, ubi, licenses } of first) {
-    const cities = new Set(licenses.flatMap(({ address }) => (address.city === null ? [] : [toLine(address.city)])));
+    const cities = new Set(
+      licenses.flatMap(({ address }) => (address.city === null ? [] : [toPrintable(address.city)])),
+    );
     const [city = '', ...others] = cities;
     const where = others.length === 0 ? city : `${city} and ${others.length} more`;
-    table.push([toLine(display_name), toLine(ubi ?? ''), licenses.length, where]);
+    table.push([toPrintable(display_name), toPrintable(ubi ?? ''), licenses.length, where]);
   }
   const more = companies - first.length;
   return more > 0 ? `${table.toString()}\n… and ${toNumber(more)} more` : table.toString();

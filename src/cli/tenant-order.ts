@@ -1,18 +1,28 @@
-import { type Mistake, oneOf, password, type ReadField, readObject, text, toPointer, uuid, yesOrNo } from './fields.js';
+import {
+  type FieldMistake,
+  oneOf,
+  password,
+  type ReadField,
+  readObject,
+  text,
+  toPointer,
+  uuid,
+  yesOrNo,
+} from './fields.js';
 import type { components } from './generated/v1.js';
 import type { Hidden } from './hidden.js';
 
-export type Strategy = components['schemas']['CompanyCreationPreference']['strategy'];
-export type Environment = components['schemas']['Tenant']['environment'];
+export type CompanyStrategy = components['schemas']['CompanyCreationPreference']['strategy'];
+export type TenantEnvironment = components['schemas']['Tenant']['environment'];
 
 /** How one tenant shall be. */
 export interface TenantOrder {
   readonly tenantId: string;
   readonly name: string;
   readonly state: string;
-  readonly environment: Environment;
+  readonly environment: TenantEnvironment;
   readonly ubi: string;
-  readonly strategy: Strategy;
+  readonly strategy: CompanyStrategy;
   /** Undefined: as it is, and without labs if nothing is said yet. */
   readonly includeLabs: boolean | undefined;
   readonly credential: { readonly description: string; readonly username: string; readonly password: Hidden };
@@ -39,9 +49,9 @@ const FIELDS = {
   tenantId: ['tenant_id', uuid],
   name: ['name', text(200)],
   state: ['state', text(8)],
-  environment: ['environment', oneOf<Environment>('production', 'training')],
+  environment: ['environment', oneOf<TenantEnvironment>('production', 'training')],
   ubi: ['ubi', text(64)],
-  strategy: ['strategy', oneOf<Strategy>('one_per_license', 'one_per_vendor')],
+  strategy: ['strategy', oneOf<CompanyStrategy>('one_per_license', 'one_per_vendor')],
   includeLabs: ['include_labs', yesOrNo],
   licenses: ['licenses', licenses],
 } as const;
@@ -71,7 +81,7 @@ export const NO_FIELDS: TenantFields = { values: {}, given: new Set() };
 export function readTenantFields(
   raw: unknown,
   pointer: string,
-  mistakes: Mistake[],
+  mistakes: FieldMistake[],
   { withoutId = false }: { readonly withoutId?: boolean } = {},
 ): TenantFields {
   const own = Object.entries(FIELDS).filter(([name]) => !withoutId || (name !== 'tenantId' && name !== 'name'));
@@ -123,7 +133,7 @@ export function toTenantOrder(
   own: TenantFields,
   defaults: TenantFields,
   pointer: string,
-  mistakes: Mistake[],
+  mistakes: FieldMistake[],
 ): TenantOrder | undefined {
   for (const [name, member] of Object.entries(REQUIRED)) {
     if (own.given.has(name as FieldName) || defaults.given.has(name as FieldName)) continue;

@@ -1,4 +1,4 @@
-import { baseUrl, type Mistake, readObject, toPointer } from './fields.js';
+import { baseUrl, type FieldMistake, readObject, toPointer } from './fields.js';
 import type { Hidden } from './hidden.js';
 import { NO_FIELDS, readTenantFields, type TenantFields, type TenantOrder, toTenantOrder } from './tenant-order.js';
 import { UsageError } from './usage-error.js';
@@ -15,7 +15,7 @@ export interface TenantsFile {
  * @throws UsageError with every mistake, by its JSON pointer
  */
 export function parseTenantsFile(name: string, content: string, password: Hidden | undefined): TenantsFile {
-  const mistakes: Mistake[] = [];
+  const mistakes: FieldMistake[] = [];
   const root = readObject(parseJson(name, content), '', ['base_url', 'defaults', 'tenants'], mistakes) ?? {};
   const url = root.base_url === undefined ? undefined : baseUrl(root.base_url);
   if (url !== undefined && 'refusal' in url) mistakes.push({ pointer: '/base_url', detail: url.refusal });

@@ -18,4 +18,4 @@ export interface Terminal {
  * Text of others for a line of a terminal: names come from a state's list and faults from a server, and neither may move
  * the cursor, change colors or write a line of its own.
  */
-export const toLine = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim();
+export const toPrintable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim();

@@ -9,7 +9,7 @@ import {
 import type pg from 'pg';
 
 /** The call that a transaction belongs to. */
-export interface Cause {
+export interface AuditContext {
   readonly operationId: string;
   /** Never a name or an address. */
   readonly actor: string;
@@ -25,7 +25,7 @@ const BOOKKEEPING: ReadonlySet<string> = new Set([
   'directories',
   'directory_license_owners',
   'idempotency_keys',
-  'login_trials',
+  'login_attempts',
   'directory_licenses',
   'sync_states',
 ]);
@@ -69,7 +69,7 @@ export class Writes {
 export async function writeAudit(
   client: pg.PoolClient,
   tenantId: string | undefined,
-  { operationId, actor, requestId, object }: Cause,
+  { operationId, actor, requestId, object }: AuditContext,
   writes: Writes,
 ): Promise<void> {
   if (writes.isEmpty) return;

@@ -11,13 +11,13 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import pg from 'pg';
-import { type Cause, Writes, writeAudit } from './audit.js';
+import { type AuditContext, Writes, writeAudit } from './audit.js';
 import {
   CommitUnknownError,
   isConnectionLost,
   isStorageUnavailable,
-  type StorageFault,
-  toStorageFault,
+  type StorageError,
+  toStorageError,
 } from './sqlstate.js';
 import type { DB } from './tables.js';
 
@@ -29,14 +29,14 @@ export interface Db {
   readonly pool: pg.Pool;
   readonly onEvent: (event: DatabaseEvent) => void;
   /** The call on whose behalf this is asked; undefined for none that changes anything. */
-  readonly findCause: () => Cause | undefined;
+  readonly findCause: () => AuditContext | undefined;
 }
 
 /** What went wrong for reasons of the database's own, for metrics and logs. */
 export type DatabaseEvent =
   | { readonly kind: 'connection_lost'; readonly error: Error }
   /** `fault`: why a transaction failed; `retried`: and was done once more. */
-  | { readonly kind: 'fault' | 'retried'; readonly fault: StorageFault }
+  | { readonly kind: 'fault' | 'retried'; readonly fault: StorageError }
   | { readonly kind: 'commit_unknown' };
 
 declare const whose: unique symbol;
@@ -53,7 +53,7 @@ export interface DatabaseOptions {
   /** Names the connections in `pg_stat_activity`. */
   readonly applicationName: string;
   readonly onEvent?: (event: DatabaseEvent) => void;
-  readonly findCause?: () => Cause | undefined;
+  readonly findCause?: () => AuditContext | undefined;
   /** A connection that says nothing for so long while it is asked something is taken for lost. */
   readonly silenceMs?: number;
 }
@@ -215,7 +215,7 @@ async function transact<T>(
       return await transactOnce(db, tenantId, opening, work);
     } catch (error) {
       const cause = error instanceof NotBegunError ? error.cause : error;
-      const fault = toStorageFault(cause);
+      const fault = toStorageError(cause);
       if (fault === undefined) throw cause;
       db.onEvent(fault === 'commit_unknown' ? { kind: 'commit_unknown' } : { kind: 'fault', fault });
       // A connection of the pool may have died unnoticed: nothing was done yet on it, and a fresh one may do.
@@ -273,9 +273,9 @@ async function commit(client: pg.PoolClient): Promise<void> {
 }
 
 /** A query builder over one connection that is inside a transaction already. */
-const overSession = (session: Session): Kysely<DB> => buildOver(new SessionDriver(session));
+const overSession = (session: Session): Kysely<DB> => createKyselyOver(new SessionDriver(session));
 
-export const buildOver = (driver: Driver): Kysely<DB> =>
+export const createKyselyOver = (driver: Driver): Kysely<DB> =>
   new Kysely<DB>({
     dialect: {
       createAdapter: () => new PostgresAdapter(),

@@ -1,7 +1,7 @@
 import { type Compilable, DummyDriver, type Kysely } from 'kysely';
 import type pg from 'pg';
-import { buildOver, type Db, getTypeParser, PAGEWISE, requireTenantId } from './database.js';
-import { isConnectionLost, toStorageFault } from './sqlstate.js';
+import { createKyselyOver, type Db, getTypeParser, PAGEWISE, requireTenantId } from './database.js';
+import { isConnectionLost, toStorageError } from './sqlstate.js';
 import type { DB } from './tables.js';
 
 /** A statement with its values as texts, in the order of their places. Not named: a pooler may stand in between. */
@@ -11,7 +11,7 @@ export interface Statement {
 }
 
 /** For putting a statement together with the query builder; it runs nothing. */
-export const drafting: Kysely<DB> = buildOver(new DummyDriver());
+export const statementBuilder: Kysely<DB> = createKyselyOver(new DummyDriver());
 
 /** @param query of `drafting`, with no other values than texts and numbers */
 export const toStatement = (query: Compilable): Statement => {
@@ -31,8 +31,8 @@ const AS_OPERATOR = `select set_config('role', 'biotrack_operator', true), set_c
  * What moves with everything that a list of the tenant's companies or changes can show; of tenant $1. A new tenant with
  * the id of a deleted one begins elsewhere.
  */
-export const TENANT_MARK = `select extract(epoch from inserted_datetime) || '.' || revision || '.' || last_change_seq
-  as mark from tenants where tenant_id = $1`;
+export const TENANT_REVISION = `select extract(epoch from inserted_datetime) || '.' || revision || '.' || last_change_seq
+  as revision from tenants where tenant_id = $1`;
 
 /**
  * One statement of a tenant in one round trip, committed with it: every row of any other tenant does not exist in it.
@@ -40,18 +40,18 @@ export const TENANT_MARK = `select extract(epoch from inserted_datetime) || '.' 
  * @param statement is done again where a connection of the pool had died unnoticed: it must be one that may be
  * @param tenantId a lower-case UUID; anything else is a fault of the caller and throws
  */
-export async function askAsTenant<Row>(db: Db, tenantId: string, statement: Statement): Promise<Row[]> {
+export async function queryAsTenant<Row>(db: Db, tenantId: string, statement: Statement): Promise<Row[]> {
   requireTenantId(tenantId);
   return ask(db, { text: AS_TENANT, values: [tenantId] }, statement);
 }
 
 /** The same for the operator: what belongs to no tenant. */
-export const askAsOperator = <Row>(db: Db, statement: Statement): Promise<Row[]> =>
+export const queryAsOperator = <Row>(db: Db, statement: Statement): Promise<Row[]> =>
   ask(db, { text: AS_OPERATOR, values: [] }, statement);
 
 async function ask<Row>(db: Db, opening: Statement, statement: Statement): Promise<Row[]> {
   const noted = (error: unknown): never => {
-    const fault = toStorageFault(error);
+    const fault = toStorageError(error);
     if (fault !== undefined) db.onEvent({ kind: 'fault', fault });
     throw error;
   };
@@ -61,7 +61,7 @@ async function ask<Row>(db: Db, opening: Statement, statement: Statement): Promi
   try {
     return await askOn(client);
   } catch (error) {
-    const fault = toStorageFault(error);
+    const fault = toStorageError(error);
     if (fault === undefined || !isConnectionLost(error)) throw error;
     db.onEvent({ kind: 'retried', fault });
   }

@@ -156,7 +156,7 @@ export interface Credentials {
 
 export interface Directories {
   accepted_digest: string | null;
-  check_mark: string | null;
+  checksum: string | null;
   compared_datetime: Timestamp | null;
   directory_id: Generated<number>;
   duplicate_rows: Generated<number>;
@@ -172,6 +172,13 @@ export interface Directories {
   skips: Generated<Json>;
   state: string;
   version: Generated<number>;
+}
+
+export interface DirectoryLeases {
+  environment: string;
+  holder: string;
+  state: string;
+  until_datetime: Timestamp;
 }
 
 export interface DirectoryLicenseOwners {
@@ -206,13 +213,6 @@ export interface DirectoryLicenses {
   ubi: string | null;
   ubi_key: string | null;
   zip: string | null;
-}
-
-export interface DirectoryTurns {
-  environment: string;
-  holder: string;
-  state: string;
-  until_datetime: Timestamp;
 }
 
 export interface IdempotencyKeys {
@@ -250,7 +250,7 @@ export interface Licenses {
   version: Generated<number>;
 }
 
-export interface LoginTrials {
+export interface LoginAttempts {
   leased_until_datetime: Timestamp;
   login_hash: Buffer;
   refused_datetime: Timestamp | null;
@@ -393,12 +393,12 @@ export interface DB {
   creation_preferences: CreationPreferences;
   credentials: Credentials;
   directories: Directories;
+  directory_leases: DirectoryLeases;
   directory_license_owners: DirectoryLicenseOwners;
   directory_licenses: DirectoryLicenses;
-  directory_turns: DirectoryTurns;
   idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
-  login_trials: LoginTrials;
+  login_attempts: LoginAttempts;
   operator_audit: OperatorAudit;
   schedules: Schedules;
   sync_plan_items: SyncPlanItems;

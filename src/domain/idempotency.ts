@@ -12,28 +12,28 @@ export interface KeyedRequest {
 }
 
 /** An answer as it went out, as far as it has to come again. */
-export interface KeptAnswer {
+export interface StoredAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
 /** The one request of a key that may have an effect. It ends by `keep` or `end`. */
-export interface Attempt {
+export interface IdempotentRequest {
   /** Runs the work so that its transactions know of the key. */
   run(work: () => void): void;
   /** Keeps the answer for repetitions. */
-  keep(answer: KeptAnswer): Promise<void>;
+  keep(answer: StoredAnswer): Promise<void>;
   /** Something broke: what had no effect may be tried again. */
   end(): Promise<void>;
 }
 
-export interface IdempotencyKeys {
+export interface IdempotencyStore {
   /** @throws Fault `idempotency_in_progress`, `idempotency_key_reused`, `outcome_unknown` */
   begin(
     request: KeyedRequest,
   ): Promise<
-    | { readonly kind: 'attempt'; readonly attempt: Attempt }
-    | { readonly kind: 'repetition'; readonly answer: KeptAnswer }
+    | { readonly kind: 'attempt'; readonly attempt: IdempotentRequest }
+    | { readonly kind: 'repetition'; readonly answer: StoredAnswer }
   >;
 }

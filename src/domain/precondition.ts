@@ -1,4 +1,4 @@
-import { Fault } from './fault.js';
+import { ServiceError } from './service-error.js';
 
 /** What a caller believes of the resource that he is about to change (RFC 9110, If-Match and If-None-Match). */
 export type Precondition =
@@ -15,14 +15,14 @@ export type Precondition =
 export function checkPrecondition(precondition: Precondition, version: number | undefined): void {
   if (precondition.kind === 'none') {
     const header = version === undefined ? 'If-None-Match: *' : 'If-Match with the ETag of your last read';
-    throw new Fault('precondition_required', `Send ${header}.`);
+    throw new ServiceError('precondition_required', `Send ${header}.`);
   }
   if (precondition.kind === 'absent') {
     if (version === undefined) return;
-    throw new Fault('precondition_failed', 'It exists already. Read it, and send its ETag as If-Match.');
+    throw new ServiceError('precondition_failed', 'It exists already. Read it, and send its ETag as If-Match.');
   }
   if (version !== undefined && precondition.versions.includes(version)) return;
-  throw new Fault(
+  throw new ServiceError(
     'precondition_failed',
     'It has changed since you read it. Read it again, and send its ETag as If-Match.',
   );

@@ -1,4 +1,4 @@
-import { Fault, type NextStep } from './fault.js';
+import { type NextStep, ServiceError } from './service-error.js';
 
 /** The steps of the set-up in their order, each with the call that does it. */
 const STEPS = {
@@ -34,5 +34,5 @@ export const toNextStep = (tenantId: string, step: SetupStep, call: SetupCall = 
 });
 
 /** 409: what was asked for needs a step that is not done, and here is the call that does it. */
-export const setupIncomplete = (tenantId: string, step: SetupStep, detail: string, call?: SetupCall): Fault =>
-  new Fault('setup_incomplete', detail, { next_step: toNextStep(tenantId, step, call) });
+export const setupIncomplete = (tenantId: string, step: SetupStep, detail: string, call?: SetupCall): ServiceError =>
+  new ServiceError('setup_incomplete', detail, { next_step: toNextStep(tenantId, step, call) });

@@ -3,7 +3,7 @@ export const ACTIVITIES = ['producer', 'processor', 'retail', 'medical', 'transp
 export type Activity = (typeof ACTIVITIES)[number];
 
 /** A site's address; null is "BioTrack does not say". `zip` is text: leading zeros count. */
-export interface Address {
+export interface PostalAddress {
   readonly line1: string | null;
   readonly line2: string | null;
   readonly city: string | null;
@@ -26,7 +26,7 @@ export interface Vendor {
   readonly licenseType: string | null;
   readonly licenseTypeRaw: string | null;
   readonly activities: readonly Activity[];
-  readonly address: Address;
+  readonly address: PostalAddress;
   /** The state flags this license as deleted. Absent in some states, where it simply vanishes from the list. */
   readonly isDeleted: boolean;
   /** From the state's list of laboratories, not from its vendor list. */

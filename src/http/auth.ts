@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Fault, notFound } from '../domain/fault.js';
 import type { Principal } from '../domain/principal.js';
+import { notFound, ServiceError } from '../domain/service-error.js';
 import { isPublic, mayCall, type OperationId, POLICY } from './policy.js';
 
 /** Finds out who a bearer token stands for; undefined for nobody. */
@@ -18,7 +18,7 @@ const BEARER = /^Bearer +([!-~]+)$/i;
 const TOKEN_MAX_LENGTH = 8_192;
 
 /** Finds out who is calling. Refuses by default: a route without an operation id in the policy does not start. */
-export function useAuth(app: FastifyInstance, authenticate: Authenticate): void {
+export function registerAuth(app: FastifyInstance, authenticate: Authenticate): void {
   app.decorateRequest('principal', null);
   app.addHook('onRoute', (route) => {
     if (route.schema?.hide === true) return;
@@ -36,13 +36,14 @@ export function useAuth(app: FastifyInstance, authenticate: Authenticate): void 
 }
 
 /** Stops who may not do what he asks for; to be used once it is known who he is. */
-export function usePolicy(app: FastifyInstance): void {
+export function registerPolicy(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
     const { principal } = request;
     // Public and unknown routes: on any other, nobody comes this far without a name.
     if (principal === null) return;
     const id = request.routeOptions.schema?.operationId as OperationId;
-    if (!mayCall(id, principal.role)) throw new Fault('forbidden', `The role ${principal.role} may not do this.`);
+    if (!mayCall(id, principal.role))
+      throw new ServiceError('forbidden', `The role ${principal.role} may not do this.`);
     const { tenant_id: tenantId } = request.params as { tenant_id?: string };
     // The same answer as for a tenant that does not exist: who may not see it learns nothing of it.
     if (tenantId !== undefined && principal.tenantId !== null && principal.tenantId !== tenantId)
@@ -58,14 +59,15 @@ export function principalOf(request: FastifyRequest): Principal {
 
 async function identify({ headers }: FastifyRequest, authenticate: Authenticate): Promise<Principal> {
   const token = BEARER.exec(headers.authorization ?? '')?.[1];
-  if (token === undefined) throw new Fault('unauthenticated', 'Send "Authorization: Bearer <API key or token>".');
+  if (token === undefined)
+    throw new ServiceError('unauthenticated', 'Send "Authorization: Bearer <API key or token>".');
   if (token.length > TOKEN_MAX_LENGTH)
-    throw new Fault(
+    throw new ServiceError(
       'unauthenticated',
       `The token has ${token.length} characters; ${TOKEN_MAX_LENGTH} are read at most.`,
     );
   const principal = await authenticate(token);
   if (principal === undefined)
-    throw new Fault('unauthenticated', 'The API key is unknown or was deleted, or the token is not valid here.');
+    throw new ServiceError('unauthenticated', 'The API key is unknown or was deleted, or the token is not valid here.');
   return principal;
 }

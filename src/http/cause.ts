@@ -3,7 +3,7 @@ import { toActor } from '../domain/principal.js';
 import { isRead } from './operation.js';
 
 /** The call on whose behalf something is changed. */
-export interface Cause {
+export interface RequestCause {
   readonly operationId: string;
   readonly actor: string;
   readonly requestId: string;
@@ -12,10 +12,10 @@ export interface Cause {
 }
 
 /** Runs the rest of a call so that whoever writes something can find out what for. */
-export type RunWithCause = (cause: Cause, rest: () => void) => void;
+export type RunWithCause = (cause: RequestCause, rest: () => void) => void;
 
 /** Lets every change of an operation be told with its cause: no handler has to hand it down. */
-export function useCause(app: FastifyInstance, withCause: RunWithCause): void {
+export function registerCause(app: FastifyInstance, withCause: RunWithCause): void {
   app.addHook('preHandler', (request, _reply, done) => {
     const { operationId } = request.routeOptions.schema ?? {};
     const { principal } = request;

@@ -9,7 +9,7 @@ const FIRST_REQUEST_MS = 1_000;
  * at that moment: a client that keeps its connection open would hold up the end of the process for as long as it likes,
  * and so would one that has never asked anything, which Node does not take for idle.
  */
-export function useDrain(app: FastifyInstance): void {
+export function registerDrain(app: FastifyInstance): void {
   let isClosing = false;
   const silent = new Set<Socket>();
   app.server.on('connection', (socket) => {

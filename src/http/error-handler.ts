@@ -1,13 +1,13 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { FAULTS, Fault, type FaultCode } from '../domain/fault.js';
+import { ERRORS, type ErrorCode, ServiceError } from '../domain/service-error.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
-import { toValidationFault } from './validation.js';
+import { toValidationError } from './validation.js';
 
 /** Turns what a lower room throws into a fault; undefined if it does not know the error. */
-export type TranslateError = (error: unknown) => Fault | undefined;
+export type TranslateError = (error: unknown) => ServiceError | undefined;
 
 /** What the framework itself refuses, by its codes: https://fastify.dev/docs/latest/Reference/Errors/ */
-const FRAMEWORK_FAULTS: Readonly<Record<string, [FaultCode, string]>> = {
+const FRAMEWORK_FAULTS: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['payload_too_large', 'Send a smaller body.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'Send application/json.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty, but its content type says JSON.'],
@@ -18,7 +18,7 @@ const FRAMEWORK_FAULTS: Readonly<Record<string, [FaultCode, string]>> = {
   FST_ERR_ASYNC_CONSTRAINT: ['invalid_request', 'The request cannot be routed.'],
 };
 
-export function useErrorHandler(app: FastifyInstance, translate: TranslateError): void {
+export function registerErrorHandler(app: FastifyInstance, translate: TranslateError): void {
   app.setErrorHandler((error: FastifyError, request, reply) => sendFault(toFault(error, translate), request, reply));
 }
 
@@ -31,23 +31,23 @@ export function handleFrameworkError(error: FastifyError, request: FastifyReques
   );
 }
 
-function toFault(error: FastifyError, translate: TranslateError): Fault {
-  if (error instanceof Fault) return error;
-  if (error.validation !== undefined) return toValidationFault({ ...error, validation: error.validation });
+function toFault(error: FastifyError, translate: TranslateError): ServiceError {
+  if (error instanceof ServiceError) return error;
+  if (error.validation !== undefined) return toValidationError({ ...error, validation: error.validation });
   const framework = FRAMEWORK_FAULTS[error.code];
-  if (framework !== undefined) return new Fault(...framework, { cause: error });
+  if (framework !== undefined) return new ServiceError(...framework, { cause: error });
   // The JSON parser's own errors: a syntax error, or a key such as __proto__.
   if (error instanceof SyntaxError && error.statusCode === 400) {
-    return new Fault('malformed_json', 'The body cannot be parsed.', { cause: error });
+    return new ServiceError('malformed_json', 'The body cannot be parsed.', { cause: error });
   }
   return (
     translate(error) ??
-    new Fault('internal', 'This is our fault. Quote the request id when asking for help.', { cause: error })
+    new ServiceError('internal', 'This is our fault. Quote the request id when asking for help.', { cause: error })
   );
 }
 
-function sendFault(fault: Fault, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status } = FAULTS[fault.code];
+function sendFault(fault: ServiceError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status } = ERRORS[fault.code];
   request.fault = fault;
   // Again what a hook sets: some errors come before any hook.
   reply.code(status).type(PROBLEM_TYPE).headers({ 'cache-control': 'no-store', 'x-request-id': request.id });
@@ -60,6 +60,6 @@ function sendFault(fault: Fault, request: FastifyRequest, reply: FastifyReply): 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Why the request failed, for the one line that is logged of it. */
-    fault: Fault | null;
+    fault: ServiceError | null;
   }
 }

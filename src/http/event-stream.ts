@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Fault } from '../domain/fault.js';
+import { ServiceError } from '../domain/service-error.js';
 
 /** One of a stream of server-sent events. */
 export interface StreamEvent {
@@ -35,7 +35,7 @@ export function createEventStreams(shutdown: AbortSignal, most = MOST_STREAMS): 
   return {
     send(reply, events) {
       if (open >= most)
-        throw new Fault('streams_exhausted', 'Read the run itself meanwhile, or try again in a moment.');
+        throw new ServiceError('streams_exhausted', 'Read the run itself meanwhile, or try again in a moment.');
       open += 1;
       const gone = new AbortController();
       const ended = AbortSignal.any([shutdown, gone.signal]);

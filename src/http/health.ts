@@ -1,4 +1,4 @@
-import { Fault } from '../domain/fault.js';
+import { ServiceError } from '../domain/service-error.js';
 import { operation } from './operation.js';
 import { Named, OneOf, Reply } from './primitives.js';
 import type { App } from './server.js';
@@ -9,7 +9,7 @@ const Health = Named('Health', Reply({ status: OneOf(['ok']) }));
 const PING_TIMEOUT_MS = 1_500;
 
 /** `/livez`: this process answers. `/readyz`: it can also do its work. BioTrack's health is no part of either. */
-export function useHealth(app: App, ping: () => Promise<void>): void {
+export function registerHealth(app: App, ping: () => Promise<void>): void {
   app.get(
     '/livez',
     {
@@ -30,7 +30,7 @@ export function useHealth(app: App, ping: () => Promise<void>): void {
         tag: 'Operations',
         summary: 'Whether the database answers, so that requests can be served',
         replies: { 200: { description: 'It does.', schema: Health } },
-        faults: ['storage_unavailable'],
+        errors: ['storage_unavailable'],
       }),
     },
     async () => {
@@ -48,7 +48,7 @@ async function withinTime(pinging: Promise<void>): Promise<void> {
   try {
     await Promise.race([pinging, timeout]);
   } catch (cause) {
-    throw new Fault('storage_unavailable', 'The database does not answer.', { cause });
+    throw new ServiceError('storage_unavailable', 'The database does not answer.', { cause });
   } finally {
     clearTimeout(timer);
   }

@@ -1,16 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import type { Attempt, IdempotencyKeys, KeptAnswer } from '../domain/idempotency.js';
+import type { IdempotencyStore, IdempotentRequest, StoredAnswer } from '../domain/idempotency.js';
 import type { Log } from '../domain/log-event.js';
 import { toActor } from '../domain/principal.js';
 import { principalOf } from './auth.js';
-import { addFaults } from './operation.js';
+import { addErrors } from './operation.js';
 import { PROBLEM_TYPE } from './problem.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Of a request with a key whose answer is not kept yet. */
-    attempt: Attempt | null;
+    attempt: IdempotentRequest | null;
   }
 }
 
@@ -31,13 +31,13 @@ const idempotencyKey = Type.Optional(
 );
 
 /** Every POST takes an Idempotency-Key: a repetition gets the first answer again and has no effect. */
-export function useIdempotency(app: FastifyInstance, keys: IdempotencyKeys): void {
+export function registerIdempotency(app: FastifyInstance, keys: IdempotencyStore): void {
   app.decorateRequest('attempt', null);
   app.addHook('onRoute', ({ method, schema }) => {
     if (method !== 'POST' || schema === undefined) return;
     const { properties = {} } = (schema.headers ?? {}) as { properties?: object };
     schema.headers = Type.Object({ ...properties, [HEADER]: idempotencyKey });
-    addFaults(schema, ['idempotency_in_progress', 'outcome_unknown', 'idempotency_key_reused']);
+    addErrors(schema, ['idempotency_in_progress', 'outcome_unknown', 'idempotency_key_reused']);
   });
   // With a callback, so that what follows runs inside the attempt.
   app.addHook('preHandler', (request, reply, done) => {
@@ -87,7 +87,7 @@ function toKept(reply: FastifyReply): Record<string, string> {
   );
 }
 
-function repeat(request: FastifyRequest, reply: FastifyReply, { status, headers, body }: KeptAnswer): void {
+function repeat(request: FastifyRequest, reply: FastifyReply, { status, headers, body }: StoredAnswer): void {
   reply.code(status).headers({ ...headers, 'idempotency-replayed': 'true' });
   // A problem names the request that it was found in, which is this one now.
   const isProblem = headers['content-type']?.startsWith(PROBLEM_TYPE) === true;

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { visit } from 'jsonc-parser';
-import { Fault } from '../domain/fault.js';
+import { ServiceError } from '../domain/service-error.js';
 
 const MAX_DEPTH = 20;
 
@@ -8,7 +8,7 @@ const MAX_DEPTH = 20;
  * Reads bodies strictly: `__proto__`, a key given twice in one object (parsers disagree on which one counts), and
  * nesting beyond any of our schemas are refused.
  */
-export function useStrictJson(app: FastifyInstance): void {
+export function registerStrictJson(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   // Fastify reads plain text by itself, too; here that is no type that is read.
   app.removeAllContentTypeParsers();
@@ -20,12 +20,12 @@ export function useStrictJson(app: FastifyInstance): void {
 }
 
 /** The parser proper decides whether it is JSON at all. */
-function findFault(text: string): Fault | undefined {
+function findFault(text: string): ServiceError | undefined {
   const objects: Set<string>[] = [];
   let depth = 0;
-  let fault: Fault | undefined;
+  let fault: ServiceError | undefined;
   const refuse = (detail: string): void => {
-    fault ??= new Fault('malformed_json', detail);
+    fault ??= new ServiceError('malformed_json', detail);
   };
   const enter = (): void => {
     depth += 1;

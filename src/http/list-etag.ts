@@ -27,24 +27,24 @@ export const toListReplies = <S extends TSchema>(description: string, schema: S)
   304: { description: 'Nothing has changed since the list with this ETag.', headers },
 });
 
-export interface ListReading<Page> {
-  /** @param mark what moves with everything that the list can show */
-  toEtag(mark: string): string;
+export interface ListSource<Page> {
+  /** @param revision what moves with everything that the list can show */
+  toEtag(revision: string): string;
   /** Cheap; undefined if there is no such thing, which the reading then says. */
-  findMark(): Promise<string | undefined>;
-  /** The page and the mark of the very state that it shows. */
+  findRevision(): Promise<string | undefined>;
+  /** The page and the revision of the very state that it shows. */
   read(): Promise<Page>;
   toReply(page: Page): Readonly<Record<string, unknown>>;
 }
 
 /**
  * Answers a list with its ETag: with 304 if the caller has just that. What was sent is kept as long as there is room, and
- * is sent again, to whoever may read the list, as long as its mark is what it was: which Postgres is asked each time.
+ * is sent again, to whoever may read the list, as long as its revision is what it was: which Postgres is asked each time.
  */
-export type SendMarkedList = <Page extends { readonly mark: string }>(
+export type SendCachedList = <Page extends { readonly revision: string }>(
   request: FastifyRequest,
   reply: FastifyReply,
-  reading: ListReading<Page>,
+  reading: ListSource<Page>,
 ) => Promise<FastifyReply>;
 
 interface Kept {
@@ -58,7 +58,7 @@ const SHARE_OF_ONE = 1 / 16;
 const OVERHEAD_BYTES = 1_000;
 
 /** @param keptMegabytes of pages that were sent; 0: none is kept */
-export function createListSender(keptMegabytes: number): SendMarkedList {
+export function createListSender(keptMegabytes: number): SendCachedList {
   const maxSize = keptMegabytes * 1_000_000;
   const kept =
     maxSize === 0
@@ -68,13 +68,13 @@ export function createListSender(keptMegabytes: number): SendMarkedList {
           maxEntrySize: Math.floor(maxSize * SHARE_OF_ONE),
           sizeCalculation: ({ body }) => body.length + OVERHEAD_BYTES,
         });
-  return async (request, reply, { toEtag, findMark, read, toReply }) => {
+  return async (request, reply, { toEtag, findRevision, read, toReply }) => {
     const { url } = request;
     const known = request.headers['if-none-match'];
     const last = kept?.get(url);
     if (known !== undefined || last !== undefined) {
-      const mark = await findMark();
-      const etag = mark === undefined ? undefined : toEtag(mark);
+      const revision = await findRevision();
+      const etag = revision === undefined ? undefined : toEtag(revision);
       if (etag !== undefined && known !== undefined && names(known, etag))
         return reply.code(304).header('etag', etag).send();
       if (last !== undefined && last.etag === etag) return sendKept(reply, last);
@@ -82,7 +82,7 @@ export function createListSender(keptMegabytes: number): SendMarkedList {
       kept?.delete(url);
     }
     const page = await read();
-    const etag = toEtag(page.mark);
+    const etag = toEtag(page.revision);
     const made = { etag, body: Buffer.from(reply.serializeInput(toReply(page), '200', JSON_TYPE) as string) };
     kept?.set(url, made);
     return sendKept(reply, made);
@@ -94,7 +94,7 @@ const JSON_TYPE = 'application/json';
 const sendKept = (reply: FastifyReply, { etag, body }: Kept): FastifyReply =>
   reply.type(`${JSON_TYPE}; charset=utf-8`).header('etag', etag).send(body);
 
-/** Answers a list that has no mark of its own, with an ETag of what is in it; with 304 if the caller has just that. */
+/** Answers a list that has no revision of its own, with an ETag of what is in it; with 304 if the caller has just that. */
 export function sendList<Page>(request: FastifyRequest, reply: FastifyReply, page: Page): Page | FastifyReply {
   const etag = `"${hash('sha256', JSON.stringify(page), 'base64url').slice(0, ETAG_LENGTH)}"`;
   reply.header('etag', etag);

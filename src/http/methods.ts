@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Fault } from '../domain/fault.js';
+import { ServiceError } from '../domain/service-error.js';
 
 interface Path {
   readonly url: string;
@@ -25,7 +25,7 @@ export function collectMethods(app: FastifyInstance): (request: FastifyRequest, 
   const refuse = (request: FastifyRequest, reply: FastifyReply, methods: readonly string[]): void => {
     reply.header('allow', [...new Set(methods)].sort().join(', '));
     if (request.method === 'OPTIONS') void reply.code(204).send();
-    else throw new Fault('method_not_allowed', 'See the header Allow for what this path takes.');
+    else throw new ServiceError('method_not_allowed', 'See the header Allow for what this path takes.');
   };
   const findShadowed = (path: string): Path | undefined => shadowed.find(({ pattern }) => pattern.test(path));
   app.addHook('onRequest', async (request, reply) => {
@@ -37,7 +37,7 @@ export function collectMethods(app: FastifyInstance): (request: FastifyRequest, 
     const path = toPath(request);
     const own = findShadowed(path);
     const found = own === undefined ? [...paths.values()].filter(({ pattern }) => pattern.test(path)) : [own];
-    if (found.length === 0) throw new Fault('not_found', 'There is no such path.');
+    if (found.length === 0) throw new ServiceError('not_found', 'There is no such path.');
     refuse(
       request,
       reply,

@@ -2,10 +2,10 @@ import swagger from '@fastify/swagger';
 import scalar from '@scalar/fastify-api-reference';
 import type { FastifyInstance } from 'fastify';
 import { addExamples } from './examples.js';
-import { useProblemPages } from './problem-pages.js';
+import { registerProblemPages } from './problem-pages.js';
 
 /** The document, made of the routes' own schemas, and the page that shows it. */
-export async function useOpenapi(app: FastifyInstance, publicUrl: string): Promise<void> {
+export async function registerOpenapi(app: FastifyInstance, publicUrl: string): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -34,7 +34,7 @@ export async function useOpenapi(app: FastifyInstance, publicUrl: string): Promi
   });
   // Hidden routes need no key: the document and its page hold no data.
   app.get('/openapi/v1.json', { schema: { hide: true } }, async () => app.swagger());
-  useProblemPages(app);
+  registerProblemPages(app);
   await app.register(scalar, {
     routePrefix: '/docs',
     configuration: {

@@ -1,9 +1,9 @@
 import type { FastifySchema } from 'fastify';
 import type { TSchema } from 'typebox';
-import { FAULTS, type FaultCode } from '../domain/fault.js';
 import { ROLES } from '../domain/principal.js';
+import { ERRORS, type ErrorCode } from '../domain/service-error.js';
 import { isPublic, mayCall, type OperationId } from './policy.js';
-import { PROBLEM_TYPE, Problem } from './problem.js';
+import { PROBLEM_TYPE, ProblemSchema } from './problem.js';
 
 export interface ReplyDoc {
   readonly description: string;
@@ -26,15 +26,15 @@ interface OperationDoc {
   readonly bodyLimitBytes?: number;
   readonly replies: Readonly<Record<number, ReplyDoc>>;
   /** What can go wrong beyond what can go wrong everywhere. */
-  readonly faults?: readonly FaultCode[];
+  readonly errors?: readonly ErrorCode[];
 }
 
 /** How the document says that a body may be larger than the usual 64 KiB. */
 export const BODY_LIMIT = 'x-body-limit-bytes';
 
 /** What any operation may answer: listed once, documented everywhere. */
-const PUBLIC_FAULTS: readonly FaultCode[] = ['internal'];
-const GUARDED_FAULTS: readonly FaultCode[] = [
+const PUBLIC_ERRORS: readonly ErrorCode[] = ['internal'];
+const GUARDED_ERRORS: readonly ErrorCode[] = [
   'unauthenticated',
   'forbidden',
   'rate_limited',
@@ -42,12 +42,12 @@ const GUARDED_FAULTS: readonly FaultCode[] = [
   'storage_unavailable',
   'internal',
 ];
-const INPUT_FAULTS: readonly FaultCode[] = ['invalid_request', 'uri_too_long'];
+const INPUT_ERRORS: readonly ErrorCode[] = ['invalid_request', 'uri_too_long'];
 const READS = /^(get|list)[A-Z]/;
 
 /** Whether an operation changes nothing; its id says so. */
 export const isRead = (id: string): boolean => READS.test(id);
-const BODY_FAULTS: readonly FaultCode[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
+const BODY_ERRORS: readonly ErrorCode[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
 
 /** The schema of a route: what it takes, every answer it can give, and who has to be asked. */
 export function operation<const D extends OperationDoc>(doc: D) {
@@ -62,15 +62,15 @@ export function operation<const D extends OperationDoc>(doc: D) {
     body,
     bodyLimitBytes,
     replies,
-    faults = [],
+    errors = [],
   } = doc;
   const open = isPublic(id);
   const possible = new Set([
-    ...(open ? PUBLIC_FAULTS : GUARDED_FAULTS),
-    ...INPUT_FAULTS,
+    ...(open ? PUBLIC_ERRORS : GUARDED_ERRORS),
+    ...INPUT_ERRORS,
     // Whoever sends a body where none is wanted can send a bad one.
-    ...(isRead(id) ? [] : BODY_FAULTS),
-    ...faults,
+    ...(isRead(id) ? [] : BODY_ERRORS),
+    ...errors,
   ]);
   return {
     operationId: id as string,
@@ -110,7 +110,7 @@ function toAudience(id: OperationId): string {
 }
 
 /** Documents what can go wrong for a reason that the operation itself does not know. */
-export function addFaults(schema: FastifySchema, faults: readonly FaultCode[]): void {
+export function addErrors(schema: FastifySchema, faults: readonly ErrorCode[]): void {
   const response = (schema.response ?? {}) as Record<string, { description?: string }>;
   for (const [status, problem] of Object.entries(toProblems(faults))) {
     const { description } = response[status] ?? {};
@@ -125,19 +125,19 @@ const RETRY_AFTER = {
 };
 
 /** One answer for each status, which says the codes that it can carry. */
-function toProblems(faults: readonly FaultCode[]): Record<string, { description: string }> {
-  const byStatus = new Map<number, FaultCode[]>();
+function toProblems(faults: readonly ErrorCode[]): Record<string, { description: string }> {
+  const byStatus = new Map<number, ErrorCode[]>();
   for (const code of faults) {
-    const { status } = FAULTS[code];
+    const { status } = ERRORS[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return Object.fromEntries(
     [...byStatus].map(([status, codes]) => [
       status,
       {
-        description: codes.map((code) => `\`${code}\`: ${FAULTS[code].title}.`).join(' '),
+        description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' '),
         ...([429, 503].includes(status) ? { headers: RETRY_AFTER } : {}),
-        content: { [PROBLEM_TYPE]: { schema: Problem } },
+        content: { [PROBLEM_TYPE]: { schema: ProblemSchema } },
       },
     ]),
   );

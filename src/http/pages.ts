@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { Fault } from '../domain/fault.js';
 import type { PageOf, PageRequest } from '../domain/page.js';
+import { ServiceError } from '../domain/service-error.js';
 import { DEFAULT_PAGE_SIZE } from './primitives.js';
 
 export interface PageQuery {
@@ -13,8 +13,8 @@ export interface Pager {
   toPageRequest(path: string, query: PageQuery): PageRequest;
   /** The whole URL of the next page, from the configured base and never from the Host header. */
   toNextPage(path: string, query: PageQuery, page: PageOf<unknown>): string | null;
-  /** A strong ETag of this page of the list. @param mark what moves with everything that the list can show */
-  toEtag(path: string, query: PageQuery, mark: string): string;
+  /** A strong ETag of this page of the list. @param revision what moves with everything that the list can show */
+  toEtag(path: string, query: PageQuery, revision: string): string;
 }
 
 const MAC_BYTES = 16;
@@ -38,7 +38,7 @@ export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer
       const list = toList(path, query);
       const isOurs = mac.length === MAC_BYTES && keys.some((key) => timingSafeEqual(mac, toMac(key, list, after)));
       if (isOurs) return { size, after };
-      throw new Fault('invalid_cursor', 'Start again from the first page, without page[after].', {
+      throw new ServiceError('invalid_cursor', 'Start again from the first page, without page[after].', {
         errors: [{ pointer: '?page[after]', detail: 'is not a cursor of this list' }],
       });
     },
@@ -52,10 +52,10 @@ export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer
       url.searchParams.set('page[after]', cursor.toString('base64url'));
       return url.href;
     },
-    toEtag(path, query, mark) {
-      // Keyed: a cursor looks otherwise under another key, and a guess at a mark could tell how much happens here.
+    toEtag(path, query, revision) {
+      // Keyed: a cursor looks otherwise under another key, and a guess at a revision could tell how much happens here.
       const { 'page[size]': size = DEFAULT_PAGE_SIZE, 'page[after]': after } = query;
-      const page = JSON.stringify([publicUrl, SHAPE, toList(path, query), size, after ?? null, mark]);
+      const page = JSON.stringify([publicUrl, SHAPE, toList(path, query), size, after ?? null, revision]);
       return `"${toMac(keys[0], 'etag', page).toString('base64url')}"`;
     },
   };

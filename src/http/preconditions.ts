@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Fault } from '../domain/fault.js';
 import type { Precondition } from '../domain/precondition.js';
+import { ServiceError } from '../domain/service-error.js';
 
 /** A strong ETag of a resource: its version. */
 export const toEtag = (version: number): string => `"${version}"`;
@@ -28,5 +28,7 @@ function toVersions(header: string): number[] {
   });
 }
 
-const invalidHeader = (name: string, detail: string): Fault =>
-  new Fault('invalid_request', `The header ${name} ${detail}.`, { errors: [{ pointer: `header:${name}`, detail }] });
+const invalidHeader = (name: string, detail: string): ServiceError =>
+  new ServiceError('invalid_request', `The header ${name} ${detail}.`, {
+    errors: [{ pointer: `header:${name}`, detail }],
+  });

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { FAULTS, Fault, type FaultCode } from '../domain/fault.js';
+import { ERRORS, type ErrorCode, ServiceError } from '../domain/service-error.js';
 import { toProblemType } from './problem.js';
 
 /** What to do about an answer of this status, in general; the answer itself says it in particular. */
@@ -23,18 +23,18 @@ const ADVICE: Readonly<Record<number, string>> = {
 };
 
 /** A page for each type of problem: `/docs/problems/{code}`, and all of them at `/docs/problems`. */
-export function useProblemPages(app: FastifyInstance): void {
-  const codes = Object.keys(FAULTS) as FaultCode[];
+export function registerProblemPages(app: FastifyInstance): void {
+  const codes = Object.keys(ERRORS) as ErrorCode[];
   app.get('/docs/problems', { schema: { hide: true } }, (_request, reply) => {
     const rows = codes.map(
-      (code) => `<tr><td>${FAULTS[code].status}</td><td>${toLink(code)}</td><td>${FAULTS[code].title}</td></tr>`,
+      (code) => `<tr><td>${ERRORS[code].status}</td><td>${toLink(code)}</td><td>${ERRORS[code].title}</td></tr>`,
     );
     return reply.type(HTML).send(toPage('Problems', `<table>${rows.join('\n')}</table>`));
   });
   app.get<{ Params: { code: string } }>('/docs/problems/:code', { schema: { hide: true } }, ({ params }, reply) => {
     const code = codes.find((each) => each === params.code);
-    if (code === undefined) throw new Fault('not_found', 'There is no such problem.');
-    const { status, title } = FAULTS[code];
+    if (code === undefined) throw new ServiceError('not_found', 'There is no such problem.');
+    const { status, title } = ERRORS[code];
     const answerers = listOperations(app, code).map((id) => `<li><code>${id}</code></li>`);
     const whoAnswers =
       answerers.length === 0
@@ -51,9 +51,9 @@ ${whoAnswers}
 }
 
 const HTML = 'text/html; charset=utf-8';
-const toLink = (code: FaultCode): string => `<a href="/docs/problems/${code}"><code>${code}</code></a>`;
+const toLink = (code: ErrorCode): string => `<a href="/docs/problems/${code}"><code>${code}</code></a>`;
 
-function listOperations(app: FastifyInstance, code: FaultCode): string[] {
+function listOperations(app: FastifyInstance, code: ErrorCode): string[] {
   return Object.values(app.swagger().paths ?? {}).flatMap((path) =>
     Object.values(path as Record<string, { operationId?: string; responses?: object }>).flatMap(
       ({ operationId, responses }) =>

@@ -1,10 +1,10 @@
 import Type from 'typebox';
-import { FAULTS, type Fault, type FaultCode } from '../domain/fault.js';
+import { ERRORS, type ErrorCode, type ServiceError } from '../domain/service-error.js';
 import { Count, Named, Nullable, OneOf, Reply, Shown } from './primitives.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-export const NextStep = Named(
+export const NextStepSchema = Named(
   'NextStep',
   Reply(
     {
@@ -18,7 +18,7 @@ export const NextStep = Named(
 );
 
 /** RFC 9457, with a code to branch on. */
-export const Problem = Named(
+export const ProblemSchema = Named(
   'Problem',
   Reply(
     {
@@ -26,7 +26,7 @@ export const Problem = Named(
         description: 'A stable URI of this kind of problem, which `/docs/problems/{code}` describes.',
         examples: ['urn:biotrack-connect:problem:not_found'],
       }),
-      code: OneOf(Object.keys(FAULTS) as FaultCode[], { description: 'Stable; branch on this.' }),
+      code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'Stable; branch on this.' }),
       title: Shown({ examples: ['There is no such thing'] }),
       status: Type.Integer(),
       detail: Shown({
@@ -48,7 +48,7 @@ export const Problem = Named(
           { description: 'Each part of the request that does not fit.' },
         ),
       ),
-      next_step: Type.Optional(NextStep),
+      next_step: Type.Optional(NextStepSchema),
       conflicting_id: Type.Optional(Shown({ description: 'The id of what is in the way.' })),
       reason: Type.Optional(Nullable(Shown({ description: 'A finer reason under the code.' }))),
       effect: Type.Optional(
@@ -66,10 +66,10 @@ export const Problem = Named(
   ),
 );
 
-export const toProblemType = (code: FaultCode): string => `urn:biotrack-connect:problem:${code}`;
+export const toProblemType = (code: ErrorCode): string => `urn:biotrack-connect:problem:${code}`;
 
-export function toProblem(fault: Fault, requestId: string): Record<string, unknown> {
-  const { status, title } = FAULTS[fault.code];
+export function toProblem(fault: ServiceError, requestId: string): Record<string, unknown> {
+  const { status, title } = ERRORS[fault.code];
   const { errors, next_step, conflicting_id, reason, effect } = fault.extras;
   return {
     type: toProblemType(fault.code),

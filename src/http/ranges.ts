@@ -1,4 +1,4 @@
-import { Fault } from '../domain/fault.js';
+import { ServiceError } from '../domain/service-error.js';
 import { DATETIME_PATTERN } from './primitives.js';
 
 /** A span of time, open on the sides that are not given. */
@@ -15,7 +15,9 @@ export function parseDatetimeRange(parameter: string, text: string): DatetimeRan
   const [from, to] = parts.map((part) => (part === '' ? undefined : toDate(part)));
   if (parts.length === 2 && from !== null && to !== null) return { from, to };
   const detail = 'must be from,to with RFC 3339 times; either side may be empty';
-  throw new Fault('invalid_request', `?${parameter}: ${detail}.`, { errors: [{ pointer: `?${parameter}`, detail }] });
+  throw new ServiceError('invalid_request', `?${parameter}: ${detail}.`, {
+    errors: [{ pointer: `?${parameter}`, detail }],
+  });
 }
 
 /** Null for what is no time; JavaScript would take the 30th of February for the 2nd of March. */

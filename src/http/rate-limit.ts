@@ -1,7 +1,7 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance } from 'fastify';
-import { Fault } from '../domain/fault.js';
 import { toActor } from '../domain/principal.js';
+import { ServiceError } from '../domain/service-error.js';
 import { principalOf } from './auth.js';
 
 const WINDOW_SECONDS = 60;
@@ -12,7 +12,7 @@ const MOST_CALLERS = 10_000;
  * Keeps one caller from taking the service from the others: so many requests a minute and process, counted for each
  * principal before it is looked what he may do. The headers are those of draft-ietf-httpapi-ratelimit-headers.
  */
-export async function useRateLimit(app: FastifyInstance, perMinute: number): Promise<void> {
+export async function registerRateLimit(app: FastifyInstance, perMinute: number): Promise<void> {
   await app.register(rateLimit, { global: false, cache: MOST_CALLERS });
   const count = app.createRateLimit({
     max: perMinute,
@@ -33,8 +33,12 @@ export async function useRateLimit(app: FastifyInstance, perMinute: number): Pro
       ratelimit: `"caller";r=${remaining};t=${ttlInSeconds}`,
     });
     if (!isExceeded) return;
-    throw new Fault('rate_limited', `At most ${perMinute} requests a minute. Go on in ${ttlInSeconds} seconds.`, {
-      retryAfterSeconds: ttlInSeconds,
-    });
+    throw new ServiceError(
+      'rate_limited',
+      `At most ${perMinute} requests a minute. Go on in ${ttlInSeconds} seconds.`,
+      {
+        retryAfterSeconds: ttlInSeconds,
+      },
+    );
   });
 }

@@ -12,7 +12,7 @@ export interface RequestFacts {
 }
 
 /** One line a request, at its end: what was asked, what was answered, and the cause of a fault. */
-export function useRequestLog(app: FastifyInstance, onFinished: (facts: RequestFacts) => void): void {
+export function registerRequestLog(app: FastifyInstance, onFinished: (facts: RequestFacts) => void): void {
   app.decorateRequest('fault', null);
   app.addHook('onResponse', async (request, reply) => {
     const { fault, principal } = request;

@@ -4,23 +4,23 @@ import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
-import { FAULTS, Fault } from '../domain/fault.js';
-import type { IdempotencyKeys } from '../domain/idempotency.js';
-import { type Authenticate, useAuth, usePolicy } from './auth.js';
-import { type RunWithCause, useCause } from './cause.js';
-import { useDrain } from './drain.js';
-import { handleFrameworkError, type TranslateError, useErrorHandler } from './error-handler.js';
-import { useIdempotency } from './idempotency.js';
-import { useStrictJson } from './json-body.js';
+import type { IdempotencyStore } from '../domain/idempotency.js';
+import { ERRORS, ServiceError } from '../domain/service-error.js';
+import { type Authenticate, registerAuth, registerPolicy } from './auth.js';
+import { type RunWithCause, registerCause } from './cause.js';
+import { registerDrain } from './drain.js';
+import { handleFrameworkError, registerErrorHandler, type TranslateError } from './error-handler.js';
+import { registerIdempotency } from './idempotency.js';
+import { registerStrictJson } from './json-body.js';
 import { collectMethods } from './methods.js';
-import { useOpenapi } from './openapi.js';
+import { registerOpenapi } from './openapi.js';
 import { BODY_LIMIT } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
-import { useRateLimit } from './rate-limit.js';
-import { type RequestFacts, useRequestLog } from './request-log.js';
+import { registerRateLimit } from './rate-limit.js';
+import { type RequestFacts, registerRequestLog } from './request-log.js';
 import { buildSerializer } from './serializer.js';
-import { useStrictValidation } from './validation.js';
+import { registerStrictValidation } from './validation.js';
 
 /** The server as modules see it: schemas give the types of what handlers take and reply. */
 export type App = FastifyInstance<
@@ -37,7 +37,7 @@ export interface ServerOptions {
   readonly authenticate: Authenticate;
   /** Requests of one caller that one process takes. */
   readonly rateLimitPerMinute: number;
-  readonly idempotencyKeys: IdempotencyKeys;
+  readonly idempotencyKeys: IdempotencyStore;
   readonly translateError: TranslateError;
   readonly onRequestFinished: (facts: RequestFacts) => void;
   readonly withCause: RunWithCause;
@@ -74,25 +74,25 @@ export async function createServer(options: ServerOptions): Promise<App> {
     clientErrorHandler: refuseConnection,
   }).withTypeProvider<TypeBoxTypeProvider>();
   for (const schema of listNamedSchemas()) app.addSchema(schema);
-  useStrictJson(app);
-  useStrictValidation(app);
-  useRequestLog(app, options.onRequestFinished);
-  useErrorHandler(app, options.translateError);
+  registerStrictJson(app);
+  registerStrictValidation(app);
+  registerRequestLog(app, options.onRequestFinished);
+  registerErrorHandler(app, options.translateError);
   app.setNotFoundHandler(collectMethods(app));
   useBodyLimits(app);
-  useDrain(app);
+  registerDrain(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     if (request.url.length > MAX_URL_LENGTH)
-      throw new Fault('uri_too_long', `Keep it below ${MAX_URL_LENGTH} characters.`);
+      throw new ServiceError('uri_too_long', `Keep it below ${MAX_URL_LENGTH} characters.`);
   });
   await app.register(helmet, { contentSecurityPolicy: false });
-  useAuth(app, options.authenticate);
-  await useRateLimit(app, options.rateLimitPerMinute);
-  usePolicy(app);
-  useIdempotency(app, options.idempotencyKeys);
-  useCause(app, options.withCause);
-  await useOpenapi(app, options.publicUrl);
+  registerAuth(app, options.authenticate);
+  await registerRateLimit(app, options.rateLimitPerMinute);
+  registerPolicy(app);
+  registerIdempotency(app, options.idempotencyKeys);
+  registerCause(app, options.withCause);
+  await registerOpenapi(app, options.publicUrl);
   return app;
 }
 
@@ -109,9 +109,9 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const fault =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? new Fault('request_timeout', 'Send it again, faster.')
-      : new Fault('invalid_request', 'The request could not be read: it is not HTTP as it is understood here.');
-  const { status } = FAULTS[fault.code];
+      ? new ServiceError('request_timeout', 'Send it again, faster.')
+      : new ServiceError('invalid_request', 'The request could not be read: it is not HTTP as it is understood here.');
+  const { status } = ERRORS[fault.code];
   const requestId = randomUUID();
   const body = JSON.stringify(toProblem(fault, requestId));
   const head = [

@@ -7,8 +7,8 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
-import { Fault } from '../domain/fault.js';
 import type { UserPrincipal } from '../domain/principal.js';
+import { ServiceError } from '../domain/service-error.js';
 import type { Authenticate } from './auth.js';
 
 /** How the host application's tokens are known. */
@@ -74,7 +74,7 @@ export function createTokenReader({ issuer, audience, keys }: TokenOptions): Aut
       });
       return toPrincipal(payload);
     } catch (error) {
-      if (error instanceof Fault) throw error;
+      if (error instanceof ServiceError) throw error;
       // Whatever a token or the key that it names is wrong in.
       if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;
       throw error;
@@ -102,7 +102,9 @@ function fetchKeys(url: string): JWTVerifyGetKey {
     } catch (cause) {
       if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
       if (cause instanceof errors.JOSENotSupported) throw cause;
-      throw new Fault('identity_unavailable', 'Tokens cannot be judged at the moment. Try again soon.', { cause });
+      throw new ServiceError('identity_unavailable', 'Tokens cannot be judged at the moment. Try again soon.', {
+        cause,
+      });
     }
   };
 }

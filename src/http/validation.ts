@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
-import { Fault, type FieldFault } from '../domain/fault.js';
+import { type FieldError, ServiceError } from '../domain/service-error.js';
 import { toPatternDetail } from './primitives.js';
 
 // Fastify's own defaults drop unknown fields and turn numbers into text, so that a mistake would be kept in silence.
@@ -14,7 +14,7 @@ const STRICT = {
 } as const;
 
 /** Bodies are taken as they are; what comes as text in a URL may stand for a number. */
-export function useStrictValidation(app: FastifyInstance): void {
+export function registerStrictValidation(app: FastifyInstance): void {
   const strict = addFormats.default(new Ajv2020({ ...STRICT, coerceTypes: false }));
   const coercing = addFormats.default(new Ajv2020({ ...STRICT, coerceTypes: true }));
   app.setValidatorCompiler(({ schema, httpPart }) =>
@@ -55,14 +55,18 @@ export interface ValidationError {
   readonly validationContext?: string;
 }
 
-export function toValidationFault(error: ValidationError): Fault {
+export function toValidationError(error: ValidationError): ServiceError {
   const errors = error.validation
     .slice(0, MAX_ERRORS)
     .map((fault) => toFieldFault(fault, error.validationContext ?? 'body'));
   const [first] = errors;
-  return new Fault('invalid_request', first === undefined ? 'It does not fit.' : `${first.pointer}: ${first.detail}.`, {
-    errors,
-  });
+  return new ServiceError(
+    'invalid_request',
+    first === undefined ? 'It does not fit.' : `${first.pointer}: ${first.detail}.`,
+    {
+      errors,
+    },
+  );
 }
 
 const MAX_ERRORS = 20;
@@ -71,7 +75,7 @@ const MAX_ERRORS = 20;
 function toFieldFault(
   { instancePath, keyword, params, message = 'does not fit' }: FastifySchemaValidationError,
   part: string,
-): FieldFault {
+): FieldError {
   if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
     return { pointer: toPointer(instancePath, String(params.additionalProperty), part), detail: 'is not known here' };
   }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { findProgram, runCommand } from './postgres-command.js';
-import { exists, giveTo } from './postgres-files.js';
+import { changeOwner, exists } from './postgres-files.js';
 import type { Identity } from './postgres-identity.js';
 
 const OLDEST_MAJOR = 14;
@@ -124,9 +124,9 @@ async function copyPackage(packageRoot: string, identity: Identity, folder: stri
     await cp(join(packageRoot, 'native'), join(unfinished, 'native'), { recursive: true, verbatimSymlinks: true });
     const reason = await addLinks(unfinished);
     if (reason !== undefined) throw new Error(reason);
-    await giveTo(identity, unfinished);
+    await changeOwner(identity, unfinished);
     await rename(unfinished, copy);
   }
-  await giveTo(identity, copy);
+  await changeOwner(identity, copy);
   return { bin: join(copy, 'native', 'bin') };
 }

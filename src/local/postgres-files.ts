@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { geteuid } from 'node:process';
 
 /** Undefined where the platform knows no user ids. */
-export interface Owner {
+export interface FileOwner {
   readonly uid: number | undefined;
   readonly gid: number | undefined;
 }
@@ -16,7 +16,7 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /** Gives everything below a path to its new owner, where it is somebody else's and we may do so (as root). */
-export async function giveTo({ uid, gid }: Owner, path: string): Promise<void> {
+export async function changeOwner({ uid, gid }: FileOwner, path: string): Promise<void> {
   if (uid === undefined || gid === undefined || geteuid?.() !== 0) return;
   if ((await lstat(path)).uid === uid) return;
   await giveTree(path, uid, gid);

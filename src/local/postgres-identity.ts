@@ -3,13 +3,13 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { getegid, geteuid } from 'node:process';
 import { type Command, findProgram, runCommand } from './postgres-command.js';
-import { exists, type Owner } from './postgres-files.js';
+import { exists, type FileOwner } from './postgres-files.js';
 
 /**
  * As whom Postgres runs, and who owns its files, seen from here. It refuses to run as root, and initdb refuses a user
  * without a name.
  */
-export interface Identity extends Owner {
+export interface Identity extends FileOwner {
   readonly name: string;
   /** Whether it sees the file system as we do. */
   readonly isSelf: boolean;

@@ -1,7 +1,7 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { pid as ownPid } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findBirth } from './postgres-processes.js';
+import { findStartTime } from './postgres-processes.js';
 
 const POLL_MS = 25;
 const UNWRITTEN_PATIENCE_MS = 1000;
@@ -11,7 +11,7 @@ const UNWRITTEN_PATIENCE_MS = 1000;
  * its own; this one tells a living owner, who is respected, from a Postgres whose owner was killed, which is stopped.
  */
 export async function lockDataDir(file: string, describe: (pid: number) => string): Promise<() => Promise<void>> {
-  const mine = `${ownPid} ${await findBirth(ownPid)}`;
+  const mine = `${ownPid} ${await findStartTime(ownPid)}`;
   const deadline = Date.now() + UNWRITTEN_PATIENCE_MS;
   for (;;) {
     try {
@@ -27,7 +27,7 @@ export async function lockDataDir(file: string, describe: (pid: number) => strin
       await delay(POLL_MS);
       continue;
     }
-    if (content !== '' && (await findBirth(pid)) === birth) throw new Error(describe(pid));
+    if (content !== '' && (await findStartTime(pid)) === birth) throw new Error(describe(pid));
     await takeAway(file, content);
   }
 }

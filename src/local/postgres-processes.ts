@@ -18,7 +18,7 @@ const STOP_STEPS = [
  * When a process was born, as a word that differs for the next process of the same number; undefined where there is no
  * such process. A process that has ended and waits for its parent's notice counts as gone.
  */
-export async function findBirth(pid: number): Promise<string | undefined> {
+export async function findStartTime(pid: number): Promise<string | undefined> {
   if (platform() !== 'linux') {
     const { ok, output } = await runCommand({ file: 'ps', args: ['-o', 'lstart=', '-p', String(pid)] });
     return ok ? output.trim() : undefined;
@@ -41,8 +41,9 @@ export async function stopOrphan(cluster: string, log: (line: string) => void): 
       if (pids.length === 0) return removeStalePidFile(pidFile, written);
       // The first process stops the others. Where it is gone already they are to end as in a crash, which it was.
       const isHeadless = !pids.includes(written);
-      if (!signalled && isHeadless) for (const pid of pids) send(pid, signal === 'SIGINT' ? 'SIGQUIT' : signal);
-      else if (!signalled) send(written, signal);
+      if (!signalled && isHeadless)
+        for (const pid of pids) signalProcess(pid, signal === 'SIGINT' ? 'SIGQUIT' : signal);
+      else if (!signalled) signalProcess(written, signal);
       if (Date.now() > deadline) break;
       await delay(POLL_MS);
     }
@@ -51,7 +52,7 @@ export async function stopOrphan(cluster: string, log: (line: string) => void): 
 }
 
 /** Signals a process that may be gone already. */
-export function send(pid: number, signal: NodeJS.Signals): void {
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     kill(pid, signal);
   } catch (error) {

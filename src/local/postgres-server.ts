@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Binaries } from './postgres-binaries.js';
 import { POSTGRES_ENVIRONMENT } from './postgres-command.js';
 import type { Identity } from './postgres-identity.js';
-import { send } from './postgres-processes.js';
+import { signalProcess } from './postgres-processes.js';
 import { takesSessions } from './postgres-ready.js';
 
 const POLL_MS = 10;
@@ -17,7 +17,7 @@ const REMEMBERED_LINES = 40;
 /** For what a failed start wrote last to come through the pipe. */
 const LAST_WORDS_MS = 50;
 
-export interface ServerOptions {
+export interface PostgresServerOptions {
   readonly binaries: Binaries;
   readonly identity: Identity;
   readonly cluster: string;
@@ -47,7 +47,7 @@ export class ServerStartError extends Error {
 }
 
 /** Starts Postgres on a cluster and waits until it takes sessions. */
-export async function startServer(options: ServerOptions): Promise<Server> {
+export async function startServer(options: PostgresServerOptions): Promise<Server> {
   const { binaries, identity, cluster, port, user, log } = options;
   const [file = '', ...args] = [...binaries.tether, join(binaries.bin, 'postgres'), ...toArguments(options)];
   const command = identity.wrap(file, args);
@@ -88,12 +88,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (hasEnded) return;
     child.ref();
-    send(pid, signal);
+    signalProcess(pid, signal);
     await exited;
   };
   const stop = async (): Promise<void> => {
     // A client that does not let go must not keep us: SIGQUIT ends it, and the next start recovers.
-    const impatience = setTimeout(() => hasEnded || send(pid, 'SIGQUIT'), FAST_STOP_PATIENCE_MS);
+    const impatience = setTimeout(() => hasEnded || signalProcess(pid, 'SIGQUIT'), FAST_STOP_PATIENCE_MS);
     await end('SIGINT');
     clearTimeout(impatience);
   };
@@ -123,7 +123,7 @@ async function saysReady(cluster: string, pid: number): Promise<boolean> {
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
 }
 
-function toArguments({ cluster, port, settings }: ServerOptions): string[] {
+function toArguments({ cluster, port, settings }: PostgresServerOptions): string[] {
   const all: Record<string, string> = {
     listen_addresses: '127.0.0.1',
     port: String(port),

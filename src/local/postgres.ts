@@ -16,12 +16,12 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Binaries, listInstallations, prepareBinaries } from './postgres-binaries.js';
 import { runCommand } from './postgres-command.js';
-import { exists, giveTo } from './postgres-files.js';
+import { changeOwner, exists } from './postgres-files.js';
 import { canEnter, type Identity, listIdentities } from './postgres-identity.js';
 import { lockDataDir } from './postgres-lock.js';
 import { stopOrphan } from './postgres-processes.js';
 import { findFreePort } from './postgres-ready.js';
-import { type Server, type ServerOptions, ServerStartError, startServer } from './postgres-server.js';
+import { type PostgresServerOptions, type Server, ServerStartError, startServer } from './postgres-server.js';
 
 const USER = 'postgres';
 /** Where every user may enter, and what is written stays over a restart of the machine. */
@@ -162,7 +162,7 @@ async function readMajor(folder: string): Promise<number | undefined> {
 /** Makes the cluster where there is none yet, all of it or nothing. Returns the superuser's password. */
 async function prepareCluster(seat: Seat, cluster: string, passwordFile: string): Promise<string> {
   if (await exists(join(cluster, 'PG_VERSION'))) {
-    await giveTo(seat.identity, cluster);
+    await changeOwner(seat.identity, cluster);
     try {
       return (await readFile(passwordFile, 'utf8')).trim();
     } catch (error) {
@@ -176,9 +176,9 @@ async function prepareCluster(seat: Seat, cluster: string, passwordFile: string)
   const unfinished = `${cluster}.new`;
   const handover = `${cluster}.new-password`;
   await mkdir(unfinished, { mode: 0o700 });
-  await giveTo(seat.identity, unfinished);
+  await changeOwner(seat.identity, unfinished);
   await writeFile(handover, password, { mode: 0o600 });
-  await giveTo(seat.identity, handover);
+  await changeOwner(seat.identity, handover);
   const { ok, output } = await runCommand(
     seat.identity.wrap(join(seat.binaries.bin, 'initdb'), [
       `--pgdata=${unfinished}`,
@@ -200,7 +200,7 @@ async function prepareCluster(seat: Seat, cluster: string, passwordFile: string)
   await rm(passwordFile, { force: true });
   await writeFile(passwordFile, password, { mode: 0o600 });
   // Not the identity's, but the data directory's owner's: an ordinary user goes on with what root has begun there.
-  await giveTo(await stat(dirname(passwordFile)), passwordFile);
+  await changeOwner(await stat(dirname(passwordFile)), passwordFile);
   await rename(unfinished, cluster);
   return password;
 }
@@ -208,7 +208,7 @@ async function prepareCluster(seat: Seat, cluster: string, passwordFile: string)
 async function startOnPort(
   wanted: number | undefined,
   dataDir: string,
-  options: Omit<ServerOptions, 'port'>,
+  options: Omit<PostgresServerOptions, 'port'>,
 ): Promise<{ server: Server; port: number }> {
   const deadline = Date.now() + SHARED_MEMORY_PATIENCE_MS;
   for (let attempt = 1; ; ) {

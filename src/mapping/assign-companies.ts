@@ -1,5 +1,5 @@
 import type { Strategy } from '../domain/strategy.js';
-import { eachInSteps, mapInSteps, type Turns } from '../domain/turns.js';
+import { forEachYielding, mapYielding, type Yielding } from '../domain/yielding.js';
 import { Memory } from './memory.js';
 import type { NextLicense } from './next-licenses.js';
 import { assignOnePerLicense } from './one-per-license.js';
@@ -27,13 +27,13 @@ export function* assignCompanies(
   snapshot: Snapshot,
   strategy: Strategy,
   newId: () => string,
-): Turns<Assignment> {
+): Yielding<Assignment> {
   const memory = new Memory(snapshot, newId);
   const choices: VendorChoices =
     strategy === 'one_per_vendor' ? yield* chooseVendorCompanies(licenses, snapshot, memory) : new Map();
-  const companyIds = yield* mapInSteps(licenses, (license) => toCompanyId(license, choices, memory));
+  const companyIds = yield* mapYielding(licenses, (license) => toCompanyId(license, choices, memory));
   // After all companies are chosen: a vendor's choice can give a license its own company.
-  const assigned = yield* mapInSteps(licenses, ({ before, next }, index) => {
+  const assigned = yield* mapYielding(licenses, ({ before, next }, index) => {
     const companyId = companyIds[index] as string;
     const ownCompanyId = memory.findOwnCompany(next.licenseKey) ?? null;
     if (before === next && before.companyId === companyId && before.ownCompanyId === ownCompanyId)
@@ -86,9 +86,9 @@ function* chooseVendorCompanies(
   licenses: readonly NextLicense[],
   snapshot: Snapshot,
   memory: Memory,
-): Turns<VendorChoices> {
+): Yielding<VendorChoices> {
   const groups = new Map<string, GroupMember[]>();
-  yield* eachInSteps(licenses, ({ next }) => {
+  yield* forEachYielding(licenses, ({ next }) => {
     // Without a UBI a license stands alone: blanks have nothing in common.
     if (!next.active || next.ubiKey === null) return;
     const group = groups.get(next.ubiKey);
@@ -97,7 +97,7 @@ function* chooseVendorCompanies(
   });
   const decisions = new Map(snapshot.decisions.map((decision) => [decision.ubiKey, decision]));
   const choices = new Map<string, VendorChoice>();
-  yield* eachInSteps(groups, ([ubiKey, group]) => {
+  yield* forEachYielding(groups, ([ubiKey, group]) => {
     choices.set(ubiKey, chooseVendorCompany(ubiKey, group, memory, decisions.get(ubiKey)));
   });
   return choices;

@@ -1,7 +1,7 @@
 import { toLicenseKey, toUbiKey } from '../domain/key.js';
 import type { ListedLicense } from '../domain/listed-license.js';
-import { eachInSteps, finish, mapInSteps, sortInSteps, type Turns } from '../domain/turns.js';
 import type { Vendor } from '../domain/vendor.js';
+import { forEachYielding, mapYielding, runToCompletion, sortYielding, type Yielding } from '../domain/yielding.js';
 import { compareDigits, compareText } from './compare.js';
 
 /** Moves when the same row would be mapped differently, so that old digests no longer count as "unchanged". */
@@ -21,22 +21,22 @@ export interface Collation {
  * @param digest a collision-free digest of a text
  */
 export const collateVendors = (vendors: readonly Vendor[], digest: (text: string) => string): Collation =>
-  finish(collateInTurns(vendors, digest));
+  runToCompletion(collateYielding(vendors, digest));
 
 /** The same, to be done bit by bit: a large list takes its time. */
-export function* collateInTurns(vendors: readonly Vendor[], digest: (text: string) => string): Turns<Collation> {
+export function* collateYielding(vendors: readonly Vendor[], digest: (text: string) => string): Yielding<Collation> {
   const winners = new Map<string, { vendor: Vendor; content: string }>();
-  yield* eachInSteps(vendors, (vendor) => {
+  yield* forEachYielding(vendors, (vendor) => {
     const key = toLicenseKey(vendor.licenseNumber);
     const candidate = { vendor, content: toContent(vendor) };
     const winner = winners.get(key);
     if (winner === undefined || compareRows(candidate, winner) > 0) winners.set(key, candidate);
   });
-  const licenses = yield* mapInSteps(winners, ([licenseKey, { vendor, content }]) =>
+  const licenses = yield* mapYielding(winners, ([licenseKey, { vendor, content }]) =>
     toListedLicense(licenseKey, vendor, digest(content)),
   );
   return {
-    licenses: yield* sortInSteps(licenses, (a, b) => compareText(a.licenseKey, b.licenseKey)),
+    licenses: yield* sortYielding(licenses, (a, b) => compareText(a.licenseKey, b.licenseKey)),
     duplicates: vendors.length - licenses.length,
   };
 }

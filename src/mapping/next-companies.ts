@@ -1,4 +1,4 @@
-import { eachInSteps, finish, mapInSteps, type Turns } from '../domain/turns.js';
+import { forEachYielding, mapYielding, runToCompletion, type Yielding } from '../domain/yielding.js';
 import type { AssignedLicense } from './assign-companies.js';
 import { compareAge } from './compare.js';
 import { type Nameable, toDisplayNames, toNameGroup } from './display-names.js';
@@ -23,18 +23,18 @@ export interface NextCompaniesInput {
 }
 
 /** What every company of the tenant becomes, once each license has its company. */
-export function* toNextCompanies(input: NextCompaniesInput): Turns<NextCompany[]> {
+export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompany[]> {
   const { licenses, snapshot, memory, at, nameGroups, namesakes } = input;
-  const assigned = yield* mapInSteps(licenses, ({ after }) => after);
+  const assigned = yield* mapYielding(licenses, ({ after }) => after);
   const { held, idle } = yield* groupByCompany(assigned);
   const holders = yield* toHolders(assigned, held, memory);
   const known = new Set(snapshot.companies.map(({ id }) => id));
   // First, so that whoever follows the feed has heard of a company before another one is followed by it.
   const companies: NextCompany[] = [];
-  yield* eachInSteps(held, ([id, active]) => {
+  yield* forEachYielding(held, ([id, active]) => {
     if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
   });
-  const next = yield* mapInSteps(snapshot.companies, (before): NextCompany => {
+  const next = yield* mapYielding(snapshot.companies, (before): NextCompany => {
     const active = held.get(before.id);
     const after =
       active === undefined
@@ -54,17 +54,17 @@ type LicenseGroups = Map<string, LicenseState[]>;
 /** The active licenses of each company that has any, oldest first; and the inactive ones of all companies. */
 function* groupByCompany(
   licenses: readonly LicenseState[],
-): Turns<{ readonly held: LicenseGroups; readonly idle: LicenseGroups }> {
+): Yielding<{ readonly held: LicenseGroups; readonly idle: LicenseGroups }> {
   const held: LicenseGroups = new Map();
   const idle: LicenseGroups = new Map();
-  yield* eachInSteps(licenses, (license) => {
+  yield* forEachYielding(licenses, (license) => {
     const groups = license.active ? held : idle;
     const group = groups.get(license.companyId);
     if (group === undefined) groups.set(license.companyId, [license]);
     else group.push(license);
   });
   for (const groups of [held, idle]) {
-    yield* eachInSteps(groups.values(), (group) => {
+    yield* forEachYielding(groups.values(), (group) => {
       if (group.length > 1) group.sort(compareAge);
     });
   }
@@ -79,16 +79,16 @@ function* toHolders(
   licenses: readonly LicenseState[],
   held: ReadonlyMap<string, unknown>,
   memory: Memory,
-): Turns<Map<string, string>> {
+): Yielding<Map<string, string>> {
   const holders = new Map<string, string>();
   const ownCompanies = new Set<string>();
-  yield* eachInSteps(licenses, ({ ownCompanyId, companyId }) => {
+  yield* forEachYielding(licenses, ({ ownCompanyId, companyId }) => {
     if (ownCompanyId === null) return;
     ownCompanies.add(ownCompanyId);
     if (held.has(companyId)) holders.set(ownCompanyId, companyId);
   });
   const oldest = new Map<string, LicenseState>();
-  yield* eachInSteps(licenses, (license) => {
+  yield* forEachYielding(licenses, (license) => {
     if (!license.active || license.ubiKey === null) return;
     const vendorCompany = memory.findVendorCompany(license.ubiKey);
     if (vendorCompany === undefined || ownCompanies.has(vendorCompany)) return;
@@ -180,9 +180,9 @@ export const toNamelessName = (licenseNumber: string): string => `License ${lice
  * @param companies all active companies of each name group that is among them
  * @param licenses their active licenses
  */
-export function tellApart(companies: readonly CompanyState[], licenses: readonly LicenseState[]): NextCompany[] {
+export function setDisplayNames(companies: readonly CompanyState[], licenses: readonly LicenseState[]): NextCompany[] {
   const unchanged = companies.map((company) => ({ before: company, after: company }));
-  return finish(withDisplayNames(unchanged, finish(groupByCompany(licenses)).held, undefined));
+  return runToCompletion(withDisplayNames(unchanged, runToCompletion(groupByCompany(licenses)).held, undefined));
 }
 
 const toName = ({ editedName, sourceName }: CompanyState): string => editedName ?? sourceName ?? '';
@@ -191,10 +191,10 @@ function* withDisplayNames(
   companies: readonly NextCompany[],
   held: ReadonlyMap<string, readonly LicenseState[]>,
   whole: ReadonlySet<string> | undefined,
-): Turns<NextCompany[]> {
-  const nameGroups = yield* mapInSteps(companies, ({ after }) => toNameGroup(toName(after)));
+): Yielding<NextCompany[]> {
+  const nameGroups = yield* mapYielding(companies, ({ after }) => toNameGroup(toName(after)));
   const namesakes = new Map<string, Nameable[]>();
-  yield* eachInSteps(companies, ({ after }, index) => {
+  yield* forEachYielding(companies, ({ after }, index) => {
     const nameGroup = nameGroups[index] as string;
     if (after.archivedDatetime !== null || whole?.has(nameGroup) === false) return;
     const nameable = toNameable(after, held.get(after.id) ?? []);
@@ -208,7 +208,7 @@ function* withDisplayNames(
     // A group can be large: each is a step.
     yield;
   }
-  return yield* mapInSteps(companies, ({ before, after }, index) => {
+  return yield* mapYielding(companies, ({ before, after }, index) => {
     const nameGroup = nameGroups[index] as string;
     // An archived company needs not be told apart from anybody.
     const displayName =

@@ -1,7 +1,7 @@
 import type { ListedLicense } from '../domain/listed-license.js';
-import { eachInSteps, sortInSteps, type Turns } from '../domain/turns.js';
+import { forEachYielding, sortYielding, type Yielding } from '../domain/yielding.js';
 import { compareText } from './compare.js';
-import type { NotTaken, PlanWarning } from './plan.js';
+import type { FilteredLicense, PlanWarning } from './plan.js';
 import type { LicenseState } from './snapshot.js';
 
 /** A license as it shall be, but for the company that holds it: that is still the one that held it before, if any. */
@@ -15,7 +15,7 @@ export interface NextLicenses {
   /** In the order of license keys. */
   readonly licenses: readonly NextLicense[];
   readonly warnings: readonly PlanWarning[];
-  readonly notTaken: readonly NotTaken[];
+  readonly notTaken: readonly FilteredLicense[];
 }
 
 export interface NextLicensesInput {
@@ -30,13 +30,13 @@ export interface NextLicensesInput {
  * Lays what the state lists beside what the tenant knows. Vanishing is not leaving: a license that is no longer listed,
  * or listed as deleted, stays known and becomes inactive. A license inactive at first sight is not taken at all.
  */
-export function* toNextLicenses({ listed, known, includeLabs, at }: NextLicensesInput): Turns<NextLicenses> {
+export function* toNextLicenses({ listed, known, includeLabs, at }: NextLicensesInput): Yielding<NextLicenses> {
   const knownByKey = new Map<string, LicenseState>();
-  yield* eachInSteps(known, (license) => knownByKey.set(license.licenseKey, license));
+  yield* forEachYielding(known, (license) => knownByKey.set(license.licenseKey, license));
   const licenses: NextLicense[] = [];
   const warnings: PlanWarning[] = [];
-  const notTaken: NotTaken[] = [];
-  yield* eachInSteps(listed, (license) => {
+  const notTaken: FilteredLicense[] = [];
+  yield* forEachYielding(listed, (license) => {
     const before = knownByKey.get(license.licenseKey);
     knownByKey.delete(license.licenseKey);
     const active = !license.isDeleted && (includeLabs || !license.isLab);
@@ -50,19 +50,19 @@ export function* toNextLicenses({ listed, known, includeLabs, at }: NextLicenses
     }
     licenses.push({ before, next });
   });
-  yield* eachInSteps(knownByKey.values(), (before) => licenses.push({ before, next: toMissing(before, at) }));
+  yield* forEachYielding(knownByKey.values(), (before) => licenses.push({ before, next: toMissing(before, at) }));
   // In whatever order the list came.
   return {
-    licenses: yield* sortInSteps(licenses, (a, b) => compareText(a.next.licenseKey, b.next.licenseKey)),
-    warnings: yield* sortInSteps(warnings, byLicenseNumber),
-    notTaken: yield* sortInSteps(notTaken, byLicenseNumber),
+    licenses: yield* sortYielding(licenses, (a, b) => compareText(a.next.licenseKey, b.next.licenseKey)),
+    warnings: yield* sortYielding(warnings, byLicenseNumber),
+    notTaken: yield* sortYielding(notTaken, byLicenseNumber),
   };
 }
 
 const byLicenseNumber = (a: { readonly licenseNumber: string }, b: { readonly licenseNumber: string }): number =>
   compareText(a.licenseNumber, b.licenseNumber);
 
-function toNotTaken({ isDeleted, licenseNumber, ubi, name }: ListedLicense): NotTaken {
+function toNotTaken({ isDeleted, licenseNumber, ubi, name }: ListedLicense): FilteredLicense {
   return { reason: isDeleted ? 'inactive_at_first_sight' : 'lab_not_wanted', licenseNumber, ubi, name };
 }
 

@@ -1,8 +1,8 @@
 import type { ListedLicense } from '../domain/listed-license.js';
 import type { Strategy } from '../domain/strategy.js';
-import { collectInSteps, eachInSteps, finish, type Turns } from '../domain/turns.js';
+import { filterMapYielding, forEachYielding, runToCompletion, type Yielding } from '../domain/yielding.js';
 import { assignCompanies } from './assign-companies.js';
-import { tellApart, toNextCompanies } from './next-companies.js';
+import { setDisplayNames, toNextCompanies } from './next-companies.js';
 import { toNextLicenses } from './next-licenses.js';
 import type { CompanyStep, LicenseStep, PlanImpact, SyncPlan } from './plan.js';
 import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
@@ -37,10 +37,10 @@ export interface PlanPart {
  * From what the state lists and what the tenant has to what shall be done. Pure: the same input gives the same plan to
  * the byte, and a plan for what is already so has no steps.
  */
-export const planSync = (input: PlanInput): SyncPlan => finish(planInTurns(input));
+export const planSync = (input: PlanInput): SyncPlan => runToCompletion(planYielding(input));
 
 /** The same, to be done step by step: a hundred thousand licenses take their time. */
-export function* planInTurns(input: PlanInput): Turns<SyncPlan> {
+export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
   const { listed, snapshot, strategy, includeLabs, at, newId, part } = input;
   const next = yield* toNextLicenses({ listed, known: snapshot.licenses, includeLabs, at });
   const assignment = yield* assignCompanies(next.licenses, snapshot, strategy, newId);
@@ -56,8 +56,8 @@ export function* planInTurns(input: PlanInput): Turns<SyncPlan> {
     namesakes: part?.namesakes,
   });
 
-  const companies = yield* collectInSteps(nextCompanies, ({ before, after }) => toCompanyStep(before, after));
-  const licenses = yield* collectInSteps(assignment.licenses, ({ before, after }) => toLicenseStep(before, after));
+  const companies = yield* filterMapYielding(nextCompanies, ({ before, after }) => toCompanyStep(before, after));
+  const licenses = yield* filterMapYielding(assignment.licenses, ({ before, after }) => toLicenseStep(before, after));
   return {
     strategy,
     includeLabs,
@@ -89,7 +89,7 @@ export function* planInTurns(input: PlanInput): Turns<SyncPlan> {
  * @param licenses the active licenses of these companies
  */
 export const planNames = (companies: readonly CompanyState[], licenses: readonly LicenseState[]): CompanyStep[] =>
-  tellApart(companies, licenses).flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);
+  setDisplayNames(companies, licenses).flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);
 
 const countOf = (steps: readonly CompanyStep[], kind: CompanyStep['kind']): number =>
   steps.filter((step) => step.kind === kind).length;
@@ -102,20 +102,20 @@ function* toImpact(
   companies: readonly CompanyStep[],
   licenses: readonly LicenseStep[],
   otherActiveLicenses: number,
-): Turns<PlanImpact> {
+): Yielding<PlanImpact> {
   const gone = new Set<string>();
   const renamedCompanies = new Set<string>();
   let [activeLicenses, removed, moved, renamed] = [otherActiveLicenses, 0, 0, 0];
-  yield* eachInSteps(licenses, (step) => {
+  yield* forEachYielding(licenses, (step) => {
     if (isMove(step)) gone.add(step.after.licenseKey);
     if (step.before?.active !== true) return;
     if (!step.after.active) removed += 1;
     if (isMove(step)) moved += 1;
   });
-  yield* eachInSteps(companies, ({ before, after }) => {
+  yield* forEachYielding(companies, ({ before, after }) => {
     if (before !== undefined && before.sourceName !== after.sourceName) renamedCompanies.add(after.id);
   });
-  yield* eachInSteps(known, ({ active, companyId, licenseKey }) => {
+  yield* forEachYielding(known, ({ active, companyId, licenseKey }) => {
     if (!active) return;
     activeLicenses += 1;
     // Those that stay: that a company is called otherwise because others left or joined it is told by their moves.

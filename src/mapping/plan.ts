@@ -15,14 +15,14 @@ export type LicenseChangeKind =
   | 'license.reactivated';
 
 /** An object as it was (undefined: it was not) and as it shall be. */
-export interface Step<Kind, State> {
+export interface PlanStep<Kind, State> {
   readonly kind: Kind;
   readonly before: State | undefined;
   readonly after: State;
 }
 
-export type CompanyStep = Step<CompanyChangeKind, CompanyState>;
-export type LicenseStep = Step<LicenseChangeKind, LicenseState>;
+export type CompanyStep = PlanStep<CompanyChangeKind, CompanyState>;
+export type LicenseStep = PlanStep<LicenseChangeKind, LicenseState>;
 
 /** What a person should know of, though nothing failed. */
 export interface PlanWarning {
@@ -48,7 +48,7 @@ export interface PlanImpact {
 }
 
 /** A listed license that is not taken: one that the tenant knows stays known, and becomes inactive instead. */
-export interface NotTaken {
+export interface FilteredLicense {
   readonly reason: 'inactive_at_first_sight' | 'lab_not_wanted';
   readonly licenseNumber: string;
   readonly ubi: string | null;
@@ -69,7 +69,7 @@ export interface SyncPlan {
   readonly counts: SyncCounts;
   /** Manual companies that become the vendor company of a UBI; they are among `newVendorCompanies`. */
   readonly adoptions: readonly VendorCompany[];
-  readonly notTaken: readonly NotTaken[];
+  readonly notTaken: readonly FilteredLicense[];
   readonly impact: PlanImpact;
   /** What persons had decided: some of the moves are theirs. */
   readonly decisions: readonly VendorDecision[];

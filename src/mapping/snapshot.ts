@@ -1,4 +1,4 @@
-import type { Activity, Address } from '../domain/vendor.js';
+import type { Activity, PostalAddress } from '../domain/vendor.js';
 
 /** What a tenant has now, as far as planning needs it. Times are RFC 3339 texts. */
 export interface Snapshot {
@@ -40,7 +40,7 @@ export interface LicenseState {
   readonly licenseType: string | null;
   readonly licenseTypeRaw: string | null;
   readonly activities: readonly Activity[];
-  readonly address: Address;
+  readonly address: PostalAddress;
   readonly isLab: boolean;
   /** The manual company that names this license by hand; under either strategy it holds it. */
   readonly namedByCompanyId: string | null;

@@ -1,10 +1,10 @@
 import type { DataSet } from './data-set.js';
 import {
-  type Answer,
-  type Call,
   type DialectSpeaker,
   type IncomingCall,
   isSet,
+  type SimulatedAnswer,
+  type SimulatorCall,
   toBound,
   toHtml,
   toRecord,
@@ -12,8 +12,14 @@ import {
 import type { FaultOrder } from './faults.js';
 import { isBounded, isWithin, selectRows } from './list-answer.js';
 import { inBrackets, writeObject, writeRows } from './list-body.js';
-import { credentialRefusal, privilegeRefusal, REFUSALS, type Refusal, sessionRefusal } from './refusals.js';
-import { summarize } from './sync-check.js';
+import {
+  credentialRefusal,
+  privilegeRefusal,
+  SIMULATED_REFUSALS,
+  type SimulatedRefusal,
+  sessionRefusal,
+} from './refusals.js';
+import { summarizeTable } from './sync-check.js';
 import type { SimulatedUser } from './users.js';
 import type { World } from './world.js';
 
@@ -33,7 +39,7 @@ export class Api4Speaker implements DialectSpeaker {
     this.#world = world;
   }
 
-  read({ request, body, number, random }: IncomingCall): Call | Answer {
+  read({ request, body, number, random }: IncomingCall): SimulatorCall | SimulatedAnswer {
     const path = (request.url ?? '').split('?')[0];
     if (path !== PATH)
       return { status: 404, contentType: 'text/html', body: toHtml('404 Not Found'), outcome: 'not_found' };
@@ -48,7 +54,7 @@ export class Api4Speaker implements DialectSpeaker {
       };
     }
     const document = parse(body);
-    const call: Call = {
+    const call: SimulatorCall = {
       action: typeof document?.action === 'string' ? document.action : '',
       ubi: document?.license_number,
       username: document?.username,
@@ -62,12 +68,12 @@ export class Api4Speaker implements DialectSpeaker {
       random,
       number,
     };
-    if (!isJsonType(request.headers['content-type'])) return this.#refuse(call, REFUSALS.contentType);
-    if (document === undefined) return this.#refuse(call, REFUSALS.unreadable);
-    return document.API === '4.0' ? call : this.#refuse(call, REFUSALS.apiVersion);
+    if (!isJsonType(request.headers['content-type'])) return this.#refuse(call, SIMULATED_REFUSALS.contentType);
+    if (document === undefined) return this.#refuse(call, SIMULATED_REFUSALS.unreadable);
+    return document.API === '4.0' ? call : this.#refuse(call, SIMULATED_REFUSALS.apiVersion);
   }
 
-  async answer(call: Call, listFault: FaultOrder | undefined): Promise<Answer> {
+  async answer(call: SimulatorCall, listFault: FaultOrder | undefined): Promise<SimulatedAnswer> {
     if (call.action === 'login') return this.#login(call);
     const user = this.#authenticate(call);
     if ('error' in user) return this.#refuse(call, user);
@@ -80,7 +86,7 @@ export class Api4Speaker implements DialectSpeaker {
       case 'sync_vendor':
         return this.#vendors(call, listFault);
       case 'sync_check': {
-        const summary = summarize(call.details.data, data, this.#world.settings);
+        const summary = summarizeTable(call.details.data, data, this.#world.settings);
         return this.#succeed(call, [['summary', [Buffer.from(JSON.stringify(summary))]]], 'ok');
       }
       case 'sync_qa_lab':
@@ -90,11 +96,11 @@ export class Api4Speaker implements DialectSpeaker {
     }
   }
 
-  refuse(call: Call, error: string | null, errorcode: number | string | null): Answer {
+  refuse(call: SimulatorCall, error: string | null, errorcode: number | string | null): SimulatedAnswer {
     return this.#refuse(call, { error, errorcode });
   }
 
-  #login(call: Call): Answer {
+  #login(call: SimulatorCall): SimulatedAnswer {
     const { users, sessions, settings, counters, clock } = this.#world;
     const checked = this.#check(call);
     counters.login(this.#world.callerOf(call), checked.outcome === 'accepted' ? 'accepted' : 'rejected');
@@ -109,7 +115,7 @@ export class Api4Speaker implements DialectSpeaker {
     return this.#succeed(call, members, 'accepted');
   }
 
-  #authenticate(call: Call): SimulatedUser | Refusal {
+  #authenticate(call: SimulatorCall): SimulatedUser | SimulatedRefusal {
     const { users, sessions, counters } = this.#world;
     if (call.nosession) {
       const checked = this.#check(call);
@@ -118,16 +124,16 @@ export class Api4Speaker implements DialectSpeaker {
     }
     const session = sessions.check(call.sessionId);
     if (session.outcome !== 'open') return sessionRefusal(session.outcome);
-    return users.find(session.user) ?? REFUSALS.invalidSession;
+    return users.find(session.user) ?? SIMULATED_REFUSALS.invalidSession;
   }
 
-  #check(call: Call) {
+  #check(call: SimulatorCall) {
     return this.#world.users.check(call.ubi, call.username, call.password, (ubi) =>
       this.#world.dataSet(call.training).hasUbi(ubi),
     );
   }
 
-  async #vendors(call: Call, fault: FaultOrder | undefined): Promise<Answer> {
+  async #vendors(call: SimulatorCall, fault: FaultOrder | undefined): Promise<SimulatedAnswer> {
     const { settings, writer, counters } = this.#world;
     const data = this.#world.dataSet(call.training);
     const bounds = { start: call.transactionStart, end: call.transactionEnd };
@@ -147,11 +153,11 @@ export class Api4Speaker implements DialectSpeaker {
   }
 
   async #list<Row extends { readonly transactionId: number }>(
-    call: Call,
+    call: SimulatorCall,
     key: string,
     all: readonly Row[],
     write: (row: Row) => readonly string[],
-  ): Promise<Answer> {
+  ): Promise<SimulatedAnswer> {
     const bounds = { start: call.transactionStart, end: call.transactionEnd };
     const rows = all.filter((row) => isWithin(row.transactionId, bounds));
     if (rows.length === 0) return this.#succeed(call, [], 'no_rows');
@@ -159,12 +165,12 @@ export class Api4Speaker implements DialectSpeaker {
     return this.#succeed(call, [[key, inBrackets(written)]], `${rows.length}_rows`);
   }
 
-  #succeed(call: Call, members: Members, outcome: string): Answer {
+  #succeed(call: SimulatorCall, members: Members, outcome: string): SimulatedAnswer {
     const success = this.#world.settings.shuffleKeys ? call.random.pick([1, '1'] as const) : 1;
     return this.#answer(call, [['success', json(success)], ...members], outcome);
   }
 
-  #refuse(call: Call, { error, errorcode }: Refusal): Answer {
+  #refuse(call: SimulatorCall, { error, errorcode }: SimulatedRefusal): SimulatedAnswer {
     const varies = this.#world.settings.shuffleKeys;
     const members: Members = [['success', json(varies ? call.random.pick([0, '0'] as const) : 0)]];
     if (error !== null) members.push(['error', json(error)]);
@@ -174,7 +180,7 @@ export class Api4Speaker implements DialectSpeaker {
     return this.#answer(call, members, errorcode === null ? 'refused' : `refused_${errorcode}`);
   }
 
-  #answer(call: Call, members: Members, outcome: string): Answer {
+  #answer(call: SimulatorCall, members: Members, outcome: string): SimulatedAnswer {
     const { contentType, shuffleKeys } = this.#world.settings;
     const body = writeObject(members, shuffleKeys ? call.random : undefined);
     return { status: 200, contentType, body, outcome };

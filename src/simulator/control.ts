@@ -6,7 +6,7 @@ import type { FaultOrder, FaultStatus } from './faults.js';
 import { inventAddress } from './inventions.js';
 import { Random } from './random.js';
 import type { LoggedRequest } from './request-log.js';
-import type { Json, LicenseRow } from './row.js';
+import type { RowValue, SimulatedLicense } from './row.js';
 import type { Settings } from './settings.js';
 import { PRIVILEGES, type Privilege, type UserKey } from './users.js';
 import type { World } from './world.js';
@@ -83,10 +83,10 @@ export interface SimulatorControl {
   setUbi(input: OfLicense & { readonly ubi: string | null }): Changed;
   swapUbis(input: InData & { readonly a: string; readonly b: string }): Changed;
   swapNames(input: InData & { readonly a: string; readonly b: string }): Changed;
-  setField(input: OfLicense & { readonly field: string; readonly value?: Json }): Changed;
+  setField(input: OfLicense & { readonly field: string; readonly value?: RowValue }): Changed;
   addSite(input: NewSite): Changed & { readonly location: string };
   addVendor(input?: NewVendor): Changed & { readonly ubi: string; readonly locations: readonly string[] };
-  addElement(input: InData & { readonly element: Json }): void;
+  addElement(input: InData & { readonly element: RowValue }): void;
   users(): readonly UserView[];
   addUser(input: UserKey & { readonly password: string; readonly privileges?: readonly Privilege[] }): void;
   removeUser(input: UserKey): void;
@@ -106,10 +106,13 @@ export interface SimulatorControl {
 
 export const createControl = (world: World, protocol: Server): SimulatorControl => {
   const dataOf = (input: InData | undefined): DataSet => world.dataSet(input?.training ?? false);
-  const edit = (input: OfLicense, change: Partial<LicenseRow>): Changed => ({
+  const edit = (input: OfLicense, change: Partial<SimulatedLicense>): Changed => ({
     transactionId: dataOf(input).edit(input.location, () => change),
   });
-  const swap = (input: InData & { a: string; b: string }, pick: (row: LicenseRow) => Partial<LicenseRow>): Changed => {
+  const swap = (
+    input: InData & { a: string; b: string },
+    pick: (row: SimulatedLicense) => Partial<SimulatedLicense>,
+  ): Changed => {
     const data = dataOf(input);
     const [first, second] = [data.get(input.a), data.get(input.b)];
     return {
@@ -227,7 +230,7 @@ const freeLicense = (world: World, data: DataSet, random: Random): string => {
   }
 };
 
-const toRowView = (row: LicenseRow): RowView => ({
+const toRowView = (row: SimulatedLicense): RowView => ({
   ubi: row.ubi,
   location: row.location,
   name: row.name,

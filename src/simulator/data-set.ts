@@ -1,19 +1,19 @@
 import { CommandRefused } from './command-refused.js';
 import type { GeneratedData } from './generate.js';
 import type { Random } from './random.js';
-import type { Json, LabRow, LicenseRow, TransporterRow } from './row.js';
+import type { LabRow, RowValue, SimulatedLicense, TransporterRow } from './row.js';
 
 /** One of the state's two data sets, production or training, and how it moves. Every edit gets the next transaction. */
 export class DataSet {
   readonly labs: readonly LabRow[];
   readonly transporters: readonly TransporterRow[];
   readonly #random: Random;
-  readonly #rows: LicenseRow[];
+  readonly #rows: SimulatedLicense[];
   readonly #places = new Map<string, number[]>();
   readonly #elements: string[] = [];
   #lastTransactionId: number;
   #version = 0;
-  #list: readonly LicenseRow[] | undefined;
+  #list: readonly SimulatedLicense[] | undefined;
 
   constructor(data: GeneratedData, random: Random) {
     this.labs = data.labs;
@@ -34,7 +34,7 @@ export class DataSet {
   }
 
   /** The rows that the state still lists, in order of birth. Never changed in place. */
-  get list(): readonly LicenseRow[] {
+  get list(): readonly SimulatedLicense[] {
     this.#list ??= this.#rows.filter((row) => !row.vanished);
     return this.#list;
   }
@@ -52,19 +52,21 @@ export class DataSet {
     return this.#places.has(location);
   }
 
-  get(location: string): LicenseRow {
+  get(location: string): SimulatedLicense {
     const row = this.#rows[this.#placesOf(location)[0] ?? 0];
     if (row === undefined) throw new CommandRefused(`there is no license ${JSON.stringify(location)}`);
     return row;
   }
 
   /** Changes the first row of this license, under the next transaction. */
-  edit(location: string, change: (row: LicenseRow) => Partial<LicenseRow>): number {
+  edit(location: string, change: (row: SimulatedLicense) => Partial<SimulatedLicense>): number {
     return this.editTogether([{ location, change }]);
   }
 
   /** Several rows in one transaction: a transaction number is not unique per row. */
-  editTogether(edits: readonly { readonly location: string; change(row: LicenseRow): Partial<LicenseRow> }[]): number {
+  editTogether(
+    edits: readonly { readonly location: string; change(row: SimulatedLicense): Partial<SimulatedLicense> }[],
+  ): number {
     const found = edits.map(({ location, change }) => {
       const place = this.#placesOf(location)[0] ?? 0;
       return { place, change };
@@ -102,7 +104,7 @@ export class DataSet {
     return transactionId ?? this.#lastTransactionId;
   }
 
-  add(row: Omit<LicenseRow, 'id' | 'transactionId' | 'transactionIdOriginal'>): number {
+  add(row: Omit<SimulatedLicense, 'id' | 'transactionId' | 'transactionIdOriginal'>): number {
     if (this.#places.has(row.location)) throw new CommandRefused(`license ${row.location} exists already`, 409);
     const transactionId = this.#nextTransactionId();
     this.#rows.push({
@@ -116,7 +118,7 @@ export class DataSet {
     return transactionId;
   }
 
-  addElement(element: Json): void {
+  addElement(element: RowValue): void {
     this.#elements.push(JSON.stringify(element));
     this.#changed();
   }
@@ -131,7 +133,7 @@ export class DataSet {
     return this.#nextTransactionId();
   }
 
-  #replaceAll(location: string, change: (row: LicenseRow, order: number) => Partial<LicenseRow>): void {
+  #replaceAll(location: string, change: (row: SimulatedLicense, order: number) => Partial<SimulatedLicense>): void {
     for (const [order, place] of this.#placesOf(location).entries()) {
       const row = this.#rows[place];
       if (row !== undefined) this.#rows[place] = { ...row, ...change(row, order) };

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Answer } from './dialect.js';
+import type { SimulatedAnswer } from './dialect.js';
 import type { FaultOrder } from './faults.js';
 import { byteLength } from './list-body.js';
 
@@ -15,7 +15,11 @@ export interface Exchange {
 const BEFORE_RESET_MS = 30;
 
 /** Sends an answer, or harms it on its way. Returns the number of body bytes that were sent. */
-export const deliver = async (exchange: Exchange, answer: Answer, fault: FaultOrder | undefined): Promise<number> => {
+export const deliver = async (
+  exchange: Exchange,
+  answer: SimulatedAnswer,
+  fault: FaultOrder | undefined,
+): Promise<number> => {
   switch (fault?.fault) {
     case 'slow_first_byte':
       await wait(fault.delayMs ?? 2_000, exchange.gone);
@@ -66,7 +70,7 @@ const HUGE_ROW =
   '{"location":"299999999","ubi":"499999999","name":"HUGE","transactionid":"1","transactionid_original":"1"}';
 
 /** A list without end to speak of, made as it goes: it never lies in memory. */
-export const hugeBody = async (exchange: Exchange, answer: Answer, fault: FaultOrder): Promise<number> => {
+export const hugeBody = async (exchange: Exchange, answer: SimulatedAnswer, fault: FaultOrder): Promise<number> => {
   const { response } = exchange;
   const rows = Buffer.from(`,${HUGE_ROW}`.repeat(600));
   const head = Buffer.from(`{"success":1,"vendor":[${HUGE_ROW}`);
@@ -85,7 +89,7 @@ export const hugeBody = async (exchange: Exchange, answer: Answer, fault: FaultO
   return sent + tail.length;
 };
 
-const send = async (exchange: Exchange, answer: Answer): Promise<number> => {
+const send = async (exchange: Exchange, answer: SimulatedAnswer): Promise<number> => {
   if (exchange.gone.aborted) return 0;
   head(exchange, answer, true);
   let sent = 0;
@@ -94,7 +98,7 @@ const send = async (exchange: Exchange, answer: Answer): Promise<number> => {
   return sent;
 };
 
-const drip = async (exchange: Exchange, answer: Answer, fault: FaultOrder): Promise<number> => {
+const drip = async (exchange: Exchange, answer: SimulatedAnswer, fault: FaultOrder): Promise<number> => {
   if (exchange.gone.aborted) return 0;
   const body = Buffer.concat(answer.body);
   const step = Math.max(1, fault.bytes ?? 1);
@@ -114,7 +118,7 @@ const drip = async (exchange: Exchange, answer: Answer, fault: FaultOrder): Prom
  */
 const cut = async (
   exchange: Exchange,
-  answer: Answer,
+  answer: SimulatedAnswer,
   cutAt: number | undefined,
   how: 'end' | 'reset' | 'unannounced',
 ): Promise<number> => {
@@ -141,7 +145,7 @@ const cut = async (
   return part.length;
 };
 
-const head = ({ response }: Exchange, answer: Answer, hasLength: boolean): void => {
+const head = ({ response }: Exchange, answer: SimulatedAnswer, hasLength: boolean): void => {
   response.writeHead(answer.status, {
     'content-type': answer.contentType,
     ...(hasLength ? { 'content-length': String(byteLength(answer.body)) } : {}),

@@ -3,7 +3,7 @@ import type { FaultOrder } from './faults.js';
 import type { Random } from './random.js';
 
 /** What a call asks for, in whichever dialect it came. */
-export interface Call {
+export interface SimulatorCall {
   readonly action: string;
   readonly ubi: unknown;
   readonly username: unknown;
@@ -22,7 +22,7 @@ export interface Call {
   readonly number: number;
 }
 
-export interface Answer {
+export interface SimulatedAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -41,12 +41,13 @@ export interface IncomingCall {
 /** A dialect reads calls and writes answers; what is true of the state is the same in both. */
 export interface DialectSpeaker {
   /** The call, or at once the answer to something that is none. */
-  read(incoming: IncomingCall): Call | Answer;
-  answer(call: Call, listFault: FaultOrder | undefined): Promise<Answer>;
-  refuse(call: Call, error: string | null, errorcode: number | string | null): Answer;
+  read(incoming: IncomingCall): SimulatorCall | SimulatedAnswer;
+  answer(call: SimulatorCall, listFault: FaultOrder | undefined): Promise<SimulatedAnswer>;
+  refuse(call: SimulatorCall, error: string | null, errorcode: number | string | null): SimulatedAnswer;
 }
 
-export const isAnswer = (readOrRefused: Call | Answer): readOrRefused is Answer => 'status' in readOrRefused;
+export const isAnswer = (readOrRefused: SimulatorCall | SimulatedAnswer): readOrRefused is SimulatedAnswer =>
+  'status' in readOrRefused;
 
 export const toHtml = (title: string): readonly Buffer[] => [
   Buffer.from(`<!DOCTYPE html>\n<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`),

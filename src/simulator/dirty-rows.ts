@@ -1,6 +1,6 @@
 import { ODD_NAMES } from './inventions.js';
 import type { Random } from './random.js';
-import type { LicenseRow } from './row.js';
+import type { SimulatedLicense } from './row.js';
 
 /**
  * Makes a clean list as dirty as a real one. Each kind is rare: a list with more than a few percent of broken rows
@@ -17,19 +17,19 @@ const ODD_NAME = 0.011;
 /** Below this many rows one bad row would already be a large share. */
 const FEWEST_ROWS = 100;
 
-export const soil = (
-  clean: readonly LicenseRow[],
+export const addDirtyRows = (
+  clean: readonly SimulatedLicense[],
   random: Random,
   spared: ReadonlySet<string>,
-): readonly LicenseRow[] => {
+): readonly SimulatedLicense[] => {
   if (clean.length < FEWEST_ROWS) return clean;
   const rows = [...clean];
   const targets = random.shuffle(
     clean.flatMap((row, index) => (row.ubi !== null && !spared.has(row.ubi) && !row.deleted ? [index] : [])),
   );
-  const take = (share: number): LicenseRow[] =>
+  const take = (share: number): SimulatedLicense[] =>
     targets.splice(0, Math.max(2, Math.round(clean.length * share))).flatMap((index) => rows[index] ?? []);
-  const put = (row: LicenseRow): void => {
+  const put = (row: SimulatedLicense): void => {
     rows[row.id - 1] = row;
   };
 
@@ -48,7 +48,7 @@ export const soil = (
     put({ ...row, name: number % 2 === 0 ? name : (namesakes[number - 1]?.name ?? name) });
   }
 
-  const extra: LicenseRow[] = take(EXACT_DUPLICATE);
+  const extra: SimulatedLicense[] = take(EXACT_DUPLICATE);
   for (const [number, row] of take(CONFLICTING_DUPLICATE).entries()) extra.push(conflicting(row, number));
   for (const row of take(BLANK_LICENSE)) extra.push({ ...row, location: BLANK_LOCATIONS[extra.length % 2] ?? '' });
   random.shuffle(extra);
@@ -60,7 +60,7 @@ const BLANKS: readonly (string | null)[] = [null, '', null, '   '];
 const BLANK_LOCATIONS = ['', '  '] as const;
 
 /** Older, newer, or of the same transaction: only the transaction numbers tell which of the two holds. */
-const conflicting = (row: LicenseRow, number: number): LicenseRow => ({
+const conflicting = (row: SimulatedLicense, number: number): SimulatedLicense => ({
   ...row,
   name: `${row.name ?? ''} (FORMER)`,
   address1: '1 OLD RD',

@@ -7,7 +7,7 @@ import { CommandRefused } from './command-refused.js';
  * - `list`: the state answers, with a list that is not the list;
  * - `delivery`: the state answers properly, and the answer is harmed on its way.
  */
-export const FAULTS = {
+export const SIMULATOR_FAULTS = {
   reset_at_connect: 'connection',
   hang: 'instead',
   reset_at_head: 'instead',
@@ -40,8 +40,8 @@ export const FAULTS = {
   wrong_charset: 'delivery',
 } as const;
 
-export type FaultName = keyof typeof FAULTS;
-export const FAULT_NAMES = Object.keys(FAULTS) as readonly FaultName[];
+export type FaultName = keyof typeof SIMULATOR_FAULTS;
+export const FAULT_NAMES = Object.keys(SIMULATOR_FAULTS) as readonly FaultName[];
 
 export interface FaultParameters {
   /** How long: before the first byte (`slow_first_byte`), or until a hanging call is hung up (`hang`; absent = never). */
@@ -105,7 +105,7 @@ export class Faults {
   #lastId = 0;
 
   inject(order: FaultOrder): number {
-    if (!(order.fault in FAULTS)) throw new CommandRefused(`there is no fault ${order.fault}`);
+    if (!(order.fault in SIMULATOR_FAULTS)) throw new CommandRefused(`there is no fault ${order.fault}`);
     this.#lastId += 1;
     this.#pending.push({ id: this.#lastId, order, seen: 0, fired: 0 });
     return this.#lastId;
@@ -116,11 +116,11 @@ export class Faults {
    * ordered first strikes, and the others strike at later calls.
    */
   take(action: string): FaultOrder | undefined {
-    return this.#take((order) => FAULTS[order.fault] !== 'connection' && matches(order, action));
+    return this.#take((order) => SIMULATOR_FAULTS[order.fault] !== 'connection' && matches(order, action));
   }
 
   takeAtConnect(): FaultOrder | undefined {
-    return this.#take((order) => FAULTS[order.fault] === 'connection');
+    return this.#take((order) => SIMULATOR_FAULTS[order.fault] === 'connection');
   }
 
   list(): readonly FaultStatus[] {
@@ -148,4 +148,4 @@ export class Faults {
 /** A harmed list is one that was asked for: such a fault does not spend itself on a login. */
 const matches = (order: FaultOrder, action: string): boolean =>
   (order.action === undefined || order.action === action) &&
-  (FAULTS[order.fault] !== 'list' || action === 'sync_vendor');
+  (SIMULATOR_FAULTS[order.fault] !== 'list' || action === 'sync_vendor');

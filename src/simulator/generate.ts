@@ -1,9 +1,9 @@
 import { CHAIN_NAME, CHAIN_SITES, DEMO_NAME, DEMO_SITES, DEMO_USER, SECOND_USER } from './demo.js';
-import { soil } from './dirty-rows.js';
+import { addDirtyRows } from './dirty-rows.js';
 import { inventAddress, inventName, inventSiteName } from './inventions.js';
 import type { Profile } from './profiles.js';
 import { Random } from './random.js';
-import type { LabRow, LicenseRow, TransporterRow } from './row.js';
+import type { LabRow, SimulatedLicense, TransporterRow } from './row.js';
 
 export interface GenerateOptions {
   readonly profile: Profile;
@@ -15,7 +15,7 @@ export interface GenerateOptions {
 }
 
 export interface GeneratedData {
-  readonly rows: readonly LicenseRow[];
+  readonly rows: readonly SimulatedLicense[];
   readonly labs: readonly LabRow[];
   readonly transporters: readonly TransporterRow[];
   readonly lastTransactionId: number;
@@ -44,7 +44,7 @@ export const generateData = (options: GenerateOptions): GeneratedData => {
 
   const sequence = new TransactionSequence(random, training ? 1_000_000 : 31_000_000);
   const licenses = new Set<string>();
-  const clean = owners.map(({ vendor, number }, index): LicenseRow => {
+  const clean = owners.map(({ vendor, number }, index): SimulatedLicense => {
     const address = inventAddress(random, profile);
     const original = sequence.next();
     const isKnown = vendor.ubi === DEMO_USER.ubi || vendor.ubi === SECOND_USER.ubi;
@@ -71,7 +71,7 @@ export const generateData = (options: GenerateOptions): GeneratedData => {
   });
   const edited = clean.map((row) => (random.chance(0.6) ? { ...row, transactionId: sequence.next() } : row));
   const rows = options.dirtyRows
-    ? soil(edited, Random.of(seed, profile.state, dataSet, 'dirt'), new Set([DEMO_USER.ubi, SECOND_USER.ubi]))
+    ? addDirtyRows(edited, Random.of(seed, profile.state, dataSet, 'dirt'), new Set([DEMO_USER.ubi, SECOND_USER.ubi]))
     : edited;
   const labs = Array.from({ length: profile.labs }, () => inventLab(random, profile, licenses, sequence));
   const transporters = Array.from({ length: profile.labs }, (_, index) => {

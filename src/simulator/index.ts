@@ -16,7 +16,7 @@ export type { CounterValues, LoginCount } from './counters.js';
 export { FAULT_NAMES, type FaultName, type FaultOrder, type FaultParameters, type FaultStatus } from './faults.js';
 export { STATE_PROFILES, type StateProfile } from './profiles.js';
 export type { LoggedRequest } from './request-log.js';
-export type { Json } from './row.js';
+export type { RowValue } from './row.js';
 export type { Settings, SimulatorOptions } from './settings.js';
 export { type Simulator, type SimulatorLogin, startSimulator } from './simulator.js';
 export { PRIVILEGES, type Privilege, type UserKey } from './users.js';

@@ -1,18 +1,23 @@
-import { type Answer, type Call, type DialectSpeaker, toHtml } from './dialect.js';
+import { type DialectSpeaker, type SimulatedAnswer, type SimulatorCall, toHtml } from './dialect.js';
 import type { FaultOrder } from './faults.js';
-import { REFUSALS } from './refusals.js';
+import { SIMULATED_REFUSALS } from './refusals.js';
 import type { World } from './world.js';
 
 /** What is answered instead, for the faults in which the state itself is never asked. */
-export const toInsteadAnswer = (world: World, speaker: DialectSpeaker, call: Call, fault: FaultOrder): Answer => {
+export const toInsteadAnswer = (
+  world: World,
+  speaker: DialectSpeaker,
+  call: SimulatorCall,
+  fault: FaultOrder,
+): SimulatedAnswer => {
   const { contentType } = world.settings;
-  const plain = (status: number, text: string, type = contentType): Answer => ({
+  const plain = (status: number, text: string, type = contentType): SimulatedAnswer => ({
     status,
     contentType: fault.contentType ?? type,
     body: [Buffer.from(text, 'utf8')],
     outcome: 'fault',
   });
-  const html = (status: number, title: string): Answer => ({
+  const html = (status: number, title: string): SimulatedAnswer => ({
     status,
     contentType: fault.contentType ?? 'text/html',
     body: toHtml(title),
@@ -36,18 +41,18 @@ export const toInsteadAnswer = (world: World, speaker: DialectSpeaker, call: Cal
     case 'redirect':
       return { ...html(fault.status ?? 302, 'Moved'), headers: { location: fault.location ?? '/redirected' } };
     case 'code_602':
-      return refusal(speaker, call, fault, REFUSALS.catchAll);
+      return refusal(speaker, call, fault, SIMULATED_REFUSALS.catchAll);
     case 'code_1000':
-      return refusal(speaker, call, fault, REFUSALS.trouble);
+      return refusal(speaker, call, fault, SIMULATED_REFUSALS.trouble);
     case 'error_answer':
       return refusal(speaker, call, fault, { error: null, errorcode: null });
     case 'invalid_license_number':
-      return refusal(speaker, call, fault, REFUSALS.invalidLicenseNumber);
+      return refusal(speaker, call, fault, SIMULATED_REFUSALS.invalidLicenseNumber);
     case 'session_expired':
       if (typeof call.sessionId === 'string') world.sessions.expire(call.sessionId);
       return fault.errorcode === 60
-        ? refusal(speaker, call, fault, REFUSALS.invalidSession)
-        : refusal(speaker, call, fault, REFUSALS.sessionExpired);
+        ? refusal(speaker, call, fault, SIMULATED_REFUSALS.invalidSession)
+        : refusal(speaker, call, fault, SIMULATED_REFUSALS.sessionExpired);
     case 'echo_password':
       return speaker.refuse(call, `Login failed for ${sentPassword(world, call)} (internal).`, null);
     default:
@@ -57,10 +62,10 @@ export const toInsteadAnswer = (world: World, speaker: DialectSpeaker, call: Cal
 
 const refusal = (
   speaker: DialectSpeaker,
-  call: Call,
+  call: SimulatorCall,
   fault: FaultOrder,
   usual: { readonly error: string | null; readonly errorcode: number | string | null },
-): Answer =>
+): SimulatedAnswer =>
   speaker.refuse(
     call,
     fault.error === undefined ? usual.error : fault.error,
@@ -73,7 +78,7 @@ const retryAfter = (fault: FaultOrder): Readonly<Record<string, string>> => {
 };
 
 /** The password of the call, or of the user whose session it uses. */
-const sentPassword = (world: World, call: Call): string => {
+const sentPassword = (world: World, call: SimulatorCall): string => {
   if (typeof call.password === 'string') return call.password;
   const session = world.sessions.check(call.sessionId);
   return session.outcome === 'open' ? (world.users.find(session.user)?.password ?? '') : '';

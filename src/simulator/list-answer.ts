@@ -1,6 +1,6 @@
 import type { DataSet } from './data-set.js';
 import type { FaultOrder } from './faults.js';
-import type { LicenseRow } from './row.js';
+import type { SimulatedLicense } from './row.js';
 import type { Settings } from './settings.js';
 
 export interface Bounds {
@@ -14,7 +14,7 @@ export const selectRows = (
   bounds: Bounds,
   settings: Pick<Settings, 'deletedRows'>,
   fault: FaultOrder | undefined,
-): readonly LicenseRow[] => {
+): readonly SimulatedLicense[] => {
   let rows = settings.deletedRows === 'vanish' ? data.list.filter((row) => !row.deleted) : data.list;
   if (isBounded(bounds)) rows = rows.filter((row) => isWithin(row.transactionId, bounds));
   return fault === undefined ? rows : harm(rows, fault);
@@ -25,7 +25,7 @@ export const isBounded = ({ start, end }: Bounds): boolean => start > 0 || end >
 export const isWithin = (transactionId: number, { start, end }: Bounds): boolean =>
   transactionId >= start && (end === 0 || transactionId <= end);
 
-const harm = (rows: readonly LicenseRow[], fault: FaultOrder): readonly LicenseRow[] => {
+const harm = (rows: readonly SimulatedLicense[], fault: FaultOrder): readonly SimulatedLicense[] => {
   switch (fault.fault) {
     case 'shrunk_list':
       return rows.slice(0, fault.keep ?? Math.floor(rows.length / 2));

@@ -2,12 +2,12 @@ import type { Random } from './random.js';
 
 export const STATE_PROFILES = ['nm', 'wa', 'ct', 'fl'] as const;
 export type StateProfile = (typeof STATE_PROFILES)[number];
-export type Dialect = 'api4' | 'rest';
+export type SimulatorDialect = 'api4' | 'rest';
 
 /** How a state differs from the others, as far as it is known; what is not known is an option of the simulator. */
 export interface Profile {
   readonly state: StateProfile;
-  readonly dialect: Dialect;
+  readonly dialect: SimulatorDialect;
   /** The postal abbreviation in the addresses. */
   readonly abbreviation: string;
   readonly licenses: number;

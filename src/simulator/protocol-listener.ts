@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Api4Speaker } from './api4.js';
 import { deliver, type Exchange, garbageHead, hang, hugeBody, resetAtHead } from './delivery.js';
-import { type Answer, type Call, type DialectSpeaker, isAnswer, toHtml } from './dialect.js';
-import { FAULTS, type FaultOrder } from './faults.js';
+import { type DialectSpeaker, isAnswer, type SimulatedAnswer, type SimulatorCall, toHtml } from './dialect.js';
+import { type FaultOrder, SIMULATOR_FAULTS } from './faults.js';
 import { toInsteadAnswer } from './instead.js';
 import { Random } from './random.js';
 import { RestSpeaker } from './rest.js';
@@ -83,12 +83,12 @@ interface End {
 const answer = async (
   world: World,
   speaker: DialectSpeaker,
-  call: Call,
+  call: SimulatorCall,
   exchange: Exchange,
   fault: FaultOrder | undefined,
 ): Promise<End> => {
-  if (fault === undefined || FAULTS[fault.fault] !== 'instead') {
-    const listFault = fault !== undefined && FAULTS[fault.fault] === 'list' ? fault : undefined;
+  if (fault === undefined || SIMULATOR_FAULTS[fault.fault] !== 'instead') {
+    const listFault = fault !== undefined && SIMULATOR_FAULTS[fault.fault] === 'list' ? fault : undefined;
     const proper = await speaker.answer(call, listFault);
     const bytes = await deliver(exchange, proper, fault);
     return { outcome: proper.outcome, status: proper.status, bytes };
@@ -119,7 +119,7 @@ const answer = async (
 
 const NOTHING: End = { outcome: 'fault', status: null, bytes: 0 };
 
-const toAnswer = (world: World): Answer => ({
+const toAnswer = (world: World): SimulatedAnswer => ({
   status: 200,
   contentType: world.settings.contentType,
   body: toHtml(''),
@@ -149,7 +149,7 @@ const readBody = async (request: IncomingMessage): Promise<Buffer | undefined> =
 const log = (
   world: World,
   { request }: Exchange,
-  call: Call | undefined,
+  call: SimulatorCall | undefined,
   end: End & { readonly number: number; readonly fault: string | undefined },
 ): void => {
   const safe = (value: unknown): string | null => world.withoutSecrets(value, call);

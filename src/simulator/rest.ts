@@ -1,8 +1,15 @@
-import { type Answer, type Call, type DialectSpeaker, type IncomingCall, toBound, toRecord } from './dialect.js';
+import {
+  type DialectSpeaker,
+  type IncomingCall,
+  type SimulatedAnswer,
+  type SimulatorCall,
+  toBound,
+  toRecord,
+} from './dialect.js';
 import type { FaultOrder } from './faults.js';
 import { selectRows } from './list-answer.js';
 import { inBrackets, writeObject, writeRows } from './list-body.js';
-import { credentialRefusal, privilegeRefusal, REFUSALS, sessionRefusal } from './refusals.js';
+import { credentialRefusal, privilegeRefusal, SIMULATED_REFUSALS, sessionRefusal } from './refusals.js';
 import type { World } from './world.js';
 
 interface Route {
@@ -26,7 +33,7 @@ export class RestSpeaker implements DialectSpeaker {
     this.#world = world;
   }
 
-  read({ request, body, number, random }: IncomingCall): Call | Answer {
+  read({ request, body, number, random }: IncomingCall): SimulatorCall | SimulatedAnswer {
     const url = new URL(request.url ?? '/', 'http://simulator');
     const route = ROUTES[url.pathname];
     if (route === undefined) return this.#write(404, { Error: 'Not found.' }, 'not_found');
@@ -35,7 +42,11 @@ export class RestSpeaker implements DialectSpeaker {
     }
     const document = toRecord(parse(body));
     if (route.action === 'login' && document === undefined) {
-      return this.#write(this.#world.settings.restErrorStatus, { Error: REFUSALS.unreadable.error }, 'unreadable');
+      return this.#write(
+        this.#world.settings.restErrorStatus,
+        { Error: SIMULATED_REFUSALS.unreadable.error },
+        'unreadable',
+      );
     }
     const query = Object.fromEntries(url.searchParams);
     return {
@@ -54,41 +65,41 @@ export class RestSpeaker implements DialectSpeaker {
     };
   }
 
-  async answer(call: Call, listFault: FaultOrder | undefined): Promise<Answer> {
+  async answer(call: SimulatorCall, listFault: FaultOrder | undefined): Promise<SimulatedAnswer> {
     if (call.action === 'login') return this.#login(call);
     const session = this.#world.sessions.check(call.sessionId);
     if (session.outcome !== 'open') return this.#refuse(sessionRefusal(session.outcome).error);
-    if (session.user.ubi !== call.ubi) return this.#refuse(REFUSALS.invalidSession.error);
+    if (session.user.ubi !== call.ubi) return this.#refuse(SIMULATED_REFUSALS.invalidSession.error);
     const user = this.#world.users.find(session.user);
-    if (user === undefined) return this.#refuse(REFUSALS.invalidSession.error);
-    if (!this.#isLicenseOf(call)) return this.#refuse(REFUSALS.invalidLicenseNumber.error);
+    if (user === undefined) return this.#refuse(SIMULATED_REFUSALS.invalidSession.error);
+    if (!this.#isLicenseOf(call)) return this.#refuse(SIMULATED_REFUSALS.invalidLicenseNumber.error);
     if (!user.privileges.has('sync_vendor')) return this.#refuse(privilegeRefusal(call.action).error);
     return this.#vendors(call, listFault);
   }
 
-  refuse(_call: Call, error: string | null): Answer {
+  refuse(_call: SimulatorCall, error: string | null): SimulatedAnswer {
     return this.#refuse(error);
   }
 
-  #login(call: Call): Answer {
+  #login(call: SimulatorCall): SimulatedAnswer {
     const { users, sessions, settings, counters } = this.#world;
     const data = this.#world.dataSet(call.training);
     const checked = users.check(call.ubi, call.username, call.password, (ubi) => data.hasUbi(ubi));
     const isAccepted = checked.outcome === 'accepted' && this.#isLicenseOf(call);
     counters.login(this.#world.callerOf(call), isAccepted ? 'accepted' : 'rejected');
     if (checked.outcome !== 'accepted') return this.#refuse(credentialRefusal(checked.outcome).error);
-    if (!isAccepted) return this.#refuse(REFUSALS.invalidLicenseNumber.error);
+    if (!isAccepted) return this.#refuse(SIMULATED_REFUSALS.invalidLicenseNumber.error);
     return this.#write(200, { session: sessions.open(checked.user, settings) }, 'accepted');
   }
 
   /** `X-License`, where it is sent, is a license of the UBI, compared exactly. */
-  #isLicenseOf(call: Call): boolean {
+  #isLicenseOf(call: SimulatorCall): boolean {
     const { license } = call.details;
     if (license === undefined || license === '') return true;
     return this.#world.dataSet(call.training).list.some((row) => row.ubi === call.ubi && row.location === license);
   }
 
-  async #vendors(call: Call, fault: FaultOrder | undefined): Promise<Answer> {
+  async #vendors(call: SimulatorCall, fault: FaultOrder | undefined): Promise<SimulatedAnswer> {
     const { settings, writer, counters } = this.#world;
     const data = this.#world.dataSet(call.training);
     const cursor = call.details[settings.restCursorParameter];
@@ -111,7 +122,7 @@ export class RestSpeaker implements DialectSpeaker {
     return { status: 200, contentType: settings.contentType, body, outcome: `${page.length + elements.length}_rows` };
   }
 
-  #refuse(error: string | null): Answer {
+  #refuse(error: string | null): SimulatedAnswer {
     return this.#write(this.#world.settings.restErrorStatus, error === null ? {} : { Error: error }, 'refused');
   }
 
@@ -120,7 +131,7 @@ export class RestSpeaker implements DialectSpeaker {
     document: Readonly<Record<string, string | null>>,
     outcome: string,
     headers: Readonly<Record<string, string>> = {},
-  ): Answer {
+  ): SimulatedAnswer {
     const { contentType } = this.#world.settings;
     return { status, contentType, headers, body: [Buffer.from(JSON.stringify(document))], outcome };
   }

@@ -1,6 +1,6 @@
 import type { Profile } from './profiles.js';
 import { Random } from './random.js';
-import type { LabRow, LicenseRow, TransporterRow } from './row.js';
+import type { LabRow, SimulatedLicense, TransporterRow } from './row.js';
 
 /**
  * A row is a list of `"key":value` texts rather than one text, because the key order is drawn anew for every answer.
@@ -24,7 +24,7 @@ export class RowWriter {
     this.#shapeSeed = shapeSeed;
   }
 
-  license(row: LicenseRow): WireRow {
+  license(row: SimulatedLicense): WireRow {
     return this.#once(row, () => (this.#profile.dialect === 'rest' ? this.#restLicense(row) : this.#api4License(row)));
   }
 
@@ -50,7 +50,7 @@ export class RowWriter {
     return [...this.lab(transporter), `"deleted":${transporter.deleted ? 1 : 0}`];
   }
 
-  #api4License(row: LicenseRow): WireRow {
+  #api4License(row: SimulatedLicense): WireRow {
     const random = Random.of(this.#shapeSeed, row.id);
     const isDead = row.flagsDropped || (row.deleted && !this.#profile.hasDeletedField);
     const fields: (string | undefined)[] = [
@@ -77,7 +77,7 @@ export class RowWriter {
   }
 
   /** The `rest` dialect writes plain types; what it does not know is its type's zero. */
-  #restLicense(row: LicenseRow): WireRow {
+  #restLicense(row: SimulatedLicense): WireRow {
     const isDead = row.flagsDropped;
     const fields = [
       `"ID":${row.id}`,
@@ -163,7 +163,7 @@ const present = (fields: readonly (string | undefined)[]): WireRow =>
   fields.filter((field): field is string => field !== undefined);
 
 /** The `setField` command overrules everything else: the field goes out as told, or not at all. */
-const withRaw = (fields: WireRow, raw: LicenseRow['raw']): WireRow => {
+const withRaw = (fields: WireRow, raw: SimulatedLicense['raw']): WireRow => {
   if (raw === undefined) return fields;
   const overruled = Object.keys(raw).map((key) => `${JSON.stringify(key)}:`);
   const kept = fields.filter((field) => !overruled.some((start) => field.startsWith(start)));

@@ -1,12 +1,12 @@
 /** Whatever JSON can carry. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type RowValue = string | number | boolean | null | readonly RowValue[] | { readonly [key: string]: RowValue };
 
 /**
  * One row of the state's vendor list: one licensed site. What the state means, not how it is written: `row-writer.ts`
  * decides whether a flag goes out as 1, "1", null or not at all. Rows are never changed in place, so that an answer
  * being written keeps the list it began with.
  */
-export interface LicenseRow {
+export interface SimulatedLicense {
   /** Order of birth. The `rest` dialect shows it as `ID`. */
   readonly id: number;
   /** The license number; blank in rows that are dirty on purpose. */

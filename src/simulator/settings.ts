@@ -1,5 +1,5 @@
 import { CommandRefused } from './command-refused.js';
-import { type Dialect, type Profile, profileOf, type StateProfile } from './profiles.js';
+import { type Profile, profileOf, type SimulatorDialect, type StateProfile } from './profiles.js';
 
 export interface SimulatorOptions {
   /** Which state it plays (default nm). The dialect follows: fl speaks `rest`, the others `api4`. */
@@ -49,9 +49,9 @@ export interface Settings {
   restErrorStatus: number;
 }
 
-export interface Setup {
+export interface SimulatorSetup {
   readonly profile: Profile;
-  readonly dialect: Dialect;
+  readonly dialect: SimulatorDialect;
   readonly licenses: number;
   readonly trainingLicenses: number;
   readonly seed: number;
@@ -64,7 +64,7 @@ export interface Setup {
 
 const MOST_LICENSES = 500_000;
 
-export const toSetup = (options: SimulatorOptions): Setup => {
+export const toSetup = (options: SimulatorOptions): SimulatorSetup => {
   const profile = profileOf(options.state ?? 'nm');
   const licenses = wholeNumber('licenses', options.licenses ?? profile.licenses, MOST_LICENSES);
   const host = options.host ?? '127.0.0.1';

@@ -15,7 +15,7 @@ export interface TableSummary {
  * BioTrack facts: the cheap "has anything changed?" is the sum of `transactionid` over the rows at or above a bound.
  * Tables that nobody knows add up to nothing.
  */
-export const summarize = (
+export const summarizeTable = (
   requested: unknown,
   data: DataSet,
   settings: Pick<Settings, 'deletedRows'>,

@@ -22,7 +22,7 @@ export type CredentialCheck =
 
 export const userKeyOf = ({ ubi, username }: UserKey): string => JSON.stringify([ubi, username]);
 
-export class Users {
+export class SimulatedUsers {
   readonly #users = new Map<string, SimulatedUser>();
   readonly #passwords = new Set<string>();
 

@@ -2,31 +2,31 @@ import { Clock } from './clock.js';
 import { Counters } from './counters.js';
 import { DataSet } from './data-set.js';
 import { DEMO_USER, LIMITED_USER, SECOND_USER } from './demo.js';
-import type { Call } from './dialect.js';
+import type { SimulatorCall } from './dialect.js';
 import { Faults } from './faults.js';
 import { type GeneratedData, generateData } from './generate.js';
 import { Random } from './random.js';
 import { RequestLog, withoutSecrets } from './request-log.js';
 import { RowWriter } from './row-writer.js';
 import { Sessions } from './sessions.js';
-import type { Settings, Setup } from './settings.js';
-import { PRIVILEGES, type Privilege, type UserKey, Users } from './users.js';
+import type { Settings, SimulatorSetup } from './settings.js';
+import { PRIVILEGES, type Privilege, SimulatedUsers, type UserKey } from './users.js';
 
 /** Everything that a running simulator remembers. `reset` makes it forget all but its set-up. */
 export class World {
-  readonly setup: Setup;
+  readonly setup: SimulatorSetup;
   readonly counters = new Counters();
   readonly log = new RequestLog();
   readonly faults = new Faults();
   settings: Settings;
   clock = new Clock();
-  users = new Users();
+  users = new SimulatedUsers();
   sessions: Sessions;
   writer: RowWriter;
   readonly #generated = new Map<boolean, GeneratedData>();
   readonly #dataSets = new Map<boolean, DataSet>();
 
-  constructor(setup: Setup) {
+  constructor(setup: SimulatorSetup) {
     this.setup = setup;
     this.settings = { ...setup.settings };
     this.sessions = new Sessions(this.clock, setup.seed);
@@ -62,14 +62,14 @@ export class World {
   }
 
   /** A text that the caller sent, unless it is or holds a secret; null for anything that is no text. */
-  withoutSecrets(value: unknown, call: Call | undefined): string | null {
+  withoutSecrets(value: unknown, call: SimulatorCall | undefined): string | null {
     const sent = [call?.password, call?.sessionId];
     const text = typeof value === 'string' ? value : null;
     return withoutSecrets(text, sent, (candidate) => this.users.isPassword(candidate));
   }
 
   /** Whose login a call is, for the counters. */
-  callerOf(call: Call): UserKey {
+  callerOf(call: SimulatorCall): UserKey {
     return { ubi: this.withoutSecrets(call.ubi, call) ?? '', username: this.withoutSecrets(call.username, call) ?? '' };
   }
 
@@ -77,7 +77,7 @@ export class World {
   reset(): void {
     this.change(this.setup.settings);
     this.clock = new Clock();
-    this.users = new Users();
+    this.users = new SimulatedUsers();
     this.sessions = new Sessions(this.clock, this.setup.seed);
     this.#addUsers();
     this.#dataSets.clear();

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { CATALOGUE, isReached, type Key } from './catalogue.js';
-import { Recorder, summarize, toJson } from './report.js';
+import { Recorder, summarizeRatios, toJson } from './report.js';
 
 /** That the benchmark runs and says what it measured; what it measures is for `npm run bench` alone. */
 
@@ -40,8 +40,8 @@ t.test('a small run measures every key of its parts, and ends with one line of J
 });
 
 t.test('figures are summed up as they are said to be', async (t) => {
-  t.same(summarize([3, 1, 2]), { median: 2, least: 1, most: 3 });
-  t.same(summarize([4, 1, 2, 3]), { median: 2.5, least: 1, most: 4 });
+  t.same(summarizeRatios([3, 1, 2]), { median: 2, least: 1, most: 3 });
+  t.same(summarizeRatios([4, 1, 2, 3]), { median: 2.5, least: 1, most: 4 });
   const recorder = new Recorder();
   const add = (key: Key, licenses: number, strategy: string, value: number) =>
     recorder.add(key, licenses, strategy, value);

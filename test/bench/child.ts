@@ -4,7 +4,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 /** A process of the benchmark's own that does what it is asked, one thing after the other. */
-export interface Child {
+export interface BenchChild {
   ask<T>(name: string, input?: unknown): Promise<T>;
   stop(): Promise<void>;
 }
@@ -12,7 +12,7 @@ export interface Child {
 type Answer = { readonly id: number; readonly result?: unknown; readonly error?: string };
 
 /** @param file of this folder @param nodeOptions for the process, beside what it needs to read TypeScript */
-export function startChild(file: string, nodeOptions: readonly string[] = []): Child {
+export function startBenchChild(file: string, nodeOptions: readonly string[] = []): BenchChild {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const child: ChildProcess = fork(path, { execArgv: ['--import', 'tsx', ...nodeOptions], serialization: 'advanced' });
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();

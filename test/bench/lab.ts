@@ -12,7 +12,7 @@ import { createApiKey } from '../../src/modules/api-keys/index.js';
 import type { SimulatorOptions } from '../../src/simulator/index.js';
 import { createKeysetFile } from '../../src/vault/index.js';
 import { makeBareTables } from './bare.js';
-import { type Child, startChild } from './child.js';
+import { type BenchChild, startBenchChild } from './child.js';
 import type { ServiceOrder } from './service-process.js';
 
 export const STATE = 'NM';
@@ -22,8 +22,8 @@ export interface Bout {
   readonly baseUrl: string;
   readonly databaseUrl: string;
   readonly apiKey: string;
-  readonly simulator: Child;
-  readonly service: Child;
+  readonly simulator: BenchChild;
+  readonly service: BenchChild;
   /** Our own connections, for what is measured without HTTP. */
   readonly db: Db;
   /** The owner's connection, past every rule. */
@@ -36,12 +36,12 @@ export interface Bout {
   /** Waits until a run that was asked for is committed. */
   untilCommitted(runId: string): Promise<void>;
   /** Another service beside it, in the same process, that takes no runs. @param listCacheMegabytes 0: each list is read whenever it is asked for */
-  startApi(listCacheMegabytes: number): Promise<Api>;
+  startApi(listCacheMegabytes: number): Promise<BenchApi>;
   end(): Promise<void>;
 }
 
 /** A service of a bout that serves alone. */
-export interface Api {
+export interface BenchApi {
   readonly baseUrl: string;
   stop(): Promise<void>;
 }
@@ -67,9 +67,9 @@ const TEMPLATE = 'bench_template';
  */
 export async function startLab(profileFolder?: string): Promise<Lab> {
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  const startServiceProcess = (): Child => startChild('service-process.ts', profiling);
+  const startServiceProcess = (): BenchChild => startBenchChild('service-process.ts', profiling);
   // They begin while Postgres does.
-  const warm = { service: startServiceProcess(), simulator: startChild('simulator-process.ts') };
+  const warm = { service: startServiceProcess(), simulator: startBenchChild('simulator-process.ts') };
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-bench-'));
   // Postgres may have to run as somebody else, who must be able to enter.
   await chmod(dataDir, 0o711);
@@ -111,7 +111,7 @@ function toDatabaseUrl(serverUrl: string, name: string): string {
 
 async function startBout(
   databaseUrl: string,
-  { service, simulator }: { readonly service: Child; readonly simulator: Child },
+  { service, simulator }: { readonly service: BenchChild; readonly simulator: BenchChild },
   options: SimulatorOptions,
 ): Promise<Bout> {
   const state = await simulator.ask<{ url: string; demo: Record<'ubi' | 'username' | 'password', string> }>(

@@ -6,7 +6,7 @@ import { createIdSequence } from '../../src/domain/id-sequence.js';
 import { Secret } from '../../src/domain/secret.js';
 import { STRATEGIES } from '../../src/domain/strategy.js';
 import { collateVendors, planSync, type Snapshot } from '../../src/mapping/index.js';
-import { startChild } from './child.js';
+import { startBenchChild } from './child.js';
 import { STATE } from './lab.js';
 import type { Recorder } from './report.js';
 
@@ -53,7 +53,7 @@ export async function benchMapper(recorder: Recorder, options: MapperOptions): P
 }
 
 async function fetchVendors(licenses: number, seed: number) {
-  const simulator = startChild('simulator-process.ts');
+  const simulator = startBenchChild('simulator-process.ts');
   const { url, demo } = await simulator.ask<{ url: string; demo: Record<'ubi' | 'username' | 'password', string> }>(
     'start',
     { state: 'nm', licenses, seed },

@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { askAsTenant } from '../../src/db/single-statement.js';
+import { queryAsTenant } from '../../src/db/single-statement.js';
 import { toCompanyStatement } from '../../src/modules/companies/repository.js';
 import type { Key } from './catalogue.js';
-import { type Child, startChild } from './child.js';
-import type { Api, Bout, Lab } from './lab.js';
+import { type BenchChild, startBenchChild } from './child.js';
+import type { BenchApi, Bout, Lab } from './lab.js';
 import type { LoadOrder, LoadResult } from './load-process.js';
 import type { Recorder } from './report.js';
 import type { Leftover } from './sync.js';
@@ -56,7 +56,7 @@ export async function benchReads(
   left: Leftover | undefined,
 ): Promise<void> {
   const { licenses, seed } = options;
-  const [rivals, load] = [startChild('rivals-process.ts'), startChild('load-process.ts')];
+  const [rivals, load] = [startBenchChild('rivals-process.ts'), startBenchChild('load-process.ts')];
   try {
     const isThere = left?.licenses === licenses;
     if (!isThere) await left?.bout.end();
@@ -82,7 +82,7 @@ export async function benchReads(
 
 async function benchRequests(
   scene: Scene,
-  { reader, rivals, load }: { readonly reader: Api; readonly rivals: Child; readonly load: Child },
+  { reader, rivals, load }: { readonly reader: BenchApi; readonly rivals: BenchChild; readonly load: BenchChild },
   recorder: Recorder,
   options: ReadOptions,
 ): Promise<void> {
@@ -210,7 +210,7 @@ async function benchRoundTrips(
   record('round_trips_four_vs_bare', (await perSecond(ways.four)) / bare);
   record('round_trips_simple_vs_bare', (await perSecond(ways.simple)) / bare);
   client.release();
-  const pipelined = await perSecond((id) => askAsTenant(db, tenantId, toCompanyStatement(tenantId, id, 'active')));
+  const pipelined = await perSecond((id) => queryAsTenant(db, tenantId, toCompanyStatement(tenantId, id, 'active')));
   record('round_trips_pipelined_vs_bare', pipelined / bare);
 }
 
@@ -221,7 +221,7 @@ const BUSY_LICENSES = 20_000;
 /** One process serves and syncs: reads of one tenant, while others make their first sync from a list fetched anew. */
 async function benchDuringSync(
   { bout, tenantId, ids }: Scene,
-  load: Child,
+  load: BenchChild,
   recorder: Recorder,
   { licenses, repetitions, seconds }: ReadOptions,
 ): Promise<void> {

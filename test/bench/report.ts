@@ -38,7 +38,7 @@ export class Recorder {
 
   medianOf(key: Key, licenses: number, strategy: string): number | undefined {
     const found = this.#samples.get(`${key} ${licenses} ${strategy}`);
-    return found === undefined ? undefined : summarize(found.values).median;
+    return found === undefined ? undefined : summarizeRatios(found.values).median;
   }
 
   /** In the order of the catalogue. */
@@ -47,7 +47,7 @@ export class Recorder {
     return [...this.#samples.values()]
       .sort((a, b) => keys.indexOf(a.key) - keys.indexOf(b.key) || a.licenses - b.licenses)
       .map(({ values, ...of }) => {
-        const summary = summarize(values);
+        const summary = summarizeRatios(values);
         const { goal } = entryOf(of.key);
         const reached = goal === undefined ? undefined : isReached(goal, summary.median);
         return { ...of, ...summary, samples: values.length, reached };
@@ -55,7 +55,7 @@ export class Recorder {
   }
 }
 
-export function summarize(samples: readonly number[]): Summary {
+export function summarizeRatios(samples: readonly number[]): Summary {
   const sorted = [...samples].sort((a, b) => a - b);
   const middle = sorted.length / 2;
   const at = (index: number): number => sorted[index] ?? Number.NaN;

@@ -6,7 +6,7 @@ import { DataSource, EntitySchema } from 'typeorm';
 import { listNamedSchemas } from '../../src/http/primitives.js';
 import { toCompanyStatement, toPageStatement } from '../../src/modules/companies/repository.js';
 import { toCompanyReply } from '../../src/modules/companies/routes.js';
-import { Company, CompanyPage } from '../../src/modules/companies/schema.js';
+import { CompanyPageSchema, CompanySchema } from '../../src/modules/companies/schema.js';
 import { answerParent } from './child.js';
 
 /** The servers that reads are held against: each without authentication, row security, logging and headers of its own. */
@@ -31,13 +31,13 @@ async function startBare({ databaseUrl, tenantId }: ServerOrder): Promise<string
   app.get('/hello', async () => ({ hello: 'world' }));
   app.get<{ Params: { id: string } }>(
     '/companies/:id',
-    { schema: { response: { 200: Company } } },
+    { schema: { response: { 200: CompanySchema } } },
     async ({ params }, reply) => {
       const [row] = await query(toCompanyStatement(tenantId, params.id, 'active'));
       return row === undefined ? reply.code(404).send() : toCompanyReply(row);
     },
   );
-  app.get('/companies', { schema: { response: { 200: CompanyPage } } }, async () => {
+  app.get('/companies', { schema: { response: { 200: CompanyPageSchema } } }, async () => {
     const rows = await query(toPageStatement(tenantId, { archived: 'exclude' }, 100, undefined, 'active'));
     return { data: rows.slice(0, 100).map(toCompanyReply), next_page: null };
   });
@@ -98,7 +98,7 @@ const LicenseSchema = new EntitySchema<LicenseEntity>({
   },
 });
 
-const CompanySchema = new EntitySchema<CompanyEntity>({
+const CompanyEntitySchema = new EntitySchema<CompanyEntity>({
   name: 'Company',
   tableName: 'companies',
   columns: {
@@ -129,10 +129,10 @@ async function startOrm({ databaseUrl, tenantId }: ServerOrder): Promise<string>
   const source = await new DataSource({
     type: 'postgres',
     url: databaseUrl,
-    entities: [CompanySchema, LicenseSchema],
+    entities: [CompanyEntitySchema, LicenseSchema],
     poolSize: POOL_SIZE,
   }).initialize();
-  const companies = source.getRepository(CompanySchema);
+  const companies = source.getRepository(CompanyEntitySchema);
   const app = express();
   app.get('/companies', async (_request, response) => {
     const data = await companies.find({

@@ -4,8 +4,8 @@ import { withTenant } from '../../src/db/database.js';
 import { Secret } from '../../src/domain/secret.js';
 import { STRATEGIES, type Strategy } from '../../src/domain/strategy.js';
 import { planSync, type SyncPlan } from '../../src/mapping/index.js';
-import { applyPlan, loadSnapshot } from '../../src/modules/companies/index.js';
-import { createDirectories, findDirectory, selectListedLicenses } from '../../src/modules/directory/index.js';
+import { loadSnapshot, savePlannedRows } from '../../src/modules/companies/index.js';
+import { createDirectoryService, findDirectory, selectListedLicenses } from '../../src/modules/directory/index.js';
 import { emptyBareTables, measureCopy } from './bare.js';
 import type { Key } from './catalogue.js';
 import { type Bout, type Lab, STATE } from './lab.js';
@@ -131,7 +131,7 @@ async function benchApply({ db }: Bout, strategy: Strategy): Promise<Applied> {
   const tenantId = uuidv7();
   const plan = await planFirst(db, tenantId, strategy);
   const start = performance.now();
-  await withTenant(db, tenantId, (tx) => applyPlan(tx, tenantId, plan, { actor: 'bench', runId: uuidv7() }));
+  await withTenant(db, tenantId, (tx) => savePlannedRows(tx, tenantId, plan, { actor: 'bench', runId: uuidv7() }));
   return { tenantId, elapsed: performance.now() - start };
 }
 
@@ -187,7 +187,7 @@ async function measureUnchanged({ db }: Bout, load: Load): Promise<number> {
   const list = toVendorList(load);
   const session = { fetchVendors: async () => list } as BiotrackSession;
   const biotrack = { openSession: async () => session } as unknown as Biotrack;
-  const directories = createDirectories({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
+  const directories = createDirectoryService({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
   const refresh = (): Promise<unknown> =>
     directories.ensureFresh(db, {
       target: { state: STATE, environment: 'training' },

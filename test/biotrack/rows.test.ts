@@ -3,8 +3,8 @@ import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import { toVendor as toApi4Vendor } from '../../src/biotrack/api4/to-vendor.js';
-import { toVendor as toRestVendor } from '../../src/biotrack/rest/to-vendor.js';
+import { fromApi4Vendor as toApi4Vendor } from '../../src/biotrack/api4/to-vendor.js';
+import { fromRestVendor as toRestVendor } from '../../src/biotrack/rest/to-vendor.js';
 import { type Activity, SKIP_REASONS, type Skip, type Vendor } from '../../src/domain/vendor.js';
 
 const RUNS = process.env.TEST_LONG === '1' ? 50_000 : 5_000;

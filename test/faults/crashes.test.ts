@@ -6,7 +6,7 @@ import pg from 'pg';
 import t, { type Test } from 'tap';
 import { type Child, startChild, writeFiles } from '../helpers/child.js';
 import { drawRunCases, makeTwins, type RunCase, readRunState } from '../helpers/run-cases.js';
-import { makeTenant, send, startTestService, type TestService, waitForRun } from '../helpers/service.js';
+import { makeTenant, sendRequest, startTestService, type TestService, waitForRun } from '../helpers/service.js';
 import { clearStalls, countSleeping, MOMENTS, placeStalls, stallAt } from '../helpers/stalls.js';
 
 /**
@@ -167,13 +167,13 @@ t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 180_000 }, async (t)
     before = await start(waiting, 'force');
     await until('it asks', async () => simulator.control.counters().listCallsInFlight === 1);
     const events = `/v1/tenants/${before.tenantId}/syncs/${before.runId}/events`;
-    const following = send(child.baseUrl, operatorKey, 'GET', events, {});
+    const following = sendRequest(child.baseUrl, operatorKey, 'GET', events, {});
 
     // Requests that stand still inside of the process, since somebody else holds their tenant.
     await holder.query('begin');
     await holder.query('select from tenants where tenant_id = $1 for update', [tenantId]);
     const answers = Array.from({ length: inFlight }, () =>
-      send(child.baseUrl, operatorKey, 'PUT', `/v1/tenants/${tenantId}/company-creation-preference`, {
+      sendRequest(child.baseUrl, operatorKey, 'PUT', `/v1/tenants/${tenantId}/company-creation-preference`, {
         body: { strategy: 'one_per_vendor' },
         headers: { 'if-match': `"${round + 1}"` },
       }).then(

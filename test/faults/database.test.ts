@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { sql as statement } from 'kysely';
 import t, { type Test } from 'tap';
 import { withTenant } from '../../src/db/database.js';
-import type { StorageFault } from '../../src/db/sqlstate.js';
+import type { StorageError } from '../../src/db/sqlstate.js';
 import { sweepAbandonedRuns } from '../../src/modules/syncs/index.js';
 import { startTestServer, TEST_DATABASE_URL } from '../helpers/postgres.js';
 import { drawRunCases, makeTwins, type RunCase, readRunState } from '../helpers/run-cases.js';
@@ -128,7 +128,7 @@ t.test('a full disk', async (t) => {
 });
 
 /** As Postgres tells them. What became of a commit is told by nobody, and has its own test. */
-const CODES: Readonly<Record<Exclude<StorageFault, 'commit_unknown'>, string>> = {
+const CODES: Readonly<Record<Exclude<StorageError, 'commit_unknown'>, string>> = {
   unreachable: '08006',
   shutting_down: '57P01',
   too_many_connections: '53300',

@@ -1,16 +1,16 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { isRead } from '../../src/http/operation.js';
-import type { Answer } from './service.js';
+import type { TestResponse } from './service.js';
 
-export type Json = Readonly<Record<string, unknown>>;
+export type JsonDocument = Readonly<Record<string, unknown>>;
 
 /** A parameter as the document describes it. */
 export interface Parameter {
   readonly in: 'path' | 'query' | 'header';
   readonly name: string;
   readonly required: boolean;
-  readonly schema: Json;
+  readonly schema: JsonDocument;
 }
 
 /** An operation as the document describes it. */
@@ -20,7 +20,7 @@ export interface Operation {
   /** With `{name}` for parameters. */
   readonly path: string;
   readonly parameters: readonly Parameter[];
-  readonly body: Json | undefined;
+  readonly body: JsonDocument | undefined;
   /** The most bytes that are read of a body. */
   readonly bodyLimit: number;
   readonly needsKey: boolean;
@@ -104,7 +104,7 @@ export const OWNERS = {
 export class ContractError extends Error {}
 
 export interface Contract {
-  readonly document: Json;
+  readonly document: JsonDocument;
   readonly operations: readonly Operation[];
   getOperation(id: string): Operation;
   /**
@@ -112,7 +112,7 @@ export interface Contract {
    * @param expectsInternal this once a 500 is what the test wants to see
    * @throws ContractError for a status, code, header or body that is not promised
    */
-  check(method: string, path: string, answer: Answer, expectsInternal: boolean): void;
+  check(method: string, path: string, answer: TestResponse, expectsInternal: boolean): void;
   /**
    * The operations that were seen to change something: those that do not only read, and that were answered with success;
    * each with the tenants it was about, undefined for none.
@@ -126,8 +126,8 @@ const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
 const PROBLEM = 'application/problem+json';
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
-export function createContract(document: Json): Contract {
-  const closed = close(structuredClone(document)) as Json;
+export function createContract(document: JsonDocument): Contract {
+  const closed = close(structuredClone(document)) as JsonDocument;
   const ajv = addFormats.default(new Ajv2020({ strict: false, allErrors: true }));
   ajv.addSchema({ ...closed, $id: 'document' });
   const validators = new Map<string, ValidateFunction>();
@@ -142,7 +142,7 @@ export function createContract(document: Json): Contract {
   const changing = new Map<string, Set<string | undefined>>();
   const seen = new Map<string, Set<string>>(operations.map(({ id }) => [id, new Set()]));
 
-  const judge = (method: string, url: string, answer: Answer, expectsInternal: boolean): void => {
+  const judge = (method: string, url: string, answer: TestResponse, expectsInternal: boolean): void => {
     const { status, headers, body } = answer;
     const path = /^https?:/.test(url) ? new URL(url).pathname : url;
     if (method === 'HEAD') {
@@ -206,14 +206,14 @@ export const isSharedOutcome = (outcome: string): boolean =>
   outcome === '304' || SHARED_CODES.includes(outcome.split(' ')[1] ?? '');
 
 /** A HEAD is a GET without its body. */
-function judgeHead(operations: readonly Operation[], path: string, { status, body }: Answer): void {
+function judgeHead(operations: readonly Operation[], path: string, { status, body }: TestResponse): void {
   const operation = findOperation(operations, 'GET', path);
   const isPromised = operation?.outcomes.some((outcome) => outcome.startsWith(`${status}`)) ?? status === 404;
   if (!isPromised || body !== undefined) throw new ContractError(`HEAD ${path} → ${status} ${body ?? ''}`);
 }
 
 /** What is said to be allowed is what the document has, and no more. */
-function judgeAllow(operations: readonly Operation[], path: string, { headers }: Answer, fail: Fail): void {
+function judgeAllow(operations: readonly Operation[], path: string, { headers }: TestResponse, fail: Fail): void {
   const documented = METHODS.map((method) => method.toUpperCase()).filter((method) =>
     findOperation(operations, method, path),
   );
@@ -224,11 +224,16 @@ function judgeAllow(operations: readonly Operation[], path: string, { headers }:
 type Fail = (what: string) => never;
 type Compile = (pointer: string) => ValidateFunction;
 
-function judgeProblem({ status, body, headers }: Answer, type: string | undefined, compile: Compile, fail: Fail): void {
+function judgeProblem(
+  { status, body, headers }: TestResponse,
+  type: string | undefined,
+  compile: Compile,
+  fail: Fail,
+): void {
   if (type !== PROBLEM) fail(`content-type ${type}`);
   const isProblem = compile('/components/schemas/Problem');
   if (!isProblem(body)) fail(`no problem: ${toText(isProblem)}`);
-  const problem = body as Json;
+  const problem = body as JsonDocument;
   if (problem.status !== status) fail('its status is not the status');
   if (problem.type !== `urn:biotrack-connect:problem:${problem.code}`) fail('its type is not its code');
   if (problem.request_id !== headers.get('x-request-id')) fail('its request_id is not x-request-id');
@@ -237,23 +242,23 @@ function judgeProblem({ status, body, headers }: Answer, type: string | undefine
 }
 
 function judgeSuccess(
-  document: Json,
+  document: JsonDocument,
   { id, method, path }: Operation,
-  { status, body, headers }: Answer,
+  { status, body, headers }: TestResponse,
   type: string | undefined,
   compile: Compile,
   fail: Fail,
 ): void {
   const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status)];
-  const reply = pointer.reduce<Json>((part, name) => part[name] as Json, document);
-  for (const name of Object.keys((reply.headers as Json | undefined) ?? {})) {
+  const reply = pointer.reduce<JsonDocument>((part, name) => part[name] as JsonDocument, document);
+  for (const name of Object.keys((reply.headers as JsonDocument | undefined) ?? {})) {
     if (headers.get(name) === null) fail(`no header ${name}`);
   }
   if (reply.content === undefined) {
     if (body !== undefined) fail('a body where none is promised');
     return;
   }
-  const [promised = ''] = Object.keys(reply.content as Json);
+  const [promised = ''] = Object.keys(reply.content as JsonDocument);
   if (type !== promised) fail(`content-type ${type}`);
   const fits = compile(toPointer([...pointer, 'content', promised, 'schema']));
   // Of a stream of events each carries what the schema describes.
@@ -278,12 +283,13 @@ function close(part: unknown): unknown {
   return isOpen ? { ...copy, additionalProperties: false } : copy;
 }
 
-function toOperations(document: Json): Operation[] {
+function toOperations(document: JsonDocument): Operation[] {
   const isGuarded = (security: unknown): boolean => ((security ?? document.security) as unknown[]).length > 0;
-  return Object.entries(document.paths as Record<string, Json>).flatMap(([path, item]) =>
+  return Object.entries(document.paths as Record<string, JsonDocument>).flatMap(([path, item]) =>
     METHODS.filter((method) => item[method] !== undefined).map((method) => {
-      const operation = item[method] as Json;
-      const content = (operation.requestBody as { content?: Record<string, { schema: Json }> } | undefined)?.content;
+      const operation = item[method] as JsonDocument;
+      const content = (operation.requestBody as { content?: Record<string, { schema: JsonDocument }> } | undefined)
+        ?.content;
       return {
         id: String(operation.operationId),
         method: method.toUpperCase(),

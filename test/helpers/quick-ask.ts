@@ -1,16 +1,16 @@
 import { type Dispatcher, Pool } from 'undici';
-import type { Answer, Ask } from './service.js';
+import type { Ask, TestResponse } from './service.js';
 
 /** Asks as `send` does, for tests that ask thousands of times: cheaper than fetch, and by a few lasting connections. */
 export interface QuickAsk {
   /** @param ask with a key, unless nobody asks */
-  (method: string, path: string, ask: Ask): Promise<Answer>;
+  (method: string, path: string, ask: Ask): Promise<TestResponse>;
   close(): Promise<void>;
 }
 
 export function createQuickAsk(baseUrl: string, connections: number): QuickAsk {
   const pool = new Pool(baseUrl, { connections });
-  const quickAsk = async (method: string, path: string, ask: Ask): Promise<Answer> => {
+  const quickAsk = async (method: string, path: string, ask: Ask): Promise<TestResponse> => {
     const { body, rawBody, headers, key } = ask;
     const hasBody = body !== undefined || rawBody !== undefined;
     const answer = await pool.request({

@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import fc from 'fast-check';
-import type { Json, Operation, Parameter } from './contract.js';
+import type { JsonDocument, Operation, Parameter } from './contract.js';
 import type { Ask } from './service.js';
 
 /** Requests made from the OpenAPI document alone: such as it allows, and such as it does not. */
@@ -50,20 +50,22 @@ const piece = fc.oneof(
   },
 );
 
-export function createRequestMaker(document: Json, knownIds: KnownIds): RequestMaker {
-  const { components } = document as { components: { schemas: Readonly<Record<string, Json>> } };
+export function createRequestMaker(document: JsonDocument, knownIds: KnownIds): RequestMaker {
+  const { components } = document as { components: { schemas: Readonly<Record<string, JsonDocument>> } };
   const ajv = addFormats.default(new Ajv2020({ strict: false }));
-  const compiled = new Map<Json, ValidateFunction>();
-  const fits = (schema: Json, value: unknown): boolean => {
+  const compiled = new Map<JsonDocument, ValidateFunction>();
+  const fits = (schema: JsonDocument, value: unknown): boolean => {
     const validate = compiled.get(schema) ?? ajv.compile({ ...schema, components });
     compiled.set(schema, validate);
     return validate(value);
   };
 
-  const resolve = (schema: Json): Json =>
-    typeof schema.$ref === 'string' ? (components.schemas[schema.$ref.split('/').at(-1) ?? ''] as Json) : schema;
+  const resolve = (schema: JsonDocument): JsonDocument =>
+    typeof schema.$ref === 'string'
+      ? (components.schemas[schema.$ref.split('/').at(-1) ?? ''] as JsonDocument)
+      : schema;
 
-  const toText = (schema: Json): fc.Arbitrary<string> => {
+  const toText = (schema: JsonDocument): fc.Arbitrary<string> => {
     const {
       pattern,
       format,
@@ -85,7 +87,7 @@ export function createRequestMaker(document: Json, knownIds: KnownIds): RequestM
     return fc.oneof(any, plain).map((text) => (fits(schema, text) ? text : 'plain'.slice(0, maxLength)));
   };
 
-  const toValue = (given: Json): fc.Arbitrary<unknown> => {
+  const toValue = (given: JsonDocument): fc.Arbitrary<unknown> => {
     const schema = resolve(given);
     const {
       type,
@@ -96,15 +98,15 @@ export function createRequestMaker(document: Json, knownIds: KnownIds): RequestM
       maximum = 1_000_000,
     } = schema as {
       type?: string | string[];
-      properties?: Record<string, Json>;
+      properties?: Record<string, JsonDocument>;
       required?: string[];
-      items?: Json;
+      items?: JsonDocument;
       minimum?: number;
       maximum?: number;
     };
     if (schema.enum !== undefined) return fc.constantFrom(...(schema.enum as unknown[]));
     if ('const' in schema) return fc.constant(schema.const);
-    const choices = (schema.anyOf ?? schema.oneOf) as Json[] | undefined;
+    const choices = (schema.anyOf ?? schema.oneOf) as JsonDocument[] | undefined;
     if (choices !== undefined) return fc.oneof(...choices.map(toValue));
     const { minItems = 0, maxItems = 5 } = schema as { minItems?: number; maxItems?: number };
     if (Array.isArray(type)) {
@@ -331,8 +333,8 @@ interface BrokenBody {
 }
 
 /** One thing is wrong somewhere in the body. Whether it really is against the schema is judged afterwards. */
-function toBrokenBody(schema: Json, _fits: unknown): fc.Arbitrary<BrokenBody> {
-  const names = Object.keys((schema.properties ?? {}) as Json);
+function toBrokenBody(schema: JsonDocument, _fits: unknown): fc.Arbitrary<BrokenBody> {
+  const names = Object.keys((schema.properties ?? {}) as JsonDocument);
   const wrongValue = fc.constantFrom<unknown>(
     null,
     0,

@@ -17,7 +17,7 @@ import { findBrokenInvariants } from './invariants.js';
 import { createTestDatabase } from './postgres.js';
 
 /** An answer as a caller sees it. */
-export interface Answer {
+export interface TestResponse {
   readonly status: number;
   readonly headers: Headers;
   /** The parsed body, or its text if it is not JSON; undefined for none. */
@@ -37,7 +37,7 @@ export interface Ask {
 }
 
 /** The way from the service to its database, which a test can cut. */
-export interface Line {
+export interface LogLine {
   readonly url: string;
   /** Nobody is there: open connections end, new ones are refused. */
   cut(): Promise<void>;
@@ -68,12 +68,12 @@ export interface TestService {
   /** Holds every answer of `ask` against the OpenAPI document. */
   readonly contract: Contract;
   /** Of a service with `hasLine`. */
-  readonly line: Line;
+  readonly line: LogLine;
   /** Asks the database as its owner, past every rule. */
   sql<Row extends pg.QueryResultRow>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
   /** Ends the service before its file does. */
   stop(): Promise<void>;
-  ask(method: string, path: string, options?: Ask): Promise<Answer>;
+  ask(method: string, path: string, options?: Ask): Promise<TestResponse>;
   newId(): string;
 }
 
@@ -195,7 +195,7 @@ export async function startTestService(
       return (await owner.query(text, [...parameters])).rows;
     },
     async ask(method, path, ask = {}) {
-      const answer = await send(baseUrl, operatorKey, method, path, ask);
+      const answer = await sendRequest(baseUrl, operatorKey, method, path, ask);
       contract?.check(method, path, answer, ask.expectsInternal ?? false);
       return answer;
     },
@@ -245,7 +245,7 @@ async function readContract(baseUrl: string): Promise<Contract> {
 /** The statement as it goes over the wire. */
 const COMMIT = Buffer.from('commit\0');
 
-async function openLine(databaseUrl: string): Promise<Line> {
+async function openLine(databaseUrl: string): Promise<LogLine> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let hangs = false;
@@ -322,13 +322,13 @@ async function openLine(databaseUrl: string): Promise<Line> {
   };
 }
 
-export async function send(
+export async function sendRequest(
   baseUrl: string,
   operatorKey: string,
   method: string,
   path: string,
   ask: Ask,
-): Promise<Answer> {
+): Promise<TestResponse> {
   const { body, rawBody, headers, key = operatorKey } = ask;
   const hasBody = body !== undefined || rawBody !== undefined;
   const response = await fetch(new URL(path, baseUrl), {
@@ -360,7 +360,7 @@ export async function makeTenant(
   const id = newId();
   const path = `/v1/tenants/${id}`;
   const { ubi, username, password } = simulator.demo;
-  const steps: [string, () => Promise<Answer>][] = [
+  const steps: [string, () => Promise<TestResponse>][] = [
     [
       'tenant',
       () => ask('PUT', path, { headers: FIRST_PUT, body: { name: 'Test', state: 'NM', environment: 'production' } }),
@@ -387,7 +387,7 @@ export async function syncTenant(
   { ask }: Pick<TestService, 'ask'>,
   tenantId: string,
   body: { refresh?: 'auto' | 'force' } = {},
-): Promise<Answer['body']> {
+): Promise<TestResponse['body']> {
   const started = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body });
   if (started.status !== 202) throw new Error(`${started.status} ${JSON.stringify(started.body)}`);
   return waitForRun({ ask }, tenantId, started.body.id);
@@ -397,7 +397,7 @@ export async function waitForRun(
   { ask }: Pick<TestService, 'ask'>,
   tenantId: string,
   runId: string,
-): Promise<Answer['body']> {
+): Promise<TestResponse['body']> {
   for (let tries = 0; tries < 1_200; tries += 1) {
     const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
     if (ENDED.includes(body.status)) return body;

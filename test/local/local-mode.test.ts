@@ -8,8 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { LocalFile } from '../../src/local/index.js';
-import type { Answer, Ask } from '../helpers/service.js';
-import { FIRST_PUT, send, waitForRun } from '../helpers/service.js';
+import type { Ask, TestResponse } from '../helpers/service.js';
+import { FIRST_PUT, sendRequest, waitForRun } from '../helpers/service.js';
 
 /** The built service as a child process, the way `npm start` runs it: with a folder and nothing else. */
 
@@ -31,7 +31,7 @@ function run(environment: Readonly<Record<string, string>>, args: readonly strin
 
 interface Started extends Child {
   readonly local: LocalFile;
-  ask(method: string, path: string, ask?: Ask): Promise<Answer>;
+  ask(method: string, path: string, ask?: Ask): Promise<TestResponse>;
 }
 
 async function start(t: Test, dataDir: string): Promise<Started> {
@@ -47,7 +47,7 @@ async function start(t: Test, dataDir: string): Promise<Started> {
   return {
     ...child,
     local,
-    ask: (method, path, ask = {}) => send(local.base_url, local.operator_api_key, method, path, ask),
+    ask: (method, path, ask = {}) => sendRequest(local.base_url, local.operator_api_key, method, path, ask),
   };
 }
 
@@ -65,7 +65,12 @@ async function makeFolder(t: Test): Promise<string> {
 }
 
 /** The whole set-up of one tenant, with each call that the README shows. */
-async function onboard(t: Test, { ask, local }: Started, tenantId: string, strategy: string): Promise<Answer['body']> {
+async function onboard(
+  t: Test,
+  { ask, local }: Started,
+  tenantId: string,
+  strategy: string,
+): Promise<TestResponse['body']> {
   const path = `/v1/tenants/${tenantId}`;
   const { ubi, username, password } = local.demo;
   const put = async (sub: string, body: unknown): Promise<void> => {

@@ -151,7 +151,7 @@ export function insistSound({ companies, licenses, vendorCompanies }: Snapshot):
 }
 
 /** What the tenant has once a plan is carried out; throws where Postgres would roll back. */
-export function applyPlan(snapshot: Snapshot, plan: SyncPlan): Snapshot {
+export function applyPlanInMemory(snapshot: Snapshot, plan: SyncPlan): Snapshot {
   const next: Snapshot = {
     companies: applySteps(snapshot.companies, plan.companies),
     licenses: applySteps(snapshot.licenses, plan.licenses),
@@ -163,7 +163,7 @@ export function applyPlan(snapshot: Snapshot, plan: SyncPlan): Snapshot {
   return next;
 }
 
-export const REAL: Mapper = { collateVendors, planSync, applyPlan };
+export const REAL: Mapper = { collateVendors, planSync, applyPlan: applyPlanInMemory };
 
 const byId = (a: Numbered, b: Numbered): number => (a.id < b.id ? -1 : 1);
 const byUbi = (a: VendorCompany, b: VendorCompany): number => (a.ubiKey < b.ubiKey ? -1 : 1);
@@ -423,7 +423,7 @@ function toRows(codes: readonly RowCode[]): Vendor[] {
 // ---------------------------------------------------------------------------------------------------------------------
 // Histories at random
 
-export interface History {
+export interface SyncHistory {
   readonly rows: readonly RowCode[];
   /** Bit 0: the strategy; bit 1: labs; bits 2–4: the own UBI. */
   readonly start: number;
@@ -443,7 +443,7 @@ export const SMALL: HistorySize = { minRows: 0, maxRows: 9, minTurns: 1, maxTurn
 export const MIDDLE: HistorySize = { minRows: 30, maxRows: 150, minTurns: 1, maxTurns: 3, maxOps: 25 };
 export const LARGE: HistorySize = { minRows: 600, maxRows: 1_500, minTurns: 1, maxTurns: 2, maxOps: 150 };
 
-export const historyOf = ({ minRows, maxRows, minTurns, maxTurns, maxOps }: HistorySize): fc.Arbitrary<History> =>
+export const historyOf = ({ minRows, maxRows, minTurns, maxTurns, maxOps }: HistorySize): fc.Arbitrary<SyncHistory> =>
   fc.record({
     rows: fc.array(rowCode, { minLength: minRows, maxLength: maxRows, size: 'max' }),
     start: numberTo(32),
@@ -651,7 +651,7 @@ function measure(rows: readonly Vendor[], tally: Tally): void {
 /** Plays a history and shows each sync of it. */
 export function play(
   mapper: Mapper,
-  { rows, start, turns }: History,
+  { rows, start, turns }: SyncHistory,
   tally: Tally,
   show: (sync: Sync, isLast: boolean) => void,
 ): void {

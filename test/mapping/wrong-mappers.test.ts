@@ -15,7 +15,7 @@ import type {
 } from '../../src/mapping/index.js';
 import { checkLaws } from './laws.js';
 import {
-  applyPlan,
+  applyPlanInMemory,
   createTally,
   historyOf,
   keyOf,
@@ -157,7 +157,7 @@ const misreading = (misread: (input: PlanInput) => Partial<PlanInput>, change: C
   planning((input) => {
     const misreadInput = { ...input, ...misread(input) };
     const honest = REAL.planSync(misreadInput);
-    return tellPlan(input, change(applyPlan(misreadInput.snapshot, honest), input), honest);
+    return tellPlan(input, change(applyPlanInMemory(misreadInput.snapshot, honest), input), honest);
   });
 
 const ending = (change: Change): Mapper => misreading(() => ({}), change);
@@ -295,7 +295,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
     () => ({
       ...REAL,
       applyPlan(snapshot, plan) {
-        const next = applyPlan(snapshot, plan);
+        const next = applyPlanInMemory(snapshot, plan);
         const isArchived = isArchivedIn(next);
         return {
           ...next,
@@ -541,7 +541,7 @@ function createForgetfulOfVendors(): Mapper {
     applyPlan(snapshot, plan) {
       const rewritten = new Set(plan.newVendorCompanies.map(({ ubiKey }) => ubiKey));
       const kept = snapshot.vendorCompanies.filter(({ ubiKey }) => !rewritten.has(ubiKey));
-      return applyPlan({ ...snapshot, vendorCompanies: kept }, plan);
+      return applyPlanInMemory({ ...snapshot, vendorCompanies: kept }, plan);
     },
   };
 }

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import t from 'tap';
-import { examine } from '../../src/doctor.js';
+import { runDoctor } from '../../src/doctor.js';
 import { createKeysetFile } from '../../src/vault/index.js';
 import { writeFiles } from '../helpers/child.js';
 import { makeTenant, startTestService } from '../helpers/service.js';
@@ -21,7 +21,7 @@ const password = decodeURIComponent(new URL(service.databaseUrl).password);
 
 async function doctor(variables: Readonly<Record<string, string>>): Promise<{ code: number; text: string }> {
   const lines: string[] = [];
-  const code = await examine(variables, (line) => lines.push(line));
+  const code = await runDoctor(variables, (line) => lines.push(line));
   const text = lines.join('\n');
   t.notOk(password !== '' && text.includes(password), 'no password');
   return { code, text };

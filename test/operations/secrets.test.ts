@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseKeyset } from '../../src/vault/index.js';
-import { type Answer, FIRST_PUT, startTestService, syncTenant } from '../helpers/service.js';
+import { FIRST_PUT, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 
 /** What must not be seen is seen nowhere: not in answers, logs, metrics or tables, nor in the bytes of the data folder. */
 
@@ -10,7 +10,7 @@ const service = await startTestService(t, { simulator: { licenses: 60 } });
 const { sql, simulator, newId } = service;
 const answers: string[] = [];
 const ask: typeof service.ask = async (method, path, options) => {
-  const answer: Answer = await service.ask(method, path, options);
+  const answer: TestResponse = await service.ask(method, path, options);
   answers.push(JSON.stringify([answer.status, [...answer.headers], answer.body]));
   return answer;
 };

@@ -4,10 +4,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { readEnv } from '../../src/config.js';
 import { findFreePort } from '../../src/local/index.js';
-import { rotate } from '../../src/rotate.js';
+import { rotateKeys } from '../../src/rotate.js';
 import { parseKeyset } from '../../src/vault/index.js';
 import { type Child, type Files, startChild, writeFiles } from '../helpers/child.js';
-import { makeTenant, send, startTestService, type TestService } from '../helpers/service.js';
+import { makeTenant, sendRequest, startTestService, type TestService } from '../helpers/service.js';
 
 /** The keys that seal passwords are changed without anybody noticing. */
 
@@ -26,7 +26,7 @@ async function vault({ databaseUrl }: TestService, files: Files, ...args: string
     BIOTRACK_STATES_FILE: files.states,
   });
   const lines = { said: [] as string[], complained: [] as string[] };
-  const code = await rotate(
+  const code = await rotateKeys(
     environment,
     args,
     (line) => lines.said.push(line),
@@ -107,7 +107,7 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
     for (let turn = Math.floor(Math.random() * 2), tries = 0; ; turn += 1, tries += 1) {
       const { baseUrl } = children[turn % 2] as Child;
       try {
-        return await send(baseUrl, operatorKey, method, path, {
+        return await sendRequest(baseUrl, operatorKey, method, path, {
           ...options,
           headers: { connection: 'close', ...options.headers },
         });

@@ -2,7 +2,7 @@ import pg from 'pg';
 import t from 'tap';
 import { insertRows, RowSource } from '../../src/db/bulk.js';
 import { closeDatabase, type Db, openDatabase, withOperator, withTenant } from '../../src/db/database.js';
-import { askAsOperator, askAsTenant } from '../../src/db/single-statement.js';
+import { queryAsOperator, queryAsTenant } from '../../src/db/single-statement.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 
 /** What belongs to no tenant, each for a reason: whatever else is in the schema is a tenant's. */
@@ -11,7 +11,7 @@ const SHARED: Readonly<Record<string, string>> = {
   directories: "a state's list, mirrored once for all tenants",
   directory_licenses: "a state's list, mirrored once for all tenants",
   directory_license_owners: "who held a state's license before, told by its list",
-  directory_turns: 'which process asks a state for its list at the moment',
+  directory_leases: 'which process asks a state for its list at the moment',
   operator_audit: 'what was done to keys and to tenants that are gone; nobody changes it',
 };
 
@@ -297,24 +297,24 @@ t.test('a login that is an app and nothing else sees nothing without a tenant', 
 t.test('one statement in one round trip is of its tenant alone, and leaves nothing behind', async (t) => {
   const ofUbis = { text: 'select tenant_id, current_user as role from ubis', values: [] };
   for (const id of [TENANT_A, TENANT_B]) {
-    t.same(await askAsTenant(db, id, ofUbis), [{ tenant_id: id, role: 'biotrack_app' }], 'reads its own');
+    t.same(await queryAsTenant(db, id, ofUbis), [{ tenant_id: id, role: 'biotrack_app' }], 'reads its own');
     const written = { text: 'update ubis set ubi = $1 returning tenant_id', values: [`of ${id}`] };
-    t.same(await askAsTenant(db, id, written), [{ tenant_id: id }], 'writes its own');
+    t.same(await queryAsTenant(db, id, written), [{ tenant_id: id }], 'writes its own');
   }
   t.same(await list('select distinct ubi from ubis order by 1'), [
     { ubi: `of ${TENANT_A}` },
     { ubi: `of ${TENANT_B}` },
   ]);
-  t.equal((await askAsOperator(db, { text: 'select tenant_id from tenants', values: [] })).length, 2, 'an operator');
-  await t.rejects(askAsOperator(db, ofUbis), refusedAs(NO_RIGHT), 'who has no right to what is a tenant’s');
+  t.equal((await queryAsOperator(db, { text: 'select tenant_id from tenants', values: [] })).length, 2, 'an operator');
+  await t.rejects(queryAsOperator(db, ofUbis), refusedAs(NO_RIGHT), 'who has no right to what is a tenant’s');
   const { rows } = await db.pool.query(
     `select current_user as role, coalesce(current_setting('app.tenant_id', true), '') as tenant`,
   );
   t.match(rows[0], { role: 'postgres', tenant: '' }, 'the next one on the connection begins anew');
-  await t.rejects(askAsTenant(db, "x'; drop table ubis", ofUbis), /canonical form/);
+  await t.rejects(queryAsTenant(db, "x'; drop table ubis", ofUbis), /canonical form/);
   for (let round = 0; round < 5; round += 1) {
     await list(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'catalogue test'`);
-    t.equal((await askAsTenant(db, TENANT_A, ofUbis)).length, 1, 'a connection that died unnoticed is replaced');
+    t.equal((await queryAsTenant(db, TENANT_A, ofUbis)).length, 1, 'a connection that died unnoticed is replaced');
   }
 });
 

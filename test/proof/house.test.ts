@@ -49,7 +49,7 @@ const WRONG: readonly [file: string, line: string, rule: string][] = [
   ['biotrack/retry.ts', "import '../db/database.js';", 'biotrack'],
   ['biotrack/circuit.ts', "import 'node:fs';", 'biotrack'],
   ['vault/keyset.ts', "import 'node:fs/promises';", 'vault'],
-  ['db/sqlstate.ts', "import '../domain/fault.js';", 'db'],
+  ['db/sqlstate.ts', "import '../domain/service-error.js';", 'db'],
   ['db/bulk.ts', "import 'graphile-worker';", 'db'],
   ['db/migrate.ts', "import '../jobs/index.js';", 'db-migrate'],
   ['jobs/queue.ts', "import '../http/server.js';", 'jobs'],

@@ -1,11 +1,11 @@
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { type Answer, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 
 /** What persons decide while the state's list moves on: each word does what it says, and nothing else. */
 
-type Body = Answer['body'];
+type Body = TestResponse['body'];
 type Strategy = 'one_per_license' | 'one_per_vendor';
 
 const service = await startTestService(t, { simulator: { licenses: 60 } });
@@ -78,7 +78,7 @@ async function findConflict(tenantId: string): Promise<Body> {
   return (await ask('GET', `${pathOf(tenantId)}/conflicts`)).body.data[0];
 }
 
-async function resolve(tenantId: string, body: object): Promise<Answer> {
+async function resolve(tenantId: string, body: object): Promise<TestResponse> {
   const { id } = await findConflict(tenantId);
   return ask('POST', `${pathOf(tenantId)}/conflicts/${id}/resolve`, { body });
 }
@@ -135,7 +135,7 @@ const actionsOf = async (tenantId: string, runId: string): Promise<Record<string
   const actions: Record<string, number> = {};
   let next: string | null = `${pathOf(tenantId)}/syncs/${runId}/plan?page[size]=500`;
   while (next !== null) {
-    const { body }: Answer = await ask('GET', next);
+    const { body }: TestResponse = await ask('GET', next);
     for (const { action } of body.data) actions[action] = (actions[action] ?? 0) + 1;
     next = body.next_page;
   }
@@ -240,7 +240,8 @@ t.test('accepting a short list accepts that very list', async (t) => {
   const digestOf = async (runId: string): Promise<string | null | undefined> =>
     (await alone.sql<{ list_digest: string | null }>('select list_digest from sync_runs where id = $1', [runId]))[0]
       ?.list_digest;
-  const confirm = (run: Body): Promise<Answer> => alone.ask('POST', `${pathOf(run.tenant_id)}/syncs/${run.id}/confirm`);
+  const confirm = (run: Body): Promise<TestResponse> =>
+    alone.ask('POST', `${pathOf(run.tenant_id)}/syncs/${run.id}/confirm`);
 
   vanish(0, 20);
   const short = { ...(await syncTenant(alone, first, { refresh: 'force' })), tenant_id: first };

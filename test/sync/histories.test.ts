@@ -5,11 +5,11 @@ import t from 'tap';
 import { listKnown, planSync } from '../../src/mapping/index.js';
 import { loadSnapshot } from '../../src/modules/companies/index.js';
 import { selectListedLicenses } from '../../src/modules/directory/index.js';
-import { findGround, toPlanRequest } from '../../src/modules/syncs/carry-out.js';
+import { findPlanInputs, toPlanRequest } from '../../src/modules/syncs/apply.js';
 import { planWhole } from '../../src/modules/syncs/plan-tenant.js';
 import { inTenant } from '../../src/modules/tenants/index.js';
 import { findBrokenInvariants } from '../helpers/invariants.js';
-import { type Answer, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 import { readSeed } from '../mapping/world.js';
 
 /**
@@ -23,7 +23,7 @@ const HISTORIES = IS_LONG ? 1_000 : 100;
 const SEED = readSeed();
 t.setTimeout(IS_LONG ? 7_200_000 : 600_000);
 
-type Body = Answer['body'];
+type Body = TestResponse['body'];
 type Op = readonly [kind: number, a: number, b: number];
 
 const service = await startTestService(t, { simulator: { licenses: 45 } });
@@ -331,7 +331,7 @@ async function replay(tenantId: string, from: Told): Promise<Told> {
   let { seq } = from;
   let next: string | null = `${pathOf(tenantId)}/changes?page[size]=500&after_seq=${seq}`;
   while (next !== null) {
-    const { status, body } = (await ask('GET', next)) as Answer;
+    const { status, body } = (await ask('GET', next)) as TestResponse;
     if (status !== 200) throw new Error(`changes: ${JSON.stringify(body)}`);
     for (const line of body.data as Body[]) {
       if (line.seq !== seq + 1) throw new Error(`I20: after ${seq} comes ${line.seq}`);
@@ -391,7 +391,7 @@ async function checkFeed(memory: Memory): Promise<void> {
 async function checkKnown(tenantId: string): Promise<void> {
   if (unseen.has(tenantId)) return;
   const plan = await inTenant(service.service.db, tenantId, async (tx, tenant) => {
-    const ground = await findGround(tx, tenant);
+    const ground = await findPlanInputs(tx, tenant);
     if (ground === undefined) throw new Error('there is no ground');
     const snapshot = await loadSnapshot(tx, ground.ubi.ubiKey);
     const listed = listKnown(snapshot.licenses);
@@ -416,7 +416,7 @@ async function checkFixpoint(tenantId: string): Promise<boolean> {
   if (state?.is_same !== true) return false;
   count('fixpoint');
   const plan = await inTenant(service.service.db, tenantId, async (tx, tenant) => {
-    const ground = await findGround(tx, tenant);
+    const ground = await findPlanInputs(tx, tenant);
     if (ground === undefined) throw new Error('there is no ground');
     const request = toPlanRequest(ground, ground.preference, newId(), new Date());
     return (await planWhole(tx, { listLicenses: (tx, { id }) => selectListedLicenses(tx, id) }, request)).plan;

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { type Biotrack, BiotrackError, type BiotrackSession, type VendorList } from '../../src/biotrack/index.js';
-import { REFUSALS } from '../../src/biotrack/refusals.js';
+import { REFUSAL_CLASSES } from '../../src/biotrack/refusals.js';
 import { type Tx, withTenant } from '../../src/db/database.js';
 import type { ListedLicense } from '../../src/domain/listed-license.js';
 import { Secret } from '../../src/domain/secret.js';
 import type { Vendor } from '../../src/domain/vendor.js';
 import {
-  createDirectories,
-  type Directories,
+  createDirectoryService,
   type Directory,
+  type DirectoryService,
   holdDirectory,
 } from '../../src/modules/directory/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
@@ -34,12 +34,13 @@ function openDirectories() {
     fetchLabs: async () => toList(rows.filter(({ isLab }) => isLab)),
     async fetchTransporters() {
       // One login may read that list, and another one may not.
-      if (rows.length % 3 === 0) throw new BiotrackError(REFUSALS.privilegeText);
+      if (rows.length % 3 === 0) throw new BiotrackError(REFUSAL_CLASSES.privilegeText);
       return toList(rows.filter((_row, index) => index % 7 === 0));
     },
   } as unknown as BiotrackSession;
   const biotrack = { openSession: async () => session } as unknown as Biotrack;
-  const create = (): Directories => createDirectories({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
+  const create = (): DirectoryService =>
+    createDirectoryService({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
   return {
     create,
     tell(told: readonly Vendor[]) {

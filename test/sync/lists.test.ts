@@ -1,10 +1,10 @@
 import t from 'tap';
-import { type Answer, makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse, type TestService } from '../helpers/service.js';
 
 /** What comes beside the vendors: laboratories for those who want them, and who transports. */
 
-async function listAll({ ask }: TestService, path: string): Promise<Answer['body'][]> {
-  const items: Answer['body'][] = [];
+async function listAll({ ask }: TestService, path: string): Promise<TestResponse['body'][]> {
+  const items: TestResponse['body'][] = [];
   let next: string | null = `${path}${path.includes('?') ? '&' : '?'}page%5Bsize%5D=500`;
   while (next !== null) {
     const { body } = await ask('GET', next);
@@ -14,8 +14,8 @@ async function listAll({ ask }: TestService, path: string): Promise<Answer['body
   return items;
 }
 
-const isLab = ({ licenses }: Answer['body']): boolean =>
-  licenses.some(({ activities }: Answer['body']) => activities.includes('lab'));
+const isLab = ({ licenses }: TestResponse['body']): boolean =>
+  licenses.some(({ activities }: TestResponse['body']) => activities.includes('lab'));
 
 t.test('laboratories join the vendors of a tenant that wants them, and of nobody else', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 150 } });
@@ -59,7 +59,7 @@ t.test('labs are kept by a switch that does not speak of them, and given up by a
   const tenantId = await makeTenant(service);
   const path = `/v1/tenants/${tenantId}`;
   const preference = `${path}/company-creation-preference`;
-  const choose = async (body: object): Promise<Answer['body']> => {
+  const choose = async (body: object): Promise<TestResponse['body']> => {
     const { headers } = await ask('GET', preference);
     const chosen = await ask('PUT', preference, { body, headers: { 'if-match': headers.get('etag') ?? '' } });
     if (chosen.status !== 200) throw new Error(JSON.stringify(chosen.body));

@@ -69,7 +69,7 @@ t.test('what befell the login of who leads is no news for those who join', async
   const [leader, joiner] = [await makeTenant(service), await makeTenant(service)];
   // Another process asks at this moment, for all that this one can see.
   await sql(
-    `insert into directory_turns (state, environment, holder, until_datetime)
+    `insert into directory_leases (state, environment, holder, until_datetime)
      values ('NM', 'production', gen_random_uuid(), now() + interval '1 hour')`,
   );
   const start = async (tenantId: string): Promise<string> =>
@@ -87,7 +87,7 @@ t.test('what befell the login of who leads is no news for those who join', async
   await untilFetching(joiner, joined);
   await delay(200);
   await sql(`update credentials set status = 'rejected' where tenant_id = $1`, [leader]);
-  await sql('delete from directory_turns');
+  await sql('delete from directory_leases');
   t.match(await waitForRun(service, leader, led), { status: 'failed', reason: 'credentials_missing' });
   t.match(await waitForRun(service, joiner, joined), { status: /^succeeded/ });
 });
@@ -103,7 +103,7 @@ t.test('a list that was asked for earlier is not laid over one that was asked fo
   const added = first.simulator.control.addVendor({});
   await first.sql(`update directories set refreshed_datetime = now() - interval '1 hour'`);
   // As if it had stood still for longer than a turn lasts.
-  await first.sql('delete from directory_turns');
+  await first.sql('delete from directory_leases');
   const { body } = await second.ask('GET', `/v1/tenants/${quick}/available-licenses`);
   t.ok(body.data.length > 0, 'another process has read the newer list meanwhile');
   t.match((await waitForRun(first, slow, run.id)).status, /^succeeded/);
@@ -129,7 +129,7 @@ t.test('who wants laboratories and is overtaken by a list without them asks agai
   const { body: run } = await first.ask('POST', `/v1/tenants/${wanting}/syncs`, { body: {} });
   await untilAsked(first, 'listCallsInFlight');
   // As if it had stood still for longer than a turn lasts.
-  await first.sql('delete from directory_turns');
+  await first.sql('delete from directory_leases');
   t.equal((await second.ask('GET', `/v1/tenants/${quick}/available-licenses`)).status, 200);
   const labCalls = (): number => first.simulator.control.counters().callsByAction.sync_qa_lab ?? 0;
   t.equal(labCalls(), 0, 'the newer list is one without laboratories');
@@ -160,11 +160,11 @@ t.test('of two processes one asks the state, and the other takes what it brought
     t.match((await waitForRun(first, leader, run.id)).status, /^succeeded/);
     t.equal(first.simulator.control.counters().listCalls - before, 1, 'a list call for both');
   }
-  t.same(await first.sql('select * from directory_turns'), [], 'nobody has the turn any more');
+  t.same(await first.sql('select * from directory_leases'), [], 'nobody has the turn any more');
 
   // A process that was killed while it had the turn.
   await first.sql(
-    `insert into directory_turns (state, environment, holder, until_datetime)
+    `insert into directory_leases (state, environment, holder, until_datetime)
      values ('NM', 'production', gen_random_uuid(), now() + interval '2 seconds')`,
   );
   const run = await syncTenant(first, leader, { refresh: 'force' });

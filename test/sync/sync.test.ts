@@ -6,10 +6,10 @@ import { readEnv } from '../../src/config.js';
 import { checkInvariants } from '../../src/operate.js';
 import { findBrokenInvariants, listInvariants } from '../helpers/invariants.js';
 import {
-  type Answer,
   makeTenant,
   startTestService,
   syncTenant,
+  type TestResponse,
   type TestService,
   waitForRun,
 } from '../helpers/service.js';
@@ -120,7 +120,9 @@ const perVendor = await makeTenant(service, 'credential', 'one_per_vendor');
 const both = [perLicense, perVendor];
 const UNCHANGED = { created: 0, updated: 0, archived: 0, reactivated: 0, adopted: 0, moved: 0, conflicts: 0 };
 
-const syncBoth = async (body: { refresh?: 'auto' | 'force' } = { refresh: 'force' }): Promise<Answer['body'][]> => [
+const syncBoth = async (
+  body: { refresh?: 'auto' | 'force' } = { refresh: 'force' },
+): Promise<TestResponse['body'][]> => [
   await syncTenant(service, perLicense, body),
   await syncTenant(service, perVendor, { refresh: 'auto' }),
 ];

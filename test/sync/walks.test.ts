@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap';
-import { type Answer, makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse, type TestService } from '../helpers/service.js';
 
 /** What happens to licenses over days, walked by hand: on real Postgres, from the simulator's list to what a caller reads. */
 
-type Body = Answer['body'];
+type Body = TestResponse['body'];
 type Strategy = 'one_per_license' | 'one_per_vendor';
 
 const service = await startTestService(t, { simulator: { licenses: 60 } });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { isPublic, mayCall, type OperationId } from '../../src/http/policy.js';
 import type { Operation } from '../helpers/contract.js';
 import { createQuickAsk } from '../helpers/quick-ask.js';
-import { type Answer, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 
 /** Who reaches what: every operation for every kind of caller, foreign ids, and editors who are at it together. */
 
@@ -121,7 +121,7 @@ const described = ({ path, method }: Operation): { readonly description: string 
   };
 
 /** How far a caller came. A service may know more of who may what than the policy does; it says so in other words. */
-function toVerdict({ status, body }: Answer): string {
+function toVerdict({ status, body }: TestResponse): string {
   if (status === 401) return 'unknown';
   if (status === 403 && /^The role \w+ may not do this\.$/.test(body?.detail)) return 'not his to do';
   return status === 404 && body?.detail === 'There is no such tenant.' ? 'no such tenant' : 'let in';

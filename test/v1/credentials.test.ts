@@ -709,10 +709,10 @@ t.test('a refused login is remembered, and costs no second one', async (t) => {
   await ask('POST', stranger.path, { body: wrong });
   t.equal(refusedLogins(), before + 3, 'and so is another tenant has its own: nothing is learned of it');
 
-  const rows = await service.sql<{ text: string }>('select login_trials::text as text from login_trials');
+  const rows = await service.sql<{ text: string }>('select login_attempts::text as text from login_attempts');
   t.ok(rows.length > 0);
   t.notMatch(JSON.stringify(rows), /remembered-as-wrong|demo@example|042517300/, 'only a keyed hash is kept');
-  const trials = await service.sql('select from login_trials where refused_datetime is null');
+  const trials = await service.sql('select from login_attempts where refused_datetime is null');
   t.strictSame(trials, [], 'and no trial is left open');
 
   // Set right at BioTrack meanwhile.
@@ -734,13 +734,13 @@ t.test('a refused login is remembered, and costs no second one', async (t) => {
     'after which nothing is remembered against it',
   );
   before = refusedLogins();
-  await service.sql(`update login_trials set refused_datetime = now() - interval '25 hours'`);
+  await service.sql(`update login_attempts set refused_datetime = now() - interval '25 hours'`);
   t.match(await ask('POST', path, { body: wrong }), { status: 422, body: { code: 'credentials_rejected' } });
   t.equal(refusedLogins(), before + 1, 'a refusal is believed for a day');
 
   // Somebody who tried it and died: the next one waits for him, and not for ever.
   await service.sql(
-    `update login_trials set refused_datetime = null, leased_until_datetime = now() + interval '1 second'`,
+    `update login_attempts set refused_datetime = null, leased_until_datetime = now() + interval '1 second'`,
   );
   const started = Date.now();
   t.match(await ask('POST', path, { body: wrong }), { status: 422 });

@@ -2,8 +2,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import fc from 'fast-check';
 import t from 'tap';
-import { FAULTS } from '../../src/domain/fault.js';
-import type { Json, Operation } from '../helpers/contract.js';
+import { ERRORS } from '../../src/domain/service-error.js';
+import type { JsonDocument, Operation } from '../helpers/contract.js';
 import { createQuickAsk } from '../helpers/quick-ask.js';
 import { createRequestMaker, type MadeRequest } from '../helpers/requests.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
@@ -38,11 +38,11 @@ t.test('every body has an example, and every example is one', async (t) => {
   const ajv = addFormats.default(new Ajv2020({ strict: false }));
   ajv.addSchema({ ...contract.document, $id: 'document' });
   let count = 0;
-  const judge = (pointer: readonly string[], part: Json | undefined, what: string): void => {
-    for (const [type, content] of Object.entries((part?.content ?? {}) as Record<string, Json>)) {
+  const judge = (pointer: readonly string[], part: JsonDocument | undefined, what: string): void => {
+    for (const [type, content] of Object.entries((part?.content ?? {}) as Record<string, JsonDocument>)) {
       const examples = [
         content.example,
-        ...Object.values((content.examples ?? {}) as Record<string, Json>).map(({ value }) => value),
+        ...Object.values((content.examples ?? {}) as Record<string, JsonDocument>).map(({ value }) => value),
       ];
       const given = examples.filter((example) => example !== undefined);
       t.ok(given.length > 0, `${what} has an example`);
@@ -57,16 +57,19 @@ t.test('every body has an example, and every example is one', async (t) => {
     }
   };
   for (const { id, path, method } of contract.operations) {
-    const operation = ((contract.document.paths as Json)[path] as Json)[method.toLowerCase()] as Json;
+    const operation = ((contract.document.paths as JsonDocument)[path] as JsonDocument)[
+      method.toLowerCase()
+    ] as JsonDocument;
     const pointer = ['paths', path, method.toLowerCase()];
-    judge([...pointer, 'requestBody'], operation.requestBody as Json | undefined, `${id}: its body`);
-    for (const [status, reply] of Object.entries(operation.responses as Record<string, Json>)) {
+    judge([...pointer, 'requestBody'], operation.requestBody as JsonDocument | undefined, `${id}: its body`);
+    for (const [status, reply] of Object.entries(operation.responses as Record<string, JsonDocument>)) {
       judge([...pointer, 'responses', status], reply, `${id}: ${status}`);
-      const { example } = (reply.content as Record<string, Json> | undefined)?.['application/problem+json'] ?? {};
-      if (example !== undefined) t.equal(String((example as Json).status), status, 'a problem says its status');
+      const { example } =
+        (reply.content as Record<string, JsonDocument> | undefined)?.['application/problem+json'] ?? {};
+      if (example !== undefined) t.equal(String((example as JsonDocument).status), status, 'a problem says its status');
     }
     t.ok(String(operation.summary).length > 5, `${id} says what it does`);
-    for (const parameter of (operation.parameters ?? []) as Json[])
+    for (const parameter of (operation.parameters ?? []) as JsonDocument[])
       t.type(parameter.description, 'string', `${id} says what ${parameter.name} is`);
   }
   t.comment(`${count} examples`);
@@ -78,13 +81,13 @@ t.test('every example of a body can be sent', async (t) => {
     const { body } = operation;
     if (body === undefined) continue;
     const content = (
-      ((contract.document.paths as Json)[operation.path] as Json)[operation.method.toLowerCase()] as {
-        requestBody: { content: Record<string, Json> };
+      ((contract.document.paths as JsonDocument)[operation.path] as JsonDocument)[operation.method.toLowerCase()] as {
+        requestBody: { content: Record<string, JsonDocument> };
       }
     ).requestBody.content['application/json'];
     const examples = [
       content?.example,
-      ...Object.values((content?.examples ?? {}) as Record<string, Json>).map(({ value }) => value),
+      ...Object.values((content?.examples ?? {}) as Record<string, JsonDocument>).map(({ value }) => value),
     ];
     for (const example of examples.filter((each) => each !== undefined)) {
       const own = await makeTenant(service, 'preference');
@@ -103,7 +106,7 @@ t.test('every example of a body can be sent', async (t) => {
 t.test('a page for each type of problem', async (t) => {
   const all = await ask('GET', '/docs/problems', { key: null });
   t.match(all.headers.get('content-type'), /^text\/html/);
-  for (const [code, { status, title }] of Object.entries(FAULTS)) {
+  for (const [code, { status, title }] of Object.entries(ERRORS)) {
     const page = await ask('GET', `/docs/problems/${code}`, { key: null });
     t.equal(page.status, 200, code);
     for (const text of [code, title, String(status)]) t.ok(page.body.includes(text), `says ${text}`);
@@ -122,7 +125,7 @@ interface Count {
 /** Sends what was made, some at a time, and says what was wrong with the answers. */
 async function walk(
   requests: readonly MadeRequest[],
-  judge: (request: MadeRequest, status: number, body: Json | undefined) => string | undefined,
+  judge: (request: MadeRequest, status: number, body: JsonDocument | undefined) => string | undefined,
   count: Count,
 ): Promise<string[]> {
   const faults: string[] = [];
@@ -185,7 +188,7 @@ function judgeBroken(
   _operation: Operation,
   { wrong = '' }: MadeRequest,
   status: number,
-  body: Json | undefined,
+  body: JsonDocument | undefined,
 ): string | undefined {
   // Who asks for something in a way that nothing is called may also hear that there is none.
   if (wrong.startsWith('path ') && status === 404) return undefined;

@@ -4,7 +4,14 @@ import t, { type Test } from 'tap';
 import { mayCall, type OperationId, POLICY } from '../../src/http/policy.js';
 import { isSharedOutcome, type Operation, OWNERS, type Parameter } from '../helpers/contract.js';
 import { AUDIENCE, ISSUER } from '../helpers/host.js';
-import { type Answer, type Ask, FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+import {
+  type Ask,
+  FIRST_PUT,
+  makeTenant,
+  startTestService,
+  syncTenant,
+  type TestResponse,
+} from '../helpers/service.js';
 
 /** What is the same for every operation, walked over the OpenAPI document. Every answer is held against it by `ask`. */
 
@@ -138,8 +145,8 @@ const ofTenant = guarded.filter((operation) => hasParameter(operation, 'tenant_i
 const withBody = contract.operations.filter(({ body }) => body !== undefined);
 
 /** The same but for what is different in every answer. */
-const comparable = ({ status, body }: Answer): unknown => ({ status, body: { ...body, request_id: '' } });
-const pointers = ({ body }: Answer): string[] =>
+const comparable = ({ status, body }: TestResponse): unknown => ({ status, body: { ...body, request_id: '' } });
+const pointers = ({ body }: TestResponse): string[] =>
   (body?.errors ?? []).map(({ pointer }: { pointer: string }) => pointer);
 
 /** What came, in a word; or in what way it was off the document, so that the walk goes on. */
@@ -468,7 +475,7 @@ t.test('400: fields of the body', async (t) => {
     const { headers, body: valid } = validOf(operation);
     const fields = valid as Record<string, unknown>;
     const schema = operation.body as unknown as BodySchema;
-    const send = (body: unknown): Promise<Answer> => ask(operation.method, path, { headers, body });
+    const send = (body: unknown): Promise<TestResponse> => ask(operation.method, path, { headers, body });
     const refuse = async (body: unknown, pointer: string, what: string): Promise<void> => {
       const answer = await send(body);
       t.match(comparable(answer), { status: 400, body: { code: 'invalid_request' } }, `${operation.id}: ${what}`);

@@ -1,6 +1,13 @@
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
-import { type Answer, FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
+import {
+  FIRST_PUT,
+  makeTenant,
+  startTestService,
+  syncTenant,
+  type TestResponse,
+  waitForRun,
+} from '../helpers/service.js';
 
 /** Previews and switches, edits, companies made by hand, conflicts, guards, explanations: what is asked and answered. */
 
@@ -8,7 +15,7 @@ const service = await startTestService(t, { simulator: { licenses: 120 } });
 const { ask, contract, simulator, newId, sql } = service;
 const { control, demo } = simulator;
 
-type Body = Answer['body'];
+type Body = TestResponse['body'];
 
 const pathOf = (tenantId: string): string => `/v1/tenants/${tenantId}`;
 
@@ -36,10 +43,10 @@ async function preference(tenantId: string): Promise<{ etag: string; body: Body 
   return { etag: answer.headers.get('etag') as string, body: answer.body };
 }
 
-const preview = (tenantId: string, body: object): Promise<Answer> =>
+const preview = (tenantId: string, body: object): Promise<TestResponse> =>
   ask('POST', `${pathOf(tenantId)}/company-creation-preference/preview`, { body });
 
-async function choose(tenantId: string, body: object): Promise<Answer> {
+async function choose(tenantId: string, body: object): Promise<TestResponse> {
   const { etag } = await preference(tenantId);
   return ask('PUT', `${pathOf(tenantId)}/company-creation-preference`, { body, headers: { 'if-match': etag } });
 }
@@ -51,7 +58,7 @@ async function switchTo(tenantId: string, strategy: string): Promise<Body> {
   return run;
 }
 
-const edit = async (tenantId: string, id: string, body: object): Promise<Answer> => {
+const edit = async (tenantId: string, id: string, body: object): Promise<TestResponse> => {
   const { headers } = await ask('GET', `${pathOf(tenantId)}/companies/${id}`);
   return ask('PATCH', `${pathOf(tenantId)}/companies/${id}`, {
     body,
@@ -133,7 +140,7 @@ t.test('a preview says in words which companies would mean another vendor', asyn
   }
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   await syncTenant(service, tenantId, { refresh: 'force' });
-  const ofSales = ({ body }: Answer): Body[] =>
+  const ofSales = ({ body }: TestResponse): Body[] =>
     body.warnings.filter(({ code }: Body) => code === 'company_means_another_vendor');
   t.same(ofSales(await preview(tenantId, { strategy: 'one_per_license' })), [], 'nothing was sold');
   simulator.control.sell({ location: numbers[0], toUbi: buyer });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type Answer, type Ask, makeTenant, startTestService, type TestService } from '../helpers/service.js';
+import { type Ask, makeTenant, startTestService, type TestResponse, type TestService } from '../helpers/service.js';
 
 /** Idempotency-Key: a POST has its effect once, however often it is sent and whatever is lost on the way. */
 
@@ -21,7 +21,7 @@ const withKey = (key: string, body?: unknown, more: Ask = {}): Ask => ({
   headers: { 'idempotency-key': key },
 });
 const toApiKey = (description: string) => ({ description, role: 'operator' });
-const makeApiKey = (key: string, description: string): Promise<Answer> =>
+const makeApiKey = (key: string, description: string): Promise<TestResponse> =>
   ask('POST', '/v1/api-keys', withKey(key, toApiKey(description)));
 const toCredential = (description: string, more: object = {}) => ({
   description,
@@ -33,8 +33,8 @@ const toCredential = (description: string, more: object = {}) => ({
 });
 const countApiKeys = async (description: string): Promise<number> =>
   (await sql('select from api_keys where description = $1', [description])).length;
-const codeOf = ({ status, body }: Answer): string => (status < 400 ? `${status}` : `${status} ${body.code}`);
-const isReplayed = ({ headers }: Answer): boolean => headers.get('idempotency-replayed') === 'true';
+const codeOf = ({ status, body }: TestResponse): string => (status < 400 ? `${status}` : `${status} ${body.code}`);
+const isReplayed = ({ headers }: TestResponse): boolean => headers.get('idempotency-replayed') === 'true';
 /** As if the process had ended in the middle of it, long enough ago. */
 const loseAnswer = (key: string) =>
   sql(
@@ -319,7 +319,7 @@ t.test('the storm: parallel duplicates on two processes', async (t) => {
   const processes: readonly TestService[] = [service, other];
   let requests = 0;
   let conflicts = 0;
-  const insist = async (index: number, copy: number): Promise<Answer> => {
+  const insist = async (index: number, copy: number): Promise<TestResponse> => {
     for (;;) {
       requests += 1;
       const process = processes[(index + copy) % 2] ?? service;

@@ -4,25 +4,25 @@ import { createListSender } from '../../src/http/list-etag.js';
 
 /** What is kept of lists that were sent, and how often they are read. */
 
-/** A list whose mark and rows are set from outside. */
+/** A list whose revision and rows are set from outside. */
 function startList(t: Test, keptMegabytes: number) {
-  const state = { mark: '1' as string | undefined, rows: 3, reads: 0, marks: 0 };
-  const sendMarkedList = createListSender(keptMegabytes);
+  const state = { revision: '1' as string | undefined, rows: 3, reads: 0, revisionReads: 0 };
+  const sendCachedList = createListSender(keptMegabytes);
   const app = Fastify();
   const items = { type: 'array', items: { type: 'object', properties: { name: { type: 'string' } } } };
   const schema = { type: 'object', properties: { data: items } };
   const response = { 200: { content: { 'application/json': { schema } } } };
   app.get('/list', { schema: { response } }, (request, reply) =>
-    sendMarkedList(request, reply, {
-      toEtag: (mark) => `"${request.url} ${mark}"`,
-      async findMark() {
-        state.marks += 1;
-        return state.mark;
+    sendCachedList(request, reply, {
+      toEtag: (revision) => `"${request.url} ${revision}"`,
+      async findRevision() {
+        state.revisionReads += 1;
+        return state.revision;
       },
       async read() {
         state.reads += 1;
-        if (state.mark === undefined) throw Object.assign(new Error('gone'), { statusCode: 404 });
-        return { mark: state.mark, rows: state.rows };
+        if (state.revision === undefined) throw Object.assign(new Error('gone'), { statusCode: 404 });
+        return { revision: state.revision, rows: state.rows };
       },
       toReply: ({ rows }) => ({
         data: Array.from({ length: rows }, () => ({ name: 'Ñandú', secret: 'not in the schema' })),
@@ -38,19 +38,19 @@ function startList(t: Test, keptMegabytes: number) {
   return { state, ask };
 }
 
-t.test('a list is read again when its mark has moved, and not before', async (t) => {
+t.test('a list is read again when its revision has moved, and not before', async (t) => {
   const { state, ask } = startList(t, 1);
   const first = await ask();
   t.match(first, { status: 200, type: 'application/json; charset=utf-8' });
   t.same(JSON.parse(first.body), { data: Array.from({ length: 3 }, () => ({ name: 'Ñandú' })) }, 'by its schema');
-  t.match(state, { reads: 1, marks: 0 }, 'nobody had it: nothing is asked beside');
+  t.match(state, { reads: 1, revisionReads: 0 }, 'nobody had it: nothing is asked beside');
   t.same(await ask(), first);
-  t.match(state, { reads: 1, marks: 1 });
+  t.match(state, { reads: 1, revisionReads: 1 });
   t.match(await ask('/list', first.etag), { status: 304, body: '', type: undefined });
   t.match(await ask('/list', '"another"'), { status: 200, body: first.body });
   t.equal(state.reads, 1);
 
-  Object.assign(state, { mark: '2', rows: 1 });
+  Object.assign(state, { revision: '2', rows: 1 });
   const second = await ask();
   t.same(JSON.parse(second.body).data.length, 1);
   t.not(second.etag, first.etag);
@@ -60,9 +60,9 @@ t.test('a list is read again when its mark has moved, and not before', async (t)
   t.equal((await ask('/list?name=x')).status, 200);
   t.equal(state.reads, 3, 'another query is another list');
 
-  state.mark = undefined;
+  state.revision = undefined;
   t.equal((await ask()).status, 404, 'what is gone is not sent from memory');
-  Object.assign(state, { mark: '2', rows: 2 });
+  Object.assign(state, { revision: '2', rows: 2 });
   t.equal(JSON.parse((await ask()).body).data.length, 2, 'nor after it was seen to be gone');
 });
 
@@ -70,7 +70,7 @@ t.test('no more is kept than there is room for', async (t) => {
   const none = startList(t, 0);
   await none.ask();
   await none.ask();
-  t.match(none.state, { reads: 2, marks: 0 }, 'no room at all');
+  t.match(none.state, { reads: 2, revisionReads: 0 }, 'no room at all');
 
   const { state, ask } = startList(t, 1);
   state.rows = 10_000;

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
-import { RUN_PATIENCE, toPutOffSeconds } from '../../src/modules/syncs/put-off.js';
+import { RETRY_POLICY, toRetryDelaySeconds } from '../../src/modules/syncs/retry-policy.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
-import { type Answer, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 
 /** Runs that are put off, stopped, followed, and started by nobody. */
 
@@ -20,7 +20,7 @@ const service = await startTestService(t, {
 const { ask, sql, simulator, contract } = service;
 const { control, demo } = simulator;
 
-type Body = Answer['body'];
+type Body = TestResponse['body'];
 
 async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
   for (const end = Date.now() + 20_000; Date.now() < end; await pause(30)) {
@@ -101,7 +101,7 @@ t.test('a failure that may be over in a while is tried again, and told meanwhile
 
 t.test('how long a run is put off, unless a test has less patience', async (t) => {
   const putOff = (attempt: number, retryAfterMs?: number): number | undefined =>
-    toPutOffSeconds('upstream_unreachable', attempt, RUN_PATIENCE, retryAfterMs);
+    toRetryDelaySeconds('upstream_unreachable', attempt, RETRY_POLICY, retryAfterMs);
   for (const [attempt, seconds] of [15, 60, 240, 900].entries()) {
     const waits = Array.from({ length: 100 }, () => putOff(attempt + 1) ?? 0);
     t.ok(
@@ -112,7 +112,7 @@ t.test('how long a run is put off, unless a test has less patience', async (t) =
   }
   t.equal(putOff(5), undefined, 'the fifth failure counts');
   t.ok((putOff(1, 600_000) ?? 0) >= 600, 'as long as BioTrack asked for');
-  t.equal(toPutOffSeconds('credentials_rejected', 1, RUN_PATIENCE, undefined), undefined);
+  t.equal(toRetryDelaySeconds('credentials_rejected', 1, RETRY_POLICY, undefined), undefined);
 });
 
 t.test('whoever asks for a run that was put off has it taken up at once', async (t) => {

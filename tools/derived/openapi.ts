@@ -21,7 +21,7 @@ export async function renderOpenapi(): Promise<string> {
     },
     logger: pino({ level: 'silent' }),
     shutdown: new AbortController().signal,
-    trials: createSingleFlight(),
+    loginAttempts: createSingleFlight(),
     syncIntervalSeconds: 3_600,
     onRequestFinished: () => {},
     withCause: (_cause, rest) => rest(),

@@ -4,29 +4,29 @@ import {
   BEYOND_ALL_TRANSACTIONS,
   type BiotrackLogin,
   type DialectClient,
+  type DialectContext,
   LIST_ACTIONS,
-  type Place,
   type VendorCheck,
 } from '../dialect-client.js';
 import { readMember, toObject, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
 import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
-import { toTransactionId } from '../row-values.js';
+import { parseTransactionId } from '../row-values.js';
 import type { RowReading } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
-import { TROUBLES } from '../troubles.js';
+import { TROUBLE_CLASSES } from '../troubles.js';
 import type { Reading } from '../upstream.js';
-import { toVendor } from './to-vendor.js';
+import { fromApi4Vendor } from './to-vendor.js';
 
 /** The member that holds the rows (seen in public adapters). */
 const LIST_MEMBERS = { vendors: 'vendor', labs: 'qa_lab', transporters: 'third_party_transporter' } as const;
 
 /** "API 4.0": one address, POST only, the action in the body, and errors in HTTP 200 (seen in public adapters). */
 export class Api4Client implements DialectClient {
-  readonly #place: Place;
+  readonly #place: DialectContext;
   readonly #path: string;
 
-  constructor(place: Place) {
+  constructor(place: DialectContext) {
     const { pathname } = new URL(place.config.url);
     this.#place = place;
     this.#path = pathname === '/' ? '/serverjson.asp' : pathname;
@@ -37,7 +37,7 @@ export class Api4Client implements DialectClient {
     const answer = await this.#call('login', credentials, login, deadline);
     const session = readMember(answer, 'sessionid');
     if (typeof session === 'string' && session.trim() !== '' && session.length <= 4_096) return session;
-    throw new BiotrackError(TROUBLES.noAnswer, { action: 'login' });
+    throw new BiotrackError(TROUBLE_CLASSES.noAnswer, { action: 'login' });
   }
 
   async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
@@ -50,14 +50,14 @@ export class Api4Client implements DialectClient {
     const action = LIST_ACTIONS[list];
     const member = LIST_MEMBERS[list];
     const map = (row: unknown): ListedRow =>
-      toListedRow(toVendor(row, list, this.#place.licenseTypes), () =>
+      toListedRow(fromApi4Vendor(row, list, this.#place.licenseTypes), () =>
         readMember(toObject(row) ?? {}, 'transactionid'),
       );
     const answer = await this.#call(action, { sessionid: session }, login, deadline, { member, map });
     const rows = readMember(answer, member);
     // The member is missing when there is nothing, and also when something broke: an absent list is no empty list.
-    if (rows === undefined || rows === null) throw new BiotrackError(TROUBLES.listMissing, { action });
-    if (!Array.isArray(rows)) throw new BiotrackError(TROUBLES.listNoArray, { action });
+    if (rows === undefined || rows === null) throw new BiotrackError(TROUBLE_CLASSES.listMissing, { action });
+    if (!Array.isArray(rows)) throw new BiotrackError(TROUBLE_CLASSES.listNoArray, { action });
     return toVendorList(rows as ListedRow[], { action, mayBeEmpty: list !== 'vendors' });
   }
 
@@ -122,7 +122,7 @@ const isSaid = (value: unknown): value is string | number =>
 
 function toSum(value: unknown): string | undefined {
   try {
-    return toTransactionId(value) ?? undefined;
+    return parseTransactionId(value) ?? undefined;
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import { readMember, type WireObject } from '../document.js';
  * One row of `sync_vendor`: one licensed site. Ids and flags arrive as numbers, numeric texts, null, or not at all, in
  * any order (seen in public adapters); so every member is unknown until `to-vendor.ts` has read it.
  */
-export interface WireVendor {
+export interface Api4WireVendor {
   readonly ubi: unknown;
   /** The license number, under BioTrack's own name for it. */
   readonly location: unknown;
@@ -24,7 +24,7 @@ export interface WireVendor {
   readonly transactionid_original: unknown;
 }
 
-export const toWireVendor = (row: WireObject): WireVendor => ({
+export const toApi4WireVendor = (row: WireObject): Api4WireVendor => ({
   ubi: readMember(row, 'ubi'),
   location: readMember(row, 'location'),
   name: readMember(row, 'name'),

@@ -4,7 +4,7 @@ import {
   BEYOND_ALL_TRANSACTIONS,
   type BiotrackLogin,
   type DialectClient,
-  type Place,
+  type DialectContext,
   type VendorCheck,
 } from '../dialect-client.js';
 import { readMember, toObject, type WireObject } from '../document.js';
@@ -12,9 +12,9 @@ import { BiotrackError } from '../errors.js';
 import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { mapRows } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
-import { TROUBLES } from '../troubles.js';
+import { TROUBLE_CLASSES } from '../troubles.js';
 import type { Reading } from '../upstream.js';
-import { toVendor } from './to-vendor.js';
+import { fromRestVendor } from './to-vendor.js';
 
 const action = 'sync_vendor';
 /** 100,000 licenses in pages of a hundred, and then some: pages that go on after that do not end at all. */
@@ -24,16 +24,16 @@ const HEADER_SAFE = /^[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?$/;
 
 /** The licensee REST dialect (Florida). Its refusals are HTTP 400 with `{"Error"}` (seen in a sibling of it). */
 export class RestClient implements DialectClient {
-  readonly #place: Place;
+  readonly #place: DialectContext;
   readonly #path: string;
 
-  constructor(place: Place) {
+  constructor(place: DialectContext) {
     this.#place = place;
     this.#path = new URL(place.config.url).pathname.replace(/\/+$/, '');
   }
 
   async login(login: BiotrackLogin, deadline: Deadline): Promise<string> {
-    if (!HEADER_SAFE.test(login.ubi)) throw new BiotrackError(TROUBLES.notSendable, { action: 'login' });
+    if (!HEADER_SAFE.test(login.ubi)) throw new BiotrackError(TROUBLE_CLASSES.notSendable, { action: 'login' });
     const body = JSON.stringify({ Username: login.username, Password: login.password.reveal() });
     const answer = await this.#call(
       'login',
@@ -47,7 +47,7 @@ export class RestClient implements DialectClient {
     );
     const session = readMember(answer, 'session') ?? readMember(answer, 'Session');
     if (typeof session === 'string' && HEADER_SAFE.test(session)) return session;
-    throw new BiotrackError(TROUBLES.noAnswer, { action: 'login' });
+    throw new BiotrackError(TROUBLE_CLASSES.noAnswer, { action: 'login' });
   }
 
   async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
@@ -67,20 +67,24 @@ export class RestClient implements DialectClient {
       const answer = await this.#getVendors(query, login, session, deadline);
       const page = readMember(answer, 'Vendor');
       if (page === undefined || page === null) {
-        throw new BiotrackError(cursors.size === 0 ? TROUBLES.listMissing : TROUBLES.pagesBroken, { action });
+        throw new BiotrackError(cursors.size === 0 ? TROUBLE_CLASSES.listMissing : TROUBLE_CLASSES.pagesBroken, {
+          action,
+        });
       }
-      if (!Array.isArray(page)) throw new BiotrackError(TROUBLES.listNoArray, { action });
+      if (!Array.isArray(page)) throw new BiotrackError(TROUBLE_CLASSES.listNoArray, { action });
       for (const row of page) rows.push(row);
       cursor = toCursor(readMember(answer, 'NextCursor'));
       if (cursor !== '' && (cursors.has(cursor) || cursors.size >= MOST_PAGES)) {
-        throw new BiotrackError(TROUBLES.pagesBroken, { action });
+        throw new BiotrackError(TROUBLE_CLASSES.pagesBroken, { action });
       }
       // The cap is for the list as a whole; a row has some 300 bytes.
-      if (rows.length * 300 > maxBodyBytes) throw new BiotrackError(TROUBLES.tooLarge, { action });
+      if (rows.length * 300 > maxBodyBytes) throw new BiotrackError(TROUBLE_CLASSES.tooLarge, { action });
       cursors.add(cursor);
     } while (cursor !== '');
     const map = (row: unknown): ListedRow =>
-      toListedRow(toVendor(row, this.#place.licenseTypes), () => readMember(toObject(row) ?? {}, 'TransactionID'));
+      toListedRow(fromRestVendor(row, this.#place.licenseTypes), () =>
+        readMember(toObject(row) ?? {}, 'TransactionID'),
+      );
     return toVendorList((await mapRows(rows, map)) as ListedRow[], { action, mayBeEmpty: false });
   }
 

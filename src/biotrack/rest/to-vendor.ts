@@ -1,25 +1,25 @@
 import type { Skip, Vendor } from '../../domain/vendor.js';
 import { toAddress } from '../address.js';
 import { toObject } from '../document.js';
-import { toFlag, toText, toTransactionId } from '../row-values.js';
+import { parseFlag, parseText, parseTransactionId } from '../row-values.js';
 import type { LicenseTypes } from '../states.js';
 import { toActivities, toSkipOfNoObject, toVendorOrSkip } from '../to-listed-vendor.js';
-import { toWireVendor } from './wire.js';
+import { toRestWireVendor } from './wire.js';
 
-export function toVendor(row: unknown, licenseTypes: LicenseTypes): Vendor | Skip {
+export function fromRestVendor(row: unknown, licenseTypes: LicenseTypes): Vendor | Skip {
   const object = toObject(row);
   if (object === undefined) return toSkipOfNoObject();
-  const wire = toWireVendor(object);
+  const wire = toRestWireVendor(object);
   const identity = { location: wire.LocationLicense, ubi: wire.UBI, name: wire.Name };
   return toVendorOrSkip(identity, licenseTypes, () => ({
-    name: toText(wire.Name),
+    name: parseText(wire.Name),
     // In this dialect an unknown number is 0 (inferred).
-    licenseTypeRaw: wire.Type === 0 || wire.Type === '0' ? null : toText(wire.Type),
+    licenseTypeRaw: wire.Type === 0 || wire.Type === '0' ? null : parseText(wire.Type),
     activities: toActivities([
-      ['producer', toFlag(wire.Producer)],
-      ['processor', toFlag(wire.Processor)],
-      ['retail', toFlag(wire.Retail)],
-      ['transporter', toFlag(wire.Transporter)],
+      ['producer', parseFlag(wire.Producer)],
+      ['processor', parseFlag(wire.Processor)],
+      ['retail', parseFlag(wire.Retail)],
+      ['transporter', parseFlag(wire.Transporter)],
     ]),
     address: toAddress({
       line1: wire.Address,
@@ -28,9 +28,9 @@ export function toVendor(row: unknown, licenseTypes: LicenseTypes): Vendor | Ski
       state: wire.State,
       zip: wire.Zip,
     }),
-    isDeleted: toFlag(wire.Deleted),
+    isDeleted: parseFlag(wire.Deleted),
     isLab: false,
-    transactionId: toTransactionId(wire.TransactionID),
+    transactionId: parseTransactionId(wire.TransactionID),
     // This dialect does not tell the number at creation.
     transactionIdOriginal: null,
   }));

@@ -1,7 +1,7 @@
 import { readMember, type WireObject } from '../document.js';
 
 /** One row of `GET /v1/vendor`: one licensed site (seen in public adapters). Plain types, and still nothing is trusted. */
-export interface WireVendor {
+export interface RestWireVendor {
   readonly UBI: unknown;
   /** The license number. */
   readonly LocationLicense: unknown;
@@ -20,7 +20,7 @@ export interface WireVendor {
   readonly TransactionID: unknown;
 }
 
-export const toWireVendor = (row: WireObject): WireVendor => ({
+export const toRestWireVendor = (row: WireObject): RestWireVendor => ({
   UBI: readMember(row, 'UBI'),
   LocationLicense: readMember(row, 'LocationLicense'),
   Name: readMember(row, 'Name'),

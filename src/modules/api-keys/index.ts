@@ -1,3 +1,3 @@
 export { createKeyring, type Keyring } from './keyring.js';
-export { useApiKeys } from './routes.js';
+export { registerApiKeysRoutes } from './routes.js';
 export { authenticateApiKey, createApiKey } from './service.js';

@@ -35,7 +35,7 @@ export const selectApiKeys = (tx: OperatorTx, size: number, after: string | unde
     .limit(size + 1)
     .execute();
 
-export async function removeApiKey(tx: OperatorTx, id: string): Promise<boolean> {
+export async function deleteApiKeyRow(tx: OperatorTx, id: string): Promise<boolean> {
   const result = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst();
   return result.numDeletedRows > 0n;
 }

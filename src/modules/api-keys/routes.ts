@@ -6,7 +6,7 @@ import { Body, pageQuery } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Keyring } from './keyring.js';
 import type { ApiKey as ApiKeyRow } from './repository.js';
-import { ApiKeyBody, ApiKeyPage, ApiKeyParams, NewApiKey } from './schema.js';
+import { ApiKeyBodySchema, ApiKeyPageSchema, ApiKeyParamsSchema, NewApiKeySchema } from './schema.js';
 import { createApiKey, deleteApiKey, listApiKeys } from './service.js';
 
 export interface ApiKeysDeps {
@@ -16,7 +16,7 @@ export interface ApiKeysDeps {
   readonly keyring: Keyring;
 }
 
-export function useApiKeys(app: App, { db, pager, newId, keyring }: ApiKeysDeps): void {
+export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: ApiKeysDeps): void {
   app.post(
     '/v1/api-keys',
     {
@@ -24,8 +24,8 @@ export function useApiKeys(app: App, { db, pager, newId, keyring }: ApiKeysDeps)
         id: 'createApiKey',
         tag: 'Operations',
         summary: 'Make a key for a script',
-        body: ApiKeyBody,
-        replies: { 201: { description: 'The key, with its secret this once.', schema: NewApiKey } },
+        body: ApiKeyBodySchema,
+        replies: { 201: { description: 'The key, with its secret this once.', schema: NewApiKeySchema } },
       }),
     },
     async ({ body }, reply) => {
@@ -44,8 +44,8 @@ export function useApiKeys(app: App, { db, pager, newId, keyring }: ApiKeysDeps)
         summary: 'All keys, without their secrets',
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', ApiKeyPage),
-        faults: ['invalid_cursor'],
+        replies: toListReplies('A page, oldest first.', ApiKeyPageSchema),
+        errors: ['invalid_cursor'],
       }),
     },
     async (request, reply) => {
@@ -67,9 +67,9 @@ export function useApiKeys(app: App, { db, pager, newId, keyring }: ApiKeysDeps)
         summary: 'Delete a key',
         description:
           'It is refused from the next request on; where several processes serve, by the others within five seconds.',
-        params: ApiKeyParams,
+        params: ApiKeyParamsSchema,
         replies: { 204: { description: 'Gone.' } },
-        faults: ['not_found'],
+        errors: ['not_found'],
       }),
     },
     async ({ params }, reply) => {

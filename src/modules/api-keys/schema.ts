@@ -4,7 +4,7 @@ import { Body, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Text, Uuid 
 const KEY_ROLES = ['operator', 'admin'] as const;
 const roleNote = { description: '`operator`: all tenants; `admin`: one tenant.' };
 
-export const ApiKeyBody = Body(
+export const ApiKeyBodySchema = Body(
   {
     description: Text(120, { description: 'What the key is for.', examples: ['onboarding script'] }),
     role: OneOf(KEY_ROLES, roleNote),
@@ -21,9 +21,9 @@ const fields = {
   inserted_datetime: Datetime(),
 };
 
-export const ApiKey = Named('ApiKey', Reply(fields));
+export const ApiKeySchema = Named('ApiKey', Reply(fields));
 
-export const NewApiKey = Named(
+export const NewApiKeySchema = Named(
   'NewApiKey',
   Reply({
     ...fields,
@@ -31,6 +31,6 @@ export const NewApiKey = Named(
   }),
 );
 
-export const ApiKeyPage = Page('ApiKeyPage', ApiKey);
+export const ApiKeyPageSchema = Page('ApiKeyPage', ApiKeySchema);
 
-export const ApiKeyParams = Body({ id: Uuid({ description: 'Of the key.' }) });
+export const ApiKeyParamsSchema = Body({ id: Uuid({ description: 'Of the key.' }) });

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type Db, withOperator } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import type { Principal } from '../../domain/principal.js';
 import { Secret } from '../../domain/secret.js';
-import { type ApiKey, findApiKey, insertApiKey, removeApiKey, selectApiKeys, tenantExists } from './repository.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
+import { type ApiKey, deleteApiKeyRow, findApiKey, insertApiKey, selectApiKeys, tenantExists } from './repository.js';
 
 const PREFIX = 'btk_';
 const SECRET_BYTES = 32;
@@ -36,15 +36,15 @@ export function createApiKey(db: Db, newId: () => string, input: ApiKeyInput): P
   });
 }
 
-const tenantFault = (detail: string): Fault =>
-  new Fault('invalid_request', `/tenant_id ${detail}.`, { errors: [{ pointer: '/tenant_id', detail }] });
+const tenantFault = (detail: string): ServiceError =>
+  new ServiceError('invalid_request', `/tenant_id ${detail}.`, { errors: [{ pointer: '/tenant_id', detail }] });
 
 export const listApiKeys = (db: Db, { size, after }: PageRequest): Promise<PageOf<ApiKey>> =>
   withOperator(db, async (tx) => toPage(await selectApiKeys(tx, size, after), size));
 
 export const deleteApiKey = (db: Db, id: string): Promise<void> =>
   withOperator(db, async (tx) => {
-    if (!(await removeApiKey(tx, id))) throw notFound('API key');
+    if (!(await deleteApiKeyRow(tx, id))) throw notFound('API key');
   });
 
 /** Who a key stands for; undefined for a key that is not ours or was deleted. */

@@ -1,1 +1,1 @@
-export { useChanges } from './routes.js';
+export { registerChangesRoutes } from './routes.js';

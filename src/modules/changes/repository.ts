@@ -1,5 +1,5 @@
 import type { Db } from '../../db/database.js';
-import { askAsTenant, type Statement, TENANT_MARK } from '../../db/single-statement.js';
+import { queryAsTenant, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
 
 export interface ChangeRow {
   readonly seq: number;
@@ -14,15 +14,15 @@ export interface ChangeRow {
   readonly inserted_datetime: Date;
 }
 
-export interface FoundPage {
+export interface ChangePageRows {
   /** The tenant's, in the state that the rows are of. */
-  readonly mark: string;
+  readonly revision: string;
   readonly rows: readonly ChangeRow[];
 }
 
 const PAGE = `
-  select t.mark, c.*
-    from (${TENANT_MARK}) t
+  select t.revision, c.*
+    from (${TENANT_REVISION}) t
     left join lateral (
       select seq, kind, reason, company_id, license_id, before, after, actor, run_id, inserted_datetime
         from changes where tenant_id = $1 and seq > $2::bigint order by seq limit $3::bigint) c on true
@@ -42,9 +42,9 @@ export async function findChangePage(
   tenantId: string,
   size: number,
   afterSeq: number,
-): Promise<FoundPage | undefined> {
+): Promise<ChangePageRows | undefined> {
   const statement = toChangePageStatement(tenantId, size, afterSeq);
-  const rows = await askAsTenant<ChangeRow & { mark: string }>(db, tenantId, statement);
+  const rows = await queryAsTenant<ChangeRow & { revision: string }>(db, tenantId, statement);
   const [first] = rows;
-  return first === undefined ? undefined : { mark: first.mark, rows: first.seq === null ? [] : rows };
+  return first === undefined ? undefined : { revision: first.revision, rows: first.seq === null ? [] : rows };
 }

@@ -1,20 +1,20 @@
 import type { Db } from '../../db/database.js';
-import { listHeaders, type SendMarkedList, toListReplies } from '../../http/list-etag.js';
+import { listHeaders, type SendCachedList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { ChangeRow } from './repository.js';
-import { ChangeListQuery, ChangePage } from './schema.js';
-import { findMark, listChanges } from './service.js';
+import { ChangeListQuerySchema, ChangePageSchema } from './schema.js';
+import { findRevision, listChanges } from './service.js';
 
 export interface ChangesDeps {
   readonly db: Db;
   readonly pager: Pager;
-  readonly sendMarkedList: SendMarkedList;
+  readonly sendCachedList: SendCachedList;
 }
 
-export function useChanges(app: App, { db, pager, sendMarkedList }: ChangesDeps): void {
+export function registerChangesRoutes(app: App, { db, pager, sendCachedList }: ChangesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/changes',
     {
@@ -24,19 +24,19 @@ export function useChanges(app: App, { db, pager, sendMarkedList }: ChangesDeps)
         summary: 'What happened to companies and their licenses, in order',
         description: 'Replayed from the beginning it gives the present state; it is never rewritten.',
         params: TenantParams,
-        querystring: ChangeListQuery,
+        querystring: ChangeListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', ChangePage),
-        faults: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page, oldest first.', ChangePageSchema),
+        errors: ['not_found', 'invalid_cursor'],
       }),
     },
     async (request, reply) => {
       const { params, query } = request;
       const path = `/v1/tenants/${params.tenant_id}/changes`;
       const position = pager.toPageRequest(path, query);
-      return sendMarkedList(request, reply, {
-        toEtag: (mark) => pager.toEtag(path, query, mark),
-        findMark: () => findMark(db, params.tenant_id),
+      return sendCachedList(request, reply, {
+        toEtag: (revision) => pager.toEtag(path, query, revision),
+        findRevision: () => findRevision(db, params.tenant_id),
         read: () => listChanges(db, params.tenant_id, query.after_seq ?? 0, position),
         toReply: (page) => ({
           data: page.items.map(toChangeReply),

@@ -4,7 +4,7 @@ import { Body, Count, Datetime, Named, Nullable, Page, pageQuery, Reply, Shown, 
 const fields = (description: string) =>
   Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description });
 
-export const Change = Named(
+export const ChangeSchema = Named(
   'Change',
   Reply({
     seq: Count({ description: 'Counts from 1 for each tenant, without a gap.' }),
@@ -34,9 +34,9 @@ export const Change = Named(
   }),
 );
 
-export const ChangePage = Page('ChangePage', Change);
+export const ChangePageSchema = Page('ChangePage', ChangeSchema);
 
-export const ChangeListQuery = Body({
+export const ChangeListQuerySchema = Body({
   ...pageQuery,
   after_seq: Type.Optional(
     Type.Integer({

@@ -1,13 +1,13 @@
 import type { Db } from '../../db/database.js';
-import { notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
-import { findMark } from '../tenants/index.js';
+import { notFound } from '../../domain/service-error.js';
+import { findRevision } from '../tenants/index.js';
 import { type ChangeRow, findChangePage } from './repository.js';
 
-export { findMark };
+export { findRevision };
 
 export interface ChangeListing extends PageOf<ChangeRow> {
-  readonly mark: string;
+  readonly revision: string;
 }
 
 /** The tenant's changes after a number, in the order in which they happened. */
@@ -20,5 +20,5 @@ export async function listChanges(
   const found = await findChangePage(db, tenantId, size, after === undefined ? afterSeq : Number(after));
   if (found === undefined) throw notFound('tenant');
   const rows = found.rows.map((row) => ({ ...row, id: String(row.seq) }));
-  return { ...toPage(rows, size), mark: found.mark };
+  return { ...toPage(rows, size), revision: found.revision };
 }

@@ -1,4 +1,4 @@
-import { eachInSteps, type Turns } from '../../domain/turns.js';
+import { forEachYielding, type Yielding } from '../../domain/yielding.js';
 import type {
   CompanyReason,
   CompanyState,
@@ -12,7 +12,7 @@ import type {
 import { toReasons } from '../../mapping/index.js';
 
 /** A line of the change feed, but for its number: what happened to one company or one license. */
-export interface Change {
+export interface CompanyFeedChange {
   readonly kind: string;
   readonly reason: CompanyReason | LicenseReason | 'person';
   readonly companyId: string;
@@ -31,16 +31,16 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** What the feed tells of a plan: companies before their licenses, and nothing that a caller cannot see. */
 export function* toChanges(
   plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs' | 'strategy' | 'decisions'>,
-): Turns<Change[]> {
+): Yielding<CompanyFeedChange[]> {
   const reasons = toReasons(plan);
-  const changes: Change[] = [];
-  const add = (change: Change | undefined): void => void (change === undefined || changes.push(change));
-  yield* eachInSteps(plan.companies, (step) => add(toCompanyChange(step, reasons)));
-  yield* eachInSteps(plan.licenses, (step) => add(toLicenseChange(step, reasons)));
+  const changes: CompanyFeedChange[] = [];
+  const add = (change: CompanyFeedChange | undefined): void => void (change === undefined || changes.push(change));
+  yield* forEachYielding(plan.companies, (step) => add(toCompanyChange(step, reasons)));
+  yield* forEachYielding(plan.licenses, (step) => add(toLicenseChange(step, reasons)));
   return changes;
 }
 
-export function toCompanyChange(step: CompanyStep, reasons: Pick<Reasons, 'ofCompany'>): Change | undefined {
+export function toCompanyChange(step: CompanyStep, reasons: Pick<Reasons, 'ofCompany'>): CompanyFeedChange | undefined {
   const { kind, before, after } = step;
   const difference = toDifference(before && toCompanyFields(before), toCompanyFields(after));
   if (difference === undefined) return undefined;
@@ -56,7 +56,7 @@ export function toCompanyChange(step: CompanyStep, reasons: Pick<Reasons, 'ofCom
   };
 }
 
-function toLicenseChange(step: LicenseStep, reasons: Reasons): Change | undefined {
+function toLicenseChange(step: LicenseStep, reasons: Reasons): CompanyFeedChange | undefined {
   const { kind, before, after } = step;
   const difference = toDifference(before && toLicenseFields(before), toLicenseFields(after));
   if (difference === undefined) return undefined;
@@ -74,7 +74,10 @@ function toLicenseChange(step: LicenseStep, reasons: Reasons): Change | undefine
 }
 
 /** The fields that differ; all of them for something new; undefined if none does. */
-export function toDifference(before: Fields | undefined, after: Fields): Pick<Change, 'before' | 'after'> | undefined {
+export function toDifference(
+  before: Fields | undefined,
+  after: Fields,
+): Pick<CompanyFeedChange, 'before' | 'after'> | undefined {
   if (before === undefined) return { before: null, after };
   const changed = Object.keys(after).filter((name) => !isEqual(before[name], after[name]));
   if (changed.length === 0) return undefined;

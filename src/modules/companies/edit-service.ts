@@ -1,13 +1,13 @@
 import type { Db, Tx } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
 import { toLicenseKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor } from '../../domain/principal.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import { type CompanyState, type LicenseState, type LicenseStep, planNames, toNameGroup } from '../../mapping/index.js';
 import { inLockedTenant } from '../tenants/index.js';
 import { toDifference } from './change.js';
 import { type CompanyEdits, loadLicenses, saveEdits } from './edit-repository.js';
-import { applyPlan, type ChangeOrigin, recordChanges } from './plan-repository.js';
+import { type ChangeOrigin, recordChanges, savePlannedRows } from './plan-repository.js';
 import { type CompanyRow, type CompanyView, findCompany, viewCompany } from './repository.js';
 import { loadCompanies, loadNamesakes } from './snapshot-repository.js';
 
@@ -25,7 +25,7 @@ export const editCompany = (
     if (present === undefined) throw notFound('company');
     checkPrecondition(precondition, present.version);
     if (edits.name === null && present.origin === 'manual') {
-      throw new Fault('invalid_request', '/name: a company made by hand has no other name to return to.', {
+      throw new ServiceError('invalid_request', '/name: a company made by hand has no other name to return to.', {
         errors: [{ pointer: '/name', detail: 'must not be null: a company made by hand has no other name' }],
       });
     }
@@ -54,7 +54,7 @@ export const editCompany = (
 function refuseUnstorable(customData: CompanyEdits['custom_data']): void {
   if (customData === undefined || isStorable(customData)) return;
   const error = { pointer: '/custom_data', detail: 'holds a text or a number that cannot be kept' };
-  throw new Fault('invalid_request', `${error.pointer}: ${error.detail}.`, { errors: [error] });
+  throw new ServiceError('invalid_request', `${error.pointer}: ${error.detail}.`, { errors: [error] });
 }
 
 function isStorable(value: unknown): boolean {
@@ -92,7 +92,7 @@ async function tellApart(
   // An archived company is nobody's namesake, and still has a name.
   const isThere = companies.some((company) => company.id === id);
   const named = isThere ? companies : [...companies, ...(await loadCompanies(tx, [id]))];
-  await applyPlan(tx, tenantId, { ...NO_STEPS, companies: planNames(named, licenses) }, origin);
+  await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: planNames(named, licenses) }, origin);
 }
 
 const NO_STEPS = {
@@ -133,7 +133,7 @@ export const createCompany = (
     });
     const origin = { actor: toActor(principal), runId: null };
     const created = { kind: 'company.created', before: undefined, after: company } as const;
-    await applyPlan(tx, tenantId, { ...NO_STEPS, companies: [created], licenses }, origin);
+    await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: [created], licenses }, origin);
     await tellApart(tx, tenantId, company.id, [company.nameGroup], origin);
     return (await viewCompany(tx, tenantId, company.id, 'all')) as CompanyView;
   });
@@ -142,7 +142,7 @@ function refuseRepetition(keys: readonly string[]): void {
   const index = keys.findIndex((key, at) => keys.indexOf(key) !== at);
   if (index === -1) return;
   const error = { pointer: `/license_numbers/${index}`, detail: 'is in the list already' };
-  throw new Fault('invalid_request', `${error.pointer}: ${error.detail}.`, { errors: [error] });
+  throw new ServiceError('invalid_request', `${error.pointer}: ${error.detail}.`, { errors: [error] });
 }
 
 /** A license has one company: one that an active company holds, also while it is inactive, or that is named by hand. */
@@ -155,7 +155,7 @@ function refuseTaken(
   for (const [index, key] of keys.entries()) {
     const license = known.get(key);
     if (license === undefined || (!active.has(license.companyId) && license.namedByCompanyId === null)) continue;
-    throw new Fault('license_taken', 'Another company has it. Name the numbers that are free.', {
+    throw new ServiceError('license_taken', 'Another company has it. Name the numbers that are free.', {
       conflicting_id: license.companyId,
       errors: [{ pointer: `/license_numbers/${index}`, detail: 'is held by another company' }],
     });

@@ -1,6 +1,6 @@
 import type { Db, Tx } from '../../db/database.js';
-import { notFound } from '../../domain/fault.js';
 import { toUbiKey } from '../../domain/key.js';
+import { notFound } from '../../domain/service-error.js';
 import type { Strategy } from '../../domain/strategy.js';
 import {
   explainHolding,
@@ -12,9 +12,9 @@ import {
 } from '../../mapping/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { inTenant } from '../tenants/index.js';
-import { type DecisiveLine, findFirstLine, selectPlacingLines } from './history-repository.js';
+import { type DecisiveChange, findFirstChange, selectPlacingChanges } from './history-repository.js';
 import { type CompanyRow, findCompany } from './repository.js';
-import { loadPart, lookUp } from './snapshot-repository.js';
+import { loadPart, loadScopeAnswer } from './snapshot-repository.js';
 
 /** Who decided something, and when. */
 export interface Decided {
@@ -51,12 +51,12 @@ export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Ex
     const standing = around.vendorCompanies.find(({ companyId }) => companyId === id);
     const ownOf = around.licenses.find(({ ownCompanyId }) => ownCompanyId === id);
     const held = around.licenses.filter(({ companyId }) => companyId === id);
-    const placed = new Map((await selectPlacingLines(tx, id)).map((line) => [line.license_id, line]));
+    const placed = new Map((await selectPlacingChanges(tx, id)).map((line) => [line.license_id, line]));
     const group = around.licenses.filter(({ active, ubiKey }) => active && ubiKey === standing?.ubiKey);
     return {
       company,
       strategy,
-      created: toDecided(await findFirstLine(tx, id)),
+      created: toDecided(await findFirstChange(tx, id)),
       ownOf,
       standsFor:
         standing === undefined
@@ -86,11 +86,11 @@ export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Ex
 
 /** The company with its licenses, their vendors, and the other licenses of those. */
 async function loadAround(tx: Tx, id: string): Promise<Snapshot> {
-  const own = await lookUp(tx, { kind: 'neighbours', licenseKeys: [], companyIds: [id], ubiKeys: [] });
+  const own = await loadScopeAnswer(tx, { kind: 'neighbours', licenseKeys: [], companyIds: [id], ubiKeys: [] });
   const ubiKeys = [...own.licenses, ...own.vendorCompanies].flatMap(({ ubiKey }) => toUbiKey(ubiKey) ?? []);
-  const wider = await lookUp(tx, { kind: 'neighbours', licenseKeys: [], companyIds: [id], ubiKeys });
+  const wider = await loadScopeAnswer(tx, { kind: 'neighbours', licenseKeys: [], companyIds: [id], ubiKeys });
   const rivals = wider.licenses.flatMap(({ ownCompanyId }) => ownCompanyId ?? []);
-  const { vendorCompanies } = await lookUp(tx, {
+  const { vendorCompanies } = await loadScopeAnswer(tx, {
     kind: 'neighbours',
     licenseKeys: [],
     companyIds: rivals,
@@ -106,7 +106,7 @@ async function loadAround(tx: Tx, id: string): Promise<Snapshot> {
   return part;
 }
 
-const toDecided = (line: DecisiveLine | undefined): Decided | undefined =>
+const toDecided = (line: DecisiveChange | undefined): Decided | undefined =>
   line === undefined
     ? undefined
     : { reason: line.reason, actor: line.actor, runId: line.run_id, at: line.inserted_datetime };

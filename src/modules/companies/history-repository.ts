@@ -7,7 +7,7 @@ const MAX_LINES = 2_000;
  * The lines of the feed about a company, its licenses, and those that left it; the latest, in their order. `isCut`: there
  * are more.
  */
-export async function selectLinesOf(tx: Tx, companyId: string) {
+export async function selectChangesOf(tx: Tx, companyId: string) {
   const select = () =>
     tx
       .selectFrom('changes')
@@ -39,10 +39,10 @@ export async function selectLinesOf(tx: Tx, companyId: string) {
   return { lines: lines.slice(-MAX_LINES), isCut: lines.length > MAX_LINES };
 }
 
-export type Line = Awaited<ReturnType<typeof selectLinesOf>>['lines'][number];
+export type ChangeEntry = Awaited<ReturnType<typeof selectChangesOf>>['lines'][number];
 
 /** A line that says who decided something. */
-export type DecisiveLine = Pick<Line, 'license_id' | 'reason' | 'actor' | 'run_id' | 'inserted_datetime'>;
+export type DecisiveChange = Pick<ChangeEntry, 'license_id' | 'reason' | 'actor' | 'run_id' | 'inserted_datetime'>;
 
 const selectDecisive = (tx: Tx, companyId: string) =>
   tx
@@ -51,11 +51,11 @@ const selectDecisive = (tx: Tx, companyId: string) =>
     .where('company_id', '=', companyId);
 
 /** The line that tells of a company's beginning; undefined if it is not in the feed. */
-export const findFirstLine = (tx: Tx, companyId: string): Promise<DecisiveLine | undefined> =>
+export const findFirstChange = (tx: Tx, companyId: string): Promise<DecisiveChange | undefined> =>
   selectDecisive(tx, companyId).where('kind', '=', 'company.created').orderBy('seq').limit(1).executeTakeFirst();
 
 /** Of each license that ever was with a company the last line that put it there, or switched it on there. */
-export const selectPlacingLines = (tx: Tx, companyId: string): Promise<DecisiveLine[]> =>
+export const selectPlacingChanges = (tx: Tx, companyId: string): Promise<DecisiveChange[]> =>
   selectDecisive(tx, companyId)
     .distinctOn('license_id')
     .where('license_id', 'is not', null)

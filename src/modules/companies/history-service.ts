@@ -1,9 +1,9 @@
 import type { Db } from '../../db/database.js';
-import { notFound } from '../../domain/fault.js';
+import { notFound } from '../../domain/service-error.js';
 import { findDirectory, selectFormerOwners } from '../directory/index.js';
 import { inTenant } from '../tenants/index.js';
 import { loadLicenses } from './edit-repository.js';
-import { type Line, selectLinesOf } from './history-repository.js';
+import { type ChangeEntry, selectChangesOf } from './history-repository.js';
 import { findCompany } from './repository.js';
 
 interface Period {
@@ -46,7 +46,7 @@ export interface History {
 export const getHistory = (db: Db, tenantId: string, id: string): Promise<History> =>
   inTenant(db, tenantId, async (tx, { state, environment }) => {
     if ((await findCompany(tx, id)) === undefined) throw notFound('company');
-    const { lines, isCut } = await selectLinesOf(tx, id);
+    const { lines, isCut } = await selectChangesOf(tx, id);
     const keys = [...new Set(lines.flatMap(({ license_key }) => license_key ?? []))];
     const directory = await findDirectory(tx, state, environment);
     const former = directory === undefined ? [] : await selectFormerOwners(tx, directory.id, keys);
@@ -64,7 +64,7 @@ export const getHistory = (db: Db, tenantId: string, id: string): Promise<Histor
     };
   });
 
-function toNames(lines: readonly Line[]): NamePeriod[] {
+function toNames(lines: readonly ChangeEntry[]): NamePeriod[] {
   const names: NamePeriod[] = [];
   for (const { kind, after, actor, run_id, inserted_datetime: since } of lines) {
     const name = kind.startsWith('company.') ? (after as { name?: unknown } | null)?.name : undefined;
@@ -77,7 +77,7 @@ function toNames(lines: readonly Line[]): NamePeriod[] {
 }
 
 /** A license comes with its first line, or by leaving another company, and goes by leaving this one. */
-function toLicenses(lines: readonly Line[], id: string): LicensePeriod[] {
+function toLicenses(lines: readonly ChangeEntry[], id: string): LicensePeriod[] {
   const periods: LicensePeriod[] = [];
   for (const line of lines) {
     const { license_id: licenseId, license_number: licenseNumber, inserted_datetime: at, reason } = line;

@@ -1,4 +1,4 @@
-export { type Change, toChanges } from './change.js';
-export { applyPlan, type ChangeOrigin, noteFirstSync } from './plan-repository.js';
-export { useCompanies } from './routes.js';
-export { countAll, loadActive, loadPart, loadSnapshot, lookUp, type Totals } from './snapshot-repository.js';
+export { type CompanyFeedChange, toChanges } from './change.js';
+export { type ChangeOrigin, recordFirstSync, savePlannedRows } from './plan-repository.js';
+export { registerCompaniesRoutes } from './routes.js';
+export { countAll, loadActive, loadPart, loadScopeAnswer, loadSnapshot, type Totals } from './snapshot-repository.js';

@@ -4,9 +4,9 @@ import { takeChangeNumbers } from '../../db/change-numbers.js';
 import type { Tx } from '../../db/database.js';
 import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
-import { inTurns } from '../../domain/turns.js';
+import { runYielding } from '../../domain/yielding.js';
 import type { CompanyState, CompanyStep, LicenseState, LicenseStep, SyncPlan } from '../../mapping/index.js';
-import { type Change, toChanges } from './change.js';
+import { type CompanyFeedChange, toChanges } from './change.js';
 
 const COMPANY_COLUMNS = {
   tenant_id: 'uuid',
@@ -78,7 +78,7 @@ export interface ChangeOrigin {
  * Carries a plan out, decides nothing. The transaction must hold the tenant's lock since before the snapshot was read.
  * Undefined: nothing changed that a caller can see.
  */
-export async function applyPlan(
+export async function savePlannedRows(
   tx: Tx,
   tenantId: string,
   plan: Pick<SyncPlan, 'companies' | 'licenses' | 'newVendorCompanies' | 'includeLabs' | 'strategy' | 'decisions'>,
@@ -93,7 +93,7 @@ export async function applyPlan(
     changed: rowsOf(plan.licenses, isTold, ({ after }) => toLicenseRow(tenantId, after)),
     placed: rowsOf(plan.licenses, isPlacedOnly, ({ after }) => toPlaceCells(tenantId, after)),
   };
-  const changes = await inTurns(toChanges(plan));
+  const changes = await runYielding(toChanges(plan));
   const range = changes.length === 0 ? undefined : await takeChangeNumbers(tx, changes.length);
   const lines = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
   // Companies before their licenses: those refer to them.
@@ -149,7 +149,7 @@ const CHANGE_COLUMNS = {
 export async function recordChanges(
   tx: Tx,
   tenantId: string,
-  changes: readonly Change[],
+  changes: readonly CompanyFeedChange[],
   origin: ChangeOrigin,
 ): Promise<void> {
   if (changes.length === 0) return;
@@ -159,7 +159,7 @@ export async function recordChanges(
 
 function* toChangeRows(
   tenantId: string,
-  changes: readonly Change[],
+  changes: readonly CompanyFeedChange[],
   { first }: ChangeRange,
   { actor, runId }: ChangeOrigin,
 ): Generator<Cell[]> {
@@ -181,7 +181,7 @@ function* toChangeRows(
 }
 
 /** From now on state, environment and strategy are in use. */
-export async function noteFirstSync(tx: Tx): Promise<void> {
+export async function recordFirstSync(tx: Tx): Promise<void> {
   await tx
     .updateTable('tenants')
     .set({ first_synced_datetime: sql`now()` })

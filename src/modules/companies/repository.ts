@@ -1,5 +1,5 @@
 import { clientOf, type Db, type Tx } from '../../db/database.js';
-import { askAsTenant, type Statement, TENANT_MARK } from '../../db/single-statement.js';
+import { queryAsTenant, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
 
 export interface CompanyFilters {
   readonly name?: string;
@@ -26,7 +26,7 @@ export const findCompany = (tx: Tx, id: string): Promise<CompanyRow | undefined>
 export type LicensesShown = 'active' | 'all';
 
 /** A license as it stands in the JSON of its company's row. */
-export interface LicenseView {
+export interface CompanyLicenseView {
   readonly id: string;
   readonly license_number: string;
   readonly name: string | null;
@@ -62,7 +62,7 @@ export interface CompanyView {
   readonly version: number;
   readonly inserted_datetime: Date;
   readonly updated_datetime: Date;
-  readonly licenses: readonly LicenseView[];
+  readonly licenses: readonly CompanyLicenseView[];
 }
 
 /** The hot reads: their text is put together once for each set of filters in words, and never holds a value. */
@@ -88,7 +88,7 @@ export async function readCompany(
   id: string,
   shown: LicensesShown,
 ): Promise<CompanyView | undefined> {
-  const [row] = await askAsTenant<CompanyView>(db, tenantId, toCompanyStatement(tenantId, id, shown));
+  const [row] = await queryAsTenant<CompanyView>(db, tenantId, toCompanyStatement(tenantId, id, shown));
   return row;
 }
 
@@ -106,7 +106,7 @@ export async function viewCompany(
 
 /**
  * In the order of ids, which is that of creation; one more than `size` tells that there is another page. Together with
- * the tenant's mark, so that both are of one state; a tenant without companies has one row, with nulls for a company.
+ * the tenant's revision, so that both are of one state; a tenant without companies has one row, with nulls for a company.
  */
 export function toPageStatement(
   tenantId: string,
@@ -124,14 +124,14 @@ export function toPageStatement(
   if (after !== undefined) conditions.push(`c.id > ${place(after)}::uuid`);
   const page = `select ${COMPANY} from companies c where ${conditions.join(' and ')} order by c.id limit ${place(String(size + 1))}`;
   return {
-    text: `select t.mark, c.*, ${toLicenses(shown)}
-       from (${TENANT_MARK}) t left join lateral (${page}) c on true order by c.id`,
+    text: `select t.revision, c.*, ${toLicenses(shown)}
+       from (${TENANT_REVISION}) t left join lateral (${page}) c on true order by c.id`,
     values,
   };
 }
 
-export interface FoundPage {
-  readonly mark: string;
+export interface CompanyPageRows {
+  readonly revision: string;
   readonly rows: readonly CompanyView[];
 }
 
@@ -143,11 +143,11 @@ export async function findCompanyPage(
   size: number,
   after: string | undefined,
   shown: LicensesShown,
-): Promise<FoundPage | undefined> {
+): Promise<CompanyPageRows | undefined> {
   const statement = toPageStatement(tenantId, filters, size, after, shown);
-  const rows = await askAsTenant<CompanyView & { mark: string }>(db, tenantId, statement);
+  const rows = await queryAsTenant<CompanyView & { revision: string }>(db, tenantId, statement);
   const [first] = rows;
-  return first === undefined ? undefined : { mark: first.mark, rows: first.id === null ? [] : rows };
+  return first === undefined ? undefined : { revision: first.revision, rows: first.id === null ? [] : rows };
 }
 
 function* toConditions(filters: CompanyFilters, place: (value: string) => string): Generator<string> {

@@ -2,7 +2,7 @@ import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
 import { principalOf } from '../../http/auth.js';
-import { listHeaders, type SendMarkedList, toListReplies } from '../../http/list-etag.js';
+import { listHeaders, type SendCachedList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
@@ -12,27 +12,27 @@ import type { App } from '../../http/server.js';
 import { createCompany, editCompany } from './edit-service.js';
 import { type Decided, type Explanation, explainCompany } from './explain-service.js';
 import { getHistory, type History } from './history-service.js';
-import type { CompanyFilters, CompanyView, LicenseView } from './repository.js';
+import type { CompanyFilters, CompanyLicenseView, CompanyView } from './repository.js';
 import {
-  Company,
-  CompanyBody,
-  CompanyExplanation,
-  CompanyHistory,
-  CompanyListQuery,
-  CompanyPage,
-  CompanyPatch,
-  CompanyQuery,
+  CompanyBodySchema,
+  CompanyExplanationSchema,
+  CompanyHistorySchema,
+  CompanyListQuerySchema,
+  CompanyPageSchema,
+  CompanyPatchSchema,
+  CompanyQuerySchema,
+  CompanySchema,
 } from './schema.js';
-import { findMark, getCompany, listCompanies } from './service.js';
+import { findRevision, getCompany, listCompanies } from './service.js';
 
 export interface CompaniesDeps {
   readonly db: Db;
   readonly pager: Pager;
-  readonly sendMarkedList: SendMarkedList;
+  readonly sendCachedList: SendCachedList;
   readonly newId: () => string;
 }
 
-export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: CompaniesDeps): void {
+export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, newId }: CompaniesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/companies',
     {
@@ -41,10 +41,10 @@ export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: Com
         tag: 'Companies',
         summary: 'The companies, each with its licenses',
         params: TenantParams,
-        querystring: CompanyListQuery,
+        querystring: CompanyListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', CompanyPage),
-        faults: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page, oldest first.', CompanyPageSchema),
+        errors: ['not_found', 'invalid_cursor'],
       }),
     },
     async (request, reply) => {
@@ -55,9 +55,9 @@ export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: Com
         page: pager.toPageRequest(path, query),
         shown: query.licenses ?? 'active',
       };
-      return sendMarkedList(request, reply, {
-        toEtag: (mark) => pager.toEtag(path, query, mark),
-        findMark: () => findMark(db, params.tenant_id),
+      return sendCachedList(request, reply, {
+        toEtag: (revision) => pager.toEtag(path, query, revision),
+        findRevision: () => findRevision(db, params.tenant_id),
         read: () => listCompanies(db, params.tenant_id, listing),
         toReply: (page) => ({
           data: page.items.map(toCompanyReply),
@@ -75,9 +75,9 @@ export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: Com
         tag: 'Companies',
         summary: 'One company; an archived one answers too',
         params: ItemParams,
-        querystring: CompanyQuery,
-        replies: { 200: { description: 'The company.', schema: Company, headers: etagHeader } },
-        faults: ['not_found'],
+        querystring: CompanyQuerySchema,
+        replies: { 200: { description: 'The company.', schema: CompanySchema, headers: etagHeader } },
+        errors: ['not_found'],
       }),
     },
     async ({ params, query }, reply) => {
@@ -97,9 +97,11 @@ export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: Com
         description:
           'Licenses that it names come to it as soon as the state lists them, and stay with it under either strategy.',
         params: TenantParams,
-        body: CompanyBody,
-        replies: { 201: { description: 'Made.', schema: Company, headers: { ...etagHeader, ...locationHeader } } },
-        faults: ['not_found', 'license_taken'],
+        body: CompanyBodySchema,
+        replies: {
+          201: { description: 'Made.', schema: CompanySchema, headers: { ...etagHeader, ...locationHeader } },
+        },
+        errors: ['not_found', 'license_taken'],
       }),
     },
     async (request, reply) => {
@@ -124,9 +126,9 @@ export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: Com
           'An edit wins over BioTrack across syncs, switches of the strategy, archive and return, until null takes it back.',
         params: ItemParams,
         headers: ifMatchHeader,
-        body: CompanyPatch,
-        replies: { 200: { description: 'Edited.', schema: Company, headers: etagHeader } },
-        faults: ['not_found', 'precondition_failed', 'precondition_required'],
+        body: CompanyPatchSchema,
+        replies: { 200: { description: 'Edited.', schema: CompanySchema, headers: etagHeader } },
+        errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
     },
     async (request, reply) => {
@@ -147,8 +149,8 @@ export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: Com
         summary: 'Why a company exists, and why it holds its licenses',
         description: 'Told by the very rules that a sync applies, with normalised keys and the companies that lost.',
         params: ItemParams,
-        replies: { 200: { description: 'As it is now.', schema: CompanyExplanation } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'As it is now.', schema: CompanyExplanationSchema } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }) => toExplanationReply(await explainCompany(db, params.tenant_id, params.id)),
@@ -162,8 +164,8 @@ export function useCompanies(app: App, { db, pager, sendMarkedList, newId }: Com
         tag: 'Companies',
         summary: 'Its names, its licenses, and who held those',
         params: ItemParams,
-        replies: { 200: { description: 'From the beginning to now.', schema: CompanyHistory } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'From the beginning to now.', schema: CompanyHistorySchema } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }) => toHistoryReply(await getHistory(db, params.tenant_id, params.id)),
@@ -230,7 +232,7 @@ const toHistoryReply = ({ names, licenses, owners, isCut }: History) => ({
   cut: isCut,
 });
 
-function toFilters(query: Static<typeof CompanyListQuery>): CompanyFilters {
+function toFilters(query: Static<typeof CompanyListQuerySchema>): CompanyFilters {
   const { name, ubi, license_number: licenseNumber, city, origin, archived, updated_datetime: updated } = query;
   const range = updated === undefined ? undefined : parseDatetimeRange('updated_datetime', updated);
   return {
@@ -276,7 +278,7 @@ export function toCompanyReply(company: CompanyView) {
   };
 }
 
-function toCompanyLicenseReply(license: LicenseView) {
+function toCompanyLicenseReply(license: CompanyLicenseView) {
   return {
     id: license.id,
     license_number: license.license_number,

@@ -19,7 +19,7 @@ import {
 
 const ORIGINS = ['biotrack', 'manual'] as const;
 
-export const Address = Named(
+export const AddressSchema = Named(
   'Address',
   Reply({
     line1: Nullable(Shown({ examples: ['14 Example Rd'] })),
@@ -37,11 +37,11 @@ export const licenseFields = {
   license_type: Nullable(Shown({ description: "What the state's code means; null for an unknown code." })),
   license_type_raw: Nullable(Shown({ description: "The state's code as it came." })),
   activities: Type.Array(OneOf(ACTIVITIES), { description: 'What the license allows, as far as BioTrack flags it.' }),
-  address: Address,
+  address: AddressSchema,
   ubi: Nullable(Shown({ description: 'The vendor that holds it; null when the state names none.' })),
 };
 
-export const CompanyLicense = Named(
+export const CompanyLicenseSchema = Named(
   'CompanyLicense',
   Reply({
     id: Uuid(),
@@ -51,7 +51,7 @@ export const CompanyLicense = Named(
   }),
 );
 
-export const Company = Named(
+export const CompanySchema = Named(
   'Company',
   Reply({
     id: Uuid({
@@ -72,7 +72,7 @@ export const Company = Named(
     leaflink_customer_id: Nullable(Shown()),
     custom_data: Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true }),
     overrides: Type.Array(Shown(), { description: 'The fields that a person edited; they win over BioTrack.' }),
-    licenses: Type.Array(CompanyLicense, {
+    licenses: Type.Array(CompanyLicenseSchema, {
       description: 'The active ones; with `licenses=all` the inactive ones too.',
     }),
     inserted_datetime: Datetime(),
@@ -82,7 +82,7 @@ export const Company = Named(
 
 const clears = 'Null takes it back.';
 
-export const CompanyBody = Body(
+export const CompanyBodySchema = Body(
   {
     name: Text(200, { description: 'What it is called.', examples: ['Example Mesa Farms'] }),
     license_numbers: Type.Optional(
@@ -96,7 +96,7 @@ export const CompanyBody = Body(
   { examples: [{ name: 'Example Mesa Farms', license_numbers: ['999000111'] }] },
 );
 
-export const CompanyPatch = Body(
+export const CompanyPatchSchema = Body(
   {
     name: Type.Optional(
       Nullable(Text(200, { description: 'Wins over what BioTrack says; null returns to that.', examples: ['Mesa'] })),
@@ -118,15 +118,15 @@ export const CompanyPatch = Body(
   { minProperties: 1, examples: [{ relationship_type: 'customer' }] },
 );
 
-export const CompanyPage = Page('CompanyPage', Company);
+export const CompanyPageSchema = Page('CompanyPage', CompanySchema);
 
 const LICENSES_SHOWN = ['active', 'all'] as const;
 
-export const CompanyQuery = Body({
+export const CompanyQuerySchema = Body({
   licenses: Type.Optional(OneOf(LICENSES_SHOWN, { description: 'Which licenses to show; `active` unless told.' })),
 });
 
-export const CompanyListQuery = Body({
+export const CompanyListQuerySchema = Body({
   ...pageQuery,
   name: Type.Optional(Line(200, { description: 'Part of the name; upper and lower case are the same.' })),
   ubi: Type.Optional(Text(64, { description: 'Exactly this UBI, white space aside.' })),
@@ -160,7 +160,7 @@ const decided = Nullable(
   }),
 );
 
-export const CompanyExplanation = Named(
+export const CompanyExplanationSchema = Named(
   'CompanyExplanation',
   Reply({
     id: Uuid(),
@@ -204,7 +204,7 @@ export const CompanyExplanation = Named(
 
 const until = Nullable(Datetime({ description: 'Null: still so.' }));
 
-export const CompanyHistory = Named(
+export const CompanyHistorySchema = Named(
   'CompanyHistory',
   Reply({
     names: Type.Array(

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/database.js';
-import { notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
-import { findMark } from '../tenants/index.js';
+import { notFound } from '../../domain/service-error.js';
+import { findRevision } from '../tenants/index.js';
 import {
   type CompanyFilters,
   type CompanyView,
@@ -10,7 +10,7 @@ import {
   readCompany,
 } from './repository.js';
 
-export { findMark };
+export { findRevision };
 
 export interface CompanyListing {
   readonly filters: CompanyFilters;
@@ -18,23 +18,23 @@ export interface CompanyListing {
   readonly shown: LicensesShown;
 }
 
-/** A page, with the mark of the state that it is of. */
-export interface MarkedPage<T> extends PageOf<T> {
-  readonly mark: string;
+/** A page, with the revision of the state that it is of. */
+export interface RevisionedPage<T> extends PageOf<T> {
+  readonly revision: string;
 }
 
 export async function listCompanies(
   db: Db,
   tenantId: string,
   { filters, page: { size, after }, shown }: CompanyListing,
-): Promise<MarkedPage<CompanyView>> {
+): Promise<RevisionedPage<CompanyView>> {
   const found = await findCompanyPage(db, tenantId, filters, size, after, shown);
   if (found === undefined) throw notFound('tenant');
-  return { ...toPage(found.rows, size), mark: found.mark };
+  return { ...toPage(found.rows, size), revision: found.revision };
 }
 
 export async function getCompany(db: Db, tenantId: string, id: string, shown: LicensesShown): Promise<CompanyView> {
   const company = await readCompany(db, tenantId, id, shown);
   if (company !== undefined) return company;
-  throw notFound((await findMark(db, tenantId)) === undefined ? 'tenant' : 'company');
+  throw notFound((await findRevision(db, tenantId)) === undefined ? 'tenant' : 'company');
 }

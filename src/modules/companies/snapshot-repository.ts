@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES } from '../../db/license-columns.js';
-import { mapInTurns } from '../../domain/turns.js';
 import type { Activity } from '../../domain/vendor.js';
+import { mapAsync } from '../../domain/yielding.js';
 import type {
   CompanyState,
   LicenseState,
@@ -48,8 +48,8 @@ const anyText = (texts: Iterable<string>) => sql<string>`any(${[...texts]}::text
 /** What the tenant has now. To be read in the transaction that locked the tenant. */
 export async function loadSnapshot(tx: Tx, ownUbiKey: string | null): Promise<Snapshot> {
   return {
-    companies: await mapInTurns(await selectCompanies(tx).execute(), toCompanyState),
-    licenses: await mapInTurns(await selectLicenses(tx).execute(), toLicenseState),
+    companies: await mapAsync(await selectCompanies(tx).execute(), toCompanyState),
+    licenses: await mapAsync(await selectLicenses(tx).execute(), toLicenseState),
     vendorCompanies: await selectVendorCompanies(tx).execute(),
     decisions: await selectDecisions(tx),
     ownUbiKey,
@@ -88,7 +88,7 @@ export async function loadNamesakes(
   tx: Tx,
   nameGroups: Iterable<string>,
 ): Promise<{ readonly companies: CompanyState[]; readonly licenses: LicenseState[] }> {
-  const { companies } = await lookUp(tx, { kind: 'namesakes', nameGroups: [...nameGroups] });
+  const { companies } = await loadScopeAnswer(tx, { kind: 'namesakes', nameGroups: [...nameGroups] });
   return loadActive(
     tx,
     companies.map(({ id }) => id),
@@ -96,7 +96,7 @@ export async function loadNamesakes(
 }
 
 /** Answers what the search for a scope asks. */
-export async function lookUp(tx: Tx, question: ScopeQuestion): Promise<ScopeAnswer> {
+export async function loadScopeAnswer(tx: Tx, question: ScopeQuestion): Promise<ScopeAnswer> {
   const columns = ['id', 'name_group as nameGroup'] as const;
   if (question.kind === 'namesakes') {
     const companies = await tx

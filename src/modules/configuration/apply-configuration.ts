@@ -1,7 +1,7 @@
 import type { Tx } from '../../db/database.js';
-import { Fault, type FieldFault } from '../../domain/fault.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { Principal } from '../../domain/principal.js';
+import { type FieldError, ServiceError } from '../../domain/service-error.js';
 import { applyCreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import { type Credential, renameCredential, selectCredentialsOf } from '../credentials/index.js';
 import {
@@ -102,7 +102,10 @@ async function applyTenantPart(
   const names = (['name', 'state', 'environment'] as const).filter((name) => wanted[name] !== tenant[name]);
   if (names.length === 0) return tenant;
   if (principal.role !== 'operator') {
-    throw new Fault('forbidden', 'Name, state and environment are for the operator to change; leave "tenant" out.');
+    throw new ServiceError(
+      'forbidden',
+      'Name, state and environment are for the operator to change; leave "tenant" out.',
+    );
   }
   for (const name of names) note(`/tenant/${name}`, 'set', tenant[name], wanted[name]);
   return applyTenant(tx, biotrack, tenant, wanted);
@@ -271,7 +274,7 @@ function toCredentialId(username: string | null, credentials: readonly Credentia
   if (username === null) return null;
   const credential = credentials.find((each) => each.username === username);
   if (credential !== undefined) return credential.id;
-  throw new Fault('credential_unknown', 'Save the login first, or leave "credential" out.', {
+  throw new ServiceError('credential_unknown', 'Save the login first, or leave "credential" out.', {
     errors: [{ pointer: '/credential', detail: 'is the user name of no login of the company' }],
   });
 }
@@ -281,11 +284,11 @@ async function atRow(index: number, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof Fault)) throw error;
+    if (!(error instanceof ServiceError)) throw error;
     const errors = (error.extras.errors ?? []).map(
-      ({ pointer, detail }): FieldFault => ({ pointer: `/licenses/${index}${pointer}`, detail }),
+      ({ pointer, detail }): FieldError => ({ pointer: `/licenses/${index}${pointer}`, detail }),
     );
-    throw new Fault(error.code, error.message, { ...error.extras, errors });
+    throw new ServiceError(error.code, error.message, { ...error.extras, errors });
   }
 }
 

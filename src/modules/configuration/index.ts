@@ -1,1 +1,1 @@
-export { useConfiguration } from './routes.js';
+export { registerConfigurationRoutes } from './routes.js';

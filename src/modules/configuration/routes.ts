@@ -5,7 +5,12 @@ import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, ifMatchHeader, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Configuration as ConfigurationDocument } from './document.js';
-import { Configuration, ConfigurationBody, ConfigurationQuery, ConfigurationResult } from './schema.js';
+import {
+  ConfigurationBodySchema,
+  ConfigurationQuerySchema,
+  ConfigurationResultSchema,
+  ConfigurationSchema,
+} from './schema.js';
 import {
   type ConfigurationPorts,
   getConfiguration,
@@ -15,7 +20,10 @@ import {
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
-export function useConfiguration(app: App, { db, ...ports }: ConfigurationPorts & { readonly db: Db }): void {
+export function registerConfigurationRoutes(
+  app: App,
+  { db, ...ports }: ConfigurationPorts & { readonly db: Db },
+): void {
   app.get(
     '/v1/tenants/:tenant_id/configuration',
     {
@@ -24,8 +32,8 @@ export function useConfiguration(app: App, { db, ...ports }: ConfigurationPorts 
         tag: 'Set-up',
         summary: 'The whole set-up as one document, without secrets',
         params: TenantParams,
-        replies: { 200: { description: 'The document.', schema: Configuration, headers: etagHeader } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'The document.', schema: ConfigurationSchema, headers: etagHeader } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }, reply) => {
@@ -46,17 +54,17 @@ export function useConfiguration(app: App, { db, ...ports }: ConfigurationPorts 
         description:
           'All of it or nothing, and each difference is told; sent twice it changes nothing. What the document does not name is left as it is, but for licenses: a created one that is not in the list is archived. Logins are named, not saved: a password is in no document.',
         params: TenantParams,
-        querystring: ConfigurationQuery,
+        querystring: ConfigurationQuerySchema,
         headers: ifMatchHeader,
-        body: ConfigurationBody,
+        body: ConfigurationBodySchema,
         replies: {
           200: {
             description: 'Each difference, and the set-up as it is now.',
-            schema: ConfigurationResult,
+            schema: ConfigurationResultSchema,
             headers: etagHeader,
           },
         },
-        faults: [
+        errors: [
           'not_found',
           'setup_incomplete',
           'credential_exists',

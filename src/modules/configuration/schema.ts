@@ -52,7 +52,7 @@ const LicenseEntryBody = Body({
 
 const nullable = <S extends ReturnType<typeof Body>>(schema: S) => Type.Union([schema, Type.Null()]);
 
-export const ConfigurationBody = Body(
+export const ConfigurationBodySchema = Body(
   {
     tenant: Type.Optional(
       Body({
@@ -95,7 +95,7 @@ export const ConfigurationBody = Body(
   { examples: [EXAMPLE] },
 );
 
-export const ConfigurationQuery = Body({
+export const ConfigurationQuerySchema = Body({
   dry_run: Type.Optional(
     Type.Boolean({
       description:
@@ -105,7 +105,7 @@ export const ConfigurationQuery = Body({
   ),
 });
 
-export const Configuration = Named(
+export const ConfigurationSchema = Named(
   'Configuration',
   Reply(
     {
@@ -140,7 +140,7 @@ export const Configuration = Named(
 
 const anything = (description: string) => Type.Unsafe<unknown>({ description });
 
-export const ConfigurationResult = Named(
+export const ConfigurationResultSchema = Named(
   'ConfigurationResult',
   Reply({
     dry_run: Type.Boolean({ description: 'Nothing was changed.' }),
@@ -162,6 +162,6 @@ export const ConfigurationResult = Named(
         detail: Nullable(Shown({ description: 'Why it is not applied, and what to do.' })),
       }),
     ),
-    configuration: Configuration,
+    configuration: ConfigurationSchema,
   }),
 );

@@ -1,8 +1,8 @@
 import type { Db, Tx } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
+import { ServiceError } from '../../domain/service-error.js';
 import { findLogin } from '../credentials/index.js';
 import { ensureDirectory, type LicensePorts, loadLicenseViews } from '../licenses/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
@@ -126,7 +126,7 @@ function refuseTwice({ credentials = [], licenses = [] }: WantedConfiguration): 
   for (const { key, pointer } of rows) {
     if (seen.has(key)) {
       const errors = [{ pointer, detail: 'is there twice' }];
-      throw new Fault('invalid_request', `${pointer} is there twice.`, { errors });
+      throw new ServiceError('invalid_request', `${pointer} is there twice.`, { errors });
     }
     seen.add(key);
   }

@@ -1,1 +1,1 @@
-export { useConflicts } from './routes.js';
+export { registerConflictsRoutes } from './routes.js';

@@ -6,7 +6,7 @@ import type { Pager } from '../../http/pages.js';
 import { ItemParams, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { ConflictRow } from './repository.js';
-import { Conflict, ConflictListQuery, ConflictPage, ResolveBody } from './schema.js';
+import { ConflictListQuerySchema, ConflictPageSchema, ConflictSchema, ResolveBodySchema } from './schema.js';
 import { type ConflictPorts, listConflicts, resolveConflict } from './service.js';
 
 export interface ConflictsDeps extends ConflictPorts {
@@ -14,7 +14,7 @@ export interface ConflictsDeps extends ConflictPorts {
   readonly pager: Pager;
 }
 
-export function useConflicts(app: App, { db, pager, ...ports }: ConflictsDeps): void {
+export function registerConflictsRoutes(app: App, { db, pager, ...ports }: ConflictsDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/conflicts',
     {
@@ -25,10 +25,10 @@ export function useConflicts(app: App, { db, pager, ...ports }: ConflictsDeps): 
         description:
           'Several companies could stand for one vendor, because some were made by hand. They are kept apart until a person decides.',
         params: TenantParams,
-        querystring: ConflictListQuery,
+        querystring: ConflictListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page, newest first.', ConflictPage),
-        faults: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page, newest first.', ConflictPageSchema),
+        errors: ['not_found', 'invalid_cursor'],
       }),
     },
     async (request, reply) => {
@@ -52,9 +52,9 @@ export function useConflicts(app: App, { db, pager, ...ports }: ConflictsDeps): 
         description:
           'Carried out at once and remembered over syncs and switches. Another call changes the decision; nothing is lost by it.',
         params: ItemParams,
-        body: ResolveBody,
-        replies: { 200: { description: 'Decided.', schema: Conflict } },
-        faults: ['not_found', 'conflict_decided', 'company_unknown'],
+        body: ResolveBodySchema,
+        replies: { 200: { description: 'Decided.', schema: ConflictSchema } },
+        errors: ['not_found', 'conflict_decided', 'company_unknown'],
       }),
     },
     async (request) => {

@@ -8,7 +8,7 @@ const decisionNote = {
     '`merge`: all licenses of the UBI are held by one company, those named by hand for another one too. `keep_apart`: they stay where they are.',
 };
 
-export const Conflict = Named(
+export const ConflictSchema = Named(
   'Conflict',
   Reply({
     id: Uuid(),
@@ -28,14 +28,14 @@ export const Conflict = Named(
   }),
 );
 
-export const ConflictPage = Page('ConflictPage', Conflict);
+export const ConflictPageSchema = Page('ConflictPage', ConflictSchema);
 
-export const ConflictListQuery = Body({
+export const ConflictListQuerySchema = Body({
   ...pageQuery,
   status: Type.Optional(OneOf(STATUSES, { description: 'Only these; all unless told.' })),
 });
 
-export const ResolveBody = Body(
+export const ResolveBodySchema = Body(
   {
     decision: OneOf(DECISIONS, decisionNote),
     company_id: Type.Optional(Uuid({ description: 'With `merge`: one of the companies of the conflict.' })),

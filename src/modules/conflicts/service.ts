@@ -1,11 +1,11 @@
 import type { Db } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import {
-  carryOutDecision,
-  findGround,
-  type Ground,
+  applyDecision,
+  findPlanInputs,
+  type PlanInputs,
   planDecision,
   saveResolution,
   toPlanRequest,
@@ -48,7 +48,7 @@ export const resolveConflict = (
     const conflict = await findConflict(tx, id);
     if (conflict === undefined) throw notFound('conflict');
     if (conflict.status === 'gone') {
-      throw new Fault('conflict_decided', 'There is nothing to decide any more: the companies changed since.');
+      throw new ServiceError('conflict_decided', 'There is nothing to decide any more: the companies changed since.');
     }
     checkChoice(conflict, decision, companyId);
     if (companyId !== undefined && (await findOtherUbi(tx, companyId, conflict.ubi_key)) !== undefined) {
@@ -56,14 +56,14 @@ export const resolveConflict = (
     }
     const actor = toActor(principal);
     // A conflict comes of a sync: the list and the set-up are there.
-    const ground = (await findGround(tx, tenant)) as Ground;
+    const ground = (await findPlanInputs(tx, tenant)) as PlanInputs;
     await saveResolution(tx, conflict, { decision, companyId: companyId ?? null, decidedBy: actor });
     await touchRevision(tx);
     const planned = await planDecision(tx, toPlanRequest(ground, ground.preference, newId(), clock()), {
       companyIds: conflict.company_ids,
       ubiKeys: [conflict.ubi_key],
     });
-    await carryOutDecision(tx, tenantId, { ground, planned, actor, ids: newId });
+    await applyDecision(tx, tenantId, { ground, planned, actor, ids: newId });
     return (await findConflict(tx, id)) as ConflictRow;
   });
 
@@ -74,12 +74,14 @@ function checkChoice(
 ): void {
   if ((decision === 'merge') !== (companyId !== undefined)) {
     const detail = decision === 'merge' ? 'is required to merge' : 'is not for companies that are kept apart';
-    throw new Fault('invalid_request', `/company_id: ${detail}.`, { errors: [{ pointer: '/company_id', detail }] });
+    throw new ServiceError('invalid_request', `/company_id: ${detail}.`, {
+      errors: [{ pointer: '/company_id', detail }],
+    });
   }
   if (companyId !== undefined && !company_ids.includes(companyId)) {
     throw unknownCompany('Choose one of the companies of the conflict.');
   }
 }
 
-const unknownCompany = (detail: string): Fault =>
-  new Fault('company_unknown', detail, { errors: [{ pointer: '/company_id', detail: 'cannot be chosen' }] });
+const unknownCompany = (detail: string): ServiceError =>
+  new ServiceError('company_unknown', detail, { errors: [{ pointer: '/company_id', detail: 'cannot be chosen' }] });

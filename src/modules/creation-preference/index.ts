@@ -1,5 +1,5 @@
 export { type CreationPreference, findCreationPreference, saveCreationPreference } from './repository.js';
-export { toPreferenceReply, useCreationPreference } from './routes.js';
+export { registerCreationPreferenceRoutes, toPreferenceReply } from './routes.js';
 export {
   applyCreationPreference,
   type CreationPreferenceInput,

@@ -4,10 +4,10 @@ import { sendEtag } from '../../http/preconditions.js';
 import { etagHeader, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { CreationPreference as CreationPreferenceRow } from './repository.js';
-import { CreationPreference } from './schema.js';
+import { CreationPreferenceSchema } from './schema.js';
 import { getCreationPreference } from './service.js';
 
-export function useCreationPreference(app: App, { db }: { readonly db: Db }): void {
+export function registerCreationPreferenceRoutes(app: App, { db }: { readonly db: Db }): void {
   app.get(
     '/v1/tenants/:tenant_id/company-creation-preference',
     {
@@ -16,8 +16,8 @@ export function useCreationPreference(app: App, { db }: { readonly db: Db }): vo
         tag: 'Set-up',
         summary: 'Step 1a: how vendors become companies',
         params: TenantParams,
-        replies: { 200: { description: 'The choice.', schema: CreationPreference, headers: etagHeader } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'The choice.', schema: CreationPreferenceSchema, headers: etagHeader } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }, reply) => {

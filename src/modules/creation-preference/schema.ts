@@ -7,7 +7,7 @@ const strategyNote = {
     '`one_per_license`: each license becomes a company of its own (preferred with LeafLink). `one_per_vendor`: all licenses of a UBI are attached to one company.',
 };
 
-export const CreationPreferenceBody = Body(
+export const CreationPreferenceBodySchema = Body(
   {
     strategy: OneOf(STRATEGIES, {
       description: `${strategyNote.description} There is no default: somebody has to choose.`,
@@ -27,7 +27,7 @@ export const CreationPreferenceBody = Body(
   { examples: [{ strategy: 'one_per_license' }] },
 );
 
-export const CreationPreference = Named(
+export const CreationPreferenceSchema = Named(
   'CompanyCreationPreference',
   Reply({
     strategy: OneOf(STRATEGIES, strategyNote),

@@ -1,6 +1,6 @@
 import type { Db, Tx } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
+import { ServiceError } from '../../domain/service-error.js';
 import { setupIncomplete } from '../../domain/setup.js';
 import type { Strategy } from '../../domain/strategy.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
@@ -46,7 +46,7 @@ export async function applyCreationPreference(
 /** Wanting labs only adds companies; every other change moves or archives some that people work with. */
 function checkSwitch(present: CreationPreference, input: CreationPreferenceInput): void {
   if (present.strategy === input.strategy && (input.includeLabs || !present.includeLabs)) return;
-  throw new Fault(
+  throw new ServiceError(
     'preview_required',
     'Companies were made by the present choice. POST …/company-creation-preference/preview shows what another one does; send its id as "preview_id".',
   );
@@ -55,7 +55,7 @@ function checkSwitch(present: CreationPreference, input: CreationPreferenceInput
 export const getCreationPreference = (db: Db, tenantId: string): Promise<CreationPreference> =>
   inTenant(db, tenantId, async (tx) => {
     const preference = await findCreationPreference(tx);
-    if (preference === undefined) throw new Fault('not_found', 'The preference is not set yet.');
+    if (preference === undefined) throw new ServiceError('not_found', 'The preference is not set yet.');
     return preference;
   });
 

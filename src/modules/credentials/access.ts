@@ -1,11 +1,11 @@
 import type { Tx } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
 import { OWNER_POLICY, type OwnerAction } from '../../domain/owner-policy.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
-import { type Credential, findCredential, type Owner } from './repository.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
+import { type Credential, type CredentialOwner, findCredential } from './repository.js';
 
 /** Whose a new credential is. @throws Fault `forbidden` */
-export function requireCreation(principal: Principal, owner: Credential['owner']): Owner {
+export function requireCreation(principal: Principal, owner: Credential['owner']): CredentialOwner {
   if (owner === 'company') {
     if (OWNER_POLICY.company.create.includes(principal.role)) return { owner, ownerUserId: null };
     throw forbidden("A credential of the company is the admin's to save; yours has the owner user.");
@@ -37,4 +37,4 @@ export async function requireCredentialFor(
   );
 }
 
-const forbidden = (detail: string): Fault => new Fault('forbidden', detail);
+const forbidden = (detail: string): ServiceError => new ServiceError('forbidden', detail);

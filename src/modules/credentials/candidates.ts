@@ -1,12 +1,12 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Tx } from '../../db/database.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
-import { Fault, type FaultCode } from '../../domain/fault.js';
+import { type ErrorCode, ServiceError } from '../../domain/service-error.js';
 import type { Vault } from '../../vault/index.js';
 import type { Tenant } from '../tenants/index.js';
+import { toStatusDetail } from './login-result.js';
 import { type Credential, selectCredentialsOf } from './repository.js';
 import { openPassword } from './service.js';
-import { toStatusDetail } from './verdict.js';
 
 /** A credential as far as it matters for whether it can be worked with. */
 export interface CredentialState {
@@ -99,14 +99,14 @@ function toReasonAgainst([first]: readonly Candidate[]): CredentialChoice {
 }
 
 /** Without an address of the state nothing can be opened either, since a password is sealed for where it goes. */
-const UNREADABLE: readonly FaultCode[] = ['credential_unreadable', 'unknown_state'];
+const UNREADABLE: readonly ErrorCode[] = ['credential_unreadable', 'unknown_state'];
 
-function findUnreadable(open: () => unknown): Fault | undefined {
+function findUnreadable(open: () => unknown): ServiceError | undefined {
   try {
     open();
     return undefined;
   } catch (error) {
-    if (error instanceof Fault && UNREADABLE.includes(error.code)) return error;
+    if (error instanceof ServiceError && UNREADABLE.includes(error.code)) return error;
     throw error;
   }
 }

@@ -1,7 +1,8 @@
 export { type Chosen, type CredentialState, isUsable, loadCredentialStates } from './candidates.js';
-export { toMending } from './mending.js';
+export { type LoginResult, toUpstreamError } from './login-result.js';
+export { toRemediation } from './remediation.js';
 export { type Credential, selectCredentialsOf } from './repository.js';
-export { useCredentials } from './routes.js';
+export { registerCredentialsRoutes } from './routes.js';
 export { type CredentialPorts, type ResealCounts, renameCredential, resealCredentials } from './service.js';
 export {
   findLogin,
@@ -11,7 +12,6 @@ export {
   LoginRefusedError,
   requireUsableCredential,
   toLoginPorts,
-  toRefusedFault,
+  toRefusedError,
   type UsableCredential,
 } from './use-credential.js';
-export { toUpstreamFault, type Verdict } from './verdict.js';

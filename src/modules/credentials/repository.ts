@@ -86,12 +86,12 @@ export async function replaceSeal(
   return result.numUpdatedRows > 0n;
 }
 
-export type Owner = Pick<Credential, 'owner' | 'ownerUserId'>;
+export type CredentialOwner = Pick<Credential, 'owner' | 'ownerUserId'>;
 
 /** Another credential of the owner with this description or this user name. */
 export const findNamesake = (
   tx: Tx,
-  { owner, ownerUserId }: Owner,
+  { owner, ownerUserId }: CredentialOwner,
   { description, username }: Pick<Credential, 'description' | 'username'>,
   exceptId: string | undefined,
 ): Promise<Credential | undefined> =>
@@ -141,7 +141,7 @@ export type CredentialChange = Partial<
 >;
 
 /** A change by a person: it has a new version. */
-export async function updateCredential(tx: Tx, id: string, change: CredentialChange): Promise<void> {
+export async function saveCredentialChange(tx: Tx, id: string, change: CredentialChange): Promise<void> {
   const { description, username, sealedPassword, secretVersion, status } = change;
   await tx
     .updateTable('credentials')
@@ -160,7 +160,7 @@ export async function updateCredential(tx: Tx, id: string, change: CredentialCha
 }
 
 /** What BioTrack said of the password with this version; nothing if the password was replaced meanwhile. */
-export async function saveVerdict(
+export async function saveLoginResult(
   tx: Tx,
   id: string,
   secretVersion: number,
@@ -189,7 +189,7 @@ export async function saveUse(tx: Tx, id: string): Promise<void> {
     .execute();
 }
 
-export async function removeCredential(tx: Tx, id: string): Promise<void> {
+export async function deleteCredentialRow(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('credentials').where('id', '=', id).execute();
 }
 

@@ -16,25 +16,25 @@ import {
 } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { type Coverage, listCoverage } from './coverage.js';
+import { toLoginResultDetail, toStatusDetail } from './login-result.js';
 import {
-  Credential,
-  CredentialBody,
-  CredentialCoveragePage,
-  CredentialPage,
-  CredentialPatch,
-  Verification,
+  CredentialBodySchema,
+  CredentialCoveragePageSchema,
+  CredentialPageSchema,
+  CredentialPatchSchema,
+  CredentialSchema,
+  VerificationSchema,
 } from './schema.js';
 import {
   type CredentialPorts,
   type CredentialView,
-  changeCredential,
   createCredential,
   deleteCredential,
   getCredential,
   listCredentials,
+  updateCredential,
   verifyCredential,
 } from './service.js';
-import { toStatusDetail, toVerdictDetail } from './verdict.js';
 
 export interface CredentialsDeps extends CredentialPorts {
   readonly db: Db;
@@ -49,7 +49,7 @@ const LOGIN_FAULTS = [
   'upstream_unavailable',
 ] as const;
 
-export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDeps): void {
+export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: CredentialsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/credentials',
     {
@@ -60,9 +60,11 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         description:
           'It is tried at BioTrack before it is saved. Needs the UBI. A credential of the company is for an admin to save; a person saves his own.',
         params: TenantParams,
-        body: CredentialBody,
-        replies: { 201: { description: 'Saved.', schema: Credential, headers: { ...etagHeader, ...locationHeader } } },
-        faults: ['not_found', 'setup_incomplete', 'credential_exists', ...LOGIN_FAULTS],
+        body: CredentialBodySchema,
+        replies: {
+          201: { description: 'Saved.', schema: CredentialSchema, headers: { ...etagHeader, ...locationHeader } },
+        },
+        errors: ['not_found', 'setup_incomplete', 'credential_exists', ...LOGIN_FAULTS],
       }),
     },
     async (request, reply) => {
@@ -87,8 +89,8 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         params: TenantParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', CredentialPage),
-        faults: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page, oldest first.', CredentialPageSchema),
+        errors: ['not_found', 'invalid_cursor'],
       }),
     },
     async (request, reply) => {
@@ -111,8 +113,8 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         tag: 'Credentials',
         summary: 'One credential, without its password',
         params: ItemParams,
-        replies: { 200: { description: 'The credential.', schema: Credential, headers: etagHeader } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'The credential.', schema: CredentialSchema, headers: etagHeader } },
+        errors: ['not_found'],
       }),
     },
     async (request, reply) => {
@@ -133,9 +135,9 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         description: 'A new user name or password is tried at BioTrack before it replaces the old one.',
         params: ItemParams,
         headers: ifMatchHeader,
-        body: CredentialPatch,
-        replies: { 200: { description: 'Changed.', schema: Credential, headers: etagHeader } },
-        faults: [
+        body: CredentialPatchSchema,
+        replies: { 200: { description: 'Changed.', schema: CredentialSchema, headers: etagHeader } },
+        errors: [
           'not_found',
           'setup_incomplete',
           'credential_exists',
@@ -155,7 +157,7 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
       };
       const { tenant_id: tenantId, id } = params;
       const precondition = toPrecondition(request);
-      const view = await changeCredential(db, ports, tenantId, id, changes, precondition, principalOf(request));
+      const view = await updateCredential(db, ports, tenantId, id, changes, precondition, principalOf(request));
       sendEtag(reply, view.credential.version);
       return toCredentialReply(view);
     },
@@ -171,7 +173,7 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         params: ItemParams,
         headers: ifMatchHeader,
         replies: { 204: { description: 'Gone.' } },
-        faults: ['not_found', 'in_use', 'precondition_failed', 'precondition_required'],
+        errors: ['not_found', 'in_use', 'precondition_failed', 'precondition_required'],
       }),
     },
     async (request, reply) => {
@@ -190,8 +192,8 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         summary: 'Log in at BioTrack now',
         description: 'Whatever BioTrack says is the result of this call, an outage too; an outage changes no status.',
         params: ItemParams,
-        replies: { 200: { description: 'What BioTrack said.', schema: Verification } },
-        faults: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state'],
+        replies: { 200: { description: 'What BioTrack said.', schema: VerificationSchema } },
+        errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state'],
       }),
     },
     async (request) => {
@@ -200,7 +202,7 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
       return {
         result: verdict.kind,
         missing_privilege: verdict.kind === 'privilege_missing' ? verdict.privilege : null,
-        detail: toVerdictDetail(verdict),
+        detail: toLoginResultDetail(verdict),
         credential: toCredentialReply(view),
       };
     },
@@ -218,8 +220,8 @@ export function useCredentials(app: App, { db, pager, ...ports }: CredentialsDep
         params: TenantParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page, in the order of user ids.', CredentialCoveragePage),
-        faults: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page, in the order of user ids.', CredentialCoveragePageSchema),
+        errors: ['not_found', 'invalid_cursor'],
       }),
     },
     async (request, reply) => {

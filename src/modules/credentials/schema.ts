@@ -34,7 +34,7 @@ const verify = Type.Optional(
   }),
 );
 
-export const CredentialBody = Body(
+export const CredentialBodySchema = Body(
   {
     description,
     username,
@@ -57,7 +57,7 @@ export const CredentialBody = Body(
   },
 );
 
-export const CredentialPatch = Body(
+export const CredentialPatchSchema = Body(
   {
     description: Type.Optional(description),
     username: Type.Optional(username),
@@ -67,7 +67,7 @@ export const CredentialPatch = Body(
   { minProperties: 1, examples: [{ description: 'State login of the office' }] },
 );
 
-export const Credential = Named(
+export const CredentialSchema = Named(
   'Credential',
   Reply({
     id: Uuid(),
@@ -91,19 +91,19 @@ export const Credential = Named(
   }),
 );
 
-export const CredentialPage = Page('CredentialPage', Credential);
+export const CredentialPageSchema = Page('CredentialPage', CredentialSchema);
 
-export const Verification = Named(
+export const VerificationSchema = Named(
   'Verification',
   Reply({
     result: OneOf(['valid', 'rejected', 'ubi_rejected', 'privilege_missing', 'unreachable']),
     missing_privilege: Nullable(Shown({ description: 'With `privilege_missing`: which.', examples: ['sync_vendor'] })),
     detail: Shown({ description: 'What it means and what to do.' }),
-    credential: Credential,
+    credential: CredentialSchema,
   }),
 );
 
-export const CredentialCoverage = Named(
+export const CredentialCoverageSchema = Named(
   'CredentialCoverage',
   Reply({
     user_id: Shown({ examples: ['user-1'] }),
@@ -131,4 +131,4 @@ export const CredentialCoverage = Named(
   }),
 );
 
-export const CredentialCoveragePage = Page('CredentialCoveragePage', CredentialCoverage);
+export const CredentialCoveragePageSchema = Page('CredentialCoveragePage', CredentialCoverageSchema);

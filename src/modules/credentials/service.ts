@@ -1,34 +1,34 @@
 import type { Biotrack, BiotrackLogin } from '../../biotrack/index.js';
 import { type Db, type Tx, withoutBeforeCommit, withTenant } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
 import type { Secret } from '../../domain/secret.js';
+import { ServiceError } from '../../domain/service-error.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
-import { wakeSchedule } from '../schedules/index.js';
+import { resumeAfterFix } from '../schedules/index.js';
 import { findTenant, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { findUbi, noteUbiVerdict, requireUbi } from '../ubi/index.js';
+import { findUbi, recordUbiStatus, requireUbi } from '../ubi/index.js';
 import { requireActiveUser } from '../users/index.js';
 import { requireCreation, requireCredentialFor } from './access.js';
-import { getOriginId, type TrialPorts, tryLoginAnyway, tryLoginOnce } from './login-trial.js';
+import { attemptLogin, forceLogin, getOriginId, type LoginPorts } from './login-attempt.js';
+import { type LoginResult, toLoginError } from './login-result.js';
 import {
   type Credential,
+  type CredentialOwner,
+  deleteCredentialRow,
   findCredential,
   findLicenseOf,
   findNamesake,
   insertCredential,
-  type Owner,
-  removeCredential,
   replaceSeal,
-  saveVerdict,
+  saveCredentialChange,
+  saveLoginResult,
   selectCredentials,
   selectSealedOtherwise,
-  updateCredential,
 } from './repository.js';
-import { toVerdictFault, type Verdict } from './verdict.js';
 
-export interface CredentialPorts extends TrialPorts {
+export interface CredentialPorts extends LoginPorts {
   readonly newId: () => string;
 }
 
@@ -57,7 +57,7 @@ export async function createCredential(
   principal: Principal,
 ): Promise<CredentialView> {
   const { biotrack, vault, newId } = ports;
-  const owner: Owner = requireCreation(principal, input.owner);
+  const owner: CredentialOwner = requireCreation(principal, input.owner);
   const { tenant, ubi } = await inTenant(db, tenantId, async (tx, tenant) => {
     const ubi = await requireUbi(tx, tenantId);
     // Before the login, so that a mistake here costs none.
@@ -83,7 +83,7 @@ export async function createCredential(
       sealedPassword: vault.seal(input.password, context),
       status: (await isStillSetUp(tx, present, { tenant, ubiKey: login.ubi })) ? status : 'unverified',
     });
-    await wakeSchedule(tx);
+    await resumeAfterFix(tx);
     return getView(tx, tenantId, id);
   });
 }
@@ -96,7 +96,7 @@ export interface CredentialChanges {
 }
 
 /** Changes a credential in place. A new user name or password is judged by BioTrack first, as a new credential is. */
-export async function changeCredential(
+export async function updateCredential(
   db: Db,
   ports: CredentialPorts,
   tenantId: string,
@@ -136,8 +136,8 @@ export async function changeCredential(
               toSealContext(biotrack, now, { ...present, secretVersion: secretVersion + 1 }),
             ),
           };
-    if (password !== undefined) await wakeSchedule(tx);
-    await updateCredential(tx, id, { description: changes.description, username: changes.username, ...secret });
+    if (password !== undefined) await resumeAfterFix(tx);
+    await saveCredentialChange(tx, id, { description: changes.description, username: changes.username, ...secret });
     return getView(tx, tenantId, id);
   });
 }
@@ -145,7 +145,7 @@ export async function changeCredential(
 /** Calls a credential something else, and changes nothing about the login. The tenant must be locked. */
 export async function renameCredential(tx: Tx, present: Credential, description: string): Promise<void> {
   await refuseNamesake(tx, present, { username: present.username, description }, present.id);
-  await updateCredential(tx, present.id, { description });
+  await saveCredentialChange(tx, present.id, { description });
 }
 
 export const getCredential = (db: Db, tenantId: string, id: string, principal: Principal): Promise<CredentialView> =>
@@ -184,9 +184,9 @@ export const deleteCredential = (
     const licenseId = await findLicenseOf(tx, id);
     if (licenseId !== undefined) {
       const detail = 'A license is set to work with this credential.';
-      throw new Fault('in_use', detail, { conflicting_id: licenseId });
+      throw new ServiceError('in_use', detail, { conflicting_id: licenseId });
     }
-    await removeCredential(tx, id);
+    await deleteCredentialRow(tx, id);
   });
 
 /** Logs in now, since a person asks for it. Trouble at BioTrack is a result too, and changes nothing. */
@@ -196,7 +196,7 @@ export async function verifyCredential(
   tenantId: string,
   id: string,
   principal: Principal,
-): Promise<CredentialView & { readonly verdict: Verdict }> {
+): Promise<CredentialView & { readonly verdict: LoginResult }> {
   const { biotrack, vault } = ports;
   const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => ({
     tenant,
@@ -205,11 +205,11 @@ export async function verifyCredential(
   }));
   const password = openPassword(biotrack, vault, tenant, present);
   const login = { ubi: ubi.ubiKey, username: present.username, password };
-  const verdict = await tryLoginAnyway(db, ports, tenant, login);
+  const verdict = await forceLogin(db, ports, tenant, login);
   return inLockedTenant(db, tenantId, async (tx, now) => {
     // It may be gone by now, or no longer his.
     await requireCredentialFor(tx, principal, id, 'verify');
-    await noteVerdict(tx, now, { tenant, ubiKey: ubi.ubiKey, credential: present }, verdict);
+    await recordLoginResult(tx, now, { tenant, ubiKey: ubi.ubiKey, credential: present }, verdict);
     return { ...(await getView(tx, tenantId, id)), verdict };
   });
 }
@@ -230,20 +230,20 @@ async function isStillSetUp(tx: Tx, now: Tenant, { tenant, ubiKey }: LoginMade):
  * Keeps what BioTrack said of a stored credential and of the UBI. Trouble at BioTrack says nothing of either. The tenant
  * must be locked.
  */
-export async function noteVerdict(
+export async function recordLoginResult(
   tx: Tx,
   now: Tenant,
   made: LoginMade & { readonly credential: Pick<Credential, 'id' | 'secretVersion'> },
-  verdict: Verdict,
+  verdict: LoginResult,
 ): Promise<void> {
   if (verdict.kind === 'unreachable' || !(await isStillSetUp(tx, now, made))) return;
   // A bare refusal is weak evidence: it takes nothing back that a login has shown.
   if (verdict.kind === 'ubi_rejected' && (await findUbi(tx))?.status === 'verified') return;
   const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
   const { id, secretVersion } = made.credential;
-  await saveVerdict(tx, id, secretVersion, made.ubiKey, { status: verdict.kind, missingPrivilege });
-  if (verdict.kind === 'valid') await wakeSchedule(tx);
-  if (verdict.kind !== 'rejected') await noteUbiVerdict(tx, made.ubiKey, verdict.kind !== 'ubi_rejected');
+  await saveLoginResult(tx, id, secretVersion, made.ubiKey, { status: verdict.kind, missingPrivilege });
+  if (verdict.kind === 'valid') await resumeAfterFix(tx);
+  if (verdict.kind !== 'rejected') await recordUbiStatus(tx, made.ubiKey, verdict.kind !== 'ubi_rejected');
 }
 
 /** @throws Fault `credential_unreadable` when the vault cannot open it: the password must be given again */
@@ -252,7 +252,7 @@ export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, c
     return vault.open(credential.sealedPassword, toSealContext(biotrack, tenant, credential));
   } catch (error) {
     if (!(error instanceof UnreadableError)) throw error;
-    throw new Fault(
+    throw new ServiceError(
       'credential_unreadable',
       'Its key is gone, or BioTrack moved to another place since. Enter the password again.',
       { cause: error },
@@ -301,7 +301,7 @@ function resealPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, creden
   try {
     return vault.seal(openPassword(biotrack, vault, tenant, credential), toSealContext(biotrack, tenant, credential));
   } catch (error) {
-    if (error instanceof Fault) return undefined;
+    if (error instanceof ServiceError) return undefined;
     throw error;
   }
 }
@@ -331,18 +331,18 @@ async function judgeNewPassword(
   mode: VerifyMode,
 ): Promise<'valid' | 'unverified'> {
   if (mode === 'skip') return 'unverified';
-  const verdict = await tryLoginOnce(db, ports, tenant, login);
+  const verdict = await attemptLogin(db, ports, tenant, login);
   if (verdict.kind === 'unreachable' && mode === 'attempt') return 'unverified';
   if (verdict.kind === 'valid' || verdict.kind === 'privilege_missing' || verdict.kind === 'ubi_rejected') {
     // What is known of the UBI is no effect of the request that came to know it.
     await withoutBeforeCommit(() =>
       inLockedTenant(db, tenant.id, async (tx, now) => {
         const isSo = await isStillSetUp(tx, now, { tenant, ubiKey: login.ubi });
-        if (isSo) await noteUbiVerdict(tx, login.ubi, verdict.kind !== 'ubi_rejected');
+        if (isSo) await recordUbiStatus(tx, login.ubi, verdict.kind !== 'ubi_rejected');
       }),
     );
   }
-  if (verdict.kind !== 'valid') throw toVerdictFault(verdict);
+  if (verdict.kind !== 'valid') throw toLoginError(verdict);
   return 'valid';
 }
 
@@ -354,7 +354,7 @@ async function getView(tx: Tx, tenantId: string, id: string): Promise<Credential
 
 async function refuseNamesake(
   tx: Tx,
-  owner: Owner,
+  owner: CredentialOwner,
   wanted: Pick<Credential, 'description' | 'username'>,
   exceptId?: string,
 ): Promise<void> {
@@ -362,7 +362,7 @@ async function refuseNamesake(
   if (namesake === undefined) return;
   const [pointer, what] =
     namesake.username === wanted.username ? ['/username', 'user name'] : ['/description', 'description'];
-  throw new Fault('credential_exists', `This ${what} has a credential already; change that one.`, {
+  throw new ServiceError('credential_exists', `This ${what} has a credential already; change that one.`, {
     conflicting_id: namesake.id,
     errors: [{ pointer, detail: 'is taken' }],
   });

@@ -1,6 +1,6 @@
 import type { BiotrackError, BiotrackLogin } from '../../biotrack/index.js';
 import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
-import type { Fault } from '../../domain/fault.js';
+import type { ServiceError } from '../../domain/service-error.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import {
@@ -12,11 +12,11 @@ import {
   type OpenPorts,
   toCandidate,
 } from './candidates.js';
-import { tryLoginOnce } from './login-trial.js';
-import { noLogin } from './mending.js';
+import { attemptLogin } from './login-attempt.js';
+import { type LoginResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
+import { toNoLoginError } from './remediation.js';
 import { type Credential, findCredential, saveUse } from './repository.js';
-import { type CredentialPorts, noteVerdict, openPassword } from './service.js';
-import { toStatusDetail, toVerdictDetail, type Verdict } from './verdict.js';
+import { type CredentialPorts, openPassword, recordLoginResult } from './service.js';
 
 /** A credential ready to log in with. */
 export interface UsableCredential extends Chosen {
@@ -102,19 +102,19 @@ async function makeReady(db: Db, ports: UsePorts, { ubiKey, ...chosen }: Choice)
   if (credential.status === 'valid') return usable;
   // However many ask at once, a password is tried once.
   const key = `${credential.id}/${credential.secretVersion}/${ubiKey}`;
-  const verdict = await ports.trials(key, () => tryLogin(db, ports, usable));
+  const verdict = await ports.loginAttempts(key, () => tryLogin(db, ports, usable));
   if (verdict.kind === 'valid') return usable;
   if (verdict.kind === 'unreachable') throw verdict.error;
   const reason = verdict.kind === 'rejected' ? 'credentials_rejected' : verdict.kind;
-  throw new LoginRefusedError(reason, credential, toVerdictDetail(verdict));
+  throw new LoginRefusedError(reason, credential, toLoginResultDetail(verdict));
 }
 
-async function tryLogin(db: Db, ports: UsePorts, usable: UsableCredential): Promise<Verdict> {
+async function tryLogin(db: Db, ports: UsePorts, usable: UsableCredential): Promise<LoginResult> {
   const { tenant, login, credential } = usable;
   if ((await confirmUsable(db, ports, usable)).status === 'valid') return { kind: 'valid' };
-  const verdict = await tryLoginOnce(db, ports, tenant, login);
+  const verdict = await attemptLogin(db, ports, tenant, login);
   await inLockedTenant(db, tenant.id, (tx, now) =>
-    noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, verdict),
+    recordLoginResult(tx, now, { tenant, ubiKey: login.ubi, credential }, verdict),
   );
   return verdict;
 }
@@ -125,7 +125,7 @@ async function confirmUsable(db: Db, ports: OpenPorts, { tenant, credential }: U
     const now = await findCredential(tx, credential.id);
     if (now !== undefined && now.secretVersion === credential.secretVersion && isUsable(now)) return now;
     const states = now === undefined ? [] : [toCandidate(ports, tenant, now).state];
-    throw noLogin(tenant.id, states, (now && toStatusDetail(now)) ?? GONE);
+    throw toNoLoginError(tenant.id, states, (now && toStatusDetail(now)) ?? GONE);
   });
 }
 
@@ -138,7 +138,7 @@ const REFUSALS = {
 } as const;
 
 /** Keeps a refusal of this login, so that no machine tries it again. Trouble at BioTrack changes no credential. */
-export async function noteRefusal(
+export async function recordRefusal(
   db: Db,
   { credential, login, tenant }: UsableCredential,
   { reason, privilege = '' }: BiotrackError,
@@ -148,25 +148,25 @@ export async function noteRefusal(
   if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return;
   await withoutBeforeCommit(() =>
     inLockedTenant(db, tenant.id, (tx, now) =>
-      noteVerdict(tx, now, { tenant, ubiKey: login.ubi, credential }, { kind: REFUSALS[reason], privilege }),
+      recordLoginResult(tx, now, { tenant, ubiKey: login.ubi, credential }, { kind: REFUSALS[reason], privilege }),
     ),
   );
 }
 
 /** 409 for somebody who wanted to use a login that was refused while he did. */
-export const toRefusedFault = (
+export const toRefusedError = (
   tenantId: string,
   { id, description }: Pick<Credential, 'id' | 'description'>,
   reason: keyof typeof REFUSALS,
   detail: string,
-): Fault => noLogin(tenantId, [{ id, description, status: REFUSALS[reason], detail }], detail);
+): ServiceError => toNoLoginError(tenantId, [{ id, description, status: REFUSALS[reason], detail }], detail);
 
 /** What a directory asks of whoever lends his login. */
 export const toLoginPorts = (db: Db, ports: OpenPorts, usable: UsableCredential) => ({
   confirmLogin: async (): Promise<void> => {
     await confirmUsable(db, ports, usable);
   },
-  noteTrouble: (error: BiotrackError): Promise<void> => noteRefusal(db, usable, error),
+  noteTrouble: (error: BiotrackError): Promise<void> => recordRefusal(db, usable, error),
 });
 
 /** BioTrack's name for the right without which there is no sync at all. */
@@ -209,5 +209,5 @@ export async function requireUsableCredential(
   const chosen = chooseLogin(candidates, userId !== undefined);
   if (chosen !== undefined) return chosen;
   const states = [...candidates.own, ...candidates.company].map(({ state }) => state);
-  throw noLogin(tenant.id, states, 'A BioTrack login that works comes first.');
+  throw toNoLoginError(tenant.id, states, 'A BioTrack login that works comes first.');
 }

@@ -3,15 +3,15 @@ export {
   countListed,
   type Directory,
   type DirectoryChanges,
+  type DirectoryEntry,
   type FormerOwner,
   findDirectory,
   findMeaning,
   holdDirectory,
-  type Listing,
   selectChangesSince,
   selectFormerOwners,
   selectLicensesOfUbi,
   selectListedLicenses,
   selectListings,
 } from './repository.js';
-export { CrowdedError, createDirectories, type Directories, ListShrunkError } from './service.js';
+export { createDirectoryService, DirectoryBusyError, type DirectoryService, ListShrunkError } from './service.js';

@@ -1,5 +1,5 @@
 import type { ListedLicense } from '../../domain/listed-license.js';
-import { eachInSteps, type Turns } from '../../domain/turns.js';
+import { forEachYielding, type Yielding } from '../../domain/yielding.js';
 
 /** A license of the published list as far as laying a new one over it has to know it. */
 export interface PublishedLicense {
@@ -33,17 +33,17 @@ export function* compareWithPublished(
   licenses: readonly ListedLicense[],
   published: readonly PublishedLicense[],
   hasLabs: boolean,
-): Turns<Comparison> {
+): Yielding<Comparison> {
   const added: ListedLicense[] = [];
   const changed: ListedLicense[] = [];
   const missing: string[] = [];
   let [kept, active, removed] = [0, 0, 0];
   const unlisted = new Map<string, PublishedLicense>();
-  yield* eachInSteps(published, (license) => {
+  yield* forEachYielding(published, (license) => {
     unlisted.set(license.licenseKey, license);
     if (isActive(license)) active += 1;
   });
-  yield* eachInSteps(licenses, (license) => {
+  yield* forEachYielding(licenses, (license) => {
     const before = unlisted.get(license.licenseKey);
     if (before === undefined) return void added.push(license);
     unlisted.delete(license.licenseKey);
@@ -51,7 +51,7 @@ export function* compareWithPublished(
     changed.push(license);
     if (license.isDeleted && isActive(before)) removed += 1;
   });
-  yield* eachInSteps(unlisted.values(), (license) => {
+  yield* forEachYielding(unlisted.values(), (license) => {
     if (license.isMissing) return;
     if (license.isLab && !hasLabs) {
       kept += 1;

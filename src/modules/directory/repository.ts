@@ -2,12 +2,12 @@ import { type Kysely, sql } from 'kysely';
 import { type Cell, type Columns, copyRows, RowSource, updateRows } from '../../db/bulk.js';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES, LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
-import { askAsOperator, drafting, toStatement } from '../../db/single-statement.js';
+import { queryAsOperator, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
-import { mapInTurns } from '../../domain/turns.js';
 import type { Activity, Skip } from '../../domain/vendor.js';
+import { mapAsync } from '../../domain/yielding.js';
 import type { Publication, PublishedLicense } from './publication.js';
 
 export interface Directory {
@@ -20,7 +20,7 @@ export interface Directory {
   readonly skippedRows: number;
   readonly skips: readonly Skip[];
   /** What the state's own check is compared with. */
-  readonly checkMark: string | null;
+  readonly checksum: string | null;
   /** Of the last answer that was believed, a whole list or a word that nothing changed; null before the first. */
   readonly refreshedAt: Date | null;
   readonly fullyReadAt: Date | null;
@@ -49,7 +49,7 @@ const selectDirectory = (tx: Kysely<DB>, state: string, environment: Environment
       'fetched_rows as fetchedRows',
       'duplicate_rows as duplicateRows',
       'skipped_rows as skippedRows',
-      'check_mark as checkMark',
+      'checksum as checksum',
       'refreshed_datetime as refreshedAt',
       'fully_read_datetime as fullyReadAt',
       sql<readonly Skip[]>`skips`.as('skips'),
@@ -76,13 +76,13 @@ export const holdDirectory = (tx: Tx, state: string, environment: Environment): 
   selectDirectory(tx, state, environment).forShare().executeTakeFirst();
 
 /** The directory, and the time by Postgres' clock: the only one that all processes share. */
-export async function lookAtDirectory(
+export async function findDirectorySummary(
   db: Db,
   state: string,
   environment: Environment,
 ): Promise<{ readonly present: Directory | undefined; readonly now: Date }> {
-  const { text, values } = toStatement(selectDirectory(drafting, state, environment));
-  const [row] = await askAsOperator<{ now: Date; id: number | null } & Omit<Directory, 'id'>>(db, {
+  const { text, values } = toStatement(selectDirectory(statementBuilder, state, environment));
+  const [row] = await queryAsOperator<{ now: Date; id: number | null } & Omit<Directory, 'id'>>(db, {
     text: `select clock_timestamp() as now, d.* from (select 1) one left join (${text}) d on true`,
     values,
   });
@@ -218,7 +218,7 @@ export const selectFormerOwners = (
     .execute();
 
 /** Keeps what is known of a list that was not published. */
-export async function saveRefusal(
+export async function saveListRefusal(
   tx: OperatorTx,
   { state, environment, digest }: { state: string; environment: Environment; digest: string },
 ): Promise<void> {
@@ -253,13 +253,13 @@ export interface Refresh {
   readonly fetchedRows: number;
   readonly duplicateRows: number;
   readonly skips: readonly Skip[];
-  readonly checkMark: string | null;
+  readonly checksum: string | null;
   readonly askedAt: Date;
   readonly withLabs: boolean;
   readonly fingerprint: string | null;
 }
 
-type ListFacts = Pick<Refresh, 'checkMark' | 'askedAt' | 'withLabs' | 'fingerprint'>;
+type ListFacts = Pick<Refresh, 'checksum' | 'askedAt' | 'withLabs' | 'fingerprint'>;
 
 /** Skipped rows are kept for people to look at, not as data: some hundreds tell enough. */
 const MAX_SKIPS_KEPT = 200;
@@ -286,8 +286,8 @@ export async function saveSame(tx: OperatorTx, directoryId: number, facts: ListF
 }
 
 /** What a whole list that is believed says, beside its rows; whatever was refused before is of the past. */
-const toBelieved = ({ checkMark, askedAt, withLabs, fingerprint }: ListFacts) => ({
-  check_mark: checkMark,
+const toBelieved = ({ checksum, askedAt, withLabs, fingerprint }: ListFacts) => ({
+  checksum: checksum,
   fingerprint,
   refreshed_datetime: sql<Date>`now()`,
   fully_read_datetime: askedAt,
@@ -326,7 +326,7 @@ export async function selectListedLicenses(
       query.where('license_key', '=', sql<string>`any(${[...(licenseKeys ?? [])]}::text[])`),
     )
     .execute();
-  return mapInTurns(rows, toListedLicense);
+  return mapAsync(rows, toListedLicense);
 }
 
 export interface DirectoryChanges {
@@ -366,12 +366,16 @@ export async function selectLicensesOfUbi(tx: Tx, directoryId: number, ubiKey: s
 }
 
 /** What the state says of a license, or said last. */
-export interface Listing extends ListedLicense {
+export interface DirectoryEntry extends ListedLicense {
   /** Null while it is listed. */
   readonly missingSince: Date | null;
 }
 
-export async function selectListings(tx: Tx, directoryId: number, licenseKeys: readonly string[]): Promise<Listing[]> {
+export async function selectListings(
+  tx: Tx,
+  directoryId: number,
+  licenseKeys: readonly string[],
+): Promise<DirectoryEntry[]> {
   if (licenseKeys.length === 0) return [];
   const rows = await tx
     .selectFrom('directory_licenses')

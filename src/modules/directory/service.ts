@@ -13,26 +13,26 @@ import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { isTooMuch } from '../../domain/guard.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
-import { inTurns, mapInTurns } from '../../domain/turns.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
-import { collateInTurns, MAPPING_VERSION } from '../../mapping/index.js';
+import { mapAsync, runYielding } from '../../domain/yielding.js';
+import { collateYielding, MAPPING_VERSION } from '../../mapping/index.js';
 import { toFingerprint } from './fingerprint.js';
 import { createKeptLists } from './kept-lists.js';
+import { withDirectoryLease } from './lease.js';
 import { compareWithPublished } from './publication.js';
 import {
   type Directory,
   findDirectory,
+  findDirectorySummary,
   lockDirectory,
-  lookAtDirectory,
+  saveListRefusal,
   savePublication,
   saveRefresh,
-  saveRefusal,
   saveSame,
   saveUnchanged,
   selectPublished,
   selectTransporters,
 } from './repository.js';
-import { inTurn } from './turn.js';
 
 export interface DirectoryRequest {
   readonly target: BiotrackTarget;
@@ -49,7 +49,7 @@ export interface DirectoryRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface Directories {
+export interface DirectoryService {
   /**
    * Makes sure that the state's directory is not older than configured, with this login if it has to be fetched.
    * However many ask at once, the state is asked once.
@@ -64,7 +64,7 @@ export interface Directories {
   listLicenses(tx: Tx, directory: Directory): Promise<readonly ListedLicense[]>;
 }
 
-export interface DirectoriesOptions {
+export interface DirectoryServiceOptions {
   readonly biotrack: Biotrack;
   readonly maxAgeSeconds: number;
   /** A list that takes away more than this share of the licenses (and more than a few) is not believed. */
@@ -83,7 +83,7 @@ export class ListShrunkError extends Error {
 }
 
 /** Enough wait for this state's answer already. */
-export class CrowdedError extends Error {}
+export class DirectoryBusyError extends Error {}
 
 /** So many who would make way wait for a state all the same: fewer than a worker has places. */
 const MOST_WAITING = 3;
@@ -112,7 +112,11 @@ interface Flight {
 const isSameLogin = (a: BiotrackLogin, b: BiotrackLogin): boolean =>
   a.ubi === b.ubi && a.username === b.username && a.password.reveal() === b.password.reveal();
 
-export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent }: DirectoriesOptions): Directories {
+export function createDirectoryService({
+  biotrack,
+  maxAgeSeconds,
+  guardRemovalPercent,
+}: DirectoryServiceOptions): DirectoryService {
   const flights = new Map<string, Flight>();
   const keptLists = createKeptLists();
 
@@ -148,9 +152,9 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
   async function refreshIfOld(db: Db, request: DirectoryRequest): Promise<Landing> {
     const { target, force, signal } = request;
     let since: Date | undefined;
-    return inTurn(db, target, signal, {
+    return withDirectoryLease(db, target, signal, {
       async findDone() {
-        const { present, now } = await lookAtDirectory(db, target.state, target.environment);
+        const { present, now } = await findDirectorySummary(db, target.state, target.environment);
         const isAsked = since !== undefined && present?.refreshedAt != null && present.refreshedAt >= since;
         since ??= now;
         if (present === undefined) return undefined;
@@ -168,7 +172,7 @@ export function createDirectories({ biotrack, maxAgeSeconds, guardRemovalPercent
 
   async function refresh(db: Db, request: DirectoryRequest): Promise<Landing> {
     const { target, login, includeLabs, signal } = request;
-    const { present, now: askedAt } = await lookAtDirectory(db, target.state, target.environment);
+    const { present, now: askedAt } = await findDirectorySummary(db, target.state, target.environment);
     await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });
     if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
@@ -206,7 +210,7 @@ async function join(
     return await (makesWay === true ? inCrowd(flight, mine) : mine);
   } catch (error) {
     own?.throwIfAborted();
-    if (error instanceof CrowdedError) throw error;
+    if (error instanceof DirectoryBusyError) throw error;
     if (leader?.aborted === true) return undefined;
     const isShared = error instanceof BiotrackError || error instanceof ListShrunkError || isStorageUnavailable(error);
     if (!isShared) return undefined;
@@ -226,7 +230,7 @@ async function inCrowd<T>(flight: Flight, landing: Promise<T>): Promise<T> {
     if (flight.waiting <= MOST_WAITING) return await landing;
     const patienceMs = Math.max(0, flight.startedAt + CROWD_PATIENCE_MS - performance.now());
     const leaving = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new CrowdedError('many wait for this state already')), patienceMs);
+      timer = setTimeout(() => reject(new DirectoryBusyError('many wait for this state already')), patienceMs);
     });
     return await Promise.race([landing, leaving]);
   } finally {
@@ -246,16 +250,16 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
 
 /** Believed for a day: equal sums mean that very likely nothing changed, and only the whole list shows what vanished. */
 async function isUnchanged({ checkVendors }: BiotrackSession, present: Directory): Promise<boolean> {
-  const { checkMark, fullyReadAgeSeconds } = present;
-  if (checkVendors === undefined || checkMark === null) return false;
+  const { checksum, fullyReadAgeSeconds } = present;
+  if (checkVendors === undefined || checksum === null) return false;
   if (fullyReadAgeSeconds === null || fullyReadAgeSeconds > FULL_READ_SECONDS) return false;
-  return toCheckMark((await checkVendors()).sum) === checkMark;
+  return toChecksum((await checkVendors()).sum) === checksum;
 }
 
 const FULL_READ_SECONDS = 24 * 60 * 60;
 
 /** Another mapping makes something else of the same rows: its list has to be read anew. */
-const toCheckMark = (sum: string | null | undefined): string | null =>
+const toChecksum = (sum: string | null | undefined): string | null =>
   sum === null || sum === undefined ? null : `${MAPPING_VERSION}:${sum}`;
 
 interface StateList extends VendorList {
@@ -308,7 +312,7 @@ async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Pro
 const NOT_OFFERED: readonly UpstreamReason[] = ['privilege_missing', 'upstream_rejected', 'list_empty'];
 
 const withTransporters = (vendors: readonly Vendor[], transporters: ReadonlySet<string>): Promise<Vendor[]> =>
-  mapInTurns(vendors, (vendor) => withTransporter(vendor, transporters));
+  mapAsync(vendors, (vendor) => withTransporter(vendor, transporters));
 
 function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Vendor {
   if (vendor.isLab || !transporters.has(toLicenseKey(vendor.licenseNumber))) return vendor;
@@ -342,7 +346,7 @@ async function publishOrRefuse(
     return await publish(db, target, list, options);
   } catch (error) {
     if (error instanceof ListShrunkError)
-      await withOperator(db, (tx) => saveRefusal(tx, { ...target, digest: error.digest }));
+      await withOperator(db, (tx) => saveListRefusal(tx, { ...target, digest: error.digest }));
     throw error;
   }
 }
@@ -359,7 +363,7 @@ async function publish(
   const list =
     transporters.size === 0 ? told : { ...told, vendors: await withTransporters(told.vendors, transporters) };
   const fingerprint = await toFingerprint(list);
-  const facts = { checkMark: toCheckMark(list.transactionSum), askedAt, withLabs, fingerprint };
+  const facts = { checksum: toChecksum(list.transactionSum), askedAt, withLabs, fingerprint };
   const same = await withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
     if (isNewer(directory, askedAt)) return { directory, isOvertaken: true };
@@ -369,12 +373,12 @@ async function publish(
   });
   if (same !== undefined) return same;
   // Outside of any transaction: digesting a large list takes time.
-  const { licenses, duplicates } = await inTurns(collateInTurns(list.vendors, toDigest));
+  const { licenses, duplicates } = await runYielding(collateYielding(list.vendors, toDigest));
   return withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
     if (isNewer(directory, askedAt)) return { directory, isOvertaken: true };
     const published = await selectPublished(tx, directory.id);
-    const comparison = await inTurns(compareWithPublished(licenses, published, list.hasLabs));
+    const comparison = await runYielding(compareWithPublished(licenses, published, list.hasLabs));
     const { added, changed, missing, kept, active, removed } = comparison;
     const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
     if (digest !== directory.acceptedDigest && isTooMuch(removed, active, guardRemovalPercent))

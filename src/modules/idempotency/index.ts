@@ -1,1 +1,1 @@
-export { createIdempotencyKeys, sweepOldKeys } from './service.js';
+export { createIdempotencyStore, sweepOldKeys } from './service.js';

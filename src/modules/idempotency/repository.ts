@@ -94,13 +94,13 @@ const atKey = (tx: KeyTx, { tenant_id, actor, key }: KeyId) =>
     .where('key', '=', key);
 
 /** Gives the key to another attempt. */
-export const takeKeyOver = (tx: KeyTx, id: KeyId, attemptId: string, leaseSeconds: number): Promise<unknown> =>
+export const takeOverKey = (tx: KeyTx, id: KeyId, attemptId: string, leaseSeconds: number): Promise<unknown> =>
   updating(tx, id)
     .set({ attempt_id: attemptId, leased_until_datetime: secondsFromNow(leaseSeconds) })
     .execute();
 
 /** Notes, in the transaction itself, that it is about to be committed. @returns whether the attempt still has the key */
-export async function noteEffect(tx: KeyTx, id: KeyId, attemptId: string): Promise<boolean> {
+export async function recordEffect(tx: KeyTx, id: KeyId, attemptId: string): Promise<boolean> {
   const result = await updating(tx, id)
     // A transaction that has written nothing has no id of its own.
     .set({ has_effect: sql<boolean>`has_effect or pg_current_xact_id_if_assigned() is not null` })
@@ -109,7 +109,7 @@ export async function noteEffect(tx: KeyTx, id: KeyId, attemptId: string): Promi
   return result.numUpdatedRows === 1n;
 }
 
-export const keepAnswer = (tx: KeyTx, id: KeyId, attemptId: string, sealedAnswer: Buffer): Promise<unknown> =>
+export const saveAnswer = (tx: KeyTx, id: KeyId, attemptId: string, sealedAnswer: Buffer): Promise<unknown> =>
   updating(tx, id).set({ sealed_answer: sealedAnswer }).where('attempt_id', '=', attemptId).execute();
 
 /** An attempt without an answer to keep: what had no effect may be tried again, and at once. */

@@ -1,21 +1,21 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { beforeEachCommit, type Db, withOperator, withTenant } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
-import type { Attempt, IdempotencyKeys, KeptAnswer, KeyedRequest } from '../../domain/idempotency.js';
+import type { IdempotencyStore, IdempotentRequest, KeyedRequest, StoredAnswer } from '../../domain/idempotency.js';
 import { Secret } from '../../domain/secret.js';
+import { ServiceError } from '../../domain/service-error.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
 import {
   endAttempt,
   insertKey,
   type KeyId,
   type KeyTx,
-  keepAnswer,
   lockKey,
-  noteEffect,
+  recordEffect,
   removeIfOld,
   removeOldKeys,
+  saveAnswer,
   selectTenantsWithOldKeys,
-  takeKeyOver,
+  takeOverKey,
 } from './repository.js';
 
 export interface IdempotencyDeps {
@@ -39,7 +39,7 @@ const NO_TENANT = '00000000-0000-0000-0000-000000000000';
  * the key was given to another attempt meanwhile. So whatever is lost (the answer, the process, the answer to a
  * COMMIT), what is known of the effect is what is true of it.
  */
-export function createIdempotencyKeys({ db, vault, newId }: IdempotencyDeps): IdempotencyKeys {
+export function createIdempotencyStore({ db, vault, newId }: IdempotencyDeps): IdempotencyStore {
   const macKeys = vault.deriveKeys('idempotency keys');
   return {
     async begin(request) {
@@ -61,24 +61,24 @@ export function createIdempotencyKeys({ db, vault, newId }: IdempotencyDeps): Id
         if (kept.sealedAnswer !== null) return { sealed: kept.sealedAnswer, context: toContext(id, kept.attemptId) };
         if (kept.isLeased) throw inProgress();
         if (kept.hasEffect) throw outcomeUnknown();
-        await takeKeyOver(tx, id, attemptId, LEASE_SECONDS);
+        await takeOverKey(tx, id, attemptId, LEASE_SECONDS);
         return undefined;
       });
       if (sealedAnswer !== undefined) return { kind: 'repetition', answer: open(vault, sealedAnswer) };
 
       let isOver = false;
-      const attempt: Attempt = {
+      const attempt: IdempotentRequest = {
         run(work) {
           beforeEachCommit(async (tx, whose) => {
             // What belongs to somebody else (a state's list, which is everybody's) is no effect of this request.
             if (isOver || whose !== tenantId) return;
-            if (!(await noteEffect(tx, id, attemptId))) throw inProgress();
+            if (!(await recordEffect(tx, id, attemptId))) throw inProgress();
           }, work);
         },
         async keep(answer) {
           isOver = true;
           const sealed = vault.seal(new Secret(JSON.stringify(answer)), toContext(id, attemptId));
-          await inOwn((tx) => keepAnswer(tx, id, attemptId, sealed));
+          await inOwn((tx) => saveAnswer(tx, id, attemptId, sealed));
         },
         async end() {
           isOver = true;
@@ -122,7 +122,7 @@ const toContext = ({ tenant_id, actor, key }: KeyId, attemptId: string): SealCon
   originId: `idempotency key ${key}`,
 });
 
-function open(vault: Vault, { sealed, context }: { sealed: Buffer; context: SealContext }): KeptAnswer {
+function open(vault: Vault, { sealed, context }: { sealed: Buffer; context: SealContext }): StoredAnswer {
   try {
     return JSON.parse(vault.open(sealed, context).reveal());
   } catch (error) {
@@ -131,8 +131,8 @@ function open(vault: Vault, { sealed, context }: { sealed: Buffer; context: Seal
   }
 }
 
-const inProgress = (): Fault =>
-  new Fault(
+const inProgress = (): ServiceError =>
+  new ServiceError(
     'idempotency_in_progress',
     'A request with this Idempotency-Key is being carried out. Ask again in a moment.',
     {
@@ -140,15 +140,15 @@ const inProgress = (): Fault =>
     },
   );
 
-const reused = (): Fault =>
-  new Fault(
+const reused = (): ServiceError =>
+  new ServiceError(
     'idempotency_key_reused',
     'This Idempotency-Key came with another request before. Give each request a key of its own.',
     { errors: [{ pointer: 'header:idempotency-key', detail: 'was used for another request' }] },
   );
 
-const outcomeUnknown = (cause?: unknown): Fault =>
-  new Fault(
+const outcomeUnknown = (cause?: unknown): ServiceError =>
+  new ServiceError(
     'outcome_unknown',
     'A request with this Idempotency-Key had an effect, but its answer was lost. Read what is there now; to do it again, send a new key.',
     { cause },

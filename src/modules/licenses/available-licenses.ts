@@ -1,20 +1,20 @@
 import { BiotrackError } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
+import { ServiceError } from '../../domain/service-error.js';
 import {
   type CredentialPorts,
   getUsableCredential,
   isRefusal,
   LoginRefusedError,
   toLoginPorts,
-  toRefusedFault,
-  toUpstreamFault,
+  toRefusedError,
+  toUpstreamError,
   type UsableCredential,
 } from '../credentials/index.js';
 import {
-  type Directories,
+  type DirectoryService,
   findDirectory,
   ListShrunkError,
   selectLicensesOfUbi,
@@ -22,23 +22,23 @@ import {
 } from '../directory/index.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
+import { findLicenseProblem, type LicenseProblemView } from './problem.js';
 import { type LicenseRow, selectAllLicenses } from './repository.js';
-import { type Conflict, findConflict } from './standing.js';
 
 export interface LicensePorts extends CredentialPorts {
-  readonly directories: Directories;
+  readonly directories: DirectoryService;
   readonly syncIntervalSeconds: number;
   /** Aborted when this process is about to end. */
   readonly shutdown: AbortSignal;
 }
 
-export interface AvailableLicense {
+export interface AvailableLicenseView {
   readonly listed: ListedLicense;
   readonly missingSince: Date | null;
   /** The created license, if there is one. */
   readonly licenseId: string | undefined;
   /** Why the created license is not what it was created as. */
-  readonly conflict: Conflict | undefined;
+  readonly conflict: LicenseProblemView | undefined;
 }
 
 /**
@@ -50,7 +50,7 @@ export async function listAvailableLicenses(
   ports: LicensePorts,
   tenantId: string,
   principal: Principal,
-): Promise<AvailableLicense[]> {
+): Promise<AvailableLicenseView[]> {
   await ensureDirectory(db, ports, tenantId, principal);
   return inTenant(db, tenantId, async (tx, tenant) => {
     const { ubiKey } = await requireUbi(tx, tenantId);
@@ -71,7 +71,7 @@ export async function listAvailableLicenses(
           listed: listing,
           missingSince: listing.missingSince,
           licenseId: license?.id,
-          conflict: license === undefined ? undefined : findConflict(license, listing, ground),
+          conflict: license === undefined ? undefined : findLicenseProblem(license, listing, ground),
         };
       }),
       ...created
@@ -80,7 +80,7 @@ export async function listAvailableLicenses(
           listed: toUnlisted(license),
           missingSince: null,
           licenseId: license.id,
-          conflict: findConflict(license, undefined, ground),
+          conflict: findLicenseProblem(license, undefined, ground),
         })),
     ].sort((a, b) => (a.listed.licenseKey < b.listed.licenseKey ? -1 : 1));
   });
@@ -141,21 +141,25 @@ function toDirectoryFault(
   { aborted }: AbortSignal,
 ): unknown {
   if (error instanceof LoginRefusedError) {
-    return toRefusedFault(tenantId, error.credential, error.reason, error.message);
+    return toRefusedError(tenantId, error.credential, error.reason, error.message);
   }
   if (error instanceof BiotrackError) {
     const { reason, advice } = error;
     const isOfLogin = usable !== undefined && isRefusal(reason);
-    return isOfLogin ? toRefusedFault(tenantId, usable.credential, reason, advice) : toUpstreamFault(error);
+    return isOfLogin ? toRefusedError(tenantId, usable.credential, reason, advice) : toUpstreamError(error);
   }
   if (error instanceof ListShrunkError) {
-    return new Fault('upstream_unavailable', 'The list is much shorter than before; an operator has to look at it.', {
-      reason: 'list_shrunk',
-      cause: error,
-    });
+    return new ServiceError(
+      'upstream_unavailable',
+      'The list is much shorter than before; an operator has to look at it.',
+      {
+        reason: 'list_shrunk',
+        cause: error,
+      },
+    );
   }
   if (!aborted) return error;
-  return new Fault('upstream_unavailable', "The state's list is not there yet. Ask again in a moment.", {
+  return new ServiceError('upstream_unavailable', "The state's list is not there yet. Ask again in a moment.", {
     reason: 'upstream_timeout',
     cause: error,
   });

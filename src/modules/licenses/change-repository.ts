@@ -2,7 +2,7 @@ import { takeChangeNumbers } from '../../db/change-numbers.js';
 import type { Tx } from '../../db/database.js';
 
 /** A line of the change feed about one of the tenant's own licenses. */
-export interface LicenseChangeNote {
+export interface LicenseChangeRecord {
   readonly kind: 'own_license.created' | 'own_license.updated' | 'own_license.archived' | 'own_license.restored';
   readonly licenseId: string;
   /** Null for something new. */
@@ -12,7 +12,7 @@ export interface LicenseChangeNote {
 }
 
 /** The tenant must be locked. */
-export async function insertChangeNote(tx: Tx, tenantId: string, note: LicenseChangeNote): Promise<void> {
+export async function insertLicenseChange(tx: Tx, tenantId: string, note: LicenseChangeRecord): Promise<void> {
   const { first: seq } = await takeChangeNumbers(tx, 1);
   await tx
     .insertInto('changes')

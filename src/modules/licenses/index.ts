@@ -1,6 +1,6 @@
 export { ensureDirectory, type LicensePorts } from './available-licenses.js';
 export type { LicenseRow } from './repository.js';
-export { useLicenses } from './routes.js';
+export { registerLicensesRoutes } from './routes.js';
 export {
   addLicense,
   applyLicensePatch,

@@ -46,7 +46,7 @@ export type LicenseChange = Partial<Omit<NewLicense, 'id' | 'license_key' | 'lic
   readonly archived?: boolean;
 };
 
-export const updateLicense = (tx: Tx, id: string, { archived, ...change }: LicenseChange): Promise<LicenseRow> =>
+export const saveLicenseChange = (tx: Tx, id: string, { archived, ...change }: LicenseChange): Promise<LicenseRow> =>
   tx
     .updateTable('licenses')
     .set((eb) => ({

@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
-import { FAULTS } from '../../domain/fault.js';
+import { ERRORS } from '../../domain/service-error.js';
 import { principalOf } from '../../http/auth.js';
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
@@ -8,21 +8,21 @@ import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, ItemParams, ifMatchHeader, locationHeader, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import { type AvailableLicense, type LicensePorts, listAvailableLicenses } from './available-licenses.js';
+import { type AvailableLicenseView, type LicensePorts, listAvailableLicenses } from './available-licenses.js';
+import type { LicenseProblemView } from './problem.js';
 import {
-  AvailableLicenseList,
-  License,
-  LicenseBody,
-  LicenseBulkBody,
-  LicenseBulkResult,
-  LicenseListQuery,
-  LicensePage,
-  LicensePatch,
+  AvailableLicenseListSchema,
+  LicenseBodySchema,
+  LicenseBulkBodySchema,
+  LicenseBulkResultSchema,
+  LicenseListQuerySchema,
+  LicensePageSchema,
+  LicensePatchSchema,
+  LicenseSchema,
   MOST_IN_BULK,
 } from './schema.js';
 import {
   archiveLicense,
-  changeLicense,
   createLicense,
   createLicenses,
   getLicense,
@@ -31,8 +31,8 @@ import {
   listLicenses,
   type LicensePatch as Patch,
   type RowResult,
+  updateLicense,
 } from './service.js';
-import type { Conflict } from './standing.js';
 
 const CHANGE_FAULTS = ['license_type_unknown', 'invalid_dates', 'credential_unknown'] as const;
 const LIST_FAULTS = ['setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'] as const;
@@ -43,7 +43,7 @@ export interface LicensesDeps extends LicensePorts {
   readonly pager: Pager;
 }
 
-export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): void {
+export function registerLicensesRoutes(app: App, { db, pager, ...ports }: LicensesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/available-licenses',
     {
@@ -54,8 +54,8 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         description:
           "Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login. Created licenses that are no longer listed there are shown too, with the reason.",
         params: TenantParams,
-        replies: { 200: { description: 'All of them.', schema: AvailableLicenseList } },
-        faults: ['not_found', ...LIST_FAULTS],
+        replies: { 200: { description: 'All of them.', schema: AvailableLicenseListSchema } },
+        errors: ['not_found', ...LIST_FAULTS],
       }),
     },
     async (request) => {
@@ -73,9 +73,11 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         summary: 'Step 3: create a license',
         description: 'The first license that shall create companies starts the first sync.',
         params: TenantParams,
-        body: LicenseBody,
-        replies: { 201: { description: 'Created.', schema: License, headers: { ...etagHeader, ...locationHeader } } },
-        faults: ['not_found', ...LIST_FAULTS, 'license_exists', 'license_not_available', ...CHANGE_FAULTS],
+        body: LicenseBodySchema,
+        replies: {
+          201: { description: 'Created.', schema: LicenseSchema, headers: { ...etagHeader, ...locationHeader } },
+        },
+        errors: ['not_found', ...LIST_FAULTS, 'license_exists', 'license_not_available', ...CHANGE_FAULTS],
       }),
     },
     async (request, reply) => {
@@ -98,9 +100,9 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         summary: 'Step 3: create many licenses',
         description: `At most ${MOST_IN_BULK} rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.`,
         params: TenantParams,
-        body: LicenseBulkBody,
-        replies: { 200: { description: 'What became of each row.', schema: LicenseBulkResult } },
-        faults: ['not_found', ...LIST_FAULTS],
+        body: LicenseBulkBodySchema,
+        replies: { 200: { description: 'What became of each row.', schema: LicenseBulkResultSchema } },
+        errors: ['not_found', ...LIST_FAULTS],
       }),
     },
     async (request) => {
@@ -118,10 +120,10 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         tag: 'Licenses',
         summary: 'The created licenses',
         params: TenantParams,
-        querystring: LicenseListQuery,
+        querystring: LicenseListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', LicensePage),
-        faults: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page, oldest first.', LicensePageSchema),
+        errors: ['not_found', 'invalid_cursor'],
       }),
     },
     async (request, reply) => {
@@ -144,8 +146,8 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         tag: 'Licenses',
         summary: 'One created license',
         params: ItemParams,
-        replies: { 200: { description: 'The license.', schema: License, headers: etagHeader } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'The license.', schema: LicenseSchema, headers: etagHeader } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }, reply) => {
@@ -164,14 +166,14 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         summary: 'Change a license, archive it or bring it back',
         params: ItemParams,
         headers: ifMatchHeader,
-        body: LicensePatch,
-        replies: { 200: { description: 'Changed.', schema: License, headers: etagHeader } },
-        faults: ['not_found', 'precondition_failed', 'precondition_required', ...CHANGE_FAULTS],
+        body: LicensePatchSchema,
+        replies: { 200: { description: 'Changed.', schema: LicenseSchema, headers: etagHeader } },
+        errors: ['not_found', 'precondition_failed', 'precondition_required', ...CHANGE_FAULTS],
       }),
     },
     async (request, reply) => {
       const { params, body } = request;
-      const view = await changeLicense(
+      const view = await updateLicense(
         db,
         ports,
         params.tenant_id,
@@ -196,7 +198,7 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
         params: ItemParams,
         headers: ifMatchHeader,
         replies: { 204: { description: 'Archived.' } },
-        faults: ['not_found', 'precondition_failed', 'precondition_required'],
+        errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
     },
     async (request, reply) => {
@@ -207,7 +209,7 @@ export function useLicenses(app: App, { db, pager, ...ports }: LicensesDeps): vo
   );
 }
 
-function toInput(body: Static<typeof LicenseBody>): LicenseInput {
+function toInput(body: Static<typeof LicenseBodySchema>): LicenseInput {
   const toDate = (text: string | undefined): Date | null => (text === undefined ? null : new Date(text));
   return {
     license_number: body.license_number,
@@ -227,7 +229,7 @@ function toInput(body: Static<typeof LicenseBody>): LicenseInput {
 }
 
 /** What is not told stays as it is. */
-function toPatch({ issue_datetime, expiry_datetime, ...rest }: Static<typeof LicensePatch>): Patch {
+function toPatch({ issue_datetime, expiry_datetime, ...rest }: Static<typeof LicensePatchSchema>): Patch {
   const toDate = (text: string | null): Date | null => (text === null ? null : new Date(text));
   return {
     ...rest,
@@ -236,7 +238,7 @@ function toPatch({ issue_datetime, expiry_datetime, ...rest }: Static<typeof Lic
   };
 }
 
-function toAvailableLicenseReply({ listed, missingSince, licenseId, conflict }: AvailableLicense) {
+function toAvailableLicenseReply({ listed, missingSince, licenseId, conflict }: AvailableLicenseView) {
   return {
     license_number: listed.licenseNumber,
     name: listed.name,
@@ -253,7 +255,7 @@ function toAvailableLicenseReply({ listed, missingSince, licenseId, conflict }: 
   };
 }
 
-const toConflictReply = (conflict: Conflict | undefined) =>
+const toConflictReply = (conflict: LicenseProblemView | undefined) =>
   conflict === undefined
     ? null
     : { reason: conflict.reason, detail: conflict.detail, since_datetime: conflict.since?.toISOString() ?? null };
@@ -278,7 +280,7 @@ function toBulkReply(results: readonly RowResult[]) {
     const { licenseNumber: license_number } = result;
     if ('view' in result) return { license_number, status: 201, license: toLicenseReply(result.view), problem: null };
     const { code, message: detail, extras } = result.fault;
-    const { status, title } = FAULTS[code];
+    const { status, title } = ERRORS[code];
     const errors = (extras.errors ?? []).map(({ pointer, ...rest }) => ({
       pointer: `/licenses/${index}${pointer}`,
       ...rest,

@@ -1,6 +1,6 @@
 import Type from 'typebox';
-import { FAULTS, type FaultCode } from '../../domain/fault.js';
-import { LICENSE_CONFLICTS } from '../../domain/license-conflict.js';
+import { LICENSE_PROBLEMS } from '../../domain/license-problem.js';
+import { ERRORS, type ErrorCode } from '../../domain/service-error.js';
 import {
   Body,
   Count,
@@ -32,7 +32,7 @@ const issued = { examples: ['2025-01-31T00:00:00Z'] };
 const expires = { description: 'After `issue_datetime`.', examples: ['2027-01-31T00:00:00Z'] };
 const intake = { description: 'Kept for the host application.', examples: ['room-7'] };
 
-export const LicenseBody = Body(
+export const LicenseBodySchema = Body(
   {
     license_number: Text(64, { description: 'One of `GET …/available-licenses`.', examples: ['220091777'] }),
     name: Type.Optional(
@@ -65,7 +65,7 @@ export const LicenseBody = Body(
 const change = (name: keyof typeof toggles) =>
   Type.Optional(Type.Boolean({ description: toggles[name], examples: [true] }));
 
-export const LicensePatch = Body(
+export const LicensePatchSchema = Body(
   {
     name: Type.Optional(
       Nullable(Text(200, { description: "null: BioTrack's name of the site.", examples: ['Example Mesa Farms'] })),
@@ -99,9 +99,9 @@ export const LicensePatch = Body(
 
 export const MOST_IN_BULK = 500;
 
-export const LicenseBulkBody = Body(
+export const LicenseBulkBodySchema = Body(
   {
-    licenses: Type.Array(LicenseBody, {
+    licenses: Type.Array(LicenseBodySchema, {
       minItems: 1,
       maxItems: MOST_IN_BULK,
       description: 'Each as for one. A row that does not fit the schema refuses them all.',
@@ -114,7 +114,7 @@ const LicenseConflict = Named(
   'LicenseConflict',
   Reply(
     {
-      reason: OneOf(LICENSE_CONFLICTS, {
+      reason: OneOf(LICENSE_PROBLEMS, {
         description:
           '`archived`: by a person, here. `missing`: no longer listed. `deleted`: listed as deleted. `other_ubi`: listed under another UBI.',
       }),
@@ -126,7 +126,7 @@ const LicenseConflict = Named(
 );
 const nullableConflict = Type.Union([LicenseConflict, Type.Null()]);
 
-export const License = Named(
+export const LicenseSchema = Named(
   'License',
   Reply({
     id: Uuid(),
@@ -152,9 +152,9 @@ export const License = Named(
   }),
 );
 
-export const LicensePage = Page('LicensePage', License);
+export const LicensePageSchema = Page('LicensePage', LicenseSchema);
 
-export const LicenseListQuery = Body({
+export const LicenseListQuerySchema = Body({
   ...pageQuery,
   archived: Type.Optional(
     OneOf(['exclude', 'include', 'only'], {
@@ -164,7 +164,7 @@ export const LicenseListQuery = Body({
   ),
 });
 
-export const LicenseBulkResult = Named(
+export const LicenseBulkResultSchema = Named(
   'LicenseBulkResult',
   Reply({
     created: Count({ description: 'Rows that made a license.' }),
@@ -173,10 +173,10 @@ export const LicenseBulkResult = Named(
       Reply({
         license_number: Shown({ description: 'As it was sent.' }),
         status: Type.Integer({ description: 'What `POST …/licenses` would have answered.', examples: [201] }),
-        license: Type.Union([License, Type.Null()]),
+        license: Type.Union([LicenseSchema, Type.Null()]),
         problem: Type.Union([
           Reply({
-            code: OneOf(Object.keys(FAULTS) as FaultCode[], { description: 'Stable; branch on this.' }),
+            code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'Stable; branch on this.' }),
             title: Shown(),
             detail: Shown({ description: 'For a person.' }),
             reason: Nullable(Shown({ description: 'A finer reason under the code.' })),
@@ -193,7 +193,7 @@ export const LicenseBulkResult = Named(
   }),
 );
 
-export const AvailableLicense = Named(
+export const AvailableLicenseSchema = Named(
   'AvailableLicense',
   Reply({
     ...licenseFields,
@@ -208,10 +208,10 @@ export const AvailableLicense = Named(
   }),
 );
 
-export const AvailableLicenseList = Named(
+export const AvailableLicenseListSchema = Named(
   'AvailableLicenseList',
   Reply({
-    data: Type.Array(AvailableLicense),
+    data: Type.Array(AvailableLicenseSchema),
     next_page: Type.Null({ description: 'All of them are on this page: a vendor has few licenses.' }),
   }),
 );

@@ -1,20 +1,21 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import { findCreationPreference, requireCreationPreference } from '../creation-preference/index.js';
 import { findUsableCredential } from '../credentials/index.js';
-import { findDirectory, type Listing, selectListings } from '../directory/index.js';
+import { type DirectoryEntry, findDirectory, selectListings } from '../directory/index.js';
 import { beginSchedule } from '../schedules/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, requireUbi } from '../ubi/index.js';
 import { ensureDirectory, type LicensePorts, loadOwnLicenses } from './available-licenses.js';
-import { insertChangeNote } from './change-repository.js';
+import { insertLicenseChange } from './change-repository.js';
+import { findLicenseProblem, type LicenseProblemView } from './problem.js';
 import {
   type ArchivedShown,
   companyCredentialExists,
@@ -24,17 +25,16 @@ import {
   type LicenseChange,
   type LicenseRow,
   type NewLicense,
+  saveLicenseChange,
   selectAllLicenses,
   selectLicenses,
-  updateLicense,
 } from './repository.js';
-import { type Conflict, findConflict } from './standing.js';
 
 /** A created license with what the state says of it now. */
 export interface LicenseView {
   readonly license: LicenseRow;
   readonly missingSince: Date | null;
-  readonly conflict: Conflict | undefined;
+  readonly conflict: LicenseProblemView | undefined;
 }
 
 export type LicenseInput = Omit<NewLicense, 'id' | 'license_key'>;
@@ -58,7 +58,7 @@ export async function createLicense(
 /** What became of one row of many. */
 export type RowResult =
   | { readonly licenseNumber: string; readonly view: LicenseView }
-  | { readonly licenseNumber: string; readonly fault: Fault };
+  | { readonly licenseNumber: string; readonly fault: ServiceError };
 
 /** Creates many; a row that is refused leaves the others as they are. */
 export async function createLicenses(
@@ -79,7 +79,7 @@ export async function createLicenses(
         const license = await addLicense(tx, ports, offer, input, principal);
         results.push({ licenseNumber, view: await toView(tx, tenant, license) });
       } catch (fault) {
-        if (!(fault instanceof Fault)) throw fault;
+        if (!(fault instanceof ServiceError)) throw fault;
         results.push({ licenseNumber, fault });
       }
     }
@@ -128,14 +128,14 @@ export async function addLicense(
     const detail = isArchived
       ? 'It is created already, and archived; PATCH it with "archived": false to bring it back.'
       : 'It is created already.';
-    throw new Fault('license_exists', detail, {
+    throw new ServiceError('license_exists', detail, {
       conflicting_id: present.id,
       ...(isArchived ? { reason: 'archived' } : {}),
     });
   }
   const listed = offered.get(licenseKey);
   if (listed === undefined) {
-    throw new Fault('license_not_available', 'GET …/available-licenses lists those that are.', {
+    throw new ServiceError('license_not_available', 'GET …/available-licenses lists those that are.', {
       errors: [{ pointer: '/license_number', detail: "is not listed under the tenant's UBI" }],
     });
   }
@@ -151,7 +151,7 @@ export async function addLicense(
   });
   const actor = toActor(principal);
   const note = { kind: 'own_license.created', licenseId: license.id, before: null, actor } as const;
-  await insertChangeNote(tx, tenant.id, { ...note, after: toFields(license) });
+  await insertLicenseChange(tx, tenant.id, { ...note, after: toFields(license) });
   if (license.create_companies) await startFirstSync(tx, ports, tenant, principal);
   return license;
 }
@@ -176,7 +176,7 @@ async function startFirstSync(tx: Tx, ports: AddPorts, tenant: Tenant, principal
 /** What a PATCH says; null returns to what BioTrack says, or to nothing. */
 export type LicensePatch = LicenseChange;
 
-export const changeLicense = (
+export const updateLicense = (
   db: Db,
   ports: LicensePorts,
   tenantId: string,
@@ -209,7 +209,7 @@ export async function applyLicensePatch(
   // Archived twice is archived once: since when it is so stays as it was.
   if (!isMoved && Object.keys(rest).length === 0) return present;
   const wanted = await withDefaults(tx, tenant, present, isMoved ? patch : rest);
-  const changed = await updateLicense(tx, present.id, wanted);
+  const changed = await saveLicenseChange(tx, present.id, wanted);
   const isArchived = changed.archived_datetime !== null;
   await noteChange(tx, tenant.id, present, changed, principal);
   const isNew = !present.create_companies || wasArchived || (changed.sync_enabled && !present.sync_enabled);
@@ -242,7 +242,7 @@ async function noteChange(
   const kind =
     old.archived === now.archived ? 'updated' : changed.archived_datetime === null ? ('restored' as const) : 'archived';
   const what = { kind: `own_license.${kind}`, licenseId: changed.id, actor: toActor(principal) } as const;
-  await insertChangeNote(tx, tenantId, { ...what, before: pick(old), after: pick(now) });
+  await insertLicenseChange(tx, tenantId, { ...what, before: pick(old), after: pick(now) });
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -303,12 +303,12 @@ async function toViews(tx: Tx, tenant: Tenant, licenses: readonly LicenseRow[]):
     return {
       license,
       missingSince: listing?.missingSince ?? null,
-      conflict: findConflict(license, listing, ground),
+      conflict: findLicenseProblem(license, listing, ground),
     };
   });
 }
 
-async function loadListings(tx: Tx, tenant: Tenant, keys: readonly string[]): Promise<Map<string, Listing>> {
+async function loadListings(tx: Tx, tenant: Tenant, keys: readonly string[]): Promise<Map<string, DirectoryEntry>> {
   const directory = await findDirectory(tx, tenant.state, tenant.environment);
   const listings = directory === undefined ? [] : await selectListings(tx, directory.id, keys);
   return new Map(listings.map((listing) => [listing.licenseKey, listing]));
@@ -322,23 +322,27 @@ async function requireLicense(tx: Tx, id: string): Promise<LicenseRow> {
 
 function checkDates({ issue_datetime, expiry_datetime }: Pick<LicenseInput, 'issue_datetime' | 'expiry_datetime'>) {
   if (issue_datetime === null || expiry_datetime === null || expiry_datetime > issue_datetime) return;
-  throw new Fault('invalid_dates', 'A license expires after it was issued.', {
+  throw new ServiceError('invalid_dates', 'A license expires after it was issued.', {
     errors: [{ pointer: '/expiry_datetime', detail: 'must be after issue_datetime' }],
   });
 }
 
 async function checkCredential(tx: Tx, credentialId: string | null): Promise<void> {
   if (credentialId === null || (await companyCredentialExists(tx, credentialId))) return;
-  throw new Fault('credential_unknown', 'GET …/credentials lists them. A license works with one of the company.', {
-    errors: [{ pointer: '/credential_id', detail: 'is no company-wide credential of this tenant' }],
-  });
+  throw new ServiceError(
+    'credential_unknown',
+    'GET …/credentials lists them. A license works with one of the company.',
+    {
+      errors: [{ pointer: '/credential_id', detail: 'is no company-wide credential of this tenant' }],
+    },
+  );
 }
 
 /** Only where the state's types are known: elsewhere any word is as good as another. */
 function checkLicenseType(biotrack: Biotrack, tenant: Tenant, licenseType: string | null): void {
   const known = Object.values(biotrack.findState(tenant.state)?.licenseTypes ?? {});
   if (licenseType === null || known.length === 0 || known.includes(licenseType)) return;
-  throw new Fault('license_type_unknown', "GET /v1/states lists the state's types.", {
+  throw new ServiceError('license_type_unknown', "GET /v1/states lists the state's types.", {
     errors: [{ pointer: '/license_type', detail: 'is not a type of this state' }],
   });
 }

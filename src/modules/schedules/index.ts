@@ -1,2 +1,2 @@
-export { useSchedules } from './routes.js';
-export { beginSchedule, keepGoing, noteFailure, tickSchedules, wakeSchedule } from './service.js';
+export { registerSchedulesRoutes } from './routes.js';
+export { beginSchedule, recordRunFailure, resumeAfterFix, scheduleNextRun, startDueSchedules } from './service.js';

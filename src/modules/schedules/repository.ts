@@ -24,7 +24,7 @@ export const findSchedule = (tx: Tx): Promise<Schedule | undefined> =>
 const fromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds} * (0.9 + 0.2 * random()))`;
 
 /** A license of the tenant wants companies made and kept up to date, which is what a schedule is for. */
-export async function wantsCompanies(tx: Tx): Promise<boolean> {
+export async function hasCompanyCreatingLicense(tx: Tx): Promise<boolean> {
   const found = await tx
     .selectFrom('licenses')
     .select('id')
@@ -37,7 +37,7 @@ export async function wantsCompanies(tx: Tx): Promise<boolean> {
 }
 
 /** Begins, or goes on as if nothing had ever failed. */
-export async function saveGoing(tx: Tx, tenantId: string, inSeconds: number): Promise<void> {
+export async function saveScheduled(tx: Tx, tenantId: string, inSeconds: number): Promise<void> {
   const values = { next_datetime: fromNow(inSeconds), failures: 0, paused_datetime: null, paused_reason: null };
   await tx
     .insertInto('schedules')
@@ -49,11 +49,11 @@ export async function saveGoing(tx: Tx, tenantId: string, inSeconds: number): Pr
 }
 
 /** The next one may begin at once. */
-export async function saveDue(tx: Tx): Promise<void> {
+export async function saveDueNow(tx: Tx): Promise<void> {
   await tx.updateTable('schedules').set({ next_datetime: sql<Date>`now()` }).execute();
 }
 
-export async function removeSchedule(tx: Tx, tenantId: string): Promise<void> {
+export async function deleteSchedule(tx: Tx, tenantId: string): Promise<void> {
   await tx.deleteFrom('schedules').where('tenant_id', '=', tenantId).execute();
 }
 
@@ -81,7 +81,7 @@ export async function savePaused(tx: Tx, reason: FailureReason, inSeconds: numbe
 }
 
 /** @returns whether there was one to wake */
-export async function saveWoken(tx: Tx, reasons: readonly FailureReason[] | undefined): Promise<boolean> {
+export async function saveResumed(tx: Tx, reasons: readonly FailureReason[] | undefined): Promise<boolean> {
   const result = await tx
     .updateTable('schedules')
     .set({ next_datetime: sql<Date>`now()`, failures: 0, paused_datetime: null, paused_reason: null })
@@ -92,7 +92,7 @@ export async function saveWoken(tx: Tx, reasons: readonly FailureReason[] | unde
 }
 
 /** Takes this turn of the tenant; false: somebody else did, or it has not come. */
-export async function takeTurn(tx: Tx, inSeconds: number): Promise<boolean> {
+export async function claimDueSchedule(tx: Tx, inSeconds: number): Promise<boolean> {
   const result = await tx
     .updateTable('schedules')
     .set({ next_datetime: fromNow(inSeconds) })

@@ -3,7 +3,7 @@ import { operation } from '../../http/operation.js';
 import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Schedule as ScheduleRow } from './repository.js';
-import { Schedule } from './schema.js';
+import { ScheduleSchema } from './schema.js';
 import { getSchedule, resumeSchedule, toResumeDetail } from './service.js';
 
 export interface SchedulesDeps {
@@ -11,7 +11,7 @@ export interface SchedulesDeps {
   readonly syncIntervalSeconds: number;
 }
 
-export function useSchedules(app: App, { db, syncIntervalSeconds }: SchedulesDeps): void {
+export function registerSchedulesRoutes(app: App, { db, syncIntervalSeconds }: SchedulesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/schedule',
     {
@@ -20,8 +20,8 @@ export function useSchedules(app: App, { db, syncIntervalSeconds }: SchedulesDep
         tag: 'Syncs',
         summary: 'When the next sync is due, or why none is',
         params: TenantParams,
-        replies: { 200: { description: 'As it is at this moment.', schema: Schedule } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'As it is at this moment.', schema: ScheduleSchema } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }) => toScheduleReply(await getSchedule(db, params.tenant_id), syncIntervalSeconds),
@@ -36,8 +36,8 @@ export function useSchedules(app: App, { db, syncIntervalSeconds }: SchedulesDep
         summary: 'Let a paused schedule try again now',
         description: 'One that is not paused stays as it is.',
         params: TenantParams,
-        replies: { 200: { description: 'The schedule.', schema: Schedule } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'The schedule.', schema: ScheduleSchema } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }) => toScheduleReply(await resumeSchedule(db, params.tenant_id), syncIntervalSeconds),

@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { Count, Datetime, Named, Nullable, OneOf, Reply, Shown } from '../../http/primitives.js';
 
-export const Schedule = Named(
+export const ScheduleSchema = Named(
   'Schedule',
   Reply({
     status: OneOf(['not_started', 'running', 'paused'], {

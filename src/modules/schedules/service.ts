@@ -1,19 +1,19 @@
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
-import { notFound } from '../../domain/fault.js';
+import { notFound } from '../../domain/service-error.js';
 import { inFreeTenant, inLockedTenant, inTenant } from '../tenants/index.js';
 import {
+  claimDueSchedule,
   countFailure,
+  deleteSchedule,
   findSchedule,
-  removeSchedule,
+  hasCompanyCreatingLicense,
   type Schedule,
-  saveDue,
-  saveGoing,
+  saveDueNow,
   savePaused,
-  saveWoken,
+  saveResumed,
+  saveScheduled,
   selectDueTenants,
-  takeTurn,
-  wantsCompanies,
 } from './repository.js';
 
 /** Waits for a person: no machine can do better by trying again. */
@@ -30,14 +30,14 @@ const FAILURES_TO_PAUSE = 3;
 const PAUSED_SECONDS = 24 * 60 * 60;
 
 /** A run succeeded, or a license wants companies now: what was in the way no longer is. */
-export async function keepGoing(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
-  if (await wantsCompanies(tx)) await saveGoing(tx, tenantId, intervalSeconds);
-  else await removeSchedule(tx, tenantId);
+export async function scheduleNextRun(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
+  if (await hasCompanyCreatingLicense(tx)) await saveScheduled(tx, tenantId, intervalSeconds);
+  else await deleteSchedule(tx, tenantId);
 }
 
 /** A license wants companies: if it is the first one, the tenant's runs begin, and a first one that fails is not the last. */
 export async function beginSchedule(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
-  if ((await findSchedule(tx)) === undefined) await keepGoing(tx, tenantId, intervalSeconds);
+  if ((await findSchedule(tx)) === undefined) await scheduleNextRun(tx, tenantId, intervalSeconds);
 }
 
 /**
@@ -45,24 +45,24 @@ export async function beginSchedule(tx: Tx, tenantId: string, intervalSeconds: n
  * @param canGoOn whether a login stands ready for the next one all the same: it was mended while this one ran, or was
  *   the login of a person who is not needed for it
  */
-export async function noteFailure(tx: Tx, reason: FailureReason, canGoOn: () => Promise<boolean>): Promise<void> {
+export async function recordRunFailure(tx: Tx, reason: FailureReason, canGoOn: () => Promise<boolean>): Promise<void> {
   const failures = await countFailure(tx);
   if (failures === undefined) return;
   const isForPeople = FOR_PEOPLE.includes(reason);
   if (isForPeople && !(await canGoOn())) await savePaused(tx, reason, null);
   else if (failures >= FAILURES_TO_PAUSE) await savePaused(tx, reason, PAUSED_SECONDS);
-  else if (isForPeople) await saveDue(tx);
+  else if (isForPeople) await saveDueNow(tx);
 }
 
 /** A login or the UBI was mended: what waited for that goes on by itself. */
-export async function wakeSchedule(tx: Tx): Promise<void> {
-  await saveWoken(tx, FOR_PEOPLE);
+export async function resumeAfterFix(tx: Tx): Promise<void> {
+  await saveResumed(tx, FOR_PEOPLE);
 }
 
 /** Called for each tenant whose time has come, in a transaction that has locked it. */
 export type StartScheduledRun = (tx: Tx, tenantId: string) => Promise<void>;
 
-export interface TickOptions {
+export interface DueSchedulesOptions {
   readonly intervalSeconds: number;
   /** Told of each tenant whose run could not be started: it stands in nobody's way. */
   readonly onError: (error: unknown) => void;
@@ -73,17 +73,17 @@ export interface TickOptions {
  * A tenant that is being changed at this moment comes the next time.
  * @returns how many were started
  */
-export async function tickSchedules(
+export async function startDueSchedules(
   db: Db,
-  { intervalSeconds, onError }: TickOptions,
+  { intervalSeconds, onError }: DueSchedulesOptions,
   start: StartScheduledRun,
 ): Promise<number> {
   let started = 0;
   for (const tenantId of await withOperator(db, selectDueTenants)) {
     const isStarted = await inFreeTenant(db, tenantId, async (tx) => {
-      if (!(await takeTurn(tx, intervalSeconds))) return false;
-      if (!(await wantsCompanies(tx))) {
-        await removeSchedule(tx, tenantId);
+      if (!(await claimDueSchedule(tx, intervalSeconds))) return false;
+      if (!(await hasCompanyCreatingLicense(tx))) {
+        await deleteSchedule(tx, tenantId);
         return false;
       }
       await start(tx, tenantId);
@@ -101,7 +101,7 @@ export const getSchedule = (db: Db, tenantId: string): Promise<Schedule | undefi
 /** Tries again now, whatever it was paused for. */
 export const resumeSchedule = (db: Db, tenantId: string): Promise<Schedule> =>
   inLockedTenant(db, tenantId, async (tx) => {
-    await saveWoken(tx, undefined);
+    await saveResumed(tx, undefined);
     const schedule = await findSchedule(tx);
     if (schedule === undefined) throw notFound('schedule: it begins with the first license that creates companies');
     return schedule;

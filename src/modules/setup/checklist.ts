@@ -1,6 +1,6 @@
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { SETUP_STEPS, type SetupActor, type SetupCall, type SetupStep } from '../../domain/setup.js';
-import { type CredentialState, isUsable, toMending } from '../credentials/index.js';
+import { type CredentialState, isUsable, toRemediation } from '../credentials/index.js';
 import type { LicenseView } from '../licenses/index.js';
 import type { SyncRun } from '../syncs/index.js';
 import type { Ubi } from '../ubi/index.js';
@@ -118,7 +118,7 @@ function judgeCredentials({ credentials, upstreamMissing }: Facts): SetupItem {
   }
   const refused = credentials.filter((credential) => !isUsable(credential));
   if (credentials.some(({ status }) => status === 'valid')) return done(step, refused.map(toLine));
-  const mending = toMending(credentials);
+  const mending = toRemediation(credentials);
   const more = { who: mending.who, call: mending.call ?? 'own' } as const;
   const untried = credentials.find(({ status }) => status === 'unverified');
   if (untried !== undefined) return todo(step, { ...more, blockers: [toLine(untried)], warnings: refused.map(toLine) });

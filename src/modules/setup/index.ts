@@ -1,1 +1,1 @@
-export { useSetup } from './routes.js';
+export { registerSetupRoutes } from './routes.js';

@@ -4,10 +4,10 @@ import { operation } from '../../http/operation.js';
 import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { SetupItem } from './checklist.js';
-import { Setup } from './schema.js';
+import { SetupSchema } from './schema.js';
 import { getSetup, type SetupPorts } from './service.js';
 
-export function useSetup(app: App, { db, ...ports }: SetupPorts & { readonly db: Db }): void {
+export function registerSetupRoutes(app: App, { db, ...ports }: SetupPorts & { readonly db: Db }): void {
   app.get(
     '/v1/tenants/:tenant_id/setup',
     {
@@ -16,8 +16,8 @@ export function useSetup(app: App, { db, ...ports }: SetupPorts & { readonly db:
         tag: 'Set-up',
         summary: 'The steps as a checklist, and the call to make next',
         params: TenantParams,
-        replies: { 200: { description: 'As it is at this moment.', schema: Setup } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'As it is at this moment.', schema: SetupSchema } },
+        errors: ['not_found'],
       }),
     },
     async (request) => {

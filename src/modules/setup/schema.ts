@@ -1,9 +1,9 @@
 import Type from 'typebox';
 import { SETUP_ACTORS, SETUP_STEPS } from '../../domain/setup.js';
 import { Named, OneOf, Reply, Shown } from '../../http/primitives.js';
-import { NextStep } from '../../http/problem.js';
+import { NextStepSchema } from '../../http/problem.js';
 
-export const Setup = Named(
+export const SetupSchema = Named(
   'Setup',
   Reply({
     steps: Type.Array(
@@ -22,7 +22,7 @@ export const Setup = Named(
         }),
       }),
     ),
-    next_step: Type.Union([NextStep, Type.Null()], {
+    next_step: Type.Union([NextStepSchema, Type.Null()], {
       description: 'The call to make next; null when there is nothing left to do, or nothing that a call can do.',
     }),
   }),

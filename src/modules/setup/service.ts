@@ -1,7 +1,7 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db } from '../../db/database.js';
-import type { NextStep } from '../../domain/fault.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
+import type { NextStep } from '../../domain/service-error.js';
 import { toNextStep } from '../../domain/setup.js';
 import type { Vault } from '../../vault/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';

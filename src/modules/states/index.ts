@@ -1,1 +1,1 @@
-export { useStates } from './routes.js';
+export { registerStatesRoutes } from './routes.js';

@@ -1,9 +1,9 @@
 import type { BiotrackState } from '../../biotrack/index.js';
 import { operation } from '../../http/operation.js';
 import type { App } from '../../http/server.js';
-import { StateList } from './schema.js';
+import { StateListSchema } from './schema.js';
 
-export function useStates(app: App, states: readonly BiotrackState[]): void {
+export function registerStatesRoutes(app: App, states: readonly BiotrackState[]): void {
   const data = states.map(toStateReply);
   app.get(
     '/v1/states',
@@ -12,7 +12,7 @@ export function useStates(app: App, states: readonly BiotrackState[]): void {
         id: 'listStates',
         tag: 'Tenants',
         summary: 'The BioTrack states that this deployment knows',
-        replies: { 200: { description: 'All of them.', schema: StateList } },
+        replies: { 200: { description: 'All of them.', schema: StateListSchema } },
       }),
     },
     async () => ({ data }),

@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { ENVIRONMENTS } from '../../domain/environment.js';
 import { Named, Nullable, OneOf, Reply, Shown } from '../../http/primitives.js';
 
-export const State = Named(
+export const StateSchema = Named(
   'State',
   Reply({
     code: Shown({ examples: ['NM'] }),
@@ -21,4 +21,4 @@ export const State = Named(
   }),
 );
 
-export const StateList = Named('StateList', Reply({ data: Type.Array(State) }));
+export const StateListSchema = Named('StateList', Reply({ data: Type.Array(StateSchema) }));

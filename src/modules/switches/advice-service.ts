@@ -1,17 +1,17 @@
 import type { Db } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
 import { createIdSequence } from '../../domain/id-sequence.js';
 import type { Principal } from '../../domain/principal.js';
+import { ServiceError } from '../../domain/service-error.js';
 import { STRATEGIES, type Strategy } from '../../domain/strategy.js';
-import { eachInSteps, inTurns, type Turns } from '../../domain/turns.js';
-import { type LicenseState, planInTurns } from '../../mapping/index.js';
+import { forEachYielding, runYielding, type Yielding } from '../../domain/yielding.js';
+import { type LicenseState, planYielding } from '../../mapping/index.js';
 import { loadSnapshot } from '../companies/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { type Directory, holdDirectory } from '../directory/index.js';
 import { ensureDirectory, type LicensePorts } from '../licenses/index.js';
 import { inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
-import { type NamesakeGroup, type Outcome, toNamesakes, toOutcome } from './namesakes.js';
+import { type NamesakeGroup, type PlannedState, toNamesakes, toPlannedState } from './namesakes.js';
 
 export interface StrategyAdvice {
   readonly strategy: Strategy;
@@ -56,13 +56,13 @@ export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, p
   let vendors: ReturnType<typeof countVendors> | undefined;
   for (const strategy of STRATEGIES) {
     const newId = createIdSequence(NO_RUN, 0);
-    const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, at, newId }));
-    const outcome = await inTurns(toOutcome(snapshot, plan));
-    strategies.push(await inTurns(toStrategyAdvice(strategy, outcome)));
+    const plan = await runYielding(planYielding({ listed, snapshot, strategy, includeLabs, at, newId }));
+    const outcome = await runYielding(toPlannedState(snapshot, plan));
+    strategies.push(await runYielding(toStrategyAdvice(strategy, outcome)));
     // The same ones under either.
     vendors ??= countVendors(outcome.licenses);
   }
-  if (vendors === undefined) throw new Fault('internal', 'There is no strategy.');
+  if (vendors === undefined) throw new ServiceError('internal', 'There is no strategy.');
   return { ...vendors, includeLabs, strategies, directoryVersion: directory.version };
 }
 
@@ -79,10 +79,10 @@ function countVendors(licenses: readonly LicenseState[]) {
   };
 }
 
-function* toStrategyAdvice(strategy: Strategy, outcome: Outcome): Turns<StrategyAdvice> {
+function* toStrategyAdvice(strategy: Strategy, outcome: PlannedState): Yielding<StrategyAdvice> {
   const { companies, licenses } = outcome;
   const counts = new Map<string, number>();
-  yield* eachInSteps(licenses, ({ companyId }) => counts.set(companyId, (counts.get(companyId) ?? 0) + 1));
+  yield* forEachYielding(licenses, ({ companyId }) => counts.set(companyId, (counts.get(companyId) ?? 0) + 1));
   const namesakes = yield* toNamesakes(outcome);
   return {
     strategy,

@@ -1,1 +1,1 @@
-export { useSwitches } from './routes.js';
+export { registerSwitchesRoutes } from './routes.js';

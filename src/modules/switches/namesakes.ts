@@ -1,5 +1,5 @@
 import { toNameKey } from '../../domain/key.js';
-import { eachInSteps, type Turns } from '../../domain/turns.js';
+import { forEachYielding, type Yielding } from '../../domain/yielding.js';
 import type { CompanyState, LicenseState, Snapshot, SyncPlan } from '../../mapping/index.js';
 
 /** Active companies of one name: LeafLink, which shows a customer by its name, could not tell them apart. */
@@ -10,12 +10,15 @@ export interface NamesakeGroup {
 }
 
 /** The active companies and licenses that a plan leaves behind. */
-export interface Outcome {
+export interface PlannedState {
   readonly companies: readonly CompanyState[];
   readonly licenses: readonly LicenseState[];
 }
 
-export function* toOutcome(snapshot: Snapshot, plan: Pick<SyncPlan, 'companies' | 'licenses'>): Turns<Outcome> {
+export function* toPlannedState(
+  snapshot: Snapshot,
+  plan: Pick<SyncPlan, 'companies' | 'licenses'>,
+): Yielding<PlannedState> {
   const companies = yield* lay(snapshot.companies, plan.companies);
   const licenses = yield* lay(snapshot.licenses, plan.licenses);
   return {
@@ -27,22 +30,22 @@ export function* toOutcome(snapshot: Snapshot, plan: Pick<SyncPlan, 'companies' 
 function* lay<State extends { readonly id: string }>(
   present: readonly State[],
   steps: readonly { readonly after: State }[],
-): Turns<State[]> {
+): Yielding<State[]> {
   const states = new Map<string, State>();
-  yield* eachInSteps(present, (state) => states.set(state.id, state));
-  yield* eachInSteps(steps, ({ after }) => states.set(after.id, after));
+  yield* forEachYielding(present, (state) => states.set(state.id, state));
+  yield* forEachYielding(steps, ({ after }) => states.set(after.id, after));
   return [...states.values()];
 }
 
 const MAX_COMPANIES_OF_A_GROUP = 20;
 
 /** The largest groups first. */
-export function* toNamesakes({ companies, licenses }: Outcome): Turns<NamesakeGroup[]> {
+export function* toNamesakes({ companies, licenses }: PlannedState): Yielding<NamesakeGroup[]> {
   const byName = new Map<string, CompanyState[]>();
-  yield* eachInSteps(companies, (company) => put(byName, toNameKey(nameOf(company)), company));
+  yield* forEachYielding(companies, (company) => put(byName, toNameKey(nameOf(company)), company));
   const groups = [...byName.values()].filter((group) => group.length > 1);
   const numbers = new Map<string, string[]>(groups.flat().map(({ id }) => [id, []]));
-  yield* eachInSteps(licenses, ({ companyId, licenseNumber }) => numbers.get(companyId)?.push(licenseNumber));
+  yield* forEachYielding(licenses, ({ companyId, licenseNumber }) => numbers.get(companyId)?.push(licenseNumber));
   return groups
     .sort((a, b) => b.length - a.length)
     .map((group) => ({

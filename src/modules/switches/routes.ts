@@ -9,14 +9,20 @@ import type { LicensePorts } from '../licenses/index.js';
 import { toSyncRunReply } from '../syncs/index.js';
 import { type Advice as AdviceView, getAdvice } from './advice-service.js';
 import { toNamesakesReply } from './namesakes.js';
-import { Advice, CreationPreference, CreationPreferenceBody, PreviewBody, SyncRun } from './schema.js';
+import {
+  AdviceSchema,
+  CreationPreferenceBodySchema,
+  CreationPreferenceSchema,
+  PreviewBodySchema,
+  SyncRunSchema,
+} from './schema.js';
 import { choosePreference, previewSwitch, type SwitchPorts } from './service.js';
 
 export interface SwitchesDeps extends LicensePorts, SwitchPorts {
   readonly db: Db;
 }
 
-export function useSwitches(app: App, { db, ...ports }: SwitchesDeps): void {
+export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps): void {
   app.put(
     '/v1/tenants/:tenant_id/company-creation-preference',
     {
@@ -28,12 +34,12 @@ export function useSwitches(app: App, { db, ...ports }: SwitchesDeps): void {
           'Free to change before the first sync. Afterwards it carries out the preview with `preview_id`, at once and as a whole, or answers 409 if anything moved since. Switching back is the undo: ids and edits come back.',
         params: TenantParams,
         headers: putHeaders,
-        body: CreationPreferenceBody,
+        body: CreationPreferenceBodySchema,
         replies: {
-          200: { description: 'Changed.', schema: CreationPreference, headers: etagHeader },
-          201: { description: 'Chosen for the first time.', schema: CreationPreference, headers: etagHeader },
+          200: { description: 'Changed.', schema: CreationPreferenceSchema, headers: etagHeader },
+          201: { description: 'Chosen for the first time.', schema: CreationPreferenceSchema, headers: etagHeader },
         },
-        faults: [
+        errors: [
           'not_found',
           'setup_incomplete',
           'preview_required',
@@ -70,9 +76,9 @@ export function useSwitches(app: App, { db, ...ports }: SwitchesDeps): void {
         description:
           'Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`, with the companies that LeafLink could not tell apart then (`ambiguous`). Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.',
         params: TenantParams,
-        body: PreviewBody,
-        replies: { 200: { description: 'The preview.', schema: SyncRun } },
-        faults: ['not_found', 'setup_incomplete', 'not_synced'],
+        body: PreviewBodySchema,
+        replies: { 200: { description: 'The preview.', schema: SyncRunSchema } },
+        errors: ['not_found', 'setup_incomplete', 'not_synced'],
       }),
     },
     async (request) => {
@@ -92,8 +98,8 @@ export function useSwitches(app: App, { db, ...ports }: SwitchesDeps): void {
         description:
           'How many vendors and licenses there are, how many vendors have several licenses, and under each strategy which companies LeafLink could not tell apart. Needs a login that works.',
         params: TenantParams,
-        replies: { 200: { description: 'As the state lists them now.', schema: Advice } },
-        faults: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'],
+        replies: { 200: { description: 'As the state lists them now.', schema: AdviceSchema } },
+        errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'],
       }),
     },
     async (request) => toAdviceReply(await getAdvice(db, ports, request.params.tenant_id, principalOf(request))),

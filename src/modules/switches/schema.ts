@@ -2,10 +2,10 @@ import Type from 'typebox';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { Body, Count, Named, OneOf, Reply, Shown } from '../../http/primitives.js';
 
-export { CreationPreference, CreationPreferenceBody } from '../creation-preference/schema.js';
-export { SyncRun } from '../syncs/schema.js';
+export { CreationPreferenceBodySchema, CreationPreferenceSchema } from '../creation-preference/schema.js';
+export { SyncRunSchema } from '../syncs/schema.js';
 
-export const PreviewBody = Body(
+export const PreviewBodySchema = Body(
   {
     strategy: OneOf(STRATEGIES, { description: 'How vendors would become companies.' }),
     include_labs: Type.Optional(
@@ -46,7 +46,7 @@ const StrategyAdvice = Named(
   }),
 );
 
-export const Advice = Named(
+export const AdviceSchema = Named(
   'CompanyCreationPreferenceAdvice',
   Reply({
     vendors: Count({ description: 'UBIs with an active license.' }),

@@ -1,9 +1,9 @@
 import type { Db, Tx } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor } from '../../domain/principal.js';
+import { ServiceError } from '../../domain/service-error.js';
 import type { Strategy } from '../../domain/strategy.js';
-import { inTurns } from '../../domain/turns.js';
+import { runYielding } from '../../domain/yielding.js';
 import type { SyncPlan } from '../../mapping/index.js';
 import { loadSnapshot } from '../companies/index.js';
 import {
@@ -14,17 +14,17 @@ import {
   requireCreationPreference,
   saveCreationPreference,
 } from '../creation-preference/index.js';
-import type { Directories } from '../directory/index.js';
+import type { DirectoryService } from '../directory/index.js';
 import {
-  carryOut,
-  findGround,
+  applyPlan,
+  findPlanInputs,
   findRun,
   finishRun,
-  type Ground,
   insertRunningRun,
+  type PlanInputs,
   planSnapshot,
   type RunWarning,
-  remake,
+  reproducePlan,
   type SyncRun,
   saveApplied,
   storePlan,
@@ -33,11 +33,11 @@ import {
 } from '../syncs/index.js';
 import { inLockedTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
-import { type NamesakeGroup, toNamesakes, toNamesakesReply, toOutcome } from './namesakes.js';
+import { type NamesakeGroup, toNamesakes, toNamesakesReply, toPlannedState } from './namesakes.js';
 
 export interface SwitchPorts {
   readonly newId: () => string;
-  readonly directories: Directories;
+  readonly directories: DirectoryService;
   readonly clock: () => Date;
 }
 
@@ -58,9 +58,9 @@ export const previewSwitch = (
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     await requireUbi(tx, tenantId);
     const { includeLabs: includesLabs } = await requireCreationPreference(tx, tenantId);
-    const ground = tenant.firstSyncedAt === null ? undefined : await findGround(tx, tenant);
+    const ground = tenant.firstSyncedAt === null ? undefined : await findPlanInputs(tx, tenant);
     if (ground === undefined) {
-      throw new Fault('not_synced', 'There are no companies yet: the choice is free, and needs no preview.');
+      throw new ServiceError('not_synced', 'There are no companies yet: the choice is free, and needs no preview.');
     }
     const wanted = { strategy, includeLabs: includeLabs ?? includesLabs };
     const id = newId();
@@ -75,7 +75,7 @@ export const previewSwitch = (
     const at = clock();
     const snapshot = await loadSnapshot(tx, ground.ubi.ubiKey);
     const planned = await planSnapshot(tx, directories, toPlanRequest(ground, wanted, id, at), snapshot);
-    const namesakes = await inTurns(toNamesakes(await inTurns(toOutcome(snapshot, planned.plan))));
+    const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(snapshot, planned.plan))));
     const remarks = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
     const result = await storePlan(tx, tenantId, id, { ground, planned, at, remarks });
     const warnings = [...toNameWarnings(namesakes), ...toMeaningWarnings(planned.plan), ...planned.plan.warnings];
@@ -120,16 +120,16 @@ export function choosePreference(
     checkPrecondition(precondition, present?.version);
     const preview = await requirePreview(tx, previewId);
     const input = { strategy, includeLabs: includeLabs ?? preview.includeLabs === true };
-    const ground = await findGround(tx, tenant);
+    const ground = await findPlanInputs(tx, tenant);
     const planned =
-      ground === undefined ? undefined : await remake(tx, ports.directories, ground, preview, input.strategy);
+      ground === undefined ? undefined : await reproducePlan(tx, ports.directories, ground, preview, input.strategy);
     const isSameChoice = preview.includeLabs === input.includeLabs;
     if (ground === undefined || planned === undefined || !isSameChoice || preview.appliedAt !== null) {
-      throw new Fault('preview_stale', toStaleDetail(preview, ground, input), { conflicting_id: preview.id });
+      throw new ServiceError('preview_stale', toStaleDetail(preview, ground, input), { conflicting_id: preview.id });
     }
     await saveCreationPreference(tx, tenantId, input);
     const preference = (await findCreationPreference(tx)) as CreationPreference;
-    const applied = await carryOut(tx, tenantId, {
+    const applied = await applyPlan(tx, tenantId, {
       ground: { ...ground, basis: { ...ground.basis, preferenceVersion: preference.version } },
       planned,
       actor: toActor(principal),
@@ -145,12 +145,12 @@ async function requirePreview(tx: Tx, id: string): Promise<SyncRun> {
   const preview = await findRun(tx, id);
   // The preview of an ordinary sync says nothing of a choice.
   if (preview?.mode === 'preview' && preview.status === 'succeeded' && preview.includeLabs !== null) return preview;
-  throw new Fault('preview_unknown', 'POST …/company-creation-preference/preview makes one.', {
+  throw new ServiceError('preview_unknown', 'POST …/company-creation-preference/preview makes one.', {
     errors: [{ pointer: '/preview_id', detail: 'is no preview of a switch of this tenant' }],
   });
 }
 
-function toStaleDetail(preview: SyncRun, ground: Ground | undefined, input: CreationPreferenceInput): string {
+function toStaleDetail(preview: SyncRun, ground: PlanInputs | undefined, input: CreationPreferenceInput): string {
   if (preview.appliedAt !== null) return 'This preview was carried out already.';
   if (preview.strategy !== input.strategy || preview.includeLabs !== input.includeLabs) {
     return 'It is the preview of another choice.';

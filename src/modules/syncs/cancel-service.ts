@@ -1,5 +1,5 @@
 import type { Db } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import { inTenant } from '../tenants/index.js';
 import { cancelRun, findRun, type SyncRun } from './repository.js';
 
@@ -13,6 +13,6 @@ export const cancelSync = (db: Db, tenantId: string, id: string): Promise<SyncRu
     const isCanceled = await cancelRun(tx, id);
     const run = await findRun(tx, id);
     if (run === undefined) throw notFound('sync run');
-    if (!isCanceled) throw new Fault('run_ended', `The run is ${run.status}; there is nothing to stop.`);
+    if (!isCanceled) throw new ServiceError('run_ended', `The run is ${run.status}; there is nothing to stop.`);
     return run;
   });

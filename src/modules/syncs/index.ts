@@ -1,9 +1,8 @@
-export { carryOut, carryOutDecision, findGround, type Ground, storePlan, toPlanRequest } from './carry-out.js';
+export { applyDecision, applyPlan, findPlanInputs, type PlanInputs, storePlan, toPlanRequest } from './apply.js';
 export { saveResolution } from './conflict-repository.js';
-export type { RunWarning } from './outcome-repository.js';
 export { toAmbiguousItem } from './plan-items.js';
+export type { RunWarning } from './plan-result-repository.js';
 export { planDecision, planSnapshot } from './plan-tenant.js';
-export { RUN_PATIENCE, type RunPatience } from './put-off.js';
 export {
   findActiveRun,
   findLastEndedRun,
@@ -13,8 +12,9 @@ export {
   type SyncRun,
   saveApplied,
 } from './repository.js';
-export { remake } from './review-service.js';
-export { toSyncRunReply, useSyncs } from './routes.js';
-export { type RunOutcome, type RunSyncDeps, runSync } from './run-sync.js';
+export { RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
+export { reproducePlan } from './review-service.js';
+export { registerSyncsRoutes, toSyncRunReply } from './routes.js';
+export { type RunReport, type RunSyncDeps, runSync } from './run-sync.js';
 export { queueRun } from './service.js';
 export { startDueRuns, sweepAbandonedRuns } from './sweep.js';

@@ -1,8 +1,8 @@
 import type { PlanAction } from '../../domain/sync-run.js';
-import { mapInSteps, type Turns } from '../../domain/turns.js';
 import type { Skip } from '../../domain/vendor.js';
+import { mapYielding, type Yielding } from '../../domain/yielding.js';
 import type { SyncPlan } from '../../mapping/index.js';
-import { type Change, toChanges } from '../companies/index.js';
+import { type CompanyFeedChange, toChanges } from '../companies/index.js';
 
 /** A line of a plan: what becomes of a company, of a license, or of a row of the list, and why. */
 export interface PlanItem {
@@ -31,8 +31,8 @@ export const toPlanNotes = ({ notTaken, adoptions, conflicts }: SyncPlan, most: 
 });
 
 /** All that a plan does: what it changes, what it leaves to a person, and what it does not take. */
-export function* toPlanItems(plan: SyncPlan, skips: readonly Skip[]): Turns<PlanItem[]> {
-  const changes = yield* mapInSteps(yield* toChanges(plan), toChangeItem);
+export function* toPlanItems(plan: SyncPlan, skips: readonly Skip[]): Yielding<PlanItem[]> {
+  const changes = yield* mapYielding(yield* toChanges(plan), toChangeItem);
   return [...changes, ...toNoteItems(toPlanNotes(plan, Number.POSITIVE_INFINITY), skips)];
 }
 
@@ -49,7 +49,7 @@ const ACTIONS: Readonly<Record<string, PlanAction>> = {
 };
 
 type ChangeLine = Pick<
-  Change,
+  CompanyFeedChange,
   'kind' | 'companyId' | 'fromCompanyId' | 'licenseId' | 'licenseNumber' | 'before' | 'after'
 > & {
   readonly reason: string;

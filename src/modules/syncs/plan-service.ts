@@ -1,6 +1,6 @@
 import { type Db, readPagewise, type Tx } from '../../db/database.js';
-import { notFound } from '../../domain/fault.js';
 import type { PageOf, PageRequest } from '../../domain/page.js';
+import { notFound } from '../../domain/service-error.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
 import { inTenant } from '../tenants/index.js';
 import { type PlacedItem, selectAppliedItems, selectStoredItems, selectUntouched } from './plan-item-repository.js';

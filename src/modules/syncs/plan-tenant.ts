@@ -2,21 +2,21 @@ import type { Tx } from '../../db/database.js';
 import { createIdSequence } from '../../domain/id-sequence.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncRows } from '../../domain/sync-run.js';
-import { inTurns } from '../../domain/turns.js';
+import { runYielding } from '../../domain/yielding.js';
 import {
   findScope,
   listKnown,
-  planInTurns,
+  planYielding,
   type Scope,
   type ScopeStart,
   type Snapshot,
   type SyncPlan,
 } from '../../mapping/index.js';
-import { countAll, loadActive, loadPart, loadSnapshot, lookUp } from '../companies/index.js';
+import { countAll, loadActive, loadPart, loadScopeAnswer, loadSnapshot } from '../companies/index.js';
 import {
   countListed,
-  type Directories,
   type Directory,
+  type DirectoryService,
   selectChangesSince,
   selectListedLicenses,
 } from '../directory/index.js';
@@ -33,7 +33,7 @@ export interface PlanRequest {
 }
 
 /** A plan, and what it was made for. */
-export interface Planned {
+export interface ScopedPlan {
   readonly plan: SyncPlan;
   /** The part of the tenant that was planned; undefined: the whole. */
   readonly scope: Scope | undefined;
@@ -42,17 +42,22 @@ export interface Planned {
 }
 
 /** Where a whole list is read. */
-export type Lists = Pick<Directories, 'listLicenses'>;
+export type Lists = Pick<DirectoryService, 'listLicenses'>;
 
 /** Plans the whole tenant. To be called in the transaction that locked it. */
-export const planWhole = async (tx: Tx, lists: Lists, request: PlanRequest): Promise<Planned> =>
+export const planWhole = async (tx: Tx, lists: Lists, request: PlanRequest): Promise<ScopedPlan> =>
   planSnapshot(tx, lists, request, await loadSnapshot(tx, request.ownUbiKey));
 
 /** The same, from what the tenant has. */
-export async function planSnapshot(tx: Tx, lists: Lists, request: PlanRequest, snapshot: Snapshot): Promise<Planned> {
+export async function planSnapshot(
+  tx: Tx,
+  lists: Lists,
+  request: PlanRequest,
+  snapshot: Snapshot,
+): Promise<ScopedPlan> {
   const { directory, strategy, includeLabs } = request;
   const listed = await lists.listLicenses(tx, directory);
-  const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, ...toMoment(request) }));
+  const plan = await runYielding(planYielding({ listed, snapshot, strategy, includeLabs, ...toMoment(request) }));
   const filtered = plan.notTaken.length;
   return { plan, scope: undefined, rows: { used: listed.length - filtered, filtered } };
 }
@@ -61,7 +66,7 @@ export async function planSnapshot(tx: Tx, lists: Lists, request: PlanRequest, s
  * Plans what changed in the directory since a version that the whole tenant was planned from, and all that it can touch.
  * It comes to the same as planning the whole: what is beside the scope stays as it is.
  */
-export async function planSince(tx: Tx, request: PlanRequest, version: number): Promise<Planned> {
+export async function planSince(tx: Tx, request: PlanRequest, version: number): Promise<ScopedPlan> {
   const { listed, missingKeys } = await selectChangesSince(tx, request.directory.id, version);
   return planPart(tx, request, {
     licenseKeys: [...listed.map(({ licenseKey }) => licenseKey), ...missingKeys],
@@ -79,14 +84,14 @@ export const planDecision = (
   tx: Tx,
   request: PlanRequest,
   about: Pick<ScopeStart, 'companyIds' | 'ubiKeys'>,
-): Promise<Planned> =>
+): Promise<ScopedPlan> =>
   planPart(tx, { ...request, includeLabs: true }, { licenseKeys: [], listed: [], ...about }, listKnown);
 
 /**
  * Plans whatever this can touch.
  * @param list what is listed, told from what is known; undefined: what the state lists
  */
-async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart, list?: typeof listKnown): Promise<Planned> {
+async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart, list?: typeof listKnown): Promise<ScopedPlan> {
   const { directory, ownUbiKey, strategy, includeLabs } = request;
   const scope = await findScopeOf(tx, start);
   const snapshot = await loadPart(tx, ownUbiKey, scope);
@@ -99,7 +104,7 @@ async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart, list?: 
     otherCompanies: totals.companies - snapshot.companies.length - namesakes.companies.length,
     otherActiveLicenses: totals.activeLicenses - snapshot.licenses.filter(({ active }) => active).length,
   };
-  const plan = await inTurns(planInTurns({ listed, snapshot, strategy, includeLabs, part, ...toMoment(request) }));
+  const plan = await runYielding(planYielding({ listed, snapshot, strategy, includeLabs, part, ...toMoment(request) }));
   const used = totals.listedLicenses + countComing(plan);
   return { plan, scope, rows: { used, filtered: (await countListed(tx, directory.id)) - used } };
 }
@@ -119,6 +124,6 @@ const toMoment = ({ runId, at }: PlanRequest) => ({
 async function findScopeOf(tx: Tx, start: ScopeStart): Promise<Scope> {
   const finding = findScope(start);
   let turn = finding.next();
-  while (turn.done !== true) turn = finding.next(await lookUp(tx, turn.value));
+  while (turn.done !== true) turn = finding.next(await loadScopeAnswer(tx, turn.value));
   return turn.value;
 }

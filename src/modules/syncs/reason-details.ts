@@ -1,6 +1,6 @@
 import { ADVICE } from '../../biotrack/index.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
-import type { RunWarning } from './outcome-repository.js';
+import type { RunWarning } from './plan-result-repository.js';
 
 /** What each reason means and what to do, for a person. */
 const DETAILS: Readonly<Record<FailureReason, string>> = {

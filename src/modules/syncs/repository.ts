@@ -1,14 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
-import { askAsTenant, drafting, toStatement } from '../../db/single-statement.js';
+import { queryAsTenant, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { ChangeRange, RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
-import { type Basis, MAX_NOTES_KEPT, type RunWarning } from './outcome-repository.js';
 import type { PlanNotes } from './plan-items.js';
+import { type InputVersions, MAX_NOTES_KEPT, type RunWarning } from './plan-result-repository.js';
 
 export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
 
@@ -35,7 +35,7 @@ export interface SyncRun {
   readonly includeLabs: boolean | null;
   readonly plannedAt: Date | null;
   /** What the plan of a preview, or of a run that waits for a person, was made from. */
-  readonly basis: Basis | null;
+  readonly basis: InputVersions | null;
   readonly planDigest: string | null;
   /** Of the list that was too short to be believed. */
   readonly listDigest: string | null;
@@ -231,12 +231,12 @@ export async function renewLease(tx: Tx, run: Held): Promise<boolean> {
 
 /** False: the run was taken over or has ended. */
 export async function saveStep(db: Db, tenantId: string, run: Held, step: RunStep): Promise<boolean> {
-  const update = updateHeld(drafting, run).set({ step, leased_until_datetime: leaseEnd }).returning('id');
-  return (await askAsTenant(db, tenantId, toStatement(update))).length > 0;
+  const update = updateHeld(statementBuilder, run).set({ step, leased_until_datetime: leaseEnd }).returning('id');
+  return (await queryAsTenant(db, tenantId, toStatement(update))).length > 0;
 }
 
 /** A run that was put off is taken up now, since somebody asks for it. */
-export async function bringForward(tx: Tx, tenantId: string, id: string): Promise<void> {
+export async function retryNow(tx: Tx, tenantId: string, id: string): Promise<void> {
   const result = await tx
     .updateTable('sync_runs')
     .set({ retry_datetime: null })
@@ -301,7 +301,7 @@ export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<b
 }
 
 /** Gives a run back that only waits and had better make way for others; that is no attempt of its own. */
-export async function stepBack(tx: Tx, run: Held, seconds: number): Promise<void> {
+export async function requeueWaitingRun(tx: Tx, run: Held, seconds: number): Promise<void> {
   await updateHeld(tx, run)
     .set((eb) => ({
       status: 'queued',
@@ -314,7 +314,7 @@ export async function stepBack(tx: Tx, run: Held, seconds: number): Promise<void
 }
 
 /** Puts a run off: the sweep puts it back into the queue when its time has come. False: it was lost meanwhile. */
-export async function putOffRun(
+export async function scheduleRetry(
   tx: Tx,
   run: Held,
   { reason, reasonDetail, seconds }: { reason: FailureReason; reasonDetail: string; seconds: number },
@@ -343,7 +343,7 @@ export interface RunResult {
   readonly directoryVersion?: number;
   readonly plannedAt?: Date;
   /** Of a plan that was stored and not applied. */
-  readonly basis?: Basis;
+  readonly basis?: InputVersions;
   readonly planDigest?: string;
   readonly listDigest?: string;
   readonly changes?: ChangeRange;
@@ -391,7 +391,7 @@ export async function endReview(tx: Tx, id: string, result: RunResult): Promise<
 }
 
 /** Ends a run that waited for a person, and leaves its plan to be read. */
-export async function dropReview(tx: Tx, id: string, reasonDetail: string): Promise<void> {
+export async function saveDismissedReview(tx: Tx, id: string, reasonDetail: string): Promise<void> {
   await tx
     .updateTable('sync_runs')
     .set({ status: 'canceled', reason: null, reason_detail: reasonDetail })

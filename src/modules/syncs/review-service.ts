@@ -1,20 +1,20 @@
 import { type Db, type Tx, withOperator } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
 import { type Principal, toActor } from '../../domain/principal.js';
-import { inTurns } from '../../domain/turns.js';
-import { acceptRefused, type Directories } from '../directory/index.js';
-import { keepGoing } from '../schedules/index.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
+import { runYielding } from '../../domain/yielding.js';
+import { acceptRefused, type DirectoryService } from '../directory/index.js';
+import { scheduleNextRun } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { carryOut, findGround, type Ground, toEnd, toPlanDigest, toPlanRequest } from './carry-out.js';
-import { saveDismissal } from './outcome-repository.js';
+import { applyPlan, findPlanInputs, type PlanInputs, toPlanDigest, toPlanRequest, toSucceededResult } from './apply.js';
 import { removePlanItems } from './plan-item-repository.js';
-import { type Lists, type Planned, planWhole } from './plan-tenant.js';
-import { dropReview, endReview, findRun, type SyncRun } from './repository.js';
+import { saveDismissal } from './plan-result-repository.js';
+import { type Lists, planWhole, type ScopedPlan } from './plan-tenant.js';
+import { endReview, findRun, type SyncRun, saveDismissedReview } from './repository.js';
 import { queueRun } from './service.js';
 
 export interface ReviewPorts {
   readonly newId: () => string;
-  readonly directories: Directories;
+  readonly directories: DirectoryService;
   readonly syncIntervalSeconds: number;
 }
 
@@ -36,19 +36,21 @@ export async function confirmRun(
   if (run.reason === 'list_shrunk') return acceptList(db, newId, tenant, run, principal);
   return inLockedTenant(db, tenantId, async (tx, now) => {
     const review = await requireReview(tx, runId);
-    const ground = await findGround(tx, now);
+    const ground = await findPlanInputs(tx, now);
     const planned =
-      ground === undefined ? undefined : await remake(tx, directories, ground, review, ground.preference.strategy);
+      ground === undefined
+        ? undefined
+        : await reproducePlan(tx, directories, ground, review, ground.preference.strategy);
     if (ground === undefined || planned === undefined) {
-      throw new Fault('plan_stale', 'The directory, the set-up or the companies moved. Start another sync.');
+      throw new ServiceError('plan_stale', 'The directory, the set-up or the companies moved. Start another sync.');
     }
     const actor = toActor(principal);
-    const { changes, notes, ...outcome } = await carryOut(tx, tenantId, { ground, planned, actor, runId, ids: newId });
+    const { changes, notes, ...outcome } = await applyPlan(tx, tenantId, { ground, planned, actor, runId, ids: newId });
     const plannedAt = review.plannedAt ?? undefined;
-    await endReview(tx, runId, { ...toEnd(ground.directory, outcome), changes, notes, plannedAt });
+    await endReview(tx, runId, { ...toSucceededResult(ground.directory, outcome), changes, notes, plannedAt });
     // From now on the feed tells what was done.
     await removePlanItems(tx, runId);
-    await keepGoing(tx, tenantId, syncIntervalSeconds);
+    await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
     return (await findRun(tx, runId)) as SyncRun;
   });
 }
@@ -58,7 +60,7 @@ export const dismissRun = (db: Db, tenantId: string, runId: string, principal: P
   inLockedTenant(db, tenantId, async (tx) => {
     const { basis, rows } = await requireReview(tx, runId);
     if (basis !== null && rows !== null) await saveDismissal(tx, basis, rows);
-    await dropReview(tx, runId, `Dismissed by ${toActor(principal)}.`);
+    await saveDismissedReview(tx, runId, `Dismissed by ${toActor(principal)}.`);
     return (await findRun(tx, runId)) as SyncRun;
   });
 
@@ -66,20 +68,20 @@ async function requireReview(tx: Tx, runId: string): Promise<SyncRun> {
   const run = await findRun(tx, runId);
   if (run === undefined) throw notFound('sync run');
   if (run.status === 'needs_review') return run;
-  throw new Fault('not_in_review', `The run is ${run.status}.`, { conflicting_id: run.id });
+  throw new ServiceError('not_in_review', `The run is ${run.status}.`, { conflicting_id: run.id });
 }
 
 /**
  * Makes the plan of a stored run again; undefined if it would be another one, or is made from something else.
  * @param strategy that the stored run was planned with
  */
-export async function remake(
+export async function reproducePlan(
   tx: Tx,
   lists: Lists,
-  ground: Ground,
+  ground: PlanInputs,
   run: SyncRun,
   strategy: SyncRun['strategy'],
-): Promise<Planned | undefined> {
+): Promise<ScopedPlan | undefined> {
   const { basis } = ground;
   const isSame =
     run.plannedAt !== null &&
@@ -93,7 +95,7 @@ export async function remake(
   if (!isSame || run.plannedAt === null) return undefined;
   const includeLabs = run.includeLabs ?? ground.preference.includeLabs;
   const planned = await planWhole(tx, lists, toPlanRequest(ground, { strategy, includeLabs }, run.id, run.plannedAt));
-  return (await inTurns(toPlanDigest(planned.plan))) === run.planDigest ? planned : undefined;
+  return (await runYielding(toPlanDigest(planned.plan))) === run.planDigest ? planned : undefined;
 }
 
 async function acceptList(
@@ -104,11 +106,11 @@ async function acceptList(
   principal: Principal,
 ): Promise<SyncRun> {
   if (principal.role !== 'operator') {
-    throw new Fault('forbidden', "The state's list is shared by all tenants: only an operator may accept it.");
+    throw new ServiceError('forbidden', "The state's list is shared by all tenants: only an operator may accept it.");
   }
   const digest = run.listDigest ?? '';
   if (!(await withOperator(db, (tx) => acceptRefused(tx, { state, environment, digest })))) {
-    throw new Fault('plan_stale', 'A list was published since, or another one refused. Start another sync.');
+    throw new ServiceError('plan_stale', 'A list was published since, or another one refused. Start another sync.');
   }
   const { strategy } = run;
   const requestedBy = toActor(principal);

@@ -13,7 +13,7 @@ import { listPlan, type PlanLine } from './plan-service.js';
 import { WARNING_DETAILS } from './reason-details.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
 import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
-import { PlanPage, SyncBody, SyncRun, SyncRunPage } from './schema.js';
+import { PlanPageSchema, SyncBodySchema, SyncRunPageSchema, SyncRunSchema } from './schema.js';
 import { getSync, listSyncs, type StartSyncPorts, startSync } from './service.js';
 
 export interface SyncsDeps extends StartSyncPorts, ReviewPorts {
@@ -22,7 +22,7 @@ export interface SyncsDeps extends StartSyncPorts, ReviewPorts {
   readonly streams: EventStreams;
 }
 
-export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps): void {
+export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: SyncsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/syncs',
     {
@@ -33,11 +33,11 @@ export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps):
         description:
           'Answers at once. If a run is queued or running already, that one is the answer. Needs UBI, preference and a login.',
         params: TenantParams,
-        body: SyncBody,
+        body: SyncBodySchema,
         replies: {
-          202: { description: 'The run; read it until it has ended.', schema: SyncRun, headers: locationHeader },
+          202: { description: 'The run; read it until it has ended.', schema: SyncRunSchema, headers: locationHeader },
         },
-        faults: ['not_found', 'setup_incomplete'],
+        errors: ['not_found', 'setup_incomplete'],
       }),
     },
     async (request, reply) => {
@@ -59,8 +59,8 @@ export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps):
         params: TenantParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page.', SyncRunPage),
-        faults: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page.', SyncRunPageSchema),
+        errors: ['not_found', 'invalid_cursor'],
       }),
     },
     async (request, reply) => {
@@ -82,8 +82,8 @@ export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps):
         tag: 'Syncs',
         summary: 'One run: where it stands, or what it did',
         params: ItemParams,
-        replies: { 200: { description: 'The run.', schema: SyncRun } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'The run.', schema: SyncRunSchema } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }) => toSyncRunReply(await getSync(db, params.tenant_id, params.id)),
@@ -98,8 +98,8 @@ export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps):
         summary: 'Stop a run that has not ended',
         description: 'Nothing that it has not written by now is written any more.',
         params: ItemParams,
-        replies: { 200: { description: 'The run, canceled.', schema: SyncRun } },
-        faults: ['not_found', 'run_ended'],
+        replies: { 200: { description: 'The run, canceled.', schema: SyncRunSchema } },
+        errors: ['not_found', 'run_ended'],
       }),
     },
     async ({ params }) => toSyncRunReply(await cancelSync(db, params.tenant_id, params.id)),
@@ -116,10 +116,10 @@ export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps):
           'Server-sent events: `progress` with the whole run each time it moves, `end` with its result, then the stream ends. `Last-Event-ID` leaves out what was seen already.',
         params: ItemParams,
         replies: {
-          200: { description: 'The events; `data` is the run.', schema: SyncRun, type: EVENT_STREAM },
+          200: { description: 'The events; `data` is the run.', schema: SyncRunSchema, type: EVENT_STREAM },
           204: { description: 'The run has ended, and `Last-Event-ID` was its last event.' },
         },
-        faults: ['not_found', 'streams_exhausted'],
+        errors: ['not_found', 'streams_exhausted'],
       }),
     },
     async (request, reply) => {
@@ -142,8 +142,8 @@ export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps):
         params: ItemParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page.', PlanPage),
-        faults: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page.', PlanPageSchema),
+        errors: ['not_found', 'invalid_cursor'],
       }),
     },
     async (request, reply) => {
@@ -167,8 +167,8 @@ export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps):
         description:
           'Exactly the plan that `GET …/plan` shows, or 409 if anything moved since. Of a run with the reason `list_shrunk` it accepts the list, which an operator may do; the answer then is a new run that reads it again.',
         params: ItemParams,
-        replies: { 200: { description: 'The run: carried out, or queued anew.', schema: SyncRun } },
-        faults: ['not_found', 'not_in_review', 'plan_stale'],
+        replies: { 200: { description: 'The run: carried out, or queued anew.', schema: SyncRunSchema } },
+        errors: ['not_found', 'not_in_review', 'plan_stale'],
       }),
     },
     async (request) => {
@@ -187,8 +187,8 @@ export function useSyncs(app: App, { db, pager, streams, ...ports }: SyncsDeps):
         description:
           'Nothing is changed, and nothing like it is proposed before the state lists something else or the set-up changes.',
         params: ItemParams,
-        replies: { 200: { description: 'The run, canceled.', schema: SyncRun } },
-        faults: ['not_found', 'not_in_review'],
+        replies: { 200: { description: 'The run, canceled.', schema: SyncRunSchema } },
+        errors: ['not_found', 'not_in_review'],
       }),
     },
     async (request) => {

@@ -2,8 +2,8 @@ import { type Biotrack, BiotrackError } from '../../biotrack/index.js';
 import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
-import { Fault } from '../../domain/fault.js';
 import { toUserIdOf } from '../../domain/principal.js';
+import { ServiceError } from '../../domain/service-error.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
@@ -13,62 +13,62 @@ import {
   findUsableCredential,
   getUsableCredential,
   LoginRefusedError,
+  type LoginResult,
   toLoginPorts,
   type UsableCredential,
-  type Verdict,
 } from '../credentials/index.js';
-import { CrowdedError, type Directories, ListShrunkError } from '../directory/index.js';
-import { keepGoing, noteFailure } from '../schedules/index.js';
+import { DirectoryBusyError, type DirectoryService, ListShrunkError } from '../directory/index.js';
+import { recordRunFailure, scheduleNextRun } from '../schedules/index.js';
 import { inLockedTenant, isTenantGone, type Tenant } from '../tenants/index.js';
-import { carryOut, findGround, type Ground, storePlan, toEnd, toPlanRequest } from './carry-out.js';
+import { applyPlan, findPlanInputs, type PlanInputs, storePlan, toPlanRequest, toSucceededResult } from './apply.js';
 import { findExcess } from './guard.js';
-import { insist } from './insist.js';
 import { keepLease } from './lease.js';
 import {
   findDismissal,
-  findLastOutcome,
-  findOutcomeOf,
+  findLastPlanResult,
   findPlannedVersion,
-  type Outcome,
-} from './outcome-repository.js';
+  findPlanResult,
+  type PlanResult,
+} from './plan-result-repository.js';
 import { planSince, planWhole } from './plan-tenant.js';
-import { type RunPatience, toPutOffSeconds } from './put-off.js';
 import { toReasonDetail } from './reason-details.js';
 import {
   claimRun,
   findRun,
   finishRun,
-  putOffRun,
   type RunResult,
   releaseRun,
+  requeueWaitingRun,
   type SyncRun,
   saveRunCredential,
   saveStep,
-  stepBack,
+  scheduleRetry,
 } from './repository.js';
+import { type RetryPolicy, toRetryDelaySeconds } from './retry-policy.js';
 import { queueRun } from './service.js';
+import { retryWhileStorageUnavailable } from './storage-retry.js';
 
 export interface RunSyncDeps {
   readonly db: Db;
   readonly biotrack: Biotrack;
   readonly vault: Vault;
-  readonly directories: Directories;
-  readonly trials: SingleFlight<Verdict>;
+  readonly directories: DirectoryService;
+  readonly loginAttempts: SingleFlight<LoginResult>;
   readonly newId: () => string;
   /** A plan that changes more than this share of the tenant's licenses waits for a person; 100: none does. */
   readonly guardRemovalPercent: number;
   readonly syncIntervalSeconds: number;
-  readonly runPatience: RunPatience;
+  readonly runPatience: RetryPolicy;
   readonly clock: () => Date;
   /** Aborted when this process is about to end: the run is handed over. */
   readonly shutdown: AbortSignal;
-  readonly onFinished: (outcome: RunOutcome) => void;
+  readonly onFinished: (outcome: RunReport) => void;
   /** `taken_over`: from a worker that fell silent; `fenced`: it came back, and was not let write. */
   readonly onEvent: (event: 'taken_over' | 'fenced') => void;
 }
 
 /** For the log, once a run: the cause is for nobody else. */
-export interface RunOutcome {
+export interface RunReport {
   readonly tenantId: string;
   readonly runId: string;
   readonly status: RunResult['status'] | 'handed_over' | 'put_off';
@@ -94,12 +94,12 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
   const { db, shutdown, runPatience, onFinished, onEvent } = deps;
   const run = await withTenant(db, tenantId, (tx) => claimRun(tx, runId));
   if (run === undefined) return;
-  const tell = (status: RunOutcome['status'], reason?: FailureReason, cause?: unknown): void =>
+  const tell = (status: RunReport['status'], reason?: FailureReason, cause?: unknown): void =>
     onFinished({ tenantId, runId, status, reason, cause });
   if (run.wasTakenOver) onEvent('taken_over');
   const lease = keepLease(db, tenantId, run, shutdown);
   const note = (write: (tx: Tx) => Promise<boolean>): Promise<boolean> =>
-    insist(lease.signal, () => withTenant(db, tenantId, write));
+    retryWhileStorageUnavailable(lease.signal, () => withTenant(db, tenantId, write));
   try {
     // Taken up this often without an end, it is broken, not unlucky.
     if (run.attempt > runPatience.attempts) throw new RunFailure('interrupted');
@@ -117,14 +117,16 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
       // Taken over by another worker: what this one found out counts for nothing.
       return now === undefined ? undefined : onEvent('fenced');
     }
-    if (error instanceof CrowdedError) return withTenant(db, tenantId, (tx) => stepBack(tx, run, STEP_BACK_SECONDS));
+    if (error instanceof DirectoryBusyError)
+      return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, STEP_BACK_SECONDS));
     const { reason, cause } = toFailure(error);
     const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
     const retryAfterMs = error instanceof BiotrackError ? error.retryAfterMs : undefined;
     // Whoever only looks would rather know at once.
-    const seconds = run.mode === 'full' ? toPutOffSeconds(reason, run.attempt, runPatience, retryAfterMs) : undefined;
+    const seconds =
+      run.mode === 'full' ? toRetryDelaySeconds(reason, run.attempt, runPatience, retryAfterMs) : undefined;
     if (seconds !== undefined) {
-      const isPutOff = await note((tx) => putOffRun(tx, run, { reason, reasonDetail, seconds }));
+      const isPutOff = await note((tx) => scheduleRetry(tx, run, { reason, reasonDetail, seconds }));
       return isPutOff ? tell('put_off', reason, cause) : undefined;
     }
     // A list that is much too short waits for an operator; whoever only wanted to look waits for nobody.
@@ -135,7 +137,7 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
       reasonDetail,
       ...(error instanceof ListShrunkError && { listDigest: error.digest }),
     };
-    const isFinished = await insist(lease.signal, () => fail(deps, tenantId, run, result));
+    const isFinished = await retryWhileStorageUnavailable(lease.signal, () => fail(deps, tenantId, run, result));
     // Not so if the answer to a commit was lost: then the row says what happened.
     if (isFinished) tell(status, reason, cause);
   } finally {
@@ -158,7 +160,7 @@ async function fail(
       // Of the logins that a run by schedule may use.
       const canGoOn = async (): Promise<boolean> =>
         (await findUsableCredential(tx, deps, tenant, undefined)) !== undefined;
-      await noteFailure(tx, result.reason, canGoOn);
+      await recordRunFailure(tx, result.reason, canGoOn);
       return true;
     });
   } catch (error) {
@@ -181,9 +183,9 @@ function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
   if (error instanceof RunFailure) return { reason: error.reason, cause: error.cause };
   if (error instanceof BiotrackError || error instanceof LoginRefusedError)
     return { reason: error.reason, cause: error };
-  if (error instanceof Fault && (error.code === 'credential_unreadable' || error.code === 'unknown_state'))
+  if (error instanceof ServiceError && (error.code === 'credential_unreadable' || error.code === 'unknown_state'))
     return { reason: error.code, cause: error };
-  if (error instanceof Fault && error.code === 'setup_incomplete')
+  if (error instanceof ServiceError && error.code === 'setup_incomplete')
     return { reason: 'credentials_missing', cause: undefined };
   if (error instanceof ListShrunkError) return { reason: 'list_shrunk', cause: error };
   if (isStorageUnavailable(error)) return { reason: 'storage_unavailable', cause: error };
@@ -214,7 +216,7 @@ async function work(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: A
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
     const result = await planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: asked?.version });
     const isGood = result.status === 'succeeded' || result.status === 'succeeded_with_warnings';
-    if (isGood && run.mode === 'full') await keepGoing(tx, tenantId, syncIntervalSeconds);
+    if (isGood && run.mode === 'full') await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
     return result;
   });
 }
@@ -232,7 +234,7 @@ async function planAndApply(
     const { strategy } = (await findCreationPreference(tx)) ?? run;
     return supersede(deps, tx, tenant.id, run, strategy);
   }
-  const ground = await findGround(tx, tenant);
+  const ground = await findPlanInputs(tx, tenant);
   if (ground === undefined) throw new RunFailure('superseded');
   const { preference, ubi } = ground;
   const isChosenAnew = preference.strategy !== run.strategy || preference.version !== preferenceVersion;
@@ -244,7 +246,7 @@ async function planAndApply(
     const result = await storePlan(tx, tenant.id, run.id, { ground, planned, at });
     return finish(tx, run, { ...result, status: 'succeeded' });
   }
-  const outcome = await findOutcomeOf(tx, ground.basis);
+  const outcome = await findPlanResult(tx, ground.basis);
   if (outcome !== undefined) return finishWith(tx, run, ground, toNothingNew(outcome));
   const dismissal = await findDismissal(tx, ground.basis);
   if (dismissal !== undefined) return finishDismissed(tx, run, ground, dismissal.rows);
@@ -258,7 +260,7 @@ async function planAndApply(
     return finish(tx, run, { ...result, status: 'needs_review', reasonDetail });
   }
   noteStep(deps.db, tenant.id, run, 'applying');
-  const applied = await carryOut(tx, tenant.id, {
+  const applied = await applyPlan(tx, tenant.id, {
     ground,
     planned,
     actor: run.requestedBy,
@@ -272,10 +274,10 @@ async function planAndApply(
 const finishWith = (
   tx: Tx,
   run: SyncRun,
-  { directory }: Ground,
-  outcome: Outcome,
+  { directory }: PlanInputs,
+  outcome: PlanResult,
   more: Pick<RunResult, 'changes' | 'notes' | 'plannedAt'> = {},
-): Promise<RunResult> => finish(tx, run, { ...toEnd(directory, outcome), ...more });
+): Promise<RunResult> => finish(tx, run, { ...toSucceededResult(directory, outcome), ...more });
 
 /**
  * Everything is left as the last sync left it, because a person wanted it so.
@@ -284,10 +286,10 @@ const finishWith = (
 async function finishDismissed(
   tx: Tx,
   run: SyncRun,
-  ground: Ground,
-  rows: Outcome['rows'] | undefined,
+  ground: PlanInputs,
+  rows: PlanResult['rows'] | undefined,
 ): Promise<RunResult> {
-  const last = toNothingNew((await findLastOutcome(tx)) as Outcome);
+  const last = toNothingNew((await findLastPlanResult(tx)) as PlanResult);
   const { counts } = last;
   return finishWith(tx, run, ground, {
     counts,
@@ -297,7 +299,7 @@ async function finishDismissed(
 }
 
 /** Everything is as the last sync left it. */
-function toNothingNew({ counts, ...rest }: Outcome): Outcome {
+function toNothingNew({ counts, ...rest }: PlanResult): PlanResult {
   const { created, updated, unchanged, archived, reactivated, conflicts } = counts;
   const companies = created + updated + unchanged + archived + reactivated;
   const none = { created: 0, updated: 0, archived: 0, reactivated: 0, adopted: 0, moved: 0 };

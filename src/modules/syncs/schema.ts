@@ -12,7 +12,7 @@ const refreshNote = {
     "`auto`: asks the state only if its mirrored list is older than this deployment's limit. `force`: asks in any case.",
 };
 
-export const SyncBody = Body(
+export const SyncBodySchema = Body(
   {
     mode: Type.Optional(
       OneOf(['full', 'preview'], {
@@ -58,7 +58,7 @@ const SyncRows = Named(
 
 const nullableObject = <S extends ReturnType<typeof Named>>(schema: S) => Type.Union([schema, Type.Null()]);
 
-export const SyncRun = Named(
+export const SyncRunSchema = Named(
   'SyncRun',
   Reply({
     id: Uuid(),
@@ -125,7 +125,7 @@ export const SyncRun = Named(
 const fields = (description: string) =>
   Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description });
 
-export const PlanItem = Named(
+export const PlanItemSchema = Named(
   'PlanItem',
   Reply({
     action: OneOf(PLAN_ACTIONS, {
@@ -146,6 +146,6 @@ export const PlanItem = Named(
   }),
 );
 
-export const PlanPage = Page('PlanPage', PlanItem);
+export const PlanPageSchema = Page('PlanPage', PlanItemSchema);
 
-export const SyncRunPage = Page('SyncRunPage', SyncRun);
+export const SyncRunPageSchema = Page('SyncRunPage', SyncRunSchema);

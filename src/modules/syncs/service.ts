@@ -1,8 +1,8 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
-import { notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
+import { notFound } from '../../domain/service-error.js';
 import type { Vault } from '../../vault/index.js';
 import { requireCreationPreference } from '../creation-preference/index.js';
 import { requireUsableCredential } from '../credentials/index.js';
@@ -10,12 +10,12 @@ import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { toReasonDetail } from './reason-details.js';
 import {
-  bringForward,
   findActiveRun,
   findRun,
   forceRefresh,
   insertRun,
   type RunTrigger,
+  retryNow,
   type SyncRun,
   selectRuns,
   supersedeReviews,
@@ -69,7 +69,7 @@ export async function queueRun(tx: Tx, newId: () => string, tenantId: string, re
   const active = request.mode === 'full' ? await findActiveRun(tx) : undefined;
   if (active !== undefined) {
     if (request.refresh === 'force') await forceRefresh(tx, active.id);
-    if (request.trigger !== 'schedule') await bringForward(tx, tenantId, active.id);
+    if (request.trigger !== 'schedule') await retryNow(tx, tenantId, active.id);
     return (await findRun(tx, active.id)) ?? active;
   }
   if (request.mode === 'full') await supersedeReviews(tx, toReasonDetail('superseded'));

@@ -1,6 +1,6 @@
 import { type Db, withOperator, withTenant } from '../../db/database.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { tickSchedules } from '../schedules/index.js';
+import { startDueSchedules } from '../schedules/index.js';
 import { enqueueRun, selectAbandonedRuns } from './repository.js';
 import { queueRun } from './service.js';
 
@@ -24,7 +24,7 @@ export interface SchedulePorts {
 
 /** Starts the runs that are due by their tenants' schedules. */
 export const startDueRuns = (db: Db, { newId, syncIntervalSeconds, onError }: SchedulePorts): Promise<number> =>
-  tickSchedules(db, { intervalSeconds: syncIntervalSeconds, onError }, async (tx, tenantId) => {
+  startDueSchedules(db, { intervalSeconds: syncIntervalSeconds, onError }, async (tx, tenantId) => {
     const preference = await findCreationPreference(tx);
     if (preference === undefined) return;
     const { strategy } = preference;

@@ -1,5 +1,12 @@
-export { findMark, findTenant, forgetVerdicts, getRevision, selectTenants, type Tenant } from './repository.js';
-export { useTenants } from './routes.js';
+export {
+  findRevision,
+  findTenant,
+  getRevision,
+  selectTenants,
+  type Tenant,
+  unverifyCredentials,
+} from './repository.js';
+export { registerTenantsRoutes } from './routes.js';
 export {
   applyTenant,
   eachTenantId,

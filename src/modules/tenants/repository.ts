@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
-import { askAsTenant, TENANT_MARK } from '../../db/single-statement.js';
+import { queryAsTenant, TENANT_REVISION } from '../../db/single-statement.js';
 import type { Environment } from '../../domain/environment.js';
 import { createSharedRead, type SharedRead } from '../../domain/shared-read.js';
 
@@ -66,7 +66,7 @@ export const updateTenant = (
     .returning(COLUMNS)
     .executeTakeFirstOrThrow();
 
-export async function removeTenant(tx: Tx, id: string): Promise<void> {
+export async function deleteTenantRow(tx: Tx, id: string): Promise<void> {
   // It refers to no tenant, so that it can be kept for what has none.
   await tx.deleteFrom('idempotency_keys').where('tenant_id', '=', id).execute();
   await tx.deleteFrom('tenants').where('tenant_id', '=', id).execute();
@@ -86,7 +86,7 @@ export const selectTenants = (tx: OperatorTx, size: number, after: string | unde
  * What BioTrack said of logins and of the UBI was said of another UBI, or another state: it no longer counts.
  * @param ubiKey with which logins are made from now on; undefined: by another state, where none was ever refused
  */
-export async function forgetVerdicts(tx: Tx, ubiKey?: string): Promise<void> {
+export async function unverifyCredentials(tx: Tx, ubiKey?: string): Promise<void> {
   const wasRefused = sql<boolean>`${ubiKey ?? null}::text = any (refused_ubi_keys)`;
   await tx
     .updateTable('credentials')
@@ -107,17 +107,20 @@ export async function getRevision(tx: Tx): Promise<number> {
 }
 
 /** Undefined for a tenant that does not exist. */
-export function findMark(db: Db, tenantId: string): Promise<string | undefined> {
-  let read = marks.get(db);
+export function findRevision(db: Db, tenantId: string): Promise<string | undefined> {
+  let read = revisions.get(db);
   if (read === undefined) {
     read = createSharedRead();
-    marks.set(db, read);
+    revisions.set(db, read);
   }
   return read(tenantId, async () => {
-    const [row] = await askAsTenant<{ mark: string }>(db, tenantId, { text: TENANT_MARK, values: [tenantId] });
-    return row?.mark;
+    const [row] = await queryAsTenant<{ revision: string }>(db, tenantId, {
+      text: TENANT_REVISION,
+      values: [tenantId],
+    });
+    return row?.revision;
   });
 }
 
 /** Pollers of one tenant come together: one read answers all of them. */
-const marks = new WeakMap<Db, SharedRead<string | undefined>>();
+const revisions = new WeakMap<Db, SharedRead<string | undefined>>();

@@ -7,7 +7,7 @@ import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { Body, etagHeader, ifMatchHeader, pageQuery, putHeaders, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Tenant as TenantRow } from './repository.js';
-import { Tenant, TenantBody, TenantPage } from './schema.js';
+import { TenantBodySchema, TenantPageSchema, TenantSchema } from './schema.js';
 import { deleteTenant, getTenant, listTenants, putTenant } from './service.js';
 
 export interface TenantsDeps {
@@ -18,7 +18,7 @@ export interface TenantsDeps {
   readonly onTenantDeleted: (tenantId: string) => void;
 }
 
-export function useTenants(app: App, { db, biotrack, pager, onTenantDeleted }: TenantsDeps): void {
+export function registerTenantsRoutes(app: App, { db, biotrack, pager, onTenantDeleted }: TenantsDeps): void {
   app.get(
     '/v1/tenants',
     {
@@ -28,8 +28,8 @@ export function useTenants(app: App, { db, biotrack, pager, onTenantDeleted }: T
         summary: 'All tenants',
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page, in the order of ids.', TenantPage),
-        faults: ['invalid_cursor'],
+        replies: toListReplies('A page, in the order of ids.', TenantPageSchema),
+        errors: ['invalid_cursor'],
       }),
     },
     async (request, reply) => {
@@ -52,12 +52,12 @@ export function useTenants(app: App, { db, biotrack, pager, onTenantDeleted }: T
         description: 'The caller chooses the id, so that saying it twice makes one tenant.',
         params: TenantParams,
         headers: putHeaders,
-        body: TenantBody,
+        body: TenantBodySchema,
         replies: {
-          200: { description: 'Changed.', schema: Tenant, headers: etagHeader },
-          201: { description: 'Created.', schema: Tenant, headers: etagHeader },
+          200: { description: 'Changed.', schema: TenantSchema, headers: etagHeader },
+          201: { description: 'Created.', schema: TenantSchema, headers: etagHeader },
         },
-        faults: ['unknown_state', 'fixed_after_first_sync', 'precondition_failed', 'precondition_required'],
+        errors: ['unknown_state', 'fixed_after_first_sync', 'precondition_failed', 'precondition_required'],
       }),
     },
     async (request, reply) => {
@@ -76,8 +76,8 @@ export function useTenants(app: App, { db, biotrack, pager, onTenantDeleted }: T
         tag: 'Tenants',
         summary: 'One tenant',
         params: TenantParams,
-        replies: { 200: { description: 'The tenant.', schema: Tenant, headers: etagHeader } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'The tenant.', schema: TenantSchema, headers: etagHeader } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }, reply) => {
@@ -98,7 +98,7 @@ export function useTenants(app: App, { db, biotrack, pager, onTenantDeleted }: T
         params: TenantParams,
         headers: ifMatchHeader,
         replies: { 204: { description: 'Gone.' } },
-        faults: ['not_found', 'precondition_failed', 'precondition_required'],
+        errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
     },
     async (request, reply) => {

@@ -3,7 +3,7 @@ import { Body, Datetime, Named, OneOf, Page, Reply, Shown, Text, Uuid } from '..
 
 const stateCode = { description: 'The code of a state from `GET /v1/states`.', examples: ['NM'] };
 
-export const TenantBody = Body(
+export const TenantBodySchema = Body(
   {
     name: Text(200, { description: 'For people; it identifies nothing.', examples: ['Example Mesa Farms'] }),
     state: Text(8, stateCode),
@@ -14,7 +14,7 @@ export const TenantBody = Body(
   { examples: [{ name: 'Example Mesa Farms', state: 'NM', environment: 'training' }] },
 );
 
-export const Tenant = Named(
+export const TenantSchema = Named(
   'Tenant',
   Reply({
     id: Uuid(),
@@ -26,4 +26,4 @@ export const Tenant = Named(
   }),
 );
 
-export const TenantPage = Page('TenantPage', Tenant);
+export const TenantPageSchema = Page('TenantPage', TenantSchema);

@@ -1,17 +1,17 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import { type Db, type Tx, withOperator, withTenant } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import {
+  deleteTenantRow,
   findTenant,
-  forgetVerdicts,
   insertTenant,
   lockFreeTenantRow,
   lockTenantRow,
-  removeTenant,
   selectTenants,
   type Tenant,
+  unverifyCredentials,
   updateTenant,
 } from './repository.js';
 
@@ -36,7 +36,7 @@ export const inFreeTenant = <T>(db: Db, tenantId: string, work: (tx: Tx) => Prom
   withTenant(db, tenantId, async (tx) => ((await lockFreeTenantRow(tx)) === undefined ? undefined : work(tx)));
 
 /** The tenant was deleted a moment ago, by somebody else. */
-export const isTenantGone = (error: unknown): boolean => error instanceof Fault && error.code === 'not_found';
+export const isTenantGone = (error: unknown): boolean => error instanceof ServiceError && error.code === 'not_found';
 
 export interface TenantInput {
   readonly name: string;
@@ -63,7 +63,7 @@ export function putTenant(
     if (present === undefined) {
       checkState(biotrack, input);
       const tenant = await insertTenant(tx, { id: tenantId, ...input });
-      if (tenant === undefined) throw new Fault('precondition_failed', 'Somebody else created it a moment ago.');
+      if (tenant === undefined) throw new ServiceError('precondition_failed', 'Somebody else created it a moment ago.');
       return { tenant, created: true };
     }
     return { tenant: await applyTenant(tx, biotrack, present, input), created: false };
@@ -84,26 +84,30 @@ export async function applyTenant(
   // One that stays where it is may be called something else, wherever that is.
   if (moves) checkState(biotrack, input);
   if (moves && present.firstSyncedAt !== null) {
-    throw new Fault(
+    throw new ServiceError(
       'fixed_after_first_sync',
       'The companies come from this state and environment. Use another tenant.',
     );
   }
-  if (moves) await forgetVerdicts(tx);
+  if (moves) await unverifyCredentials(tx);
   return updateTenant(tx, present.id, input);
 }
 
 function checkState(biotrack: Pick<Biotrack, 'findState'>, { state, environment }: TenantInput): void {
   const known = biotrack.findState(state);
   if (known === undefined) {
-    throw new Fault('unknown_state', 'GET /v1/states lists the states.', {
+    throw new ServiceError('unknown_state', 'GET /v1/states lists the states.', {
       errors: [{ pointer: '/state', detail: 'is not a state of this deployment' }],
     });
   }
   if (known.environments[environment] !== undefined) return;
-  throw new Fault('unknown_state', `${known.name} has no such environment here; GET /v1/states lists what it has.`, {
-    errors: [{ pointer: '/environment', detail: 'is not configured for this state' }],
-  });
+  throw new ServiceError(
+    'unknown_state',
+    `${known.name} has no such environment here; GET /v1/states lists what it has.`,
+    {
+      errors: [{ pointer: '/environment', detail: 'is not configured for this state' }],
+    },
+  );
 }
 
 export const getTenant = (db: Db, tenantId: string): Promise<Tenant> =>
@@ -128,5 +132,5 @@ export async function* eachTenantId(db: Db): AsyncGenerator<string> {
 export const deleteTenant = (db: Db, tenantId: string, precondition: Precondition): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     checkPrecondition(precondition, tenant.version);
-    await removeTenant(tx, tenantId);
+    await deleteTenantRow(tx, tenantId);
   });

@@ -1,3 +1,3 @@
 export { findUbi, type Ubi } from './repository.js';
-export { useUbi } from './routes.js';
-export { applyUbi, noteUbiVerdict, requireUbi } from './service.js';
+export { registerUbiRoutes } from './routes.js';
+export { applyUbi, recordUbiStatus, requireUbi } from './service.js';

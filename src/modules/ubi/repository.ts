@@ -1,5 +1,5 @@
 import type { Tx } from '../../db/database.js';
-import type { ChangeEffect } from '../../domain/fault.js';
+import type { ChangeEffect } from '../../domain/service-error.js';
 
 export type UbiStatus = 'unverified' | 'verified' | 'rejected';
 
@@ -48,7 +48,7 @@ export async function updateUbiStatus(tx: Tx, ubiKey: string, status: UbiStatus)
 }
 
 /** What another UBI would touch of this tenant. */
-export async function countEffect(tx: Tx, ubiKeys: readonly string[]): Promise<ChangeEffect> {
+export async function countUbiChangeEffect(tx: Tx, ubiKeys: readonly string[]): Promise<ChangeEffect> {
   const count = async (query: { executeTakeFirstOrThrow(): Promise<{ count: number }> }): Promise<number> =>
     (await query.executeTakeFirstOrThrow()).count;
   return {

@@ -4,10 +4,10 @@ import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, putHeaders, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Ubi as UbiRow } from './repository.js';
-import { Ubi, UbiBody } from './schema.js';
+import { UbiBodySchema, UbiSchema } from './schema.js';
 import { getUbi, putUbi } from './service.js';
 
-export function useUbi(app: App, { db }: { readonly db: Db }): void {
+export function registerUbiRoutes(app: App, { db }: { readonly db: Db }): void {
   app.get(
     '/v1/tenants/:tenant_id/ubi',
     {
@@ -16,8 +16,8 @@ export function useUbi(app: App, { db }: { readonly db: Db }): void {
         tag: 'Set-up',
         summary: "Step 1: the company's UBI",
         params: TenantParams,
-        replies: { 200: { description: 'The UBI.', schema: Ubi, headers: etagHeader } },
-        faults: ['not_found'],
+        replies: { 200: { description: 'The UBI.', schema: UbiSchema, headers: etagHeader } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }, reply) => {
@@ -38,12 +38,12 @@ export function useUbi(app: App, { db }: { readonly db: Db }): void {
           'Shown as typed, compared without regard to white space. Once licenses exist another UBI has to be confirmed; the refusal tells how much it touches.',
         params: TenantParams,
         headers: putHeaders,
-        body: UbiBody,
+        body: UbiBodySchema,
         replies: {
-          200: { description: 'Changed.', schema: Ubi, headers: etagHeader },
-          201: { description: 'Set for the first time.', schema: Ubi, headers: etagHeader },
+          200: { description: 'Changed.', schema: UbiSchema, headers: etagHeader },
+          201: { description: 'Set for the first time.', schema: UbiSchema, headers: etagHeader },
         },
-        faults: [
+        errors: [
           'not_found',
           'confirmation_required',
           'precondition_failed',

@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { Body, Datetime, Named, OneOf, Reply, Shown, Text } from '../../http/primitives.js';
 
-export const UbiBody = Body(
+export const UbiBodySchema = Body(
   {
     ubi: Text(64, {
       description:
@@ -17,7 +17,7 @@ export const UbiBody = Body(
   { examples: [{ ubi: '422000931' }] },
 );
 
-export const Ubi = Named(
+export const UbiSchema = Named(
   'Ubi',
   Reply({
     ubi: Shown({ description: 'As typed.', examples: ['422000931'] }),

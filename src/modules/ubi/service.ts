@@ -1,12 +1,12 @@
 import type { Db, Tx } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
 import { toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
+import { ServiceError } from '../../domain/service-error.js';
 import { setupIncomplete } from '../../domain/setup.js';
 import { findDirectory, findMeaning } from '../directory/index.js';
-import { wakeSchedule } from '../schedules/index.js';
-import { forgetVerdicts, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { countEffect, findUbi, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
+import { resumeAfterFix } from '../schedules/index.js';
+import { inLockedTenant, inTenant, type Tenant, unverifyCredentials } from '../tenants/index.js';
+import { countUbiChangeEffect, findUbi, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
 
 export interface UbiInput {
   readonly ubi: string;
@@ -43,8 +43,8 @@ export async function applyUbi(
   if (present === undefined || isAnother) await refuseLicenseNumber(tx, tenant, ubiKey);
   if (isAnother && !confirmed) await requireConfirmation(tx, [present.ubiKey, ubiKey]);
   if (isAnother) {
-    await forgetVerdicts(tx, ubiKey);
-    await wakeSchedule(tx);
+    await unverifyCredentials(tx, ubiKey);
+    await resumeAfterFix(tx);
   }
   const status = present === undefined || isAnother ? 'unverified' : present.status;
   await saveUbi(tx, tenant.id, { ubi, ubiKey, status });
@@ -52,9 +52,9 @@ export async function applyUbi(
 }
 
 async function requireConfirmation(tx: Tx, ubiKeys: readonly string[]): Promise<void> {
-  const effect = await countEffect(tx, ubiKeys);
+  const effect = await countUbiChangeEffect(tx, ubiKeys);
   if (effect.licenses === 0) return;
-  throw new Fault(
+  throw new ServiceError(
     'confirmation_required',
     'Licenses were created for the present UBI. Another UBI is another business; send "confirm": "change_ubi" if that is meant.',
     { reason: 'change_ubi', effect },
@@ -70,7 +70,7 @@ async function refuseLicenseNumber(tx: Tx, { state, environment }: Tenant, ubiKe
   if (directory === undefined) return;
   const { isLicense, isUbi } = await findMeaning(tx, directory.id, ubiKey);
   if (!isLicense || isUbi) return;
-  throw new Fault(
+  throw new ServiceError(
     'ubi_is_license_number',
     'The state knows this as the number of a license. The UBI is the number of the business that holds the license, and what BioTrack asks for at login as "license number".',
     { errors: [{ pointer: '/ubi', detail: 'is a license number' }] },
@@ -80,7 +80,7 @@ async function refuseLicenseNumber(tx: Tx, { state, environment }: Tenant, ubiKe
 export const getUbi = (db: Db, tenantId: string): Promise<Ubi> =>
   inTenant(db, tenantId, async (tx) => {
     const ubi = await findUbi(tx);
-    if (ubi === undefined) throw new Fault('not_found', 'The UBI is not set yet.');
+    if (ubi === undefined) throw new ServiceError('not_found', 'The UBI is not set yet.');
     return ubi;
   });
 
@@ -95,7 +95,7 @@ export async function requireUbi(tx: Tx, tenantId: string): Promise<Ubi> {
  * Notes what a login said of a UBI. A bare refusal is weak evidence, so it never takes back what a successful login
  * has shown.
  */
-export async function noteUbiVerdict(tx: Tx, ubiKey: string, known: boolean): Promise<void> {
+export async function recordUbiStatus(tx: Tx, ubiKey: string, known: boolean): Promise<void> {
   if (known) return updateUbiStatus(tx, ubiKey, 'verified');
   const present = await findUbi(tx);
   if (present?.status === 'unverified') await updateUbiStatus(tx, ubiKey, 'rejected');

@@ -1,3 +1,3 @@
 export { selectUsers, type User } from './repository.js';
-export { useUsers } from './routes.js';
+export { registerUsersRoutes } from './routes.js';
 export { requireActiveUser } from './service.js';

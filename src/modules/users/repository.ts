@@ -55,7 +55,7 @@ export const saveUser = (
     .executeTakeFirstOrThrow();
 
 /** A person who came with a token: seen now. Undefined if there is no such tenant. */
-export const saveSighting = async (tx: Tx, userId: string): Promise<{ readonly active: boolean } | undefined> =>
+export const saveLastSeen = async (tx: Tx, userId: string): Promise<{ readonly active: boolean } | undefined> =>
   tx
     .insertInto('users')
     .columns(['tenant_id', 'user_id', 'last_seen_datetime'])
@@ -71,6 +71,6 @@ export const saveSighting = async (tx: Tx, userId: string): Promise<{ readonly a
     .executeTakeFirst();
 
 /** Whoever is not active keeps no password here. */
-export async function removeSecretsOf(tx: Tx, userId: string): Promise<void> {
+export async function deleteCredentialsOfUser(tx: Tx, userId: string): Promise<void> {
   await tx.deleteFrom('credentials').where('owner_user_id', '=', userId).execute();
 }

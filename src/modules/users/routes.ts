@@ -4,11 +4,11 @@ import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, putHeaders } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { User as UserRow } from './repository.js';
-import { User, UserBody, UserParams } from './schema.js';
-import { createReception, getUser, putUser } from './service.js';
+import { UserBodySchema, UserParamsSchema, UserSchema } from './schema.js';
+import { createUserTracker, getUser, putUser } from './service.js';
 
-export function useUsers(app: App, { db }: { readonly db: Db }): void {
-  const reception = createReception(db);
+export function registerUsersRoutes(app: App, { db }: { readonly db: Db }): void {
+  const reception = createUserTracker(db);
   // Of every route: whoever comes as a person has to be an active one.
   app.addHook('preValidation', async ({ principal }) => {
     if (principal !== null) await reception.receive(principal);
@@ -21,9 +21,9 @@ export function useUsers(app: App, { db }: { readonly db: Db }): void {
         id: 'getUser',
         tag: 'Credentials',
         summary: 'A person of the host application',
-        params: UserParams,
-        replies: { 200: { description: 'The person.', schema: User, headers: etagHeader } },
-        faults: ['not_found'],
+        params: UserParamsSchema,
+        replies: { 200: { description: 'The person.', schema: UserSchema, headers: etagHeader } },
+        errors: ['not_found'],
       }),
     },
     async ({ params }, reply) => {
@@ -42,14 +42,14 @@ export function useUsers(app: App, { db }: { readonly db: Db }): void {
         summary: 'Tell of a person of the host application, or that he is no longer active',
         description:
           'People are also known by their tokens. Whoever is no longer active is turned away within seconds and loses his own credentials at once.',
-        params: UserParams,
+        params: UserParamsSchema,
         headers: putHeaders,
-        body: UserBody,
+        body: UserBodySchema,
         replies: {
-          200: { description: 'Changed.', schema: User, headers: etagHeader },
-          201: { description: 'Told of for the first time.', schema: User, headers: etagHeader },
+          200: { description: 'Changed.', schema: UserSchema, headers: etagHeader },
+          201: { description: 'Told of for the first time.', schema: UserSchema, headers: etagHeader },
         },
-        faults: ['not_found', 'precondition_failed', 'precondition_required'],
+        errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
     },
     async (request, reply) => {

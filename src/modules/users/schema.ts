@@ -7,9 +7,9 @@ const userId = Text(200, {
   examples: ['user-1'],
 });
 
-export const UserParams = Body({ tenant_id: Uuid({ description: 'The tenant.' }), user_id: userId });
+export const UserParamsSchema = Body({ tenant_id: Uuid({ description: 'The tenant.' }), user_id: userId });
 
-export const UserBody = Body(
+export const UserBodySchema = Body(
   {
     display_name: Type.Optional(
       Nullable(Text(200, { description: 'For people; it identifies nobody.', examples: ['Ada Example'] })),
@@ -22,7 +22,7 @@ export const UserBody = Body(
   { examples: [{ display_name: 'Ada Example', active: true }] },
 );
 
-export const User = Named(
+export const UserSchema = Named(
   'User',
   Reply({
     user_id: Shown({ examples: ['user-1'] }),

@@ -1,9 +1,9 @@
 import { type Db, type Tx, withTenant } from '../../db/database.js';
-import { Fault, notFound } from '../../domain/fault.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import type { Principal } from '../../domain/principal.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
-import { findUser, removeSecretsOf, saveSighting, saveUser, type User } from './repository.js';
+import { deleteCredentialsOfUser, findUser, saveLastSeen, saveUser, type User } from './repository.js';
 
 export interface UserInput {
   readonly displayName: string | null;
@@ -21,7 +21,7 @@ export const putUser = (
   inLockedTenant(db, tenantId, async (tx) => {
     const present = await findUser(tx, userId);
     checkPrecondition(precondition, present?.version);
-    if (!input.active) await removeSecretsOf(tx, userId);
+    if (!input.active) await deleteCredentialsOfUser(tx, userId);
     return { user: await saveUser(tx, tenantId, { userId, ...input }), created: present === undefined };
   });
 
@@ -32,8 +32,8 @@ export const getUser = (db: Db, tenantId: string, userId: string): Promise<User>
     return user;
   });
 
-const inactive = (): Fault =>
-  new Fault('forbidden', 'The host application says that this person is no longer active.', {
+const inactive = (): ServiceError =>
+  new ServiceError('forbidden', 'The host application says that this person is no longer active.', {
     reason: 'user_inactive',
   });
 
@@ -43,7 +43,7 @@ export async function requireActiveUser(tx: Tx, userId: string): Promise<void> {
 }
 
 /** Lets active people in, and remembers that they came. */
-export interface Reception {
+export interface UserTracker {
   /** @throws Fault `forbidden` */
   receive(principal: Principal): Promise<void>;
   /** What was known of a person has changed. */
@@ -54,7 +54,7 @@ export interface Reception {
 const BELIEVED_MS = 10_000;
 const MOST_REMEMBERED = 10_000;
 
-export function createReception(db: Db): Reception {
+export function createUserTracker(db: Db): UserTracker {
   const known = new Map<string, { readonly until: number; readonly isActive: boolean }>();
   const toKey = (tenantId: string, userId: string): string => `${tenantId}/${userId}`;
   return {
@@ -63,7 +63,7 @@ export function createReception(db: Db): Reception {
       const key = toKey(principal.tenantId, principal.id);
       let sighting = known.get(key);
       if (sighting === undefined || sighting.until < performance.now()) {
-        const user = await withTenant(db, principal.tenantId, (tx) => saveSighting(tx, principal.id));
+        const user = await withTenant(db, principal.tenantId, (tx) => saveLastSeen(tx, principal.id));
         sighting = { until: performance.now() + BELIEVED_MS, isActive: user?.active ?? true };
         if (known.size >= MOST_REMEMBERED) known.clear();
         known.set(key, sighting);

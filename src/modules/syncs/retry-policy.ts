@@ -1,14 +1,14 @@
 import type { FailureReason } from '../../domain/failure-reason.js';
 
 /** How often a run is taken up before its failure counts, and how long it waits in between. */
-export interface RunPatience {
+export interface RetryPolicy {
   readonly attempts: number;
   /** After the first failure; four times as long after each further one. */
   readonly baseSeconds: number;
   readonly mostSeconds: number;
 }
 
-export const RUN_PATIENCE: RunPatience = { attempts: 5, baseSeconds: 15, mostSeconds: 900 };
+export const RETRY_POLICY: RetryPolicy = { attempts: 5, baseSeconds: 15, mostSeconds: 900 };
 
 /** Failures that may be over in a while. A refused login is none: it is not tried again by machine. */
 const PASSING: readonly FailureReason[] = [
@@ -20,10 +20,10 @@ const PASSING: readonly FailureReason[] = [
 ];
 
 /** How long to wait before the run is taken up again; undefined: its failure counts. */
-export function toPutOffSeconds(
+export function toRetryDelaySeconds(
   reason: FailureReason,
   attempt: number,
-  { attempts, baseSeconds, mostSeconds }: RunPatience,
+  { attempts, baseSeconds, mostSeconds }: RetryPolicy,
   retryAfterMs: number | undefined,
 ): number | undefined {
   if (!PASSING.includes(reason) || attempt >= attempts) return undefined;

@@ -1,18 +1,18 @@
 import { createHmac } from 'node:crypto';
 import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
 import { type Db, withoutBeforeCommit } from '../../db/database.js';
-import { Fault } from '../../domain/fault.js';
+import { ServiceError } from '../../domain/service-error.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Vault } from '../../vault/index.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
-import { claimTrial, removeTrials, saveRefusal } from './trial-repository.js';
-import type { Verdict } from './verdict.js';
+import { claimLoginAttempt, deleteLoginAttempts, saveLoginRefusal } from './login-attempt-repository.js';
+import type { LoginResult } from './login-result.js';
 
-export interface TrialPorts {
+export interface LoginPorts {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   /** Logins under way in this process. */
-  readonly trials: SingleFlight<Verdict>;
+  readonly loginAttempts: SingleFlight<LoginResult>;
 }
 
 const PURPOSE = 'refused logins';
@@ -27,18 +27,21 @@ export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ s
 export function getOriginId(biotrack: Biotrack, { state, environment }: Tenant): string {
   const upstream = biotrack.findState(state)?.environments[environment];
   if (upstream !== undefined) return upstream.originId;
-  throw new Fault('unknown_state', 'This deployment no longer knows the state or its environment. Tell the operator.');
+  throw new ServiceError(
+    'unknown_state',
+    'This deployment no longer knows the state or its environment. Tell the operator.',
+  );
 }
 
 /**
  * Tries a login at BioTrack once, however many ask for it, in whatever process: one that was refused is not tried again
  * for a day, so that nobody is locked out there by a script that repeats itself.
  */
-export function tryLoginOnce(db: Db, ports: TrialPorts, tenant: Tenant, login: BiotrackLogin): Promise<Verdict> {
+export function attemptLogin(db: Db, ports: LoginPorts, tenant: Tenant, login: BiotrackLogin): Promise<LoginResult> {
   const hashes = toHashes(ports, tenant, login);
   const key = hashes[0].toString('base64');
   // What is remembered of a login is no effect of the request that tried it.
-  return withoutBeforeCommit(() => ports.trials(key, () => takeTurn(db, ports.biotrack, tenant, login, hashes)));
+  return withoutBeforeCommit(() => ports.loginAttempts(key, () => takeTurn(db, ports.biotrack, tenant, login, hashes)));
 }
 
 async function takeTurn(
@@ -47,13 +50,13 @@ async function takeTurn(
   tenant: Tenant,
   login: BiotrackLogin,
   hashes: readonly [Buffer, ...Buffer[]],
-): Promise<Verdict> {
+): Promise<LoginResult> {
   for (const end = performance.now() + PATIENCE_MS; ; ) {
-    const trial = await inTenant(db, tenant.id, (tx) => claimTrial(tx, tenant.id, hashes));
+    const trial = await inTenant(db, tenant.id, (tx) => claimLoginAttempt(tx, tenant.id, hashes));
     if (trial === 'refused') return { kind: 'rejected', isRemembered: true };
     if (trial === 'ours') break;
     if (performance.now() > end) {
-      throw new Fault('upstream_unavailable', 'This login is being tried already. Ask again in a moment.', {
+      throw new ServiceError('upstream_unavailable', 'This login is being tried already. Ask again in a moment.', {
         reason: 'upstream_timeout',
       });
     }
@@ -68,16 +71,16 @@ async function takeTurn(
  * Tries a login whatever is remembered of it: a person wants to know now. What is said of a saved credential is kept with
  * it, so nothing is remembered here but that the login works again.
  */
-export async function tryLoginAnyway(
+export async function forceLogin(
   db: Db,
-  ports: TrialPorts,
+  ports: LoginPorts,
   tenant: Tenant,
   login: BiotrackLogin,
-): Promise<Verdict> {
+): Promise<LoginResult> {
   const verdict = await fetchVerdict(ports.biotrack, toTarget(tenant), login);
   if (verdict.kind !== 'unreachable' && verdict.kind !== 'rejected') {
     const hashes = toHashes(ports, tenant, login);
-    await inTenant(db, tenant.id, (tx) => removeTrials(tx, hashes));
+    await inTenant(db, tenant.id, (tx) => deleteLoginAttempts(tx, hashes));
   }
   return verdict;
 }
@@ -86,14 +89,14 @@ async function keepTrial(
   db: Db,
   tenant: Tenant,
   hashes: readonly [Buffer, ...Buffer[]],
-  { kind }: Verdict,
+  { kind }: LoginResult,
 ): Promise<void> {
   await inTenant(db, tenant.id, (tx) =>
-    kind === 'rejected' ? saveRefusal(tx, tenant.id, hashes[0]) : removeTrials(tx, hashes),
+    kind === 'rejected' ? saveLoginRefusal(tx, tenant.id, hashes[0]) : deleteLoginAttempts(tx, hashes),
   );
 }
 
-async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: BiotrackLogin): Promise<Verdict> {
+async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: BiotrackLogin): Promise<LoginResult> {
   try {
     return await biotrack.verifyLogin(target, login);
   } catch (error) {
@@ -104,7 +107,7 @@ async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: B
 
 /** JSON of an array: no two logins have the same text. A hash is of no use without the keyset, and in no other tenant. */
 function toHashes(
-  { biotrack, vault }: TrialPorts,
+  { biotrack, vault }: LoginPorts,
   tenant: Tenant,
   { ubi, username, password }: BiotrackLogin,
 ): [Buffer, ...Buffer[]] {

@@ -4,7 +4,7 @@ import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { PlanWarning } from '../../mapping/index.js';
 
 /** All that the companies are made from. Two equal bases give the same companies. */
-export interface Basis {
+export interface InputVersions {
   readonly directoryVersion: number;
   readonly preferenceVersion: number;
   readonly ubiKey: string;
@@ -13,7 +13,7 @@ export interface Basis {
   readonly revision: number;
 }
 
-export interface Outcome {
+export interface PlanResult {
   readonly counts: SyncCounts;
   /** Of the listed licenses; what the list had beside them is the directory's to say. */
   readonly rows: Pick<SyncRows, 'used' | 'filtered'>;
@@ -37,7 +37,7 @@ export const MAX_NOTES_KEPT = 100;
 const COMPARE_SECONDS = 24 * 60 * 60;
 
 /** What the last sync came to, if it was made from this very basis and not too long ago. */
-export function findOutcomeOf(tx: Tx, basis: Basis): Promise<Outcome | undefined> {
+export function findPlanResult(tx: Tx, basis: InputVersions): Promise<PlanResult | undefined> {
   return tx
     .selectFrom('sync_states')
     .select(['counts', 'row_counts as rows', 'warnings'])
@@ -47,12 +47,12 @@ export function findOutcomeOf(tx: Tx, basis: Basis): Promise<Outcome | undefined
     .where('mapping_version', '=', basis.mappingVersion)
     .where('revision', '=', basis.revision)
     .where('compared_datetime', '>', sql<Date>`now() - make_interval(secs => ${COMPARE_SECONDS})`)
-    .$castTo<Outcome>()
+    .$castTo<PlanResult>()
     .executeTakeFirst();
 }
 
 /** What the tenant was last planned from, if nothing but the directory moved since, and everything was compared lately. */
-export async function findPlannedVersion(tx: Tx, basis: Basis): Promise<number | undefined> {
+export async function findPlannedVersion(tx: Tx, basis: InputVersions): Promise<number | undefined> {
   const found = await tx
     .selectFrom('sync_states')
     .select('directory_version as version')
@@ -67,19 +67,19 @@ export async function findPlannedVersion(tx: Tx, basis: Basis): Promise<number |
 }
 
 /** What the last sync came to, whatever it was made from. */
-export const findLastOutcome = (tx: Tx): Promise<Outcome | undefined> =>
+export const findLastPlanResult = (tx: Tx): Promise<PlanResult | undefined> =>
   tx
     .selectFrom('sync_states')
     .select(['counts', 'row_counts as rows', 'warnings'])
-    .$castTo<Outcome>()
+    .$castTo<PlanResult>()
     .executeTakeFirst();
 
 /** @param isWhole everything was compared, and not only what changed */
-export async function saveOutcome(
+export async function savePlanResult(
   tx: Tx,
   tenantId: string,
-  basis: Basis,
-  { counts, rows, warnings }: Outcome,
+  basis: InputVersions,
+  { counts, rows, warnings }: PlanResult,
   isWhole: boolean,
 ): Promise<void> {
   const values = {
@@ -105,7 +105,7 @@ export async function saveOutcome(
  * A person's word was carried out: the companies are made from what they were made from, and from it.
  * @param from the revision before it; where the last sync saw an older one, the next still has edits to look for
  */
-export async function saveDecided(tx: Tx, from: number, to: number, counts: SyncCounts): Promise<void> {
+export async function saveDecisionResult(tx: Tx, from: number, to: number, counts: SyncCounts): Promise<void> {
   await tx
     .updateTable('sync_states')
     .set((eb) => ({
@@ -116,13 +116,13 @@ export async function saveDecided(tx: Tx, from: number, to: number, counts: Sync
 }
 
 /** What a dismissed plan is known by, and what it says of the list. */
-interface Dismissal extends Omit<Basis, 'revision'> {
+interface Dismissal extends Omit<InputVersions, 'revision'> {
   /** Absent where the dismissal is older than this is kept. */
-  readonly rows?: Outcome['rows'];
+  readonly rows?: PlanResult['rows'];
 }
 
 /** The dismissal of the plan that this gives, if a person dismissed it; edits since do not make it another one. */
-export async function findDismissal(tx: Tx, basis: Basis): Promise<Dismissal | undefined> {
+export async function findDismissal(tx: Tx, basis: InputVersions): Promise<Dismissal | undefined> {
   const found = await tx
     .selectFrom('sync_states')
     .select('dismissed_basis as dismissal')
@@ -139,7 +139,11 @@ export async function findDismissal(tx: Tx, basis: Basis): Promise<Dismissal | u
 }
 
 /** @param rows of the plan that is dismissed */
-export async function saveDismissal(tx: Tx, { revision: _, ...basis }: Basis, rows: Outcome['rows']): Promise<void> {
+export async function saveDismissal(
+  tx: Tx,
+  { revision: _, ...basis }: InputVersions,
+  rows: PlanResult['rows'],
+): Promise<void> {
   const { used, filtered } = rows;
   await tx
     .updateTable('sync_states')

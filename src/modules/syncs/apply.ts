@@ -2,41 +2,44 @@ import { createHash } from 'node:crypto';
 import type { Tx } from '../../db/database.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { ChangeRange, SyncRows } from '../../domain/sync-run.js';
-import { eachInSteps, inTurns, sortInSteps, type Turns } from '../../domain/turns.js';
+import { forEachYielding, runYielding, sortYielding, type Yielding } from '../../domain/yielding.js';
 import { MAPPING_VERSION, type Scope, type SyncPlan } from '../../mapping/index.js';
-import { applyPlan, noteFirstSync } from '../companies/index.js';
+import { recordFirstSync, savePlannedRows } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import { type Directory, holdDirectory } from '../directory/index.js';
 import { getRevision, type Tenant } from '../tenants/index.js';
 import { findUbi, type Ubi } from '../ubi/index.js';
 import { saveConflicts } from './conflict-repository.js';
-import {
-  type Basis,
-  findLastOutcome,
-  MAX_NOTES_KEPT,
-  type Outcome,
-  type RunWarning,
-  saveDecided,
-  saveOutcome,
-} from './outcome-repository.js';
 import { removeOldPlanItems, savePlanItems } from './plan-item-repository.js';
 import { type PlanItem, type PlanNotes, toPlanItems, toPlanNotes } from './plan-items.js';
-import type { Planned, PlanRequest } from './plan-tenant.js';
+import {
+  findLastPlanResult,
+  type InputVersions,
+  MAX_NOTES_KEPT,
+  type PlanResult,
+  type RunWarning,
+  saveDecisionResult,
+  savePlanResult,
+} from './plan-result-repository.js';
+import type { PlanRequest, ScopedPlan } from './plan-tenant.js';
 import type { RunResult } from './repository.js';
 
 /** What a tenant's plan stands on, as it is in this transaction. */
-export interface Ground {
+export interface PlanInputs {
   readonly directory: Directory;
   readonly preference: CreationPreference;
   readonly ubi: Ubi;
-  readonly basis: Basis;
+  readonly basis: InputVersions;
 }
 
 /**
  * Undefined: the set-up, or the state's list, is not there. The directory is held until the transaction ends.
  * @param tenant as this transaction locked it, and nothing of it was changed since
  */
-export async function findGround(tx: Tx, { state, environment, revision }: Tenant): Promise<Ground | undefined> {
+export async function findPlanInputs(
+  tx: Tx,
+  { state, environment, revision }: Tenant,
+): Promise<PlanInputs | undefined> {
   const ubi = await findUbi(tx);
   const preference = await findCreationPreference(tx);
   const directory = await holdDirectory(tx, state, environment);
@@ -52,7 +55,7 @@ export async function findGround(tx: Tx, { state, environment, revision }: Tenan
 }
 
 export const toPlanRequest = (
-  { directory, ubi }: Ground,
+  { directory, ubi }: PlanInputs,
   { strategy, includeLabs }: Pick<CreationPreference, 'strategy' | 'includeLabs'>,
   runId: string,
   at: Date,
@@ -67,7 +70,7 @@ function toListResult(
 }
 
 /** What a sync comes to that wrote, or found that there was nothing to write. */
-export function toEnd(directory: Directory, { counts, rows, warnings }: Outcome): RunResult {
+export function toSucceededResult(directory: Directory, { counts, rows, warnings }: PlanResult): RunResult {
   const status = warnings.length + counts.conflicts === 0 ? 'succeeded' : 'succeeded_with_warnings';
   return { ...toListResult(directory, { rows }), status, counts, warnings };
 }
@@ -76,12 +79,12 @@ export function toEnd(directory: Directory, { counts, rows, warnings }: Outcome)
 const DIGESTED_AT_ONCE = 64 * 1024;
 
 /** Of two plans with the same digest, carrying out one is carrying out the other; in whatever order they are told. */
-export function* toPlanDigest({ companies, licenses, newVendorCompanies }: SyncPlan): Turns<string> {
-  const steps = yield* sortInSteps([...companies, ...licenses], (a, b) => (a.after.id < b.after.id ? -1 : 1));
-  const vendors = yield* sortInSteps(newVendorCompanies, (a, b) => (a.ubiKey < b.ubiKey ? -1 : 1));
+export function* toPlanDigest({ companies, licenses, newVendorCompanies }: SyncPlan): Yielding<string> {
+  const steps = yield* sortYielding([...companies, ...licenses], (a, b) => (a.after.id < b.after.id ? -1 : 1));
+  const vendors = yield* sortYielding(newVendorCompanies, (a, b) => (a.ubiKey < b.ubiKey ? -1 : 1));
   const digest = createHash('sha256');
   let text = '';
-  yield* eachInSteps(steps, ({ kind, after }) => {
+  yield* forEachYielding(steps, ({ kind, after }) => {
     // A step is what it does; where it starts is the basis, which is compared by itself.
     text += JSON.stringify([kind, after]);
     if (text.length < DIGESTED_AT_ONCE) return;
@@ -92,8 +95,8 @@ export function* toPlanDigest({ companies, licenses, newVendorCompanies }: SyncP
 }
 
 export interface StoredPlan {
-  readonly ground: Ground;
-  readonly planned: Planned;
+  readonly ground: PlanInputs;
+  readonly planned: ScopedPlan;
   readonly at: Date;
   /** What else there is to say of it. */
   readonly remarks?: readonly PlanItem[];
@@ -108,51 +111,51 @@ export async function storePlan(
 ): Promise<Omit<RunResult, 'status'>> {
   const { plan } = planned;
   await removeOldPlanItems(tx);
-  const items = await inTurns(toPlanItems(plan, ground.directory.skips));
+  const items = await runYielding(toPlanItems(plan, ground.directory.skips));
   await savePlanItems(tx, tenantId, runId, [...items, ...remarks]);
   return {
     ...toListResult(ground.directory, planned),
     counts: plan.counts,
     warnings: plan.warnings,
     basis: ground.basis,
-    planDigest: await inTurns(toPlanDigest(plan)),
+    planDigest: await runYielding(toPlanDigest(plan)),
     plannedAt: at,
   };
 }
 
-export interface CarryOut {
-  readonly ground: Ground;
-  readonly planned: Planned;
+export interface PlanToApply {
+  readonly ground: PlanInputs;
+  readonly planned: ScopedPlan;
   readonly actor: string;
   readonly runId: string | null;
   /** New ids, for conflicts. */
   readonly ids: () => string;
 }
 
-export interface CarriedOut extends Outcome {
+export interface AppliedPlan extends PlanResult {
   readonly changes: ChangeRange | undefined;
   readonly notes: PlanNotes;
 }
 
 /** Applies a plan, and remembers what the companies were made from. The tenant must be locked since it was planned. */
-export async function carryOut(
+export async function applyPlan(
   tx: Tx,
   tenantId: string,
-  { ground, planned, actor, runId, ids }: CarryOut,
-): Promise<CarriedOut> {
+  { ground, planned, actor, runId, ids }: PlanToApply,
+): Promise<AppliedPlan> {
   const { plan, scope, rows } = planned;
-  const changes = await applyPlan(tx, tenantId, plan, { actor, runId });
+  const changes = await savePlannedRows(tx, tenantId, plan, { actor, runId });
   const conflicts = await saveConflicts(tx, tenantId, ids, {
     conflicts: plan.conflicts,
     ubiKeys: scope?.ubiKeys,
     runId,
   });
-  await noteFirstSync(tx);
+  await recordFirstSync(tx);
   const warnings: readonly RunWarning[] =
     scope === undefined ? plan.warnings : [...(await loadOtherWarnings(tx, scope)), ...plan.warnings];
   const outcome = { counts: { ...plan.counts, conflicts }, rows, warnings };
   const basis = { ...ground.basis, revision: await getRevision(tx) };
-  await saveOutcome(tx, tenantId, basis, outcome, scope === undefined);
+  await savePlanResult(tx, tenantId, basis, outcome, scope === undefined);
   return { ...outcome, changes, notes: toPlanNotes(plan, MAX_NOTES_KEPT) };
 }
 
@@ -161,24 +164,24 @@ export async function carryOut(
  * was: the next one still finds it.
  * @param ground as it was before the decision was kept
  */
-export async function carryOutDecision(
+export async function applyDecision(
   tx: Tx,
   tenantId: string,
-  { ground, planned, actor, ids }: Omit<CarryOut, 'runId'>,
+  { ground, planned, actor, ids }: Omit<PlanToApply, 'runId'>,
 ): Promise<void> {
   const { plan, scope } = planned;
-  await applyPlan(tx, tenantId, plan, { actor, runId: null });
+  await savePlannedRows(tx, tenantId, plan, { actor, runId: null });
   const conflicts = await saveConflicts(tx, tenantId, ids, {
     conflicts: plan.conflicts,
     ubiKeys: scope?.ubiKeys,
     runId: null,
   });
-  await saveDecided(tx, ground.basis.revision, await getRevision(tx), { ...plan.counts, conflicts });
+  await saveDecisionResult(tx, ground.basis.revision, await getRevision(tx), { ...plan.counts, conflicts });
 }
 
 /** What the last sync warned of, and this one did not look at again. */
 async function loadOtherWarnings(tx: Tx, { licenseKeys }: Scope): Promise<RunWarning[]> {
-  const last = await findLastOutcome(tx);
+  const last = await findLastPlanResult(tx);
   return (last?.warnings ?? []).filter(
     ({ licenseNumber }) => licenseNumber === null || !licenseKeys.has(toLicenseKey(licenseNumber)),
   );

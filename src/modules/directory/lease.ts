@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type Db, withOperator } from '../../db/database.js';
-import { endTurn, type Place, TURN_SECONDS, takeTurn } from './turn-repository.js';
+import { acquireLease, DIRECTORY_LEASE_SECONDS, type DirectoryKey, releaseLease } from './lease-repository.js';
 
 /** Several renewals fit into a turn, so that one lost is none lost. */
-const RENEW_MS = (TURN_SECONDS * 1000) / 4;
+const RENEW_MS = (DIRECTORY_LEASE_SECONDS * 1000) / 4;
 /** How soon it is noticed that another process is done. */
 const LOOK_AGAIN_MS = 250;
 
-export interface TurnWork<T> {
+export interface LeasedWork<T> {
   /** Asked before each attempt to get the turn: whether another process has done the work meanwhile. */
   findDone(): Promise<T | undefined>;
   work(): Promise<T>;
@@ -17,14 +17,14 @@ export interface TurnWork<T> {
  * Of all processes one at a time asks a state for its list; the others wait, and take what it brought. A process that is
  * killed while it has the turn loses it within seconds.
  */
-export async function inTurn<T>(
+export async function withDirectoryLease<T>(
   db: Db,
-  place: Place,
+  place: DirectoryKey,
   signal: AbortSignal | undefined,
-  { findDone, work }: TurnWork<T>,
+  { findDone, work }: LeasedWork<T>,
 ): Promise<T> {
   const holder = randomUUID();
-  const take = (): Promise<boolean> => withOperator(db, (tx) => takeTurn(tx, place, holder));
+  const take = (): Promise<boolean> => withOperator(db, (tx) => acquireLease(tx, place, holder));
   for (;;) {
     const done = await findDone();
     if (done !== undefined) return done;
@@ -43,6 +43,6 @@ export async function inTurn<T>(
     clearInterval(renewal);
     // Else it might take the turn again after its end.
     await renewing;
-    await withOperator(db, (tx) => endTurn(tx, place, holder)).catch(() => undefined);
+    await withOperator(db, (tx) => releaseLease(tx, place, holder)).catch(() => undefined);
   }
 }

@@ -1,18 +1,18 @@
 /** Work that can be left at each `yield`, so that others are not kept waiting by it, and taken up again. */
-export type Turns<Result> = Generator<undefined, Result, undefined>;
+export type Yielding<Result> = Generator<undefined, Result, undefined>;
 
 /** A turn takes as long at most, or as long as the work's own longest step. */
 const TURN_MS = 4;
 
 /** Does the work with nobody in between. */
-export function finish<Result>(work: Turns<Result>): Result {
+export function runToCompletion<Result>(work: Yielding<Result>): Result {
   let step = work.next();
   while (step.done !== true) step = work.next();
   return step.value;
 }
 
 /** Does the work so that whoever else waits in this process gets his turn. */
-export async function inTurns<Result>(work: Turns<Result>): Promise<Result> {
+export async function runYielding<Result>(work: Yielding<Result>): Promise<Result> {
   let since = performance.now();
   for (;;) {
     const step = work.next();
@@ -27,7 +27,10 @@ export async function inTurns<Result>(work: Turns<Result>): Promise<Result> {
 const ITEMS_PER_STEP = 500;
 
 /** Goes through a list, and can be left after every few items. */
-export function* eachInSteps<Item>(items: Iterable<Item>, visit: (item: Item, index: number) => void): Turns<void> {
+export function* forEachYielding<Item>(
+  items: Iterable<Item>,
+  visit: (item: Item, index: number) => void,
+): Yielding<void> {
   let index = 0;
   for (const item of items) {
     visit(item, index);
@@ -37,22 +40,22 @@ export function* eachInSteps<Item>(items: Iterable<Item>, visit: (item: Item, in
 }
 
 /** Makes another list of a list, and can be left after every few items. */
-export function* mapInSteps<Item, Result>(
+export function* mapYielding<Item, Result>(
   items: Iterable<Item>,
   toResult: (item: Item, index: number) => Result,
-): Turns<Result[]> {
+): Yielding<Result[]> {
   const results: Result[] = [];
-  yield* eachInSteps(items, (item, index) => results.push(toResult(item, index)));
+  yield* forEachYielding(items, (item, index) => results.push(toResult(item, index)));
   return results;
 }
 
 /** Leaves out what is not wanted and makes another list of the rest, and can be left after every few items. */
-export function* collectInSteps<Item, Result>(
+export function* filterMapYielding<Item, Result>(
   items: Iterable<Item>,
   toResult: (item: Item) => Result | undefined,
-): Turns<Result[]> {
+): Yielding<Result[]> {
   const results: Result[] = [];
-  yield* eachInSteps(items, (item) => {
+  yield* forEachYielding(items, (item) => {
     const result = toResult(item);
     if (result !== undefined) results.push(result);
   });
@@ -60,7 +63,7 @@ export function* collectInSteps<Item, Result>(
 }
 
 /** Sorts as `toSorted` does, equals in the order in which they came, and can be left after every few comparisons. */
-export function* sortInSteps<Item>(items: readonly Item[], compare: (a: Item, b: Item) => number): Turns<Item[]> {
+export function* sortYielding<Item>(items: readonly Item[], compare: (a: Item, b: Item) => number): Yielding<Item[]> {
   let runs: Item[][] = [];
   for (let start = 0; start < items.length; start += ITEMS_PER_STEP) {
     runs.push(items.slice(start, start + ITEMS_PER_STEP).sort(compare));
@@ -79,7 +82,7 @@ function* mergeInSteps<Item>(
   left: readonly Item[],
   right: readonly Item[],
   compare: (a: Item, b: Item) => number,
-): Turns<Item[]> {
+): Yielding<Item[]> {
   const merged: Item[] = [];
   let [fromLeft, fromRight] = [0, 0];
   while (fromLeft < left.length || fromRight < right.length) {
@@ -95,7 +98,7 @@ function* mergeInSteps<Item>(
 }
 
 /** The same as `mapInSteps`, with turns for others in between. */
-export const mapInTurns = <Item, Result>(
+export const mapAsync = <Item, Result>(
   items: Iterable<Item>,
   toResult: (item: Item, index: number) => Result,
-): Promise<Result[]> => inTurns(mapInSteps(items, toResult));
+): Promise<Result[]> => runYielding(mapYielding(items, toResult));

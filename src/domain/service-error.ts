@@ -2,7 +2,7 @@
  * The closed list of what can go wrong for a caller. `status` is HTTP's; `title` is the same for every occurrence.
  * A code is a promise: callers branch on it, so it is never renamed.
  */
-export const FAULTS = {
+export const ERRORS = {
   invalid_request: { status: 400, title: 'The request does not fit its schema' },
   malformed_json: { status: 400, title: 'The body is not JSON' },
   invalid_cursor: { status: 400, title: 'The page cursor is not one of ours, or belongs to another list' },
@@ -53,10 +53,10 @@ export const FAULTS = {
   credential_unreadable: { status: 409, title: 'The stored password cannot be opened and must be given again' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
-export type FaultCode = keyof typeof FAULTS;
+export type ErrorCode = keyof typeof ERRORS;
 
 /** One part of a request that does not fit. */
-export interface FieldFault {
+export interface FieldError {
   /** JSON pointer (RFC 6901) into the body, or `?name` of a query parameter, or `header:name`. */
   readonly pointer: string;
   readonly detail: string;
@@ -80,8 +80,8 @@ export interface ChangeEffect {
   readonly companies: number;
 }
 
-export interface FaultExtras {
-  readonly errors?: readonly FieldFault[];
+export interface ServiceErrorExtras {
+  readonly errors?: readonly FieldError[];
   readonly next_step?: NextStep;
   /** The object that is in the way. */
   readonly conflicting_id?: string;
@@ -98,16 +98,16 @@ export interface FaultExtras {
  * A fault with its two voices: `code` and `detail` are for the caller and hold nothing that he may not see; `cause` is
  * for the log.
  */
-export class Fault extends Error {
-  readonly code: FaultCode;
-  readonly extras: FaultExtras;
+export class ServiceError extends Error {
+  readonly code: ErrorCode;
+  readonly extras: ServiceErrorExtras;
 
-  constructor(code: FaultCode, detail: string, extras: FaultExtras = {}) {
+  constructor(code: ErrorCode, detail: string, extras: ServiceErrorExtras = {}) {
     super(detail, { cause: extras.cause });
-    this.name = 'Fault';
+    this.name = 'ServiceError';
     this.code = code;
     this.extras = extras;
   }
 }
 
-export const notFound = (what: string): Fault => new Fault('not_found', `There is no such ${what}.`);
+export const notFound = (what: string): ServiceError => new ServiceError('not_found', `There is no such ${what}.`);

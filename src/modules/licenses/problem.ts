@@ -1,16 +1,16 @@
-import type { LicenseConflict } from '../../domain/license-conflict.js';
-import type { Listing } from '../directory/index.js';
+import type { LicenseProblem } from '../../domain/license-problem.js';
+import type { DirectoryEntry } from '../directory/index.js';
 import type { LicenseRow } from './repository.js';
 
 /** Why a created license is not what it was created as. */
-export interface Conflict {
-  readonly reason: LicenseConflict;
+export interface LicenseProblemView {
+  readonly reason: LicenseProblem;
   /** For a person: what happened and what to do. */
   readonly detail: string;
   readonly since: Date | null;
 }
 
-const DETAILS: Readonly<Record<LicenseConflict, string>> = {
+const DETAILS: Readonly<Record<LicenseProblem, string>> = {
   archived: 'It was created and archived here. PATCH it with "archived": false to bring it back.',
   missing: 'The state no longer lists it. It is kept as it is, and good again when it returns.',
   deleted: 'The state lists it as deleted. It is kept as it is; archive it if it is not needed any more.',
@@ -18,7 +18,7 @@ const DETAILS: Readonly<Record<LicenseConflict, string>> = {
 };
 
 /** What the state's list has to do with a created license. */
-export interface Ground {
+export interface LicenseContext {
   /** False while there is no list of the state yet: then nothing is known. */
   readonly isPublished: boolean;
   /** The UBI of the tenant. */
@@ -26,12 +26,12 @@ export interface Ground {
 }
 
 /** Undefined: it is listed under the tenant's UBI, as it was when it was created, or nothing is known of it yet. */
-export function findConflict(
+export function findLicenseProblem(
   license: Pick<LicenseRow, 'archived_datetime'>,
-  listing: Listing | undefined,
-  { isPublished, ubiKey }: Ground,
-): Conflict | undefined {
-  const conflict = (reason: LicenseConflict, since: Date | null = null): Conflict => ({
+  listing: DirectoryEntry | undefined,
+  { isPublished, ubiKey }: LicenseContext,
+): LicenseProblemView | undefined {
+  const conflict = (reason: LicenseProblem, since: Date | null = null): LicenseProblemView => ({
     reason,
     detail: DETAILS[reason],
     since,

@@ -8,7 +8,7 @@ const PAUSE_MS = 250;
  * Writes down what became of a run, even though the database is away for a moment: else it would stand there as being
  * worked on until its lease is over. Twice is the same as once, since only a run that is still held is written.
  */
-export async function insist<T>(held: AbortSignal, write: () => Promise<T>): Promise<T> {
+export async function retryWhileStorageUnavailable<T>(held: AbortSignal, write: () => Promise<T>): Promise<T> {
   for (const end = performance.now() + PATIENCE_MS; ; ) {
     try {
       return await write();

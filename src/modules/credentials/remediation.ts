@@ -1,16 +1,16 @@
-import type { Fault } from '../../domain/fault.js';
+import type { ServiceError } from '../../domain/service-error.js';
 import { type SetupActor, type SetupCall, setupIncomplete } from '../../domain/setup.js';
 import { type CredentialState, isUsable } from './candidates.js';
 
 /** What has to be done before there is a login to work with. */
-export interface Mending {
+export interface Remediation {
   readonly who: SetupActor;
   /** Undefined: a login is to be saved, which is the step's own call. */
   readonly call: SetupCall | undefined;
 }
 
 /** What comes next for these, which is told the same way wherever a login is missed. */
-export function toMending(states: readonly CredentialState[]): Mending {
+export function toRemediation(states: readonly CredentialState[]): Remediation {
   const untried = states.find(({ status }) => status === 'unverified');
   if (untried !== undefined) return { who: 'admin', call: toVerify(untried) };
   const refused = states.filter((state) => !isUsable(state));
@@ -21,8 +21,8 @@ export function toMending(states: readonly CredentialState[]): Mending {
 }
 
 /** 409: there is no login to work with, and here is the call that mends that. */
-export const noLogin = (tenantId: string, states: readonly CredentialState[], detail: string): Fault =>
-  setupIncomplete(tenantId, 'credentials', detail, toMending(states).call);
+export const toNoLoginError = (tenantId: string, states: readonly CredentialState[], detail: string): ServiceError =>
+  setupIncomplete(tenantId, 'credentials', detail, toRemediation(states).call);
 
 type Named = Pick<CredentialState, 'id' | 'status'>;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { collectInSteps, finish, sortInSteps } from '../../src/domain/turns.js';
+import { filterMapYielding, runToCompletion, sortYielding } from '../../src/domain/yielding.js';
 import { readSeed } from './world.js';
 
 const SEED = readSeed();
@@ -12,18 +12,18 @@ t.test(`Sorting in steps is sorting, equals in the order in which they came (see
   const byKey = (a: { key: number }, b: { key: number }): number => a.key - b.key;
   const property = fc.property(manyNumbers, (keys) => {
     const items = keys.map((key, place) => ({ key, place }));
-    return JSON.stringify(finish(sortInSteps(items, byKey))) === JSON.stringify([...items].sort(byKey));
+    return JSON.stringify(runToCompletion(sortYielding(items, byKey))) === JSON.stringify([...items].sort(byKey));
   });
   fc.assert(property, { seed: SEED, numRuns: 100 });
   const given = [3, 1, 2];
-  finish(sortInSteps(given, (a, b) => a - b));
+  runToCompletion(sortYielding(given, (a, b) => a - b));
   t.same(given, [3, 1, 2], 'what was given stays as it is');
 });
 
 t.test('No step of sorting is a long one', async (t) => {
   const items = Array.from({ length: 20_000 }, (_none, index) => (index * 7_919) % 20_011);
   let [compared, most, steps] = [0, 0, 0];
-  const work = sortInSteps(items, (a, b) => {
+  const work = sortYielding(items, (a, b) => {
     compared += 1;
     return a - b;
   });
@@ -37,6 +37,6 @@ t.test('No step of sorting is a long one', async (t) => {
 });
 
 t.test('Collecting leaves out what is undefined, and only that', async (t) => {
-  const kept = finish(collectInSteps([0, 1, 2, 3], (item) => (item % 2 === 0 ? item : undefined)));
+  const kept = runToCompletion(filterMapYielding([0, 1, 2, 3], (item) => (item % 2 === 0 ? item : undefined)));
   t.same(kept, [0, 2]);
 });

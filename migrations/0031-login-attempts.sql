@@ -1,5 +1,5 @@
 -- Logins that are being tried at BioTrack, or were refused there: the same one is not tried again, by whatever process.
-create table login_trials (
+create table login_attempts (
   tenant_id uuid not null references tenants on delete cascade,
   -- A keyed hash of the upstream, the UBI, the user name and the password. Without the keyset it says nothing of them.
   login_hash bytea not null,
@@ -9,4 +9,4 @@ create table login_trials (
   refused_datetime timestamptz,
   primary key (tenant_id, login_hash)
 );
-call isolate_tenants('login_trials');
+call isolate_tenants('login_attempts');

@@ -3,19 +3,23 @@ import type { OperatorTx } from '../../db/database.js';
 import type { Environment } from '../../domain/environment.js';
 
 /** Of a state, and which of its data sets. */
-export interface Place {
+export interface DirectoryKey {
   readonly state: string;
   readonly environment: Environment;
 }
 
 /** A turn that is not renewed for so long is over: its holder is gone. */
-export const TURN_SECONDS = 15;
+export const DIRECTORY_LEASE_SECONDS = 15;
 
 /** Takes the turn, or keeps it. False: somebody else has it. */
-export async function takeTurn(tx: OperatorTx, { state, environment }: Place, holder: string): Promise<boolean> {
-  const until = sql<Date>`clock_timestamp() + make_interval(secs => ${TURN_SECONDS})`;
+export async function acquireLease(
+  tx: OperatorTx,
+  { state, environment }: DirectoryKey,
+  holder: string,
+): Promise<boolean> {
+  const until = sql<Date>`clock_timestamp() + make_interval(secs => ${DIRECTORY_LEASE_SECONDS})`;
   const { numInsertedOrUpdatedRows = 0n } = await tx
-    .insertInto('directory_turns')
+    .insertInto('directory_leases')
     .values({ state, environment, holder, until_datetime: until })
     .onConflict((conflict) =>
       conflict
@@ -23,8 +27,8 @@ export async function takeTurn(tx: OperatorTx, { state, environment }: Place, ho
         .doUpdateSet({ holder, until_datetime: until })
         .where((eb) =>
           eb.or([
-            eb('directory_turns.holder', '=', holder),
-            eb('directory_turns.until_datetime', '<', sql<Date>`clock_timestamp()`),
+            eb('directory_leases.holder', '=', holder),
+            eb('directory_leases.until_datetime', '<', sql<Date>`clock_timestamp()`),
           ]),
         ),
     )
@@ -32,9 +36,13 @@ export async function takeTurn(tx: OperatorTx, { state, environment }: Place, ho
   return numInsertedOrUpdatedRows > 0n;
 }
 
-export async function endTurn(tx: OperatorTx, { state, environment }: Place, holder: string): Promise<void> {
+export async function releaseLease(
+  tx: OperatorTx,
+  { state, environment }: DirectoryKey,
+  holder: string,
+): Promise<void> {
   await tx
-    .deleteFrom('directory_turns')
+    .deleteFrom('directory_leases')
     .where('state', '=', state)
     .where('environment', '=', environment)
     .where('holder', '=', holder)
