@@ -1,11 +1,10 @@
-// Checks the types, then runs the test files against one Postgres, some at a time. Arguments are test files or folders,
+// Runs the test files against one Postgres, some at a time. Types are the business of `npm run check`. Arguments are test files or folders,
 // and `--long` for the long counts. The last line says how many assertions passed and failed.
 //
 // Not with tap's own runner: it has each file compile all of our sources with TypeScript, which takes longer than most
 // files' tests, and goes by the alphabet.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
@@ -14,7 +13,6 @@ import { startTestServer, TEST_DATABASE_URL, type TestServer } from '../test/hel
 import { type FileReport, readTap } from './tap-report.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const TIMEOUT_S = 600;
 const LONG_TIMEOUT_S = 7200;
 const KILL_AFTER_MS = 10_000;
@@ -93,14 +91,6 @@ async function run<T>(
   }
 }
 
-async function checkTypes(): Promise<boolean> {
-  const { code } = await run([TSC, '--noEmit', '--pretty', 'false'], process.env, async (stdout) => {
-    stdout.pipe(process.stdout, { end: false });
-  });
-  if (code !== 0 && stoppedBy === undefined) fail('the types do not hold, see above');
-  return code === 0;
-}
-
 function listTestFiles(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path)
@@ -167,7 +157,6 @@ async function main(): Promise<void> {
     fail('there is no test to run');
     return;
   }
-  if (!(await checkTypes()) || stoppedBy !== undefined) return;
   let server: TestServer | undefined;
   try {
     server = await startTestServer();
