@@ -4,93 +4,195 @@ export const PROCESS_ROLES = ['all', 'api', 'worker'] as const;
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** How the service is to run; nothing in it is secret. */
+/** What the service reads from its environment, except the secrets. */
 export interface Config {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** The base of links; undefined: the address that is listened on. */
+  /** Base URL of links in responses; undefined: the address that the service listens on. */
   readonly publicUrl: string | undefined;
-  /** Where metrics are read, on the same host; 0: nowhere. */
+  /** 0: no metrics. */
   readonly metricsPort: number;
   readonly databasePoolSize: number;
   readonly role: ProcessRole;
-  /** A file that replaces the shipped list of states. */
   readonly statesFile: string | undefined;
   readonly vaultKeysetFile: string | undefined;
   readonly dataDir: string;
-  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logLevel: LogLevel;
   readonly directoryMaxAgeSeconds: number;
-  /** Between two syncs of a tenant that nobody asks for. */
   readonly syncIntervalSeconds: number;
-  /** 100: nothing is guarded. */
+  /** 100: no guard. */
   readonly guardRemovalPercent: number;
-  /** Requests of one caller a minute, in one process. */
+  /** Per caller and process. */
   readonly rateLimitPerMinute: number;
-  /** Of pages of lists that one process keeps to send them again while nothing has changed; 0: none. */
+  /** Per process; 0: no cache. */
   readonly listCacheMegabytes: number;
-  /** The host application's tokens; undefined: it sends none. */
+  /** The host application's tokens; undefined: tokens are rejected. */
   readonly jwt: JwtConfig | undefined;
 }
 
 export interface JwtConfig {
   readonly issuer: string;
   readonly audience: string;
-  /** Where the public keys are: an address, or else a file. */
+  /** Source of the public keys: exactly one of the URL and the file is set. */
   readonly jwksUrl: string | undefined;
   readonly jwksFile: string | undefined;
 }
 
 export interface Secrets {
-  /** Undefined: local mode, with a database of its own. */
+  /** Undefined: local mode, with an embedded Postgres. */
   readonly databaseUrl: Secret | undefined;
-  /** A session connection for migrations and the queue; the same as `databaseUrl` unless told. */
+  /** A session connection for migrations and the queue. Defaults to `databaseUrl`. */
   readonly databaseDirectUrl: Secret | undefined;
 }
 
-/** What is wrong with the environment: names variables, never shows their values. */
+/** An invalid environment. The message names variables and never contains their values. */
 export class ConfigError extends Error {}
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** One environment variable as docs/configuration.md shows it. */
+export interface ConfigVariable {
+  readonly name: string;
+  /** The accepted values, in plain text. */
+  readonly format: string;
+  /** The literal default value; undefined: `whenUnset` says what happens without a value. */
+  readonly default: string | undefined;
+  readonly whenUnset: string | undefined;
+  /** One sentence or two, in Markdown. */
+  readonly description: string;
+}
+
+/** An entry of `VARIABLES`: the documentation and the parser of one variable. */
+interface Variable<T> extends Omit<ConfigVariable, 'name'> {
+  /** The value when the variable is unset. */
+  readonly preset: T;
+  /** @throws InvalidValue */
+  readonly parse: (text: string) => T;
+}
+
+/** Says what the value must be; never quotes it. */
+class InvalidValue extends Error {}
+
+const VARIABLES = {
+  DATABASE_URL: url(['postgres:', 'postgresql:'], {
+    description: 'Postgres. May point to a transaction-mode pooler. Required when `NODE_ENV` is `production`.',
+    whenUnset: 'local mode with an embedded Postgres',
+  }),
+  DATABASE_DIRECT_URL: url(['postgres:', 'postgresql:'], {
+    description: 'A session connection to the same database, for migrations and the job queue.',
+    whenUnset: 'same as `DATABASE_URL`',
+  }),
+  DATABASE_POOL_SIZE: integer(2, 1_000, 10, 'Maximum number of database connections per process.'),
+  HOST: text('Address that the API and the metrics listen on.', { preset: '127.0.0.1' }),
+  PORT: integer(0, 65_535, 3_000, 'Port of the API. `0` selects a free port, in local mode only.'),
+  PUBLIC_URL: url(['http:', 'https:'], {
+    description: 'Base URL of links in responses.',
+    whenUnset: '`http://HOST:PORT`',
+    isBare: true,
+  }),
+  ROLE: oneOf(PROCESS_ROLES, 'all', 'What this process runs: the API, the sync worker, or both.'),
+  VAULT_KEYSET_FILE: text('File with the keys that encrypt BioTrack passwords. Required with `DATABASE_URL`.', {
+    whenUnset: 'local mode creates a keyset',
+  }),
+  BIOTRACK_STATES_FILE: text('JSON file that replaces the built-in list of states and their BioTrack URLs.', {
+    whenUnset: 'built-in states',
+  }),
+  DIRECTORY_MAX_AGE_SECONDS: integer(
+    1,
+    604_800,
+    600,
+    "Maximum age of a state's mirrored license list. A sync fetches the list again when it is older.",
+  ),
+  SYNC_INTERVAL_SECONDS: integer(1, 604_800, 3_600, 'Time between two scheduled syncs of a tenant, ±10 %.'),
+  GUARD_REMOVAL_PERCENT: integer(
+    0,
+    100,
+    10,
+    "Reject a state's list that would remove more than this percentage of licenses, and hold a tenant's sync for review when it would change more than this percentage. `100` disables both checks.",
+  ),
+  METRICS_PORT: integer(0, 65_535, 9_464, 'Port of the Prometheus metrics (`/metrics`). `0` disables them.'),
+  JWT_ISSUER: text("Required `iss` claim of the host application's tokens.", { whenUnset: 'tokens are rejected' }),
+  JWT_AUDIENCE: text("Required `aud` claim of the host application's tokens.", { whenUnset: 'tokens are rejected' }),
+  JWT_JWKS_URL: url(['https:', 'http:'], {
+    description:
+      "URL of the host application's public keys (`http://` only for localhost). Keys are cached for 10 minutes; an unknown key ID triggers a refetch at most every 30 seconds.",
+    whenUnset: '`JWT_JWKS_FILE`',
+  }),
+  JWT_JWKS_FILE: text("File with the host application's public keys, instead of `JWT_JWKS_URL`.", {
+    whenUnset: '`JWT_JWKS_URL`',
+  }),
+  RATE_LIMIT_PER_MINUTE: integer(
+    1,
+    1_000_000,
+    6_000,
+    'Requests per minute that one process accepts from one caller. Further requests return 429.',
+  ),
+  LIST_CACHE_MEGABYTES: integer(
+    0,
+    16_384,
+    32,
+    "Memory per process for cached pages of companies and changes. `0` disables the cache. A state's list is cached separately, until one minute after a sync last used it (tens of megabytes at 100,000 licenses).",
+  ),
+  LOG_LEVEL: oneOf(LOG_LEVELS, 'info', 'Lowest level that is logged.'),
+  DATA_DIR: text("Local mode's data folder.", { preset: '.data' }),
+  NODE_ENV: text('`production` disables local mode.', { whenUnset: 'local mode is allowed' }),
+} as const;
+
+type VariableName = keyof typeof VARIABLES;
+type ValueOf<N extends VariableName> = (typeof VARIABLES)[N]['preset'];
+
+/** Every environment variable that the service reads, in the order of docs/configuration.md. */
+export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.entries(VARIABLES).map(
+  ([name, { format, default: value, whenUnset, description }]) => ({
+    name,
+    format,
+    default: value,
+    whenUnset,
+    description,
+  }),
+);
+
 /**
- * Reads the environment, once. An empty value counts as unset.
- * @throws ConfigError that names every variable that is wrong or missing
+ * Reads the environment once. An empty value counts as unset.
+ * @throws ConfigError that names every invalid or missing variable
  */
 export function readEnv(env: Environment): { readonly config: Config; readonly secrets: Secrets } {
-  const read = new Reader(env);
-  const isProduction = read.text('NODE_ENV') === 'production';
-  const databaseUrl = read.url('DATABASE_URL', ['postgres:', 'postgresql:']);
+  const reader = new Reader(env);
+  const databaseUrl = reader.read('DATABASE_URL');
+  const directUrl = reader.read('DATABASE_DIRECT_URL');
   const config: Config = {
-    host: read.text('HOST') ?? '127.0.0.1',
-    port: read.integer('PORT', 3000, 0, 65_535),
-    publicUrl: read.url('PUBLIC_URL', ['http:', 'https:'], { bare: true }),
-    metricsPort: read.integer('METRICS_PORT', 9464, 0, 65_535),
-    databasePoolSize: read.integer('DATABASE_POOL_SIZE', 10, 2, 1_000),
-    role: read.oneOf('ROLE', PROCESS_ROLES, 'all'),
-    statesFile: read.text('BIOTRACK_STATES_FILE'),
-    vaultKeysetFile: read.text('VAULT_KEYSET_FILE'),
-    dataDir: read.text('DATA_DIR') ?? '.data',
-    logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
-    directoryMaxAgeSeconds: read.integer('DIRECTORY_MAX_AGE_SECONDS', 600, 1, 604_800),
-    syncIntervalSeconds: read.integer('SYNC_INTERVAL_SECONDS', 3_600, 1, 604_800),
-    guardRemovalPercent: read.integer('GUARD_REMOVAL_PERCENT', 10, 0, 100),
-    rateLimitPerMinute: read.integer('RATE_LIMIT_PER_MINUTE', 6_000, 1, 1_000_000),
-    listCacheMegabytes: read.integer('LIST_CACHE_MEGABYTES', 32, 0, 16_384),
-    jwt: readJwt(read),
+    host: reader.read('HOST'),
+    port: reader.read('PORT'),
+    publicUrl: reader.read('PUBLIC_URL'),
+    metricsPort: reader.read('METRICS_PORT'),
+    databasePoolSize: reader.read('DATABASE_POOL_SIZE'),
+    role: reader.read('ROLE'),
+    statesFile: reader.read('BIOTRACK_STATES_FILE'),
+    vaultKeysetFile: reader.read('VAULT_KEYSET_FILE'),
+    dataDir: reader.read('DATA_DIR'),
+    logLevel: reader.read('LOG_LEVEL'),
+    directoryMaxAgeSeconds: reader.read('DIRECTORY_MAX_AGE_SECONDS'),
+    syncIntervalSeconds: reader.read('SYNC_INTERVAL_SECONDS'),
+    guardRemovalPercent: reader.read('GUARD_REMOVAL_PERCENT'),
+    rateLimitPerMinute: reader.read('RATE_LIMIT_PER_MINUTE'),
+    listCacheMegabytes: reader.read('LIST_CACHE_MEGABYTES'),
+    jwt: readJwt(reader),
   };
-  const directUrl = read.url('DATABASE_DIRECT_URL', ['postgres:', 'postgresql:']);
-  if (databaseUrl === undefined) {
-    if (isProduction) read.refuse('DATABASE_URL', 'is required when NODE_ENV is production');
-    if (directUrl !== undefined) read.refuse('DATABASE_URL', 'is required when DATABASE_DIRECT_URL is set');
-    if (config.role !== 'all') read.refuse('DATABASE_URL', 'is required when ROLE is not all');
+  if (!reader.isSet('DATABASE_URL')) {
+    if (reader.read('NODE_ENV') === 'production')
+      reader.reject('DATABASE_URL', 'is required when NODE_ENV is production');
+    if (reader.isSet('DATABASE_DIRECT_URL'))
+      reader.reject('DATABASE_URL', 'is required when DATABASE_DIRECT_URL is set');
+    if (config.role !== 'all') reader.reject('DATABASE_URL', 'is required when ROLE is not all');
   } else if (config.port === 0) {
-    read.refuse('PORT', 'must not be 0 when DATABASE_URL is set: links could not say where');
+    reader.reject('PORT', 'must not be 0 when DATABASE_URL is set, because links contain the port');
   }
-  read.finish();
-  const toSecret = (text: string | undefined): Secret | undefined =>
-    text === undefined ? undefined : new Secret(text);
+  reader.finish();
+  const toSecret = (value: string | undefined): Secret | undefined =>
+    value === undefined ? undefined : new Secret(value);
   return {
     config: Object.freeze(config),
     secrets: Object.freeze({
@@ -100,76 +202,129 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
   };
 }
 
-/** All of it or nothing: half of it would turn everybody away. */
-function readJwt(read: Reader): JwtConfig | undefined {
-  const issuer = read.text('JWT_ISSUER');
-  const audience = read.text('JWT_AUDIENCE');
-  const jwksUrl = read.url('JWT_JWKS_URL', ['https:', 'http:']);
-  const jwksFile = read.text('JWT_JWKS_FILE');
-  if ([issuer, audience, jwksUrl, jwksFile].every((value) => value === undefined)) return undefined;
-  const because = 'is required when another JWT_… is set';
-  if (issuer === undefined) read.refuse('JWT_ISSUER', because);
-  if (audience === undefined) read.refuse('JWT_AUDIENCE', because);
-  if (jwksUrl === undefined && jwksFile === undefined) read.refuse('JWT_JWKS_URL', `or JWT_JWKS_FILE ${because}`);
-  if (jwksUrl !== undefined && jwksFile !== undefined)
-    read.refuse('JWT_JWKS_FILE', 'must not be set beside JWT_JWKS_URL');
+/** The JWT variables are set together or not at all: a partial configuration would reject every token. */
+function readJwt(reader: Reader): JwtConfig | undefined {
+  const names = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL', 'JWT_JWKS_FILE'] as const;
+  const [hasIssuer, hasAudience, hasUrl, hasFile] = names.map((name) => reader.isSet(name));
+  if (!(hasIssuer || hasAudience || hasUrl || hasFile)) return undefined;
+  const jwksUrl = reader.read('JWT_JWKS_URL');
+  const because = 'is required when another JWT_… variable is set';
+  if (!hasIssuer) reader.reject('JWT_ISSUER', because);
+  if (!hasAudience) reader.reject('JWT_AUDIENCE', because);
+  if (!hasUrl && !hasFile) reader.reject('JWT_JWKS_URL', `or JWT_JWKS_FILE ${because}`);
+  if (hasUrl && hasFile) reader.reject('JWT_JWKS_FILE', 'must not be set together with JWT_JWKS_URL');
   if (jwksUrl?.startsWith('http:') && !LOOPBACK.test(jwksUrl)) {
-    read.refuse('JWT_JWKS_URL', 'must be a URL that begins with https://, unless it is on this machine');
+    reader.reject('JWT_JWKS_URL', 'must be an https:// URL, except for localhost');
   }
-  return Object.freeze({ issuer: issuer ?? '', audience: audience ?? '', jwksUrl, jwksFile });
+  return Object.freeze({
+    issuer: reader.read('JWT_ISSUER') ?? '',
+    audience: reader.read('JWT_AUDIENCE') ?? '',
+    jwksUrl,
+    jwksFile: reader.read('JWT_JWKS_FILE'),
+  });
 }
 
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)([:/]|$)/;
 
 class Reader {
   readonly #env: Environment;
-  readonly #faults: string[] = [];
+  readonly #errors: string[] = [];
 
   constructor(env: Environment) {
     this.#env = env;
   }
 
-  refuse(name: string, detail: string): void {
-    this.#faults.push(`${name} ${detail}`);
+  reject(name: VariableName, detail: string): void {
+    this.#errors.push(`${name} ${detail}`);
   }
 
-  text(name: string): string | undefined {
-    return this.#env[name]?.trim() || undefined;
+  isSet(name: VariableName): boolean {
+    return (this.#env[name]?.trim() ?? '') !== '';
   }
 
-  integer(name: string, preset: number, least: number, most: number): number {
-    const text = this.text(name);
-    if (text === undefined) return preset;
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most) {
-      this.refuse(name, `must be a whole number from ${least} to ${most}`);
+  read<N extends VariableName>(name: N): ValueOf<N> {
+    // TypeScript does not relate the parser of a generic name to its value.
+    const { preset, parse } = VARIABLES[name] as unknown as Variable<ValueOf<N>>;
+    if (!this.isSet(name)) return preset;
+    try {
+      return parse(this.#env[name]?.trim() ?? '');
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      this.reject(name, error.message);
+      return preset;
     }
-    return value;
-  }
-
-  oneOf<T extends string>(name: string, values: readonly T[], preset: T): T {
-    const text = this.text(name);
-    if (text === undefined) return preset;
-    const value = values.find((candidate) => candidate === text);
-    if (value === undefined) this.refuse(name, `must be one of: ${values.join(', ')}`);
-    return value ?? preset;
-  }
-
-  /** @param bare nothing but an origin and a path */
-  url(name: string, protocols: readonly string[], { bare = false } = {}): string | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    const protocol = url?.protocol ?? '';
-    if (!protocols.includes(protocol))
-      this.refuse(name, `must be a URL that begins with ${protocols.join('// or ')}//`);
-    else if (bare && url !== undefined && (url.search || url.hash || url.username || url.password)) {
-      this.refuse(name, 'must have no user, query or fragment');
-    }
-    return text;
   }
 
   finish(): void {
-    if (this.#faults.length > 0) throw new ConfigError(this.#faults.join('\n'));
+    if (this.#errors.length > 0) throw new ConfigError(this.#errors.join('\n'));
   }
+}
+
+function text<P extends string | undefined = undefined>(
+  description: string,
+  { preset, whenUnset }: { readonly preset?: P; readonly whenUnset?: string },
+): Variable<string | P> {
+  return { format: 'text', default: preset, whenUnset, description, preset: preset as P, parse: (value) => value };
+}
+
+function integer(min: number, max: number, preset: number, description: string): Variable<number> {
+  const format = `integer from ${min} to ${max}`;
+  return {
+    format,
+    default: String(preset),
+    whenUnset: undefined,
+    description,
+    preset,
+    parse(value) {
+      const number = Number(value);
+      if (!/^\d+$/.test(value) || number < min || number > max) throw new InvalidValue(`must be an ${format}`);
+      return number;
+    },
+  };
+}
+
+function oneOf<T extends string>(values: readonly T[], preset: T, description: string): Variable<T> {
+  return {
+    format: `one of: ${values.join(', ')}`,
+    default: preset,
+    whenUnset: undefined,
+    description,
+    preset,
+    parse(value) {
+      const found = values.find((candidate) => candidate === value);
+      if (found === undefined) throw new InvalidValue(`must be one of: ${values.join(', ')}`);
+      return found;
+    },
+  };
+}
+
+interface UrlOptions {
+  readonly description: string;
+  readonly whenUnset: string;
+  /** Only an origin and a path. */
+  readonly isBare?: boolean;
+}
+
+function url(
+  protocols: readonly string[],
+  { description, whenUnset, isBare = false }: UrlOptions,
+): Variable<string | undefined> {
+  const prefixes = protocols.map((protocol) => `${protocol}//`).join(' or ');
+  return {
+    format: `URL with ${prefixes}`,
+    default: undefined,
+    whenUnset,
+    description,
+    preset: undefined,
+    parse(value) {
+      const parsed = URL.canParse(value) ? new URL(value) : undefined;
+      if (parsed === undefined || !protocols.includes(parsed.protocol)) {
+        throw new InvalidValue(`must be a URL that starts with ${prefixes}`);
+      }
+      if (isBare && (parsed.search || parsed.hash || parsed.username || parsed.password)) {
+        throw new InvalidValue('must not contain a user, a query or a fragment');
+      }
+      return value;
+    },
+  };
 }
