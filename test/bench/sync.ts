@@ -193,7 +193,7 @@ async function measureUnchanged({ db }: Bout, load: Load): Promise<number> {
       target: { state: STATE, environment: 'training' },
       login: { ubi: 'bench', username: 'bench', password: new Secret('bench') },
       confirmLogin: async () => undefined,
-      noteTrouble: async () => undefined,
+      recordLoginError: async () => undefined,
       includeLabs: false,
       force: true,
     });

@@ -23,7 +23,7 @@ import { Secret } from '../../src/domain/secret.js';
 import {
   FAULT_NAMES,
   type FaultName,
-  type FaultOrder,
+  type FaultRule,
   type Simulator,
   type SimulatorLogin,
   startSimulator,
@@ -77,7 +77,7 @@ async function endOf(work: () => Promise<unknown>): Promise<End> {
 
 /** What each fault comes to: at a login, and at a list. `null`: the fault does not apply there. */
 interface Expected {
-  readonly order: FaultOrder;
+  readonly order: FaultRule;
   readonly login: UpstreamReason | 'ok' | null;
   readonly list: UpstreamReason | 'ok';
   /** Rest says the same differently: without codes, and with statuses. */
@@ -85,7 +85,7 @@ interface Expected {
   readonly restList?: UpstreamReason | 'ok';
 }
 
-const both = (order: FaultOrder, reason: UpstreamReason | 'ok'): Expected => ({ order, login: reason, list: reason });
+const both = (order: FaultRule, reason: UpstreamReason | 'ok'): Expected => ({ order, login: reason, list: reason });
 
 const EXPECTED: readonly Expected[] = [
   { order: { fault: 'reset_at_connect' }, login: 'upstream_unreachable', list: 'upstream_unreachable' },

@@ -12,7 +12,7 @@ import { MOST_REPEATS, toPauseMs } from '../../src/cli/patience.js';
 import { findFreePort } from '../../src/local/index.js';
 import { PRIVILEGES } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
-import { cutAfterFirst, loseAnswer, type Meddle, type Passing, startInBetween } from './in-between.js';
+import { cutAfterFirst, loseAnswer, type Meddle, type Passing, startInBetween } from './proxy.js';
 import { type RecordedTerminal, recordTerminal, type TerminalOptions } from './terminal.js';
 
 const service = await startTestService(t, { simulator: { licenses: 300 } });

@@ -245,7 +245,7 @@ t.test('a lost answer to any commit of a run', { timeout: 300_000 }, async (t) =
     role: 'worker',
     hasLine: true,
     // Nobody else's commit is to be the one that is lost: this test sweeps by itself.
-    patience: { sweepMs: 3_600_000, runs: { attempts: 5, baseSeconds: 0.2, mostSeconds: 0.5 } },
+    patience: { sweepMs: 3_600_000, runs: { attempts: 5, baseSeconds: 0.2, maxSeconds: 0.5 } },
   });
   const { control } = api.simulator;
   let lost = 0;
@@ -310,7 +310,7 @@ t.test('Postgres crashes at every step of a run', { timeout: IS_LONG ? 1_800_000
 
 /** @returns how many seconds after the crash the runs had ended */
 async function crashAtEveryStep(t: Test, drawn: RunCase, round: number): Promise<[Moment, number][]> {
-  const patience = { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 };
+  const patience = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
   const other = await startTestService(t, { simulator: drawn.simulator, patience });
   const { control } = other.simulator;
   const tenants = await makeTwins(other, drawn, MOMENTS.length + 1);

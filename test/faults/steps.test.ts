@@ -10,7 +10,7 @@ import { clearStalls, MOMENTS, type Moment, placeStalls, stallAt } from '../help
 const IS_LONG = process.env.TEST_LONG === '1';
 /** Of a worker, as `service.ts` has it. */
 const WORKER_CONCURRENCY = 4;
-const patience = { runs: { attempts: 5, baseSeconds: 0.5, mostSeconds: 1 }, sweepMs: 200 };
+const patience = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
 
 t.test('an error at every step', { timeout: 600_000 }, async (t) => {
   const cases = drawRunCases(IS_LONG ? 4 : 1);

@@ -49,19 +49,16 @@ export const SHARED_CODES: readonly string[] = [
 
 /** Which test file proves which operation. An operation of the document that is in no list fails `every-operation`. */
 export const OWNERS = {
-  'service.test.ts': [
-    'getLivez',
-    'getReadyz',
-    'listStates',
-    'createApiKey',
-    'listApiKeys',
-    'deleteApiKey',
-    'listTenants',
-    'putTenant',
-    'getTenant',
-    'deleteTenant',
+  'service.test.ts': ['getLivez', 'getReadyz', 'listStates', 'createApiKey', 'listApiKeys', 'deleteApiKey'],
+  'tenants.test.ts': ['listTenants', 'putTenant', 'getTenant', 'deleteTenant'],
+  'ubi.test.ts': ['getUbi', 'putUbi'],
+  'setup.test.ts': ['getSetup'],
+  'creation-preference.test.ts': [
+    'getCompanyCreationPreference',
+    'putCompanyCreationPreference',
+    'previewCompanyCreationPreference',
+    'getCompanyCreationPreferenceAdvice',
   ],
-  'setup.test.ts': ['getSetup', 'getUbi', 'putUbi', 'getCompanyCreationPreference'],
   'credentials.test.ts': [
     'createCredential',
     'listCredentials',
@@ -82,22 +79,18 @@ export const OWNERS = {
     'archiveLicense',
   ],
   'changes.test.ts': ['listChanges'],
-  'companies.test.ts': ['startSync', 'listSyncs', 'getSync', 'listCompanies', 'getCompany'],
-  'runs.test.ts': ['cancelSync', 'listSyncEvents', 'getSchedule', 'resumeSchedule'],
-  'heart.test.ts': [
+  'companies.test.ts': [
+    'listCompanies',
+    'getCompany',
     'createCompany',
     'updateCompany',
     'getCompanyExplanation',
     'getCompanyHistory',
-    'listConflicts',
-    'resolveConflict',
-    'putCompanyCreationPreference',
-    'previewCompanyCreationPreference',
-    'getCompanyCreationPreferenceAdvice',
-    'getSyncPlan',
-    'confirmSync',
-    'dismissSync',
   ],
+  'conflicts.test.ts': ['listConflicts', 'resolveConflict'],
+  'syncs.test.ts': ['startSync', 'listSyncs', 'getSync', 'cancelSync', 'listSyncEvents'],
+  'schedules.test.ts': ['getSchedule', 'resumeSchedule'],
+  'plans.test.ts': ['getSyncPlan', 'confirmSync', 'dismissSync'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** An answer that the document does not promise. */

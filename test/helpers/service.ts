@@ -141,7 +141,7 @@ export async function startTestService(
     keyset: parseKeyset(keysetFile),
     tokens: options.tokens ?? HOST.tokens,
     // A failure is told at once unless a test wants to see how it is put off.
-    patience: { runs: { attempts: 1, baseSeconds: 0, mostSeconds: 0 }, ...options.patience },
+    patience: { runs: { attempts: 1, baseSeconds: 0, maxSeconds: 0 }, ...options.patience },
     logger: createLogger('info', { write: (text: string) => lines.push(text) }),
   });
   const owner = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'test owner' });

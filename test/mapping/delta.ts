@@ -4,16 +4,13 @@ import {
   findScope,
   type PlanInput,
   type Scope,
-  type ScopeAnswer,
-  type ScopeQuestion,
+  type ScopeQuery,
+  type ScopeRows,
   type Snapshot,
 } from '../../src/mapping/index.js';
 
 /** What a tenant answers: every question looked up in memory. */
-export function answer(
-  { licenses, companies, vendorCompanies, decisions }: Snapshot,
-  question: ScopeQuestion,
-): ScopeAnswer {
+export function answer({ licenses, companies, vendorCompanies, decisions }: Snapshot, question: ScopeQuery): ScopeRows {
   if (question.kind === 'namesakes') {
     const nameGroups = new Set(question.nameGroups);
     const namesakes = companies.filter(

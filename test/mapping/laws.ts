@@ -269,7 +269,7 @@ function checkLicenses(seen: Sync): number {
       expectSame(after.companyId, companyId, 'vanishing', () => `${key} is inactive, and its company`);
     }
   }
-  expectSame(seen.plan.notTaken.length, filtered, 'I11', () => 'filtered rows');
+  expectSame(seen.plan.filtered.length, filtered, 'I11', () => 'filtered rows');
   return listed.size + licensesBefore.size;
 }
 
@@ -707,7 +707,7 @@ function checkCounts(seen: Sync): number {
   expectSame(plan.counts.moved, moved, 'I11', () => 'moved licenses');
   const used = collation.licenses.filter(({ licenseKey }) => licensesAfter.has(licenseKey)).length;
   expectSame(
-    used + plan.notTaken.length + collation.duplicates,
+    used + plan.filtered.length + collation.duplicates,
     seen.rows.length,
     'I11',
     () => 'used, filtered, duplicate',

@@ -10,10 +10,10 @@ import {
   explainHolding,
   explainVendorCompany,
   type LicenseState,
-  listKnown,
   planNames,
   type Snapshot,
   type SyncPlan,
+  toKnownList,
   toReasons,
 } from '../../src/mapping/index.js';
 import { checkLaws } from './laws.js';
@@ -457,7 +457,7 @@ for (const strategy of STRATEGIES) {
   t.test(`a license inactive at first sight is filtered: ${strategy}`, (t) => {
     const tenant = new Tenant(strategy);
     const plan = tenant.sync([row('1', 'A', 'x', { isDeleted: true }), row('2', 'A')]);
-    t.equal(plan.notTaken.length, 1);
+    t.equal(plan.filtered.length, 1);
     t.equal(tenant.snapshot.licenses.length, 1);
     tenant.sync([row('1', 'A'), row('2', 'A')]);
     t.ok(tenant.license('1').active, 'and taken when it becomes active');
@@ -508,7 +508,7 @@ for (const strategy of STRATEGIES) {
   t.test(`labs are taken only where they are wanted: ${strategy}`, (t) => {
     const tenant = new Tenant(strategy);
     const rows = [row('1', 'A', 'Lab', { isLab: true, activities: ['lab'] }), row('2', 'B')];
-    t.equal(tenant.sync(rows).notTaken.length, 1);
+    t.equal(tenant.sync(rows).filtered.length, 1);
     t.equal(tenant.snapshot.licenses.length, 1);
     tenant.includeLabs = true;
     tenant.sync(rows);
@@ -1220,7 +1220,7 @@ t.test('counts: every company is one of created, updated, unchanged, archived, r
     moved: 0,
     conflicts: 0,
   });
-  t.equal(plan.notTaken.length, 1);
+  t.equal(plan.filtered.length, 1);
   t.same(plan.impact, { activeLicenses: 3, removed: 1, moved: 0, renamed: 1 });
   t.end();
 });
@@ -1455,10 +1455,10 @@ t.test('what is known, as a list: what the state last said of what it lists, and
     [...licenses]
       .sort((a, b) => (a.licenseKey < b.licenseKey ? -1 : 1))
       .map((one) => ({ ...one, transactionId: null }));
-  t.same(byKey(listKnown(tenant.snapshot.licenses)), byKey(collate(...rows).licenses));
+  t.same(byKey(toKnownList(tenant.snapshot.licenses)), byKey(collate(...rows).licenses));
   tenant.sync([...rows.slice(1, 3), row('4', 'B', 'Mesa', { isDeleted: true, transactionId: '50' })]);
   t.same(
-    byKey(listKnown(tenant.snapshot.licenses)).map(({ licenseKey, isDeleted }) => [licenseKey, isDeleted]),
+    byKey(toKnownList(tenant.snapshot.licenses)).map(({ licenseKey, isDeleted }) => [licenseKey, isDeleted]),
     [
       [keyOf('2'), false],
       [keyOf('3'), false],
@@ -1501,7 +1501,7 @@ t.test('not taken: each with why, and what can be told of it', (t) => {
     row('2', 'B', 'Lab', { isLab: true }),
     row('3', 'C', 'Taken'),
   ]);
-  t.same(plan.notTaken, [
+  t.same(plan.filtered, [
     { reason: 'inactive_at_first_sight', licenseNumber: '1', ubi: 'A', name: 'Gone' },
     { reason: 'lab_not_wanted', licenseNumber: '2', ubi: 'B', name: 'Lab' },
   ]);

@@ -17,7 +17,7 @@ const service = await startTestService(t, {
   simulator: { licenses: 100, offersSyncCheck: false },
   patience: {
     timeouts: { connectMs: 300, headMs: 300, listMs: 700, shortMs: 500 },
-    retry: { attempts: 1, baseMs: 1, mostMs: 1 },
+    retry: { attempts: 1, baseMs: 1, maxMs: 1 },
     circuit: { failures: 1_000_000, openMs: 1 },
   },
 });

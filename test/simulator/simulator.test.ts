@@ -2,9 +2,9 @@ import net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import t from 'tap';
 import {
-  CommandRefused,
+  CommandError,
   FAULT_NAMES,
-  type FaultOrder,
+  type FaultRule,
   PRIVILEGES,
   runSimulatorCommand,
   type Simulator,
@@ -219,7 +219,7 @@ t.test('3: login by UBI, sessions', async (t) => {
   t.ok((await list(simulator, first)).length > 0, 'two sessions live side by side');
   t.same(control.expireSessions({ ubi: demo.ubi, username: demo.username }), { expired: 2 });
   t.equal(codeOf(await call(simulator, { action: 'sync_vendor', sessionid: second })), '63', 'expired on command');
-  t.throws(() => control.expireSessions({ ubi: demo.ubi }), CommandRefused);
+  t.throws(() => control.expireSessions({ ubi: demo.ubi }), CommandError);
 
   control.setOptions({ oneSessionPerUser: true });
   const third = await logIn(simulator);
@@ -258,8 +258,8 @@ t.test('4: nosession, privileges per action and user, passwords that change', as
   control.addUser({ ubi: '700000001', username: 'demo@example.com', password: 'other' });
   t.throws(() => control.addUser({ ubi: '700000001', username: 'demo@example.com', password: 'x' }), /exists already/);
   t.ok(await logIn(simulator, { ubi: '700000001', username: 'demo@example.com', password: 'other' }));
-  control.removeUser({ ubi: '700000001', username: 'demo@example.com' });
-  t.throws(() => control.removeUser({ ubi: '700000001', username: 'demo@example.com' }), /there is no user/);
+  control.deleteUser({ ubi: '700000001', username: 'demo@example.com' });
+  t.throws(() => control.deleteUser({ ubi: '700000001', username: 'demo@example.com' }), /there is no user/);
 });
 
 t.test('5: the lists', async (t) => {
@@ -581,8 +581,8 @@ t.test('8: mutations', async (t) => {
     3 + 1 + vendor.locations.length,
     'the edited rows',
   );
-  t.throws(() => control.rename({ location: 'nowhere', name: '' }), CommandRefused);
-  t.throws(() => control.vanish({ location: 'nowhere' }), CommandRefused);
+  t.throws(() => control.rename({ location: 'nowhere', name: '' }), CommandError);
+  t.throws(() => control.vanish({ location: 'nowhere' }), CommandError);
 
   control.reset();
   t.equal(control.rows({ ubi: demo.ubi }).length, 4);
@@ -607,7 +607,7 @@ t.test('9: training data', async (t) => {
   t.same(await list(simulator, sessionid, { training: '1' }), training);
   const location = String(at(training, 0).location);
   simulator.control.rename({ location, name: 'TRAINED', training: true });
-  t.throws(() => simulator.control.rename({ location, name: 'TRAINED' }), CommandRefused);
+  t.throws(() => simulator.control.rename({ location, name: 'TRAINED' }), CommandError);
   t.equal(at(await list(simulator, sessionid, { training: 1 }), 0).name, 'TRAINED');
   t.same(await list(simulator, sessionid), production);
 });
@@ -619,7 +619,7 @@ t.test('10: faults are seen at the socket', async (t) => {
   const request = { API: '4.0', action: 'sync_vendor', sessionid };
   const whole = (await observe(url, request)).body;
   const ordered = new Map<string, number>();
-  const harmed = async (order: FaultOrder, patienceMs?: number): Promise<Observed> => {
+  const harmed = async (order: FaultRule, patienceMs?: number): Promise<Observed> => {
     const times = (ordered.get(order.fault) ?? 0) + 1;
     ordered.set(order.fault, times);
     control.injectFault({ action: 'sync_vendor', ...order });
@@ -1102,8 +1102,8 @@ t.test('loopback only, and wrong options are refused', async (t) => {
   for (const host of ['0.0.0.0', '::', '192.168.1.1', 'example.com', '', '127.0.0.1.example.com']) {
     await t.rejects(startSimulator({ host }), /not a loopback address/, host);
   }
-  await t.rejects(startSimulator({ licenses: -1 }), CommandRefused);
-  await t.rejects(startSimulator({ licenses: 1.5 }), CommandRefused);
+  await t.rejects(startSimulator({ licenses: -1 }), CommandError);
+  await t.rejects(startSimulator({ licenses: 1.5 }), CommandError);
   const first = await start(t, { licenses: 5 });
   const port = Number(new URL(first.url).port);
   const controlPort = Number(new URL(first.controlUrl).port);
@@ -1124,7 +1124,7 @@ t.test('the command', async (t) => {
     ['--host', '0.0.0.0'],
     ['--port', '70000'],
   ]) {
-    await t.rejects(runSimulatorCommand(argv, io), CommandRefused, argv.join(' '));
+    await t.rejects(runSimulatorCommand(argv, io), CommandError, argv.join(' '));
   }
   lines.length = 0;
   const argv = [

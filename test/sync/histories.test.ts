@@ -2,7 +2,7 @@ import process from 'node:process';
 import fc from 'fast-check';
 import pg from 'pg';
 import t from 'tap';
-import { listKnown, planSync } from '../../src/mapping/index.js';
+import { toKnownList, planSync } from '../../src/mapping/index.js';
 import { loadSnapshot } from '../../src/modules/companies/index.js';
 import { selectListedLicenses } from '../../src/modules/directory/index.js';
 import { findPlanInputs, toPlanRequest } from '../../src/modules/syncs/apply.js';
@@ -394,7 +394,7 @@ async function checkKnown(tenantId: string): Promise<void> {
     const ground = await findPlanInputs(tx, tenant);
     if (ground === undefined) throw new Error('there is no ground');
     const snapshot = await loadSnapshot(tx, ground.ubi.ubiKey);
-    const listed = listKnown(snapshot.licenses);
+    const listed = toKnownList(snapshot.licenses);
     const { strategy } = ground.preference;
     return planSync({ listed, snapshot, strategy, includeLabs: true, at: new Date().toISOString(), newId });
   });

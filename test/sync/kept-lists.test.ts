@@ -11,7 +11,7 @@ import {
   createDirectoryService,
   type Directory,
   type DirectoryService,
-  holdDirectory,
+  lockDirectoryShared,
 } from '../../src/modules/directory/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 import { createTally, historyOf, MIDDLE, play, REAL, readSeed } from '../mapping/world.js';
@@ -53,7 +53,7 @@ const inOrder = (licenses: readonly ListedLicense[]): string[] =>
   licenses.map((license) => JSON.stringify(Object.entries(license).sort(([a], [b]) => (a < b ? -1 : 1)))).sort();
 
 const hold = async (tx: Tx): Promise<Directory> =>
-  (await holdDirectory(tx, TARGET.state, TARGET.environment)) as Directory;
+  (await lockDirectoryShared(tx, TARGET.state, TARGET.environment)) as Directory;
 
 /** Nobody who has the list in memory asks anything of it. */
 const NOBODY = {} as Tx;
@@ -83,7 +83,7 @@ t.test(`a list that is kept is the one that Postgres has, whatever was published
           target: TARGET,
           login,
           confirmLogin: async () => undefined,
-          noteTrouble: async () => undefined,
+          recordLoginError: async () => undefined,
           includeLabs: labs[index % labs.length] === true,
           force: true,
         });

@@ -4,13 +4,17 @@ import { queryAsTenant } from '../../src/db/single-statement.js';
 import { toChangePageStatement } from '../../src/modules/changes/repository.js';
 import { toPageStatement } from '../../src/modules/companies/repository.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
-import { makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
+import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
 
-/** Runs and what they make: starting, reading and listing. What a run does to companies is in `test/sync`. */
+/** Companies: lists, edits, manual companies, explanation and history. What a run does to them is in `test/sync`. */
 
 const service = await startTestService(t);
-const { ask, newId, contract, simulator } = service;
+const { ask, newId, contract, simulator, sql } = service;
 const { control, demo } = simulator;
+const { readAll, holderOf, switchTo, edit } = createTenantClient(service);
+
+type Body = TestResponse['body'];
 
 interface Company {
   readonly id: string;
@@ -26,94 +30,6 @@ interface Company {
   readonly updated_datetime: string;
   readonly [name: string]: unknown;
 }
-
-/** All pages of a list. */
-async function readAll(path: string): Promise<Company[]> {
-  const all: Company[] = [];
-  for (let next: string | null = path; next !== null; ) {
-    const { status, body } = await ask('GET', next);
-    if (status !== 200) throw new Error(`${next} → ${status}`);
-    all.push(...body.data);
-    next = body.next_page;
-  }
-  return all;
-}
-
-t.test('startSync', async (t) => {
-  for (const [upTo, next] of [
-    ['tenant', 'putUbi'],
-    ['ubi', 'putCompanyCreationPreference'],
-    ['preference', 'createCredential'],
-  ] as const) {
-    const id = await makeTenant(service, upTo);
-    t.match(
-      await ask('POST', `/v1/tenants/${id}/syncs`, { body: {} }),
-      { status: 409, body: { code: 'setup_incomplete', next_step: { operation_id: next, path: /^\/v1\/tenants\// } } },
-      `after ${upTo}`,
-    );
-  }
-  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
-  const path = `/v1/tenants/${tenantId}/syncs`;
-  for (const body of [
-    { mode: 'dry_run' },
-    { refresh: 'always' },
-    { refresh: true },
-    { dry_run: true },
-    [],
-    null,
-    'x',
-    1,
-  ]) {
-    t.match(
-      await ask('POST', path, { body }),
-      { status: 400, body: { code: 'invalid_request' } },
-      JSON.stringify(body),
-    );
-  }
-  t.strictSame((await ask('GET', path)).body, { data: [], next_page: null }, 'none of it started a run');
-
-  const started = await ask('POST', path, { body: { mode: 'full', refresh: 'force' } });
-  t.match(started, {
-    status: 202,
-    body: {
-      trigger: 'request',
-      mode: 'full',
-      refresh: 'force',
-      strategy: 'one_per_vendor',
-      reason: null,
-      reason_detail: null,
-    },
-  });
-  t.ok(['queued', 'running'].includes(started.body.status));
-  t.equal(started.headers.get('location'), `${path}/${started.body.id}`);
-  const run = await waitForRun(service, tenantId, started.body.id);
-  t.match(run, { attempt: 1, progress: { step: 'done', done: 4, total: 4 }, directory_version: 1 });
-  t.match(run.status, /^succeeded/);
-});
-
-t.test('getSync and listSyncs', async (t) => {
-  const tenantId = await makeTenant(service);
-  const path = `/v1/tenants/${tenantId}/syncs`;
-  const runs = [
-    await syncTenant(service, tenantId),
-    await syncTenant(service, tenantId),
-    await syncTenant(service, tenantId),
-  ];
-  const read = await ask('GET', `${path}/${runs[0].id}`);
-  t.match(read, { status: 200, body: runs[0] });
-  const times = [read.body.requested_datetime, read.body.started_datetime, read.body.finished_datetime];
-  t.strictSame(times, [...times].sort(), 'requested, started, finished');
-  t.match(await ask('GET', `${path}/${newId()}`), { status: 404, body: { code: 'not_found' } });
-
-  const toIds = (body: { data: { id: string }[] }): string[] => body.data.map(({ id }) => id);
-  const newestFirst = runs.map(({ id }) => id).reverse();
-  t.strictSame(toIds((await ask('GET', path)).body), newestFirst, 'newest first');
-  const first = await ask('GET', `${path}?page[size]=2`);
-  t.strictSame(toIds(first.body), newestFirst.slice(0, 2));
-  t.strictSame(toIds((await ask('GET', first.body.next_page)).body), newestFirst.slice(2));
-  t.match(await ask('GET', `${path}?page[after]=nonsense`), { status: 400, body: { code: 'invalid_cursor' } });
-  t.match(await ask('GET', `${path}?status=failed`), { status: 400, body: { errors: [{ pointer: '?status' }] } });
-});
 
 t.test('a list of companies has an ETag that moves with whatever it can show', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
@@ -455,6 +371,163 @@ t.test('getCompany', async (t) => {
   t.match(await ask('GET', `${path}/${newId()}`), { status: 404, body: { code: 'not_found' } });
 });
 
-t.test('every promised answer of these operations was seen', async (t) => {
+t.test('edits win, and say what they hide', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  await syncTenant(service, tenantId);
+  const { location } = control.rows({ ubi: demo.ubi })[1] as { location: string };
+  const company = await holderOf(tenantId, location);
+  const path = `${pathOf(tenantId)}/companies/${company.id}`;
+  t.match(await ask('PATCH', path, { body: { name: 'x' } }), { status: 428 });
+  t.match(await ask('PATCH', path, { body: { name: 'x' }, headers: { 'if-match': '"9999"' } }), { status: 412 });
+  for (const body of [{}, { name: '' }, { name: ' ' }, { display_name: 'x' }, { custom_data: [] }, { name: 7 }]) {
+    t.match(await ask('PATCH', path, { body, headers: { 'if-match': '"1"' } }), { status: 400 }, JSON.stringify(body));
+  }
+  for (const custom of ['{"a":"\\u0000"}', '{"a":["\\ud800"]}', '{"a":1e999}']) {
+    const { headers } = await ask('GET', path);
+    const rawBody = `{"custom_data":${custom}}`;
+    t.match(
+      await ask('PATCH', path, { rawBody, headers: { 'if-match': headers.get('etag') as string } }),
+      { status: 400, body: { errors: [{ pointer: '/custom_data' }] } },
+      custom,
+    );
+  }
+  const edits = {
+    name: 'Edited',
+    legal_business_name: 'Edited LLC',
+    relationship_type: 'customer',
+    leaflink_customer_id: '77',
+    custom_data: { tier: 1, tags: ['a'] },
+  };
+  t.match(await edit(tenantId, company.id, edits), {
+    status: 200,
+    body: { ...edits, display_name: 'Edited', overrides: Object.keys(edits) },
+  });
+  control.rename({ location, name: 'THE STATE SAYS SO' });
+  const run = await syncTenant(service, tenantId, { refresh: 'force' });
+  const items = await readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`);
+  t.ok(
+    items.some(
+      ({ company_id, after }) => company_id === company.id && after?.source_name === 'THE STATE SAYS SO' && !after.name,
+    ),
+    'the run says what it would have written',
+  );
+  t.match((await ask('GET', path)).body, { ...edits, source_name: 'THE STATE SAYS SO' });
+  await switchTo(tenantId, 'one_per_vendor');
+  t.match((await ask('GET', path)).body, edits, 'across a switch');
+  await switchTo(tenantId, 'one_per_license');
+  control.vanish({ location });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match((await ask('GET', path)).body, { ...edits, archived: true }, 'archived');
+  control.restore({ location });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match((await ask('GET', path)).body, { ...edits, archived: false }, 'and returned');
+  const cleared = await edit(tenantId, company.id, { name: null, custom_data: null });
+  t.match(cleared.body, { name: 'THE STATE SAYS SO', custom_data: null });
+  t.strictSame(cleared.body.overrides, ['legal_business_name', 'relationship_type', 'leaflink_customer_id']);
+});
+
+t.test('a company made by hand comes to stand for the vendor of its license', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const [ubi, named, other] = ['880000005', '88300001', '88300002'];
+  const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
+    body: { name: 'By hand, and first', license_numbers: [named] },
+  });
+  for (const location of [named, other]) control.addSite({ ubi, location, name: 'BY THE STATE' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const own = await holderOf(tenantId, other);
+  t.not(own.id, made.body.id);
+  const run = await switchTo(tenantId, 'one_per_vendor');
+  t.equal(run.counts.adopted, 1);
+  t.equal((await holderOf(tenantId, other)).id, made.body.id, 'the whole vendor is with it now');
+  const explained = (await ask('GET', `${pathOf(tenantId)}/companies/${made.body.id}/explain`)).body;
+  t.match(explained, { origin: 'manual', own_company_of: null, stands_for_ubi: ubi });
+  t.match(
+    explained.vendor_candidates.find(({ license_number }: Body) => license_number === other),
+    { company_id: own.id, verdict: 'named_by_hand_wins' },
+  );
+  await switchTo(tenantId, 'one_per_license');
+  t.equal((await holderOf(tenantId, other)).id, own.id, 'and comes back');
+  t.equal((await holderOf(tenantId, named)).id, made.body.id);
+});
+
+t.test('a license that vanished is still held by its active company', async (t) => {
+  const ubi = '990000100';
+  const [kept, gone] = ['990000101', '990000102'];
+  for (const location of [kept, gone]) control.addSite({ ubi, location, name: 'TWO SITES' });
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  control.vanish({ location: gone });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const { id } = await holderOf(tenantId, kept);
+  const body = { name: 'By hand', license_numbers: [gone] };
+  t.match(await ask('POST', `${pathOf(tenantId)}/companies`, { body }), {
+    status: 409,
+    body: { code: 'license_taken', conflicting_id: id },
+  });
+  control.vanish({ location: kept });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const made = await ask('POST', `${pathOf(tenantId)}/companies`, { body });
+  t.match(made, { status: 201 }, 'an archived company holds nothing back');
+});
+
+t.test('a license that a person names is told to be moved by hand', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const location = '88310001';
+  control.addSite({ ubi: '880000011', location, name: 'TO VANISH' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  control.vanish({ location });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
+    body: { name: 'By hand', license_numbers: [location] },
+  });
+  t.equal(made.status, 201);
+  const lines = await readAll(`${pathOf(tenantId)}/changes?page[size]=500`);
+  t.match(lines.at(-1), { kind: 'license.moved', company_id: made.body.id, reason: 'named_by_hand' });
+});
+
+t.test('explanation and history', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const run = await syncTenant(service, tenantId, { refresh: 'force' });
+  const [sold, kept] = control.rows({ ubi: demo.ubi }).filter(({ deleted }) => !deleted) as { location: string }[];
+  const seller = await holderOf(tenantId, sold?.location ?? '');
+  const path = `${pathOf(tenantId)}/companies/${seller.id}`;
+  const explained = (await ask('GET', `${path}/explain`)).body;
+  t.match(explained, { id: seller.id, stands_for_ubi: demo.ubi, created: { reason: 'first_seen', run_id: run.id } });
+  t.equal(explained.vendor_candidates.filter(({ verdict }: Body) => verdict === 'chosen').length, 1);
+  t.match(
+    explained.licenses.find(({ license_number }: Body) => license_number === kept?.location),
+    { rule: 'vendor_company', ubi_key: demo.ubi, active: true, decided: { run_id: run.id } },
+  );
+  await edit(tenantId, seller.id, { name: 'As we call it' });
+  control.sell({ location: sold?.location ?? '', toUbi: '007331902' });
+  const second = await syncTenant(service, tenantId, { refresh: 'force' });
+  const buyer = await holderOf(tenantId, sold?.location ?? '');
+  const history = (await ask('GET', `${path}/history`)).body;
+  t.match(history.names, [{ name: seller.name }, { name: 'As we call it', run_id: null, until_datetime: null }]);
+  t.match(
+    history.licenses.find(({ license_number }: Body) => license_number === sold?.location),
+    { since_reason: 'first_seen', until_reason: 'sold', to_company_id: buyer.id },
+  );
+  t.match(
+    history.owners.filter(({ license_number }: Body) => license_number === sold?.location),
+    [{ ubi: demo.ubi }, { ubi: '007331902', until_datetime: null }],
+    'who held it, and who does',
+  );
+  const bought = (await ask('GET', `${pathOf(tenantId)}/companies/${buyer.id}/history`)).body;
+  t.match(
+    bought.licenses.find(({ license_number }: Body) => license_number === sold?.location),
+    { since_reason: 'sold', from_company_id: seller.id, until_datetime: null },
+  );
+  const [row] = await sql<{ kind: string }>(
+    `select kind from changes where tenant_id = $1 and from_company_id = $2 and run_id = $3`,
+    [tenantId, seller.id, second.id],
+  );
+  t.equal(row?.kind, 'license.transferred');
+  control.sell({ location: sold?.location ?? '', toUbi: demo.ubi });
+  t.match(await ask('GET', `${pathOf(tenantId)}/companies/${newId()}/explain`), { status: 404 });
+  t.match(await ask('GET', `${pathOf(tenantId)}/companies/${newId()}/history`), { status: 404 });
+});
+
+t.test('every documented answer of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['companies.test.ts'], isOwnOutcome), []);
 });

@@ -494,6 +494,6 @@ t.test('putConfiguration: two at once', async (t) => {
   }
 });
 
-t.test('every promised answer of these operations was seen', async (t) => {
+t.test('every documented answer of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['configuration.test.ts'], isOwnOutcome), []);
 });

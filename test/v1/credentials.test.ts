@@ -193,7 +193,7 @@ t.test('createCredential takes text as it is', async (t) => {
     status: 201,
     body: { description: odd.description, status: 'valid' },
   });
-  control.removeUser({ ubi: demo.ubi, username: odd.username });
+  control.deleteUser({ ubi: demo.ubi, username: odd.username });
 
   const wrong: Record<string, unknown>[] = [
     { description: '' },
@@ -345,7 +345,7 @@ t.test('updateCredential', async (t) => {
     status: 200,
     body: { username: 'same@example.com', status: 'valid' },
   });
-  control.removeUser({ ubi: demo.ubi, username: 'same@example.com' });
+  control.deleteUser({ ubi: demo.ubi, username: 'same@example.com' });
 
   control.injectFault({ fault: 'server_error', action: 'login' });
   t.match(await patch({ password: demo.password }), { status: 503, body: { code: 'upstream_unavailable' } });
@@ -747,6 +747,6 @@ t.test('a refused login is remembered, and costs no second one', async (t) => {
   t.ok(Date.now() - started < 20_000);
 });
 
-t.test('every promised answer of these operations was seen', async (t) => {
+t.test('every documented answer of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['credentials.test.ts'], isOwnOutcome), []);
 });

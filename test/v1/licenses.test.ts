@@ -711,6 +711,6 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
   );
 });
 
-t.test('every promised answer of these operations was seen', async (t) => {
+t.test('every documented answer of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['licenses.test.ts'], isOwnOutcome), []);
 });

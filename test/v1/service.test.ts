@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
-import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+import { makeTenant, startTestService } from '../helpers/service.js';
 
-/** States, API keys, tenants and health: what stands around a tenant's set-up. */
+/** States, API keys and health. */
 
 const service = await startTestService(t, {
   hasLine: true,
@@ -26,7 +26,6 @@ const late = new Promise<string>((resolve, reject) => {
   socket.on('end', () => resolve(text)).on('error', reject);
 });
 
-const NAMED = { name: 'Example Mesa Farms', state: 'NM', environment: 'training' };
 const isRecent = (text: string): boolean => Math.abs(Date.now() - new Date(text).getTime()) < 60_000;
 
 t.test('listStates', async (t) => {
@@ -156,179 +155,6 @@ t.test('deleteApiKey', async (t) => {
   }
 });
 
-t.test('putTenant', async (t) => {
-  const id = newId();
-  const path = `/v1/tenants/${id}`;
-  t.match(await ask('PUT', path, { body: NAMED }), { status: 428, body: { code: 'precondition_required' } });
-  t.match(
-    await ask('PUT', path, { body: NAMED, headers: { 'if-match': '"1"' } }),
-    { status: 412, body: { code: 'precondition_failed' } },
-    'there is nothing to match yet',
-  );
-  const created = await ask('PUT', path, { body: NAMED, headers: FIRST_PUT });
-  t.match(created, { status: 201, body: { id, ...NAMED } });
-  t.ok(isRecent(created.body.inserted_datetime));
-  const etag = created.headers.get('etag') as string;
-
-  t.match(await ask('PUT', path, { body: NAMED }), { status: 428, body: { code: 'precondition_required' } });
-  t.match(await ask('PUT', path, { body: NAMED, headers: FIRST_PUT }), { status: 412 }, 'it is no longer the first');
-  for (const header of ['W/"1"', '"1', '1', '*', '']) {
-    const { status } = await ask('PUT', path, { body: NAMED, headers: { 'if-match': header } });
-    t.ok(status === 400 || status === 412 || status === 428, `If-Match: ${header} is ${status}`);
-  }
-  t.match(await ask('PUT', path, { body: NAMED, headers: { 'if-none-match': '"1"' } }), {
-    status: 400,
-    body: { errors: [{ pointer: 'header:if-none-match' }] },
-  });
-
-  const renamed = await ask('PUT', path, { body: { ...NAMED, name: 'Ñandú & Söhne' }, headers: { 'if-match': etag } });
-  t.match(renamed, { status: 200, body: { name: 'Ñandú & Söhne', state: 'NM' } });
-  t.not(renamed.headers.get('etag'), etag);
-  t.match(await ask('PUT', path, { body: NAMED, headers: { 'if-match': etag } }), { status: 412 }, 'it is stale now');
-  const second = renamed.headers.get('etag') as string;
-  const either = { 'if-match': `${etag}, ${second}` };
-  const moved = await ask('PUT', path, { body: { ...NAMED, state: 'WA', environment: 'production' }, headers: either });
-  t.match(moved, { status: 200, body: { state: 'WA', environment: 'production' } }, 'one of several ETags will do');
-
-  const now = { 'if-match': moved.headers.get('etag') as string };
-  t.match(await ask('PUT', path, { body: { ...NAMED, state: 'ZZ' }, headers: now }), {
-    status: 422,
-    body: { code: 'unknown_state', errors: [{ pointer: '/state' }] },
-  });
-  t.match(await ask('PUT', path, { body: { ...NAMED, state: 'WA', environment: 'training' }, headers: now }), {
-    status: 422,
-    body: { code: 'unknown_state', errors: [{ pointer: '/environment' }] },
-  });
-  const lost = newId();
-  const where = { state: 'WA', environment: 'production' };
-  const born = await ask('PUT', `/v1/tenants/${lost}`, { body: { ...NAMED, ...where }, headers: FIRST_PUT });
-  await service.sql(`update tenants set state = 'ZZ' where tenant_id = $1`, [lost]);
-  t.match(
-    await ask('PUT', `/v1/tenants/${lost}`, {
-      body: { name: 'Called anew', state: 'ZZ', environment: 'production' },
-      headers: { 'if-match': born.headers.get('etag') as string },
-    }),
-    { status: 200, body: { name: 'Called anew', state: 'ZZ' } },
-    'where the state is gone the name may change all the same',
-  );
-  t.match(
-    await ask('PUT', `/v1/tenants/${newId()}`, { body: { ...NAMED, state: 'NY' }, headers: FIRST_PUT }),
-    { status: 422, body: { code: 'unknown_state' } },
-    'a state that left has nothing to set up',
-  );
-
-  const synced = await makeTenant(service);
-  await syncTenant(service, synced);
-  const before = await ask('GET', `/v1/tenants/${synced}`);
-  const match = { 'if-match': before.headers.get('etag') as string };
-  for (const change of [{ environment: 'training' }, { state: 'WA' }]) {
-    const body = { name: 'Test', state: 'NM', environment: 'production', ...change };
-    t.match(await ask('PUT', `/v1/tenants/${synced}`, { body, headers: match }), {
-      status: 409,
-      body: { code: 'fixed_after_first_sync' },
-    });
-  }
-  const body = { name: 'Another name', state: 'NM', environment: 'production' };
-  t.match(
-    await ask('PUT', `/v1/tenants/${synced}`, { body, headers: match }),
-    { status: 200, body },
-    'the name stays free',
-  );
-
-  const racing = newId();
-  const race = await Promise.all(
-    Array.from({ length: 8 }, () => ask('PUT', `/v1/tenants/${racing}`, { body: NAMED, headers: FIRST_PUT })),
-  );
-  t.strictSame(
-    race.map(({ status }) => status).sort(),
-    [201, 412, 412, 412, 412, 412, 412, 412],
-    'of eight at once one creates it',
-  );
-  const edits = await Promise.all(
-    Array.from({ length: 8 }, (_each, index) =>
-      ask('PUT', `/v1/tenants/${racing}`, { body: { ...NAMED, name: `by ${index}` }, headers: { 'if-match': '"1"' } }),
-    ),
-  );
-  t.strictSame(
-    edits.map(({ status }) => status).sort(),
-    [200, 412, 412, 412, 412, 412, 412, 412],
-    'of eight edits of one version one wins',
-  );
-});
-
-t.test('getTenant', async (t) => {
-  const id = await makeTenant(service, 'tenant');
-  const { status, body, headers } = await ask('GET', `/v1/tenants/${id}`);
-  t.match({ status, body }, { status: 200, body: { id, name: 'Test', state: 'NM', environment: 'production' } });
-  t.match(headers.get('etag'), /^"\d+"$/);
-  const head = await ask('HEAD', `/v1/tenants/${id}`);
-  t.match(
-    { status: head.status, body: head.body, etag: head.headers.get('etag') },
-    {
-      status: 200,
-      body: undefined,
-      etag: headers.get('etag'),
-    },
-  );
-});
-
-t.test('listTenants', async (t) => {
-  const made = [await makeTenant(service, 'tenant'), await makeTenant(service, 'tenant')];
-  const { body } = await ask('GET', '/v1/tenants');
-  const ids = body.data.map(({ id }: { id: string }) => id);
-  t.strictSame(ids, [...ids].sort(), 'in the order of ids');
-  t.ok(made.every((id) => ids.includes(id)));
-  const [first] = [await ask('GET', `/v1/tenants?page[size]=${ids.length - 1}`)];
-  t.equal(first.body.data.length, ids.length - 1);
-  const last = await ask('GET', first.body.next_page);
-  t.strictSame(
-    last.body.data.map(({ id }: { id: string }) => id),
-    ids.slice(-1),
-  );
-  t.equal(last.body.next_page, null);
-  const whole = await ask('GET', `/v1/tenants?page[size]=${ids.length}`);
-  t.equal(whole.body.next_page, null, 'a full page may be the last one');
-  t.match(await ask('GET', '/v1/tenants?page[after]=x'), { status: 400, body: { code: 'invalid_cursor' } });
-});
-
-t.test('deleteTenant', async (t) => {
-  const id = await makeTenant(service, 'credential', 'one_per_vendor');
-  const other = await makeTenant(service);
-  await syncTenant(service, id);
-  await syncTenant(service, other);
-  const admin = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: id } });
-  const path = `/v1/tenants/${id}`;
-  const countRows = async (): Promise<Record<string, number>> => {
-    const tables = await service.sql<{ table_name: string }>(
-      `select table_name from information_schema.columns where column_name = 'tenant_id' and table_schema = 'public'`,
-    );
-    const counts: Record<string, number> = {};
-    for (const { table_name: table } of tables) {
-      const [row] = await service.sql<{ many: number }>(
-        `select count(*)::int as many from ${table} where tenant_id = $1`,
-        [id],
-      );
-      if (row !== undefined && row.many > 0) counts[table] = row.many;
-    }
-    return counts;
-  };
-  t.ok(Object.keys(await countRows()).length >= 9, 'it has rows in all these tables');
-  const listed = (await ask('GET', `/v1/tenants/${other}/companies`)).body;
-
-  t.match(await ask('DELETE', path), { status: 428, body: { code: 'precondition_required' } });
-  t.match(await ask('DELETE', path, { headers: { 'if-match': '"99"' } }), {
-    status: 412,
-    body: { code: 'precondition_failed' },
-  });
-  const etag = (await ask('GET', path)).headers.get('etag') as string;
-  t.equal((await ask('DELETE', path, { headers: { 'if-match': etag } })).status, 204);
-  t.strictSame(await countRows(), {}, 'nothing of it is left in any table');
-  t.match(await ask('GET', path), { status: 404, body: { code: 'not_found' } });
-  t.match(await ask('DELETE', path, { headers: { 'if-match': etag } }), { status: 404 });
-  t.match(await ask('GET', '/v1/states', { key: admin.body.secret }), { status: 401 }, 'nor do its keys open anything');
-  t.strictSame((await ask('GET', `/v1/tenants/${other}/companies`)).body, listed, 'another one keeps all it has');
-});
-
 t.test('getLivez and getReadyz', async (t) => {
   t.match(await ask('GET', '/livez', { key: null }), { status: 200, body: { status: 'ok' } });
   t.match(await ask('GET', '/readyz', { key: null }), { status: 200, body: { status: 'ok' } });
@@ -367,6 +193,6 @@ t.test('408: a head that never ends', async (t) => {
   t.match(head, new RegExp(`X-Request-Id: ${problem.request_id}`));
 });
 
-t.test('every promised answer of these operations was seen', async (t) => {
+t.test('every documented answer of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['service.test.ts'], isOwnOutcome), []);
 });

@@ -335,6 +335,6 @@ t.test('somebody who is no longer active', async (t) => {
   );
 });
 
-t.test('every promised answer of these operations was seen', async (t) => {
+t.test('every documented answer of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['users.test.ts'], isOwnOutcome), []);
 });

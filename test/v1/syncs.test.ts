@@ -5,19 +5,19 @@ import { RETRY_POLICY, toRetryDelaySeconds } from '../../src/modules/syncs/retry
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 
-/** Runs that are put off, stopped, followed, and started by nobody. */
+/** Runs: started, read, retried, canceled and followed. What a run does to companies is in `test/sync`. */
 
 const service = await startTestService(t, {
   simulator: { licenses: 100, offersSyncCheck: false },
   patience: {
     timeouts: { connectMs: 1_000, headMs: 30_000, listMs: 30_000, shortMs: 5_000 },
-    retry: { attempts: 1, baseMs: 1, mostMs: 1 },
+    retry: { attempts: 1, baseMs: 1, maxMs: 1 },
     circuit: { failures: 1_000_000, openMs: 1 },
-    runs: { attempts: 3, baseSeconds: 0.2, mostSeconds: 1 },
+    runs: { attempts: 3, baseSeconds: 0.2, maxSeconds: 1 },
     sweepMs: 100,
   },
 });
-const { ask, sql, simulator, contract } = service;
+const { ask, sql, simulator, contract, newId } = service;
 const { control, demo } = simulator;
 
 type Body = TestResponse['body'];
@@ -308,174 +308,6 @@ t.test('whoever follows a run that stands still hears that somebody is there', a
   t.match(body, /^id: .*\nevent: progress\ndata: .*\n\n(: still there\n\n)+id: .*\nevent: end\n/);
 });
 
-t.test('getSchedule and resumeSchedule', async (t) => {
-  const tenantId = await makeTenant(service);
-  const path = `/v1/tenants/${tenantId}`;
-  const schedule = async (): Promise<Body> => (await ask('GET', `${path}/schedule`)).body;
-  const makeDue = (): Promise<unknown> =>
-    sql('update schedules set next_datetime = now() where tenant_id = $1', [tenantId]);
-  const runs = async (): Promise<Body[]> => (await ask('GET', `${path}/syncs`)).body.data;
-  const untilScheduled = (than: number): Promise<Body> =>
-    until('a run by schedule', async () => {
-      const all = await runs();
-      return all.length > than && !['queued', 'running'].includes(all[0].status) ? all[0] : undefined;
-    });
-
-  t.match(await schedule(), { status: 'not_started', interval_seconds: 3_600, next_datetime: null });
-  t.equal((await ask('POST', `${path}/schedule/resume`)).status, 404);
-  await syncTenant(service, tenantId);
-  t.match(await schedule(), { status: 'not_started' }, 'no license wants companies');
-  const [{ license_number }, other] = (await ask('GET', `${path}/available-licenses`)).body.data;
-  t.equal((await ask('POST', `${path}/licenses`, { body: { license_number } })).status, 201);
-  const begun = await schedule();
-  t.match(begun, { status: 'running', failures: 0, reason: null, resume_detail: null });
-  const inSeconds = (Date.parse(begun.next_datetime) - Date.now()) / 1_000;
-  t.ok(inSeconds > 3_600 * 0.89 && inSeconds < 3_600 * 1.11, `give or take a tenth: ${Math.round(inSeconds)} s`);
-
-  await makeDue();
-  t.match(await untilScheduled((await runs()).length), { status: /^succeeded/, trigger: 'schedule' });
-  t.equal((await ask('POST', `${path}/schedule/resume`)).status, 200, 'one that goes goes on');
-
-  const { ubi, username, password } = demo;
-  control.changePassword({ ubi, username, password: 'another one' });
-  await sql(`update directories set refreshed_datetime = now() - interval '1 day'`);
-  await makeDue();
-  t.match(await untilScheduled((await runs()).length), {
-    status: 'failed',
-    reason: 'credentials_rejected',
-    attempt: 1,
-  });
-  t.match(await schedule(), {
-    status: 'paused',
-    reason: 'credentials_rejected',
-    next_datetime: null,
-    resume_detail: /goes on by itself/,
-  });
-  const many = (await runs()).length;
-  await pause(500);
-  t.equal((await runs()).length, many, 'a refused login is left alone');
-  const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
-  const etag = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
-  const mended = await ask('PATCH', `${path}/credentials/${credential.id}`, {
-    headers: { 'if-match': etag },
-    body: { password: 'another one' },
-  });
-  t.equal(mended.status, 200);
-  t.match(
-    await untilScheduled(many),
-    { status: /^succeeded/, trigger: 'schedule' },
-    'a mended login resumes by itself',
-  );
-  t.match(await schedule(), { status: 'running', failures: 0 });
-  control.changePassword({ ubi, username, password });
-  await sql(`update credentials set status = 'rejected' where tenant_id = $1`, [tenantId]);
-  const back = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
-  await ask('PATCH', `${path}/credentials/${credential.id}`, { headers: { 'if-match': back }, body: { password } });
-
-  control.injectFault({ fault: 'missing_list', action: 'sync_vendor', times: 0 });
-  for (let failure = 1; failure <= 3; failure += 1) {
-    t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { status: 'failed', reason: 'list_empty' });
-    t.match(await schedule(), { failures: failure, status: failure < 3 ? 'running' : 'paused' });
-  }
-  control.clearFaults();
-  const paused = await schedule();
-  t.match(paused, { reason: 'list_empty', resume_detail: /once a day/ });
-  t.ok((Date.parse(paused.next_datetime) - Date.now()) / 3_600_000 > 20, 'it is tried once a day');
-  const before = (await runs()).length;
-  t.match(await ask('POST', `${path}/schedule/resume`), {
-    status: 200,
-    body: { status: 'running', failures: 0, reason: null },
-  });
-  t.match(await untilScheduled(before), { status: /^succeeded/, trigger: 'schedule' });
-
-  const second = await startTestService(t, { beside: service, role: 'worker', patience: { sweepMs: 50 } });
-  for (let round = 0; round < 5; round += 1) {
-    const count = (await runs()).length;
-    await makeDue();
-    await untilScheduled(count);
-    await pause(250);
-    t.equal((await runs()).length, count + 1, 'of two processes that tick one starts it, once');
-  }
-  await second.stop();
-
-  await sql('update licenses set create_companies = false where tenant_id = $1', [tenantId]);
-  await makeDue();
-  await until('gone', async () => ((await schedule()).status === 'not_started' ? true : undefined));
-  t.equal((await ask('POST', `${path}/licenses`, { body: { license_number: other.license_number } })).status, 201);
-  t.match(await schedule(), { status: 'running' }, 'and begins again with a license that wants companies');
-  const gone = async (what: string): Promise<void> => {
-    await makeDue();
-    t.ok(await until(what, async () => ((await schedule()).status === 'not_started' ? true : undefined)), what);
-  };
-  const licenses = (await ask('GET', `${path}/licenses`)).body.data;
-  const { id } = licenses.find((each: Body) => each.license_number === other.license_number);
-  const patch = async (body: object): Promise<number> => {
-    const { headers } = await ask('GET', `${path}/licenses/${id}`);
-    const headersOf = { 'if-match': headers.get('etag') as string };
-    return (await ask('PATCH', `${path}/licenses/${id}`, { body, headers: headersOf })).status;
-  };
-  t.equal(await patch({ sync_enabled: false }), 200);
-  await gone('no license wants to be kept up to date');
-  t.equal(await patch({ sync_enabled: true }), 200);
-  t.match(await schedule(), { status: 'running' });
-  t.equal(await patch({ archived: true }), 200);
-  await gone('the license is archived');
-});
-
-t.test('a first sync that fails is not the last one', async (t) => {
-  const tenantId = await makeTenant(service);
-  const path = `/v1/tenants/${tenantId}`;
-  const [{ license_number }] = (await ask('GET', `${path}/available-licenses`)).body.data;
-  await sql(
-    `create function fail() returns trigger language plpgsql as $$ begin
-       if new.tenant_id = '${tenantId}' then raise exception 'as the test wants it'; end if;
-       return new;
-     end $$`,
-  );
-  await sql('create trigger fail before insert on companies for each row execute function fail()');
-  t.equal((await ask('POST', `${path}/licenses`, { body: { license_number } })).status, 201);
-  const [first] = (await ask('GET', `${path}/syncs`)).body.data;
-  t.match(first, { trigger: 'setup_completed' });
-  t.match(await waitForRun(service, tenantId, first.id), { status: 'failed', reason: 'internal' });
-  await sql('drop function fail cascade');
-  t.match((await ask('GET', `${path}/schedule`)).body, { status: 'running', failures: 1, next_datetime: String });
-  await sql('update schedules set next_datetime = now() where tenant_id = $1', [tenantId]);
-  const next = await until('a run by schedule', async () => {
-    const [run] = (await ask('GET', `${path}/syncs`)).body.data;
-    return run.id === first.id || run.finished_datetime === null ? undefined : run;
-  });
-  t.match(next, { status: /^succeeded/, trigger: 'schedule' });
-});
-
-t.test('a login that is mended while a run uses the old one pauses nothing', async (t) => {
-  const tenantId = await makeTenant(service);
-  const path = `/v1/tenants/${tenantId}`;
-  const [{ license_number }] = (await ask('GET', `${path}/available-licenses`)).body.data;
-  t.equal((await ask('POST', `${path}/licenses`, { body: { license_number } })).status, 201);
-  const [first] = (await ask('GET', `${path}/syncs`)).body.data;
-  t.match(await waitForRun(service, tenantId, first.id), { status: /^succeeded/ });
-  const { ubi, username, password } = demo;
-  control.changePassword({ ubi, username, password: 'mended', endSessions: true });
-  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 1_500, times: 1 });
-  const { id } = await start(tenantId);
-  await until('asked', async () => (control.counters().callsInFlight > 0 ? true : undefined));
-  const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
-  const etag = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
-  const body = { password: 'mended' };
-  t.match(await ask('PATCH', `${path}/credentials/${credential.id}`, { body, headers: { 'if-match': etag } }), {
-    status: 200,
-    body: { status: 'valid' },
-  });
-  t.match(await waitForRun(service, tenantId, id), { status: 'failed', reason: 'credentials_rejected' });
-  const next = await until('it goes on by itself', async () => {
-    const [run] = (await ask('GET', `${path}/syncs`)).body.data;
-    return run.id === id || run.finished_datetime === null ? undefined : run;
-  });
-  t.match(next, { status: /^succeeded/, trigger: 'schedule' });
-  t.match((await ask('GET', `${path}/schedule`)).body, { status: 'running', failures: 0 });
-  control.changePassword({ ubi, username, password });
-});
-
 t.test('a state that hangs leaves a place for the runs of others', async (t) => {
   const hanging: string[] = [];
   while (hanging.length < 12) hanging.push(await makeTenant(service));
@@ -512,36 +344,82 @@ t.test('a state that hangs leaves a place for the runs of others', async (t) => 
   }
 });
 
-t.test('a tenant that is being changed keeps no other from its turn', async (t) => {
-  const due: string[] = [];
-  while (due.length < 2) {
-    const tenantId = await makeTenant(service);
-    const [{ license_number }] = (await ask('GET', `/v1/tenants/${tenantId}/available-licenses`)).body.data;
-    await ask('POST', `/v1/tenants/${tenantId}/licenses`, { body: { license_number } });
-    const [first] = (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data;
-    await waitForRun(service, tenantId, first.id);
-    due.push(tenantId);
+t.test('startSync', async (t) => {
+  for (const [upTo, next] of [
+    ['tenant', 'putUbi'],
+    ['ubi', 'putCompanyCreationPreference'],
+    ['preference', 'createCredential'],
+  ] as const) {
+    const id = await makeTenant(service, upTo);
+    t.match(
+      await ask('POST', `/v1/tenants/${id}/syncs`, { body: {} }),
+      { status: 409, body: { code: 'setup_incomplete', next_step: { operation_id: next, path: /^\/v1\/tenants\// } } },
+      `after ${upTo}`,
+    );
   }
-  const [locked, free] = due as [string, string];
-  const holder = new pg.Client({ connectionString: service.databaseUrl });
-  await holder.connect();
-  await holder.query('begin');
-  await holder.query('select from tenants where tenant_id = $1 for no key update', [locked]);
-  await sql(`update schedules set next_datetime = now() - interval '1 minute' where tenant_id = $1`, [locked]);
-  await sql('update schedules set next_datetime = now() where tenant_id = $1', [free]);
-  const startedAt = performance.now();
-  const untilScheduled = (tenantId: string): Promise<Body> =>
-    until('a run by schedule', async () => {
-      const [run] = (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data;
-      return run.trigger === 'schedule' ? run : undefined;
-    });
-  await untilScheduled(free);
-  t.ok(performance.now() - startedAt < 4_000, 'sooner than a lock is given up');
-  await holder.query('commit');
-  await holder.end();
-  await untilScheduled(locked);
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const path = `/v1/tenants/${tenantId}/syncs`;
+  for (const body of [
+    { mode: 'dry_run' },
+    { refresh: 'always' },
+    { refresh: true },
+    { dry_run: true },
+    [],
+    null,
+    'x',
+    1,
+  ]) {
+    t.match(
+      await ask('POST', path, { body }),
+      { status: 400, body: { code: 'invalid_request' } },
+      JSON.stringify(body),
+    );
+  }
+  t.strictSame((await ask('GET', path)).body, { data: [], next_page: null }, 'none of it started a run');
+
+  const started = await ask('POST', path, { body: { mode: 'full', refresh: 'force' } });
+  t.match(started, {
+    status: 202,
+    body: {
+      trigger: 'request',
+      mode: 'full',
+      refresh: 'force',
+      strategy: 'one_per_vendor',
+      reason: null,
+      reason_detail: null,
+    },
+  });
+  t.ok(['queued', 'running'].includes(started.body.status));
+  t.equal(started.headers.get('location'), `${path}/${started.body.id}`);
+  const run = await waitForRun(service, tenantId, started.body.id);
+  t.match(run, { attempt: 1, progress: { step: 'done', done: 4, total: 4 }, directory_version: 1 });
+  t.match(run.status, /^succeeded/);
 });
 
-t.test('every promised answer of these operations was seen', async (t) => {
-  t.strictSame(contract.listUnseen(OWNERS['runs.test.ts'], isOwnOutcome), []);
+t.test('getSync and listSyncs', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/syncs`;
+  const runs = [
+    await syncTenant(service, tenantId),
+    await syncTenant(service, tenantId),
+    await syncTenant(service, tenantId),
+  ];
+  const read = await ask('GET', `${path}/${runs[0].id}`);
+  t.match(read, { status: 200, body: runs[0] });
+  const times = [read.body.requested_datetime, read.body.started_datetime, read.body.finished_datetime];
+  t.strictSame(times, [...times].sort(), 'requested, started, finished');
+  t.match(await ask('GET', `${path}/${newId()}`), { status: 404, body: { code: 'not_found' } });
+
+  const toIds = (body: { data: { id: string }[] }): string[] => body.data.map(({ id }) => id);
+  const newestFirst = runs.map(({ id }) => id).reverse();
+  t.strictSame(toIds((await ask('GET', path)).body), newestFirst, 'newest first');
+  const first = await ask('GET', `${path}?page[size]=2`);
+  t.strictSame(toIds(first.body), newestFirst.slice(0, 2));
+  t.strictSame(toIds((await ask('GET', first.body.next_page)).body), newestFirst.slice(2));
+  t.match(await ask('GET', `${path}?page[after]=nonsense`), { status: 400, body: { code: 'invalid_cursor' } });
+  t.match(await ask('GET', `${path}?status=failed`), { status: 400, body: { errors: [{ pointer: '?status' }] } });
+});
+
+t.test('every documented answer of these operations was seen', async (t) => {
+  t.strictSame(contract.listUnseen(OWNERS['syncs.test.ts'], isOwnOutcome), []);
 });

@@ -99,7 +99,7 @@ const WRONG: readonly [file: string, line: string, rule: string][] = [
 ];
 
 t.test('a wrong import is seen, each by its rule', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'biotrack-connect-house-'));
+  const folder = await mkdtemp(join(tmpdir(), 'biotrack-connect-architecture-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   await cp(join(ROOT, 'src'), join(folder, 'src'), { recursive: true });
   await cp(join(ROOT, 'package.json'), join(folder, 'package.json'));

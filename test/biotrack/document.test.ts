@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { readDocument } from '../../src/biotrack/document.js';
+import { parseDocument } from '../../src/biotrack/document.js';
 
 /** A large document is read in pieces, and means what it means when it is read at once; so does what is no document. */
 
@@ -45,8 +45,8 @@ t.test('in pieces or at once', async (t) => {
           given = given.slice(0, place) + insert + given.slice(place + remove);
         }
         const body = Buffer.from(given, 'utf8');
-        const pieces = await readDocument(body, 'utf-8', reading, { largeBytes: 0, pieceBytes });
-        const once = await readDocument(body, 'utf-8', reading, AT_ONCE);
+        const pieces = await parseDocument(body, 'utf-8', reading, { largeBytes: 0, pieceBytes });
+        const once = await parseDocument(body, 'utf-8', reading, AT_ONCE);
         if (once.kind === 'object') whole += 1;
         else broken += 1;
         if (JSON.stringify(pieces) !== JSON.stringify(once)) throw new Error(`${given}\n${JSON.stringify(pieces)}`);
@@ -59,7 +59,7 @@ t.test('in pieces or at once', async (t) => {
 
 t.test('what pieces could hide', async (t) => {
   const read = async (text: string) => {
-    const result = await readDocument(Buffer.from(text), 'utf-8', reading, { largeBytes: 0, pieceBytes: 1 });
+    const result = await parseDocument(Buffer.from(text), 'utf-8', reading, { largeBytes: 0, pieceBytes: 1 });
     return result.kind === 'object' ? JSON.stringify(result.object) : result.trouble.id;
   };
   t.equal(await read('{"vendor":[1,2,3],"success":1}'), '{"vendor":[{"row":1},{"row":2},{"row":3}],"success":1}');

@@ -1,0 +1,142 @@
+import t from 'tap';
+import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
+import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
+
+/** Conflicts of two companies over one vendor, and their decisions. */
+
+const service = await startTestService(t, { simulator: { licenses: 120 } });
+const { ask, contract, simulator, newId } = service;
+const { control, demo } = simulator;
+const { holderOf, switchTo, edit } = createTenantClient(service);
+
+type Body = TestResponse['body'];
+
+t.test('companies made by hand, conflicts and decisions', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const path = `${pathOf(tenantId)}/companies`;
+  await syncTenant(service, tenantId);
+  const first = control.rows({ ubi: demo.ubi })[0] as { location: string };
+  const vendor = await holderOf(tenantId, first.location);
+  t.match(await ask('POST', path, { body: { name: 'By hand', license_numbers: [first.location] } }), {
+    status: 409,
+    body: { code: 'license_taken', conflicting_id: vendor.id, errors: [{ pointer: '/license_numbers/0' }] },
+  });
+  t.match(await ask('POST', path, { body: { name: 'By hand', license_numbers: ['X 1', ' X  1 '] } }), {
+    status: 400,
+    body: { errors: [{ pointer: '/license_numbers/1' }] },
+  });
+  const number = '990000001';
+  const made = await ask('POST', path, { body: { name: 'By hand', license_numbers: [number] } });
+  t.match(made, {
+    status: 201,
+    body: {
+      origin: 'manual',
+      name: 'By hand',
+      source_name: null,
+      licenses: [{ license_number: number, active: false }],
+    },
+  });
+  const manual = made.body.id;
+  t.equal(made.headers.get('location'), `${path}/${manual}`);
+  t.match(await ask('POST', path, { body: { name: 'Another', license_numbers: [number] } }), { status: 409 });
+  t.match(await edit(tenantId, manual, { name: null }), { status: 400, body: { errors: [{ pointer: '/name' }] } });
+
+  control.addSite({ ubi: demo.ubi, location: number, name: 'A NEW SITE' });
+  const run = await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(run, { status: 'succeeded_with_warnings', counts: { conflicts: 1 } });
+  t.equal((await holderOf(tenantId, number)).id, manual, 'adopted by its number, and kept apart');
+  const { body: list } = await ask('GET', `${pathOf(tenantId)}/conflicts?status=open`);
+  t.match(list.data, [{ ubi: demo.ubi, status: 'open', decision: null, run_id: run.id }]);
+  t.strictSame([...list.data[0].company_ids].sort(), [vendor.id, manual].sort());
+  const conflict = `${pathOf(tenantId)}/conflicts/${list.data[0].id}/resolve`;
+  t.match(await ask('POST', conflict, { body: { decision: 'merge' } }), { status: 400 });
+  t.match(await ask('POST', conflict, { body: { decision: 'keep_apart', company_id: manual } }), { status: 400 });
+  t.match(await ask('POST', conflict, { body: { decision: 'merge', company_id: newId() } }), {
+    status: 422,
+    body: { code: 'company_unknown', errors: [{ pointer: '/company_id' }] },
+  });
+  t.match(await ask('POST', `${pathOf(tenantId)}/conflicts/${newId()}/resolve`, { body: { decision: 'keep_apart' } }), {
+    status: 404,
+  });
+  t.match(await ask('GET', `${pathOf(tenantId)}/conflicts?page[after]=x`), { status: 400 });
+
+  t.match(await ask('POST', conflict, { body: { decision: 'keep_apart' } }), {
+    status: 200,
+    body: { status: 'resolved', decision: 'keep_apart', decided_company_id: null },
+  });
+  t.match(await syncTenant(service, tenantId), { status: 'succeeded', counts: { conflicts: 0 } }, 'remembered');
+  t.equal((await holderOf(tenantId, number)).id, manual);
+
+  t.match(await ask('POST', conflict, { body: { decision: 'merge', company_id: manual } }), {
+    status: 200,
+    body: { status: 'resolved', decision: 'merge', decided_company_id: manual },
+  });
+  t.equal((await holderOf(tenantId, first.location)).id, manual, 'at once: all licenses of the UBI are with it');
+  t.match((await ask('GET', `${path}/${vendor.id}`)).body, { archived: true, superseded_by: manual });
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { moved: 0, conflicts: 0 } });
+  const explained = (await ask('GET', `${path}/${manual}/explain`)).body;
+  t.match(explained, { origin: 'manual', strategy: 'one_per_vendor' });
+  t.ok(explained.licenses.every(({ rule }: Body) => rule === 'decided_by_person'));
+
+  t.match(await ask('POST', conflict, { body: { decision: 'merge', company_id: vendor.id } }), { status: 200 });
+  t.equal((await holderOf(tenantId, number)).id, vendor.id, 'decided anew: also what was named by hand');
+  await switchTo(tenantId, 'one_per_license');
+  t.equal((await holderOf(tenantId, number)).id, manual, 'under the other strategy it is where it was named for');
+  t.match(await ask('POST', conflict, { body: { decision: 'keep_apart' } }), { status: 200 });
+  await switchTo(tenantId, 'one_per_vendor');
+  t.equal((await holderOf(tenantId, number)).id, manual);
+  t.equal((await holderOf(tenantId, first.location)).id, vendor.id, 'and nothing was forgotten');
+
+  // A second company by hand makes the question a new one; once its license is sold there is none.
+  const second = '990000002';
+  const right = (await ask('POST', path, { body: { name: 'Another by hand', license_numbers: [second] } })).body.id;
+  control.addSite({ ubi: demo.ubi, location: second, name: 'ANOTHER SITE' });
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 1 } }, 'asked anew');
+  control.sell({ location: number, toUbi: '007331902' });
+  control.sell({ location: second, toUbi: '007331902' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const { body: left } = await ask('GET', `${pathOf(tenantId)}/conflicts?status=resolved`);
+  t.match(left.data, [{ status: 'resolved', decision: 'keep_apart' }], 'the decision before it is in force');
+  t.equal((await holderOf(tenantId, second)).id, right);
+  control.sell({ location: number, toUbi: demo.ubi });
+  control.sell({ location: second, toUbi: demo.ubi });
+  // Where nobody decided there is nothing left of the question.
+  const other = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, other);
+  const third = '990000003';
+  await ask('POST', `${pathOf(other)}/companies`, { body: { name: 'By hand again', license_numbers: [third] } });
+  control.addSite({ ubi: demo.ubi, location: third, name: 'A THIRD SITE' });
+  t.match(await syncTenant(service, other, { refresh: 'force' }), { counts: { conflicts: 1 } });
+  control.sell({ location: third, toUbi: '007331902' });
+  await syncTenant(service, other, { refresh: 'force' });
+  const [gone] = (await ask('GET', `${pathOf(other)}/conflicts?status=gone`)).body.data;
+  t.match(await ask('POST', `${pathOf(other)}/conflicts/${gone?.id}/resolve`, { body: { decision: 'keep_apart' } }), {
+    status: 409,
+    body: { code: 'conflict_decided' },
+  });
+});
+
+t.test('a company that stands for one UBI cannot be chosen for another', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const path = `${pathOf(tenantId)}/companies`;
+  const numbers = ['990000011', '990000012', '990000013'];
+  const manual = (await ask('POST', path, { body: { name: 'Both', license_numbers: numbers.slice(0, 2) } })).body.id;
+  control.addSite({ ubi: '880000001', location: numbers[0] as string, name: 'ONE' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal((await ask('GET', `${path}/${manual}/explain`)).body.stands_for_ubi, '880000001', 'adopted');
+  control.addSite({ ubi: '880000002', location: numbers[1] as string, name: 'TWO' });
+  control.addSite({ ubi: '880000002', location: numbers[2] as string, name: 'THREE' });
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 1 } });
+  const [conflict] = (await ask('GET', `${pathOf(tenantId)}/conflicts?status=open`)).body.data;
+  t.match(
+    await ask('POST', `${pathOf(tenantId)}/conflicts/${conflict.id}/resolve`, {
+      body: { decision: 'merge', company_id: manual },
+    }),
+    { status: 422, body: { code: 'company_unknown' } },
+  );
+});
+
+t.test('every documented answer of these operations was seen', async (t) => {
+  t.strictSame(contract.listUnseen(OWNERS['conflicts.test.ts'], isOwnOutcome), []);
+});

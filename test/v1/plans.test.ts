@@ -1,0 +1,149 @@
+import t from 'tap';
+import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
+import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
+
+/** The plan of a run, and the guards that stop one until it is confirmed or dismissed. */
+
+const service = await startTestService(t, { simulator: { licenses: 120 } });
+const { ask, contract, simulator, newId } = service;
+const { control, demo } = simulator;
+const { readAll, readCompanies, edit } = createTenantClient(service);
+
+type Body = TestResponse['body'];
+
+t.test('the plan of a sync: previewed, and as it was applied', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const started = await ask('POST', `${pathOf(tenantId)}/syncs`, { body: { mode: 'preview' } });
+  const previewed = await waitForRun(service, tenantId, started.body.id);
+  t.match(previewed, { mode: 'preview', status: 'succeeded', applied_datetime: null });
+  t.strictSame(await readCompanies(tenantId), [], 'nothing is written');
+  const run = await syncTenant(service, tenantId);
+  t.strictSame(run.counts, previewed.counts, 'the sync does what the preview said');
+  const planOf = (id: string) => readAll(`${pathOf(tenantId)}/syncs/${id}/plan?page[size]=50`);
+  const tally = (items: Body[]): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (const { action, kind, reason, license_number: number } of items) {
+      const key = `${action} ${kind} ${reason} ${number}`;
+      counts[key] = (counts[key] ?? 0) + 1;
+    }
+    return counts;
+  };
+  t.strictSame(tally(await planOf(run.id)), tally(await planOf(previewed.id)));
+  const nothing = await syncTenant(service, tenantId);
+  const idle = await planOf(nothing.id);
+  t.ok(idle.every(({ action }) => action === 'unchanged' || action === 'skipped'));
+  t.equal(idle.filter(({ action }) => action === 'unchanged').length, nothing.counts.unchanged);
+  t.match(await ask('GET', `${pathOf(tenantId)}/syncs/${newId()}/plan`), { status: 404 });
+});
+
+t.test('guards: many removals wait for a person', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const other = await makeTenant(service, 'credential', 'one_per_license');
+  await syncTenant(service, tenantId);
+  // Each refresh stays below the directory's own guard; together they are above the tenant's.
+  const victims = control
+    .rows()
+    .filter(({ ubi, deleted }) => ubi !== demo.ubi && !deleted)
+    .slice(0, 26)
+    .map(({ location }) => location);
+  const vanish = async (from: number, to: number): Promise<void> => {
+    for (const location of victims.slice(from, to)) control.vanish({ location });
+    await syncTenant(service, other, { refresh: 'force' });
+  };
+  await vanish(0, 10);
+  await vanish(10, 20);
+  const before = await readCompanies(tenantId);
+  const review = await syncTenant(service, tenantId);
+  t.match(review, { status: 'needs_review', reason: null, reason_detail: /licenses would become inactive/ });
+  t.strictSame(await readCompanies(tenantId), before, 'nothing is written');
+  const path = `${pathOf(tenantId)}/syncs/${review.id}`;
+  const items = await readAll(`${path}/plan?page[size]=500`);
+  t.equal(items.filter(({ reason }) => reason === 'no_longer_listed').length, 20);
+  await edit(tenantId, before[0].id, { relationship_type: 'customer' });
+  t.match(await ask('POST', `${path}/confirm`), { status: 409, body: { code: 'plan_stale' } }, 'an edit came between');
+  const second = await syncTenant(service, tenantId);
+  t.equal(second.status, 'needs_review');
+  t.equal((await ask('GET', path)).body.status, 'superseded', 'a newer run takes its place');
+  t.match(await ask('POST', `${path}/confirm`), { status: 409, body: { code: 'not_in_review' } });
+  const dismissed = await ask('POST', `${pathOf(tenantId)}/syncs/${second.id}/dismiss`);
+  t.match(dismissed, { status: 200, body: { status: 'canceled' } });
+  t.match(await ask('POST', `${pathOf(tenantId)}/syncs/${second.id}/dismiss`), {
+    status: 409,
+    body: { code: 'not_in_review' },
+  });
+  const quiet = await syncTenant(service, tenantId);
+  t.match(
+    quiet,
+    { status: 'succeeded_with_warnings', warnings: [{ code: 'plan_dismissed' }], counts: { archived: 0 } },
+    'the same directory asks no more',
+  );
+  t.strictSame(quiet.rows, second.rows, 'and the rows are those of the list, though nothing was taken from it');
+  await vanish(20, 21);
+  const third = await syncTenant(service, tenantId);
+  t.equal(third.status, 'needs_review', 'but when it moves it does');
+  const confirmed = await ask('POST', `${pathOf(tenantId)}/syncs/${third.id}/confirm`);
+  t.match(confirmed, { status: 200, body: { status: /^succeeded/, counts: third.counts } });
+  t.not(confirmed.body.finished_datetime, third.finished_datetime, 'it ends when it is carried out');
+  const done = await readAll(`${pathOf(tenantId)}/syncs/${third.id}/plan?page[size]=500`);
+  t.equal(done.filter(({ reason }) => reason === 'no_longer_listed').length, 21, 'and tells what it did');
+  const left = await readCompanies(tenantId);
+  t.equal(left.length, before.length - 21, 'the plan is carried out');
+  t.match(await syncTenant(service, tenantId), { status: /^succeeded/, counts: { archived: 0, updated: 0 } });
+  for (const location of victims.slice(0, 21)) control.restore({ location });
+});
+
+t.test('guards: a list that shrank is not published before an operator accepts it', async (t) => {
+  const alone = await startTestService(t, { simulator: { licenses: 150 } });
+  const tenantId = await makeTenant(alone);
+  await syncTenant(alone, tenantId);
+  const victims = alone.simulator.control
+    .rows()
+    .filter(({ ubi, deleted }) => ubi !== demo.ubi && !deleted)
+    .slice(0, 40);
+  for (const { location } of victims) alone.simulator.control.vanish({ location });
+  const review = await syncTenant(alone, tenantId, { refresh: 'force' });
+  t.match(review, { status: 'needs_review', reason: 'list_shrunk' });
+  const calls = alone.simulator.control.counters().listCalls;
+  await alone.sql(`update directories set refreshed_datetime = now() - interval '1 day'`);
+  const again = await syncTenant(alone, tenantId);
+  t.match(again, { status: 'needs_review', reason: 'list_shrunk' });
+  t.equal(alone.simulator.control.counters().listCalls, calls, 'the state is not asked again for a while');
+  const path = `${pathOf(tenantId)}/syncs/${again.id}`;
+  const admin = await alone.ask('POST', '/v1/api-keys', {
+    body: { description: 'x', role: 'admin', tenant_id: tenantId },
+  });
+  t.match(await alone.ask('POST', `${path}/confirm`, { key: admin.body.secret }), {
+    status: 403,
+    body: { code: 'forbidden' },
+  });
+  const newcomer = await makeTenant(alone);
+  const held = await syncTenant(alone, newcomer);
+  t.match(held, { status: 'needs_review', reason: 'list_shrunk' });
+  const { steps, next_step: next } = (await alone.ask('GET', `${pathOf(newcomer)}/setup`)).body;
+  t.match(
+    steps[4],
+    { step: 'first_sync', status: 'blocked', who: 'operator', blockers: [/waits for a decision.*An operator has to/] },
+    'the checklist sends nobody where he may not go',
+  );
+  t.equal(next.operation_id, 'createLicense', 'and an admin has another step to take meanwhile');
+  // As if the process had ended right after the list was accepted.
+  await alone.sql('update directories set accepted_digest = refused_digest, refused_datetime = null');
+  const accepted = await alone.ask('POST', `${path}/confirm`);
+  t.match(accepted, { status: 200, body: { status: 'queued', refresh: 'force' } });
+  const run = await waitForRun(alone, tenantId, accepted.body.id);
+  t.match(
+    run,
+    { status: 'needs_review', reason: null },
+    "the list is believed; now it is the tenant's guard that asks",
+  );
+  t.match(await alone.ask('POST', `${pathOf(tenantId)}/syncs/${run.id}/confirm`), {
+    status: 200,
+    body: { status: 'succeeded' },
+  });
+  t.match(await alone.ask('POST', `${path}/confirm`), { status: 409 });
+});
+
+t.test('every documented answer of these operations was seen', async (t) => {
+  t.strictSame(contract.listUnseen(OWNERS['plans.test.ts'], isOwnOutcome), []);
+});
