@@ -1,8 +1,7 @@
-/** A request that shall have its effect once, however often it is sent. */
+/** A request with an Idempotency-Key. */
 export interface KeyedRequest {
-  /** Whose tenant it is about; undefined for what an operator does beside them all. */
+  /** Undefined for operator requests that concern no tenant. */
   readonly tenantId: string | undefined;
-  /** Who asks. */
   readonly actor: string;
   /** Chosen by the caller. */
   readonly key: string;
@@ -11,29 +10,29 @@ export interface KeyedRequest {
   readonly body: unknown;
 }
 
-/** An answer as it went out, as far as it has to come again. */
-export interface StoredAnswer {
+/** The parts of a response that a replay repeats. */
+export interface StoredResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** The one request of a key that may have an effect. It ends by `keep` or `end`. */
+/** The one attempt of a key that may commit. It must end with `saveResponse` or `abandon`. */
 export interface IdempotentRequest {
-  /** Runs the work so that its transactions know of the key. */
+  /** Runs `work` so that each of its transactions records its effect under the key. */
   run(work: () => void): void;
-  /** Keeps the answer for repetitions. */
-  keep(answer: StoredAnswer): Promise<void>;
-  /** Something broke: what had no effect may be tried again. */
-  end(): Promise<void>;
+  /** Stores the response for replays. */
+  saveResponse(response: StoredResponse): Promise<void>;
+  /** The request failed: frees the key if nothing was committed under it. */
+  abandon(): Promise<void>;
 }
 
 export interface IdempotencyStore {
-  /** @throws Fault `idempotency_in_progress`, `idempotency_key_reused`, `outcome_unknown` */
+  /** @throws ServiceError `idempotency_in_progress`, `idempotency_key_reused`, `outcome_unknown` */
   begin(
     request: KeyedRequest,
   ): Promise<
     | { readonly kind: 'attempt'; readonly attempt: IdempotentRequest }
-    | { readonly kind: 'repetition'; readonly answer: StoredAnswer }
+    | { readonly kind: 'replay'; readonly response: StoredResponse }
   >;
 }

@@ -1,15 +1,15 @@
-/** Everything that is ever logged, by name: whoever reads logs by machine can rely on there being nothing else. */
+/** The complete list of log events; log processing may rely on it. */
 export const LOG_EVENTS = [
   'service.started',
   'service.stopped',
-  /** A line of the server's own. */
+  /** Logged by Fastify itself. */
   'server.message',
   'request.finished',
   'run.finished',
-  'runs.put_back',
+  'runs.requeued',
   'worker.failed',
   'metrics.unavailable',
-  'idempotency.answer_not_kept',
+  'idempotency.response_not_saved',
   'database.connection_lost',
   'database.retried',
   'database.commit_unknown',
@@ -21,12 +21,12 @@ export const LOG_EVENTS = [
 ] as const;
 export type LogEvent = (typeof LOG_EVENTS)[number];
 
-/** One line: what happened, and what is told of it under dotted names. Ids, never names or addresses of people. */
+/** One log line. Field names are dotted (`run.id`). Log ids only, never names or addresses. */
 export interface LogEntry {
   readonly event: LogEvent;
   readonly err?: unknown;
   readonly [field: string]: unknown;
 }
 
-/** A logger that takes nothing but named events. */
+/** A logger for named events only. */
 export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error', (entry: LogEntry) => void>>;

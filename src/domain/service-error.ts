@@ -1,68 +1,68 @@
 /**
- * The closed list of what can go wrong for a caller. `status` is HTTP's; `title` is the same for every occurrence.
- * A code is a promise: callers branch on it, so it is never renamed.
+ * Every error that a caller can receive: its HTTP status, and a title that is the same for every occurrence. Callers branch
+ * on the codes, so a released code is never renamed.
  */
 export const ERRORS = {
-  invalid_request: { status: 400, title: 'The request does not fit its schema' },
-  malformed_json: { status: 400, title: 'The body is not JSON' },
-  invalid_cursor: { status: 400, title: 'The page cursor is not one of ours, or belongs to another list' },
-  unauthenticated: { status: 401, title: 'Who is calling could not be established' },
-  forbidden: { status: 403, title: 'The caller may not do this' },
-  not_found: { status: 404, title: 'There is no such thing' },
-  setup_incomplete: { status: 409, title: 'An earlier step of the set-up is missing' },
-  credential_exists: { status: 409, title: 'There is such a credential already' },
-  license_exists: { status: 409, title: 'The license is created already' },
-  idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is still being carried out' },
-  outcome_unknown: { status: 409, title: 'A request with this Idempotency-Key had an effect, but its answer was lost' },
-  in_use: { status: 409, title: 'Something else still needs this' },
-  fixed_after_first_sync: { status: 409, title: 'This cannot change after the first sync' },
-  not_synced: { status: 409, title: 'There are no companies yet' },
-  preview_stale: { status: 409, title: 'Something moved since the preview' },
-  plan_stale: { status: 409, title: 'Something moved since the plan was made' },
-  not_in_review: { status: 409, title: 'The run does not wait for a decision' },
-  license_taken: { status: 409, title: 'An active company holds the license' },
-  conflict_decided: { status: 409, title: 'The conflict is gone' },
-  preview_required: { status: 409, title: 'A switch of the strategy needs a preview first' },
-  confirmation_required: { status: 409, title: 'This change needs to be confirmed' },
-  run_ended: { status: 409, title: 'The run has ended already' },
-  precondition_failed: { status: 412, title: 'The resource is not as the caller believes' },
-  method_not_allowed: { status: 405, title: 'The path does not take this method' },
-  request_timeout: { status: 408, title: 'The request did not come to its end in time' },
-  payload_too_large: { status: 413, title: 'The body is too large' },
-  uri_too_long: { status: 414, title: 'The URL is too long' },
-  unsupported_media_type: { status: 415, title: 'The body is of a type that is not read here' },
-  precondition_required: { status: 428, title: 'The request must say which version it is about' },
-  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
-  unknown_state: { status: 422, title: 'This deployment does not know the state or its environment' },
-  credentials_rejected: { status: 422, title: 'BioTrack refuses the user name or the password' },
-  ubi_rejected: { status: 422, title: 'BioTrack does not know the UBI' },
-  ubi_is_license_number: { status: 422, title: 'This is the number of a license, and not a UBI' },
-  privilege_missing: { status: 422, title: 'The BioTrack user lacks a privilege' },
-  license_not_available: { status: 422, title: 'BioTrack lists no such license for this UBI' },
-  license_type_unknown: { status: 422, title: 'The state has no such license type' },
-  invalid_dates: { status: 422, title: 'The dates contradict each other' },
-  preview_unknown: { status: 422, title: 'There is no such preview' },
-  company_unknown: { status: 422, title: 'The company is not one of those that can be chosen' },
-  credential_unknown: { status: 422, title: 'There is no such credential' },
-  rate_limited: { status: 429, title: 'The caller asks too often' },
-  internal: { status: 500, title: 'Something is broken here' },
-  upstream_unavailable: { status: 503, title: 'BioTrack cannot be reached or does not make sense at the moment' },
-  identity_unavailable: { status: 503, title: 'The keys of the host application cannot be had at the moment' },
-  storage_unavailable: { status: 503, title: 'The database cannot be reached at the moment' },
-  streams_exhausted: { status: 503, title: 'This process follows as many runs as it can at the moment' },
-  credential_unreadable: { status: 409, title: 'The stored password cannot be opened and must be given again' },
+  invalid_request: { status: 400, title: 'Invalid request' },
+  malformed_json: { status: 400, title: 'Malformed JSON' },
+  invalid_cursor: { status: 400, title: 'Invalid page cursor' },
+  unauthenticated: { status: 401, title: 'Authentication required' },
+  forbidden: { status: 403, title: 'Permission denied' },
+  not_found: { status: 404, title: 'Resource not found' },
+  setup_incomplete: { status: 409, title: 'Setup is incomplete' },
+  credential_exists: { status: 409, title: 'Credential already exists' },
+  license_exists: { status: 409, title: 'License already created' },
+  idempotency_in_progress: { status: 409, title: 'Request with this Idempotency-Key is in progress' },
+  outcome_unknown: { status: 409, title: 'Response to the first request was lost' },
+  in_use: { status: 409, title: 'Resource is in use' },
+  fixed_after_first_sync: { status: 409, title: 'Cannot change after the first sync' },
+  not_synced: { status: 409, title: 'First sync has not finished' },
+  preview_stale: { status: 409, title: 'Preview is out of date' },
+  plan_stale: { status: 409, title: 'Plan is out of date' },
+  not_in_review: { status: 409, title: 'Sync run is not in review' },
+  license_taken: { status: 409, title: 'License belongs to another company' },
+  conflict_closed: { status: 409, title: 'Conflict is closed' },
+  preview_required: { status: 409, title: 'Preview required' },
+  confirmation_required: { status: 409, title: 'Confirmation required' },
+  run_ended: { status: 409, title: 'Sync run has ended' },
+  precondition_failed: { status: 412, title: 'Resource has changed' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  request_timeout: { status: 408, title: 'Request timed out' },
+  payload_too_large: { status: 413, title: 'Request body too large' },
+  uri_too_long: { status: 414, title: 'URL too long' },
+  unsupported_media_type: { status: 415, title: 'Unsupported media type' },
+  precondition_required: { status: 428, title: 'Precondition header required' },
+  idempotency_key_reused: { status: 422, title: 'Idempotency-Key already used for another request' },
+  unknown_state: { status: 422, title: 'Unknown state or environment' },
+  credentials_rejected: { status: 422, title: 'BioTrack rejected the username or password' },
+  ubi_rejected: { status: 422, title: 'BioTrack rejected the UBI' },
+  ubi_is_license_number: { status: 422, title: 'License number given instead of a UBI' },
+  privilege_missing: { status: 422, title: 'BioTrack user lacks a privilege' },
+  license_not_available: { status: 422, title: 'License is not available' },
+  license_type_unknown: { status: 422, title: 'Unknown license type' },
+  invalid_dates: { status: 422, title: 'Invalid dates' },
+  preview_unknown: { status: 422, title: 'Unknown preview' },
+  company_unknown: { status: 422, title: 'Company cannot be chosen' },
+  credential_unknown: { status: 422, title: 'Unknown credential' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  internal: { status: 500, title: 'Internal error' },
+  upstream_unavailable: { status: 503, title: 'BioTrack is unavailable' },
+  identity_unavailable: { status: 503, title: 'Token signing keys are unavailable' },
+  storage_unavailable: { status: 503, title: 'Database is unavailable' },
+  streams_exhausted: { status: 503, title: 'Too many open event streams' },
+  credential_unreadable: { status: 409, title: 'Stored password cannot be decrypted' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** One part of a request that does not fit. */
+/** One invalid part of a request. */
 export interface FieldError {
-  /** JSON pointer (RFC 6901) into the body, or `?name` of a query parameter, or `header:name`. */
+  /** A JSON pointer (RFC 6901) into the body, `?name`, `header:name`, or `path:name`. */
   readonly pointer: string;
   readonly detail: string;
 }
 
-/** The call that the caller has to make first. */
+/** The call to make before the failed one can succeed. */
 export interface NextStep {
   readonly step: string;
   readonly operation_id: string;
@@ -70,34 +70,31 @@ export interface NextStep {
   readonly path: string;
 }
 
-/** How much of a tenant another UBI touches. */
+/** What changing the UBI of a tenant affects. */
 export interface ChangeEffect {
-  /** Created licenses, which are then another vendor's. */
+  /** Created licenses; the state lists them under the old UBI. */
   readonly licenses: number;
-  /** Credentials, which are unverified from then on. */
+  /** Credentials that become unverified. */
   readonly credentials: number;
-  /** Companies that are the tenant's own now, or then. */
+  /** Companies that start or stop being the tenant's own. */
   readonly companies: number;
 }
 
 export interface ServiceErrorExtras {
   readonly errors?: readonly FieldError[];
   readonly next_step?: NextStep;
-  /** The object that is in the way. */
+  /** The object that caused the conflict. */
   readonly conflicting_id?: string;
-  /** A finer reason under the code, from a closed list of its own. */
+  /** A more specific reason; each code has its own closed list. */
   readonly reason?: string;
-  /** What a change that has to be confirmed would touch. */
+  /** What a change that needs confirmation would affect. */
   readonly effect?: ChangeEffect;
   readonly retryAfterSeconds?: number;
   /** For the log only. */
   readonly cause?: unknown;
 }
 
-/**
- * A fault with its two voices: `code` and `detail` are for the caller and hold nothing that he may not see; `cause` is
- * for the log.
- */
+/** An error for the caller. `code` and `detail` are sent and must not contain secrets or internals; `cause` is only logged. */
 export class ServiceError extends Error {
   readonly code: ErrorCode;
   readonly extras: ServiceErrorExtras;
@@ -110,4 +107,6 @@ export class ServiceError extends Error {
   }
 }
 
-export const notFound = (what: string): ServiceError => new ServiceError('not_found', `There is no such ${what}.`);
+/** Also for objects of other tenants, so that a caller cannot find out whether they exist. */
+export const notFound = (what: string): ServiceError =>
+  new ServiceError('not_found', `The ${what} does not exist, or the caller cannot access it.`);

@@ -3,7 +3,7 @@ import type { Principal } from '../domain/principal.js';
 import { notFound, ServiceError } from '../domain/service-error.js';
 import { isPublic, mayCall, type OperationId, POLICY } from './policy.js';
 
-/** Finds out who a bearer token stands for; undefined for nobody. */
+/** Resolves a bearer token to its principal; undefined if the token is not valid. */
 export type Authenticate = (token: string) => Promise<Principal | undefined>;
 
 declare module 'fastify' {
@@ -14,10 +14,10 @@ declare module 'fastify' {
 }
 
 const BEARER = /^Bearer +([!-~]+)$/i;
-/** More than any of ours; Node takes 16 KiB of headers in all. */
+/** Longer than any valid token. Node limits all headers together to 16 KiB. */
 const TOKEN_MAX_LENGTH = 8_192;
 
-/** Finds out who is calling. Refuses by default: a route without an operation id in the policy does not start. */
+/** Authenticates requests. Registering a route whose operation id is not in the policy throws. */
 export function registerAuth(app: FastifyInstance, authenticate: Authenticate): void {
   app.decorateRequest('principal', null);
   app.addHook('onRoute', (route) => {
@@ -28,46 +28,46 @@ export function registerAuth(app: FastifyInstance, authenticate: Authenticate): 
   });
   app.addHook('onRequest', async (request) => {
     const { schema } = request.routeOptions;
-    // Unknown routes and the docs page: there is nothing to protect.
+    // Unknown routes and the docs pages hold no data.
     if (schema === undefined || schema.hide === true) return;
     const id = schema.operationId as OperationId;
-    if (!isPublic(id)) request.principal = await identify(request, authenticate);
+    if (!isPublic(id)) request.principal = await authenticateRequest(request, authenticate);
   });
 }
 
-/** Stops who may not do what he asks for; to be used once it is known who he is. */
+/** Authorizes requests by role and tenant; must run after `registerAuth`. */
 export function registerPolicy(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
     const { principal } = request;
-    // Public and unknown routes: on any other, nobody comes this far without a name.
+    // Public and unknown routes only: `registerAuth` rejects other requests without a principal.
     if (principal === null) return;
     const id = request.routeOptions.schema?.operationId as OperationId;
     if (!mayCall(id, principal.role))
-      throw new ServiceError('forbidden', `The role ${principal.role} may not do this.`);
+      throw new ServiceError('forbidden', `The role "${principal.role}" does not allow this operation.`);
     const { tenant_id: tenantId } = request.params as { tenant_id?: string };
-    // The same answer as for a tenant that does not exist: who may not see it learns nothing of it.
+    // The same response as for a missing tenant, so that callers cannot find out which tenants exist.
     if (tenantId !== undefined && principal.tenantId !== null && principal.tenantId !== tenantId)
       throw notFound('tenant');
   });
 }
 
-/** Who is calling; to be asked only on routes that are not public. */
+/** The authenticated caller. Throws on public routes. */
 export function principalOf(request: FastifyRequest): Principal {
-  if (request.principal === null) throw new TypeError('this route is public: nobody is known to call it');
+  if (request.principal === null) throw new TypeError('a public route has no principal');
   return request.principal;
 }
 
-async function identify({ headers }: FastifyRequest, authenticate: Authenticate): Promise<Principal> {
+async function authenticateRequest({ headers }: FastifyRequest, authenticate: Authenticate): Promise<Principal> {
   const token = BEARER.exec(headers.authorization ?? '')?.[1];
   if (token === undefined)
-    throw new ServiceError('unauthenticated', 'Send "Authorization: Bearer <API key or token>".');
+    throw new ServiceError('unauthenticated', 'Send the header "Authorization: Bearer <API key or token>".');
   if (token.length > TOKEN_MAX_LENGTH)
     throw new ServiceError(
       'unauthenticated',
-      `The token has ${token.length} characters; ${TOKEN_MAX_LENGTH} are read at most.`,
+      `The token has ${token.length} characters; the limit is ${TOKEN_MAX_LENGTH}.`,
     );
   const principal = await authenticate(token);
   if (principal === undefined)
-    throw new ServiceError('unauthenticated', 'The API key is unknown or was deleted, or the token is not valid here.');
+    throw new ServiceError('unauthenticated', 'The API key is unknown or deleted, or the token is invalid or expired.');
   return principal;
 }

@@ -2,19 +2,19 @@ import type { FastifyInstance } from 'fastify';
 import { toActor } from '../domain/principal.js';
 import { isRead } from './operation.js';
 
-/** The call on whose behalf something is changed. */
+/** The request that causes a change; recorded in the audit log. */
 export interface RequestCause {
   readonly operationId: string;
   readonly actor: string;
   readonly requestId: string;
-  /** The path, which names the object. */
+  /** The path of the request, which identifies the object. */
   readonly object: string;
 }
 
-/** Runs the rest of a call so that whoever writes something can find out what for. */
+/** Runs the rest of a request with `cause` as its ambient context. */
 export type RunWithCause = (cause: RequestCause, rest: () => void) => void;
 
-/** Lets every change of an operation be told with its cause: no handler has to hand it down. */
+/** Sets the cause for every operation that can change data, so that handlers need not pass it on. */
 export function registerCause(app: FastifyInstance, withCause: RunWithCause): void {
   app.addHook('preHandler', (request, _reply, done) => {
     const { operationId } = request.routeOptions.schema ?? {};

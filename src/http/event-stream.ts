@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../domain/service-error.js';
 
-/** One of a stream of server-sent events. */
+/** A server-sent event. */
 export interface StreamEvent {
   readonly id: string;
   readonly event: string;
@@ -12,12 +12,13 @@ export interface StreamEvent {
 
 export const EVENT_STREAM = 'text/event-stream';
 
-/** The streams of this process: so many at once, and none that outlives the process. */
+/** The event streams of this process. Their number is limited; a shutdown ends them. */
 export interface EventStreams {
   /**
-   * Sends events until they end. `events` gets what waits until it is worth looking again; where it yields undefined,
-   * there is nothing to tell.
-   * @throws Fault `streams_exhausted`
+   * Sends events until the iterable ends.
+   * @param events polls its source. It receives a function that waits for the next poll and returns false once the stream
+   * has ended; it yields undefined when there is nothing new.
+   * @throws ServiceError `streams_exhausted`
    */
   send(
     reply: FastifyReply,
@@ -25,47 +26,46 @@ export interface EventStreams {
   ): FastifyReply;
 }
 
-const MOST_STREAMS = 100;
-const LOOK_MS = 500;
-/** Whoever stands between keeps a connection open that is not silent. */
+const MAX_STREAMS = 100;
+const POLL_INTERVAL_MS = 500;
+/** Proxies close connections that stay silent for too long. */
 const HEARTBEAT_MS = 10_000;
 
-export function createEventStreams(shutdown: AbortSignal, most = MOST_STREAMS): EventStreams {
+export function createEventStreams(shutdown: AbortSignal, maxStreams = MAX_STREAMS): EventStreams {
   let open = 0;
   return {
     send(reply, events) {
-      if (open >= most)
-        throw new ServiceError('streams_exhausted', 'Read the run itself meanwhile, or try again in a moment.');
+      if (open >= maxStreams) throw new ServiceError('streams_exhausted', 'Retry later, or poll the sync run instead.');
       open += 1;
-      const gone = new AbortController();
-      const ended = AbortSignal.any([shutdown, gone.signal]);
+      const closed = new AbortController();
+      const ended = AbortSignal.any([shutdown, closed.signal]);
       const wait = async (): Promise<boolean> => {
-        await delay(LOOK_MS, undefined, { signal: ended }).catch(() => undefined);
+        await delay(POLL_INTERVAL_MS, undefined, { signal: ended }).catch(() => undefined);
         return !ended.aborted;
       };
       const stream = Readable.from(toText(events(wait)));
       stream.once('close', () => {
         open -= 1;
-        gone.abort();
+        closed.abort();
       });
-      // A proxy that keeps events to itself until there are many of them would defeat their purpose.
+      // Disables buffering in nginx and other proxies, which would delay events.
       return reply.type(EVENT_STREAM).header('x-accel-buffering', 'no').send(stream);
     },
   };
 }
 
 async function* toText(events: AsyncIterable<StreamEvent | undefined>): AsyncGenerator<string> {
-  let spokenAt = performance.now();
+  let sentAt = performance.now();
   for await (const event of events) {
-    if (event === undefined && performance.now() - spokenAt < HEARTBEAT_MS) continue;
-    spokenAt = performance.now();
+    if (event === undefined && performance.now() - sentAt < HEARTBEAT_MS) continue;
+    sentAt = performance.now();
     yield event === undefined
-      ? ': still there\n\n'
+      ? ': heartbeat\n\n'
       : `id: ${event.id}\nevent: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`;
   }
 }
 
-/** What the caller has seen already, after his connection broke. */
+/** The last event that the caller received before it reconnected. */
 export function lastEventIdOf({ headers }: FastifyRequest): string | undefined {
   const id = headers['last-event-id'];
   return typeof id === 'string' && id !== '' ? id : undefined;

@@ -1,11 +1,11 @@
 type Json = Readonly<Record<string, unknown>>;
 
-/** How deep a shape may hold itself before an example of it ends. */
+/** Limits the nesting of examples of recursive schemas. */
 const MAX_DEPTH = 12;
 
 /**
- * Gives every JSON body of a document an example, put together from the examples of its fields, so that none is missing
- * and none is out of date. Examples that a body has of its own are left alone.
+ * Adds an example to every body of an OpenAPI document, built from the examples of its fields. Bodies that have an example
+ * keep it.
  */
 export function addExamples(document: Json): void {
   const schemas = ((document.components as Json | undefined)?.schemas ?? {}) as Readonly<Record<string, Json>>;
@@ -29,6 +29,7 @@ function addExample(part: Part | undefined, status: number | undefined, schemas:
   for (const content of Object.values(part?.content ?? {})) {
     if (content.schema === undefined || content.example !== undefined || content.examples !== undefined) continue;
     const example = toExample(content.schema, schemas, 0);
+    // The first error code that `toErrorResponses` lists in the description.
     const [, code, title] = FIRST_CODE.exec(part?.description ?? '') ?? [];
     content.example = code === undefined ? example : { ...(example as Json), ...toProblem(code, title ?? ''), status };
   }
@@ -42,25 +43,25 @@ const toProblem = (code: string, title: string): Json => ({
 
 function toExample(schema: Json, schemas: Readonly<Record<string, Json>>, depth: number): unknown {
   if (depth > MAX_DEPTH) return null;
-  const inner = (each: unknown): unknown => toExample(each as Json, schemas, depth + 1);
+  const toNested = (part: unknown): unknown => toExample(part as Json, schemas, depth + 1);
   const { $ref, examples, example, type, format, properties, required, items, anyOf, oneOf, minimum } = schema;
-  if (typeof $ref === 'string') return inner(schemas[$ref.slice($ref.lastIndexOf('/') + 1)] ?? {});
+  if (typeof $ref === 'string') return toNested(schemas[$ref.slice($ref.lastIndexOf('/') + 1)] ?? {});
   if (Array.isArray(examples)) return examples[0];
   if (example !== undefined) return example;
-  // What may be absent is so: two fields that are both there may contradict each other.
+  // Nullable fields are null: two non-null fields could contradict each other.
   if (Array.isArray(type) && type.includes('null')) return null;
   if ('const' in schema) return schema.const;
   if (Array.isArray(schema.enum)) return schema.enum[0];
   const [choice] = (anyOf ?? oneOf ?? []) as unknown[];
-  if (choice !== undefined) return inner(choice);
+  if (choice !== undefined) return toNested(choice);
   switch (type) {
     case 'object': {
-      const wanted = (required ?? []) as readonly string[];
-      const shown = Object.entries((properties ?? {}) as Json).filter(([name]) => wanted.includes(name));
-      return Object.fromEntries(shown.map(([name, property]) => [name, inner(property)]));
+      const requiredNames = (required ?? []) as readonly string[];
+      const shown = Object.entries((properties ?? {}) as Json).filter(([name]) => requiredNames.includes(name));
+      return Object.fromEntries(shown.map(([name, property]) => [name, toNested(property)]));
     }
     case 'array':
-      return items === undefined ? [] : [inner(items)];
+      return items === undefined ? [] : [toNested(items)];
     case 'integer':
     case 'number':
       return minimum ?? 1;

@@ -5,10 +5,10 @@ import type { App } from './server.js';
 
 const Health = Named('Health', Reply({ status: OneOf(['ok']) }));
 
-/** How long a probe waits for the database: it has to say "no" before whoever asks gives up. */
+/** Shorter than the usual timeout of a probe, so that the probe receives the 503. */
 const PING_TIMEOUT_MS = 1_500;
 
-/** `/livez`: this process answers. `/readyz`: it can also do its work. BioTrack's health is no part of either. */
+/** `/livez` reports that the process answers, `/readyz` that the database does, too. Neither depends on BioTrack. */
 export function registerHealth(app: App, ping: () => Promise<void>): void {
   app.get(
     '/livez',
@@ -16,8 +16,9 @@ export function registerHealth(app: App, ping: () => Promise<void>): void {
       schema: operation({
         id: 'getLivez',
         tag: 'Operations',
-        summary: 'Whether the process answers',
-        replies: { 200: { description: 'It does.', schema: Health } },
+        summary: 'Check liveness',
+        description: 'Reports that the process answers requests. Does not check the database or BioTrack.',
+        replies: { 200: { description: 'The process is alive.', schema: Health } },
       }),
     },
     async () => ({ status: 'ok' }),
@@ -28,27 +29,31 @@ export function registerHealth(app: App, ping: () => Promise<void>): void {
       schema: operation({
         id: 'getReadyz',
         tag: 'Operations',
-        summary: 'Whether the database answers, so that requests can be served',
-        replies: { 200: { description: 'It does.', schema: Health } },
+        summary: 'Check readiness',
+        description: 'Reports that the database answers, so that requests can be served. Does not check BioTrack.',
+        replies: { 200: { description: 'The service is ready.', schema: Health } },
         errors: ['storage_unavailable'],
       }),
     },
     async () => {
-      await withinTime(ping());
+      await withTimeout(ping());
       return { status: 'ok' };
     },
   );
 }
 
-async function withinTime(pinging: Promise<void>): Promise<void> {
+async function withTimeout(pinging: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PING_TIMEOUT_MS} ms`)), PING_TIMEOUT_MS);
+    timer = setTimeout(
+      () => reject(new Error(`the database did not answer within ${PING_TIMEOUT_MS} ms`)),
+      PING_TIMEOUT_MS,
+    );
   });
   try {
     await Promise.race([pinging, timeout]);
   } catch (cause) {
-    throw new ServiceError('storage_unavailable', 'The database does not answer.', { cause });
+    throw new ServiceError('storage_unavailable', 'The database did not answer the health check.', { cause });
   } finally {
     clearTimeout(timer);
   }

@@ -5,41 +5,41 @@ import { ServiceError } from '../domain/service-error.js';
 const MAX_DEPTH = 20;
 
 /**
- * Reads bodies strictly: `__proto__`, a key given twice in one object (parsers disagree on which one counts), and
- * nesting beyond any of our schemas are refused.
+ * Parses JSON bodies strictly. Rejects `__proto__`, duplicate keys (parsers disagree on which one counts), and nesting deeper
+ * than any of our schemas.
  */
 export function registerStrictJson(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
-  // Fastify reads plain text by itself, too; here that is no type that is read.
+  // Fastify also parses text/plain by default.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
-    const fault = typeof text === 'string' ? findFault(text) : undefined;
-    if (fault !== undefined) return done(fault);
+    const error = typeof text === 'string' ? findError(text) : undefined;
+    if (error !== undefined) return done(error);
     return parseJson(request, text.toString(), done);
   });
 }
 
-/** The parser proper decides whether it is JSON at all. */
-function findFault(text: string): ServiceError | undefined {
+/** Checks only what the JSON parser itself accepts. */
+function findError(text: string): ServiceError | undefined {
   const objects: Set<string>[] = [];
   let depth = 0;
-  let fault: ServiceError | undefined;
-  const refuse = (detail: string): void => {
-    fault ??= new ServiceError('malformed_json', detail);
+  let error: ServiceError | undefined;
+  const reject = (detail: string): void => {
+    error ??= new ServiceError('malformed_json', detail);
   };
   const enter = (): void => {
     depth += 1;
-    if (depth > MAX_DEPTH) refuse(`The body is nested more than ${MAX_DEPTH} levels deep.`);
+    if (depth > MAX_DEPTH) reject(`The body is nested more than ${MAX_DEPTH} levels deep.`);
   };
   visit(text, {
     onObjectBegin: () => {
       enter();
       objects.push(new Set());
-      return fault === undefined;
+      return error === undefined;
     },
     onObjectProperty: (name) => {
       const names = objects.at(-1);
-      if (names?.has(name) === true) refuse('The body has a key twice in one object.');
+      if (names?.has(name) === true) reject('An object in the body has a duplicate key.');
       names?.add(name);
     },
     onObjectEnd: () => {
@@ -48,11 +48,11 @@ function findFault(text: string): ServiceError | undefined {
     },
     onArrayBegin: () => {
       enter();
-      return fault === undefined;
+      return error === undefined;
     },
     onArrayEnd: () => {
       depth -= 1;
     },
   });
-  return fault;
+  return error;
 }

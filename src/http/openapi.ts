@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { addExamples } from './examples.js';
 import { registerProblemPages } from './problem-pages.js';
 
-/** The document, made of the routes' own schemas, and the page that shows it. */
+/** Serves the OpenAPI document, which is generated from the schemas of the routes, and its HTML documentation. */
 export async function registerOpenapi(app: FastifyInstance, publicUrl: string): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -22,8 +22,8 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
       security: [{ bearer: [] }],
       tags: TAGS,
     },
-    transformObject: (made) => {
-      const document = 'openapiObject' in made ? made.openapiObject : made.swaggerObject;
+    transformObject: (generated) => {
+      const document = 'openapiObject' in generated ? generated.openapiObject : generated.swaggerObject;
       addExamples(document as Readonly<Record<string, unknown>>);
       return document;
     },
@@ -32,7 +32,7 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
         typeof json.$id === 'string' ? json.$id : `Schema${index}`,
     },
   });
-  // Hidden routes need no key: the document and its page hold no data.
+  // Hidden routes require no authentication: the documentation holds no data.
   app.get('/openapi/v1.json', { schema: { hide: true } }, async () => app.swagger());
   registerProblemPages(app);
   await app.register(scalar, {
@@ -46,29 +46,49 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
   });
 }
 
-const TOKENS = `An API key, \`btk_…\`, of a script; or a JWT of the host application, of a person: with its issuer and audience, \`exp\`,
-\`sub\` (the id of the person), \`tenant_id\` and \`role\` (\`admin\` or \`user\`), signed with one of its published keys.`;
+const TOKENS = `Either an API key (\`btk_…\`), for scripts, or a JWT of the host application, for its users. The JWT must be signed
+with one of the host application's published keys and contain its issuer and audience, \`exp\`, \`sub\` (the user id),
+\`tenant_id\` and \`role\` (\`admin\` or \`user\`).`;
 
-const DESCRIPTION = `Connects an ERP's tenants to a state's BioTrack system: every vendor of the state becomes a company, and stays one.
+const DESCRIPTION = `Connects the tenants of an ERP to a state's BioTrack system. Every vendor in the state becomes a company, and syncs keep the
+companies up to date.
 
-Three steps set a tenant up: its **UBI** and how vendors become companies, the **credentials** of a BioTrack user, the
-**licenses** to work with. \`GET /v1/tenants/{tenant_id}/setup\` says at any time what comes next.
+## Setup
+A tenant is set up in three steps: save the **UBI** and choose how vendors become companies, save the **credentials** of a
+BioTrack user, and create the **licenses** to work with. \`GET /v1/tenants/{tenant_id}/setup\` returns the status of each step
+and the next call to make.
 
-Bodies are strict: an unknown field or parameter is refused, nothing is coerced, leading zeros count. Lists are
-\`{data, next_page}\`. Errors are \`application/problem+json\` with a stable \`code\` ([all of them](/docs/problems)). A change of an existing resource needs
-\`If-Match\` with its ETag, the first PUT of a setting \`If-None-Match: *\`.
+## Requests
+Bodies are JSON of at most 64 KiB, except where an operation has a higher limit. Unknown fields and query parameters return
+400. Values are never converted: \`"5"\` is not a number, and leading zeros are significant.
 
-A POST takes an \`Idempotency-Key\`: within 24 hours the same request of the same caller with the same key has no further
-effect and gets the first answer again, errors below 500 included. Another request with the key is 422, one while the
-first is at work 409 \`idempotency_in_progress\`. An error of 500 or above is not kept: send it again with the same key. If an effect
-was committed but its answer was lost with the process, repetitions are told 409 \`outcome_unknown\`, and never do it twice.`;
+## Lists
+Lists return \`{data, next_page}\`. \`next_page\` is the URL of the next page, or null on the last one.
+
+## Errors
+Errors are \`application/problem+json\` (RFC 9457) with a stable \`code\` ([all codes](/docs/problems)).
+
+## Concurrent changes
+Changing an existing resource requires \`If-Match\` with its ETag; the first PUT of a setting requires \`If-None-Match: *\`. A
+missing header returns 428, an outdated ETag 412.
+
+## Idempotency
+Every POST accepts an \`Idempotency-Key\`. Within 24 hours, repeating a request with the same key has no further effect and
+returns the first response again, including errors below 500. The same key with a different request returns 422
+\`idempotency_key_reused\`; while the first request is in progress, a repetition returns 409 \`idempotency_in_progress\`. Errors
+of 500 and above are not stored, so they can be retried with the same key. If changes were committed but the response was
+lost, repetitions return 409 \`outcome_unknown\` and do not repeat the changes.
+
+## Compatibility
+New operations, optional request fields, response fields and response enum values can appear without a new version. Clients
+must ignore fields and values that they do not know.`;
 
 const TAGS = [
-  { name: 'Tenants', description: 'Who is set up here.' },
-  { name: 'Set-up', description: 'The three steps, and what comes next.' },
-  { name: 'Credentials', description: 'BioTrack users and their passwords, which go in and never come out.' },
+  { name: 'Tenants', description: 'Tenants and the supported states.' },
+  { name: 'Setup', description: 'The setup steps, their status, and the configuration as one document.' },
+  { name: 'Credentials', description: 'Logins of BioTrack users. Passwords are write-only.' },
   { name: 'Licenses', description: "The tenant's own licenses." },
-  { name: 'Syncs', description: 'Runs that bring the companies up to date.' },
-  { name: 'Companies', description: 'The vendors of the state, as companies.' },
-  { name: 'Operations', description: 'For those who run the service.' },
+  { name: 'Syncs', description: 'Sync runs, their plans, and the sync schedule.' },
+  { name: 'Companies', description: 'Companies, their licenses, conflicts and changes.' },
+  { name: 'Operations', description: 'Health checks and API keys.' },
 ];

@@ -8,7 +8,7 @@ import { PROBLEM_TYPE, ProblemSchema } from './problem.js';
 export interface ReplyDoc {
   readonly description: string;
   readonly schema?: TSchema;
-  /** Of the body; JSON unless told. */
+  /** The media type of the body. Defaults to JSON. */
   readonly type?: string;
   readonly headers?: Readonly<Record<string, TSchema>>;
 }
@@ -22,17 +22,17 @@ interface OperationDoc {
   readonly querystring?: TSchema;
   readonly headers?: TSchema;
   readonly body?: TSchema;
-  /** Of a body that may be larger than usual. */
+  /** Defaults to 64 KiB. */
   readonly bodyLimitBytes?: number;
   readonly replies: Readonly<Record<number, ReplyDoc>>;
-  /** What can go wrong beyond what can go wrong everywhere. */
+  /** The errors of this operation, in addition to those of all operations. */
   readonly errors?: readonly ErrorCode[];
 }
 
-/** How the document says that a body may be larger than the usual 64 KiB. */
+/** The OpenAPI extension for operations with a higher body limit than 64 KiB. */
 export const BODY_LIMIT = 'x-body-limit-bytes';
 
-/** What any operation may answer: listed once, documented everywhere. */
+/** Errors of all operations. */
 const PUBLIC_ERRORS: readonly ErrorCode[] = ['internal'];
 const GUARDED_ERRORS: readonly ErrorCode[] = [
   'unauthenticated',
@@ -45,11 +45,11 @@ const GUARDED_ERRORS: readonly ErrorCode[] = [
 const INPUT_ERRORS: readonly ErrorCode[] = ['invalid_request', 'uri_too_long'];
 const READS = /^(get|list)[A-Z]/;
 
-/** Whether an operation changes nothing; its id says so. */
+/** Whether an operation only reads, as its id shows: `get…` or `list…`. */
 export const isRead = (id: string): boolean => READS.test(id);
 const BODY_ERRORS: readonly ErrorCode[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
 
-/** The schema of a route: what it takes, every answer it can give, and who has to be asked. */
+/** Builds the schema of a route: its input, all of its responses including errors, and the roles that may call it. */
 export function operation<const D extends OperationDoc>(doc: D) {
   const {
     id,
@@ -64,11 +64,11 @@ export function operation<const D extends OperationDoc>(doc: D) {
     replies,
     errors = [],
   } = doc;
-  const open = isPublic(id);
-  const possible = new Set([
-    ...(open ? PUBLIC_ERRORS : GUARDED_ERRORS),
+  const needsNoKey = isPublic(id);
+  const allErrors = new Set([
+    ...(needsNoKey ? PUBLIC_ERRORS : GUARDED_ERRORS),
     ...INPUT_ERRORS,
-    // Whoever sends a body where none is wanted can send a bad one.
+    // Bodies are parsed even if the operation has none.
     ...(isRead(id) ? [] : BODY_ERRORS),
     ...errors,
   ]);
@@ -76,19 +76,19 @@ export function operation<const D extends OperationDoc>(doc: D) {
     operationId: id as string,
     tags: [tag],
     summary,
-    description: [description, toAudience(id)].filter((each) => each !== undefined).join('\n\n'),
-    ...(open ? { security: [] } : {}),
+    description: [description, describeRoles(id)].filter((each) => each !== undefined).join('\n\n'),
+    ...(needsNoKey ? { security: [] } : {}),
     ...(params === undefined ? {} : { params }),
-    // A parameter that nobody named is refused, not ignored.
+    // Unknown query parameters are rejected.
     querystring: querystring ?? { type: 'object', properties: {}, additionalProperties: false },
     ...(headers === undefined ? {} : { headers }),
     ...(body === undefined ? {} : { body }),
     ...(bodyLimitBytes === undefined ? {} : { [BODY_LIMIT]: bodyLimitBytes }),
-    response: { ...toReplies(replies), ...toProblems([...possible]) },
+    response: { ...toResponses(replies), ...toErrorResponses([...allErrors]) },
   } as Pick<D, 'params' | 'querystring' | 'body' | 'headers'> & { operationId: string };
 }
 
-function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, unknown> {
+function toResponses(replies: Readonly<Record<number, ReplyDoc>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(replies).map(([status, { description, schema, type = 'application/json', headers }]) => [
       status,
@@ -101,18 +101,17 @@ function toReplies(replies: Readonly<Record<number, ReplyDoc>>): Record<string, 
   );
 }
 
-/** Who may call it, as the policy says. */
-function toAudience(id: OperationId): string {
-  if (isPublic(id)) return 'Needs no key.';
-  return `For ${ROLES.filter((role) => mayCall(id, role))
+function describeRoles(id: OperationId): string {
+  if (isPublic(id)) return 'Requires no authentication.';
+  return `Roles: ${ROLES.filter((role) => mayCall(id, role))
     .map((role) => `\`${role}\``)
     .join(', ')}.`;
 }
 
-/** Documents what can go wrong for a reason that the operation itself does not know. */
-export function addErrors(schema: FastifySchema, faults: readonly ErrorCode[]): void {
+/** Adds errors that a hook raises to the documented errors of an operation. */
+export function addErrors(schema: FastifySchema, errors: readonly ErrorCode[]): void {
   const response = (schema.response ?? {}) as Record<string, { description?: string }>;
-  for (const [status, problem] of Object.entries(toProblems(faults))) {
+  for (const [status, problem] of Object.entries(toErrorResponses(errors))) {
     const { description } = response[status] ?? {};
     response[status] =
       description === undefined ? problem : { ...problem, description: `${description} ${problem.description}` };
@@ -121,13 +120,13 @@ export function addErrors(schema: FastifySchema, faults: readonly ErrorCode[]): 
 }
 
 const RETRY_AFTER = {
-  'retry-after': { type: 'integer', description: 'Seconds after which a repetition makes sense.' },
+  'retry-after': { type: 'integer', description: 'Seconds to wait before retrying.' },
 };
 
-/** One answer for each status, which says the codes that it can carry. */
-function toProblems(faults: readonly ErrorCode[]): Record<string, { description: string }> {
+/** One response per status; its description lists the error codes. */
+function toErrorResponses(errors: readonly ErrorCode[]): Record<string, { description: string }> {
   const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of faults) {
+  for (const code of errors) {
     const { status } = ERRORS[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }

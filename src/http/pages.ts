@@ -9,22 +9,22 @@ export interface PageQuery {
 }
 
 export interface Pager {
-  /** @throws Fault `invalid_cursor` for a cursor that is not ours, or is another list's */
+  /** @throws ServiceError `invalid_cursor` for a forged cursor, or one of another list */
   toPageRequest(path: string, query: PageQuery): PageRequest;
-  /** The whole URL of the next page, from the configured base and never from the Host header. */
+  /** The absolute URL of the next page, based on `PUBLIC_URL` and not on the Host header. */
   toNextPage(path: string, query: PageQuery, page: PageOf<unknown>): string | null;
-  /** A strong ETag of this page of the list. @param revision what moves with everything that the list can show */
+  /** A strong ETag of this page. @param revision changes whenever the content of the list may have changed */
   toEtag(path: string, query: PageQuery, revision: string): string;
 }
 
 const MAC_BYTES = 16;
-/** Moves when lists show the same things in other words, so that no caller keeps the old ones. */
-const SHAPE = 1;
+/** Part of every ETag: increment it when the JSON of the same data changes. */
+const FORMAT_VERSION = 1;
 
 /**
- * Cursors say where a page ended. They are authenticated, and bound to the list and its filters, so that nobody can
- * point one at what he could not list.
- * @param keys the first makes cursors, each of them is good for reading
+ * A cursor contains the position of the last item of a page. It is authenticated and bound to the list and its filters, so
+ * that it cannot be altered or used for another list.
+ * @param keys the first one signs cursors, all of them verify
  */
 export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer[]]): Pager {
   const toMac = (key: Buffer, list: string, after: string): Buffer =>
@@ -36,9 +36,9 @@ export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer
       const bytes = Buffer.from(cursor, 'base64url');
       const [mac, after] = [bytes.subarray(0, MAC_BYTES), bytes.subarray(MAC_BYTES).toString('utf8')];
       const list = toList(path, query);
-      const isOurs = mac.length === MAC_BYTES && keys.some((key) => timingSafeEqual(mac, toMac(key, list, after)));
-      if (isOurs) return { size, after };
-      throw new ServiceError('invalid_cursor', 'Start again from the first page, without page[after].', {
+      const isValid = mac.length === MAC_BYTES && keys.some((key) => timingSafeEqual(mac, toMac(key, list, after)));
+      if (isValid) return { size, after };
+      throw new ServiceError('invalid_cursor', 'Restart from the first page, without page[after].', {
         errors: [{ pointer: '?page[after]', detail: 'is not a cursor of this list' }],
       });
     },
@@ -53,15 +53,15 @@ export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer
       return url.href;
     },
     toEtag(path, query, revision) {
-      // Keyed: a cursor looks otherwise under another key, and a guess at a revision could tell how much happens here.
+      // A MAC: cursors in the page depend on the key, and a plain hash would let callers guess the revision.
       const { 'page[size]': size = DEFAULT_PAGE_SIZE, 'page[after]': after } = query;
-      const page = JSON.stringify([publicUrl, SHAPE, toList(path, query), size, after ?? null, revision]);
+      const page = JSON.stringify([publicUrl, FORMAT_VERSION, toList(path, query), size, after ?? null, revision]);
       return `"${toMac(keys[0], 'etag', page).toString('base64url')}"`;
     },
   };
 }
 
-/** The list that a cursor belongs to: its path and its filters, whatever the size of a page. */
+/** Identifies a list by its path and filters, independent of the page size. */
 function toList(path: string, query: PageQuery): string {
   const filters = Object.entries(query)
     .filter(([name, value]) => value !== undefined && !name.startsWith('page['))

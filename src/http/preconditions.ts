@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Precondition } from '../domain/precondition.js';
 import { ServiceError } from '../domain/service-error.js';
 
-/** A strong ETag of a resource: its version. */
+/** The strong ETag of a resource version. */
 export const toEtag = (version: number): string => `"${version}"`;
 
 export const sendEtag = (reply: FastifyReply, version: number): FastifyReply => reply.header('etag', toEtag(version));
@@ -10,7 +10,7 @@ export const sendEtag = (reply: FastifyReply, version: number): FastifyReply => 
 const ETAGS = /^(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*$/;
 const STRONG_VERSION = /^"([1-9]\d{0,9})"$/;
 
-/** What the caller believes of the resource, from If-Match and If-None-Match. A weak ETag never matches (RFC 9110). */
+/** Parses If-Match and If-None-Match. Weak ETags never match (RFC 9110). */
 export function toPrecondition(request: FastifyRequest): Precondition {
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers;
   if (ifMatch !== undefined) return { kind: 'versions', versions: toVersions(ifMatch) };
@@ -19,7 +19,7 @@ export function toPrecondition(request: FastifyRequest): Precondition {
   throw invalidHeader('if-none-match', 'must be *');
 }
 
-/** A weak ETag, or one that is not ours, matches no version; it is no mistake of form. */
+/** Well-formed ETags that are weak or foreign match no version, so they lead to 412 instead of 400. */
 function toVersions(header: string): number[] {
   if (!ETAGS.test(header.trim())) throw invalidHeader('if-match', 'must be one or more ETags in double quotes');
   return header.split(',').flatMap((etag) => {

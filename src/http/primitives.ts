@@ -1,11 +1,11 @@
 import Type, { type Static, type TSchema } from 'typebox';
 
-/** No control characters, no half of a surrogate pair: what Postgres and JSON can both hold and a person can read. */
+/** No control characters and no unpaired surrogates: Postgres or JSON cannot store them. */
 const LINE = '^[^\\u0000-\\u001F\\u007F\\uD800-\\uDFFF]*$';
-/** The same with at least one character that is not white space. */
+/** A LINE with at least one character that is not white space. */
 const NON_BLANK_LINE =
   '^[^\\u0000-\\u001F\\u007F\\uD800-\\uDFFF]*[^\\s\\u0000-\\u001F\\u007F\\uD800-\\uDFFF][^\\u0000-\\u001F\\u007F\\uD800-\\uDFFF]*$';
-/** Any text without NUL and without half of a surrogate pair: a password may hold what it likes. */
+/** Anything but NUL and unpaired surrogates. */
 const OPAQUE = '^[^\\u0000\\uD800-\\uDFFF]*$';
 
 type Notes = {
@@ -15,18 +15,18 @@ type Notes = {
   readonly pattern?: string;
 };
 
-/** One line of text with something in it. */
+/** One line of text, not blank. */
 export const Text = (maxLength: number, notes: Notes = {}) =>
   Type.String({ minLength: 1, maxLength, pattern: NON_BLANK_LINE, ...notes });
 
-/** One line of text, possibly blank: a search term. */
+/** One line of text, possibly blank, such as a search term. */
 export const Line = (maxLength: number, notes: Notes = {}) => Type.String({ maxLength, pattern: LINE, ...notes });
 
-/** Text taken as it is, to the last blank: a password. */
+/** Text that is neither trimmed nor restricted to one line, such as a password. */
 export const OpaqueText = (maxLength: number, notes: Notes = {}) =>
   Type.String({ minLength: 1, maxLength, pattern: OPAQUE, ...notes });
 
-/** Text as it is stored and given back. */
+/** Text in a response. */
 export const Shown = (notes: Notes = {}) => Type.String({ ...notes });
 
 const UUID_PATTERN = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
@@ -40,51 +40,51 @@ export const Uuid = (notes: Notes = {}) =>
     ...notes,
   });
 
-/** RFC 3339 as JavaScript and Postgres both take it: no leap second, no year before 1000. */
+/** RFC 3339 as accepted by both JavaScript and Postgres: no leap seconds, no years before 1000. */
 export const DATETIME_PATTERN =
   '^[1-9]\\d{3}-\\d{2}-\\d{2}T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$';
 
-/** What a pattern of ours wants, in words. */
+/** The error message for a value that does not match a pattern. */
 export function toPatternDetail(pattern: string): string {
-  if (pattern === UUID_PATTERN) return 'must be a UUID in lower case';
-  if (pattern === DATETIME_PATTERN) return 'must be an RFC 3339 time, such as 2026-11-24T08:15:30Z';
-  return 'holds characters that are not allowed, or is blank';
+  if (pattern === UUID_PATTERN) return 'must be a lowercase UUID';
+  if (pattern === DATETIME_PATTERN) return 'must be an RFC 3339 datetime, such as 2026-11-24T08:15:30Z';
+  return 'must not be blank or contain control characters';
 }
 
-/** An instant in a request. */
+/** A datetime in a request. */
 export const DatetimeInput = (notes: Notes = {}) => Datetime({ pattern: DATETIME_PATTERN, ...notes });
 
-/** An instant, RFC 3339, in UTC when we give it. */
+/** A datetime in a response: RFC 3339, UTC. */
 export const Datetime = (notes: Notes = {}) =>
   Type.String({ format: 'date-time', maxLength: 40, examples: ['2026-11-24T08:15:30.000Z'], ...notes });
 
 export const Count = (notes: Notes = {}) => Type.Integer({ minimum: 0, ...notes });
 
-/** One of a closed list of words. */
+/** A string enum. */
 export const OneOf = <const T extends string>(values: readonly T[], notes: Notes = {}) =>
   Type.Unsafe<T>({ type: 'string', enum: [...values], ...notes });
 
-/** The same, or null. */
+/** Also accepts null. */
 export function Nullable<S extends TSchema>(schema: S) {
   const { type, enum: values, ...rest } = schema as unknown as { type: string; enum?: unknown[] };
   const nullable = { ...rest, type: [type, 'null'], ...(values === undefined ? {} : { enum: [...values, null] }) };
   return Type.Unsafe<Static<S> | null>(nullable);
 }
 
-/** An object in a request: what is not named is refused. */
+/** An object in a request; unknown properties are rejected. */
 export const Body = <P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
   Type.Object(properties, { additionalProperties: false, ...notes });
 
-/** An object in a reply: callers are told to expect that it grows. */
+/** An object in a response; properties may be added later. */
 export const Reply = <P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
   Type.Object(properties, notes);
 
-/** Schemas that the document names; every reference to one is by its name. */
+/** The component schemas of the OpenAPI document. */
 const named = new Map<string, TSchema>();
 
-/** Gives a schema its name in the document, and a reference to it that still has its type. */
+/** Registers a component schema. @returns a reference to it with the same TypeScript type */
 export function Named<S extends TSchema>(name: string, schema: S) {
-  if (named.has(name)) throw new Error(`two schemas are called ${name}`);
+  if (named.has(name)) throw new Error(`duplicate schema name ${name}`);
   named.set(name, Type.Unsafe({ $id: name, title: name, ...schema }));
   return Type.Unsafe<Static<S>>({ $ref: `${name}#` });
 }
@@ -98,7 +98,7 @@ export const Page = <S extends TSchema>(name: string, item: S) =>
     Reply({
       data: Type.Array(item),
       next_page: Nullable(
-        Type.String({ format: 'uri', description: 'The whole URL of the next page; null on the last one.' }),
+        Type.String({ format: 'uri', description: 'The absolute URL of the next page, or null on the last page.' }),
       ),
     }),
   );
@@ -106,47 +106,54 @@ export const Page = <S extends TSchema>(name: string, item: S) =>
 export const DEFAULT_PAGE_SIZE = 100;
 export const MAX_PAGE_SIZE = 500;
 
-/** The query parameters that every list takes. */
+/** The query parameters of every list. */
 export const pageQuery = {
   'page[size]': Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: MAX_PAGE_SIZE,
-      description: `Items on a page; ${DEFAULT_PAGE_SIZE} unless told.`,
+      description: `Maximum number of items per page. Defaults to ${DEFAULT_PAGE_SIZE}.`,
     }),
   ),
   'page[after]': Type.Optional(
     Type.String({
       minLength: 1,
-      // A place in a list of people holds an id of 200 characters, of up to four bytes each.
+      // A cursor of the user list contains a user id of up to 200 characters with up to four bytes each.
       maxLength: 1_500,
-      description: 'From `next_page`; opaque, and good for the same list only.',
+      description: 'An opaque cursor from `next_page`. Only valid for the same list with the same filters.',
     }),
   ),
 };
 
-export const TenantParams = Body({ tenant_id: Uuid({ description: 'The tenant.' }) });
+export const TenantParams = Body({ tenant_id: Uuid({ description: 'The id of the tenant.' }) });
 export const ItemParams = Body({
-  tenant_id: Uuid({ description: 'The tenant.' }),
-  id: Uuid({ description: 'Of the object.' }),
+  tenant_id: Uuid({ description: 'The id of the tenant.' }),
+  id: Uuid({ description: 'The id of the object.' }),
 });
 
-/** What a reply with a version of its own carries. */
+/** The ETag header of a versioned resource. */
 export const etagHeader = {
-  etag: Type.String({ description: 'The version of the resource, for If-Match.', examples: ['"3"'] }),
+  etag: Type.String({ description: 'The version of the resource, for `If-Match`.', examples: ['"3"'] }),
 };
 
-const ifMatch = Type.String({ maxLength: 200, description: 'The ETag of your last read.', examples: ['"3"'] });
+const ifMatch = Type.String({
+  maxLength: 200,
+  description: 'The ETag of the resource as last read.',
+  examples: ['"3"'],
+});
 
-/** Headers are not refused when unknown, as bodies are: any proxy adds some. */
+/** Unknown headers are ignored, because proxies add their own. */
 export const ifMatchHeader = Type.Object({ 'if-match': Type.Optional(ifMatch) });
 
 export const putHeaders = Type.Object({
   'if-match': Type.Optional(ifMatch),
   'if-none-match': Type.Optional(
-    Type.String({ maxLength: 200, description: '`*` for the first PUT, when there is nothing yet.', examples: ['*'] }),
+    Type.String({
+      maxLength: 200,
+      description: '`*` for the first PUT, when the resource does not exist yet.',
+      examples: ['*'],
+    }),
   ),
 });
 
-/** Where a new resource can be read. */
 export const locationHeader = { location: Type.String({ description: 'The path of the new resource.' }) };

@@ -2,27 +2,27 @@ import type { FastifyInstance } from 'fastify';
 import { ERRORS, type ErrorCode, ServiceError } from '../domain/service-error.js';
 import { toProblemType } from './problem.js';
 
-/** What to do about an answer of this status, in general; the answer itself says it in particular. */
+/** General advice by status; `detail` of a problem is specific. */
 const ADVICE: Readonly<Record<number, string>> = {
-  400: 'Change the request: "errors" names each part that does not fit. The same request is refused again.',
-  401: 'Send "Authorization: Bearer …" with an API key or a token that is valid here.',
-  403: 'Ask somebody whose role allows it, or use a key that does.',
-  404: 'Check the path and the ids in it. What belongs to another tenant is not there, either.',
-  405: 'Use a method that the header Allow names.',
-  408: 'Send the whole request at once: its head within ten seconds, and all of it within thirty.',
-  409: 'Something has to change before the same request makes sense: see "detail", and "next_step" or "conflicting_id" where there is one.',
-  412: 'Read the resource again, see what changed, and send the new ETag.',
-  413: 'Send less at a time.',
+  400: 'Fix the request before you retry. "errors" lists each invalid part.',
+  401: 'Send the header "Authorization: Bearer …" with a valid API key or token.',
+  403: 'Use an API key or a user whose role allows the operation.',
+  404: 'Check the path and its ids. Objects of other tenants also return 404.',
+  405: 'Use one of the methods in the Allow header.',
+  408: 'Retry. The headers must arrive within 10 seconds, the whole request within 30 seconds.',
+  409: 'Resolve the conflict before you retry. See "detail", and "next_step" or "conflicting_id" if present.',
+  412: 'Read the resource again, reapply the change, and send the new ETag.',
+  413: 'Split the request into several smaller ones.',
   414: 'Shorten the URL.',
-  415: 'Send application/json.',
-  422: 'The request is well formed and cannot be carried out as it is: "detail" says what to change.',
-  428: 'Send If-Match with the ETag of your last read, or If-None-Match: * for the first PUT.',
-  429: 'Wait for as many seconds as Retry-After says, then go on.',
-  500: 'Quote the request id when asking for help. With an Idempotency-Key the request can be sent again safely.',
-  503: 'Nothing is wrong with the request: send it again after as many seconds as Retry-After says.',
+  415: 'Send the header "Content-Type: application/json".',
+  422: 'The request is well formed but cannot be processed. "detail" describes what to change.',
+  428: 'Send If-Match with the current ETag, or "If-None-Match: *" for the first PUT.',
+  429: 'Wait for the number of seconds in Retry-After before you retry.',
+  500: 'Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.',
+  503: 'The request is valid. Retry it after the number of seconds in Retry-After.',
 };
 
-/** A page for each type of problem: `/docs/problems/{code}`, and all of them at `/docs/problems`. */
+/** Serves an HTML page per problem type at `/docs/problems/{code}`, and an index at `/docs/problems`. */
 export function registerProblemPages(app: FastifyInstance): void {
   const codes = Object.keys(ERRORS) as ErrorCode[];
   app.get('/docs/problems', { schema: { hide: true } }, (_request, reply) => {
@@ -33,19 +33,19 @@ export function registerProblemPages(app: FastifyInstance): void {
   });
   app.get<{ Params: { code: string } }>('/docs/problems/:code', { schema: { hide: true } }, ({ params }, reply) => {
     const code = codes.find((each) => each === params.code);
-    if (code === undefined) throw new ServiceError('not_found', 'There is no such problem.');
+    if (code === undefined) throw new ServiceError('not_found', 'No problem has this code.');
     const { status, title } = ERRORS[code];
-    const answerers = listOperations(app, code).map((id) => `<li><code>${id}</code></li>`);
-    const whoAnswers =
-      answerers.length === 0
-        ? '<p>The server itself, before it is known which operation is meant.</p>'
-        : `<ul>${answerers.join('\n')}</ul>`;
+    const operationIds = listOperations(app, code).map((id) => `<li><code>${id}</code></li>`);
+    const returnedBy =
+      operationIds.length === 0
+        ? '<p>The server, before the request is routed to an operation.</p>'
+        : `<ul>${operationIds.join('\n')}</ul>`;
     const body = `<p>${title}.</p>
 <dl><dt>status</dt><dd>${status}</dd><dt>code</dt><dd><code>${code}</code></dd><dt>type</dt><dd><code>${toProblemType(code)}</code></dd></dl>
 <p>${ADVICE[status]}</p>
-<h2>Who answers it</h2>
-${whoAnswers}
-<p><a href="/docs/problems">All problems</a> · <a href="/docs">The API</a></p>`;
+<h2>Returned by</h2>
+${returnedBy}
+<p><a href="/docs/problems">All problems</a> · <a href="/docs">API reference</a></p>`;
     return reply.type(HTML).send(toPage(code, body));
   });
 }

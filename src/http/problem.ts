@@ -11,72 +11,72 @@ export const NextStepSchema = Named(
       step: Shown({ examples: ['ubi'] }),
       operation_id: Shown({ examples: ['putUbi'] }),
       method: Shown({ examples: ['PUT'] }),
-      path: Shown({ description: 'To be appended to the base URL.' }),
+      path: Shown({ description: 'The path of the call, relative to the base URL.' }),
     },
     { description: 'The call to make next.' },
   ),
 );
 
-/** RFC 9457, with a code to branch on. */
 export const ProblemSchema = Named(
   'Problem',
   Reply(
     {
       type: Shown({
-        description: 'A stable URI of this kind of problem, which `/docs/problems/{code}` describes.',
+        description: 'A stable URI that identifies the problem type, documented at `/docs/problems/{code}`.',
         examples: ['urn:biotrack-connect:problem:not_found'],
       }),
-      code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'Stable; branch on this.' }),
-      title: Shown({ examples: ['There is no such thing'] }),
+      code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'A stable code to branch on.' }),
+      title: Shown({ examples: [ERRORS.not_found.title] }),
       status: Type.Integer(),
       detail: Shown({
-        description: 'What happened this time and what to do, for a person.',
-        examples: ['What to change is said here.'],
+        description: 'What is wrong with this request and what to do next. Not stable; do not parse it.',
+        examples: ['The tenant does not exist, or the caller cannot access it.'],
       }),
       request_id: Shown({
-        description: 'Quote it when asking for help.',
+        description: 'Include it when you contact support.',
         examples: ['f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e'],
       }),
       errors: Type.Optional(
         Type.Array(
           Reply({
             pointer: Shown({
-              description: 'JSON pointer into the body, `?name` for a query parameter, `header:name` for a header.',
+              description:
+                'A JSON pointer into the body, `?name` for a query parameter, `header:name` for a header, or `path:name` for a path parameter.',
             }),
             detail: Shown(),
           }),
-          { description: 'Each part of the request that does not fit.' },
+          { description: 'The invalid parts of the request, at most 20.' },
         ),
       ),
       next_step: Type.Optional(NextStepSchema),
-      conflicting_id: Type.Optional(Shown({ description: 'The id of what is in the way.' })),
-      reason: Type.Optional(Nullable(Shown({ description: 'A finer reason under the code.' }))),
+      conflicting_id: Type.Optional(Shown({ description: 'The id of the object that caused the conflict.' })),
+      reason: Type.Optional(Nullable(Shown({ description: 'A more specific reason for some codes.' }))),
       effect: Type.Optional(
         Reply(
           {
-            licenses: Count({ description: "Created licenses, which are then another vendor's." }),
-            credentials: Count({ description: 'Credentials, which are unverified from then on.' }),
-            companies: Count({ description: "Companies that are the tenant's own now, or would be then." }),
+            licenses: Count({ description: 'Created licenses that the new UBI does not cover.' }),
+            credentials: Count({ description: 'Credentials that become unverified.' }),
+            companies: Count({ description: "Companies that start or stop being the tenant's own." }),
           },
-          { description: 'With `confirmation_required`: what the change touches.' },
+          { description: 'What the change would affect. Present with `confirmation_required`.' },
         ),
       ),
     },
-    { description: 'Why a request was not carried out (RFC 9457).' },
+    { description: 'An error (RFC 9457).' },
   ),
 );
 
 export const toProblemType = (code: ErrorCode): string => `urn:biotrack-connect:problem:${code}`;
 
-export function toProblem(fault: ServiceError, requestId: string): Record<string, unknown> {
-  const { status, title } = ERRORS[fault.code];
-  const { errors, next_step, conflicting_id, reason, effect } = fault.extras;
+export function toProblem(error: ServiceError, requestId: string): Record<string, unknown> {
+  const { status, title } = ERRORS[error.code];
+  const { errors, next_step, conflicting_id, reason, effect } = error.extras;
   return {
-    type: toProblemType(fault.code),
-    code: fault.code,
+    type: toProblemType(error.code),
+    code: error.code,
     title,
     status,
-    detail: fault.message,
+    detail: error.message,
     request_id: requestId,
     ...(errors === undefined ? {} : { errors }),
     ...(next_step === undefined ? {} : { next_step }),

@@ -5,21 +5,21 @@ import { ServiceError } from '../domain/service-error.js';
 import { principalOf } from './auth.js';
 
 const WINDOW_SECONDS = 60;
-/** So many callers are remembered at a time; the ones that were silent for the longest are forgotten first. */
-const MOST_CALLERS = 10_000;
+/** Counters beyond this number are evicted, least recently used first. */
+const MAX_CALLERS = 10_000;
 
 /**
- * Keeps one caller from taking the service from the others: so many requests a minute and process, counted for each
- * principal before it is looked what he may do. The headers are those of draft-ietf-httpapi-ratelimit-headers.
+ * Limits the requests of each principal per minute and process. Also counts requests that authorization rejects later. The
+ * response headers follow draft-ietf-httpapi-ratelimit-headers.
  */
 export async function registerRateLimit(app: FastifyInstance, perMinute: number): Promise<void> {
-  await app.register(rateLimit, { global: false, cache: MOST_CALLERS });
+  await app.register(rateLimit, { global: false, cache: MAX_CALLERS });
   const count = app.createRateLimit({
     max: perMinute,
     timeWindow: WINDOW_SECONDS * 1_000,
     keyGenerator: (request) => {
       const principal = principalOf(request);
-      // Two tenants' people may be called the same.
+      // User ids are unique only within a tenant.
       return `${principal.tenantId ?? ''} ${toActor(principal)}`;
     },
   });
@@ -35,7 +35,7 @@ export async function registerRateLimit(app: FastifyInstance, perMinute: number)
     if (!isExceeded) return;
     throw new ServiceError(
       'rate_limited',
-      `At most ${perMinute} requests a minute. Go on in ${ttlInSeconds} seconds.`,
+      `The limit is ${perMinute} requests per minute. Retry in ${ttlInSeconds} seconds.`,
       {
         retryAfterSeconds: ttlInSeconds,
       },

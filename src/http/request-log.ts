@@ -1,25 +1,25 @@
 import type { FastifyInstance } from 'fastify';
 import type { Log, LogEntry } from '../domain/log-event.js';
 
-/** What is counted of a request. */
+/** What metrics record of a request. */
 export interface RequestFacts {
   readonly method: string;
-  /** The pattern, not the URL: filters hold names. */
+  /** The route pattern. The URL may contain names in its filters. */
   readonly route: string;
   readonly status: number;
   readonly durationMs: number;
-  readonly faultCode: string | undefined;
+  readonly errorCode: string | undefined;
 }
 
-/** One line a request, at its end: what was asked, what was answered, and the cause of a fault. */
+/** Logs one line per request when it ends. */
 export function registerRequestLog(app: FastifyInstance, onFinished: (facts: RequestFacts) => void): void {
-  app.decorateRequest('fault', null);
+  app.decorateRequest('serviceError', null);
   app.addHook('onResponse', async (request, reply) => {
-    const { fault, principal } = request;
+    const { serviceError: error, principal } = request;
     const status = reply.statusCode;
     const route = request.routeOptions.url ?? 'unknown';
     const durationMs = Math.round(reply.elapsedTime);
-    onFinished({ method: request.method, route, status, durationMs, faultCode: fault?.code });
+    onFinished({ method: request.method, route, status, durationMs, errorCode: error?.code });
     const entry: LogEntry = {
       event: 'request.finished',
       'http.method': request.method,
@@ -28,8 +28,8 @@ export function registerRequestLog(app: FastifyInstance, onFinished: (facts: Req
       ...toTrace(request.headers.traceparent),
       'http.duration_ms': durationMs,
       ...(principal === null ? {} : { 'principal.id': principal.id, 'principal.role': principal.role }),
-      ...(fault === null ? {} : { 'fault.code': fault.code }),
-      ...(fault?.cause !== undefined && status >= 500 ? { err: fault.cause } : {}),
+      ...(error === null ? {} : { 'error.code': error.code }),
+      ...(error?.cause !== undefined && status >= 500 ? { err: error.cause } : {}),
     };
     const log: Log = request.log;
     if (status >= 500) log.error(entry);
@@ -39,7 +39,7 @@ export function registerRequestLog(app: FastifyInstance, onFinished: (facts: Req
 
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?$/;
 
-/** The caller's trace (W3C Trace Context), so that its log and ours can be laid side by side. It goes no further. */
+/** The caller's W3C trace context, to correlate logs. It is not passed on to BioTrack. */
 function toTrace(header: unknown): Record<string, string> {
   const [, traceId, parentId] = (typeof header === 'string' ? TRACEPARENT.exec(header) : null) ?? [];
   return traceId === undefined || parentId === undefined ? {} : { 'trace.id': traceId, 'trace.parent_id': parentId };

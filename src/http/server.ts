@@ -22,7 +22,7 @@ import { type RequestFacts, registerRequestLog } from './request-log.js';
 import { buildSerializer } from './serializer.js';
 import { registerStrictValidation } from './validation.js';
 
-/** The server as modules see it: schemas give the types of what handlers take and reply. */
+/** Fastify with request and response types derived from the schemas. */
 export type App = FastifyInstance<
   RawServerDefault,
   IncomingMessage,
@@ -35,7 +35,7 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly publicUrl: string;
   readonly authenticate: Authenticate;
-  /** Requests of one caller that one process takes. */
+  /** Per caller and process. */
   readonly rateLimitPerMinute: number;
   readonly idempotencyKeys: IdempotencyStore;
   readonly translateError: TranslateError;
@@ -46,7 +46,7 @@ export interface ServerOptions {
 const BODY_LIMIT_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
-/** Timeouts are noticed only this often; Node's own 30 s would make them a minute late. */
+/** How often Node checks for timeouts. Its default of 30 s would double the request timeout. */
 const CONNECTIONS_CHECKING_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 const MAX_URL_LENGTH = 8_000;
@@ -55,14 +55,14 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 export async function createServer(options: ServerOptions): Promise<App> {
   const app = Fastify({
     loggerInstance: options.logger,
-    // One line of our own a request instead.
+    // Replaced by `registerRequestLog`.
     logController: new Fastify.LogController({ disableRequestLogging: true, requestIdLogLabel: 'request.id' }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CONNECTIONS_CHECKING_INTERVAL_MS },
     forceCloseConnections: 'idle',
-    // Who came in before the door was shut is served; the framework's own refusal is none of our answers.
+    // Serve requests that arrive while closing; Fastify's own 503 is not a documented response.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 200 },
     onProtoPoisoning: 'error',
@@ -71,7 +71,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
       typeof id === 'string' && REQUEST_ID.test(id) ? id : randomUUID(),
     schemaController: { compilersFactory: { buildSerializer } },
     frameworkErrors: handleFrameworkError,
-    clientErrorHandler: refuseConnection,
+    clientErrorHandler: rejectConnection,
   }).withTypeProvider<TypeBoxTypeProvider>();
   for (const schema of listNamedSchemas()) app.addSchema(schema);
   registerStrictJson(app);
@@ -84,7 +84,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     if (request.url.length > MAX_URL_LENGTH)
-      throw new ServiceError('uri_too_long', `Keep it below ${MAX_URL_LENGTH} characters.`);
+      throw new ServiceError('uri_too_long', `The limit is ${MAX_URL_LENGTH} characters.`);
   });
   await app.register(helmet, { contentSecurityPolicy: false });
   registerAuth(app, options.authenticate);
@@ -96,7 +96,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   return app;
 }
 
-/** What an operation's schema says of the size of its body holds for its route. */
+/** Applies the body limit in an operation's schema to its route. */
 function useBodyLimits(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     const limit = (route.schema as { [BODY_LIMIT]?: number } | undefined)?.[BODY_LIMIT];
@@ -104,16 +104,16 @@ function useBodyLimits(app: FastifyInstance): void {
   });
 }
 
-/** What is not even HTTP, or does not come to its end, gets an answer and is cut off. */
-function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Responds to requests that are invalid HTTP or time out, and closes the connection. */
+function rejectConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const fault =
+  const serviceError =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? new ServiceError('request_timeout', 'Send it again, faster.')
-      : new ServiceError('invalid_request', 'The request could not be read: it is not HTTP as it is understood here.');
-  const { status } = ERRORS[fault.code];
+      ? new ServiceError('request_timeout', 'The request was not received within 30 seconds. Retry.')
+      : new ServiceError('invalid_request', 'The request is not valid HTTP.');
+  const { status } = ERRORS[serviceError.code];
   const requestId = randomUUID();
-  const body = JSON.stringify(toProblem(fault, requestId));
+  const body = JSON.stringify(toProblem(serviceError, requestId));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `Content-Type: ${PROBLEM_TYPE}`,

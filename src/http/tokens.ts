@@ -11,22 +11,22 @@ import type { UserPrincipal } from '../domain/principal.js';
 import { ServiceError } from '../domain/service-error.js';
 import type { Authenticate } from './auth.js';
 
-/** How the host application's tokens are known. */
+/** How to verify the tokens of the host application. */
 export interface TokenOptions {
   readonly issuer: string;
   readonly audience: string;
   readonly keys: TokenKeys;
 }
 
-/** The host application's public keys, or where it shows them. */
+/** The host application's public keys, or their URL. */
 export type TokenKeys =
   | { readonly kind: 'set'; readonly set: JSONWebKeySet }
   | { readonly kind: 'url'; readonly url: string };
 
-/** What is wrong with a set of keys; holds no key. */
+/** Describes an invalid key set; contains no key material. */
 export class TokenKeysError extends Error {}
 
-/** Signatures with a private key only: with HS* a public key would be a password. */
+/** Asymmetric algorithms only: with HS*, the public key could be used to sign. */
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -40,23 +40,23 @@ const ALGORITHMS = [
   'EdDSA',
   'Ed25519',
 ];
-/** A token says who he is, and not how he is to be believed: no keys or addresses of keys, no extensions. */
+/** A token must not bring keys, URLs of keys, or extensions. */
 const HEADERS = ['alg', 'kid', 'typ'];
-/** The library forgives padding, the standard does not. */
+/** Rejects padding, which jose accepts but the standard does not. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const TYPES = [undefined, 'jwt', 'at+jwt', 'application/at+jwt'];
 const CLOCK_TOLERANCE_SECONDS = 30;
 const FETCH_TIMEOUT_MS = 3_000;
-/** A withdrawn key is believed for so long. */
+/** A revoked key is accepted for up to this long. */
 const KEYS_MAX_AGE_MS = 600_000;
-/** Tokens with made-up key ids make us ask for new keys this often at most. */
+/** Limits how often tokens with unknown key ids cause a refetch. */
 const REFETCH_AFTER_MS = 30_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** What names a person: something to read, on one line, that Postgres can hold. */
+/** One line without control characters or surrounding white space. */
 const USER_ID = /^[^\p{Cc}\p{Cs}\s](?:[^\p{Cc}\p{Cs}]*[^\p{Cc}\p{Cs}\s])?$/u;
 const USER_ID_MAX_LENGTH = 200;
 
-/** Finds out which person a token of the host application stands for; undefined for a token that is not believed. */
+/** Verifies the tokens of the host application; undefined for an invalid token. */
 export function createTokenReader({ issuer, audience, keys }: TokenOptions): Authenticate {
   const getKey = keys.kind === 'set' ? createLocalJWKSet(keys.set) : fetchKeys(keys.url);
   return async (token) => {
@@ -75,7 +75,7 @@ export function createTokenReader({ issuer, audience, keys }: TokenOptions): Aut
       return toPrincipal(payload);
     } catch (error) {
       if (error instanceof ServiceError) throw error;
-      // Whatever a token or the key that it names is wrong in.
+      // The token, or the key that it refers to, is invalid.
       if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;
       throw error;
     }
@@ -89,7 +89,7 @@ function toPrincipal({ sub, tenant_id: tenantId, role }: Readonly<Record<string,
   return { kind: 'user', id: sub, role, tenantId };
 }
 
-/** The keys at an address, kept for a while. Nobody can be let in or turned away while they cannot be had. */
+/** Fetches and caches keys. While they cannot be fetched, tokens are neither accepted nor rejected: 503. */
 function fetchKeys(url: string): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(new URL(url), {
     timeoutDuration: FETCH_TIMEOUT_MS,
@@ -102,14 +102,14 @@ function fetchKeys(url: string): JWTVerifyGetKey {
     } catch (cause) {
       if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
       if (cause instanceof errors.JOSENotSupported) throw cause;
-      throw new ServiceError('identity_unavailable', 'Tokens cannot be judged at the moment. Try again soon.', {
+      throw new ServiceError('identity_unavailable', 'The token could not be verified. Retry later.', {
         cause,
       });
     }
   };
 }
 
-/** Reads a file of public keys. @throws TokenKeysError */
+/** Parses a JWK Set file of public keys. @throws TokenKeysError */
 export function parseTokenKeys(text: string): TokenKeys {
   let set: unknown;
   try {
@@ -123,7 +123,7 @@ export function parseTokenKeys(text: string): TokenKeys {
     if (typeof key !== 'object' || key === null || typeof key.kty !== 'string') {
       throw new TokenKeysError('a key in the file is not a JSON Web Key');
     }
-    if (key.kty === 'oct' || 'd' in key) throw new TokenKeysError('a key in the file is not a public one');
+    if (key.kty === 'oct' || 'd' in key) throw new TokenKeysError('a key in the file is not a public key');
   }
   return { kind: 'set', set: { keys } };
 }

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
 import { type FieldError, ServiceError } from '../domain/service-error.js';
 import { toPatternDetail } from './primitives.js';
 
-// Fastify's own defaults drop unknown fields and turn numbers into text, so that a mistake would be kept in silence.
+// Fastify's defaults drop unknown fields and convert types, which would hide mistakes of callers.
 const STRICT = {
   allErrors: true,
   removeAdditional: false,
@@ -13,7 +13,7 @@ const STRICT = {
   strictTypes: false,
 } as const;
 
-/** Bodies are taken as they are; what comes as text in a URL may stand for a number. */
+/** Bodies are validated without type coercion; parameters and headers are coerced, because they are always text. */
 export function registerStrictValidation(app: FastifyInstance): void {
   const strict = addFormats.default(new Ajv2020({ ...STRICT, coerceTypes: false }));
   const coercing = addFormats.default(new Ajv2020({ ...STRICT, coerceTypes: true }));
@@ -24,20 +24,20 @@ export function registerStrictValidation(app: FastifyInstance): void {
 
 const WHOLE_NUMBER = /^-?\d{1,15}$/;
 
-/** What JavaScript takes for a number is more than what is meant by one: 0x10, 1e3, and 1e400, which passes any limit. */
-function wholeNumbersOnly(validate: ValidateFunction): typeof judge {
+/** Rejects what JavaScript also parses as a number: 0x10, 1e3, and 1e400, which passes any limit. */
+function wholeNumbersOnly(validate: ValidateFunction): typeof check {
   const properties = Object.entries(
     (validate.schema as { properties?: Record<string, { type?: unknown }> }).properties ?? {},
   );
   const names = properties.flatMap(([name, { type }]) => (type === 'integer' ? [name] : []));
-  function judge(given: Record<string, unknown>): boolean {
-    const wrong = names.filter((name) => typeof given[name] === 'string' && !WHOLE_NUMBER.test(given[name]));
-    if (wrong.length === 0) {
-      const fits = validate(given) as boolean;
-      judge.errors = validate.errors;
-      return fits;
+  function check(given: Record<string, unknown>): boolean {
+    const invalid = names.filter((name) => typeof given[name] === 'string' && !WHOLE_NUMBER.test(given[name]));
+    if (invalid.length === 0) {
+      const isValid = validate(given) as boolean;
+      check.errors = validate.errors;
+      return isValid;
     }
-    judge.errors = wrong.map((name) => ({
+    check.errors = invalid.map((name) => ({
       instancePath: `/${name}`,
       schemaPath: '',
       keyword: 'type',
@@ -46,8 +46,8 @@ function wholeNumbersOnly(validate: ValidateFunction): typeof judge {
     }));
     return false;
   }
-  judge.errors = validate.errors;
-  return judge;
+  check.errors = validate.errors;
+  return check;
 }
 
 export interface ValidationError {
@@ -58,11 +58,11 @@ export interface ValidationError {
 export function toValidationError(error: ValidationError): ServiceError {
   const errors = error.validation
     .slice(0, MAX_ERRORS)
-    .map((fault) => toFieldFault(fault, error.validationContext ?? 'body'));
+    .map((each) => toFieldError(each, error.validationContext ?? 'body'));
   const [first] = errors;
   return new ServiceError(
     'invalid_request',
-    first === undefined ? 'It does not fit.' : `${first.pointer}: ${first.detail}.`,
+    first === undefined ? 'The request does not match its schema.' : `${first.pointer}: ${first.detail}.`,
     {
       errors,
     },
@@ -71,13 +71,16 @@ export function toValidationError(error: ValidationError): ServiceError {
 
 const MAX_ERRORS = 20;
 
-/** Ajv's words, with the offending name in the pointer and without the caller's values. */
-function toFieldFault(
-  { instancePath, keyword, params, message = 'does not fit' }: FastifySchemaValidationError,
+/** Uses the message of Ajv, adds the name of the field to the pointer, and omits the value. */
+function toFieldError(
+  { instancePath, keyword, params, message = 'is invalid' }: FastifySchemaValidationError,
   part: string,
 ): FieldError {
   if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
-    return { pointer: toPointer(instancePath, String(params.additionalProperty), part), detail: 'is not known here' };
+    return {
+      pointer: toPointer(instancePath, String(params.additionalProperty), part),
+      detail: part === 'body' ? 'is not a known field' : 'is not a known parameter',
+    };
   }
   if (keyword === 'required') {
     return { pointer: toPointer(instancePath, String(params.missingProperty), part), detail: 'is required' };

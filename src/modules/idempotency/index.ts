@@ -1,1 +1,1 @@
-export { createIdempotencyStore, sweepOldKeys } from './service.js';
+export { createIdempotencyStore, deleteExpiredKeys } from './service.js';

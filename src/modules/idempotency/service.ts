@@ -1,20 +1,20 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { beforeEachCommit, type Db, withOperator, withTenant } from '../../db/database.js';
-import type { IdempotencyStore, IdempotentRequest, KeyedRequest, StoredAnswer } from '../../domain/idempotency.js';
+import type { IdempotencyStore, IdempotentRequest, KeyedRequest, StoredResponse } from '../../domain/idempotency.js';
 import { Secret } from '../../domain/secret.js';
 import { ServiceError } from '../../domain/service-error.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
 import {
-  endAttempt,
+  abandonAttempt,
+  deleteExpiredKeyRows,
+  deleteKeyIfExpired,
   insertKey,
   type KeyId,
   type KeyTx,
   lockKey,
   recordEffect,
-  removeIfOld,
-  removeOldKeys,
-  saveAnswer,
-  selectTenantsWithOldKeys,
+  saveResponse,
+  selectTenantsWithExpiredKeys,
   takeOverKey,
 } from './repository.js';
 
@@ -24,65 +24,69 @@ export interface IdempotencyDeps {
   readonly newId: () => string;
 }
 
-/** How long an answer is given again. */
-const KEPT_SECONDS = 24 * 3_600;
-/** Longer than any request takes, so that one which has not ended by then is taken to be lost with its process. */
+/** How long a response is replayed. */
+const RETENTION_SECONDS = 24 * 3_600;
+/** Longer than any request takes: an attempt that has not ended by then was lost with its process. */
 const LEASE_SECONDS = 180;
-const OLD_KEYS_AT_A_TIME = 20;
-const OLD_KEYS_IN_A_SWEEP = 1_000;
-/** In place of a tenant, for what an operator does beside them all. */
+/** Expired keys deleted with each request of a tenant. */
+const REQUEST_CLEANUP_LIMIT = 20;
+/** Expired keys deleted per tenant in one cleanup job. */
+const JOB_CLEANUP_LIMIT = 1_000;
+/** The `tenant_id` of keys of operator requests that concern no tenant. */
 const NO_TENANT = '00000000-0000-0000-0000-000000000000';
 
 /**
- * The keys of POSTs, in the database. The promise: what was committed under a key is not done again. The key is written
- * before the attempt begins; each transaction of the attempt notes in itself that it is committed, and refuses to be if
- * the key was given to another attempt meanwhile. So whatever is lost (the answer, the process, the answer to a
- * COMMIT), what is known of the effect is what is true of it.
+ * Keeps the Idempotency-Keys of POST requests in the database. What was committed under a key is never done again: the key
+ * is inserted before the attempt starts, and each transaction of the attempt records its own effect, or rolls back if
+ * another attempt has taken over the key. The recorded effect is therefore right even if the response, the process or the
+ * answer to a COMMIT is lost.
  */
 export function createIdempotencyStore({ db, vault, newId }: IdempotencyDeps): IdempotencyStore {
   const macKeys = vault.deriveKeys('idempotency keys');
   return {
     async begin(request) {
       const { tenantId, actor, key } = request;
-      const id: KeyId = { tenant_id: tenantId ?? NO_TENANT, actor, key };
-      const inOwn = <T>(work: (tx: KeyTx) => Promise<T>): Promise<T> =>
+      const id: KeyId = { tenantId: tenantId ?? NO_TENANT, actor, key };
+      const transact = <T>(work: (tx: KeyTx) => Promise<T>): Promise<T> =>
         tenantId === undefined ? withOperator(db, work) : withTenant(db, tenantId, work);
-      const [mac, ...olderMacs] = macKeys.map((macKey) => toMac(macKey, request)) as [Buffer, ...Buffer[]];
+      const [requestMac, ...olderMacs] = macKeys.map((macKey) => toMac(macKey, request)) as [Buffer, ...Buffer[]];
       const attemptId = newId();
 
-      const sealedAnswer = await inOwn(async (tx) => {
-        await removeIfOld(tx, id, KEPT_SECONDS);
-        await removeOldKeys(tx, id.tenant_id, KEPT_SECONDS, OLD_KEYS_AT_A_TIME);
-        if (await insertKey(tx, id, mac, attemptId, LEASE_SECONDS)) return undefined;
-        const kept = await lockKey(tx, id);
-        // Gone between the two statements: the attempt before ended without an effect.
-        if (kept === undefined) throw inProgress();
-        if (![mac, ...olderMacs].some((each) => timingSafeEqual(each, kept.requestMac))) throw reused();
-        if (kept.sealedAnswer !== null) return { sealed: kept.sealedAnswer, context: toContext(id, kept.attemptId) };
-        if (kept.isLeased) throw inProgress();
-        if (kept.hasEffect) throw outcomeUnknown();
+      const sealedResponse = await transact(async (tx) => {
+        await deleteKeyIfExpired(tx, id, RETENTION_SECONDS);
+        await deleteExpiredKeyRows(tx, id.tenantId, RETENTION_SECONDS, REQUEST_CLEANUP_LIMIT);
+        if (await insertKey(tx, id, { requestMac, attemptId, leaseSeconds: LEASE_SECONDS })) return undefined;
+        const stored = await lockKey(tx, id);
+        // Deleted between the two statements: the other attempt ended without an effect.
+        if (stored === undefined) throw inProgress();
+        if (![requestMac, ...olderMacs].some((mac) => timingSafeEqual(mac, stored.requestMac))) throw keyReused();
+        if (stored.sealedResponse !== null) {
+          return { sealed: stored.sealedResponse, context: toSealContext(id, stored.attemptId) };
+        }
+        if (stored.isLeased) throw inProgress();
+        if (stored.hasEffect) throw outcomeUnknown();
         await takeOverKey(tx, id, attemptId, LEASE_SECONDS);
         return undefined;
       });
-      if (sealedAnswer !== undefined) return { kind: 'repetition', answer: open(vault, sealedAnswer) };
+      if (sealedResponse !== undefined) return { kind: 'replay', response: openResponse(vault, sealedResponse) };
 
-      let isOver = false;
+      let hasEnded = false;
       const attempt: IdempotentRequest = {
         run(work) {
-          beforeEachCommit(async (tx, whose) => {
-            // What belongs to somebody else (a state's list, which is everybody's) is no effect of this request.
-            if (isOver || whose !== tenantId) return;
+          beforeEachCommit(async (tx, txTenantId) => {
+            // Writes outside of the tenant, such as to the shared directory of a state, are no effect of this request.
+            if (hasEnded || txTenantId !== tenantId) return;
             if (!(await recordEffect(tx, id, attemptId))) throw inProgress();
           }, work);
         },
-        async keep(answer) {
-          isOver = true;
-          const sealed = vault.seal(new Secret(JSON.stringify(answer)), toContext(id, attemptId));
-          await inOwn((tx) => saveAnswer(tx, id, attemptId, sealed));
+        async saveResponse(response) {
+          hasEnded = true;
+          const sealed = vault.seal(new Secret(JSON.stringify(response)), toSealContext(id, attemptId));
+          await transact((tx) => saveResponse(tx, id, attemptId, sealed));
         },
-        async end() {
-          isOver = true;
-          await inOwn((tx) => endAttempt(tx, id, attemptId));
+        async abandon() {
+          hasEnded = true;
+          await transact((tx) => abandonAttempt(tx, id, attemptId));
         },
       };
       return { kind: 'attempt', attempt };
@@ -90,22 +94,24 @@ export function createIdempotencyStore({ db, vault, newId }: IdempotencyDeps): I
   };
 }
 
-/** Forgets keys that no longer count, whether their tenants ask for something or not. Any number of processes may do it. */
-export async function sweepOldKeys(db: Db): Promise<void> {
-  const tenantIds = await withOperator(db, (tx) => selectTenantsWithOldKeys(tx, KEPT_SECONDS, OLD_KEYS_IN_A_SWEEP));
+/** Deletes expired keys of all tenants, including tenants that send no more requests. Safe in several processes at once. */
+export async function deleteExpiredKeys(db: Db): Promise<void> {
+  const tenantIds = await withOperator(db, (tx) =>
+    selectTenantsWithExpiredKeys(tx, RETENTION_SECONDS, JOB_CLEANUP_LIMIT),
+  );
   for (const id of tenantIds) {
-    const remove = (tx: KeyTx) => removeOldKeys(tx, id, KEPT_SECONDS, OLD_KEYS_IN_A_SWEEP);
-    await (id === NO_TENANT ? withOperator(db, remove) : withTenant(db, id, remove));
+    const deleteRows = (tx: KeyTx) => deleteExpiredKeyRows(tx, id, RETENTION_SECONDS, JOB_CLEANUP_LIMIT);
+    await (id === NO_TENANT ? withOperator(db, deleteRows) : withTenant(db, id, deleteRows));
   }
 }
 
-/** Keyed, since a body may hold a password and a hash of one can be tried at leisure. */
+/** A MAC instead of a plain hash: a body may contain a password, and a plain hash could be brute-forced offline. */
 const toMac = (macKey: Buffer, { method, url, body }: KeyedRequest): Buffer =>
   createHmac('sha256', macKey)
     .update(JSON.stringify([method, url, toCanonical(body)]))
     .digest();
 
-/** The same for bodies that differ in the order of their keys only. */
+/** Equal for bodies that differ only in the order of their keys. */
 function toCanonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toCanonical);
   if (typeof value !== 'object' || value === null) return value ?? null;
@@ -114,15 +120,15 @@ function toCanonical(value: unknown): unknown {
     .map(([name, each]) => [name, toCanonical(each)]);
 }
 
-const toContext = ({ tenant_id, actor, key }: KeyId, attemptId: string): SealContext => ({
-  tenantId: tenant_id,
+const toSealContext = ({ tenantId, actor, key }: KeyId, attemptId: string): SealContext => ({
+  tenantId,
   owner: actor,
   rowId: attemptId,
   secretVersion: 1,
   originId: `idempotency key ${key}`,
 });
 
-function open(vault: Vault, { sealed, context }: { sealed: Buffer; context: SealContext }): StoredAnswer {
+function openResponse(vault: Vault, { sealed, context }: { sealed: Buffer; context: SealContext }): StoredResponse {
   try {
     return JSON.parse(vault.open(sealed, context).reveal());
   } catch (error) {
@@ -132,24 +138,22 @@ function open(vault: Vault, { sealed, context }: { sealed: Buffer; context: Seal
 }
 
 const inProgress = (): ServiceError =>
-  new ServiceError(
-    'idempotency_in_progress',
-    'A request with this Idempotency-Key is being carried out. Ask again in a moment.',
-    {
-      retryAfterSeconds: 1,
-    },
-  );
+  new ServiceError('idempotency_in_progress', 'Wait for the first request to finish, then retry.', {
+    retryAfterSeconds: 1,
+  });
 
-const reused = (): ServiceError =>
+const keyReused = (): ServiceError =>
   new ServiceError(
     'idempotency_key_reused',
-    'This Idempotency-Key came with another request before. Give each request a key of its own.',
-    { errors: [{ pointer: 'header:idempotency-key', detail: 'was used for another request' }] },
+    'Use a new key for each request; reuse a key only to retry the same one.',
+    {
+      errors: [{ pointer: 'header:idempotency-key', detail: 'was used for another request' }],
+    },
   );
 
 const outcomeUnknown = (cause?: unknown): ServiceError =>
   new ServiceError(
     'outcome_unknown',
-    'A request with this Idempotency-Key had an effect, but its answer was lost. Read what is there now; to do it again, send a new key.',
+    'The first request with this Idempotency-Key changed data. Read the current state; to repeat the change, send a new key.',
     { cause },
   );
