@@ -8,17 +8,17 @@ import {
 } from 'kysely';
 import type pg from 'pg';
 
-/** The call that a transaction belongs to. */
+/** The API request that a transaction belongs to. */
 export interface AuditContext {
   readonly operationId: string;
   /** Never a name or an address. */
   readonly actor: string;
   readonly requestId: string;
-  /** The path of the call. */
+  /** The path of the request. */
   readonly object: string;
 }
 
-/** What is written beside a change or without one: nobody asks who did it. */
+/** Tables whose writes are not audited: side effects of other writes, and internal state. */
 const BOOKKEEPING: ReadonlySet<string> = new Set([
   'audit',
   'changes',
@@ -29,42 +29,42 @@ const BOOKKEEPING: ReadonlySet<string> = new Set([
   'directory_licenses',
   'sync_states',
 ]);
-/** Columns that tell of use, or count changes that are told themselves. */
-const OF_USE: ReadonlySet<string> = new Set(['last_used_datetime', 'last_change_seq', 'revision']);
-/** Enough to tell what it was about. */
-const MOST_WRITES = 20;
+/** Columns whose updates are not audited: usage, and counters of changes that are audited themselves. */
+const UNAUDITED_COLUMNS: ReadonlySet<string> = new Set(['last_used_datetime', 'last_change_seq', 'revision']);
+/** Enough to identify what a transaction was about. */
+const MAX_ENTRIES = 20;
 
-/** What a transaction has written so far, in words. */
+/** The distinct writes of a transaction, for the audit log. */
 export class Writes {
-  readonly #words = new Set<string>();
+  readonly #entries = new Set<string>();
 
   get isEmpty(): boolean {
-    return this.#words.size === 0;
+    return this.#entries.size === 0;
   }
 
-  get words(): string[] {
-    return [...this.#words].slice(0, MOST_WRITES);
+  get entries(): string[] {
+    return [...this.#entries].slice(0, MAX_ENTRIES);
   }
 
-  note(verb: 'insert' | 'update' | 'delete', table: string, id?: string): void {
+  record(verb: 'insert' | 'update' | 'delete', table: string, id?: string): void {
     if (BOOKKEEPING.has(table)) return;
-    this.#words.add(id === undefined ? `${verb} ${table}` : `${verb} ${table} ${id}`);
+    this.#entries.add(id === undefined ? `${verb} ${table}` : `${verb} ${table} ${id}`);
   }
 
-  /** Of a statement that has touched rows. */
-  noteQuery({ query }: CompiledQuery): void {
-    if (InsertQueryNode.is(query)) this.note('insert', toTable(query.into), toInsertedId(query));
-    else if (DeleteQueryNode.is(query)) this.note('delete', toTable(query.from.froms[0]));
+  /** @param query a statement that affected at least one row */
+  recordQuery({ query }: CompiledQuery): void {
+    if (InsertQueryNode.is(query)) this.record('insert', toTable(query.into), toInsertedId(query));
+    else if (DeleteQueryNode.is(query)) this.record('delete', toTable(query.from.froms[0]));
     else if (UpdateQueryNode.is(query)) {
       const columns = (query.updates ?? []).map(({ column }) => toColumn(column));
-      if (!columns.every((column) => OF_USE.has(column))) this.note('update', toTable(query.table));
+      if (!columns.every((column) => UNAUDITED_COLUMNS.has(column))) this.record('update', toTable(query.table));
     }
   }
 }
 
 /**
- * Writes down who did it, in the transaction that did. A change by the worker has no cause of this kind: its run says
- * who asked for it.
+ * Records the author of a transaction's writes, in that transaction. Not used by the worker: a sync run records its requester
+ * itself.
  */
 export async function writeAudit(
   client: pg.PoolClient,
@@ -73,10 +73,10 @@ export async function writeAudit(
   writes: Writes,
 ): Promise<void> {
   if (writes.isEmpty) return;
-  const { words } = writes;
-  const values = [operationId, actor, requestId, object, words];
-  // What is told of a tenant goes with it, and so cannot tell that it went.
-  if (tenantId === undefined || words.includes('delete tenants')) {
+  const { entries } = writes;
+  const values = [operationId, actor, requestId, object, entries];
+  // Rows of `audit` are deleted with their tenant, so the deletion itself is recorded elsewhere.
+  if (tenantId === undefined || entries.includes('delete tenants')) {
     await client.query(
       'insert into operator_audit (operation_id, actor, request_id, object, changed) values ($1, $2, $3, $4, $5)',
       values,
@@ -90,19 +90,19 @@ export async function writeAudit(
 }
 
 const toTable = (node: OperationNode | undefined): string =>
-  node !== undefined && TableNode.is(node) ? node.table.identifier.name : 'something';
+  node !== undefined && TableNode.is(node) ? node.table.identifier.name : 'unknown table';
 
 const toColumn = (node: OperationNode): string =>
   'column' in node ? ((node.column as { column?: { name?: string }; name?: string }).name ?? '') : '';
 
-/** The id of the one row that was inserted, if it has one. */
+/** The id of an inserted row; undefined for several rows, or without an id column. */
 function toInsertedId({ columns, values }: InsertQueryNode): string | undefined {
-  const at = columns?.findIndex(({ column }) => column.name === 'id') ?? -1;
+  const index = columns?.findIndex(({ column }) => column.name === 'id') ?? -1;
   const rows =
     values !== undefined && 'values' in values ? (values.values as readonly { values: readonly unknown[] }[]) : [];
   const [row] = rows;
-  if (at < 0 || rows.length !== 1 || row === undefined) return undefined;
-  const cell = row.values[at];
+  if (index < 0 || rows.length !== 1 || row === undefined) return undefined;
+  const cell = row.values[index];
   const id = typeof cell === 'object' && cell !== null && 'value' in cell ? cell.value : cell;
   return typeof id === 'string' ? id : undefined;
 }

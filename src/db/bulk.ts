@@ -5,93 +5,92 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { clientOf, type OperatorTx, type Tx, writesOf } from './database.js';
 import type { DB } from './tables.js';
 
-/** A value as a column takes it. Arrays are of text; anything else that is an object is JSON. */
+/** A value of a column. Arrays become text[], other objects JSON. */
 export type Cell = string | number | boolean | null | Date | readonly string[] | { readonly [key: string]: unknown };
 
-/** Columns and their Postgres types, in the order of the cells of a row. */
+/** Column names and their Postgres types, in the order of the cells of a row. */
 export type Columns = Readonly<Record<string, string>>;
 
 type Row = readonly Cell[];
 
-/** Big enough to cost few writes, small enough for Postgres to work on one while the next is made. */
+/** Large enough for few writes, small enough for Postgres to process one chunk while the next is rendered. */
 const CHUNK_LENGTH = 64 * 1024;
-/** Little enough to lie in memory. */
-const CHUNKS_AHEAD = 192;
+/** Limits the memory for prepared chunks to about 12 MiB per source. */
+const MAX_PREPARED_CHUNKS = 192;
 
-/** So few rows are sent as arrays: making and dropping a stage takes longer than they do. */
-const FEW = 500;
+/** Up to this many rows are sent as arrays, which is faster than creating and dropping a staging table. */
+const MAX_SMALL_BATCH = 500;
 
 /**
- * Of an update, in one statement. Few enough to be made and serialised in some tens of milliseconds, and many enough: in
- * tables that were never analysed each statement goes through all rows of the tenant once, by a hash join. (Kept from that,
- * it takes a nested loop over both sides.)
+ * Cells per UPDATE statement. Few enough to serialize within tens of milliseconds. Many, because on tables without statistics
+ * each statement scans all rows of the tenant once, in a hash join. (With hash joins disabled, Postgres chooses a nested loop
+ * over both sides.)
  */
 const CELLS_PER_UPDATE = 200_000;
 
-/** Whatever waits is served first. */
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Yields to the event loop. */
+const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Rows to be written. Their text for COPY is made as it is sent, or ahead, while Postgres is busy with other rows. */
+/** Rows to write. Their COPY text is rendered while it is sent, or ahead, while Postgres is busy with other rows. */
 export class RowSource {
   readonly #rows: Iterator<Row>;
-  readonly #first: Row[] = [];
+  readonly #head: Row[] = [];
   readonly #chunks: Iterator<Buffer>;
-  readonly #ahead: Buffer[] = [];
+  readonly #prepared: Buffer[] = [];
 
   constructor(rows: Iterable<Row>) {
     this.#rows = rows[Symbol.iterator]();
     this.#chunks = toCopyChunks(this.#all());
   }
 
-  /** All of them, where they are few. */
-  findFew(): readonly Row[] | undefined {
-    while (this.#first.length <= FEW) {
+  /** All rows if there are few; undefined otherwise. */
+  findSmallBatch(): readonly Row[] | undefined {
+    while (this.#head.length <= MAX_SMALL_BATCH) {
       const { value, done } = this.#rows.next();
-      if (done === true) return this.#first;
-      this.#first.push(value);
+      if (done === true) return this.#head;
+      this.#head.push(value);
     }
     return undefined;
   }
 
-  /** A chunk at a time, with turns for others in between, as long as it is worth it. */
-  async makeAhead(isBusy: () => boolean): Promise<void> {
-    if (this.findFew() !== undefined) return;
-    for (let count = 1; count <= CHUNKS_AHEAD && isBusy(); count += 1) {
-      this.#make(count);
-      await nextTurn();
+  /** Renders chunks ahead while `isBusy`, yielding to the event loop after each one. */
+  async prepareChunks(isBusy: () => boolean): Promise<void> {
+    if (this.findSmallBatch() !== undefined) return;
+    for (let count = 1; count <= MAX_PREPARED_CHUNKS && isBusy(); count += 1) {
+      this.#prepare(count);
+      await yieldToEventLoop();
     }
   }
 
-  /** With turns for others in between: a connection that takes all at once would never leave any. */
-  async *takeChunks(): AsyncGenerator<Buffer> {
+  /** Yields to the event loop after each chunk; a fast connection would otherwise block it. */
+  async *streamChunks(): AsyncGenerator<Buffer> {
     for (;;) {
-      this.#make(1);
-      const chunk = this.#ahead.shift();
+      this.#prepare(1);
+      const chunk = this.#prepared.shift();
       if (chunk === undefined) return;
       yield chunk;
-      await nextTurn();
+      await yieldToEventLoop();
     }
   }
 
-  #make(count: number): void {
-    while (this.#ahead.length < count) {
+  #prepare(count: number): void {
+    while (this.#prepared.length < count) {
       const { value, done } = this.#chunks.next();
       if (done === true) return;
-      this.#ahead.push(value);
+      this.#prepared.push(value);
     }
   }
 
   *#all(): Generator<Row> {
-    yield* this.#first;
+    yield* this.#head;
     for (let next = this.#rows.next(); next.done !== true; next = this.#rows.next()) yield next.value;
   }
 }
 
 /**
- * Inserts rows. Many go by COPY: through a stage, because COPY refuses a table with row security. The stage is read back
- * without a join, so that the plan is the same on tables that were never analysed.
- * @param table a table's name, never input
- * @param next what is written next: its text is made while Postgres takes these rows
+ * Inserts rows. Many rows go by COPY into a staging table first, because COPY does not support row security. The staging table
+ * is read without a join, so that missing statistics do not matter.
+ * @param next sources that are written next; their chunks are prepared while Postgres inserts these rows
  */
 export async function insertRows(
   tx: Tx | OperatorTx,
@@ -100,7 +99,7 @@ export async function insertRows(
   rows: RowSource,
   next: readonly RowSource[] = [],
 ): Promise<void> {
-  const few = rows.findFew();
+  const few = rows.findSmallBatch();
   if (few?.length === 0) return;
   const client = clientOf(tx);
   const insert = `insert into ${quoted(table)} (${toNames(columns)})`;
@@ -108,51 +107,59 @@ export async function insertRows(
     const cells = Object.entries(columns).map(([name, type]) => `${quoted(name)}::${type}`);
     await client.query(`${insert} select ${cells.join(', ')} from ${toIncoming(columns)}`, toArrays(columns, few));
   } else {
-    const stage = quoted(`stage_of_${table}`);
+    const staging = quoted(`staging_${table}`);
     const definitions = Object.entries(columns).map(([name, type]) => `${quoted(name)} ${type}`);
-    await client.query(`create temp table ${stage} (${definitions.join(', ')}) on commit drop`);
-    await copyInto(client, stage, columns, rows);
-    await makingAhead(next, client.query(`${insert} select ${toNames(columns)} from ${stage}; drop table ${stage}`));
+    await client.query(`create temp table ${staging} (${definitions.join(', ')}) on commit drop`);
+    await copyInto(client, staging, columns, rows);
+    await prepareWhile(
+      next,
+      client.query(`${insert} select ${toNames(columns)} from ${staging}; drop table ${staging}`),
+    );
   }
-  writesOf(tx).note('insert', table);
+  writesOf(tx).record('insert', table);
 }
 
-/** Waits for Postgres, and makes the text of what is written next meanwhile. */
-async function makingAhead(next: readonly RowSource[], query: Promise<unknown>): Promise<void> {
+/** Waits for a query and prepares chunks of the next sources meanwhile. */
+async function prepareWhile(next: readonly RowSource[], query: Promise<unknown>): Promise<void> {
   let isBusy = true;
-  const made = async (): Promise<void> => {
-    for (const source of next) await source.makeAhead(() => isBusy);
+  const prepare = async (): Promise<void> => {
+    for (const source of next) await source.prepareChunks(() => isBusy);
   };
-  const asked = query.finally(() => {
+  const finished = query.finally(() => {
     isBusy = false;
   });
-  await Promise.all([asked, made()]);
+  await Promise.all([finished, prepare()]);
 }
 
-/** Inserts rows by COPY into a table of no tenant's, which has no row security. */
+/** Inserts rows by COPY into a table without row security. */
 export async function copyRows(tx: OperatorTx, table: keyof DB, columns: Columns, rows: RowSource): Promise<void> {
-  if (rows.findFew()?.length === 0) return;
+  if (rows.findSmallBatch()?.length === 0) return;
   await copyInto(clientOf(tx), quoted(table), columns, rows);
-  writesOf(tx).note('insert', table);
+  writesOf(tx).record('insert', table);
 }
 
 const copyInto = (client: pg.PoolClient, table: string, columns: Columns, rows: RowSource): Promise<void> =>
-  pipeline(Readable.from(rows.takeChunks()), client.query(copyFrom(`copy ${table} (${toNames(columns)}) from stdin`)));
+  pipeline(
+    Readable.from(rows.streamChunks()),
+    client.query(copyFrom(`copy ${table} (${toNames(columns)}) from stdin`)),
+  );
 
-/**
- * Updates many rows, some thousands in one statement: the next ones are made while Postgres takes these.
- * @param keys the columns that find a row; the others are set
- * @param alsoSet further assignments, for every row
- * @param next as with `insertRows`
- */
+export interface RowUpdate {
+  /** The columns that identify a row; the others are set. */
+  readonly keys: readonly string[];
+  readonly columns: Columns;
+  readonly rows: Iterable<Row>;
+  /** Further SQL assignments for every row. */
+  readonly alsoSet?: readonly string[];
+  /** As in `insertRows`. */
+  readonly next?: readonly RowSource[];
+}
+
+/** Updates many rows, several thousand per statement. The next batch is built while Postgres processes the current one. */
 export async function updateRows(
   tx: Tx | OperatorTx,
   table: keyof DB,
-  keys: readonly string[],
-  columns: Columns,
-  rows: Iterable<Row>,
-  alsoSet: readonly string[] = [],
-  next: readonly RowSource[] = [],
+  { keys, columns, rows, alsoSet = [], next = [] }: RowUpdate,
 ): Promise<void> {
   const batches = toBatches(rows, Math.floor(CELLS_PER_UPDATE / Object.keys(columns).length));
   let batch = batches.next().value;
@@ -170,10 +177,10 @@ export async function updateRows(
       where ${matches.join(' and ')}`;
   while (batch !== undefined) {
     const updated: Promise<unknown> = clientOf(tx).query(text, toArrays(columns, batch));
-    const following = nextTurn().then(() => batches.next().value);
-    [batch] = await Promise.all([following, makingAhead(next, updated)]);
+    const nextBatch = yieldToEventLoop().then(() => batches.next().value);
+    [batch] = await Promise.all([nextBatch, prepareWhile(next, updated)]);
   }
-  writesOf(tx).note('update', table);
+  writesOf(tx).record('update', table);
 }
 
 function* toBatches(rows: Iterable<Row>, size: number): Generator<readonly Row[], undefined> {
@@ -188,7 +195,7 @@ function* toBatches(rows: Iterable<Row>, size: number): Generator<readonly Row[]
   return undefined;
 }
 
-/** All cells travel as text, one array for each column, and are cast to their column's type on arrival. */
+/** All cells are sent as text, one array per column, and cast to the column types by Postgres. */
 function toIncoming(columns: Columns): string {
   const parameters = Object.keys(columns).map((_name, index) => `$${index + 1}::text[]`);
   return `unnest(${parameters.join(', ')}) as incoming(${toNames(columns)})`;
@@ -201,7 +208,7 @@ const toNames = (columns: Columns): string => Object.keys(columns).map(quoted).j
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html */
+/** Renders rows in the text format of COPY: https://www.postgresql.org/docs/current/sql-copy.html */
 function* toCopyChunks(rows: Iterable<Row>): Generator<Buffer, undefined> {
   let chunk = '';
   for (const row of rows) {
@@ -224,7 +231,7 @@ const COPY_ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\
 function toCopyField(cell: Cell): string {
   if (cell === null) return '\\N';
   const text = typeof cell === 'string' ? cell : (toText(cell) as string);
-  // Few cells have anything to escape, and looking costs less than replacing nothing.
+  // Testing first is faster, because few cells need escaping.
   if (!ESCAPED.test(text)) return text;
   return text.replace(new RegExp(ESCAPED, 'g'), (character) => COPY_ESCAPES[character] as string);
 }

@@ -1,11 +1,11 @@
 import type { Tx } from './database.js';
 
 /**
- * The next numbers of the tenant's change feed; the lists that are read by its revision are of another one now. The
- * tenant must be locked, and whoever writes the lines commits them together: that keeps the numbers without a gap.
- * @param count of the lines, at least one
+ * Allocates the next sequence numbers of the tenant's change feed, and increments the tenant's revision. The tenant must be
+ * locked, and all numbers must be used in this transaction: the feed has no gaps.
+ * @param count at least 1
  */
-export async function takeChangeNumbers(
+export async function allocateChangeNumbers(
   tx: Tx,
   count: number,
 ): Promise<{ readonly first: number; readonly last: number }> {

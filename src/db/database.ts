@@ -22,53 +22,53 @@ import {
 import type { DB } from './tables.js';
 
 /**
- * The database. It can do nothing by itself: a query needs a transaction, and a transaction needs to say whose it is,
- * so that no statement ever runs without row security.
+ * The database. It cannot run queries itself: a query needs a transaction, and a transaction belongs to a tenant or to the
+ * operator, so that no statement runs without row security.
  */
 export interface Db {
   readonly pool: pg.Pool;
   readonly onEvent: (event: DatabaseEvent) => void;
-  /** The call on whose behalf this is asked; undefined for none that changes anything. */
+  /** The current API request, for the audit log; undefined for reads and for the worker. */
   readonly findCause: () => AuditContext | undefined;
 }
 
-/** What went wrong for reasons of the database's own, for metrics and logs. */
+/** Database failures, for metrics and logs. */
 export type DatabaseEvent =
   | { readonly kind: 'connection_lost'; readonly error: Error }
-  /** `fault`: why a transaction failed; `retried`: and was done once more. */
-  | { readonly kind: 'fault' | 'retried'; readonly fault: StorageError }
+  /** `retried` follows `failed` if the transaction is run again. */
+  | { readonly kind: 'failed' | 'retried'; readonly reason: StorageError }
   | { readonly kind: 'commit_unknown' };
 
-declare const whose: unique symbol;
+declare const scope: unique symbol;
 
-/** A transaction of one tenant: every row of any other tenant does not exist in it. */
-export type Tx = Kysely<DB> & { readonly [whose]: 'tenant' };
+/** A transaction of one tenant; row security hides the rows of other tenants. */
+export type Tx = Kysely<DB> & { readonly [scope]: 'tenant' };
 
-/** A transaction of the operator: what belongs to no tenant, and the list of tenants. */
-export type OperatorTx = Kysely<DB> & { readonly [whose]: 'operator' };
+/** A transaction of the operator, with access to the list of tenants and to tables that belong to no tenant. */
+export type OperatorTx = Kysely<DB> & { readonly [scope]: 'operator' };
 
 export interface DatabaseOptions {
   readonly url: string;
   readonly poolSize: number;
-  /** Names the connections in `pg_stat_activity`. */
+  /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
   readonly onEvent?: (event: DatabaseEvent) => void;
   readonly findCause?: () => AuditContext | undefined;
-  /** A connection that says nothing for so long while it is asked something is taken for lost. */
+  /** A connection that sends nothing for this long during a query is considered lost. Defaults to `SILENCE_MS`. */
   readonly silenceMs?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Longer than any statement takes, and about what a caller waits. */
+/** Longer than any statement takes, and about as long as callers wait. */
 export const SILENCE_MS = 30_000;
 
 /**
- * Nobody waits for a lock until the pool is empty, and a worker that stands still between two statements lets go of
- * what it holds.
+ * The lock timeout keeps waiting transactions from exhausting the pool; the idle timeout releases the locks of a worker that
+ * hangs between two statements.
  */
 const LIMITS = `set local lock_timeout = '5s'; set local idle_in_transaction_session_timeout = '60s'`;
 
-/** int8 comes as text by default; our counters stay far below 2^53. */
+/** pg returns int8 as text by default; our counters stay far below 2^53. */
 const INT8_OID = 20;
 export const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid: number, format?: 'text' | 'binary') =>
   oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text');
@@ -76,7 +76,7 @@ export const getTypeParser: pg.CustomTypesConfig['getTypeParser'] = (oid: number
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function requireTenantId(tenantId: string): void {
-  if (!UUID.test(tenantId)) throw new TypeError('a tenant is named by its id in canonical form');
+  if (!UUID.test(tenantId)) throw new TypeError('a tenant id must be a lowercase UUID');
 }
 
 export function openDatabase(options: DatabaseOptions): Db {
@@ -89,10 +89,10 @@ export function openDatabase(options: DatabaseOptions): Db {
     types: { getTypeParser },
   });
   const { onEvent = () => {}, findCause = () => undefined, silenceMs = SILENCE_MS } = options;
-  // An idle connection that breaks is told of by its client and by the pool: once is enough.
+  // The client reports a broken idle connection as well; without this listener the pool's event would end the process.
   pool.on('error', () => {});
   pool.on('connect', (client) => {
-    // A server that restarts during a transaction reports it on the checked-out client, and nobody listening ends Node.
+    // Without a listener, a server restart during a transaction would end the process.
     client.on('error', (error) => onEvent({ kind: 'connection_lost', error }));
     endWhenSilent(client, silenceMs);
   });
@@ -100,8 +100,8 @@ export function openDatabase(options: DatabaseOptions): Db {
 }
 
 /**
- * A connection whose other end went away without a word is open for hours as far as TCP goes. Idle ones are closed by the
- * pool long before this.
+ * Closes a connection whose peer vanished, which TCP would notice only after hours. The pool closes idle connections long
+ * before this timeout.
  */
 export function endWhenSilent(client: pg.PoolClient, silenceMs: number): Socket {
   const stream = client.connection.stream as Socket;
@@ -112,7 +112,7 @@ export function endWhenSilent(client: pg.PoolClient, silenceMs: number): Socket 
 export interface PoolUsage {
   readonly open: number;
   readonly idle: number;
-  /** Who waits for a connection. */
+  /** Requests waiting for a connection. */
   readonly waiting: number;
 }
 
@@ -124,17 +124,18 @@ export const readPoolUsage = ({ pool }: Db): PoolUsage => ({
 
 export const closeDatabase = (db: Db): Promise<void> => db.pool.end();
 
-/** Whether the database answers; throws if not. */
+/** Throws if the database does not answer. */
 export async function pingDatabase(db: Db): Promise<void> {
   await db.pool.query('select 1');
 }
 
 /**
- * Runs `work` in one transaction of this tenant: commits what it returns from, rolls back what it throws from.
- * @param tenantId a lower-case UUID; anything else is a fault of the caller and throws.
+ * Runs `work` in one transaction of this tenant: commits when it returns, rolls back when it throws. After a deadlock or
+ * serialization failure `work` runs again, so side effects must wait until this function returns.
+ * @param tenantId a lowercase UUID; throws a TypeError for anything else
  */
 export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-  // The id stands in the text of a statement below, so that opening the transaction takes one round trip.
+  // The id is interpolated into the SQL below, so that opening the transaction takes one round trip.
   requireTenantId(tenantId);
   return transact(
     db,
@@ -144,20 +145,20 @@ export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => 
   );
 }
 
-/** Has the last word in a transaction: what it writes is committed with the rest, and what it throws rolls it back. */
+/** Runs at the end of a transaction: what it writes is committed with the rest; if it throws, all is rolled back. */
 export type BeforeCommit = (tx: Tx | OperatorTx, tenantId: string | undefined) => Promise<void>;
 
-const lastWords = new AsyncLocalStorage<BeforeCommit>();
+const beforeCommitStorage = new AsyncLocalStorage<BeforeCommit>();
 
 /**
- * Runs `work` so that every transaction which it opens, wherever it does, ends with `beforeCommit`. This is the one
- * thing that is not handed down by argument: who writes something cannot forget it.
+ * Runs `work` so that every transaction that it opens ends with `beforeCommit`. Ambient instead of a parameter, so that no
+ * writer can forget it.
  */
 export const beforeEachCommit = (beforeCommit: BeforeCommit, work: () => void): void =>
-  lastWords.run(beforeCommit, work);
+  beforeCommitStorage.run(beforeCommit, work);
 
-/** Runs `work` without it: what is written is no effect of the request, and may be written again when it is repeated. */
-export const withoutBeforeCommit = <T>(work: () => T): T => lastWords.exit(work);
+/** Runs `work` without the hook: its writes do not count as effects of the request, and a retry may repeat them. */
+export const withoutBeforeCommit = <T>(work: () => T): T => beforeCommitStorage.exit(work);
 
 /** Runs `work` in one transaction of the operator. */
 export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
@@ -165,22 +166,22 @@ export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<
   return transact(db, undefined, opening, (kysely) => work(kysely as OperatorTx));
 }
 
-/** The connection under a transaction, for what only the driver can do (COPY). */
+/** The connection of a transaction, for COPY and other features of the driver. */
 export const clientOf = (tx: Tx | OperatorTx): pg.PoolClient => sessionOf(tx).client;
 
 /**
- * With this a page of a long list is read in the order of an index, and the read ends when the page is full. Of tables
- * that were never analysed Postgres thinks that they hold next to nothing, takes the rows of the whole tenant by a bitmap
- * and sorts them: 100,000 for 100. What is asked in a single statement has it always.
+ * Makes Postgres read a page in index order and stop when the page is full. For tables without statistics it expects few rows
+ * and would instead fetch all rows of the tenant by a bitmap scan and sort them: 100,000 rows for a page of 100. Always set for
+ * single statements.
  */
-export const PAGEWISE = { name: 'enable_bitmapscan', value: 'off' } as const;
+export const INDEX_ORDER_SETTING = { name: 'enable_bitmapscan', value: 'off' } as const;
 
-/** From here to its end the transaction reads pages so. */
-export async function readPagewise(tx: Tx): Promise<void> {
-  await clientOf(tx).query(`set local ${PAGEWISE.name} = ${PAGEWISE.value}`);
+/** Applies the setting to the rest of the transaction. */
+export async function preferIndexOrder(tx: Tx): Promise<void> {
+  await clientOf(tx).query(`set local ${INDEX_ORDER_SETTING.name} = ${INDEX_ORDER_SETTING.value}`);
 }
 
-/** For what is written past the query builder. */
+/** For recording writes that bypass the query builder. */
 export const writesOf = (tx: Tx | OperatorTx): Writes => sessionOf(tx).writes;
 
 interface Session {
@@ -192,18 +193,15 @@ const sessions = new WeakMap<Kysely<DB>, Session>();
 
 function sessionOf(tx: Tx | OperatorTx): Session {
   const session = sessions.get(tx);
-  if (session === undefined) throw new TypeError('not a transaction of this house');
+  if (session === undefined) throw new TypeError('not a transaction of withTenant or withOperator');
   return session;
 }
 
-/** What a transaction lost to another one at the same time is done again, so often. */
-const MOST_ATTEMPTS = 4;
+/** For transactions that lose against a concurrent one. */
+const MAX_ATTEMPTS = 4;
 const RETRY_BASE_MS = 20;
 
-/**
- * Does the work in a transaction, and does it again where the database asks for that: nothing of the first time is left,
- * and side effects come after the commit in this house.
- */
+/** Runs `work` in a transaction, again after deadlocks, serialization failures and stale connections. */
 async function transact<T>(
   db: Db,
   tenantId: string | undefined,
@@ -215,20 +213,20 @@ async function transact<T>(
       return await transactOnce(db, tenantId, opening, work);
     } catch (error) {
       const cause = error instanceof NotBegunError ? error.cause : error;
-      const fault = toStorageError(cause);
-      if (fault === undefined) throw cause;
-      db.onEvent(fault === 'commit_unknown' ? { kind: 'commit_unknown' } : { kind: 'fault', fault });
-      // A connection of the pool may have died unnoticed: nothing was done yet on it, and a fresh one may do.
+      const reason = toStorageError(cause);
+      if (reason === undefined) throw cause;
+      db.onEvent(reason === 'commit_unknown' ? { kind: 'commit_unknown' } : { kind: 'failed', reason });
+      // The pooled connection was already broken: nothing has run on it yet, and a new connection may work.
       const isStale = error instanceof NotBegunError && attempt === 1;
-      const isLost = fault === 'deadlock' || fault === 'serialization_failure';
-      if (!isStale && !(isLost && attempt < MOST_ATTEMPTS)) throw cause;
-      db.onEvent({ kind: 'retried', fault });
+      const isRaceLost = reason === 'deadlock' || reason === 'serialization_failure';
+      if (!isStale && !(isRaceLost && attempt < MAX_ATTEMPTS)) throw cause;
+      db.onEvent({ kind: 'retried', reason });
       await delay(Math.random() * RETRY_BASE_MS * 2 ** attempt);
     }
   }
 }
 
-/** The connection failed before the transaction had begun. */
+/** The connection failed before the transaction began. */
 class NotBegunError extends Error {}
 
 async function transactOnce<T>(
@@ -241,19 +239,19 @@ async function transactOnce<T>(
   let broken: Error | undefined;
   try {
     await client.query(opening).catch((cause: unknown) => {
-      throw isStorageUnavailable(cause) ? new NotBegunError('not begun', { cause }) : cause;
+      throw isStorageUnavailable(cause) ? new NotBegunError('the transaction could not begin', { cause }) : cause;
     });
     const session = { client, writes: new Writes() };
-    const kysely = overSession(session);
+    const kysely = createKyselyForSession(session);
     sessions.set(kysely, session);
     const result = await work(kysely);
-    await lastWords.getStore()?.(kysely as Tx | OperatorTx, tenantId);
+    await beforeCommitStorage.getStore()?.(kysely as Tx | OperatorTx, tenantId);
     const cause = db.findCause();
     if (cause !== undefined) await writeAudit(client, tenantId, cause, session.writes);
     await commit(client);
     return result;
   } catch (error) {
-    // If even the rollback fails, the connection is in no known state and must not go back to the pool.
+    // If the rollback fails, the state of the connection is unknown and it must not return to the pool.
     await client.query('rollback').catch((failure: Error) => {
       broken = failure;
     });
@@ -265,15 +263,15 @@ async function transactOnce<T>(
 
 async function commit(client: pg.PoolClient): Promise<void> {
   const { command } = await client.query('commit').catch((cause: unknown) => {
-    // Nobody said no: it may have been done.
-    throw isConnectionLost(cause) ? new CommitUnknownError('the answer to a commit was lost', { cause }) : cause;
+    // The transaction may have been committed.
+    throw isConnectionLost(cause) ? new CommitUnknownError('the reply to a COMMIT was lost', { cause }) : cause;
   });
-  // A transaction in which a statement failed ends so without an error of its own.
-  if (command !== 'COMMIT') throw new Error('the transaction had failed before and was rolled back');
+  // After a failed statement, Postgres answers COMMIT with ROLLBACK instead of an error.
+  if (command !== 'COMMIT') throw new Error('the transaction was rolled back because a statement had failed');
 }
 
-/** A query builder over one connection that is inside a transaction already. */
-const overSession = (session: Session): Kysely<DB> => createKyselyOver(new SessionDriver(session));
+/** A query builder for a connection that already has an open transaction. */
+const createKyselyForSession = (session: Session): Kysely<DB> => createKyselyOver(new SessionDriver(session));
 
 export const createKyselyOver = (driver: Driver): Kysely<DB> =>
   new Kysely<DB>({
@@ -292,12 +290,12 @@ class SessionDriver implements Driver {
     this.#connection = {
       async executeQuery<R>(query: CompiledQuery) {
         const result = await client.query(query.sql, [...query.parameters]);
-        if (result.command !== 'SELECT' && (result.rowCount ?? 0) > 0) writes.noteQuery(query);
+        if (result.command !== 'SELECT' && (result.rowCount ?? 0) > 0) writes.recordQuery(query);
         return { rows: result.rows as R[], numAffectedRows: BigInt(result.rowCount ?? 0) };
       },
-      // biome-ignore lint/correctness/useYield: the interface asks for a generator; the house reads in pages instead.
+      // biome-ignore lint/correctness/useYield: the interface requires a generator, but streaming is not supported.
       async *streamQuery() {
-        throw new Error('streaming is not offered');
+        throw new Error('streaming is not supported; read in pages');
       },
     };
   }
@@ -307,7 +305,7 @@ class SessionDriver implements Driver {
     return this.#connection;
   }
   async beginTransaction(): Promise<void> {
-    throw new Error('this is a transaction already');
+    throw new Error('a transaction is already open');
   }
   async commitTransaction(): Promise<void> {}
   async rollbackTransaction(): Promise<void> {}

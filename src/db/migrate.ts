@@ -4,31 +4,31 @@ import { runMigrations } from 'graphile-worker';
 import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 
-/** Any number may start at once; one migrates, the others poll this lock. The number is arbitrary, but ours. */
+/** An arbitrary advisory lock number. One process migrates, the others poll the lock. */
 const MIGRATION_LOCK = 7_316_004_882_001;
 const LOCK_POLL_MS = 200;
-/** A start that cannot succeed shall say so within two seconds. */
+/** A start that cannot succeed must fail within two seconds. */
 const CONNECT_TIMEOUT_MS = 1_500;
 const QUERY_TIMEOUT_MS = 1_500;
 
 export interface MigrateOptions {
-  /** A session connection: not a transaction-mode pooler. The login owns the database. */
+  /** A session connection, not a transaction-mode pooler, whose login owns the database. */
   readonly url: string;
   readonly folder: URL;
   readonly onApplied?: (name: string) => void;
 }
 
-/** Brings the schema of the queue and ours up to date; does nothing where it is. Throws at the first that fails. */
+/** Applies the pending migrations of the queue library and of this service. Throws at the first one that fails. */
 export async function migrate({ url, folder, onApplied = () => {} }: MigrateOptions): Promise<void> {
-  const holder = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  await holder.connect();
+  const lockHolder = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  await lockHolder.connect();
   try {
-    // Polled, and outside of any transaction: waiting inside one would block `create index concurrently` of the holder.
-    while (!(await tryLock(holder))) await delay(LOCK_POLL_MS);
+    // Polled outside of a transaction: waiting inside one would block `create index concurrently` of the other process.
+    while (!(await tryLock(lockHolder))) await delay(LOCK_POLL_MS);
     await runMigrations({ connectionString: url });
     await applyFiles(url, folder, onApplied);
   } finally {
-    await holder.end();
+    await lockHolder.end();
   }
 }
 
@@ -52,7 +52,7 @@ async function applyFiles(url: string, folder: URL, onApplied: (name: string) =>
   const kysely = connect(url);
   try {
     const migrator = createMigrator(kysely, folder);
-    // One by one: the migrator puts all that it is asked for into one transaction, and each file shall have its own.
+    // One at a time, because the migrator runs all migrations of a call in one transaction.
     for (;;) {
       const { error, results } = await migrator.migrateUp();
       const result = results?.[0];

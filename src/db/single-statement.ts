@@ -1,78 +1,79 @@
 import { type Compilable, DummyDriver, type Kysely } from 'kysely';
 import type pg from 'pg';
-import { createKyselyOver, type Db, getTypeParser, PAGEWISE, requireTenantId } from './database.js';
+import { createKyselyOver, type Db, getTypeParser, INDEX_ORDER_SETTING, requireTenantId } from './database.js';
 import { isConnectionLost, toStorageError } from './sqlstate.js';
 import type { DB } from './tables.js';
 
-/** A statement with its values as texts, in the order of their places. Not named: a pooler may stand in between. */
+/** A statement with its parameters as text. Not a named prepared statement: poolers do not support those. */
 export interface Statement {
   readonly text: string;
   readonly values: readonly (string | null)[];
 }
 
-/** For putting a statement together with the query builder; it runs nothing. */
+/** Builds statements for `toStatement`; cannot run them. */
 export const statementBuilder: Kysely<DB> = createKyselyOver(new DummyDriver());
 
-/** @param query of `drafting`, with no other values than texts and numbers */
+/** @param query built with `statementBuilder`; all parameters must be strings, numbers or null */
 export const toStatement = (query: Compilable): Statement => {
   const { sql, parameters } = query.compile();
   return { text: sql, values: parameters.map((value) => (value === null ? null : String(value))) };
 };
 
 /**
- * Opens what the statement after it runs in. It is no statement of its own transaction: until the Sync after both,
- * Postgres keeps one transaction open, and what is set locally ends with it, whether the other succeeds or fails.
+ * Sent before the actual statement. Both run in one implicit transaction, which ends at the protocol's Sync message after
+ * them, and the local settings with it.
  */
 const AS_TENANT = `select set_config('role', 'biotrack_app', true), set_config('app.tenant_id', $1, true),
-  set_config('lock_timeout', '5s', true), set_config('${PAGEWISE.name}', '${PAGEWISE.value}', true)`;
+  set_config('lock_timeout', '5s', true), set_config('${INDEX_ORDER_SETTING.name}', '${INDEX_ORDER_SETTING.value}', true)`;
 const AS_OPERATOR = `select set_config('role', 'biotrack_operator', true), set_config('lock_timeout', '5s', true)`;
 
 /**
- * What moves with everything that a list of the tenant's companies or changes can show; of tenant $1. A new tenant with
- * the id of a deleted one begins elsewhere.
+ * Selects the revision of tenant $1, which changes with everything that its lists can show. It includes the creation time, so
+ * that a tenant recreated with the same id never reuses a revision.
  */
 export const TENANT_REVISION = `select extract(epoch from inserted_datetime) || '.' || revision || '.' || last_change_seq
   as revision from tenants where tenant_id = $1`;
 
 /**
- * One statement of a tenant in one round trip, committed with it: every row of any other tenant does not exist in it.
- * What needs two statements, or is audited, takes `withTenant`.
- * @param statement is done again where a connection of the pool had died unnoticed: it must be one that may be
- * @param tenantId a lower-case UUID; anything else is a fault of the caller and throws
+ * Runs and commits one statement as a tenant in one round trip; row security hides the rows of other tenants. Use
+ * `withTenant` for several statements or audited writes.
+ * @param tenantId a lowercase UUID; throws a TypeError for anything else
+ * @param statement must be idempotent: it is run again if the pooled connection turns out to be broken
  */
 export async function queryAsTenant<Row>(db: Db, tenantId: string, statement: Statement): Promise<Row[]> {
   requireTenantId(tenantId);
-  return ask(db, { text: AS_TENANT, values: [tenantId] }, statement);
+  return runStatement(db, { text: AS_TENANT, values: [tenantId] }, statement);
 }
 
-/** The same for the operator: what belongs to no tenant. */
+/** The same as the operator, for tables that belong to no tenant. */
 export const queryAsOperator = <Row>(db: Db, statement: Statement): Promise<Row[]> =>
-  ask(db, { text: AS_OPERATOR, values: [] }, statement);
+  runStatement(db, { text: AS_OPERATOR, values: [] }, statement);
 
-async function ask<Row>(db: Db, opening: Statement, statement: Statement): Promise<Row[]> {
-  const noted = (error: unknown): never => {
-    const fault = toStorageError(error);
-    if (fault !== undefined) db.onEvent({ kind: 'fault', fault });
+async function runStatement<Row>(db: Db, opening: Statement, statement: Statement): Promise<Row[]> {
+  const reportAndThrow = (error: unknown): never => {
+    const reason = toStorageError(error);
+    if (reason !== undefined) db.onEvent({ kind: 'failed', reason });
     throw error;
   };
-  const connect = (): Promise<pg.PoolClient> => db.pool.connect().catch(noted);
-  const askOn = (client: pg.PoolClient): Promise<Row[]> => runOn<Row>(client, opening, statement).catch(noted);
+  const connect = (): Promise<pg.PoolClient> => db.pool.connect().catch(reportAndThrow);
+  const runOnce = (client: pg.PoolClient): Promise<Row[]> =>
+    runOn<Row>(client, opening, statement).catch(reportAndThrow);
   const client = await connect();
   try {
-    return await askOn(client);
+    return await runOnce(client);
   } catch (error) {
-    const fault = toStorageError(error);
-    if (fault === undefined || !isConnectionLost(error)) throw error;
-    db.onEvent({ kind: 'retried', fault });
+    const reason = toStorageError(error);
+    if (reason === undefined || !isConnectionLost(error)) throw error;
+    db.onEvent({ kind: 'retried', reason });
   }
-  return askOn(await connect());
+  return runOnce(await connect());
 }
 
 const runOn = <Row>(client: pg.PoolClient, opening: Statement, statement: Statement): Promise<Row[]> =>
   new Promise((resolve, reject) => {
     client.query(
       new OpenedStatement<Row>(opening, statement, (error, rows) => {
-        // A connection on which a statement failed is given up: it is not worth telling apart in which state it is.
+        // After an error the state of the connection is unknown, so it is not reused.
         client.release(error);
         if (error === undefined) resolve(rows);
         else reject(error);
@@ -86,15 +87,15 @@ interface Field {
 }
 
 /**
- * Two statements in one write, as the driver lets cursors and COPY bring their own messages: it calls the methods below
- * for what comes back. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+ * Sends two statements in one write. pg lets a Submittable, such as a cursor or COPY, send its own protocol messages and calls
+ * the handlers below for the replies. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
 class OpenedStatement<Row> implements pg.Submittable {
   readonly #opening: Statement;
   readonly #statement: Statement;
   readonly #settle: (error: Error | undefined, rows: Row[]) => void;
   readonly #rows: Row[] = [];
-  #isOpen = false;
+  #isOpened = false;
   #isSettled = false;
   #fields: Field[] = [];
 
@@ -117,7 +118,7 @@ class OpenedStatement<Row> implements pg.Submittable {
   }
 
   handleDataRow({ fields: cells }: { fields: (string | null)[] }): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpened) return;
     const row: Record<string, unknown> = {};
     for (const [index, { name, parse }] of this.#fields.entries()) {
       const cell = cells[index];
@@ -127,7 +128,7 @@ class OpenedStatement<Row> implements pg.Submittable {
   }
 
   handleCommandComplete(): void {
-    this.#isOpen = true;
+    this.#isOpened = true;
   }
 
   handleReadyForQuery(): void {
@@ -138,7 +139,7 @@ class OpenedStatement<Row> implements pg.Submittable {
     this.#end(error);
   }
 
-  /** None of these comes of a statement without a row limit. */
+  /** Required by pg, but never called for statements without a row limit. */
   handleEmptyQuery(): void {}
   handlePortalSuspended(): void {}
   handleCopyInResponse(): void {}

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Why the database could not do what it was asked for, where that is no fault of the question. */
+/** Database failures that the statement itself did not cause. */
 export const STORAGE_ERRORS = [
   'unreachable',
   'shutting_down',
@@ -12,12 +12,12 @@ export const STORAGE_ERRORS = [
   'idle_timeout',
   'deadlock',
   'serialization_failure',
-  /** It may have been done. */
+  /** The transaction may or may not have been committed. */
   'commit_unknown',
 ] as const;
 export type StorageError = (typeof STORAGE_ERRORS)[number];
 
-/** Postgres' error codes that the house reacts to: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/** The Postgres error codes that are handled: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const CODES: Readonly<Record<string, StorageError>> = {
   '53100': 'disk_full',
   '53300': 'too_many_connections',
@@ -47,23 +47,23 @@ const UNREACHABLE_TEXTS = [
   'Client has encountered a connection error',
   'Client was closed and is not queryable',
 ];
-/** The pool had no connection to give in time. */
+/** The pool had no free connection in time. */
 const POOL_TIMEOUT_TEXT = 'timeout exceeded when trying to connect';
 
 /**
- * The connection broke before the answer to a commit came. "Error" is not "not committed": whoever has to know reads
- * again what he wrote.
+ * The connection broke before the reply to a COMMIT arrived, so the transaction may have been committed. Callers that need to
+ * know must read their data again.
  */
 export class CommitUnknownError extends Error {}
 
-/** Which of these an error is; undefined for any other error. */
+/** Classifies an error; undefined for other kinds of errors. */
 export function toStorageError(error: unknown): StorageError | undefined {
   if (error instanceof CommitUnknownError) return 'commit_unknown';
   if (error instanceof pg.DatabaseError) {
     const { code = '' } = error;
     return CODES[code] ?? CLASSES[code.slice(0, 2)];
   }
-  if (error instanceof AggregateError) return error.errors.map(toStorageError).find((fault) => fault !== undefined);
+  if (error instanceof AggregateError) return error.errors.map(toStorageError).find((each) => each !== undefined);
   if (!(error instanceof Error)) return undefined;
   if (error.message.startsWith(POOL_TIMEOUT_TEXT)) return 'too_many_connections';
   const errno = 'code' in error ? String(error.code) : '';
@@ -72,16 +72,16 @@ export function toStorageError(error: unknown): StorageError | undefined {
   return isUnreachable ? 'unreachable' : undefined;
 }
 
-/** The database could not be reached, is shutting down, or has no room: not this request's fault, and worth a retry. */
+/** Whether the database failed for a reason of its own, so that a retry can succeed. */
 export const isStorageUnavailable = (error: unknown): boolean => toStorageError(error) !== undefined;
 
-/** Whether nobody is there any more who could have said what became of the last statement. */
+/** Whether the connection broke, so that the result of the last statement is unknown. */
 export function isConnectionLost(error: unknown): boolean {
-  const fault = toStorageError(error);
-  return fault === 'unreachable' || fault === 'shutting_down';
+  const storageError = toStorageError(error);
+  return storageError === 'unreachable' || storageError === 'shutting_down';
 }
 
-/** The bare code of a database error, which holds nothing of the address or the login. */
+/** The code of a database error. Unlike its message, it never contains the host or the username. */
 export function toSqlState(error: unknown): string {
   const cause = error instanceof AggregateError ? error.errors[0] : error;
   return cause instanceof Error && 'code' in cause ? String(cause.code) : 'no answer';

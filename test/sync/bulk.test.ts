@@ -44,7 +44,7 @@ t.test('who sends many rows to Postgres leaves others their turns, and all of th
   longest = 0;
   // Which is written once and never changed: but it is here, and has few columns.
   await sql('grant update on directory_license_owners to biotrack_operator');
-  await withOperator(service.service.db, (tx) => updateRows(tx, table, keys, COLUMNS, makeRows(second)));
+  await withOperator(service.service.db, (tx) => updateRows(tx, table, { keys, columns: COLUMNS, rows: makeRows(second) }));
 
   t.equal(await count(second), ROWS);
   t.ok(longest <= 40_001, `of ${ROWS} changed rows ${longest} at most between two turns`);
@@ -77,7 +77,7 @@ t.test('what fails half-way leaves nothing, and a connection that can be used', 
   const copy = (rows: Iterable<(string | number)[]>): Promise<void> =>
     withOperator(db, (tx) => copyRows(tx, table, COLUMNS, new RowSource(rows)));
   const update = (rows: Iterable<(string | number)[]>): Promise<void> =>
-    withOperator(db, (tx) => updateRows(tx, table, keys, COLUMNS, rows));
+    withOperator(db, (tx) => updateRows(tx, table, { keys, columns: COLUMNS, rows }));
   const count = async (text: string): Promise<unknown> =>
     (await sql('select count(*)::int as many from directory_license_owners where ubi = $1', [text]))[0];
 
