@@ -1,5 +1,5 @@
--- Two roles that own nothing and bypass nothing. Whoever logs in changes to one of them before the first statement:
--- biotrack_app sees one tenant, biotrack_operator sees what belongs to no tenant and the list of tenants.
+-- Two roles that own nothing and cannot bypass row security. Every transaction switches to one of them first: biotrack_app
+-- sees one tenant; biotrack_operator sees the list of tenants and the tables that belong to no tenant.
 do $$
 declare
   wanted name;
@@ -8,11 +8,11 @@ begin
     begin
       execute format('create role %I nologin nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
     exception
-      -- Roles belong to the whole server: another database of ours on it may have made them already, or be at it.
+      -- Roles belong to the whole server: a migration of another database may have created them, or be creating them.
       when duplicate_object or unique_violation then null;
     end;
     begin
-      -- From Postgres 16 on, who made a role may give it to himself and has to: he cannot change to it before.
+      -- Since Postgres 16, the creator of a role must grant it to itself before it can switch to it.
       execute format('grant %I to %I', wanted, current_user);
     exception
       when insufficient_privilege then
@@ -26,12 +26,12 @@ begin
 end
 $$;
 
--- The tenant of this transaction. After the first SET LOCAL of a session the setting is '' instead of unset.
+-- The tenant of this transaction. In later transactions of a session the setting is '' instead of unset.
 create function current_tenant_id() returns uuid
   language sql stable parallel safe
   as $$ select nullif(current_setting('app.tenant_id', true), '')::uuid $$;
 
--- Row security for a tenant's table, the same for each: only rows of this transaction's tenant exist.
+-- Enables row security for a tenant's table: only rows of the transaction's tenant are visible or writable.
 create procedure isolate_tenants(of_table regclass)
   language plpgsql
   as $$

@@ -3,18 +3,18 @@ create table tenants (
   name text not null,
   state text not null,
   environment text not null check (environment in ('production', 'training')),
-  -- Counts what a list of this tenant could show differently; the ETag of lists.
+  -- Incremented by every change that a list of this tenant can show; part of the ETag of lists.
   revision bigint not null default 0,
-  -- The last number given in this tenant's change feed; numbers have no gap because this row is locked to take one.
+  -- The last sequence number of the tenant's change feed. This row is locked to allocate numbers, so there are no gaps.
   last_change_seq bigint not null default 0,
-  -- When companies were first written; state, environment and strategy are no longer free from then on.
+  -- When companies were first written. From then on state and environment are fixed, and a strategy switch needs a preview.
   first_synced_datetime timestamptz,
   version integer not null default 1,
   inserted_datetime timestamptz not null default now(),
   updated_datetime timestamptz not null default now()
 );
 call isolate_tenants('tenants');
--- The operator reads all tenants; he changes one only as that tenant.
+-- The operator reads all tenants, but changes a tenant only in a transaction of that tenant.
 create policy operator_reads on tenants for select to biotrack_operator using (true);
 grant select on tenants to biotrack_operator;
 
@@ -44,7 +44,7 @@ create table api_keys (
   description text not null,
   role text not null check (role in ('operator', 'admin')),
   tenant_id uuid references tenants on delete cascade,
-  -- SHA-256 of the secret, which is 256 random bits: nothing to guess, so nothing to slow down.
+  -- SHA-256 of the secret. The secret has 256 random bits, so a slow password hash is not needed.
   secret_hash bytea not null unique,
   inserted_datetime timestamptz not null default now(),
   check ((role = 'operator') = (tenant_id is null))

@@ -5,9 +5,9 @@ create table credentials (
   owner_user_id text,
   description text not null,
   username text not null,
-  -- The password as the vault sealed it; bound to tenant, owner, this row, secret_version and the upstream.
+  -- Sealed by the vault; bound to the tenant, owner, row, secret_version and BioTrack server.
   sealed_password bytea not null,
-  -- Counts passwords: a password that BioTrack refused is not tried again by machine, a new one is.
+  -- Incremented with each new password. A password that BioTrack rejected is not retried automatically; a new one is.
   secret_version integer not null default 1,
   status text not null check (status in ('unverified', 'valid', 'rejected', 'ubi_rejected', 'privilege_missing')),
   missing_privilege text,

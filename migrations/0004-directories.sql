@@ -1,23 +1,23 @@
--- A state's vendor list, mirrored once for all tenants of that state: reference tables, no tenant in them.
+-- The vendor list of a state, mirrored once for all tenants. These tables have no tenant_id.
 create table directories (
   directory_id integer generated always as identity primary key,
   state text not null,
   environment text not null check (environment in ('production', 'training')),
-  -- Moves when a refresh changed a row; 0 until the first list was published.
+  -- Incremented when a refresh changes rows; 0 until the first list is published.
   version bigint not null default 0,
-  -- Rows of the last list: fetched = taken + duplicate + skipped.
+  -- Row counts of the last list.
   fetched_rows integer not null default 0,
   duplicate_rows integer not null default 0,
   skipped_rows integer not null default 0,
-  -- The rows not taken and why, at most some hundreds.
+  -- Skipped rows with reasons; limited to a few hundred.
   skips jsonb not null default '[]',
-  -- The mapping's version and the sum of all transaction numbers of the last list; the state's own check tells the sum.
+  -- The mapping version and the sum of all transaction numbers of the last list. BioTrack's sync_check returns the sum.
   checksum text,
-  -- When the state was last asked and its answer believed; the same for all rows, so that an unchanged list writes none.
+  -- When the list was last confirmed to be current. Kept here instead of in each row, so that an unchanged list writes no rows.
   refreshed_datetime timestamptz,
-  -- When the whole list that is published was asked for, whatever the cheap check said since.
+  -- When the published list was last downloaded in full, as opposed to confirmed by sync_check.
   fully_read_datetime timestamptz,
-  -- Labs come by a list of their own, asked only for a tenant that wants them.
+  -- Labs have a separate list, fetched only if a tenant includes labs.
   labs_refreshed_datetime timestamptz,
   unique (state, environment)
 );
@@ -40,16 +40,16 @@ create table directory_licenses (
   is_deleted boolean not null,
   is_lab boolean not null,
   transaction_id_original text,
-  -- Of the fields above: what was mapped, not what was sent.
+  -- Hash of the mapped fields above, not of the raw row.
   content_hash text not null,
-  -- When a full list first came without it; null while it is listed.
+  -- When a full list first omitted the license; null while it is listed.
   missing_since_datetime timestamptz,
   changed_version bigint not null,
   primary key (directory_id, license_key)
 );
 create index directory_licenses_ubi on directory_licenses (directory_id, ubi_key);
 
--- A tenant reads, and holds a version while it plans (FOR SHARE needs the right to update something).
+-- Tenants read, and lock a version while they plan (FOR SHARE requires an update privilege).
 grant select on directories, directory_licenses to biotrack_app;
 grant update (version) on directories to biotrack_app;
 grant select, insert, update on directories, directory_licenses to biotrack_operator;

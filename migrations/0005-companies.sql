@@ -2,12 +2,12 @@ create table companies (
   tenant_id uuid not null references tenants on delete cascade,
   id uuid not null,
   origin text not null check (origin in ('biotrack', 'manual')),
-  -- What BioTrack says, and beside it what a person says; the person wins. Null: nothing said.
+  -- The name in BioTrack, and the name entered by a user, which takes precedence.
   source_name text,
   edited_name text,
-  -- Unique among the tenant's active companies; computed by the mapping from the names of all of them.
+  -- Unique among the tenant's active companies; computed by the mapping from all their names.
   display_name text not null,
-  -- Companies that could ever collide by display name share this.
+  -- Shared by all companies whose display names could collide.
   name_group text not null,
   legal_business_name text,
   relationship_type text,
@@ -17,27 +17,27 @@ create table companies (
   ubi_key text,
   is_own_company boolean not null,
   archived_datetime timestamptz,
-  -- The company that holds this one's license now; only of an archived company.
+  -- The company that now holds this company's licenses. Only set for archived companies.
   superseded_by uuid,
   version integer not null default 1,
   inserted_datetime timestamptz not null default now(),
   updated_datetime timestamptz not null default now(),
   primary key (tenant_id, id),
-  -- Deferred, as the other keys between equals: deleting a tenant cascades in no order.
+  -- Deferred, like other self-references: deleting a tenant cascades in no particular order.
   foreign key (tenant_id, superseded_by) references companies deferrable initially deferred,
   check (edited_name is not null or source_name is not null),
   check (superseded_by is null or archived_datetime is not null)
 );
--- Who is superseded by a company is looked up when that one goes, as it does with its tenant.
+-- For the foreign key: deleting a company looks up the companies that it supersedes.
 create index companies_superseded_by on companies (tenant_id, superseded_by) where superseded_by is not null;
 call isolate_tenants('companies');
 
 create table company_licenses (
   tenant_id uuid not null,
   id uuid not null,
-  -- The company that holds it under the present strategy.
+  -- The company that holds it under the current strategy.
   company_id uuid not null,
-  -- First memory: the license's own company. Written once, never rewritten.
+  -- The license's own company under one_per_license. Written once, never changed, so that a switch back restores it.
   own_company_id uuid,
   license_key text not null,
   license_number text not null,
@@ -53,12 +53,12 @@ create table company_licenses (
   address_state text,
   zip text,
   is_lab boolean not null,
-  -- Named by hand for a manual company: no strategy moves it.
+  -- Assigned to a manual company, so that strategies do not move it.
   is_hand_named boolean not null default false,
   active boolean not null,
   missing_since_datetime timestamptz,
   transaction_id_original text,
-  -- The directory's hash of what was taken over; equal hashes, nothing to do.
+  -- The directory's hash of these fields; an equal hash means that nothing changed.
   content_hash text not null,
   inserted_datetime timestamptz not null default now(),
   updated_datetime timestamptz not null default now(),
@@ -71,7 +71,7 @@ create table company_licenses (
 create index company_licenses_company on company_licenses (tenant_id, company_id);
 call isolate_tenants('company_licenses');
 
--- Second memory: a UBI's vendor company. Written once, never rewritten.
+-- The vendor company of a UBI under one_per_vendor. Written once, never changed, so that a switch back restores it.
 create table vendor_companies (
   tenant_id uuid not null,
   ubi_key text not null,
@@ -82,7 +82,7 @@ create table vendor_companies (
 );
 call isolate_tenants('vendor_companies');
 
--- What happened, in order and without a gap; never updated.
+-- The change feed: ordered, without gaps, append-only.
 create table changes (
   tenant_id uuid not null references tenants on delete cascade,
   seq bigint not null,

@@ -1,4 +1,4 @@
--- The tenant's own licenses that it works with: step 3 of the set-up. Not to be confused with company_licenses.
+-- The tenant's own licenses, created in step 3 of the setup. Not to be confused with company_licenses.
 create table licenses (
   tenant_id uuid not null references tenants on delete cascade,
   id uuid not null,

@@ -1,18 +1,18 @@
--- A list that takes away too much is not published: its digest is kept, and an operator may accept that very list.
+-- A list that removes too many licenses is rejected. Its digest is stored, so that an operator can accept exactly that list.
 alter table directories
   add column refused_digest text,
   add column refused_datetime timestamptz,
   add column refused_removed integer,
   add column accepted_digest text;
 
--- What changed since a version is what a tenant plans that was at that version.
+-- For incremental plans: the licenses that changed since the version that a tenant last planned.
 create index directory_licenses_changed on directory_licenses (directory_id, changed_version);
 
--- Who held a license before, and until when; the directory itself tells who holds it now.
+-- Previous owners of a license. directory_licenses has the current one.
 create table directory_license_owners (
   directory_id integer not null references directories,
   license_key text not null,
-  -- The version of the directory that came with another owner.
+  -- The directory version in which the owner changed.
   until_version bigint not null,
   ubi text,
   ubi_key text,

@@ -1,19 +1,19 @@
--- What was answered to a POST with an Idempotency-Key, so that a repetition gets the same answer and has no effect.
+-- Idempotency-Keys of POST requests with their responses, so that a repetition gets the same response and has no effect.
 create table idempotency_keys (
-  -- All zeros for what an operator does beside the tenants; so no reference to a tenant, whose deletion deletes by itself.
+  -- All zeros for operator requests that concern no tenant. Therefore no foreign key; deleting a tenant deletes its keys explicitly.
   tenant_id uuid not null,
-  -- Who asked: one principal's keys mean nothing for another one.
+  -- Keys are scoped to the principal that sent them.
   actor text not null,
   key text not null,
-  -- Of method, URL and body, keyed: a body may hold a password, which must not be found by trying.
+  -- A MAC of method, URL and body. Not a plain hash, because a body may contain a password that could be brute-forced.
   request_mac bytea not null,
-  -- The attempt that may have an effect; whoever takes the key over writes his own, and the one before can no longer commit.
+  -- The attempt that may commit. Another attempt takes over by replacing it; the previous one can then no longer commit.
   attempt_id uuid not null,
-  -- Until then the attempt is taken to be alive.
+  -- Until then the attempt counts as in progress.
   leased_until_datetime timestamptz not null,
-  -- Set by the transactions of the attempt themselves: whether one of them was committed.
+  -- Whether a transaction of the attempt has committed; set within those transactions.
   has_effect boolean not null default false,
-  -- The answer, sealed, since it may hold a secret; null as long as there is none.
+  -- The response; sealed, because it may contain a secret. Null until the attempt has ended.
   sealed_answer bytea,
   inserted_datetime timestamptz not null default now(),
   primary key (tenant_id, actor, key)

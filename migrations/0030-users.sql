@@ -1,12 +1,12 @@
--- The host application's people, as far as this service knows them: seen by their token, or told of.
+-- Users of the host application: seen with a token, or registered through the API.
 create table users (
   tenant_id uuid not null references tenants on delete cascade,
-  -- The host application's own id of the person; opaque.
+  -- The host application's id of the user; opaque.
   user_id text not null,
   display_name text,
-  -- Told by the host application. Somebody who is not active has no secret here.
+  -- Set by the host application. The credentials of inactive users are deleted.
   active boolean not null default true,
-  -- When a token of this person last came, to some seconds; null for somebody who was only told of.
+  -- When the user last sent a token, accurate to a few seconds. Null if the user was only registered.
   last_seen_datetime timestamptz,
   version integer not null default 1,
   inserted_datetime timestamptz not null default now(),

@@ -1,11 +1,11 @@
--- Logins that are being tried at BioTrack, or were refused there: the same one is not tried again, by whatever process.
+-- Logins that are being attempted at BioTrack, or were rejected. No process attempts such a login again.
 create table login_attempts (
   tenant_id uuid not null references tenants on delete cascade,
-  -- A keyed hash of the upstream, the UBI, the user name and the password. Without the keyset it says nothing of them.
+  -- A keyed hash of the BioTrack server, UBI, username and password. Useless without the keyset.
   login_hash bytea not null,
-  -- Whoever tries it now has until then; by Postgres' clock.
+  -- When the lease of the current attempt ends, by the clock of Postgres.
   leased_until_datetime timestamptz not null,
-  -- When BioTrack refused it; null while it is being tried.
+  -- When BioTrack rejected the login; null while it is being attempted.
   refused_datetime timestamptz,
   primary key (tenant_id, login_hash)
 );

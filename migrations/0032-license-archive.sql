@@ -1,2 +1,2 @@
--- Taken away by a person, and kept: it can be brought back with all that was set.
+-- Archived licenses keep their settings and can be restored.
 alter table licenses add column archived_datetime timestamptz;

@@ -1,4 +1,4 @@
--- Which login a run worked with, and why that one. No foreign key: a credential may go, what a run did stays.
+-- The login that a run used, and why it was chosen. No foreign key: runs outlive deleted credentials.
 alter table sync_runs
   add column credential_id uuid,
   add column credential_owner text check (credential_owner in ('company', 'user')),

@@ -1,6 +1,6 @@
--- The operator counts logins by status, and sees nothing else of them.
+-- The operator may count credentials by status, but not read their other columns.
 create policy operator_reads on credentials for select to biotrack_operator using (true);
 grant select (status) on credentials to biotrack_operator;
 
--- And which migrations are applied.
+-- The operator may read which migrations are applied.
 grant select on kysely_migration to biotrack_operator;

@@ -1,13 +1,13 @@
--- Who changed what by which call. Written in the transaction of the change; never updated.
+-- The audit log: who changed what, with which request. Written in the transaction of the change; append-only.
 create table audit (
   tenant_id uuid not null references tenants on delete cascade,
   id bigint generated always as identity,
   operation_id text not null,
   actor text not null,
   request_id text not null,
-  -- The path of the call, which names the object.
+  -- The path of the request, which identifies the object.
   object text not null,
-  -- What was written: `insert credentials <id>`, `update ubis`. Never a value.
+  -- The tables written, such as `insert credentials <id>` or `update ubis`. Never values.
   changed text[] not null,
   inserted_datetime timestamptz not null default now(),
   primary key (tenant_id, id)
@@ -15,7 +15,7 @@ create table audit (
 call isolate_tenants('audit');
 revoke update, delete on audit from biotrack_app;
 
--- The same of what belongs to no tenant, and of tenants that are gone with all they had.
+-- The same for objects that belong to no tenant, and for the deletion of tenants.
 create table operator_audit (
   id bigint generated always as identity primary key,
   operation_id text not null,

@@ -1,5 +1,5 @@
--- What a list of companies can show moves the tenant's revision, whoever writes it and however: the ETags of lists stand
--- on that. Once a statement, in the writer's own transaction and with his rights.
+-- Every statement that changes companies or their licenses increments the tenant's revision, on which the ETags of lists
+-- depend. Runs in the writer's transaction with the writer's privileges.
 create function move_revision() returns trigger
   language plpgsql
   as $$

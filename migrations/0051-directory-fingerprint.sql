@@ -1,5 +1,5 @@
--- Of the published list, whatever its order: equal, and no row of it need be compared with what is published.
+-- Identifies the content of the published list, regardless of order. If a new list has the same one, no rows are compared.
 alter table directories
   add column fingerprint text,
-  -- When the content of a list was last compared row by row; the fingerprint is believed for a day.
+  -- When a list was last compared row by row. The fingerprint is trusted for one day after that.
   add column compared_datetime timestamptz;

@@ -1,2 +1,2 @@
--- Which list a run was refused for: accepting means that very list, whatever was refused since.
+-- The rejected list that put a run into review. Confirming the run accepts exactly this list, even if others were rejected since.
 alter table sync_runs add column list_digest text;

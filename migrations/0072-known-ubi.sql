@@ -1,5 +1,5 @@
--- A UBI that turns blank is the state telling less, not another owner. Whom it named last is kept, so that a sale is told
--- as one when another vendor is named after that.
+-- A UBI that becomes blank is missing data, not a change of owner. The last known UBI is kept, so that a later different UBI is
+-- recognized as a change of owner.
 alter table directory_licenses
   add column known_ubi text,
   add column known_ubi_key text;

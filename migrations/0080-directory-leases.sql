@@ -1,4 +1,4 @@
--- Of all processes one at a time asks a state for its list. Whoever does says so here, again and again while it does.
+-- Only one process at a time fetches the list of a state. It renews its lease here while it does.
 create table directory_leases (
   state text not null,
   environment text not null,

@@ -1,2 +1,2 @@
--- The UBIs with which BioTrack refused this very password: with one of them again it is not tried by machine.
+-- UBIs for which BioTrack rejected the current password. The login is not retried automatically for these UBIs.
 alter table credentials add column refused_ubi_keys text[] not null default '{}';

@@ -1,5 +1,5 @@
--- What a run tells to have been fetched is what came, and no longer the sum of what became of it: laboratories that are kept
--- from an earlier list are rows too, and were not counted.
+-- fetched_rows now counts the rows received. It used to be the sum of the processed rows, which omitted labs kept from an
+-- earlier list.
 update directories
    set fetched_rows = duplicate_rows + skipped_rows + (
          select count(*) from directory_licenses listed

@@ -1,2 +1,2 @@
--- Written and never read: the log says how many licenses a refused list took away.
+-- Never read. The log reports how many licenses a rejected list would have removed.
 alter table directories drop column refused_removed;
