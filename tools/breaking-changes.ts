@@ -1,189 +1,189 @@
-// What a caller of the released API would trip over in the present one.
+// Finds changes of the OpenAPI document that break existing callers.
 import { apiCompare } from 'api-smart-diff';
 
 type Json = Readonly<Record<string, unknown>>;
-type Say = (what: string) => void;
+type Report = (what: string) => void;
 
 const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
-/** What may only grow, and what may only shrink, in a request that was good before. */
+/** Upper limits of a request may only grow, lower limits only shrink, exact ones must not change. */
 const UPPER_LIMITS = ['maxLength', 'maximum', 'exclusiveMaximum', 'maxItems', 'maxProperties'];
 const LOWER_LIMITS = ['minLength', 'minimum', 'exclusiveMinimum', 'minItems', 'minProperties'];
 const EXACT_LIMITS = ['pattern', 'format', 'multipleOf', 'const', 'uniqueItems'];
 
-const REMARKS = ['example', 'examples', 'description', 'summary', 'tags'];
+const ANNOTATIONS = ['example', 'examples', 'description', 'summary', 'tags'];
 
 /**
- * Callers may send all that they could send before, and find in an answer all that they could find before. New
- * operations, optional fields, fields of an answer and words in an answer are no breach: callers are told to expect them.
+ * Valid requests must stay valid, and responses must still contain all documented fields. New operations, optional request
+ * fields, response fields and response enum values are allowed: the API documentation announces them as compatible.
  */
 export function listBreakingChanges(before: Json, after: Json): string[] {
   const [old, now] = [resolve(before), resolve(after)];
-  const found = new Set<string>(listOwn(old, now));
-  // A second opinion, on what is asked for: of answers it knows too little (it misses a changed type, and minds new
-  // words). A changed type it knows as a change only, and may be one to more types.
+  const found = new Set<string>(compareOperations(old, now));
+  // api-smart-diff is only used for requests: for responses it misses changed types and reports new enum values. Its type
+  // changes are ignored, because it also reports widened types.
   for (const { type, path, action } of apiCompare(toRequests(old), toRequests(now)).diffs) {
-    const isRemark = path.some((name) => REMARKS.includes(String(name)));
-    if (type === 'breaking' && !isRemark && path.at(-1) !== 'type') found.add(`${path.join(' ')}: ${action}`);
+    const isAnnotation = path.some((name) => ANNOTATIONS.includes(String(name)));
+    if (type === 'breaking' && !isAnnotation && path.at(-1) !== 'type') found.add(`${path.join(' ')}: ${action}`);
   }
   return [...found];
 }
 
-/** The document without its answers. */
+/** The document without its responses. */
 function toRequests({ openapi, info, paths }: Json): Json {
-  const bare = Object.entries(paths as Record<string, Record<string, Json>>).map(([path, item]) => [
+  const stripped = Object.entries(paths as Record<string, Record<string, Json>>).map(([path, item]) => [
     path,
     Object.fromEntries(Object.entries(item).map(([method, each]) => [method, { ...each, responses: {} }])),
   ]);
-  return { openapi, info, paths: Object.fromEntries(bare) };
+  return { openapi, info, paths: Object.fromEntries(stripped) };
 }
 
-function listOwn(old: Json, now: Json): string[] {
+function compareOperations(old: Json, now: Json): string[] {
   const found: string[] = [];
   for (const [path, item] of Object.entries(old.paths as Record<string, Json>)) {
     for (const method of METHODS.filter((each) => item[each] !== undefined)) {
       const operation = item[method] as Json;
       const name = String(operation.operationId);
-      const present = (now.paths as Record<string, Json>)[path]?.[method] as Json | undefined;
-      const say: Say = (what) => found.push(`${name}: ${what}`);
-      if (present === undefined) say('is gone');
-      else judgeOperation(operation, present, { old, now }, say);
+      const current = (now.paths as Record<string, Json>)[path]?.[method] as Json | undefined;
+      const report: Report = (what) => found.push(`${name}: ${what}`);
+      if (current === undefined) report('was removed');
+      else compareOperation(operation, current, { old, now }, report);
     }
   }
   return found;
 }
 
-function judgeOperation(old: Json, now: Json, documents: { old: Json; now: Json }, say: Say): void {
-  if (old.operationId !== now.operationId) say(`is called ${now.operationId} now`);
-  const isOpen = (operation: Json, document: Json): boolean =>
+function compareOperation(old: Json, now: Json, documents: { old: Json; now: Json }, report: Report): void {
+  if (old.operationId !== now.operationId) report(`was renamed to ${now.operationId}`);
+  const isPublic = (operation: Json, document: Json): boolean =>
     ((operation.security ?? document.security ?? []) as unknown[]).length === 0;
-  if (isOpen(old, documents.old) && !isOpen(now, documents.now)) say('needs a key now');
-  judgeParameters(old, now, say);
-  judgeBody(old, now, say);
-  const replies = (operation: Json): [string, Json][] =>
+  if (isPublic(old, documents.old) && !isPublic(now, documents.now)) report('now requires authentication');
+  compareParameters(old, now, report);
+  compareBody(old, now, report);
+  const successes = (operation: Json): [string, Json][] =>
     Object.entries(operation.responses as Record<string, Json>).filter(([status]) => Number(status) < 400);
-  const present = new Map(replies(now));
-  for (const [status, reply] of replies(old)) {
+  const present = new Map(successes(now));
+  for (const [status, reply] of successes(old)) {
     const other = present.get(status);
-    if (other === undefined) say(`never answers ${status} any more`);
-    else judgeReply(reply, other, (what) => say(`${status}: ${what}`));
+    if (other === undefined) report(`no longer returns ${status}`);
+    else compareResponse(reply, other, (what) => report(`${status}: ${what}`));
   }
   for (const [status] of present) {
-    // 304 is for those alone who send If-None-Match, which they would not have sent before.
-    if (status !== '304' && !replies(old).some(([each]) => each === status)) say(`answers ${status} now`);
+    // 304 is only returned to callers that send If-None-Match, which existing callers do not.
+    if (status !== '304' && !successes(old).some(([each]) => each === status)) report(`now returns ${status}`);
   }
 }
 
-function judgeParameters(old: Json, now: Json, say: Say): void {
+function compareParameters(old: Json, now: Json, report: Report): void {
   const byName = (operation: Json): Map<string, Json> =>
     new Map(((operation.parameters ?? []) as Json[]).map((each) => [`${each.in} ${each.name}`, each]));
   const present = byName(now);
   for (const [name, parameter] of byName(old)) {
     const other = present.get(name);
     if (other === undefined) {
-      // An unknown header is ignored, an unknown parameter refused.
-      if (parameter.in !== 'header') say(`${name} is gone`);
+      // Unknown headers are ignored, unknown parameters rejected.
+      if (parameter.in !== 'header') report(`${name} was removed`);
       continue;
     }
-    if (other.required === true && parameter.required !== true) say(`${name} is required now`);
-    judgeRequest(parameter.schema as Json, other.schema as Json, name, say);
+    if (other.required === true && parameter.required !== true) report(`${name} is now required`);
+    compareRequestSchema(parameter.schema as Json, other.schema as Json, name, report);
   }
   for (const [name, { required }] of present) {
-    if (required === true && !byName(old).has(name)) say(`${name} is required now`);
+    if (required === true && !byName(old).has(name)) report(`${name} is now required`);
   }
 }
 
-function judgeBody(old: Json, now: Json, say: Say): void {
+function compareBody(old: Json, now: Json, report: Report): void {
   const bodyOf = (operation: Json): { required?: boolean; content?: Record<string, { schema: Json }> } | undefined =>
     operation.requestBody as { required?: boolean; content?: Record<string, { schema: Json }> } | undefined;
   const [body, present] = [bodyOf(old), bodyOf(now)];
-  if (present?.required === true && body?.required !== true) say('a body is required now');
+  if (present?.required === true && body?.required !== true) report('a body is now required');
   for (const [type, { schema }] of Object.entries(body?.content ?? {})) {
     const other = present?.content?.[type]?.schema;
-    if (other === undefined) say(`${type} is not taken any more`);
-    else judgeRequest(schema, other, 'body', say);
+    if (other === undefined) report(`${type} is no longer accepted`);
+    else compareRequestSchema(schema, other, 'body', report);
   }
   const limit = (operation: Json): number => Number(operation['x-body-limit-bytes'] ?? 65_536);
-  if (limit(now) < limit(old)) say('takes shorter bodies only');
+  if (limit(now) < limit(old)) report('has a lower body limit');
 }
 
-/** Whatever was good before has to be good now. */
-function judgeRequest(old: Json, now: Json, at: string, say: Say): void {
+/** Every value that was valid must stay valid. */
+function compareRequestSchema(old: Json, now: Json, at: string, report: Report): void {
   const added = typesOf(old).filter((type) => !typesOf(now).includes(type));
   if (typesOf(now).length > 0 && (added.length > 0 || typesOf(old).length === 0))
-    say(`${at} may not be ${added.join(', ') || 'anything'} any more`);
+    report(`${at} no longer accepts ${added.join(', ') || 'every type'}`);
   if (Array.isArray(now.enum)) {
-    const words = now.enum as unknown[];
+    const values = now.enum as unknown[];
     const missing = Array.isArray(old.enum)
-      ? (old.enum as unknown[]).filter((word) => !words.includes(word))
-      : ['anything'];
-    if (missing.length > 0) say(`${at} may not be ${missing.join(', ')} any more`);
+      ? (old.enum as unknown[]).filter((value) => !values.includes(value))
+      : ['every value'];
+    if (missing.length > 0) report(`${at} no longer accepts ${missing.join(', ')}`);
   }
   for (const limit of UPPER_LIMITS)
-    if (Number(now[limit] ?? Infinity) < Number(old[limit] ?? Infinity)) say(`${at}: ${limit} is lower`);
+    if (Number(now[limit] ?? Infinity) < Number(old[limit] ?? Infinity)) report(`${at}: ${limit} was lowered`);
   for (const limit of LOWER_LIMITS)
-    if (Number(now[limit] ?? -Infinity) > Number(old[limit] ?? -Infinity)) say(`${at}: ${limit} is higher`);
+    if (Number(now[limit] ?? -Infinity) > Number(old[limit] ?? -Infinity)) report(`${at}: ${limit} was raised`);
   for (const limit of EXACT_LIMITS)
-    if (now[limit] !== undefined && now[limit] !== old[limit]) say(`${at}: ${limit} is another one`);
-  for (const name of required(now)) if (!required(old).includes(name)) say(`${at}/${name} is required now`);
+    if (now[limit] !== undefined && now[limit] !== old[limit]) report(`${at}: ${limit} was changed`);
+  for (const name of required(now)) if (!required(old).includes(name)) report(`${at}/${name} is now required`);
   if (old.additionalProperties !== false && now.additionalProperties === false)
-    say(`${at} takes no other fields any more`);
+    report(`${at} no longer accepts other fields`);
   for (const [name, property] of Object.entries(properties(old))) {
     const other = properties(now)[name];
     if (other === undefined) {
-      if (now.additionalProperties === false) say(`${at}/${name} is gone`);
-    } else judgeRequest(property, other, `${at}/${name}`, say);
+      if (now.additionalProperties === false) report(`${at}/${name} was removed`);
+    } else compareRequestSchema(property, other, `${at}/${name}`, report);
   }
-  if (isJson(old.items) && isJson(now.items)) judgeRequest(old.items, now.items, `${at}[]`, say);
-  judgeChoices(old, now, at, say, judgeRequest);
+  if (isJson(old.items) && isJson(now.items)) compareRequestSchema(old.items, now.items, `${at}[]`, report);
+  compareChoices(old, now, at, report, compareRequestSchema);
 }
 
-/** Whatever could be relied on before can be relied on now. */
-function judgeReply(old: Json, now: Json, say: Say): void {
+/** Callers must still find everything that was documented. */
+function compareResponse(old: Json, now: Json, report: Report): void {
   for (const name of Object.keys((old.headers ?? {}) as Json))
-    if (((now.headers ?? {}) as Json)[name] === undefined) say(`the header ${name} is gone`);
+    if (((now.headers ?? {}) as Json)[name] === undefined) report(`the header ${name} was removed`);
   const content = (reply: Json): Record<string, { schema: Json }> =>
     (reply.content ?? {}) as Record<string, { schema: Json }>;
   for (const [type, { schema }] of Object.entries(content(old))) {
     const other = content(now)[type]?.schema;
-    if (other === undefined) say(`${type} is gone`);
-    else judgeShape(schema, other, '', say);
+    if (other === undefined) report(`${type} was removed`);
+    else compareResponseSchema(schema, other, '', report);
   }
 }
 
-function judgeShape(old: Json, now: Json, at: string, say: Say): void {
+function compareResponseSchema(old: Json, now: Json, at: string, report: Report): void {
   const added = typesOf(now).filter((type) => !typesOf(old).includes(type));
   if (typesOf(old).length > 0 && (added.length > 0 || typesOf(now).length === 0))
-    say(`${at || '/'} may be ${added.join(', ') || 'anything'} now`);
-  if (Array.isArray(old.enum) && !Array.isArray(now.enum)) say(`${at || '/'} may be any word now`);
-  if (old.format !== undefined && now.format !== old.format) say(`${at || '/'}: its format is another one`);
+    report(`${at || '/'} can now be ${added.join(', ') || 'any type'}`);
+  if (Array.isArray(old.enum) && !Array.isArray(now.enum)) report(`${at || '/'} can now be any string`);
+  if (old.format !== undefined && now.format !== old.format) report(`${at || '/'}: the format was changed`);
   for (const [name, property] of Object.entries(properties(old))) {
     const other = properties(now)[name];
-    if (other === undefined) say(`${at}/${name} is gone`);
+    if (other === undefined) report(`${at}/${name} was removed`);
     else {
-      if (required(old).includes(name) && !required(now).includes(name)) say(`${at}/${name} may be absent now`);
-      judgeShape(property, other, `${at}/${name}`, say);
+      if (required(old).includes(name) && !required(now).includes(name)) report(`${at}/${name} can now be absent`);
+      compareResponseSchema(property, other, `${at}/${name}`, report);
     }
   }
-  if (isJson(old.items) && isJson(now.items)) judgeShape(old.items, now.items, `${at}[]`, say);
-  judgeChoices(old, now, at, say, judgeShape);
+  if (isJson(old.items) && isJson(now.items)) compareResponseSchema(old.items, now.items, `${at}[]`, report);
+  compareChoices(old, now, at, report, compareResponseSchema);
 }
 
-/** Of alternatives only the words may change that may change elsewhere: whoever changes them otherwise has to look. */
-function judgeChoices(old: Json, now: Json, at: string, say: Say, judge: typeof judgeShape): void {
+/** Reports every structural change of alternatives; a developer must review those. */
+function compareChoices(old: Json, now: Json, at: string, report: Report, compare: typeof compareResponseSchema): void {
   for (const name of ['anyOf', 'oneOf', 'allOf', 'not']) {
-    if (toBones(old[name]) !== toBones(now[name])) say(`${at || '/'}: ${name} is another one`);
+    if (toStructure(old[name]) !== toStructure(now[name])) report(`${at || '/'}: ${name} was changed`);
     else if (Array.isArray(old[name])) {
       for (const [index, choice] of (old[name] as Json[]).entries())
-        judge(choice, (now[name] as Json[])[index] as Json, at, say);
+        compare(choice, (now[name] as Json[])[index] as Json, at, report);
     }
   }
 }
 
-/** A schema without what is said of it to readers, and without the words that it takes, which are judged by themselves. */
-const toBones = (schema: unknown): string | undefined =>
+/** A schema without annotations and enum values; enum values are compared separately. */
+const toStructure = (schema: unknown): string | undefined =>
   JSON.stringify(schema, (key, value) => {
-    const isSaid = key === 'description' ? typeof value === 'string' : key === 'examples' && Array.isArray(value);
-    return isSaid || (key === 'enum' && Array.isArray(value)) ? undefined : value;
+    const isText = key === 'description' ? typeof value === 'string' : key === 'examples' && Array.isArray(value);
+    return isText || (key === 'enum' && Array.isArray(value)) ? undefined : value;
   });
 
 const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null;
@@ -191,17 +191,17 @@ const typesOf = ({ type }: Json): readonly unknown[] => (type === undefined ? []
 const required = (schema: Json): readonly string[] => (schema.required ?? []) as string[];
 const properties = (schema: Json): Record<string, Json> => (schema.properties ?? {}) as Record<string, Json>;
 
-/** The document with every reference replaced by what it refers to. */
+/** Replaces all references of the document by their targets; recursive references become `{}`. */
 function resolve(document: Json): Json {
   const { schemas = {} } = (document.components ?? {}) as { schemas?: Json };
-  const walk = (part: unknown, inside: readonly string[]): unknown => {
-    if (Array.isArray(part)) return part.map((each) => walk(each, inside));
+  const inline = (part: unknown, parents: readonly string[]): unknown => {
+    if (Array.isArray(part)) return part.map((each) => inline(each, parents));
     if (!isJson(part)) return part;
     if (typeof part.$ref === 'string') {
       const name = part.$ref.split('/').at(-1) ?? '';
-      return inside.includes(name) ? {} : walk(schemas[name], [...inside, name]);
+      return parents.includes(name) ? {} : inline(schemas[name], [...parents, name]);
     }
-    return Object.fromEntries(Object.entries(part).map(([name, each]) => [name, walk(each, inside)]));
+    return Object.fromEntries(Object.entries(part).map(([name, each]) => [name, inline(each, parents)]));
   };
-  return walk(document, []) as Json;
+  return inline(document, []) as Json;
 }

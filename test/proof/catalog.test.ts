@@ -30,7 +30,7 @@ await owner.connect();
 const db: Db = openDatabase({
   url: database.url,
   poolSize: 2,
-  applicationName: 'catalogue test',
+  applicationName: 'catalog test',
 });
 t.teardown(async () => {
   await closeDatabase(db);
@@ -313,7 +313,7 @@ t.test('one statement in one round trip is of its tenant alone, and leaves nothi
   t.match(rows[0], { role: 'postgres', tenant: '' }, 'the next one on the connection begins anew');
   await t.rejects(queryAsTenant(db, "x'; drop table ubis", ofUbis), /canonical form/);
   for (let round = 0; round < 5; round += 1) {
-    await list(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'catalogue test'`);
+    await list(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'catalog test'`);
     t.equal((await queryAsTenant(db, TENANT_A, ofUbis)).length, 1, 'a connection that died unnoticed is replaced');
   }
 });

@@ -3,21 +3,21 @@ import { type AppDeps, buildApp } from '../../src/app.js';
 import { DEFAULT_STATES } from '../../src/biotrack/index.js';
 import { createSingleFlight } from '../../src/domain/single-flight.js';
 
-/** The document names no deployment. */
+/** The document belongs to no deployment. */
 const NEUTRAL_URL = 'http://127.0.0.1:3000';
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** The OpenAPI document of the routes as they are registered, made without a database, a network or a key. */
+/** Renders the OpenAPI document of the registered routes, without a database, network or keys. */
 export async function renderOpenapi(): Promise<string> {
   const app = await buildApp({
-    db: untouchable<AppDeps['db']>('the database'),
-    biotrack: untouchable<AppDeps['biotrack']>('BioTrack', { states: DEFAULT_STATES }),
-    vault: untouchable<AppDeps['vault']>('the vault', { deriveKeys: () => [Buffer.alloc(32)] }),
-    directories: untouchable<AppDeps['directories']>('the directories'),
+    db: unusable<AppDeps['db']>('the database'),
+    biotrack: unusable<AppDeps['biotrack']>('BioTrack', { states: DEFAULT_STATES }),
+    vault: unusable<AppDeps['vault']>('the vault', { deriveKeys: () => [Buffer.alloc(32)] }),
+    directories: unusable<AppDeps['directories']>('the directories'),
     clock: () => new Date(),
     newId: () => {
-      throw new Error('an id was made while the document was');
+      throw new Error('an id was generated while the document was rendered');
     },
     logger: pino({ level: 'silent' }),
     shutdown: new AbortController().signal,
@@ -32,26 +32,26 @@ export async function renderOpenapi(): Promise<string> {
   });
   try {
     await app.ready();
-    return `${JSON.stringify(arrange(app.swagger() as unknown as Document), null, 2)}\n`;
+    return `${JSON.stringify(sortDocument(app.swagger() as unknown as Document), null, 2)}\n`;
   } finally {
     await app.close();
   }
 }
 
-/** Something that a route may only need when it is called: whoever takes more of it than is known here is refused. */
-function untouchable<T extends object>(what: string, known: Partial<T> = {}): T {
+/** A stand-in for a dependency that routes use only during requests; any other access throws. */
+function unusable<T extends object>(what: string, known: Partial<T> = {}): T {
   return new Proxy(known, {
     get(target, name) {
       if (name in target) return target[name as keyof T];
-      throw new Error(`${what} was touched (${String(name)}) while the document was made`);
+      throw new Error(`${what} was used (${String(name)}) while the document was rendered`);
     },
   }) as T;
 }
 
-/** The order for a reader: what holds for all, then the calls as the routes register them, then the shapes by name. */
-function arrange({ openapi, info, servers, tags, security, paths, components, ...others }: Document): Document {
+/** Orders the document for readers: general parts, operations in order of registration, then schemas by name. */
+function sortDocument({ openapi, info, servers, tags, security, paths, components, ...others }: Document): Document {
   const { securitySchemes, schemas, ...parts } = components as Readonly<Record<string, Document>>;
-  // Fastify lists them as the modules happen to be imported.
+  // Fastify lists schemas in the order of imports.
   const byName = Object.fromEntries(Object.entries(schemas ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
   return {
     openapi,

@@ -1,24 +1,24 @@
-import { withCatalogue } from './schema/catalogue.js';
+import { withCatalog } from './schema/catalog.js';
 import { describeRoles } from './schema/roles.js';
 import { describeRoutines } from './schema/routines.js';
 import { describeSequences } from './schema/sequences.js';
 import { describeTables } from './schema/tables.js';
 import { listUnknown } from './schema/unknown.js';
 
-const HEAD = `-- The schema after all migrations, read back from the catalogue by \`npm run derive\`: to be reviewed as a diff, not to
--- be run. The owner's own rights, the tables of the migrator and the schema of the queue are left out.`;
+const HEAD = `-- The schema after all migrations, as read from the catalog by \`npm run derive\`. For review only; do not run it. Omits the
+-- owner's privileges, the migrator's tables and the schema of the queue.`;
 
-/** The schema of a migrated database as text, the same for the same schema. */
+/** Renders the schema of a migrated database deterministically. */
 export async function renderSchema(databaseUrl: string): Promise<string> {
-  return withCatalogue(databaseUrl, async (catalogue) => {
-    const unknown = await listUnknown(catalogue);
-    if (unknown.length > 0) throw new Error(`schema.sql cannot show ${unknown.join(', ')}; teach tools/derived/schema`);
+  return withCatalog(databaseUrl, async (catalog) => {
+    const unknown = await listUnknown(catalog);
+    if (unknown.length > 0) throw new Error(`tools/derived/schema does not support ${unknown.join(', ')}`);
     const blocks = [
       [HEAD],
-      await describeRoles(catalogue),
-      ...(await describeTables(catalogue)),
-      await describeSequences(catalogue),
-      ...(await describeRoutines(catalogue)),
+      await describeRoles(catalog),
+      ...(await describeTables(catalog)),
+      await describeSequences(catalog),
+      ...(await describeRoutines(catalog)),
     ];
     return blocks
       .filter((block) => block.length > 0)

@@ -6,7 +6,7 @@ import { renderOpenapi } from './openapi.js';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** @param openDatabase gives the address of a migrated database, and is asked at most once */
+/** @param openDatabase starts a migrated database and returns its URL; called at most once */
 export function createSources(openDatabase: () => Promise<string>): Sources {
   let databaseUrl: Promise<string> | undefined;
   let document: Promise<string> | undefined;

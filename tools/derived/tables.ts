@@ -3,19 +3,19 @@ import { Cli } from 'kysely-codegen';
 const ENVIRONMENT = '"production" | "training"';
 const STRATEGY = '"one_per_license" | "one_per_vendor"';
 
-/** The rows of the migrated database as types. */
+/** Renders the tables of a migrated database as TypeScript types. */
 export function renderTables(databaseUrl: string): Promise<string> {
   return new Cli().generate({
     url: databaseUrl,
     dialect: 'postgres',
     logLevel: 'silent',
-    // It returns the text; whoever asked for it decides where it goes.
+    // Return the text instead of writing a file.
     outFile: null,
     includePattern: 'public.*',
     excludePattern: 'kysely_*',
-    // As the driver is told to read them: our counters stay far below 2^53.
+    // Matches the type parsers in src/db/database.ts.
     typeMapping: { int8: 'number' },
-    // What a check constraint allows, and no type of Postgres says.
+    // Enums that exist only as check constraints.
     overrides: {
       columns: {
         'tenants.environment': ENVIRONMENT,

@@ -11,8 +11,9 @@ export function registerStatesRoutes(app: App, states: readonly BiotrackState[])
       schema: operation({
         id: 'listStates',
         tag: 'Tenants',
-        summary: 'The BioTrack states that this deployment knows',
-        replies: { 200: { description: 'All of them.', schema: StateListSchema } },
+        summary: 'List states',
+        description: 'Returns the BioTrack states that this deployment supports, in one page.',
+        replies: { 200: { description: 'All states.', schema: StateListSchema } },
       }),
     },
     async () => ({ data }),

@@ -5,18 +5,23 @@ import { Named, Nullable, OneOf, Reply, Shown } from '../../http/primitives.js';
 export const StateSchema = Named(
   'State',
   Reply({
-    code: Shown({ examples: ['NM'] }),
+    code: Shown({ description: 'The US postal code of the state.', examples: ['NM'] }),
     name: Shown({ examples: ['New Mexico'] }),
     status: OneOf(['active', 'left'], { description: '`left`: the state no longer uses BioTrack.' }),
-    left_date: Nullable(Shown({ description: 'When it left, as far as known: a year or a date.' })),
-    dialect: Nullable(
-      OneOf(['api4', 'rest'], {
-        description: "The protocol of the state's BioTrack; null if no environment is configured.",
+    left_date: Nullable(
+      Shown({
+        description: 'When the state stopped using BioTrack: a date or a year. Null if unknown or if it still does.',
       }),
     ),
-    environments: Type.Array(OneOf(ENVIRONMENTS)),
+    dialect: Nullable(
+      OneOf(['api4', 'rest'], {
+        description: "The protocol of the state's BioTrack API. Null if no environment is configured.",
+      }),
+    ),
+    environments: Type.Array(OneOf(ENVIRONMENTS), { description: 'The environments configured in this deployment.' }),
     license_types: Type.Array(Reply({ code: Shown(), name: Shown() }), {
-      description: "The state's codes of license types, as far as known. A code that is not in it is kept as it came.",
+      description:
+        'The known license types of the state. Licenses can have other types; their code is then returned unchanged.',
     }),
   }),
 );

@@ -1,7 +1,7 @@
-import type { Catalogue } from './catalogue.js';
+import type { Catalog } from './catalog.js';
 
-/** The roles that the service works as, and what they may do with the schema itself. */
-export async function describeRoles({ lines }: Catalogue): Promise<string[]> {
+/** The roles of the service and their privileges on the schema itself. */
+export async function describeRoles({ lines }: Catalog): Promise<string[]> {
   const roles = await lines(`
     select format('create role %I ', rolname) || concat_ws(' ',
       case when rolcanlogin then 'login' else 'nologin' end,

@@ -1,7 +1,7 @@
-import type { Catalogue } from './catalogue.js';
+import type { Catalog } from './catalog.js';
 
-/** Functions and procedures with who may call them, a block each, by name. */
-export async function describeRoutines({ lines }: Catalogue): Promise<string[][]> {
+/** Functions and procedures with their grants, one block each, ordered by name. */
+export async function describeRoutines({ lines }: Catalog): Promise<string[][]> {
   const routines = await lines(`
     select oid::regprocedure::text as line from pg_proc
     where pronamespace = 'public'::regnamespace and prokind in ('f', 'p') order by 1`);

@@ -1,7 +1,7 @@
-import type { Catalogue } from './catalogue.js';
+import type { Catalog } from './catalog.js';
 
-/** What may be done with sequences beyond what their tables say of them. */
-export function describeSequences({ lines }: Catalogue): Promise<string[]> {
+/** Grants on sequences. */
+export function describeSequences({ lines }: Catalog): Promise<string[]> {
   return lines(`
     select format('grant %s on sequence %s to %s;', lower(string_agg(privilege_type, ', ' order by privilege_type)),
       pg_class.oid::regclass, who) as line

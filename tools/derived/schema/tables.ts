@@ -1,18 +1,18 @@
-import type { Catalogue } from './catalogue.js';
+import type { Catalog } from './catalog.js';
 
-/** Each table with all that hangs on it, a block each, by name. */
-export async function describeTables(catalogue: Catalogue): Promise<string[][]> {
-  const names = await catalogue.lines(`
+/** Tables with their indexes, triggers, policies and grants, one block each, ordered by name. */
+export async function describeTables(catalog: Catalog): Promise<string[][]> {
+  const names = await catalog.lines(`
     select relname as line from pg_class
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relname not like 'kysely\\_%'
     order by relname`);
   const blocks: string[][] = [];
-  // One after the other: it is one connection.
-  for (const name of names) blocks.push(await describeTable(catalogue, name));
+  // Sequential, because there is only one connection.
+  for (const name of names) blocks.push(await describeTable(catalog, name));
   return blocks;
 }
 
-async function describeTable({ lines }: Catalogue, name: string): Promise<string[]> {
+async function describeTable({ lines }: Catalog, name: string): Promise<string[]> {
   const parts = [...(await lines(COLUMNS, [name])), ...(await lines(CONSTRAINTS, [name]))];
   return [
     `create table ${name} (`,
@@ -42,7 +42,7 @@ const COLUMNS = `
   where attrelid = $1::regclass and attnum > 0 and not attisdropped
   order by attnum`;
 
-/** Nullability (n) stands with the columns; triggers (t) are listed by themselves. */
+/** Without not-null constraints (n), which are part of the columns, and constraint triggers (t), which are listed separately. */
 const CONSTRAINTS = `
   select format('constraint %I %s', conname, pg_get_constraintdef(oid, true)) as line
   from pg_constraint

@@ -1,7 +1,7 @@
-import type { Catalogue } from './catalogue.js';
+import type { Catalog } from './catalog.js';
 
-/** What is in the schema and would not be shown: to be refused, so that nothing is left out in silence. */
-export function listUnknown({ lines }: Catalogue): Promise<string[]> {
+/** Objects that schema.sql cannot represent. Rendering fails on them instead of omitting them silently. */
+export function listUnknown({ lines }: Catalog): Promise<string[]> {
   return lines(`
     select format('%s (pg_class.relkind %L)', oid::regclass, relkind) as line from pg_class
     where relnamespace = 'public'::regnamespace and relkind not in ('r', 'p', 'i', 'I', 'S', 't', 'c')

@@ -1,13 +1,13 @@
 import pg from 'pg';
 
-/** One reading of a database's catalogue. */
-export interface Catalogue {
-  /** The lines that a query makes: the column `line` of its rows, in their order. */
+/** A consistent view of a database's catalog. */
+export interface Catalog {
+  /** Returns the column `line` of all rows. */
   lines(query: string, values?: readonly unknown[]): Promise<string[]>;
 }
 
-/** Reads the catalogue as it is at one moment. Names in `public` stand without their schema. */
-export async function withCatalogue<T>(databaseUrl: string, work: (catalogue: Catalogue) => Promise<T>): Promise<T> {
+/** Opens a read-only snapshot of the catalog. Names in `public` are rendered without the schema. */
+export async function withCatalog<T>(databaseUrl: string, work: (catalog: Catalog) => Promise<T>): Promise<T> {
   const session = new pg.Client({ connectionString: databaseUrl });
   await session.connect();
   try {
