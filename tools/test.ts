@@ -1,31 +1,23 @@
-// Runs the test files against one Postgres, some at a time. Types are the business of `npm run check`. Arguments are test files or folders,
-// and `--long` for the long counts. The last line says how many assertions passed and failed.
+// Runs test files against one Postgres, several at a time, from sources that are compiled once. Types are checked by
+// `npm run check`. See test/README.md for the arguments. The last line is the number of assertions that passed and failed.
 //
-// Not with tap's own runner: it has each file compile all of our sources with TypeScript, which takes longer than most
-// files' tests, and goes by the alphabet.
+// Why not tap's own runner: it compiles all sources with TypeScript for each file, and runs files in alphabetical order.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { startTestServer, TEST_DATABASE_URL, type TestServer } from '../test/helpers/postgres.js';
+import { compileTests } from './compile.js';
 import { type FileReport, readTap } from './tap-report.js';
+import { selectTestFiles, type Tier } from './test-files.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TIMEOUT_S = 600;
 const LONG_TIMEOUT_S = 7200;
 const KILL_AFTER_MS = 10_000;
-/** On two processors: many a test waits, for a lease that runs out or a process that starts. */
-const FILES_AT_A_TIME = 3;
-/** Begun first, so that none of them is left alone in the end. */
-const LONGEST = [
-  'test/v1/openapi.test.ts',
-  'test/faults/crashes.test.ts',
-  'test/sync/histories.test.ts',
-  'test/mapping/properties.test.ts',
-  'test/local/local-mode.test.ts',
-];
+/** On two processors. Many tests mostly wait: for a lease to expire, a process to start, a slow answer. */
+const FILES_AT_A_TIME = Number(process.env.TEST_FILES_AT_A_TIME ?? 4);
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -63,7 +55,7 @@ interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Starts a program and lets `read` follow what it writes. */
+/** Starts a program and passes its output to `read`. */
 async function run<T>(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -72,7 +64,7 @@ async function run<T>(
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env,
-    // A process group of its own, which can be ended as a whole with what it started.
+    // A process group of its own, so that it can be ended together with the processes it started.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -91,14 +83,6 @@ async function run<T>(
   }
 }
 
-function listTestFiles(path: string): string[] {
-  if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path)
-    .sort()
-    .flatMap((name) => listTestFiles(join(path, name)))
-    .filter((file) => file.endsWith('.test.ts'));
-}
-
 function report({ name, passed, failures, skips, comments, durationMs }: FileReport): void {
   total.passed += passed;
   total.failed += failures.length;
@@ -113,11 +97,11 @@ function report({ name, passed, failures, skips, comments, durationMs }: FileRep
   for (const { path, detail } of failures) say(`\n  not ok: ${path}\n${detail.replace(/^/gm, '  ')}\n`);
 }
 
-async function runFile(name: string, timeoutS: number): Promise<FileReport> {
+async function runFile(name: string, compiled: string, timeoutS: number): Promise<FileReport> {
   const startedAt = performance.now();
-  // A file ends itself when its time is over, and says what it was at.
+  // A file ends itself when its time is over, and reports which test was running.
   const env = { ...process.env, TAP_TIMEOUT: String(timeoutS) };
-  const args = ['--import=tsx', '--enable-source-maps', name];
+  const args = ['--enable-source-maps', join(compiled, name.replace(/\.ts$/, '.js'))];
   let end: NodeJS.Timeout | undefined;
   const { code, signal, result } = await run(args, env, (stdout, group) => {
     end = setTimeout(() => stopGroup(group, 'SIGKILL'), timeoutS * 1_000 + 3 * KILL_AFTER_MS);
@@ -129,40 +113,39 @@ async function runFile(name: string, timeoutS: number): Promise<FileReport> {
   return { ...result, name, failures, durationMs: performance.now() - startedAt };
 }
 
-/** Some at a time, the longest first. */
-async function runFiles(files: readonly string[], isLong: boolean): Promise<void> {
-  const rank = (file: string): number => (LONGEST.includes(file) ? LONGEST.indexOf(file) : LONGEST.length);
-  const waiting = [...files].sort((a, b) => rank(a) - rank(b));
+async function runFiles(files: readonly string[], compiled: string, timeoutS: number): Promise<void> {
+  const waiting = [...files];
   const work = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined && stoppedBy === undefined; file = waiting.shift()) {
-      report(await runFile(file, isLong ? LONG_TIMEOUT_S : TIMEOUT_S));
+      report(await runFile(file, compiled, timeoutS));
     }
   };
   await Promise.all(Array.from({ length: FILES_AT_A_TIME }, work));
 }
 
+const TIERS: Readonly<Record<string, Tier>> = { '--faults': 'faults', '--full': 'full', '--long': 'long' };
+
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
-  const isLong = args.includes('--long');
-  const paths = args.filter((argument) => argument !== '--long');
-  const missing = paths.filter((path) => !existsSync(path));
-  if (missing.length > 0) {
-    fail(`${missing.join(', ')}: no such file`);
-    return;
-  }
-  const files = (paths.length > 0 ? paths : [join(ROOT, 'test')])
-    .flatMap(listTestFiles)
-    .map((file) => relative(ROOT, file));
-  if (files.length === 0) {
-    fail('there is no test to run');
+  const tier = args.map((argument) => TIERS[argument]).find(Boolean) ?? 'default';
+  const selected = selectTestFiles(
+    ROOT,
+    tier,
+    args.filter((argument) => TIERS[argument] === undefined),
+  );
+  if ('error' in selected) {
+    fail(selected.error);
     return;
   }
   let server: TestServer | undefined;
   try {
-    server = await startTestServer();
+    const [compiled, started] = await Promise.all([compileTests(), startTestServer()]);
+    server = started;
     process.env[TEST_DATABASE_URL] = server.url;
-    if (isLong) process.env.TEST_LONG = '1';
-    if (stoppedBy === undefined) await runFiles(files, isLong);
+    process.env.TEST_COMPILED = compiled;
+    if (tier === 'full' || tier === 'long') process.env.TEST_COUNTS = tier;
+    if (tier === 'long') process.env.TEST_LONG = '1';
+    if (stoppedBy === undefined) await runFiles(selected.files, compiled, tier === 'long' ? LONG_TIMEOUT_S : TIMEOUT_S);
   } finally {
     await server?.stop();
   }

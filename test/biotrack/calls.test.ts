@@ -267,8 +267,8 @@ test('answers become reasons', async (t) => {
       ['bare', { success: 0 }, 200, 'ubi_rejected', 'unknown_ubi'],
       ['bare in a 500', { success: 0 }, 500, 'upstream_unreachable', 'server_error'],
       ['a code of sessions', { success: 0, errorcode: 60 }, 200, 'upstream_rejected', 'unknown_text'],
-      ['a session without id', { success: 1 }, 200, 'upstream_invalid_response', 'no_answer'],
-      ['a session id of no text', { success: 1, sessionid: 5 }, 200, 'upstream_invalid_response', 'no_answer'],
+      ['a session without id', { success: 1 }, 200, 'upstream_invalid_response', 'unexpected_json'],
+      ['a session id of no text', { success: 1, sessionid: 5 }, 200, 'upstream_invalid_response', 'unexpected_json'],
       ['version', text('Invalid API version.', 17), 200, 'upstream_rejected', 'api_version'],
     ],
     sync_vendor: [
@@ -288,36 +288,36 @@ test('answers become reasons', async (t) => {
         'upstream_rejected',
         'unknown_text',
       ],
-      ['1000', text('An internal error has occurred.', '1000'), 200, 'upstream_rejected', 'trouble_1000'],
+      ['1000', text('An internal error has occurred.', '1000'), 200, 'upstream_rejected', 'internal_error_1000'],
       ['bare', { success: 0 }, 200, 'upstream_rejected', 'bare_refusal'],
       ['a text and no success', { error: 'Hm' }, 200, 'upstream_rejected', 'unknown_text'],
-      ['success of no kind', { success: 2 }, 200, 'upstream_invalid_response', 'no_answer'],
+      ['success of no kind', { success: 2 }, 200, 'upstream_invalid_response', 'unexpected_json'],
       [
         'an inherited success',
         '{"__proto__":{"success":1,"vendor":[]}}',
         200,
         'upstream_invalid_response',
-        'no_answer',
+        'unexpected_json',
       ],
-      ['null', 'null', 200, 'upstream_invalid_response', 'no_answer'],
-      ['array', '[]', 200, 'upstream_invalid_response', 'no_answer'],
-      ['empty', '', 200, 'upstream_invalid_response', 'not_json'],
-      ['html', '<html></html>', 200, 'upstream_invalid_response', 'not_json'],
-      ['deep', `${'['.repeat(200_000)}`, 200, 'upstream_invalid_response', 'not_json'],
+      ['null', 'null', 200, 'upstream_invalid_response', 'unexpected_json'],
+      ['array', '[]', 200, 'upstream_invalid_response', 'unexpected_json'],
+      ['empty', '', 200, 'upstream_invalid_response', 'invalid_json'],
+      ['html', '<html></html>', 200, 'upstream_invalid_response', 'invalid_json'],
+      ['deep', `${'['.repeat(200_000)}`, 200, 'upstream_invalid_response', 'invalid_json'],
       [
         'deep and closed',
         `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
         200,
         'upstream_invalid_response',
-        'no_answer',
+        'unexpected_json',
       ],
-      ['two documents', '{"success":1}\n{"success":1}', 200, 'upstream_invalid_response', 'not_json'],
+      ['two documents', '{"success":1}\n{"success":1}', 200, 'upstream_invalid_response', 'invalid_json'],
       ['no list', { success: 1 }, 200, 'list_empty', 'list_missing'],
       ['a list of null', { success: 1, vendor: null }, 200, 'list_empty', 'list_missing'],
       ['an empty list', { success: 1, vendor: [] }, 200, 'list_empty', 'list_missing'],
-      ['a list of another kind', { success: 1, vendor: {} }, 200, 'upstream_invalid_response', 'list_no_array'],
-      ['a list in a 201', { success: 1, vendor: [row()] }, 201, 'upstream_invalid_response', 'odd_status'],
-      ['a list in a 206', { success: 1, vendor: [row()] }, 206, 'upstream_invalid_response', 'odd_status'],
+      ['a list of another kind', { success: 1, vendor: {} }, 200, 'upstream_invalid_response', 'list_not_array'],
+      ['a list in a 201', { success: 1, vendor: [row()] }, 201, 'upstream_invalid_response', 'unexpected_status'],
+      ['a list in a 206', { success: 1, vendor: [row()] }, 206, 'upstream_invalid_response', 'unexpected_status'],
       ['a list in a 500', { success: 1, vendor: [row()] }, 500, 'upstream_unreachable', 'server_error'],
       ['404', 'not here', 404, 'upstream_rejected', 'client_error'],
       ['502', '<html>', 502, 'upstream_unreachable', 'server_error'],
@@ -338,16 +338,16 @@ test('answers become reasons', async (t) => {
     for (const status of [301, 302, 303, 307, 308]) {
       expectCall(loginBody, '', status, { location: `${HOST}/elsewhere` });
       const failure = await failureOf(open().openSession(NM, LOGIN));
-      t.match(failure, { reason: 'upstream_invalid_response', answer: 'redirect', mender: 'operator' });
+      t.match(failure, { reason: 'upstream_invalid_response', answer: 'redirect', fixedBy: 'operator' });
     }
   });
 
   await t.test('a state without an address is not asked', async (t) => {
     const biotrack = open();
     const left = await failureOf(biotrack.openSession({ state: 'IL', environment: 'production' }, LOGIN));
-    t.match(left, { reason: 'upstream_unreachable', retryable: false, mender: 'nobody' });
+    t.match(left, { reason: 'upstream_unreachable', retryable: false, fixedBy: 'none' });
     const unknown = await failureOf(biotrack.verifyLogin({ state: 'FL', environment: 'training' }, LOGIN));
-    t.match(unknown, { reason: 'upstream_unreachable', retryable: false, mender: 'operator' });
+    t.match(unknown, { reason: 'upstream_unreachable', retryable: false, fixedBy: 'operator' });
   });
 
   await t.test('nothing of what BioTrack says or was told gets out', async (t) => {
@@ -469,7 +469,7 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
     ]) {
       expectLogin();
       expectCall(callBody('sync_vendor'), Buffer.from(body));
-      t.match(await failureOf(fetchVendors(open())), { answer: 'not_json' });
+      t.match(await failureOf(fetchVendors(open())), { answer: 'invalid_json' });
     }
   });
 
@@ -478,7 +478,7 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
     const latin = Buffer.from(json.replace('€', '\x80'), 'latin1');
     expectLogin();
     expectCall(callBody('sync_vendor'), latin, 200, { 'content-type': 'text/plain; charset=windows-1252' });
-    t.match(await failureOf(fetchVendors(open())), { reason: 'upstream_invalid_response', answer: 'not_utf8' });
+    t.match(await failureOf(fetchVendors(open())), { reason: 'upstream_invalid_response', answer: 'invalid_charset' });
     expectLogin();
     expectCall(callBody('sync_vendor'), Buffer.from(json, 'utf16le'));
     t.match(await failureOf(fetchVendors(open())), { reason: 'upstream_invalid_response' });
@@ -520,7 +520,7 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
     t.match(await failureOf(fetchLabs(denied)), {
       reason: 'privilege_missing',
       privilege: 'sync_qa_lab',
-      mender: 'user',
+      fixedBy: 'user',
     });
   });
 });
@@ -594,11 +594,11 @@ test('rest', async (t) => {
     loginReply();
     vendors({}, { Vendor: [restRow(1)], NextCursor: 'a' });
     vendors({ After: 'a' }, { Vendor: [restRow(1)], NextCursor: 'a' });
-    t.match(await failureOf(fetchAll()), { reason: 'upstream_invalid_response', answer: 'pages_broken' });
+    t.match(await failureOf(fetchAll()), { reason: 'upstream_invalid_response', answer: 'invalid_pagination' });
     loginReply();
     vendors({}, { Vendor: [restRow(1)], NextCursor: 'a' });
     vendors({ After: 'a' }, {});
-    t.match(await failureOf(fetchAll()), { answer: 'pages_broken' });
+    t.match(await failureOf(fetchAll()), { answer: 'invalid_pagination' });
     loginReply();
     vendors({}, {});
     t.match(await failureOf(fetchAll()), { reason: 'list_empty' });
@@ -683,7 +683,7 @@ test('again, where it is safe', async (t) => {
       t.match(await failureOf(fetchVendors(biotrack)), { reason: 'upstream_throttled', retryAfterMs }, header);
       if (retryAfterMs === undefined || retryAfterMs === 0) continue;
       const before = await failureOf(biotrack.openSession(NM, LOGIN));
-      t.match(before, { answer: 'throttled_before', retryAfterMs }, 'nobody else asks that host before');
+      t.match(before, { answer: 'retry_after_pending', retryAfterMs }, 'nobody else asks that host before');
     }
   });
 
@@ -827,12 +827,9 @@ test('the bridge to nock makes an error of what a handler throws', async (t) => 
   }
 });
 
-test('the table of answers in the README is current', async (t) => {
-  const readme = await readFile(new URL('../../src/biotrack/README.md', import.meta.url), 'utf8');
-  t.ok(
-    readme === withAnswerTable(readme),
-    'src/biotrack/README.md is not what the classification says: run `npm run derive`',
-  );
+test('the table of answers in docs/biotrack.md is current', async (t) => {
+  const document = await readFile(new URL('../../docs/biotrack.md', import.meta.url), 'utf8');
+  t.ok(document === withAnswerTable(document), 'docs/biotrack.md is stale: run `npm run derive answers`');
 });
 
 /** Never gets through, and never says so. */

@@ -28,15 +28,18 @@ import {
   type SimulatorLogin,
   startSimulator,
 } from '../../src/simulator/index.js';
+import { IS_LONG, pickCount } from '../helpers/counts.js';
 
-const IS_LONG = process.env.TEST_LONG === '1';
 const SEED = Number(process.env.TEST_SEED ?? Date.now() % 2_147_483_647);
 const NM = { state: 'NM', environment: 'production' } as const;
 /** Short, so that a fault that is only noticed by its deadline is noticed soon. */
-const TIMEOUTS = { connectMs: 700, headMs: 400, listMs: 900, shortMs: 700 };
+const TIMEOUTS = { connectMs: 700, headersMs: 400, listMs: 900, shortMs: 700 };
 const GRACE_MS = 1_000;
 
 t.setTimeout(IS_LONG ? 3_600_000 : 240_000);
+/** Of a list that is cut at every byte. */
+const FEW_ROWS = pickCount({ few: 1, full: 5, long: 5 });
+
 t.comment(`seed ${SEED}`);
 
 function open(url: string, options: Partial<BiotrackOptions> & { dialect?: string } = {}): Biotrack {
@@ -247,7 +250,7 @@ t.test('nobody there', async (t) => {
   const mute = createTcpServer((socket) => socket.resume()).listen(0, '127.0.0.1');
   await once(mute, 'listening');
   const silent = open(`http://127.0.0.1:${(mute.address() as AddressInfo).port}`, {
-    timeouts: { ...TIMEOUTS, headMs: 5_000, shortMs: 300 },
+    timeouts: { ...TIMEOUTS, headersMs: 5_000, shortMs: 300 },
   });
   const end = await endOf(() => silent.openSession(NM, login));
   t.equal(end.reason, 'upstream_timeout');
@@ -343,7 +346,7 @@ t.test('nothing is left after 500 faults', async (t) => {
   const timersBefore = count(/Timeout/);
   const simulator = await startSimulator({ licenses: 60, dirtyRows: false });
   const login = toLogin(simulator.demo);
-  const biotrack = open(simulator.url, { timeouts: { connectMs: 400, headMs: 200, listMs: 350, shortMs: 350 } });
+  const biotrack = open(simulator.url, { timeouts: { connectMs: 400, headersMs: 200, listMs: 350, shortMs: 350 } });
   const reasons = new Map<string, number>();
   let faults = 0;
   const rounds = Math.ceil(500 / (FAULT_NAMES.length * 2 * 5));
@@ -448,8 +451,13 @@ t.test('a list cut at any byte is not believed', async (t) => {
   const session = await biotrack.openSession(NM, LOGIN);
   let believed = 0;
   for (const [name, rows, offsetsOf] of [
-    ['5 rows', 5, everyByte],
-    ['200 rows', 200, (length: number) => (IS_LONG ? everyByte(length) : someBytes(length, 500, random))],
+    [`${FEW_ROWS} rows`, FEW_ROWS, everyByte],
+    [
+      '200 rows',
+      200,
+      (length: number) =>
+        IS_LONG ? everyByte(length) : someBytes(length, pickCount({ few: 40, full: 500, long: 500 }), random),
+    ],
   ] as const) {
     body = withRows(whole, rows);
     const offsets = offsetsOf(body.length);
@@ -485,7 +493,7 @@ t.test('generated bodies end typed, or as a list that is to be believed', async 
     await listener.close();
   });
   const ends = new Map<string, number>();
-  const wanted = IS_LONG ? 20_000 : 2_000;
+  const wanted = pickCount({ few: 300, full: 2_000, long: 20_000 });
   for (let number = 0; number < wanted; number += 1) {
     body = number % 3 === 0 ? Buffer.from(randomJson(random)) : mutate(whole, random);
     const session = await biotrack.openSession(NM, LOGIN);

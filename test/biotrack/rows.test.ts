@@ -6,8 +6,9 @@ import t from 'tap';
 import { fromApi4Vendor as toApi4Vendor } from '../../src/biotrack/api4/to-vendor.js';
 import { fromRestVendor as toRestVendor } from '../../src/biotrack/rest/to-vendor.js';
 import { type Activity, SKIP_REASONS, type Skip, type Vendor } from '../../src/domain/vendor.js';
+import { pickCount } from '../helpers/counts.js';
 
-const RUNS = process.env.TEST_LONG === '1' ? 50_000 : 5_000;
+const RUNS = pickCount({ few: 800, full: 5_000, long: 50_000 });
 const SEED = Number(process.env.TEST_SEED ?? Date.now() % 2_147_483_647);
 const TYPES = { '8': 'Retailer', '10': 'Retailer with medical endorsement' };
 

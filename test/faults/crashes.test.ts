@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { type Child, startChild, writeFiles } from '../helpers/child.js';
+import { IS_LONG, pickCount } from '../helpers/counts.js';
 import { drawRunCases, makeTwins, type RunCase, readRunState } from '../helpers/run-cases.js';
 import { makeTenant, sendRequest, startTestService, type TestService, waitForRun } from '../helpers/service.js';
 import { clearStalls, countSleeping, MOMENTS, placeStalls, stallAt } from '../helpers/stalls.js';
@@ -14,7 +15,6 @@ import { clearStalls, countSleeping, MOMENTS, placeStalls, stallAt } from '../he
  * done, and whoever was promised an answer gets it.
  */
 
-const IS_LONG = process.env.TEST_LONG === '1';
 const TAKEOVER_MS = 30_000;
 
 const service = await startTestService(t, { role: 'api', simulator: { licenses: 60, offersSyncCheck: false } });
@@ -42,7 +42,7 @@ const start = (tenantId: string, refresh: 'auto' | 'force' = 'auto'): Promise<He
   startRun(service, tenantId, refresh);
 
 t.test('killed at every step, and stopped past the lease', { timeout: IS_LONG ? 1_800_000 : 180_000 }, async (t) => {
-  const cases = drawRunCases(IS_LONG ? 4 : 1);
+  const cases = drawRunCases(pickCount({ few: 1, full: 1, long: 4 }));
   for (const drawn of cases) {
     t.comment(drawn.title);
     let times: number[] = [];
@@ -144,7 +144,7 @@ async function killAtEveryStep(t: Test, drawn: RunCase): Promise<number[]> {
 }
 
 t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 180_000 }, async (t) => {
-  const rounds = IS_LONG ? 50 : 3;
+  const rounds = pickCount({ few: 3, full: 3, long: 50 });
   const inFlight = 100;
   const tenantId = await makeTenant(service);
   const holder = new pg.Client({ connectionString: databaseUrl });
@@ -234,7 +234,7 @@ t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 180_000 }, async (t)
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
     return state / 2_147_483_648;
   };
-  const kills = IS_LONG ? 100 : 3;
+  const kills = pickCount({ few: 3, full: 3, long: 100 });
   const strategies = ['one_per_license', 'one_per_vendor', 'one_per_license'] as const;
   const tenants: string[] = [];
   for (const strategy of strategies) tenants.push(await makeTenant(service, 'credential', strategy));

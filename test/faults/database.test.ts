@@ -6,14 +6,13 @@ import t, { type Test } from 'tap';
 import { withTenant } from '../../src/db/database.js';
 import type { StorageError } from '../../src/db/sqlstate.js';
 import { sweepAbandonedRuns } from '../../src/modules/syncs/index.js';
+import { IS_LONG, pickCount } from '../helpers/counts.js';
 import { startTestServer, TEST_DATABASE_URL } from '../helpers/postgres.js';
 import { drawRunCases, makeTwins, type RunCase, readRunState } from '../helpers/run-cases.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 import { clearStalls, countSleeping, MOMENTS, type Moment, placeStalls, stallAt } from '../helpers/stalls.js';
 
 /** What a database does to those who use it: every fault is told by its name, mends by itself, and leaves nothing half. */
-
-const IS_LONG = process.env.TEST_LONG === '1';
 
 // A server of this file's own: here it crashes.
 const server = await startTestServer();
@@ -191,7 +190,7 @@ t.test('a connection that falls silent', async (t) => {
     beside: service,
     role: 'api',
     hasLine: true,
-    patience: { databaseSilenceMs: 1_500 },
+    timing: { databaseSilenceMs: 1_500 },
   });
   t.equal((await other.ask('GET', '/v1/tenants')).status, 200);
   other.line.hang();
@@ -212,7 +211,7 @@ t.test('a worker whose connections went away without a word takes runs again', a
     beside: api,
     role: 'worker',
     hasLine: true,
-    patience: { databaseSilenceMs: 1_500 },
+    timing: { databaseSilenceMs: 1_500 },
   });
   const tenantId = await makeTenant(api);
   t.match((await syncTenant(api, tenantId)).status, /^succeeded/);
@@ -245,7 +244,7 @@ t.test('a lost answer to any commit of a run', { timeout: 300_000 }, async (t) =
     role: 'worker',
     hasLine: true,
     // Nobody else's commit is to be the one that is lost: this test sweeps by itself.
-    patience: { sweepMs: 3_600_000, runs: { attempts: 5, baseSeconds: 0.2, maxSeconds: 0.5 } },
+    timing: { sweepMs: 3_600_000, runs: { attempts: 5, baseSeconds: 0.2, maxSeconds: 0.5 } },
   });
   const { control } = api.simulator;
   let lost = 0;
@@ -269,7 +268,7 @@ t.test('a lost answer to any commit of a run', { timeout: 300_000 }, async (t) =
 });
 
 t.test('crashes of Postgres', { timeout: IS_LONG ? 3_000_000 : 120_000 }, async (t) => {
-  const rounds = IS_LONG ? 100 : 3;
+  const rounds = pickCount({ few: 3, full: 3, long: 100 });
   const recoveries: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const tenantId = await makeTenant(service, 'preference');
@@ -296,7 +295,7 @@ async function until(what: string, look: () => Promise<boolean>): Promise<void> 
 
 t.test('Postgres crashes at every step of a run', { timeout: IS_LONG ? 1_800_000 : 180_000 }, async (t) => {
   const durations = new Map<Moment, number[]>(MOMENTS.map((moment) => [moment, []]));
-  for (const [round, drawn] of drawRunCases(IS_LONG ? 4 : 1).entries()) {
+  for (const [round, drawn] of drawRunCases(pickCount({ few: 1, full: 1, long: 4 })).entries()) {
     t.comment(drawn.title);
     await t.test(drawn.title, { timeout: 180_000 }, async (t) => {
       for (const [moment, seconds] of await crashAtEveryStep(t, drawn, round)) durations.get(moment)?.push(seconds);
@@ -311,7 +310,7 @@ t.test('Postgres crashes at every step of a run', { timeout: IS_LONG ? 1_800_000
 /** @returns how many seconds after the crash the runs had ended */
 async function crashAtEveryStep(t: Test, drawn: RunCase, round: number): Promise<[Moment, number][]> {
   const patience = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
-  const other = await startTestService(t, { simulator: drawn.simulator, patience });
+  const other = await startTestService(t, { simulator: drawn.simulator, timing });
   const { control } = other.simulator;
   const tenants = await makeTwins(other, drawn, MOMENTS.length + 1);
   const undisturbed = tenants.pop() as string;
@@ -324,7 +323,7 @@ async function crashAtEveryStep(t: Test, drawn: RunCase, round: number): Promise
     (await other.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } })).body.id;
 
   // Of two workers, so that a run can stand at each step at the same time.
-  await startTestService(t, { beside: other, role: 'worker', patience });
+  await startTestService(t, { beside: other, role: 'worker', timing });
 
   const held: { moment: Moment; tenantId: string; runId: string }[] = [];
   for (const moment of MOMENTS.filter((each) => each !== 'fetching')) {

@@ -1,23 +1,22 @@
-import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { pickCount } from '../helpers/counts.js';
 import { drawRunCases, makeTwins, readRunState } from '../helpers/run-cases.js';
 import { makeTenant, startTestService, syncTenant, type TestService, waitForRun } from '../helpers/service.js';
 import { clearStalls, MOMENTS, type Moment, placeStalls, stallAt } from '../helpers/stalls.js';
 
 /** What happens to a run at each of its steps: an error is thrown. State before or after, no other. */
 
-const IS_LONG = process.env.TEST_LONG === '1';
 /** Of a worker, as `service.ts` has it. */
 const WORKER_CONCURRENCY = 4;
 const patience = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
 
 t.test('an error at every step', { timeout: 600_000 }, async (t) => {
-  const cases = drawRunCases(IS_LONG ? 4 : 1);
+  const cases = drawRunCases(pickCount({ few: 1, full: 1, long: 4 }));
   for (const drawn of cases) {
     t.comment(drawn.title);
     await t.test(drawn.title, async (t) => {
-      const service = await startTestService(t, { simulator: drawn.simulator, patience });
+      const service = await startTestService(t, { simulator: drawn.simulator, timing });
       const tenants = await makeTwins(service, drawn, MOMENTS.length + 1);
       const undisturbed = tenants.pop() as string;
       const before = await readRunState(service, undisturbed);
@@ -58,7 +57,7 @@ async function failAt(t: Test, service: TestService, tenantId: string, moment: M
   }
 }
 
-const service = await startTestService(t, { simulator: { licenses: 60, offersSyncCheck: false }, patience });
+const service = await startTestService(t, { simulator: { licenses: 60, offersSyncCheck: false }, timing });
 const { ask, sql, simulator } = service;
 await placeStalls(service);
 
@@ -77,7 +76,7 @@ const startRun = async (tenantId: string, refresh: 'auto' | 'force'): Promise<st
 };
 
 t.test('fifty at once are one run', async (t) => {
-  const rounds = IS_LONG ? 20 : 2;
+  const rounds = pickCount({ few: 2, full: 2, long: 20 });
   const tenantId = await makeTenant(service);
   for (let round = 0; round < rounds; round += 1) {
     // Not answered before all have asked: who asks when the run has ended begins another one, and may.
@@ -98,7 +97,7 @@ t.test('fifty at once are one run', async (t) => {
 });
 
 t.test('a state is asked once for all of its tenants, and none of them holds up the others', async (t) => {
-  const many = IS_LONG ? 500 : 30;
+  const many = pickCount({ few: 30, full: 30, long: 500 });
   const tenants: string[] = [];
   while (tenants.length < many) {
     tenants.push(...(await Promise.all(Array.from({ length: 10 }, () => makeTenant(service)))));

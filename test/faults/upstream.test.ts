@@ -6,8 +6,8 @@ import { makeTenant, startTestService, syncTenant, type TestService } from '../h
 
 /** Little patience, so that a call that hangs is a matter of a second; nothing else is different. */
 const PATIENCE = {
-  timeouts: { connectMs: 500, headMs: 500, listMs: 2_000, shortMs: 1_000 },
-  retry: { attempts: 2, baseMs: 10, mostMs: 20 },
+  timeouts: { connectMs: 500, headersMs: 500, listMs: 2_000, shortMs: 1_000 },
+  retry: { attempts: 2, baseMs: 10, maxMs: 20 },
   // The circuit has tests of its own; here each fault has to be met.
   circuit: { failures: 1_000_000, openMs: 1 },
 };
@@ -67,7 +67,7 @@ async function readRows(service: TestService): Promise<string> {
 
 t.test('every fault × login and list: a typed reason in time, and nothing changed', async (t) => {
   const service = await startTestService(t, {
-    patience: PATIENCE,
+    timing: PATIENCE,
     simulator: { licenses: 100, offersSyncCheck: false },
     states: (environment) => ({ NM: { environments: { production: { ...environment, max_body_bytes: 1_000_000 } } } }),
   });
@@ -172,7 +172,7 @@ t.test('nor is it tried more than once by whoever looks licenses up', async (t) 
 
 t.test('a list that is cut, or is any other text, is never applied', async (t) => {
   const service = await startTestService(t, {
-    patience: PATIENCE,
+    timing: PATIENCE,
     simulator: { licenses: 100, offersSyncCheck: false, shuffle: false },
   });
   const { simulator } = service;

@@ -2,6 +2,7 @@ import process from 'node:process';
 import fc from 'fast-check';
 import t from 'tap';
 import { toLicenseKey, toNameKey, toUbiKey } from '../../src/domain/key.js';
+import { pickCount } from '../helpers/counts.js';
 import { partOf } from './delta.js';
 import { checkDelta, checkLaws, LAWS } from './laws.js';
 import {
@@ -19,7 +20,6 @@ import {
   ubiKeyOf,
 } from './world.js';
 
-const IS_LONG = process.env.TEST_LONG === '1';
 const SEED = readSeed();
 
 interface Leg {
@@ -29,9 +29,9 @@ interface Leg {
 }
 
 const LEGS: readonly Leg[] = [
-  { name: 'small', size: SMALL, lists: IS_LONG ? 100_000 : 20_000 },
-  { name: 'middle', size: MIDDLE, lists: IS_LONG ? 10_000 : 1_000 },
-  { name: 'large', size: LARGE, lists: IS_LONG ? 300 : 30 },
+  { name: 'small', size: SMALL, lists: pickCount({ few: 2_000, full: 20_000, long: 100_000 }) },
+  { name: 'middle', size: MIDDLE, lists: pickCount({ few: 100, full: 1_000, long: 10_000 }) },
+  { name: 'large', size: LARGE, lists: pickCount({ few: 4, full: 30, long: 300 }) },
 ];
 
 const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
@@ -152,7 +152,7 @@ t.test('I14: normalising any text is idempotent and agrees with the specificatio
       ),
     }),
   );
-  const runs = IS_LONG ? 500_000 : 50_000;
+  const runs = pickCount({ few: 5_000, full: 50_000, long: 500_000 });
   const result = fc.check(
     fc.property(text, (raw) => {
       const key = toLicenseKey(raw);

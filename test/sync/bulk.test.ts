@@ -44,7 +44,9 @@ t.test('who sends many rows to Postgres leaves others their turns, and all of th
   longest = 0;
   // Which is written once and never changed: but it is here, and has few columns.
   await sql('grant update on directory_license_owners to biotrack_operator');
-  await withOperator(service.service.db, (tx) => updateRows(tx, table, { keys, columns: COLUMNS, rows: makeRows(second) }));
+  await withOperator(service.service.db, (tx) =>
+    updateRows(tx, table, { keys, columns: COLUMNS, rows: makeRows(second) }),
+  );
 
   t.equal(await count(second), ROWS);
   t.ok(longest <= 40_001, `of ${ROWS} changed rows ${longest} at most between two turns`);

@@ -1,6 +1,6 @@
-import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import { pickCount } from '../helpers/counts.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 
 /** What persons decide while the state's list moves on: each word does what it says, and nothing else. */
@@ -314,7 +314,7 @@ t.test('many moves, and many other names, wait for a person too', async (t) => {
   t.match(await holderOf(tenantId, renamed[0]?.numbers[0] as string), { name: 'ANOTHER NAME 0' });
 });
 
-const EDITS = process.env.TEST_LONG === '1' ? 2_000 : 60;
+const EDITS = pickCount({ few: 15, full: 60, long: 2_000 });
 
 t.test('edits and syncs at the same time come to what one after the other does', async (t) => {
   const { numbers } = addVendor(1);

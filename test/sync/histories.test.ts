@@ -1,13 +1,13 @@
-import process from 'node:process';
 import fc from 'fast-check';
 import pg from 'pg';
 import t from 'tap';
-import { toKnownList, planSync } from '../../src/mapping/index.js';
+import { planSync, toKnownList } from '../../src/mapping/index.js';
 import { loadSnapshot } from '../../src/modules/companies/index.js';
 import { selectListedLicenses } from '../../src/modules/directory/index.js';
 import { findPlanInputs, toPlanRequest } from '../../src/modules/syncs/apply.js';
 import { planWhole } from '../../src/modules/syncs/plan-tenant.js';
 import { inTenant } from '../../src/modules/tenants/index.js';
+import { IS_LONG, pickCount } from '../helpers/counts.js';
 import { findBrokenInvariants } from '../helpers/invariants.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 import { readSeed } from '../mapping/world.js';
@@ -18,8 +18,7 @@ import { readSeed } from '../mapping/world.js';
  * planning the whole tenant anew finds nothing to do: what the delta plans did is what the full plan would have done.
  */
 
-const IS_LONG = process.env.TEST_LONG === '1';
-const HISTORIES = IS_LONG ? 1_000 : 100;
+const HISTORIES = pickCount({ few: 12, full: 100, long: 1_000 });
 const SEED = readSeed();
 t.setTimeout(IS_LONG ? 7_200_000 : 600_000);
 

@@ -719,7 +719,7 @@ t.test('a worker that was killed', async (t) => {
   );
   const startedAt = Date.now();
   const patience = { runs: { attempts: 5, baseSeconds: 0, maxSeconds: 0 } };
-  await startTestService(t, { role: 'worker', beside: api, patience });
+  await startTestService(t, { role: 'worker', beside: api, timing });
   const done = await waitForRun(api, tenantId, run.id);
   t.match(done, { status: /^succeeded/, attempt: 2 }, 'is taken over');
   t.ok(Date.now() - startedAt < 30_000, `within 30 seconds (${Date.now() - startedAt} ms)`);

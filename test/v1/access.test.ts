@@ -1,14 +1,14 @@
 import t from 'tap';
 import { isPublic, mayCall, type OperationId } from '../../src/http/policy.js';
 import type { Operation } from '../helpers/contract.js';
+import { pickCount } from '../helpers/counts.js';
 import { createQuickAsk } from '../helpers/quick-ask.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 
 /** Who reaches what: every operation for every kind of caller, foreign ids, and editors who are at it together. */
 
-const IS_LONG = process.env.TEST_LONG === '1';
-const PAIRS = IS_LONG ? 10_000 : 2_000;
-const ROUNDS = IS_LONG ? 500 : 50;
+const PAIRS = pickCount({ few: 300, full: 2_000, long: 10_000 });
+const ROUNDS = pickCount({ few: 8, full: 50, long: 500 });
 const EDITORS = 8;
 const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -99,7 +99,7 @@ t.test('every operation for every kind of caller', async (t) => {
         : role === undefined
           ? 'unknown'
           : !mayCall(id, role)
-            ? 'not his to do'
+            ? 'forbidden'
             : isForeign && operation.path.includes('{tenant_id}')
               ? 'no such tenant'
               : 'let in';
@@ -107,7 +107,9 @@ t.test('every operation for every kind of caller', async (t) => {
     t.strictSame(seen, wanted, operation.id);
     const { description } = described(operation);
     const roles = (['operator', 'admin', 'user'] as const).filter((role) => mayCall(id, role));
-    const audience = isPublic(id) ? 'Needs no key.' : `For ${roles.map((role) => `\`${role}\``).join(', ')}.`;
+    const audience = isPublic(id)
+      ? 'Requires no authentication.'
+      : `Roles: ${roles.map((role) => `\`${role}\``).join(', ')}.`;
     t.ok(description.endsWith(audience), `${operation.id} says who may call it`);
   }
   t.comment(`${cells} cells: ${contract.operations.length} operations × ${Object.keys(callers).length} callers`);
@@ -123,8 +125,10 @@ const described = ({ path, method }: Operation): { readonly description: string 
 /** How far a caller came. A service may know more of who may what than the policy does; it says so in other words. */
 function toVerdict({ status, body }: TestResponse): string {
   if (status === 401) return 'unknown';
-  if (status === 403 && /^The role \w+ may not do this\.$/.test(body?.detail)) return 'not his to do';
-  return status === 404 && body?.detail === 'There is no such tenant.' ? 'no such tenant' : 'let in';
+  if (status === 403 && /^The role "\w+" does not allow this operation\.$/.test(body?.detail)) return 'forbidden';
+  return status === 404 && body?.detail === 'The tenant does not exist, or the caller cannot access it.'
+    ? 'no such tenant'
+    : 'let in';
 }
 
 t.test('foreign ids, at random', async (t) => {

@@ -2,6 +2,7 @@ import process from 'node:process';
 import fc from 'fast-check';
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { pickCount } from '../helpers/counts.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
 /** The whole set-up as one document: read from one tenant, put to others. */
@@ -445,7 +446,7 @@ t.test('putConfiguration: any document, against a model', async (t) => {
   const model = new Map<string, Record<string, unknown>>();
   let shown: string[] = [];
   let changes = 0;
-  const documents = fc.sample(document, { seed, numRuns: 40 });
+  const documents = fc.sample(document, { seed, numRuns: pickCount({ few: 12, full: 40, long: 40 }) });
   for (const { description, strategy, include_labs, licenses } of documents) {
     const wanted = {
       company_creation_preference: { strategy, include_labs },

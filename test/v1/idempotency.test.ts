@@ -1,14 +1,15 @@
 import t from 'tap';
+import { pickCount } from '../helpers/counts.js';
 import { type Ask, makeTenant, startTestService, type TestResponse, type TestService } from '../helpers/service.js';
 
 /** Idempotency-Key: a POST has its effect once, however often it is sent and whatever is lost on the way. */
 
-const KEYS = process.env.TEST_LONG === '1' ? 1_000 : 200;
+const KEYS = pickCount({ few: 35, full: 200, long: 1_000 });
 
 const service = await startTestService(t, {
   hasLine: true,
   // What mends is to be seen at once.
-  patience: { circuit: { failures: 1_000_000, openMs: 1 } },
+  timing: { circuit: { failures: 1_000_000, openMs: 1 } },
 });
 const { ask, sql, newId, simulator } = service;
 const { control, demo } = simulator;

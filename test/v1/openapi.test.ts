@@ -4,13 +4,14 @@ import fc from 'fast-check';
 import t from 'tap';
 import { ERRORS } from '../../src/domain/service-error.js';
 import type { JsonDocument, Operation } from '../helpers/contract.js';
+import { pickCount } from '../helpers/counts.js';
 import { createQuickAsk } from '../helpers/quick-ask.js';
 import { createRequestMaker, type MadeRequest } from '../helpers/requests.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
 /** The OpenAPI document, taken at its word: its examples, and requests made from it at random. */
 
-const RUNS = process.env.TEST_LONG === '1' ? 1_000 : 200;
+const RUNS = pickCount({ few: 15, full: 200, long: 1_000 });
 const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const AT_ONCE = 12;
 

@@ -1,5 +1,4 @@
 import { readFile, stat } from 'node:fs/promises';
-import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { readEnv } from '../../src/config.js';
@@ -7,11 +6,10 @@ import { findFreePort } from '../../src/local/index.js';
 import { rotateKeys } from '../../src/rotate.js';
 import { parseKeyset } from '../../src/vault/index.js';
 import { type Child, type Files, startChild, writeFiles } from '../helpers/child.js';
+import { IS_LONG } from '../helpers/counts.js';
 import { makeTenant, sendRequest, startTestService, type TestService } from '../helpers/service.js';
 
 /** The keys that seal passwords are changed without anybody noticing. */
-
-const isLong = process.env.TEST_LONG === '1';
 
 interface Told {
   readonly code: number;
@@ -146,11 +144,11 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
       const first = (await ask('GET', `${path}?page[size]=1`)).body.data[0].id;
       const verified = await ask('POST', `${path}/${first}/verify`);
       counts.logins += 1;
-      if (!isLong) await pause(100);
+      if (!IS_LONG) await pause(100);
       if (verified.status !== 200 || verified.body.result !== 'valid') failures.push(JSON.stringify(verified.body));
     }
   };
-  const loading = (isLong ? [0, 1, 2, 3] : [0, 1]).map(load);
+  const loading = (IS_LONG ? [0, 1, 2, 3] : [0, 1]).map(load);
 
   const restartAll = async (): Promise<void> => {
     for (const [index, port] of ports.entries()) {

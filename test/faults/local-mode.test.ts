@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import t, { type Test } from 'tap';
 import type { LocalFile } from '../../src/local/index.js';
 import type { Ask, TestResponse } from '../helpers/service.js';
 import { FIRST_PUT, sendRequest, waitForRun } from '../helpers/service.js';
+import { HAS_SHELL, parseAnswers, readSession, runSession, toShape } from '../helpers/sessions.js';
 
 /** The built service as a child process, the way `npm start` runs it: with a folder and nothing else. */
 
@@ -139,58 +140,44 @@ t.test('local mode from an empty folder to companies, killed and started again',
   t.equal(await end(again), 0, 'SIGTERM ends it with exit code 0');
 });
 
-const README = fileURLToPath(new URL('../../README.md', import.meta.url));
-const HAS_CURL = spawnSync('curl', ['--version']).status === 0 && spawnSync('bash', ['--version']).status === 0;
+/** In this order: the API guide uses the tenant that the README sets up. */
+const SESSIONS = ['README.md', 'docs/onboarding.md', 'docs/api-guide.md'];
 
-/** The fenced blocks of a language, of the README's part on onboarding by hand. */
-function readBlocks(text: string, language: string): string[] {
-  const part = text.slice(text.indexOf('## Onboarding by hand'), text.indexOf('## Running it for real'));
-  return [...part.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(([, block]) => block ?? '');
-}
-
-/** The documents of a block; `…` stands for what was left out. */
-const parseDocuments = (block: string): unknown[] =>
-  block
-    .replace(/,\s*…/g, '')
-    .split(/^(?=\{)/m)
-    .map((document) => JSON.parse(document));
-
-/** The names of all fields, wherever they are: what an answer looks like, whatever it says. */
-function toShape(value: unknown): unknown {
-  if (Array.isArray(value)) return value.slice(0, 1).map(toShape);
-  if (typeof value !== 'object' || value === null) return value === null ? null : typeof value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, toShape(inner)]));
-}
+/** The sync takes a moment; a reader needs longer. */
+const waitForSync = (command: string): string =>
+  command.replace(
+    /^ask "\$B\/v1\/tenants\/\$T\/syncs"$/m,
+    (read) => `for i in $(seq 60); do ${read} | grep -q 'finished_datetime.*Z' && break; sleep 1; done\n${read}`,
+  );
 
 t.test(
-  "the README's onboarding by hand, copied and pasted",
-  HAS_CURL ? {} : { skip: 'bash and curl are not on this machine' },
+  'the commands of the documents, pasted into a shell',
+  HAS_SHELL ? {} : { skip: 'bash and curl are not on this machine' },
   async (t) => {
     const folder = await makeFolder(t);
     await start(t, join(folder, '.data'));
-    const readme = await readFile(README, 'utf8');
-    const script = readBlocks(readme, 'sh').map((block, index) => (index === 0 ? block : `echo ----\n${block}`));
-    // The sync takes its time; a person reads meanwhile.
-    const paced = script
-      .join('\n')
-      .replace(
-        'ask "$B/v1/tenants/$T/syncs"',
-        'for i in $(seq 60); do ask "$B/v1/tenants/$T/syncs" | grep -q finished_datetime.*Z && break; sleep 1; done\nask "$B/v1/tenants/$T/syncs"',
+    for (const path of SESSIONS) {
+      const steps = await readSession(path);
+      const { code, output, printed } = await runSession(
+        steps.map(({ command }) => waitForSync(command)),
+        { folder, variables: {} },
       );
-    const bash = spawn('bash', ['-eu', '-c', paced], { cwd: folder, env: { PATH: process.env.PATH ?? '' } });
-    let output = '';
-    for (const stream of [bash.stdout, bash.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const [code] = await once(bash, 'exit');
-    t.equal(code, 0, 'every command runs');
-    const answers = output.split('----\n').slice(1).map(parseDocuments);
-    const documented = readBlocks(readme, 'json').map(parseDocuments);
-    t.ok(documented.length >= 7, `${documented.length} answers are shown`);
-    t.strictSame(
-      toShape(answers.slice(0, documented.length)),
-      toShape(documented),
-      'what they print looks as the README shows',
-    );
-    t.match(JSON.stringify(answers), /"status":"succeeded"/, 'the sync has succeeded');
+      t.equal(code, 0, `${path}: every command succeeds`, { output });
+      for (const [index, { command, documented }] of steps.entries()) {
+        if (documented.length === 0) continue;
+        const answers = parseAnswers(printed[index] ?? '');
+        t.equal(answers.length, documented.length, `${path}: as many answers as documented`, { command });
+        for (const [at, expected] of documented.entries()) {
+          const shape = toShape(expected, answers[at]);
+          t.strictSame(shape.answer, shape.documented, `${path}: the answer has the documented fields`, { command });
+        }
+      }
+      t.ok(
+        steps.some(({ documented }) => documented.length > 0),
+        `${path} shows answers`,
+      );
+      if (path === 'docs/onboarding.md') t.match(output, /"status": "succeeded"/, 'the sync has succeeded');
+    }
   },
 );
 
