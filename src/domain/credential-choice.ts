@@ -1,7 +1,7 @@
 /**
- * Why this login is the one: a person's own comes before the company's. `own`: it is his own. The company's, because…
- * `no_person`: no person asked; `own_missing`: he has none; `own_refused`: BioTrack refused his own; `own_unreadable`:
- * his own password cannot be opened.
+ * Why a credential was chosen. `own`: it belongs to the requesting user. All others are credentials of the company, chosen
+ * because the request came from no user (`no_user`), or because the user's own credential is missing, was rejected by
+ * BioTrack, or cannot be decrypted.
  */
-export const CREDENTIAL_CHOICES = ['own', 'no_person', 'own_missing', 'own_refused', 'own_unreadable'] as const;
+export const CREDENTIAL_CHOICES = ['own', 'no_user', 'own_missing', 'own_rejected', 'own_unreadable'] as const;
 export type CredentialChoice = (typeof CREDENTIAL_CHOICES)[number];

@@ -1,20 +1,20 @@
 import type { Role } from './principal.js';
 
-const everybody: readonly Role[] = ['operator', 'admin', 'user'];
+const all: readonly Role[] = ['operator', 'admin', 'user'];
 const managers: readonly Role[] = ['operator', 'admin'];
-const nobody: readonly Role[] = [];
+const none: readonly Role[] = [];
 
-/** What can be done with a credential that is there. */
+/** Actions on an existing credential. */
 export type OwnerAction = 'list' | 'read' | 'change' | 'verify' | 'delete';
 
 /**
- * What a role may do with credentials, by whose they are; the part of the policy that an operation alone does not
- * decide. A person may do everything with his own, whatever his role.
+ * What each role may do with credentials, by owner. The policy by operation is in `http/policy.ts`. Users have full access
+ * to their own credentials, so `user` describes access to the credentials of other users.
  */
 export const OWNER_POLICY: Readonly<
   Record<'company' | 'user', Readonly<Record<OwnerAction | 'create', readonly Role[]>>>
 > = {
-  company: { create: managers, list: everybody, read: everybody, change: managers, verify: managers, delete: managers },
-  // Somebody else's: an admin sees that it is there, and may take it away.
-  user: { create: nobody, list: managers, read: nobody, change: nobody, verify: nobody, delete: managers },
+  company: { create: managers, list: all, read: all, change: managers, verify: managers, delete: managers },
+  // Managers can see that another user has a credential and can delete it.
+  user: { create: none, list: managers, read: none, change: none, verify: none, delete: managers },
 };

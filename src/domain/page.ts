@@ -1,16 +1,16 @@
-/** What a list is asked for: how many, and after which item (in the list's own order). */
 export interface PageRequest {
   readonly size: number;
+  /** The position of the last item of the previous page, in the order of the list. */
   readonly after: string | undefined;
 }
 
-/** A page and, if there is more, the position of its last item. */
 export interface PageOf<T> {
   readonly items: readonly T[];
+  /** The position of the last item; undefined on the last page. */
   readonly nextAfter: string | undefined;
 }
 
-/** A page out of rows that were read one beyond its size; the one too many only tells that there is more. */
+/** @param rows up to `size + 1` rows; the extra row only shows that there is another page */
 export function toPage<T extends { readonly id: string }>(rows: readonly T[], size: number): PageOf<T> {
   const items = rows.slice(0, size);
   return { items, nextAfter: rows.length > size ? items.at(-1)?.id : undefined };

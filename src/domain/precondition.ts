@@ -1,29 +1,35 @@
 import { ServiceError } from './service-error.js';
 
-/** What a caller believes of the resource that he is about to change (RFC 9110, If-Match and If-None-Match). */
+/** The version of a resource that a change expects (RFC 9110, If-Match and If-None-Match). */
 export type Precondition =
   | { readonly kind: 'none' }
-  /** `If-None-Match: *`: there is none yet. */
+  /** `If-None-Match: *`: the resource must not exist. */
   | { readonly kind: 'absent' }
-  /** `If-Match: "3"`: it is at one of these versions. */
+  /** `If-Match: "3"`: the resource must have one of these versions. */
   | { readonly kind: 'versions'; readonly versions: readonly number[] };
 
 /**
- * Refuses a change that is based on something older than what is there: 428 without a precondition, 412 if it fails.
- * @param version what is there now; undefined for nothing
+ * @param version the current version; undefined if the resource does not exist
+ * @throws ServiceError `precondition_required` without a precondition, `precondition_failed` if it does not hold
  */
 export function checkPrecondition(precondition: Precondition, version: number | undefined): void {
   if (precondition.kind === 'none') {
-    const header = version === undefined ? 'If-None-Match: *' : 'If-Match with the ETag of your last read';
-    throw new ServiceError('precondition_required', `Send ${header}.`);
+    const detail =
+      version === undefined
+        ? 'Send "If-None-Match: *" to create the resource.'
+        : 'Send the ETag of your last read in If-Match.';
+    throw new ServiceError('precondition_required', detail);
   }
   if (precondition.kind === 'absent') {
     if (version === undefined) return;
-    throw new ServiceError('precondition_failed', 'It exists already. Read it, and send its ETag as If-Match.');
+    throw new ServiceError(
+      'precondition_failed',
+      'The resource already exists. Read it, then send its ETag in If-Match.',
+    );
   }
   if (version !== undefined && precondition.versions.includes(version)) return;
   throw new ServiceError(
     'precondition_failed',
-    'It has changed since you read it. Read it again, and send its ETag as If-Match.',
+    'Its version differs from If-Match. Read the resource again, then send its current ETag in If-Match.',
   );
 }

@@ -1,34 +1,34 @@
 export const ROLES = ['operator', 'admin', 'user'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Who is calling. The tenant comes from here and from nowhere else, but for the operator, who may name any. */
+/** The authenticated caller. It determines the tenant, except for operators, who can access every tenant. */
 export type Principal = ApiKeyPrincipal | UserPrincipal;
 
-/** A script: never a person, so it owns no credential of a user. */
+/** A script. It cannot own user credentials. */
 export interface ApiKeyPrincipal {
   readonly kind: 'api_key';
-  /** Of the key, not its secret. */
+  /** The id of the API key, not its secret. */
   readonly id: string;
   readonly role: 'operator' | 'admin';
-  /** Null for the operator only. */
+  /** Null only for operators. */
   readonly tenantId: string | null;
 }
 
-/** A person of the host application, who came with its token. */
+/** A user of the host application, authenticated by its token. */
 export interface UserPrincipal {
   readonly kind: 'user';
-  /** The host application's id of the person: the token's `sub`. */
+  /** The host application's user id: the `sub` claim of the token. */
   readonly id: string;
   readonly role: 'admin' | 'user';
   readonly tenantId: string;
 }
 
-/** How a principal is named in records: never a name or an e-mail address. */
+/** The caller as stored in records: contains no name or email address. */
 export const toActor = (principal: Principal): string => `${principal.kind}:${principal.id}`;
 
-/** The person who is calling; undefined for a script. */
+/** The calling user; undefined for an API key. */
 export const toUserId = ({ kind, id }: Principal): string | undefined => (kind === 'user' ? id : undefined);
 
-/** The person whom a record names; undefined for a script or a machine. */
-export const toUserIdOf = (actor: string): string | undefined =>
+/** The user named by a stored actor; undefined for an API key or the service itself. */
+export const toUserIdFromActor = (actor: string): string | undefined =>
   actor.startsWith('user:') ? actor.slice('user:'.length) : undefined;

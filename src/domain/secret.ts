@@ -1,6 +1,6 @@
 /**
- * Text that must never be seen: a password, a key, a token. Printing, logging, inspecting or serialising it
- * gives `[secret]`; only `reveal()` gives the text, so that a search for that word finds every place that does.
+ * A password, key or token. Printing, logging, inspecting or serializing it yields `[secret]`. Only `reveal()` returns the
+ * text, so a search for `reveal` finds every use of it.
  */
 export class Secret {
   readonly #text: string;

@@ -1,6 +1,6 @@
 import { type NextStep, ServiceError } from './service-error.js';
 
-/** The steps of the set-up in their order, each with the call that does it. */
+/** Setup steps in order, each with the call that completes it. */
 const STEPS = {
   ubi: { operation_id: 'putUbi', method: 'PUT', path: 'ubi' },
   company_creation_preference: {
@@ -16,11 +16,11 @@ const STEPS = {
 export type SetupStep = keyof typeof STEPS;
 export const SETUP_STEPS = Object.keys(STEPS) as SetupStep[];
 
-/** Who must act for a step to be done. `nobody`: it is done, or a machine is at it. */
-export const SETUP_ACTORS = ['admin', 'biotrack_administrator', 'operator', 'nobody'] as const;
+/** Who must act to complete a step. `none`: the step is done or in progress. */
+export const SETUP_ACTORS = ['admin', 'biotrack_administrator', 'operator', 'none'] as const;
 export type SetupActor = (typeof SETUP_ACTORS)[number];
 
-/** A call, with its path below the tenant's. */
+/** A call of the API. `path` is relative to `/v1/tenants/{tenant_id}/`. */
 export interface SetupCall {
   readonly operation_id: string;
   readonly method: string;
@@ -33,6 +33,6 @@ export const toNextStep = (tenantId: string, step: SetupStep, call: SetupCall = 
   path: `/v1/tenants/${tenantId}/${call.path}`,
 });
 
-/** 409: what was asked for needs a step that is not done, and here is the call that does it. */
+/** 409 with the call that completes the missing step. */
 export const setupIncomplete = (tenantId: string, step: SetupStep, detail: string, call?: SetupCall): ServiceError =>
   new ServiceError('setup_incomplete', detail, { next_step: toNextStep(tenantId, step, call) });

@@ -1,34 +1,34 @@
 /**
- * A read that many ask for at once, done once for all of them. Who asks while one is under way gets the next one's
- * result: what he is told is never older than his question.
+ * Coalesces concurrent reads of the same key. A call that arrives during a read shares the next read instead of the current
+ * one, so no result is older than the call that returns it.
  */
 export type SharedRead<T> = (key: string, read: () => Promise<T>) => Promise<T>;
 
-interface Lane<T> {
-  readonly underWay: Promise<T>;
-  /** For all who asked since it began. */
+interface Reads<T> {
+  readonly current: Promise<T>;
+  /** Shared by all calls since `current` started. */
   next: Promise<T> | undefined;
 }
 
 export function createSharedRead<T>(): SharedRead<T> {
-  const lanes = new Map<string, Lane<T>>();
+  const readsByKey = new Map<string, Reads<T>>();
 
   function start(key: string, read: () => Promise<T>): Promise<T> {
-    const underWay = read().finally(() => {
-      if (lanes.get(key) === lane && lane.next === undefined) lanes.delete(key);
+    const current = read().finally(() => {
+      if (readsByKey.get(key) === reads && reads.next === undefined) readsByKey.delete(key);
     });
-    const lane: Lane<T> = { underWay, next: undefined };
-    lanes.set(key, lane);
-    return underWay;
+    const reads: Reads<T> = { current, next: undefined };
+    readsByKey.set(key, reads);
+    return current;
   }
 
   return (key, read) => {
-    const lane = lanes.get(key);
-    if (lane === undefined) return start(key, read);
-    lane.next ??= lane.underWay.then(
+    const reads = readsByKey.get(key);
+    if (reads === undefined) return start(key, read);
+    reads.next ??= reads.current.then(
       () => start(key, read),
       () => start(key, read),
     );
-    return lane.next;
+    return reads.next;
   };
 }

@@ -23,9 +23,10 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
       schema: operation({
         id: 'createApiKey',
         tag: 'Operations',
-        summary: 'Make a key for a script',
+        summary: 'Create an API key',
+        description: 'For scripts and servers. The reply contains the secret, which cannot be read again.',
         body: ApiKeyBodySchema,
-        replies: { 201: { description: 'The key, with its secret this once.', schema: NewApiKeySchema } },
+        replies: { 201: { description: 'The key with its secret.', schema: NewApiKeySchema } },
       }),
     },
     async ({ body }, reply) => {
@@ -41,10 +42,11 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
       schema: operation({
         id: 'listApiKeys',
         tag: 'Operations',
-        summary: 'All keys, without their secrets',
+        summary: 'List API keys',
+        description: 'Secrets are never returned.',
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', ApiKeyPageSchema),
+        replies: toListReplies('A page of API keys, oldest first.', ApiKeyPageSchema),
         errors: ['invalid_cursor'],
       }),
     },
@@ -64,11 +66,10 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
       schema: operation({
         id: 'deleteApiKey',
         tag: 'Operations',
-        summary: 'Delete a key',
-        description:
-          'It is refused from the next request on; where several processes serve, by the others within five seconds.',
+        summary: 'Delete an API key',
+        description: 'The key stops working immediately, or within 5 seconds in deployments with several processes.',
         params: ApiKeyParamsSchema,
-        replies: { 204: { description: 'Gone.' } },
+        replies: { 204: { description: 'Deleted.' } },
         errors: ['not_found'],
       }),
     },

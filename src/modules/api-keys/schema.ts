@@ -2,13 +2,13 @@ import Type from 'typebox';
 import { Body, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
 
 const KEY_ROLES = ['operator', 'admin'] as const;
-const roleNote = { description: '`operator`: all tenants; `admin`: one tenant.' };
+const roleNote = { description: '`operator`: access to all tenants. `admin`: access to one tenant.' };
 
 export const ApiKeyBodySchema = Body(
   {
     description: Text(120, { description: 'What the key is for.', examples: ['onboarding script'] }),
     role: OneOf(KEY_ROLES, roleNote),
-    tenant_id: Type.Optional(Uuid({ description: 'The tenant of an admin; an operator has none.' })),
+    tenant_id: Type.Optional(Uuid({ description: 'Required for `admin`; not allowed for `operator`.' })),
   },
   { examples: [{ description: 'onboarding script', role: 'operator' }] },
 );
@@ -17,7 +17,7 @@ const fields = {
   id: Uuid(),
   description: Shown({ examples: ['onboarding script'] }),
   role: OneOf(KEY_ROLES, roleNote),
-  tenant_id: Nullable(Uuid()),
+  tenant_id: Nullable(Uuid({ description: 'Null for `operator`.' })),
   inserted_datetime: Datetime(),
 };
 
@@ -27,10 +27,10 @@ export const NewApiKeySchema = Named(
   'NewApiKey',
   Reply({
     ...fields,
-    secret: Shown({ description: 'The key itself. It is shown this once and cannot be read again.' }),
+    secret: Shown({ description: 'The bearer token. Store it now: it cannot be read again.' }),
   }),
 );
 
 export const ApiKeyPageSchema = Page('ApiKeyPage', ApiKeySchema);
 
-export const ApiKeyParamsSchema = Body({ id: Uuid({ description: 'Of the key.' }) });
+export const ApiKeyParamsSchema = Body({ id: Uuid({ description: 'The API key.' }) });

@@ -17,7 +17,7 @@ export interface ApiKeyInput {
 
 export interface NewApiKey {
   readonly key: ApiKey;
-  /** Shown once; only its hash is kept. */
+  /** Only its hash is stored. */
   readonly secret: Secret;
 }
 
@@ -25,18 +25,18 @@ export function createApiKey(db: Db, newId: () => string, input: ApiKeyInput): P
   return withOperator(db, async (tx) => {
     const { description, role, tenantId = null } = input;
     if ((role === 'operator') !== (tenantId === null)) {
-      throw tenantFault(
-        role === 'operator' ? 'is not for an operator, who has all tenants' : 'is required for an admin',
+      throw tenantError(
+        role === 'operator' ? 'is not allowed for the role `operator`' : 'is required for the role `admin`',
       );
     }
-    if (tenantId !== null && !(await tenantExists(tx, tenantId))) throw tenantFault('is no tenant');
+    if (tenantId !== null && !(await tenantExists(tx, tenantId))) throw tenantError('is not an existing tenant');
     const secret = new Secret(PREFIX + randomBytes(SECRET_BYTES).toString('base64url'));
     const key = await insertApiKey(tx, { id: newId(), description, role, tenantId }, toHash(secret.reveal()));
     return { key, secret };
   });
 }
 
-const tenantFault = (detail: string): ServiceError =>
+const tenantError = (detail: string): ServiceError =>
   new ServiceError('invalid_request', `/tenant_id ${detail}.`, { errors: [{ pointer: '/tenant_id', detail }] });
 
 export const listApiKeys = (db: Db, { size, after }: PageRequest): Promise<PageOf<ApiKey>> =>
@@ -47,12 +47,12 @@ export const deleteApiKey = (db: Db, id: string): Promise<void> =>
     if (!(await deleteApiKeyRow(tx, id))) throw notFound('API key');
   });
 
-/** Who a key stands for; undefined for a key that is not ours or was deleted. */
+/** Undefined for unknown and deleted keys. */
 export async function authenticateApiKey(db: Db, token: string): Promise<Principal | undefined> {
   if (!token.startsWith(PREFIX)) return undefined;
   const key = await withOperator(db, (tx) => findApiKey(tx, toHash(token)));
   return key === undefined ? undefined : { kind: 'api_key', id: key.id, role: key.role, tenantId: key.tenantId };
 }
 
-/** Found by its hash: how long the look-up takes says nothing of a secret that hashes to something else. */
+/** Keys are looked up by hash, so the time that a query takes reveals nothing about valid keys. */
 export const toHash = (token: string): Buffer => createHash('sha256').update(token).digest();

@@ -9,25 +9,23 @@ export interface CreationPreference {
   readonly updatedAt: Date;
 }
 
-export const findCreationPreference = (tx: Tx): Promise<CreationPreference | undefined> =>
-  tx
-    .selectFrom('creation_preferences')
-    .select([
-      'strategy',
-      'include_labs as includeLabs',
-      'version',
-      'inserted_datetime as insertedAt',
-      'updated_datetime as updatedAt',
-    ])
-    .executeTakeFirst();
+const COLUMNS = [
+  'strategy',
+  'include_labs as includeLabs',
+  'version',
+  'inserted_datetime as insertedAt',
+  'updated_datetime as updatedAt',
+] as const;
 
-/** Inserts or replaces. */
-export async function saveCreationPreference(
+export const findCreationPreference = (tx: Tx): Promise<CreationPreference | undefined> =>
+  tx.selectFrom('creation_preferences').select(COLUMNS).executeTakeFirst();
+
+export const saveCreationPreference = (
   tx: Tx,
   tenantId: string,
   { strategy, includeLabs }: Pick<CreationPreference, 'strategy' | 'includeLabs'>,
-): Promise<void> {
-  await tx
+): Promise<CreationPreference> =>
+  tx
     .insertInto('creation_preferences')
     .values({ tenant_id: tenantId, strategy, include_labs: includeLabs })
     .onConflict((conflict) =>
@@ -38,5 +36,5 @@ export async function saveCreationPreference(
         updated_datetime: eb.fn('now'),
       })),
     )
-    .execute();
-}
+    .returning(COLUMNS)
+    .executeTakeFirstOrThrow();

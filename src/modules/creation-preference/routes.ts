@@ -13,10 +13,10 @@ export function registerCreationPreferenceRoutes(app: App, { db }: { readonly db
     {
       schema: operation({
         id: 'getCompanyCreationPreference',
-        tag: 'Set-up',
-        summary: 'Step 1a: how vendors become companies',
+        tag: 'Setup',
+        summary: 'Get the company creation preference',
         params: TenantParams,
-        replies: { 200: { description: 'The choice.', schema: CreationPreferenceSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The preference.', schema: CreationPreferenceSchema, headers: etagHeader } },
         errors: ['not_found'],
       }),
     },
@@ -28,7 +28,6 @@ export function registerCreationPreferenceRoutes(app: App, { db }: { readonly db
   );
 }
 
-/** The preference as every operation shows it. */
 export const toPreferenceReply = ({ strategy, includeLabs, insertedAt, updatedAt }: CreationPreferenceRow) => ({
   strategy,
   include_labs: includeLabs,

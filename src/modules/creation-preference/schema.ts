@@ -4,23 +4,24 @@ import { Body, Datetime, Named, OneOf, Reply, Uuid } from '../../http/primitives
 
 const strategyNote = {
   description:
-    '`one_per_license`: each license becomes a company of its own (preferred with LeafLink). `one_per_vendor`: all licenses of a UBI are attached to one company.',
+    '`one_per_license`: creates one company per license (recommended with LeafLink). `one_per_vendor`: creates one company per vendor, with all licenses of its UBI.',
 };
 
 export const CreationPreferenceBodySchema = Body(
   {
     strategy: OneOf(STRATEGIES, {
-      description: `${strategyNote.description} There is no default: somebody has to choose.`,
+      description: `${strategyNote.description} There is no default.`,
     }),
     include_labs: Type.Optional(
       Type.Boolean({
-        description: 'Laboratories become companies too; unless told as previewed, and without `preview_id` false.',
+        description:
+          "Whether laboratories become companies. Defaults to the preview's value, or to `false` without `preview_id`.",
       }),
     ),
     preview_id: Type.Optional(
       Uuid({
         description:
-          'After the first sync: the preview, of this very choice, that is to be carried out. Without one, only a change that takes nothing away is made.',
+          'After the first sync: the id of a preview of this preference, which is then applied. Without it, the call only accepts changes that move or archive no company.',
       }),
     ),
   },

@@ -12,7 +12,6 @@ export interface CreationPreferenceInput {
   readonly includeLabs: boolean;
 }
 
-/** The choice is free until the first sync has made companies of it. */
 export function putCreationPreference(
   db: Db,
   tenantId: string,
@@ -28,8 +27,8 @@ export function putCreationPreference(
 }
 
 /**
- * Makes the choice, while it is free. The tenant must be locked.
- * @throws Fault `setup_incomplete` before the UBI, `preview_required` when companies were made by another choice
+ * Saves the preference. The tenant must be locked.
+ * @throws ServiceError `setup_incomplete` without a UBI, `preview_required` if it would move or archive companies
  */
 export async function applyCreationPreference(
   tx: Tx,
@@ -39,33 +38,29 @@ export async function applyCreationPreference(
   await requireUbi(tx, tenant.id);
   const present = await findCreationPreference(tx);
   if (tenant.firstSyncedAt !== null && present !== undefined) checkSwitch(present, input);
-  await saveCreationPreference(tx, tenant.id, input);
-  return (await findCreationPreference(tx)) as CreationPreference;
+  return saveCreationPreference(tx, tenant.id, input);
 }
 
-/** Wanting labs only adds companies; every other change moves or archives some that people work with. */
+/** Including laboratories only adds companies. Every other change moves or archives existing ones. */
 function checkSwitch(present: CreationPreference, input: CreationPreferenceInput): void {
   if (present.strategy === input.strategy && (input.includeLabs || !present.includeLabs)) return;
   throw new ServiceError(
     'preview_required',
-    'Companies were made by the present choice. POST …/company-creation-preference/preview shows what another one does; send its id as "preview_id".',
+    'Companies exist for the current preference. Call POST …/company-creation-preference/preview to see what would change, then send the id of the preview as "preview_id".',
   );
 }
 
 export const getCreationPreference = (db: Db, tenantId: string): Promise<CreationPreference> =>
   inTenant(db, tenantId, async (tx) => {
     const preference = await findCreationPreference(tx);
-    if (preference === undefined) throw new ServiceError('not_found', 'The preference is not set yet.');
+    if (preference === undefined)
+      throw new ServiceError('not_found', 'The preference is not set. Call putCompanyCreationPreference to set it.');
     return preference;
   });
 
-/** @throws Fault `setup_incomplete` before the choice is made */
+/** @throws ServiceError `setup_incomplete` */
 export async function requireCreationPreference(tx: Tx, tenantId: string): Promise<CreationPreference> {
   const preference = await findCreationPreference(tx);
   if (preference !== undefined) return preference;
-  throw setupIncomplete(
-    tenantId,
-    'company_creation_preference',
-    'How vendors become companies has to be chosen first.',
-  );
+  throw setupIncomplete(tenantId, 'company_creation_preference', 'Set the company creation preference first.');
 }

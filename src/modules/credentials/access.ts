@@ -4,21 +4,20 @@ import { type Principal, toUserId } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
 import { type Credential, type CredentialOwner, findCredential } from './repository.js';
 
-/** Whose a new credential is. @throws Fault `forbidden` */
+/** @throws ServiceError `forbidden` */
 export function requireCreation(principal: Principal, owner: Credential['owner']): CredentialOwner {
   if (owner === 'company') {
     if (OWNER_POLICY.company.create.includes(principal.role)) return { owner, ownerUserId: null };
-    throw forbidden("A credential of the company is the admin's to save; yours has the owner user.");
+    throw forbidden(
+      'Only admins and operators can create company credentials. Set "owner" to "user" to create your own.',
+    );
   }
   const userId = toUserId(principal);
   if (userId !== undefined) return { owner, ownerUserId: userId };
-  throw forbidden('An API key is never a person: only a user can save a credential of his own.');
+  throw forbidden('API keys cannot own credentials. Set "owner" to "company", or call with a user token.');
 }
 
-/**
- * A credential, for somebody who may do this with it.
- * @throws Fault `not_found` where he may not even know of it, `forbidden` where he may know and nothing more
- */
+/** @throws ServiceError `forbidden` if the caller may only know that the credential exists, `not_found` if not even that */
 export async function requireCredentialFor(
   tx: Tx,
   principal: Principal,
@@ -33,7 +32,9 @@ export async function requireCredentialFor(
   if (allowed.includes(principal.role)) return credential;
   if (!list.includes(principal.role)) throw notFound('credential');
   throw forbidden(
-    owner === 'user' ? 'This is the credential of a person, who alone may do this.' : "This is the admin's to do.",
+    owner === 'user'
+      ? 'This credential belongs to a user. Only its owner can do this.'
+      : 'Only admins and operators can change, verify or delete company credentials.',
   );
 }
 

@@ -8,28 +8,26 @@ import { toStatusDetail } from './login-result.js';
 import { type Credential, selectCredentialsOf } from './repository.js';
 import { openPassword } from './service.js';
 
-/** A credential as far as it matters for whether it can be worked with. */
+/** Whether a credential can be used, and how to fix it if not. */
 export interface CredentialState {
   readonly id: string;
   readonly description: string;
   readonly status: Credential['status'] | 'unreadable';
-  /** What to do about it; for a person. */
+  /** What to do about the status, as text for users; empty for `valid`. */
   readonly detail: string;
 }
 
-/** A credential that somebody's work may be done with, and what is in its way. */
 export interface Candidate {
   readonly credential: Credential;
   readonly state: CredentialState;
 }
 
-/** Each in the order of choice: those that are known to work first, then the oldest. */
+/** Credentials that a caller may use. Both lists are in order of preference: valid ones first, then the oldest. */
 export interface Candidates {
   readonly own: readonly Candidate[];
   readonly company: readonly Candidate[];
 }
 
-/** The credential to work with, and why this one. */
 export interface Chosen {
   readonly credential: Credential;
   readonly reason: CredentialChoice;
@@ -40,11 +38,11 @@ export interface OpenPorts {
   readonly vault: Vault;
 }
 
-/** One that BioTrack refused is not tried by machine, and one that cannot be opened is of no use whatever was said of it. */
+/** Rejected credentials are never used automatically, so that BioTrack does not lock the account. */
 export const isUsable = ({ status }: Pick<CredentialState, 'status'>): boolean =>
   status === 'valid' || status === 'unverified';
 
-/** The credentials that somebody's work may be done with: the person's own, if it is one, and the company's. */
+/** @param userId loads the user's own credentials too */
 export async function loadCandidates(
   tx: Tx,
   ports: OpenPorts,
@@ -59,7 +57,6 @@ export async function loadCandidates(
   };
 }
 
-/** The same for whoever wants to tell of them only. */
 export async function loadCredentialStates(
   tx: Tx,
   ports: OpenPorts,
@@ -72,41 +69,40 @@ export async function loadCredentialStates(
 
 export function toCandidate({ biotrack, vault }: OpenPorts, tenant: Tenant, credential: Credential): Candidate {
   const { id, description, status } = credential;
-  const fault = findUnreadable(() => openPassword(biotrack, vault, tenant, credential));
+  const error = findUnreadable(() => openPassword(biotrack, vault, tenant, credential));
   const state =
-    fault === undefined
+    error === undefined
       ? { id, description, status, detail: toStatusDetail(credential) ?? '' }
-      : { id, description, status: 'unreadable' as const, detail: fault.message };
+      : { id, description, status: 'unreadable' as const, detail: error.message };
   return { credential, state };
 }
 
-/** The order of choice, for a person or for nobody in particular; undefined if there is none to work with. */
-export function chooseOf(
+/** Prefers the user's own credentials to the company's; undefined if none is usable. */
+export function chooseCredential(
   { own, company }: Candidates,
-  isPerson: boolean,
-  isGood = ({ state }: Candidate): boolean => isUsable(state),
+  isUser: boolean,
+  isEligible = ({ state }: Candidate): boolean => isUsable(state),
 ): Chosen | undefined {
-  const mine = own.find(isGood);
-  if (mine !== undefined) return { credential: mine.credential, reason: 'own' };
-  const ours = company.find(isGood);
-  return ours && { credential: ours.credential, reason: isPerson ? toReasonAgainst(own) : 'no_person' };
+  const preferred = own.find(isEligible);
+  if (preferred !== undefined) return { credential: preferred.credential, reason: 'own' };
+  const fallback = company.find(isEligible);
+  return fallback && { credential: fallback.credential, reason: isUser ? toFallbackReason(own) : 'no_user' };
 }
 
-/** Why none of somebody's own is taken. */
-function toReasonAgainst([first]: readonly Candidate[]): CredentialChoice {
+function toFallbackReason([first]: readonly Candidate[]): CredentialChoice {
   if (first === undefined) return 'own_missing';
-  return first.state.status === 'unreadable' ? 'own_unreadable' : 'own_refused';
+  return first.state.status === 'unreadable' ? 'own_unreadable' : 'own_rejected';
 }
 
-/** Without an address of the state nothing can be opened either, since a password is sealed for where it goes. */
-const UNREADABLE: readonly ErrorCode[] = ['credential_unreadable', 'unknown_state'];
+/** `unknown_state`: a password is sealed for the address of its state, so without the address it cannot be decrypted. */
+const UNREADABLE_CODES: readonly ErrorCode[] = ['credential_unreadable', 'unknown_state'];
 
 function findUnreadable(open: () => unknown): ServiceError | undefined {
   try {
     open();
     return undefined;
   } catch (error) {
-    if (error instanceof ServiceError && UNREADABLE.includes(error.code)) return error;
+    if (error instanceof ServiceError && UNREADABLE_CODES.includes(error.code)) return error;
     throw error;
   }
 }

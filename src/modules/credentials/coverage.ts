@@ -2,18 +2,18 @@ import type { Db } from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { inTenant } from '../tenants/index.js';
 import { selectUsers, type User } from '../users/index.js';
-import { type Candidate, type Chosen, chooseOf, type OpenPorts, toCandidate } from './candidates.js';
+import { type Candidate, type Chosen, chooseCredential, type OpenPorts, toCandidate } from './candidates.js';
 import { selectCredentialsOf } from './repository.js';
 
-/** A person, and the login that his syncs would work with now. */
+/** A user, and the credential that their syncs would use now. */
 export interface Coverage {
   readonly user: User;
   readonly chosen: Chosen | undefined;
-  /** The best of his own, whatever BioTrack said of it. */
+  /** The user's preferred own credential, usable or not. */
   readonly own: Candidate | undefined;
 }
 
-/** The tenant's people, each with the login that he would work with: the same choice as that of a sync. */
+/** Chooses credentials by the same rules as a sync. */
 export const listCoverage = (
   db: Db,
   ports: OpenPorts,
@@ -33,7 +33,7 @@ export const listCoverage = (
     }
     const rows = users.map((user) => {
       const own = byOwner.get(user.userId) ?? [];
-      const chosen = user.active ? chooseOf({ own, company }, true) : undefined;
+      const chosen = user.active ? chooseCredential({ own, company }, true) : undefined;
       return { id: user.userId, user, chosen, own: own[0] };
     });
     return toPage(rows, size);

@@ -1,19 +1,19 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 
-/** What is known of a login before it is tried. */
-export type LoginAttempt = 'ours' | 'under_way' | 'refused';
+/** `claimed`: the caller must log in and save the result. `refused`: BioTrack refused the same login within the last day. */
+export type LoginAttempt = 'claimed' | 'in_progress' | 'refused';
 
-/** Longer than a login is ever waited for. */
+/** Longer than any login takes, including its timeout. */
 const LEASE_SECONDS = 60;
-/** A refusal is believed for a day: what was refused may have been set right at BioTrack since. */
-const BELIEVED_SECONDS = 24 * 60 * 60;
+/** After this time, a refused login is tried again: it may have been fixed in BioTrack. */
+const REFUSAL_TTL_SECONDS = 24 * 60 * 60;
 
 const secondsFromNow = (seconds: number) => sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`;
 
 /**
- * Takes the trial of a login, if nobody tries it now and it was not refused before.
- * @param hashes of the login, with each key of the keyset; the first is the one to write
+ * Claims a login attempt, unless another process is making it or it was refused recently.
+ * @param hashes hashes of the login with every key of the keyset; new rows use the first
  */
 export async function claimLoginAttempt(
   tx: Tx,
@@ -24,7 +24,7 @@ export async function claimLoginAttempt(
     .selectFrom('login_attempts')
     .select('login_hash')
     .where('login_hash', 'in', [...hashes])
-    .where('refused_datetime', '>', secondsFromNow(-BELIEVED_SECONDS))
+    .where('refused_datetime', '>', secondsFromNow(-REFUSAL_TTL_SECONDS))
     .executeTakeFirst();
   if (refused !== undefined) return 'refused';
   const claimed = await tx
@@ -38,18 +38,18 @@ export async function claimLoginAttempt(
         .where((eb) =>
           eb.or([
             eb('login_attempts.refused_datetime', 'is', null),
-            eb('login_attempts.refused_datetime', '<=', secondsFromNow(-BELIEVED_SECONDS)),
+            eb('login_attempts.refused_datetime', '<=', secondsFromNow(-REFUSAL_TTL_SECONDS)),
           ]),
         ),
     )
     .returning('login_hash')
     .executeTakeFirst();
-  return claimed === undefined ? 'under_way' : 'ours';
+  return claimed === undefined ? 'in_progress' : 'claimed';
 }
 
-/** Remembers a refusal, and lets go of those that are no longer believed. */
+/** Saves a refusal and deletes expired ones of the tenant. */
 export async function saveLoginRefusal(tx: Tx, tenantId: string, hash: Buffer): Promise<void> {
-  await tx.deleteFrom('login_attempts').where('refused_datetime', '<=', secondsFromNow(-BELIEVED_SECONDS)).execute();
+  await tx.deleteFrom('login_attempts').where('refused_datetime', '<=', secondsFromNow(-REFUSAL_TTL_SECONDS)).execute();
   const values = { leased_until_datetime: sql<Date>`now()`, refused_datetime: sql<Date>`now()` };
   await tx
     .insertInto('login_attempts')
@@ -58,7 +58,6 @@ export async function saveLoginRefusal(tx: Tx, tenantId: string, hash: Buffer): 
     .execute();
 }
 
-/** The login was not refused: there is nothing to remember. */
 export async function deleteLoginAttempts(tx: Tx, hashes: readonly Buffer[]): Promise<void> {
   await tx
     .deleteFrom('login_attempts')

@@ -11,65 +11,74 @@ import type { LoginResult } from './login-result.js';
 export interface LoginPorts {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
-  /** Logins under way in this process. */
+  /** Logins in progress in this process. */
   readonly loginAttempts: SingleFlight<LoginResult>;
 }
 
-const PURPOSE = 'refused logins';
-/** Between two looks at a trial of another process. */
-const PAUSE_MS = 200;
-/** Shorter than the server lets a request take. */
-const PATIENCE_MS = 25_000;
+/** Names the derived key. Changing it forgets all saved refusals. */
+const KEY_PURPOSE = 'refused logins';
+/** How often to check whether another process has finished the same login. */
+const POLL_MS = 200;
+/** Shorter than the request timeout of the server. */
+const MAX_WAIT_MS = 25_000;
 
 export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
 
-/** The stable name of the upstream that a password is meant for. */
+/** The stable name of the BioTrack system for which a password is sealed. */
 export function getOriginId(biotrack: Biotrack, { state, environment }: Tenant): string {
   const upstream = biotrack.findState(state)?.environments[environment];
   if (upstream !== undefined) return upstream.originId;
   throw new ServiceError(
     'unknown_state',
-    'This deployment no longer knows the state or its environment. Tell the operator.',
+    "This deployment no longer supports the tenant's state or environment. The operator must configure it.",
   );
 }
 
 /**
- * Tries a login at BioTrack once, however many ask for it, in whatever process: one that was refused is not tried again
- * for a day, so that nobody is locked out there by a script that repeats itself.
+ * Logs in to BioTrack once for all concurrent callers, across processes. A refused login is not repeated for a day, so that a
+ * script in a loop does not lock the BioTrack account.
  */
 export function attemptLogin(db: Db, ports: LoginPorts, tenant: Tenant, login: BiotrackLogin): Promise<LoginResult> {
   const hashes = toHashes(ports, tenant, login);
   const key = hashes[0].toString('base64');
-  // What is remembered of a login is no effect of the request that tried it.
-  return withoutBeforeCommit(() => ports.loginAttempts(key, () => takeTurn(db, ports.biotrack, tenant, login, hashes)));
+  // The saved result is not an effect of the request, so it must not complete the request's idempotency key.
+  return withoutBeforeCommit(() =>
+    ports.loginAttempts(key, () => attemptOnce(db, ports.biotrack, tenant, login, hashes)),
+  );
 }
 
-async function takeTurn(
+type Hashes = readonly [Buffer, ...Buffer[]];
+
+async function attemptOnce(
   db: Db,
   biotrack: Biotrack,
   tenant: Tenant,
   login: BiotrackLogin,
-  hashes: readonly [Buffer, ...Buffer[]],
+  hashes: Hashes,
 ): Promise<LoginResult> {
-  for (const end = performance.now() + PATIENCE_MS; ; ) {
-    const trial = await inTenant(db, tenant.id, (tx) => claimLoginAttempt(tx, tenant.id, hashes));
-    if (trial === 'refused') return { kind: 'rejected', isRemembered: true };
-    if (trial === 'ours') break;
+  for (const end = performance.now() + MAX_WAIT_MS; ; ) {
+    const attempt = await inTenant(db, tenant.id, (tx) => claimLoginAttempt(tx, tenant.id, hashes));
+    if (attempt === 'refused') return { kind: 'rejected', isRemembered: true };
+    if (attempt === 'claimed') break;
     if (performance.now() > end) {
-      throw new ServiceError('upstream_unavailable', 'This login is being tried already. Ask again in a moment.', {
-        reason: 'upstream_timeout',
-      });
+      throw new ServiceError(
+        'upstream_unavailable',
+        'Another request is still waiting for BioTrack to answer the same login. Retry in a few seconds.',
+        { reason: 'upstream_timeout' },
+      );
     }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  const verdict = await fetchVerdict(biotrack, toTarget(tenant), login);
-  await keepTrial(db, tenant, hashes, verdict);
-  return verdict;
+  const result = await fetchLoginResult(biotrack, toTarget(tenant), login);
+  await inTenant(db, tenant.id, (tx) =>
+    result.kind === 'rejected' ? saveLoginRefusal(tx, tenant.id, hashes[0]) : deleteLoginAttempts(tx, hashes),
+  );
+  return result;
 }
 
 /**
- * Tries a login whatever is remembered of it: a person wants to know now. What is said of a saved credential is kept with
- * it, so nothing is remembered here but that the login works again.
+ * Logs in even if the same login was refused recently, because a user asked for it. Saves no refusal: the caller saves the
+ * result in the credential.
  */
 export async function forceLogin(
   db: Db,
@@ -77,35 +86,31 @@ export async function forceLogin(
   tenant: Tenant,
   login: BiotrackLogin,
 ): Promise<LoginResult> {
-  const verdict = await fetchVerdict(ports.biotrack, toTarget(tenant), login);
-  if (verdict.kind !== 'unreachable' && verdict.kind !== 'rejected') {
+  const result = await fetchLoginResult(ports.biotrack, toTarget(tenant), login);
+  if (result.kind !== 'unavailable' && result.kind !== 'rejected') {
     const hashes = toHashes(ports, tenant, login);
     await inTenant(db, tenant.id, (tx) => deleteLoginAttempts(tx, hashes));
   }
-  return verdict;
+  return result;
 }
 
-async function keepTrial(
-  db: Db,
-  tenant: Tenant,
-  hashes: readonly [Buffer, ...Buffer[]],
-  { kind }: LoginResult,
-): Promise<void> {
-  await inTenant(db, tenant.id, (tx) =>
-    kind === 'rejected' ? saveLoginRefusal(tx, tenant.id, hashes[0]) : deleteLoginAttempts(tx, hashes),
-  );
-}
-
-async function fetchVerdict(biotrack: Biotrack, target: BiotrackTarget, login: BiotrackLogin): Promise<LoginResult> {
+async function fetchLoginResult(
+  biotrack: Biotrack,
+  target: BiotrackTarget,
+  login: BiotrackLogin,
+): Promise<LoginResult> {
   try {
     return await biotrack.verifyLogin(target, login);
   } catch (error) {
-    if (error instanceof BiotrackError) return { kind: 'unreachable', error };
+    if (error instanceof BiotrackError) return { kind: 'unavailable', error };
     throw error;
   }
 }
 
-/** JSON of an array: no two logins have the same text. A hash is of no use without the keyset, and in no other tenant. */
+/**
+ * One hash per key of the keyset. The JSON array keeps different logins from producing the same text. Without the keyset, a
+ * hash cannot be used to guess the password, and it differs between tenants.
+ */
 function toHashes(
   { biotrack, vault }: LoginPorts,
   tenant: Tenant,
@@ -113,6 +118,6 @@ function toHashes(
 ): [Buffer, ...Buffer[]] {
   const text = JSON.stringify([tenant.id, getOriginId(biotrack, tenant), ubi, username, password.reveal()]);
   const toHash = (key: Buffer): Buffer => createHmac('sha256', key).update(text).digest();
-  const [first, ...others] = vault.deriveKeys(PURPOSE);
+  const [first, ...others] = vault.deriveKeys(KEY_PURPOSE);
   return [toHash(first), ...others.map(toHash)];
 }

@@ -1,63 +1,75 @@
-import { ADVICE, type BiotrackError, type LoginVerdict } from '../../biotrack/index.js';
+import type { BiotrackError, LoginVerdict } from '../../biotrack/index.js';
 import { ServiceError } from '../../domain/service-error.js';
 import type { Credential } from './repository.js';
 
-/** What BioTrack said of a login, or why it said nothing. */
+/** How BioTrack answered a login, or why it did not. */
 export type LoginResult =
-  /** `isRemembered`: it was refused a while ago, and not tried again. */
-  (LoginVerdict & { readonly isRemembered?: true }) | { readonly kind: 'unreachable'; readonly error: BiotrackError };
+  /** `isRemembered`: refused earlier, not tried again. */
+  (LoginVerdict & { readonly isRemembered?: true }) | { readonly kind: 'unavailable'; readonly error: BiotrackError };
 
-/** What a verdict means and what to do; for a person. */
-export function toLoginResultDetail(verdict: {
+const toPrivilege = (privilege: string | undefined): string =>
+  privilege === undefined || privilege === '' ? 'a required privilege' : `the privilege ${privilege}`;
+
+/** What the result means for a saved credential and what to do, as text for users. */
+export function toLoginResultDetail(result: {
   readonly kind: LoginResult['kind'];
   readonly privilege?: string;
 }): string {
-  switch (verdict.kind) {
+  switch (result.kind) {
     case 'valid':
-      return 'The login works.';
+      return 'BioTrack accepted the login.';
     case 'rejected':
-      return ADVICE.credentials_rejected;
+      return 'BioTrack rejected the username or password. Update this credential with the correct values. It is not used until then.';
     case 'ubi_rejected':
-      return ADVICE.ubi_rejected;
+      return "BioTrack does not recognize the tenant's UBI. Check the tenant's state, then set the UBI that this state issued to the company.";
     case 'privilege_missing':
-      return `${ADVICE.privilege_missing} Missing: ${verdict.privilege ?? ''}.`;
-    case 'unreachable':
-      return 'BioTrack cannot be asked at the moment. This says nothing of the password; try again later.';
+      return `The BioTrack user lacks ${toPrivilege(result.privilege)}. Ask the administrator of the company's BioTrack account to grant it, then verify this credential.`;
+    case 'unavailable':
+      return 'BioTrack neither accepted nor rejected the login, so the status is unchanged. Try again later.';
   }
 }
 
-/** What a stored status means; null where there is nothing to do. */
+/** Null if the credential needs no action. */
 export function toStatusDetail({
   status,
   missingPrivilege,
 }: Pick<Credential, 'status' | 'missingPrivilege'>): string | null {
   if (status === 'valid') return null;
-  if (status === 'unverified') return 'No login was tried with it yet.';
+  if (status === 'unverified') return 'Not verified yet. Verify it now; otherwise its first use verifies it.';
   return toLoginResultDetail({ kind: status, ...(missingPrivilege === null ? {} : { privilege: missingPrivilege }) });
 }
 
-const REMEMBERED =
-  'This very login was refused within the last day and was not tried again. If it should work by now, save it with "verify": "skip" and verify it.';
-
-/** The fault for a credential that is not to be saved. */
-export function toLoginError(verdict: Exclude<LoginResult, { kind: 'valid' }>): ServiceError {
-  const detail = toLoginResultDetail(verdict);
-  switch (verdict.kind) {
+/** The error for a new or changed credential that is not saved because of this result. */
+export function toLoginError(result: Exclude<LoginResult, { kind: 'valid' }>): ServiceError {
+  switch (result.kind) {
     case 'rejected':
-      return new ServiceError('credentials_rejected', verdict.isRemembered ? `${detail} ${REMEMBERED}` : detail, {
-        ...(verdict.isRemembered ? { reason: 'refused_before' } : {}),
-        errors: [{ pointer: '/password', detail: 'is refused by BioTrack, or the user name is' }],
-      });
+      return new ServiceError(
+        'credentials_rejected',
+        result.isRemembered
+          ? 'Nothing was saved. BioTrack rejected this username and password within the last 24 hours, so they were not tried again. If they are correct now, save them with "verify": "skip", then verify the credential.'
+          : 'Nothing was saved. Check the username and password, then send them again.',
+        {
+          ...(result.isRemembered ? { reason: 'refused_before' } : {}),
+          errors: [{ pointer: '/password', detail: 'was rejected by BioTrack, or the username was' }],
+        },
+      );
     case 'ubi_rejected':
-      return new ServiceError('ubi_rejected', detail);
+      return new ServiceError(
+        'ubi_rejected',
+        "Nothing was saved. Check the tenant's state, set the UBI that this state issued to the company, then send the request again.",
+      );
     case 'privilege_missing':
-      return new ServiceError('privilege_missing', detail, { reason: verdict.privilege });
-    case 'unreachable':
-      return toUpstreamError(verdict.error);
+      return new ServiceError(
+        'privilege_missing',
+        `Nothing was saved. Ask the administrator of the company's BioTrack account to grant ${toPrivilege(result.privilege)}, then send the request again.`,
+        { reason: result.privilege },
+      );
+    case 'unavailable':
+      return toUpstreamError(result.error);
   }
 }
 
-/** 503 with the reason: trouble at BioTrack, which is nobody's fault here. */
+/** 503 with the reason that BioTrack could not be used. */
 export function toUpstreamError(error: BiotrackError): ServiceError {
   return new ServiceError('upstream_unavailable', error.advice, {
     reason: error.reason,

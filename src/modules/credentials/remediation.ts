@@ -2,38 +2,35 @@ import type { ServiceError } from '../../domain/service-error.js';
 import { type SetupActor, type SetupCall, setupIncomplete } from '../../domain/setup.js';
 import { type CredentialState, isUsable } from './candidates.js';
 
-/** What has to be done before there is a login to work with. */
+/** Who must act to make a credential usable, and the call to make. */
 export interface Remediation {
   readonly who: SetupActor;
-  /** Undefined: a login is to be saved, which is the step's own call. */
+  /** Undefined if there is no credential to fix: create one. */
   readonly call: SetupCall | undefined;
 }
 
-/** What comes next for these, which is told the same way wherever a login is missed. */
 export function toRemediation(states: readonly CredentialState[]): Remediation {
-  const untried = states.find(({ status }) => status === 'unverified');
-  if (untried !== undefined) return { who: 'admin', call: toVerify(untried) };
-  const refused = states.filter((state) => !isUsable(state));
-  // What the admin can do himself comes before what he has to ask for.
-  const first = refused.find(({ status }) => status !== 'privilege_missing') ?? refused[0];
+  const unverified = states.find(({ status }) => status === 'unverified');
+  if (unverified !== undefined) return { who: 'admin', call: toVerify(unverified) };
+  const unusable = states.filter((state) => !isUsable(state));
+  // Prefer what the admin can fix without the BioTrack administrator.
+  const first = unusable.find(({ status }) => status !== 'privilege_missing') ?? unusable[0];
   if (first === undefined) return { who: 'admin', call: undefined };
-  return { who: first.status === 'privilege_missing' ? 'biotrack_administrator' : 'admin', call: toMend(first) };
+  return { who: first.status === 'privilege_missing' ? 'biotrack_administrator' : 'admin', call: toFix(first) };
 }
 
-/** 409: there is no login to work with, and here is the call that mends that. */
+/** 409 for a call that needs a usable credential; `next_step` is the call that provides one. */
 export const toNoLoginError = (tenantId: string, states: readonly CredentialState[], detail: string): ServiceError =>
   setupIncomplete(tenantId, 'credentials', detail, toRemediation(states).call);
 
-type Named = Pick<CredentialState, 'id' | 'status'>;
-
-const toVerify = ({ id }: Named): SetupCall => ({
+const toVerify = ({ id }: Pick<CredentialState, 'id'>): SetupCall => ({
   operation_id: 'verifyCredential',
   method: 'POST',
   path: `credentials/${id}/verify`,
 });
 
-function toMend({ id, status }: Named): SetupCall {
-  if (status === 'privilege_missing') return toVerify({ id, status });
+function toFix({ id, status }: Pick<CredentialState, 'id' | 'status'>): SetupCall {
+  if (status === 'privilege_missing') return toVerify({ id });
   if (status === 'ubi_rejected') return { operation_id: 'putUbi', method: 'PUT', path: 'ubi' };
   return { operation_id: 'updateCredential', method: 'PATCH', path: `credentials/${id}` };
 }

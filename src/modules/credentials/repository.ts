@@ -42,7 +42,7 @@ const select = (tx: Tx) => tx.selectFrom('credentials').select(COLUMNS).$castTo<
 export const findCredential = (tx: Tx, id: string): Promise<Credential | undefined> =>
   select(tx).where('id', '=', id).executeTakeFirst();
 
-/** All of them, or those that a person may see: the company's and his own. */
+/** @param visibleTo only the company's credentials and those of this user; undefined for all */
 export const selectCredentials = (
   tx: Tx,
   visibleTo: string | undefined,
@@ -58,8 +58,8 @@ export const selectCredentials = (
     .limit(size + 1)
     .execute();
 
-/** Some of the credentials after this one that another key than this has sealed. */
-export const selectSealedOtherwise = (tx: Tx, keyId: string, after: string, size: number): Promise<Credential[]> =>
+/** Credentials that are sealed with another key than `keyId`. A sealed password starts with a format byte, the length of its key id, and the key id. */
+export const selectSealedWithOtherKey = (tx: Tx, keyId: string, after: string, size: number): Promise<Credential[]> =>
   select(tx)
     .where(
       sql<string>`encode(substring(sealed_password from 3 for get_byte(sealed_password, 1)), 'escape')`,
@@ -71,8 +71,8 @@ export const selectSealedOtherwise = (tx: Tx, keyId: string, after: string, size
     .limit(size)
     .execute();
 
-/** The same password, sealed anew; not if it was replaced meanwhile. */
-export async function replaceSeal(
+/** False if the password was replaced meanwhile. */
+export async function updateSealedPassword(
   tx: Tx,
   { id, sealedPassword }: Pick<Credential, 'id' | 'sealedPassword'>,
   resealed: Buffer,
@@ -88,8 +88,8 @@ export async function replaceSeal(
 
 export type CredentialOwner = Pick<Credential, 'owner' | 'ownerUserId'>;
 
-/** Another credential of the owner with this description or this user name. */
-export const findNamesake = (
+/** Another credential of the owner with this description or username. */
+export const findDuplicateCredential = (
   tx: Tx,
   { owner, ownerUserId }: CredentialOwner,
   { description, username }: Pick<Credential, 'description' | 'username'>,
@@ -103,7 +103,7 @@ export const findNamesake = (
     .orderBy('id')
     .executeTakeFirst();
 
-/** Credentials of the company, or of these people: those that are known to work first, then the oldest. */
+/** Credentials of the company or of these users: valid ones first, then the oldest. */
 export const selectCredentialsOf = (tx: Tx, owners: 'company' | readonly string[]): Promise<Credential[]> =>
   select(tx)
     .where((eb) =>
@@ -118,9 +118,9 @@ export type NewCredential = Pick<
   'id' | 'owner' | 'ownerUserId' | 'description' | 'username' | 'sealedPassword' | 'status'
 >;
 
-export async function insertCredential(tx: Tx, tenantId: string, credential: NewCredential): Promise<void> {
+export async function insertCredential(tx: Tx, tenantId: string, credential: NewCredential): Promise<Credential> {
   const { id, owner, ownerUserId, description, username, sealedPassword, status } = credential;
-  await tx
+  return tx
     .insertInto('credentials')
     .values((eb) => ({
       tenant_id: tenantId,
@@ -133,17 +133,19 @@ export async function insertCredential(tx: Tx, tenantId: string, credential: New
       status,
       checked_datetime: status === 'valid' ? eb.fn('now') : null,
     }))
-    .execute();
+    .returning(COLUMNS)
+    .$castTo<Credential>()
+    .executeTakeFirstOrThrow();
 }
 
 export type CredentialChange = Partial<
   Pick<Credential, 'description' | 'username' | 'sealedPassword' | 'secretVersion' | 'status'>
 >;
 
-/** A change by a person: it has a new version. */
-export async function saveCredentialChange(tx: Tx, id: string, change: CredentialChange): Promise<void> {
+/** A change by a caller: it raises the version. */
+export async function updateCredentialRow(tx: Tx, id: string, change: CredentialChange): Promise<Credential> {
   const { description, username, sealedPassword, secretVersion, status } = change;
-  await tx
+  return tx
     .updateTable('credentials')
     .set((eb) => ({
       ...(description === undefined ? {} : { description }),
@@ -156,32 +158,35 @@ export async function saveCredentialChange(tx: Tx, id: string, change: Credentia
       updated_datetime: eb.fn<Date>('now'),
     }))
     .where('id', '=', id)
-    .execute();
+    .returning(COLUMNS)
+    .$castTo<Credential>()
+    .executeTakeFirstOrThrow();
 }
 
-/** What BioTrack said of the password with this version; nothing if the password was replaced meanwhile. */
+/** Keeps the version. Undefined if the password was replaced meanwhile. */
 export async function saveLoginResult(
   tx: Tx,
-  id: string,
-  secretVersion: number,
+  { id, secretVersion }: Pick<Credential, 'id' | 'secretVersion'>,
   ubiKey: string,
-  verdict: Pick<Credential, 'status' | 'missingPrivilege'>,
-): Promise<void> {
+  { status, missingPrivilege }: Pick<Credential, 'status' | 'missingPrivilege'>,
+): Promise<Credential | undefined> {
   const others = sql<string[]>`array_remove(refused_ubi_keys, ${ubiKey}::text)`;
-  await tx
+  return tx
     .updateTable('credentials')
     .set((eb) => ({
-      status: verdict.status,
-      missing_privilege: verdict.missingPrivilege,
+      status,
+      missing_privilege: missingPrivilege,
       checked_datetime: eb.fn<Date>('now'),
-      refused_ubi_keys: verdict.status === 'rejected' ? sql<string[]>`${others} || ${ubiKey}::text` : others,
+      refused_ubi_keys: status === 'rejected' ? sql<string[]>`${others} || ${ubiKey}::text` : others,
     }))
     .where('id', '=', id)
     .where('secret_version', '=', secretVersion)
-    .execute();
+    .returning(COLUMNS)
+    .$castTo<Credential>()
+    .executeTakeFirst();
 }
 
-export async function saveUse(tx: Tx, id: string): Promise<void> {
+export async function saveLastUsed(tx: Tx, id: string): Promise<void> {
   await tx
     .updateTable('credentials')
     .set((eb) => ({ last_used_datetime: eb.fn<Date>('now') }))
@@ -193,8 +198,8 @@ export async function deleteCredentialRow(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('credentials').where('id', '=', id).execute();
 }
 
-/** A license that is set to work with this credential; archived ones count, since they may come back. */
-export async function findLicenseOf(tx: Tx, id: string): Promise<string | undefined> {
+/** A license that is assigned this credential. Archived ones count, because they can be restored. */
+export async function findLicenseUsingCredential(tx: Tx, id: string): Promise<string | undefined> {
   const found = await tx
     .selectFrom('licenses')
     .select('id')

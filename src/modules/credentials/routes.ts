@@ -41,7 +41,7 @@ export interface CredentialsDeps extends CredentialPorts {
   readonly pager: Pager;
 }
 
-const LOGIN_FAULTS = [
+const LOGIN_ERRORS = [
   'unknown_state',
   'credentials_rejected',
   'ubi_rejected',
@@ -56,15 +56,15 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       schema: operation({
         id: 'createCredential',
         tag: 'Credentials',
-        summary: 'Step 2: save a BioTrack login',
+        summary: 'Create a credential',
         description:
-          'It is tried at BioTrack before it is saved. Needs the UBI. A credential of the company is for an admin to save; a person saves his own.',
+          'Setup step 2: saves a BioTrack login. Requires the UBI. By default, the service logs in to BioTrack first and saves nothing if BioTrack rejects the login; see `verify`. Operators and admins create company credentials; users create their own.',
         params: TenantParams,
         body: CredentialBodySchema,
         replies: {
-          201: { description: 'Saved.', schema: CredentialSchema, headers: { ...etagHeader, ...locationHeader } },
+          201: { description: 'Created.', schema: CredentialSchema, headers: { ...etagHeader, ...locationHeader } },
         },
-        errors: ['not_found', 'setup_incomplete', 'credential_exists', ...LOGIN_FAULTS],
+        errors: ['not_found', 'setup_incomplete', 'credential_exists', ...LOGIN_ERRORS],
       }),
     },
     async (request, reply) => {
@@ -84,12 +84,13 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       schema: operation({
         id: 'listCredentials',
         tag: 'Credentials',
-        summary: 'The credentials, without their passwords',
-        description: "A person sees the company's and his own; an admin also sees that others have theirs.",
+        summary: 'List credentials',
+        description:
+          "Passwords are never returned. Users see the company's credentials and their own; admins and operators see all credentials.",
         params: TenantParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', CredentialPageSchema),
+        replies: toListReplies('A page of credentials, oldest first.', CredentialPageSchema),
         errors: ['not_found', 'invalid_cursor'],
       }),
     },
@@ -111,7 +112,8 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       schema: operation({
         id: 'getCredential',
         tag: 'Credentials',
-        summary: 'One credential, without its password',
+        summary: 'Get a credential',
+        description: 'The password is never returned. Only the owner can read a user credential.',
         params: ItemParams,
         replies: { 200: { description: 'The credential.', schema: CredentialSchema, headers: etagHeader } },
         errors: ['not_found'],
@@ -131,12 +133,13 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       schema: operation({
         id: 'updateCredential',
         tag: 'Credentials',
-        summary: 'Change a credential in place',
-        description: 'A new user name or password is tried at BioTrack before it replaces the old one.',
+        summary: 'Update a credential',
+        description:
+          'A new username or password is verified with BioTrack before it replaces the old one; see `verify`. If BioTrack rejects it, nothing changes.',
         params: ItemParams,
         headers: ifMatchHeader,
         body: CredentialPatchSchema,
-        replies: { 200: { description: 'Changed.', schema: CredentialSchema, headers: etagHeader } },
+        replies: { 200: { description: 'Updated.', schema: CredentialSchema, headers: etagHeader } },
         errors: [
           'not_found',
           'setup_incomplete',
@@ -144,7 +147,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
           'credential_unreadable',
           'precondition_failed',
           'precondition_required',
-          ...LOGIN_FAULTS,
+          ...LOGIN_ERRORS,
         ],
       }),
     },
@@ -155,9 +158,13 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         password: body.password === undefined ? undefined : new Secret(body.password),
         verify: body.verify ?? 'required',
       };
-      const { tenant_id: tenantId, id } = params;
-      const precondition = toPrecondition(request);
-      const view = await updateCredential(db, ports, tenantId, id, changes, precondition, principalOf(request));
+      const view = await updateCredential(db, ports, {
+        tenantId: params.tenant_id,
+        id: params.id,
+        changes,
+        precondition: toPrecondition(request),
+        principal: principalOf(request),
+      });
       sendEtag(reply, view.credential.version);
       return toCredentialReply(view);
     },
@@ -169,10 +176,12 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       schema: operation({
         id: 'deleteCredential',
         tag: 'Credentials',
-        summary: 'Delete a credential with its password',
+        summary: 'Delete a credential',
+        description:
+          'Deletes the stored password too. Returns 409 `in_use` while a license, archived ones included, is assigned this credential.',
         params: ItemParams,
         headers: ifMatchHeader,
-        replies: { 204: { description: 'Gone.' } },
+        replies: { 204: { description: 'Deleted.' } },
         errors: ['not_found', 'in_use', 'precondition_failed', 'precondition_required'],
       }),
     },
@@ -189,20 +198,21 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       schema: operation({
         id: 'verifyCredential',
         tag: 'Credentials',
-        summary: 'Log in at BioTrack now',
-        description: 'Whatever BioTrack says is the result of this call, an outage too; an outage changes no status.',
+        summary: 'Verify a credential',
+        description:
+          'Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 whatever the result. `unavailable` (no usable answer from BioTrack) does not change the status.',
         params: ItemParams,
-        replies: { 200: { description: 'What BioTrack said.', schema: VerificationSchema } },
+        replies: { 200: { description: 'The result of the login.', schema: VerificationSchema } },
         errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state'],
       }),
     },
     async (request) => {
       const { params } = request;
-      const { verdict, ...view } = await verifyCredential(db, ports, params.tenant_id, params.id, principalOf(request));
+      const { result, ...view } = await verifyCredential(db, ports, params.tenant_id, params.id, principalOf(request));
       return {
-        result: verdict.kind,
-        missing_privilege: verdict.kind === 'privilege_missing' ? verdict.privilege : null,
-        detail: toLoginResultDetail(verdict),
+        result: result.kind,
+        missing_privilege: result.kind === 'privilege_missing' ? result.privilege : null,
+        detail: toLoginResultDetail(result),
         credential: toCredentialReply(view),
       };
     },
@@ -214,13 +224,13 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       schema: operation({
         id: 'listCredentialCoverage',
         tag: 'Credentials',
-        summary: 'Who has a login to work with, and which',
+        summary: 'List credential coverage',
         description:
-          'The people of the host application that are known here: by their tokens, or by `PUT …/users/{user_id}`.',
+          'Returns the credential that a sync of each user would use now. Includes users that called the API with a token and users registered with `PUT …/users/{user_id}`.',
         params: TenantParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page, in the order of user ids.', CredentialCoveragePageSchema),
+        replies: toListReplies('A page, ordered by user id.', CredentialCoveragePageSchema),
         errors: ['not_found', 'invalid_cursor'],
       }),
     },

@@ -18,18 +18,21 @@ const OWNERS = ['company', 'user'] as const;
 const STATUSES = ['unverified', 'valid', 'rejected', 'ubi_rejected', 'privilege_missing'] as const;
 
 const description = Text(120, {
-  description: 'Unique among the credentials of its owner.',
-  examples: ['State login of the office'],
+  description: 'A label. Unique among the credentials of the owner.',
+  examples: ['Office login'],
 });
-const username = Text(200, { description: 'The BioTrack user name.', examples: ['user@example.com'] });
+const username = Text(200, {
+  description: 'The BioTrack username. Unique among the credentials of the owner.',
+  examples: ['user@example.com'],
+});
 const password = OpaqueText(200, {
-  description: 'Taken to the last blank, sealed, and never shown again.',
+  description: 'The BioTrack password. Leading and trailing spaces count. Stored encrypted and never returned.',
   examples: ['correct horse battery staple'],
 });
 const verify = Type.Optional(
   OneOf(['required', 'attempt', 'skip'], {
     description:
-      '`required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.',
+      'When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not tried again for 24 hours unless saved with `skip` and verified.',
     examples: ['required'],
   }),
 );
@@ -40,7 +43,8 @@ export const CredentialBodySchema = Body(
     username,
     password,
     owner: OneOf(OWNERS, {
-      description: "`company`: for everybody's syncs. `user`: the caller's own, which only a person can make.",
+      description:
+        '`company`: used for syncs of all users, the schedule and API keys. `user`: used only for syncs of the calling user; not available to API keys.',
       examples: ['company'],
     }),
     verify,
@@ -48,7 +52,7 @@ export const CredentialBodySchema = Body(
   {
     examples: [
       {
-        description: 'State login of the office',
+        description: 'Office login',
         username: 'user@example.com',
         password: 'correct horse',
         owner: 'company',
@@ -64,7 +68,7 @@ export const CredentialPatchSchema = Body(
     password: Type.Optional(password),
     verify,
   },
-  { minProperties: 1, examples: [{ description: 'State login of the office' }] },
+  { minProperties: 1, examples: [{ description: 'Office login' }] },
 );
 
 export const CredentialSchema = Named(
@@ -74,18 +78,18 @@ export const CredentialSchema = Named(
     description: Shown(),
     username: Shown({ examples: ['user@example.com'] }),
     owner: OneOf(OWNERS),
-    owner_user_id: Nullable(Shown({ description: 'With `user`: whose.', examples: ['user-1'] })),
-    ubi: Shown({ description: "The tenant's UBI, which BioTrack wants at login.", examples: ['422000931'] }),
+    owner_user_id: Nullable(
+      Shown({ description: 'The user that owns it; null if `owner` is `company`.', examples: ['user-1'] }),
+    ),
+    ubi: Shown({ description: "The tenant's UBI, which every BioTrack login sends.", examples: ['422000931'] }),
     status: OneOf(STATUSES, {
       description:
-        'What BioTrack said at the last login. An outage changes nothing. A rejected password is not tried again by machine.',
+        'The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.',
     }),
-    status_detail: Nullable(Shown({ description: 'What to do about the status.' })),
-    checked_datetime: Nullable(Datetime({ description: 'When BioTrack last judged it.' })),
-    last_used_datetime: Nullable(
-      Datetime({ description: 'When it was last taken up for a sync, or to look licenses up.' }),
-    ),
-    etag: Shown({ description: 'Its version, for If-Match: the ETag without another read.', examples: ['"1"'] }),
+    status_detail: Nullable(Shown({ description: 'What to do about the status; null for `valid`. Text for users.' })),
+    checked_datetime: Nullable(Datetime({ description: 'When BioTrack last accepted or rejected it.' })),
+    last_used_datetime: Nullable(Datetime({ description: 'When a sync or a license lookup last used it.' })),
+    etag: Shown({ description: 'The current ETag, for If-Match.', examples: ['"1"'] }),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
@@ -96,9 +100,17 @@ export const CredentialPageSchema = Page('CredentialPage', CredentialSchema);
 export const VerificationSchema = Named(
   'Verification',
   Reply({
-    result: OneOf(['valid', 'rejected', 'ubi_rejected', 'privilege_missing', 'unreachable']),
-    missing_privilege: Nullable(Shown({ description: 'With `privilege_missing`: which.', examples: ['sync_vendor'] })),
-    detail: Shown({ description: 'What it means and what to do.' }),
+    result: OneOf(['valid', 'rejected', 'ubi_rejected', 'privilege_missing', 'unavailable'], {
+      description:
+        '`unavailable`: BioTrack neither accepted nor rejected the login. All other values are the new status.',
+    }),
+    missing_privilege: Nullable(
+      Shown({
+        description: 'The missing privilege; null unless `result` is `privilege_missing`.',
+        examples: ['sync_vendor'],
+      }),
+    ),
+    detail: Shown({ description: 'What the result means and what to do. Text for users.' }),
     credential: CredentialSchema,
   }),
 );
@@ -108,9 +120,9 @@ export const CredentialCoverageSchema = Named(
   Reply({
     user_id: Shown({ examples: ['user-1'] }),
     display_name: Nullable(Shown({ examples: ['Ada Example'] })),
-    active: Type.Boolean({ description: 'As the host application says.' }),
+    active: Type.Boolean({ description: 'False if the host application deactivated the user.' }),
     last_seen_datetime: Nullable(Datetime()),
-    covered: Type.Boolean({ description: 'Whether there is a login that a sync of this person could work with now.' }),
+    covered: Type.Boolean({ description: 'Whether a sync of this user has a usable credential now.' }),
     credential: Type.Union(
       [
         Reply({
@@ -119,15 +131,17 @@ export const CredentialCoverageSchema = Named(
           status: OneOf(['valid', 'unverified']),
           reason: OneOf(CREDENTIAL_CHOICES, {
             description:
-              "Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`), BioTrack refused it (`own_refused`) or its password cannot be opened any more (`own_unreadable`); or because nobody in person asks (`no_person`).",
+              "Why this credential was chosen. `own`: it belongs to the user. The others are company credentials, chosen because the user has none (`own_missing`), BioTrack rejected the user's own (`own_rejected`), its password cannot be decrypted (`own_unreadable`), or no user made the request (`no_user`).",
           }),
         }),
         Type.Null(),
       ],
-      { description: 'The login that a sync of this person would work with.' },
+      { description: 'The credential that a sync of this user would use; null if `covered` is false.' },
     ),
-    own_status: Nullable(OneOf(STATUSES, { description: "Of the person's own credential; null for none." })),
-    own_status_detail: Nullable(Shown({ description: 'What to do about it.' })),
+    own_status: Nullable(
+      OneOf(STATUSES, { description: "The status of the user's own credential; null if there is none." }),
+    ),
+    own_status_detail: Nullable(Shown({ description: 'What to do about `own_status`. Text for users.' })),
   }),
 );
 

@@ -17,15 +17,14 @@ import {
   type Credential,
   type CredentialOwner,
   deleteCredentialRow,
-  findCredential,
-  findLicenseOf,
-  findNamesake,
+  findDuplicateCredential,
+  findLicenseUsingCredential,
   insertCredential,
-  replaceSeal,
-  saveCredentialChange,
   saveLoginResult,
   selectCredentials,
-  selectSealedOtherwise,
+  selectSealedWithOtherKey,
+  updateCredentialRow,
+  updateSealedPassword,
 } from './repository.js';
 
 export interface CredentialPorts extends LoginPorts {
@@ -34,7 +33,7 @@ export interface CredentialPorts extends LoginPorts {
 
 export type VerifyMode = 'required' | 'attempt' | 'skip';
 
-/** A credential with the UBI that it logs in with. */
+/** A credential and the tenant's UBI, which every login sends. */
 export interface CredentialView {
   readonly credential: Credential;
   readonly ubi: string;
@@ -48,7 +47,7 @@ export interface CredentialInput {
   readonly verify: VerifyMode;
 }
 
-/** Saves a credential after BioTrack accepted it. Nothing that is known to be wrong is ever saved. */
+/** Verifies the login with BioTrack before saving it, unless `verify` is `skip`. A refused login is never saved. */
 export async function createCredential(
   db: Db,
   ports: CredentialPorts,
@@ -60,31 +59,31 @@ export async function createCredential(
   const owner: CredentialOwner = requireCreation(principal, input.owner);
   const { tenant, ubi } = await inTenant(db, tenantId, async (tx, tenant) => {
     const ubi = await requireUbi(tx, tenantId);
-    // Before the login, so that a mistake here costs none.
-    await refuseNamesake(tx, owner, input);
+    // Checked before the login, so that a duplicate costs no login attempt.
+    await checkDuplicate(tx, owner, input);
     return { tenant, ubi };
   });
 
   const login = { ubi: ubi.ubiKey, username: input.username, password: input.password };
-  const status = await judgeNewPassword(db, ports, tenant, login, input.verify);
+  const status = await verifyNewLogin(db, ports, tenant, login, input.verify);
 
-  return inLockedTenant(db, tenantId, async (tx, present) => {
-    // Told of only now, perhaps: nobody who was turned off leaves a password here.
+  return inLockedTenant(db, tenantId, async (tx, now) => {
+    // The user may have been deactivated during the login.
     if (owner.ownerUserId !== null) await requireActiveUser(tx, owner.ownerUserId);
-    await refuseNamesake(tx, owner, input);
+    await checkDuplicate(tx, owner, input);
     const id = newId();
-    const context = toSealContext(biotrack, present, { id, ...owner, secretVersion: 1 });
+    const context = toSealContext(biotrack, now, { id, ...owner, secretVersion: 1 });
     const { description, username } = input;
-    await insertCredential(tx, tenantId, {
+    const credential = await insertCredential(tx, tenantId, {
       id,
       ...owner,
       description,
       username,
       sealedPassword: vault.seal(input.password, context),
-      status: (await isStillSetUp(tx, present, { tenant, ubiKey: login.ubi })) ? status : 'unverified',
+      status: (await isSetupUnchanged(tx, now, { tenant, ubiKey: login.ubi })) ? status : 'unverified',
     });
     await resumeAfterFix(tx);
-    return getView(tx, tenantId, id);
+    return toView(tx, tenantId, credential);
   });
 }
 
@@ -95,21 +94,25 @@ export interface CredentialChanges {
   readonly verify: VerifyMode;
 }
 
-/** Changes a credential in place. A new user name or password is judged by BioTrack first, as a new credential is. */
+export interface CredentialUpdate {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly changes: CredentialChanges;
+  readonly precondition: Precondition;
+  readonly principal: Principal;
+}
+
+/** Verifies a new username or password with BioTrack before saving it, as `createCredential` does. */
 export async function updateCredential(
   db: Db,
   ports: CredentialPorts,
-  tenantId: string,
-  id: string,
-  changes: CredentialChanges,
-  precondition: Precondition,
-  principal: Principal,
+  { tenantId, id, changes, precondition, principal }: CredentialUpdate,
 ): Promise<CredentialView> {
   const { biotrack, vault } = ports;
   const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => {
     const present = await requireCredentialFor(tx, principal, id, 'change');
     checkPrecondition(precondition, present.version);
-    await refuseNamesake(tx, present, { ...present, ...changes }, id);
+    await checkDuplicate(tx, present, { ...present, ...changes }, id);
     return { tenant, ubi: await requireUbi(tx, tenantId), present };
   });
 
@@ -119,17 +122,19 @@ export async function updateCredential(
   const status =
     password === undefined
       ? undefined
-      : await judgeNewPassword(db, ports, tenant, { ubi: ubi.ubiKey, username, password }, changes.verify);
+      : await verifyNewLogin(db, ports, tenant, { ubi: ubi.ubiKey, username, password }, changes.verify);
 
   return inLockedTenant(db, tenantId, async (tx, now) => {
     const { version, secretVersion } = await requireCredentialFor(tx, principal, id, 'change');
     checkPrecondition(precondition, version);
-    await refuseNamesake(tx, present, { ...present, ...changes }, id);
+    await checkDuplicate(tx, present, { ...present, ...changes }, id);
     const secret =
       password === undefined
         ? {}
         : {
-            status: (await isStillSetUp(tx, now, { tenant, ubiKey: ubi.ubiKey })) ? status : ('unverified' as const),
+            status: (await isSetupUnchanged(tx, now, { tenant, ubiKey: ubi.ubiKey }))
+              ? status
+              : ('unverified' as const),
             secretVersion: secretVersion + 1,
             sealedPassword: vault.seal(
               password,
@@ -137,21 +142,20 @@ export async function updateCredential(
             ),
           };
     if (password !== undefined) await resumeAfterFix(tx);
-    await saveCredentialChange(tx, id, { description: changes.description, username: changes.username, ...secret });
-    return getView(tx, tenantId, id);
+    const { description, username } = changes;
+    return toView(tx, tenantId, await updateCredentialRow(tx, id, { description, username, ...secret }));
   });
 }
 
-/** Calls a credential something else, and changes nothing about the login. The tenant must be locked. */
+/** Changes only the description. The tenant must be locked. */
 export async function renameCredential(tx: Tx, present: Credential, description: string): Promise<void> {
-  await refuseNamesake(tx, present, { username: present.username, description }, present.id);
-  await saveCredentialChange(tx, present.id, { description });
+  await checkDuplicate(tx, present, { username: present.username, description }, present.id);
+  await updateCredentialRow(tx, present.id, { description });
 }
 
 export const getCredential = (db: Db, tenantId: string, id: string, principal: Principal): Promise<CredentialView> =>
   inTenant(db, tenantId, async (tx) => {
-    await requireCredentialFor(tx, principal, id, 'read');
-    return getView(tx, tenantId, id);
+    return toView(tx, tenantId, await requireCredentialFor(tx, principal, id, 'read'));
   });
 
 export const listCredentials = (
@@ -181,22 +185,23 @@ export const deleteCredential = (
   inLockedTenant(db, tenantId, async (tx) => {
     const { version } = await requireCredentialFor(tx, principal, id, 'delete');
     checkPrecondition(precondition, version);
-    const licenseId = await findLicenseOf(tx, id);
+    const licenseId = await findLicenseUsingCredential(tx, id);
     if (licenseId !== undefined) {
-      const detail = 'A license is set to work with this credential.';
+      const detail =
+        'A license uses this credential. Assign another credential to the license in `conflicting_id` first.';
       throw new ServiceError('in_use', detail, { conflicting_id: licenseId });
     }
     await deleteCredentialRow(tx, id);
   });
 
-/** Logs in now, since a person asks for it. Trouble at BioTrack is a result too, and changes nothing. */
+/** Logs in now. If BioTrack is unavailable, that is the result and the status does not change. */
 export async function verifyCredential(
   db: Db,
   ports: CredentialPorts,
   tenantId: string,
   id: string,
   principal: Principal,
-): Promise<CredentialView & { readonly verdict: LoginResult }> {
+): Promise<CredentialView & { readonly result: LoginResult }> {
   const { biotrack, vault } = ports;
   const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => ({
     tenant,
@@ -205,48 +210,51 @@ export async function verifyCredential(
   }));
   const password = openPassword(biotrack, vault, tenant, present);
   const login = { ubi: ubi.ubiKey, username: present.username, password };
-  const verdict = await forceLogin(db, ports, tenant, login);
+  const result = await forceLogin(db, ports, tenant, login);
   return inLockedTenant(db, tenantId, async (tx, now) => {
-    // It may be gone by now, or no longer his.
-    await requireCredentialFor(tx, principal, id, 'verify');
-    await recordLoginResult(tx, now, { tenant, ubiKey: ubi.ubiKey, credential: present }, verdict);
-    return { ...(await getView(tx, tenantId, id)), verdict };
+    // The credential may have been deleted during the login.
+    const current = await requireCredentialFor(tx, principal, id, 'verify');
+    const saved = await recordLoginResult(tx, now, { tenant, ubiKey: ubi.ubiKey, credential: present }, result);
+    return { ...(await toView(tx, tenantId, saved ?? current)), result };
   });
 }
 
-/** What a login was made with, at the time of the login. */
-export interface LoginMade {
+/** The tenant and UBI at the time of a login. */
+export interface LoginContext {
   readonly tenant: Tenant;
   readonly ubiKey: string;
 }
 
-/** What was said of another UBI, or by another state, says nothing of what is set now. The tenant must be locked. */
-async function isStillSetUp(tx: Tx, now: Tenant, { tenant, ubiKey }: LoginMade): Promise<boolean> {
+/** False if a login result is obsolete because it was for another UBI or state. The tenant must be locked. */
+async function isSetupUnchanged(tx: Tx, now: Tenant, { tenant, ubiKey }: LoginContext): Promise<boolean> {
   const ubi = await findUbi(tx);
   return ubi?.ubiKey === ubiKey && now.state === tenant.state && now.environment === tenant.environment;
 }
 
 /**
- * Keeps what BioTrack said of a stored credential and of the UBI. Trouble at BioTrack says nothing of either. The tenant
- * must be locked.
+ * Saves a login result in the credential and the UBI. Returns undefined if nothing was saved: BioTrack was unavailable, or
+ * the setup or the password changed since the login. The tenant must be locked.
  */
 export async function recordLoginResult(
   tx: Tx,
   now: Tenant,
-  made: LoginMade & { readonly credential: Pick<Credential, 'id' | 'secretVersion'> },
-  verdict: LoginResult,
-): Promise<void> {
-  if (verdict.kind === 'unreachable' || !(await isStillSetUp(tx, now, made))) return;
-  // A bare refusal is weak evidence: it takes nothing back that a login has shown.
-  if (verdict.kind === 'ubi_rejected' && (await findUbi(tx))?.status === 'verified') return;
-  const missingPrivilege = verdict.kind === 'privilege_missing' ? verdict.privilege : null;
-  const { id, secretVersion } = made.credential;
-  await saveLoginResult(tx, id, secretVersion, made.ubiKey, { status: verdict.kind, missingPrivilege });
-  if (verdict.kind === 'valid') await resumeAfterFix(tx);
-  if (verdict.kind !== 'rejected') await recordUbiStatus(tx, made.ubiKey, verdict.kind !== 'ubi_rejected');
+  context: LoginContext & { readonly credential: Pick<Credential, 'id' | 'secretVersion'> },
+  result: LoginResult,
+): Promise<Credential | undefined> {
+  if (result.kind === 'unavailable' || !(await isSetupUnchanged(tx, now, context))) return undefined;
+  // BioTrack also answers like this for other reasons, so it does not override an earlier successful login.
+  if (result.kind === 'ubi_rejected' && (await findUbi(tx))?.status === 'verified') return undefined;
+  const missingPrivilege = result.kind === 'privilege_missing' ? result.privilege : null;
+  const saved = await saveLoginResult(tx, context.credential, context.ubiKey, {
+    status: result.kind,
+    missingPrivilege,
+  });
+  if (result.kind === 'valid') await resumeAfterFix(tx);
+  if (result.kind !== 'rejected') await recordUbiStatus(tx, context.ubiKey, result.kind !== 'ubi_rejected');
+  return saved;
 }
 
-/** @throws Fault `credential_unreadable` when the vault cannot open it: the password must be given again */
+/** @throws ServiceError `credential_unreadable` if the vault cannot decrypt the password */
 export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, credential: Credential): Secret {
   try {
     return vault.open(credential.sealedPassword, toSealContext(biotrack, tenant, credential));
@@ -254,7 +262,7 @@ export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, c
     if (!(error instanceof UnreadableError)) throw error;
     throw new ServiceError(
       'credential_unreadable',
-      'Its key is gone, or BioTrack moved to another place since. Enter the password again.',
+      "The encryption key was removed, or the BioTrack address of the tenant's state changed. Update the credential with its password.",
       { cause: error },
     );
   }
@@ -262,14 +270,14 @@ export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, c
 
 export interface ResealCounts {
   readonly resealed: number;
-  /** Their key is gone, or BioTrack moved: they have to be entered again whatever is done. */
+  /** Passwords that cannot be decrypted: their key was removed, or the BioTrack address changed. Users must enter them again. */
   readonly unreadable: number;
 }
 
-const RESEAL_AT_ONCE = 100;
+const RESEAL_BATCH = 100;
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 
-/** Seals a tenant's passwords with the key that seals now. Nothing else of them changes, and nobody has to wait long. */
+/** Re-encrypts a tenant's passwords with the primary key, in short transactions. Versions and timestamps do not change. */
 export async function resealCredentials(
   db: Db,
   { biotrack, vault }: Pick<CredentialPorts, 'biotrack' | 'vault'>,
@@ -278,16 +286,16 @@ export async function resealCredentials(
   let counts = { resealed: 0, unreadable: 0 };
   for (let after: string | undefined = NO_ID; after !== undefined; ) {
     const from: string = after;
-    // The tenant may have been deleted meanwhile: then there is nothing to seal.
+    // Undefined if the tenant was deleted meanwhile.
     const batch = await withTenant(db, tenantId, async (tx) => {
       const tenant = await findTenant(tx);
       if (tenant === undefined) return { resealed: 0, unreadable: 0, last: undefined };
-      const credentials = await selectSealedOtherwise(tx, vault.primaryKeyId, from, RESEAL_AT_ONCE);
+      const credentials = await selectSealedWithOtherKey(tx, vault.primaryKeyId, from, RESEAL_BATCH);
       let [resealed, unreadable] = [0, 0];
       for (const credential of credentials) {
         const sealed = resealPassword(biotrack, vault, tenant, credential);
         if (sealed === undefined) unreadable += 1;
-        else if (await replaceSeal(tx, credential, sealed)) resealed += 1;
+        else if (await updateSealedPassword(tx, credential, sealed)) resealed += 1;
       }
       return { resealed, unreadable, last: credentials.at(-1)?.id };
     });
@@ -322,8 +330,11 @@ function toSealContext(
   };
 }
 
-/** The status to save a new password with; throws for one that is not to be saved. */
-async function judgeNewPassword(
+/**
+ * Returns the status with which to save a new login.
+ * @throws ServiceError if the login must not be saved
+ */
+async function verifyNewLogin(
   db: Db,
   ports: CredentialPorts,
   tenant: Tenant,
@@ -331,39 +342,40 @@ async function judgeNewPassword(
   mode: VerifyMode,
 ): Promise<'valid' | 'unverified'> {
   if (mode === 'skip') return 'unverified';
-  const verdict = await attemptLogin(db, ports, tenant, login);
-  if (verdict.kind === 'unreachable' && mode === 'attempt') return 'unverified';
-  if (verdict.kind === 'valid' || verdict.kind === 'privilege_missing' || verdict.kind === 'ubi_rejected') {
-    // What is known of the UBI is no effect of the request that came to know it.
+  const result = await attemptLogin(db, ports, tenant, login);
+  if (result.kind === 'unavailable' && mode === 'attempt') return 'unverified';
+  if (result.kind === 'valid' || result.kind === 'privilege_missing' || result.kind === 'ubi_rejected') {
+    // The status of the UBI is not an effect of the request, so it must not complete its idempotency key.
     await withoutBeforeCommit(() =>
       inLockedTenant(db, tenant.id, async (tx, now) => {
-        const isSo = await isStillSetUp(tx, now, { tenant, ubiKey: login.ubi });
-        if (isSo) await recordUbiStatus(tx, login.ubi, verdict.kind !== 'ubi_rejected');
+        const isCurrent = await isSetupUnchanged(tx, now, { tenant, ubiKey: login.ubi });
+        if (isCurrent) await recordUbiStatus(tx, login.ubi, result.kind !== 'ubi_rejected');
       }),
     );
   }
-  if (verdict.kind !== 'valid') throw toLoginError(verdict);
+  if (result.kind !== 'valid') throw toLoginError(result);
   return 'valid';
 }
 
-async function getView(tx: Tx, tenantId: string, id: string): Promise<CredentialView> {
-  // It was found a moment ago, in this very transaction.
-  const credential = (await findCredential(tx, id)) as Credential;
-  return { credential, ubi: (await requireUbi(tx, tenantId)).ubi };
-}
+const toView = async (tx: Tx, tenantId: string, credential: Credential): Promise<CredentialView> => ({
+  credential,
+  ubi: (await requireUbi(tx, tenantId)).ubi,
+});
 
-async function refuseNamesake(
+/** @throws ServiceError `credential_exists` if the owner has another credential with this description or username */
+async function checkDuplicate(
   tx: Tx,
   owner: CredentialOwner,
   wanted: Pick<Credential, 'description' | 'username'>,
   exceptId?: string,
 ): Promise<void> {
-  const namesake = await findNamesake(tx, owner, wanted, exceptId);
-  if (namesake === undefined) return;
+  const duplicate = await findDuplicateCredential(tx, owner, wanted, exceptId);
+  if (duplicate === undefined) return;
   const [pointer, what] =
-    namesake.username === wanted.username ? ['/username', 'user name'] : ['/description', 'description'];
-  throw new ServiceError('credential_exists', `This ${what} has a credential already; change that one.`, {
-    conflicting_id: namesake.id,
-    errors: [{ pointer, detail: 'is taken' }],
+    duplicate.username === wanted.username ? ['/username', 'username'] : ['/description', 'description'];
+  const detail = `Another credential has this ${what}. Update that one (see \`conflicting_id\`) or choose another ${what}.`;
+  throw new ServiceError('credential_exists', detail, {
+    conflicting_id: duplicate.id,
+    errors: [{ pointer, detail: 'is already in use' }],
   });
 }

@@ -6,7 +6,7 @@ import { requireUbi } from '../ubi/index.js';
 import {
   type Candidates,
   type Chosen,
-  chooseOf,
+  chooseCredential,
   isUsable,
   loadCandidates,
   type OpenPorts,
@@ -15,16 +15,16 @@ import {
 import { attemptLogin } from './login-attempt.js';
 import { type LoginResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
 import { toNoLoginError } from './remediation.js';
-import { type Credential, findCredential, saveUse } from './repository.js';
+import { type Credential, findCredential, saveLastUsed } from './repository.js';
 import { type CredentialPorts, openPassword, recordLoginResult } from './service.js';
 
-/** A credential ready to log in with. */
+/** A verified credential with its opened password. */
 export interface UsableCredential extends Chosen {
   readonly login: BiotrackLogin;
   readonly tenant: Tenant;
 }
 
-/** BioTrack refused a login; `reason` is that of a run, the message is for a person. */
+/** BioTrack refused the login. `reason` is a failure reason of a run; the message is text for users. */
 export class LoginRefusedError extends Error {
   readonly reason: keyof typeof REFUSALS;
   readonly credential: Credential;
@@ -38,20 +38,19 @@ export class LoginRefusedError extends Error {
 }
 
 export interface UseOptions {
-  /** The person for whom it is; undefined for nobody in particular. */
+  /** The requesting user; undefined for API keys and the schedule. */
   readonly userId: string | undefined;
-  /** Told of the choice, in the transaction that made it and before the login is used. */
-  readonly noteChoice?: (tx: Tx, chosen: Chosen) => Promise<void>;
+  /** Called in the transaction that chooses a credential, before its login is used. */
+  readonly recordChoice?: (tx: Tx, chosen: Chosen) => Promise<void>;
 }
 
 type UsePorts = Omit<CredentialPorts, 'newId'>;
 
 /**
- * The credential that may be used for this person now, known to work: his own first, then the company's. One that was
- * never tried is tried first, so that nobody reads a state's directory who has no login there. One that BioTrack refused
- * waits for its owner.
- * @throws Fault `setup_incomplete` if there is none, `credential_unreadable` if its password cannot be opened
- * @throws LoginRefusedError, BiotrackError if it has to be tried and is not accepted
+ * Chooses the user's own credential, or else the company's. An unverified credential is verified first, because the shared
+ * directory may only be read by tenants with a working login. Refused credentials are not tried again.
+ * @throws ServiceError `setup_incomplete` if none is usable, `credential_unreadable` if its password cannot be decrypted
+ * @throws LoginRefusedError, BiotrackError if the verification fails
  */
 export function getUsableCredential(
   db: Db,
@@ -59,22 +58,22 @@ export function getUsableCredential(
   tenantId: string,
   options: UseOptions,
 ): Promise<UsableCredential> {
-  // That a login was used, and what was said of it, is no effect of the request that uses it.
+  // Use and status of a credential are not effects of the request, so they must not complete its idempotency key.
   return withoutBeforeCommit(async () => {
     const { userId } = options;
     const find = (tx: Tx, tenant: Tenant) => requireUsableCredential(tx, ports, tenant, userId);
-    const chosen = await choose(db, tenantId, options, find);
+    const choice = await choose(db, tenantId, options, find);
     try {
-      return await makeReady(db, ports, chosen);
+      return await openVerified(db, ports, choice);
     } catch (error) {
-      if (chosen.credential.owner === 'company' || !(error instanceof LoginRefusedError)) throw error;
-      // His own was refused just now: the company's comes next.
-      const instead = await choose(db, tenantId, options, async (tx, tenant) => {
-        const ours = await findUsableCredential(tx, ports, tenant, undefined);
-        if (ours === undefined) throw error;
-        return { credential: ours.credential, reason: 'own_refused' };
+      if (choice.credential.owner === 'company' || !(error instanceof LoginRefusedError)) throw error;
+      // BioTrack just refused the user's own credential: use the company's.
+      const fallback = await choose(db, tenantId, options, async (tx, tenant) => {
+        const company = await findUsableCredential(tx, ports, tenant, undefined);
+        if (company === undefined) throw error;
+        return { credential: company.credential, reason: 'own_rejected' };
       });
-      return makeReady(db, ports, instead);
+      return openVerified(db, ports, fallback);
     }
   });
 }
@@ -84,52 +83,56 @@ type Choice = Chosen & { readonly tenant: Tenant; readonly ubiKey: string };
 const choose = (
   db: Db,
   tenantId: string,
-  { noteChoice }: UseOptions,
+  { recordChoice }: UseOptions,
   find: (tx: Tx, tenant: Tenant) => Promise<Chosen>,
 ): Promise<Choice> =>
   inTenant(db, tenantId, async (tx, tenant) => {
     const { ubiKey } = await requireUbi(tx, tenantId);
     const chosen = await find(tx, tenant);
-    await saveUse(tx, chosen.credential.id);
-    await noteChoice?.(tx, chosen);
+    await saveLastUsed(tx, chosen.credential.id);
+    await recordChoice?.(tx, chosen);
     return { ...chosen, tenant, ubiKey };
   });
 
-async function makeReady(db: Db, ports: UsePorts, { ubiKey, ...chosen }: Choice): Promise<UsableCredential> {
+async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: Choice): Promise<UsableCredential> {
   const { credential, tenant } = chosen;
   const password = openPassword(ports.biotrack, ports.vault, tenant, credential);
   const usable = { ...chosen, login: { ubi: ubiKey, username: credential.username, password } };
   if (credential.status === 'valid') return usable;
-  // However many ask at once, a password is tried once.
+  // Concurrent callers share one login.
   const key = `${credential.id}/${credential.secretVersion}/${ubiKey}`;
-  const verdict = await ports.loginAttempts(key, () => tryLogin(db, ports, usable));
-  if (verdict.kind === 'valid') return usable;
-  if (verdict.kind === 'unreachable') throw verdict.error;
-  const reason = verdict.kind === 'rejected' ? 'credentials_rejected' : verdict.kind;
-  throw new LoginRefusedError(reason, credential, toLoginResultDetail(verdict));
+  const result = await ports.loginAttempts(key, () => verify(db, ports, usable));
+  if (result.kind === 'valid') return usable;
+  if (result.kind === 'unavailable') throw result.error;
+  const reason = result.kind === 'rejected' ? 'credentials_rejected' : result.kind;
+  throw new LoginRefusedError(reason, credential, toLoginResultDetail(result));
 }
 
-async function tryLogin(db: Db, ports: UsePorts, usable: UsableCredential): Promise<LoginResult> {
+async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promise<LoginResult> {
   const { tenant, login, credential } = usable;
-  if ((await confirmUsable(db, ports, usable)).status === 'valid') return { kind: 'valid' };
-  const verdict = await attemptLogin(db, ports, tenant, login);
+  if ((await requireUnchanged(db, ports, usable)).status === 'valid') return { kind: 'valid' };
+  const result = await attemptLogin(db, ports, tenant, login);
   await inLockedTenant(db, tenant.id, (tx, now) =>
-    recordLoginResult(tx, now, { tenant, ubiKey: login.ubi, credential }, verdict),
+    recordLoginResult(tx, now, { tenant, ubiKey: login.ubi, credential }, result),
   );
-  return verdict;
+  return result;
 }
 
-/** @throws Fault `setup_incomplete` if a login was refused since it was looked up, or its password replaced */
-async function confirmUsable(db: Db, ports: OpenPorts, { tenant, credential }: UsableCredential): Promise<Credential> {
+/** @throws ServiceError `setup_incomplete` if the credential was refused, changed or deleted since it was chosen */
+async function requireUnchanged(
+  db: Db,
+  ports: OpenPorts,
+  { tenant, credential }: UsableCredential,
+): Promise<Credential> {
   return inTenant(db, tenant.id, async (tx) => {
     const now = await findCredential(tx, credential.id);
     if (now !== undefined && now.secretVersion === credential.secretVersion && isUsable(now)) return now;
     const states = now === undefined ? [] : [toCandidate(ports, tenant, now).state];
-    throw toNoLoginError(tenant.id, states, (now && toStatusDetail(now)) ?? GONE);
+    throw toNoLoginError(tenant.id, states, (now && toStatusDetail(now)) ?? CHANGED);
   });
 }
 
-const GONE = 'The login was changed a moment ago; ask again.';
+const CHANGED = 'The credential was changed or deleted during the request. Send the request again.';
 
 const REFUSALS = {
   credentials_rejected: 'rejected',
@@ -137,14 +140,14 @@ const REFUSALS = {
   privilege_missing: 'privilege_missing',
 } as const;
 
-/** Keeps a refusal of this login, so that no machine tries it again. Trouble at BioTrack changes no credential. */
+/** Saves a refusal in the credential, so that it is not used again. Other errors change no credential. */
 export async function recordRefusal(
   db: Db,
   { credential, login, tenant }: UsableCredential,
   { reason, privilege = '' }: BiotrackError,
 ): Promise<void> {
   if (!isRefusal(reason)) return;
-  // A user who may not see some other list can still read the vendors.
+  // A BioTrack user without access to other lists can still read the vendors.
   if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return;
   await withoutBeforeCommit(() =>
     inLockedTenant(db, tenant.id, (tx, now) =>
@@ -153,7 +156,7 @@ export async function recordRefusal(
   );
 }
 
-/** 409 for somebody who wanted to use a login that was refused while he did. */
+/** 409 for a request whose login BioTrack refused. */
 export const toRefusedError = (
   tenantId: string,
   { id, description }: Pick<Credential, 'id' | 'description'>,
@@ -161,31 +164,31 @@ export const toRefusedError = (
   detail: string,
 ): ServiceError => toNoLoginError(tenantId, [{ id, description, status: REFUSALS[reason], detail }], detail);
 
-/** What a directory asks of whoever lends his login. */
+/** The callbacks with which a directory refresh reports on the login it uses. */
 export const toLoginPorts = (db: Db, ports: OpenPorts, usable: UsableCredential) => ({
   confirmLogin: async (): Promise<void> => {
-    await confirmUsable(db, ports, usable);
+    await requireUnchanged(db, ports, usable);
   },
-  noteTrouble: (error: BiotrackError): Promise<void> => recordRefusal(db, usable, error),
+  recordLoginError: (error: BiotrackError): Promise<void> => recordRefusal(db, usable, error),
 });
 
-/** BioTrack's name for the right without which there is no sync at all. */
+/** BioTrack's name of the privilege that every sync needs. */
 const VENDORS_PRIVILEGE = 'sync_vendor';
 
-/** Whether a login was refused, which its owner has to mend; anything else is trouble at BioTrack. */
+/** Whether the reason is about the credential, which its owner must fix, and not about BioTrack. */
 export const isRefusal = (reason: string): reason is keyof typeof REFUSALS => reason in REFUSALS;
 
-/** The one that may be used for this person: his own before the company's. */
+/** Prefers the user's own credentials to the company's. */
 export async function findUsableCredential(
   tx: Tx,
   ports: OpenPorts,
   tenant: Tenant,
   userId: string | undefined,
 ): Promise<Chosen | undefined> {
-  return chooseOf(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
+  return chooseCredential(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
 }
 
-/** The same, or else the first that only cannot be opened, which is told when it is used. */
+/** Falls back to a credential whose password cannot be decrypted, so that using it reports `credential_unreadable`. */
 export async function findLogin(
   tx: Tx,
   ports: OpenPorts,
@@ -195,10 +198,10 @@ export async function findLogin(
   return chooseLogin(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
 }
 
-const chooseLogin = (candidates: Candidates, isPerson: boolean): Chosen | undefined =>
-  chooseOf(candidates, isPerson) ?? chooseOf(candidates, isPerson, (each) => isUsable(each.credential));
+const chooseLogin = (candidates: Candidates, isUser: boolean): Chosen | undefined =>
+  chooseCredential(candidates, isUser) ?? chooseCredential(candidates, isUser, (each) => isUsable(each.credential));
 
-/** @throws Fault `setup_incomplete` */
+/** @throws ServiceError `setup_incomplete` */
 export async function requireUsableCredential(
   tx: Tx,
   ports: OpenPorts,
@@ -209,5 +212,5 @@ export async function requireUsableCredential(
   const chosen = chooseLogin(candidates, userId !== undefined);
   if (chosen !== undefined) return chosen;
   const states = [...candidates.own, ...candidates.company].map(({ state }) => state);
-  throw toNoLoginError(tenant.id, states, 'A BioTrack login that works comes first.');
+  throw toNoLoginError(tenant.id, states, 'No saved BioTrack credential can be used. Make the call in `next_step`.');
 }

@@ -2,16 +2,15 @@ import { sql } from 'kysely';
 import type { OperatorTx } from '../../db/database.js';
 import type { Environment } from '../../domain/environment.js';
 
-/** Of a state, and which of its data sets. */
 export interface DirectoryKey {
   readonly state: string;
   readonly environment: Environment;
 }
 
-/** A turn that is not renewed for so long is over: its holder is gone. */
+/** A lease that is not renewed expires after this time. */
 export const DIRECTORY_LEASE_SECONDS = 15;
 
-/** Takes the turn, or keeps it. False: somebody else has it. */
+/** Acquires or renews the lease. False if another process holds it. */
 export async function acquireLease(
   tx: OperatorTx,
   { state, environment }: DirectoryKey,

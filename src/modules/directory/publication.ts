@@ -1,7 +1,7 @@
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { forEachYielding, type Yielding } from '../../domain/yielding.js';
 
-/** A license of the published list as far as laying a new one over it has to know it. */
+/** The part of a published license that comparing lists needs. */
 export interface PublishedLicense {
   readonly licenseKey: string;
   readonly contentHash: string;
@@ -10,25 +10,25 @@ export interface PublishedLicense {
   readonly isMissing: boolean;
 }
 
-/** What a new list changes of the published one. */
+/** The difference between a new list and the published one. */
 export interface Publication {
   readonly added: readonly ListedLicense[];
-  /** Other content than before, or listed again. */
+  /** With other content than before, or listed again. */
   readonly changed: readonly ListedLicense[];
   /** Keys of licenses that are no longer listed. */
   readonly missing: readonly string[];
 }
 
 export interface Comparison extends Publication {
-  /** Laboratories of an earlier list, which this one does not speak of: they stay published. */
+  /** Laboratories from an earlier list that stay published, because the new list does not cover laboratories. */
   readonly kept: number;
   /** Licenses that are published as active. */
   readonly active: number;
-  /** How many of these go: no longer listed, or listed as deleted. */
+  /** How many of the active ones are no longer listed, or are listed as deleted. */
   readonly removed: number;
 }
 
-/** @param hasLabs whether the new list speaks of laboratories: those that were not asked for are not missing */
+/** @param hasLabs whether the new list covers laboratories; if not, absent laboratories are not missing */
 export function* compareWithPublished(
   licenses: readonly ListedLicense[],
   published: readonly PublishedLicense[],

@@ -12,56 +12,61 @@ import type { Publication, PublishedLicense } from './publication.js';
 
 export interface Directory {
   readonly id: number;
-  /** 0 until the first list was published. */
+  /** 0 before the first list is published. */
   readonly version: number;
-  /** Rows as they came, with those of laboratories that are kept from an earlier list. */
+  /** Rows received, plus laboratories that are kept from an earlier list. */
   readonly fetchedRows: number;
   readonly duplicateRows: number;
   readonly skippedRows: number;
   readonly skips: readonly Skip[];
-  /** What the state's own check is compared with. */
+  /** Compared with the state's `sync_check` sum to detect changes. */
   readonly checksum: string | null;
-  /** Of the last answer that was believed, a whole list or a word that nothing changed; null before the first. */
+  /** When the state last confirmed the list, by sending it or by an unchanged checksum; null before the first list. */
   readonly refreshedAt: Date | null;
+  /** When the published list was requested from the state. */
   readonly fullyReadAt: Date | null;
-  /** Age of the last believed list by Postgres' clock; null before the first. */
+  /** Since `refreshedAt`, by the Postgres clock. */
   readonly ageSeconds: number | null;
   readonly labsAgeSeconds: number | null;
   readonly fullyReadAgeSeconds: number | null;
-  /** Of the published list, whatever its order; null when nothing can be concluded from one. */
+  /** Of the published list; null if it has none, see `toFingerprint`. */
   readonly fingerprint: string | null;
-  /** Since the content of a list was compared row by row. */
+  /** Since a list was last compared row by row. */
   readonly comparedAgeSeconds: number | null;
-  /** Since a list was refused that took too much away; null when the last one was published. */
+  /** Since a list was refused because it removed too many licenses; null if the last list was published. */
   readonly refusedAgeSeconds: number | null;
-  /** Of the refused list that an operator accepted. */
+  /** The digest of the refused list that an operator accepted. */
   readonly acceptedDigest: string | null;
-  /** Of the list that was refused last. */
+  /** The digest of the list that was refused last. */
   readonly refusedDigest: string | null;
 }
+
+const ageSeconds = (column: string) => sql<number | null>`age_seconds(${sql.ref(column)})`;
+
+const DIRECTORY_COLUMNS = [
+  'directory_id as id',
+  'version',
+  'fetched_rows as fetchedRows',
+  'duplicate_rows as duplicateRows',
+  'skipped_rows as skippedRows',
+  'checksum',
+  'refreshed_datetime as refreshedAt',
+  'fully_read_datetime as fullyReadAt',
+  sql<readonly Skip[]>`skips`.as('skips'),
+  ageSeconds('refreshed_datetime').as('ageSeconds'),
+  ageSeconds('labs_refreshed_datetime').as('labsAgeSeconds'),
+  ageSeconds('fully_read_datetime').as('fullyReadAgeSeconds'),
+  'fingerprint',
+  ageSeconds('compared_datetime').as('comparedAgeSeconds'),
+  ageSeconds('refused_datetime').as('refusedAgeSeconds'),
+  'accepted_digest as acceptedDigest',
+  'refused_digest as refusedDigest',
+] as const;
 
 const selectDirectory = (tx: Kysely<DB>, state: string, environment: Environment) =>
   tx
     .selectFrom('directories')
-    .select((eb) => [
-      'directory_id as id',
-      'version',
-      'fetched_rows as fetchedRows',
-      'duplicate_rows as duplicateRows',
-      'skipped_rows as skippedRows',
-      'checksum as checksum',
-      'refreshed_datetime as refreshedAt',
-      'fully_read_datetime as fullyReadAt',
-      sql<readonly Skip[]>`skips`.as('skips'),
-      eb.fn<number | null>('age_seconds', ['refreshed_datetime']).as('ageSeconds'),
-      eb.fn<number | null>('age_seconds', ['labs_refreshed_datetime']).as('labsAgeSeconds'),
-      eb.fn<number | null>('age_seconds', ['fully_read_datetime']).as('fullyReadAgeSeconds'),
-      'fingerprint',
-      eb.fn<number | null>('age_seconds', ['compared_datetime']).as('comparedAgeSeconds'),
-      eb.fn<number | null>('age_seconds', ['refused_datetime']).as('refusedAgeSeconds'),
-      'accepted_digest as acceptedDigest',
-      'refused_digest as refusedDigest',
-    ])
+    .select(DIRECTORY_COLUMNS)
     .where('state', '=', state)
     .where('environment', '=', environment);
 
@@ -71,26 +76,26 @@ export const findDirectory = (
   environment: Environment,
 ): Promise<Directory | undefined> => selectDirectory(tx, state, environment).executeTakeFirst();
 
-/** The same, and nobody publishes another version until the transaction ends. */
-export const holdDirectory = (tx: Tx, state: string, environment: Environment): Promise<Directory | undefined> =>
+/** Locks the directory against a new publication until the transaction ends. */
+export const lockDirectoryShared = (tx: Tx, state: string, environment: Environment): Promise<Directory | undefined> =>
   selectDirectory(tx, state, environment).forShare().executeTakeFirst();
 
-/** The directory, and the time by Postgres' clock: the only one that all processes share. */
+/** `now` is the time of the Postgres clock, the only clock that all processes share. */
 export async function findDirectorySummary(
   db: Db,
   state: string,
   environment: Environment,
-): Promise<{ readonly present: Directory | undefined; readonly now: Date }> {
+): Promise<{ readonly directory: Directory | undefined; readonly now: Date }> {
   const { text, values } = toStatement(selectDirectory(statementBuilder, state, environment));
   const [row] = await queryAsOperator<{ now: Date; id: number | null } & Omit<Directory, 'id'>>(db, {
     text: `select clock_timestamp() as now, d.* from (select 1) one left join (${text}) d on true`,
     values,
   });
   const { now, id, ...rest } = row as NonNullable<typeof row>;
-  return { present: id === null ? undefined : { id, ...rest }, now };
+  return { directory: id === null ? undefined : { id, ...rest }, now };
 }
 
-/** Makes it where it is missing, and keeps others from publishing until the transaction ends. */
+/** Creates the directory if it is missing, and locks it against other publications until the transaction ends. */
 export async function lockDirectory(tx: OperatorTx, state: string, environment: Environment): Promise<Directory> {
   await tx
     .insertInto('directories')
@@ -114,7 +119,7 @@ export async function selectPublished(tx: OperatorTx, directoryId: number): Prom
     .execute();
 }
 
-/** Keys of the licenses that are published as transporters. */
+/** The keys of all licenses that are published as transporters. */
 export async function selectTransporters(
   tx: OperatorTx,
   state: string,
@@ -145,7 +150,6 @@ const toRow = (directoryId: number, license: ListedLicense, version: number): Ce
   version,
 ];
 
-/** Writes the difference to the published list under this version. */
 export async function savePublication(
   tx: OperatorTx,
   directoryId: number,
@@ -156,25 +160,28 @@ export async function savePublication(
     for (const license of licenses) yield toRow(directoryId, license, version);
   }
   await copyRows(tx, 'directory_licenses', COLUMNS, new RowSource(rowsOf(added)));
-  await keepFormerOwners(tx, directoryId, version, changed);
+  await saveFormerOwners(tx, directoryId, version, changed);
   const keys = ['directory_id', 'license_key'];
-  await updateRows(tx, 'directory_licenses', keys, COLUMNS, rowsOf(changed), ['missing_since_datetime = null']);
-  const { directory_id, license_key, changed_version } = COLUMNS;
-  await updateRows(
-    tx,
-    'directory_licenses',
+  await updateRows(tx, 'directory_licenses', {
     keys,
-    { directory_id, license_key, changed_version },
-    missing.map((licenseKey) => [directoryId, licenseKey, version]),
-    ['missing_since_datetime = now()'],
-  );
+    columns: COLUMNS,
+    rows: rowsOf(changed),
+    alsoSet: ['missing_since_datetime = null'],
+  });
+  const { directory_id, license_key, changed_version } = COLUMNS;
+  await updateRows(tx, 'directory_licenses', {
+    keys,
+    columns: { directory_id, license_key, changed_version },
+    rows: missing.map((licenseKey) => [directoryId, licenseKey, version]),
+    alsoSet: ['missing_since_datetime = now()'],
+  });
 }
 
 /**
- * Whoever held a license until this version. From no vendor to one is the state telling more, and from one to none it
- * tells less: neither is another owner. Who is not told any more is kept beside the row, until another one is.
+ * Saves who held the changed licenses until this version. A UBI that appears or disappears is not a change of owner: the
+ * state just reports more or less. A UBI that disappears stays as `known_ubi` until the state reports another one.
  */
-async function keepFormerOwners(
+async function saveFormerOwners(
   tx: OperatorTx,
   directoryId: number,
   version: number,
@@ -202,7 +209,7 @@ export interface FormerOwner {
   readonly untilAt: Date;
 }
 
-/** Who held these licenses before, the earliest first. */
+/** The earliest owner of each license first. */
 export const selectFormerOwners = (
   tx: Tx,
   directoryId: number,
@@ -217,7 +224,6 @@ export const selectFormerOwners = (
     .orderBy('until_version')
     .execute();
 
-/** Keeps what is known of a list that was not published. */
 export async function saveListRefusal(
   tx: OperatorTx,
   { state, environment, digest }: { state: string; environment: Environment; digest: string },
@@ -231,10 +237,10 @@ export async function saveListRefusal(
 }
 
 /**
- * The refused list passes when the state sends it again. False: it is not the one that was refused last, or a list was
- * published since. Accepting it once more is no other thing.
+ * Accepts the list that was refused last, so that it is published when the state sends it again. Idempotent. False if another
+ * list was refused or published since.
  */
-export async function acceptRefused(
+export async function acceptRefusedList(
   tx: OperatorTx,
   { state, environment, digest }: { state: string; environment: Environment; digest: string },
 ): Promise<boolean> {
@@ -254,51 +260,56 @@ export interface Refresh {
   readonly duplicateRows: number;
   readonly skips: readonly Skip[];
   readonly checksum: string | null;
-  readonly askedAt: Date;
+  /** By the Postgres clock. */
+  readonly requestedAt: Date;
   readonly withLabs: boolean;
   readonly fingerprint: string | null;
 }
 
-type ListFacts = Pick<Refresh, 'checksum' | 'askedAt' | 'withLabs' | 'fingerprint'>;
+type ListFacts = Pick<Refresh, 'checksum' | 'requestedAt' | 'withLabs' | 'fingerprint'>;
 
-/** Skipped rows are kept for people to look at, not as data: some hundreds tell enough. */
-const MAX_SKIPS_KEPT = 200;
+/** Skipped rows are only stored for inspection. */
+const MAX_SAVED_SKIPS = 200;
 
-export async function saveRefresh(tx: OperatorTx, directoryId: number, refresh: Refresh): Promise<void> {
-  await tx
+export const saveRefresh = (tx: OperatorTx, directoryId: number, refresh: Refresh): Promise<Directory> =>
+  tx
     .updateTable('directories')
     .set((eb) => ({
       version: refresh.version,
       fetched_rows: refresh.fetchedRows,
       duplicate_rows: refresh.duplicateRows,
       skipped_rows: refresh.skips.length,
-      skips: JSON.stringify(refresh.skips.slice(0, MAX_SKIPS_KEPT)),
+      skips: JSON.stringify(refresh.skips.slice(0, MAX_SAVED_SKIPS)),
       compared_datetime: eb.fn<Date>('now'),
     }))
-    .set(toBelieved(refresh))
+    .set(toAcceptedColumns(refresh))
     .where('directory_id', '=', directoryId)
-    .execute();
-}
+    .returning(DIRECTORY_COLUMNS)
+    .executeTakeFirstOrThrow();
 
-/** A whole list came that is the published one to its fingerprint. */
-export async function saveSame(tx: OperatorTx, directoryId: number, facts: ListFacts): Promise<void> {
-  await tx.updateTable('directories').set(toBelieved(facts)).where('directory_id', '=', directoryId).execute();
-}
+/** A complete list with the fingerprint of the published one was received. */
+export const saveIdenticalList = (tx: OperatorTx, directoryId: number, facts: ListFacts): Promise<Directory> =>
+  tx
+    .updateTable('directories')
+    .set(toAcceptedColumns(facts))
+    .where('directory_id', '=', directoryId)
+    .returning(DIRECTORY_COLUMNS)
+    .executeTakeFirstOrThrow();
 
-/** What a whole list that is believed says, beside its rows; whatever was refused before is of the past. */
-const toBelieved = ({ checksum, askedAt, withLabs, fingerprint }: ListFacts) => ({
-  checksum: checksum,
+/** The columns to set for every accepted list. Clears an earlier refusal. */
+const toAcceptedColumns = ({ checksum, requestedAt, withLabs, fingerprint }: ListFacts) => ({
+  checksum,
   fingerprint,
   refreshed_datetime: sql<Date>`now()`,
-  fully_read_datetime: askedAt,
+  fully_read_datetime: requestedAt,
   refused_digest: null,
   refused_datetime: null,
   accepted_digest: null,
   ...(withLabs ? { labs_refreshed_datetime: sql<Date>`now()` } : {}),
 });
 
-/** The state says that nothing changed: the list is as young as that answer. */
-export async function saveUnchanged(tx: OperatorTx, directoryId: number): Promise<void> {
+/** The checksum showed that nothing changed, so the list is as fresh as that answer. */
+export async function saveUnchangedCheck(tx: OperatorTx, directoryId: number): Promise<void> {
   await tx
     .updateTable('directories')
     .set((eb) => ({ refreshed_datetime: eb.fn<Date>('now') }))
@@ -315,7 +326,7 @@ const selectListed = (tx: Tx, directoryId: number) =>
     .where('directory_id', '=', directoryId)
     .where('missing_since_datetime', 'is', null);
 
-/** @param licenseKeys of these alone; undefined: all */
+/** @param licenseKeys undefined for all licenses */
 export async function selectListedLicenses(
   tx: Tx,
   directoryId: number,
@@ -330,13 +341,12 @@ export async function selectListedLicenses(
 }
 
 export interface DirectoryChanges {
-  /** Listed now, and otherwise than at that version. */
+  /** Listed now, with other content than at that version. */
   readonly listed: readonly ListedLicense[];
-  /** Listed then, and no longer. */
+  /** No longer listed. */
   readonly missingKeys: readonly string[];
 }
 
-/** What changed since a version. */
 export async function selectChangesSince(tx: Tx, directoryId: number, version: number): Promise<DirectoryChanges> {
   const rows = await tx
     .selectFrom('directory_licenses')
@@ -365,9 +375,9 @@ export async function selectLicensesOfUbi(tx: Tx, directoryId: number, ubiKey: s
   return rows.map(toListedLicense);
 }
 
-/** What the state says of a license, or said last. */
+/** A license as the state lists it, or as it was last listed. */
 export interface DirectoryEntry extends ListedLicense {
-  /** Null while it is listed. */
+  /** Null if it is listed now. */
   readonly missingSince: Date | null;
 }
 
@@ -386,8 +396,8 @@ export async function selectListings(
   return rows.map((row) => ({ ...toListedLicense(row), missingSince: row.missing_since_datetime }));
 }
 
-/** As what the state knows, or knew, this text: it may be both, or neither. */
-export async function findMeaning(
+/** Whether the state lists, or ever listed, this key as a license number, as a UBI, as both or as neither. */
+export async function findKeyUse(
   tx: Tx,
   directoryId: number,
   key: string,

@@ -7,29 +7,28 @@ import {
   type BiotrackTarget,
   type VendorList,
 } from '../../biotrack/index.js';
-import { type Db, type OperatorTx, type Tx, withOperator } from '../../db/database.js';
+import { type Db, type Tx, withOperator } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
-import { isTooMuch } from '../../domain/guard.js';
+import { exceedsGuard } from '../../domain/guard.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
 import { mapAsync, runYielding } from '../../domain/yielding.js';
 import { collateYielding, MAPPING_VERSION } from '../../mapping/index.js';
 import { toFingerprint } from './fingerprint.js';
-import { createKeptLists } from './kept-lists.js';
+import { createListCache } from './kept-lists.js';
 import { withDirectoryLease } from './lease.js';
 import { compareWithPublished } from './publication.js';
 import {
   type Directory,
-  findDirectory,
   findDirectorySummary,
   lockDirectory,
+  saveIdenticalList,
   saveListRefusal,
   savePublication,
   saveRefresh,
-  saveSame,
-  saveUnchanged,
+  saveUnchangedCheck,
   selectPublished,
   selectTransporters,
 } from './repository.js';
@@ -37,29 +36,30 @@ import {
 export interface DirectoryRequest {
   readonly target: BiotrackTarget;
   readonly login: BiotrackLogin;
-  /** Called right before the login is used: it may have been refused since it was looked up. Throws if so. */
+  /** Called right before the login is used. Throws if the credential was refused or changed since it was read. */
   readonly confirmLogin: () => Promise<void>;
-  /** Told of trouble that came of this login, before anybody else can use it again. */
-  readonly noteTrouble: (error: BiotrackError) => Promise<void>;
+  /** Called with every error of BioTrack, before another request can use the same login. */
+  readonly recordLoginError: (error: BiotrackError) => Promise<void>;
   readonly includeLabs: boolean;
-  /** Ask the state even if the directory is young. */
+  /** Fetch from the state even if the directory is fresh. */
   readonly force: boolean;
-  /** Comes again later where many wait for the state's answer already, rather than to be one more who holds a place. */
-  readonly makesWay?: boolean;
+  /** Throw `DirectoryBusyError` instead of waiting if many requests already wait for the same state. */
+  readonly rejectWhenBusy?: boolean;
   readonly signal?: AbortSignal;
 }
 
 export interface DirectoryService {
   /**
-   * Makes sure that the state's directory is not older than configured, with this login if it has to be fetched.
-   * However many ask at once, the state is asked once.
-   * @throws BiotrackError when the state cannot be read; the directory stays as it was
-   * @throws CrowdedError who makes way, where a state has been slow for a moment and many wait for it
+   * Refreshes the state's directory with this login if it is older than `maxAgeSeconds`. Concurrent requests share one fetch,
+   * across processes.
+   * @throws BiotrackError if the state cannot be read; the directory stays unchanged
+   * @throws ListShrunkError if the list removes too many licenses; the directory stays unchanged
+   * @throws DirectoryBusyError with `rejectWhenBusy`, if the state answers slowly and many requests wait for it
    */
   ensureFresh(db: Db, request: DirectoryRequest): Promise<Directory>;
   /**
-   * All that the state lists. It is read once for the tenants that ask for it one after the other.
-   * @param directory as this transaction holds it: nobody publishes meanwhile
+   * Everything that the state lists, from the cache of this process if possible.
+   * @param directory locked by this transaction, so that no newer version is published meanwhile
    */
   listLicenses(tx: Tx, directory: Directory): Promise<readonly ListedLicense[]>;
 }
@@ -67,11 +67,11 @@ export interface DirectoryService {
 export interface DirectoryServiceOptions {
   readonly biotrack: Biotrack;
   readonly maxAgeSeconds: number;
-  /** A list that takes away more than this share of the licenses (and more than a few) is not believed. */
+  /** Refuse a list that removes more than this percentage of the licenses (and more than a few); see `exceedsGuard`. */
   readonly guardRemovalPercent: number;
 }
 
-/** The list is whole and valid, and much shorter than the one before: more likely a mishap than the truth. */
+/** The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. */
 export class ListShrunkError extends Error {
   readonly digest: string;
 
@@ -82,30 +82,32 @@ export class ListShrunkError extends Error {
   }
 }
 
-/** Enough wait for this state's answer already. */
+/** Too many requests already wait for this state. */
 export class DirectoryBusyError extends Error {}
 
-/** So many who would make way wait for a state all the same: fewer than a worker has places. */
-const MOST_WAITING = 3;
-/** An answer that comes sooner is waited for by all. */
-const CROWD_PATIENCE_MS = 1_000;
+/** How many requests with `rejectWhenBusy` may wait for one state: fewer than the jobs a worker runs at a time. */
+const MAX_WAITING = 3;
+/** No request is rejected before a refresh has taken this long. */
+const BUSY_AFTER_MS = 1_000;
 
-/** The reasons that are the fault of the login that was used: somebody else's may do better. */
-const PERSONAL_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
+/** Errors caused by the login: a request with another login may succeed. */
+const LOGIN_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
 
-/** What came of making sure: the directory, and whether the state was asked for it just now. */
-interface Landing {
+interface RefreshResult {
   readonly directory: Directory;
-  readonly asked: boolean;
+  /** Whether the state was asked during this refresh. */
+  readonly isFetched: boolean;
 }
 
-interface Flight {
-  readonly landing: Promise<Landing>;
-  /** Of who leads: his going is no news about the state. */
+/** A refresh in progress in this process. The request that started it is its leader; later requests join it. */
+interface PendingRefresh {
+  readonly result: Promise<RefreshResult>;
+  /** Of the leader. If the leader aborts, the others must fetch themselves. */
   readonly signal: AbortSignal | undefined;
+  /** Of the leader. */
   readonly login: BiotrackLogin;
   readonly startedAt: number;
-  /** How many who would make way hold a place, its leader too. */
+  /** Waiting requests with `rejectWhenBusy`, including the leader. */
   waiting: number;
 }
 
@@ -117,52 +119,51 @@ export function createDirectoryService({
   maxAgeSeconds,
   guardRemovalPercent,
 }: DirectoryServiceOptions): DirectoryService {
-  const flights = new Map<string, Flight>();
-  const keptLists = createKeptLists();
+  const pendingRefreshes = new Map<string, PendingRefresh>();
+  const listCache = createListCache();
 
   return {
-    listLicenses: keptLists.read,
+    listLicenses: listCache.read,
     async ensureFresh(db, request) {
       const { target, login, includeLabs, force, signal } = request;
       const key = `${target.state}/${target.environment}`;
       for (;;) {
-        const flight = flights.get(key);
-        if (flight === undefined) break;
-        const landing = await join(flight, request);
-        const isEnough = landing !== undefined && (landing.asked || !force) && isFresh(landing.directory, includeLabs);
-        if (isEnough) return landing.directory;
+        const pending = pendingRefreshes.get(key);
+        if (pending === undefined) break;
+        const result = await joinRefresh(pending, request);
+        const isEnough = result !== undefined && (result.isFetched || !force) && isFresh(result.directory, includeLabs);
+        if (isEnough) return result.directory;
       }
-      const landing = refreshOrNote(db, request).finally(() => flights.delete(key));
-      const waiting = request.makesWay === true ? 1 : 0;
-      flights.set(key, { landing, signal, login, startedAt: performance.now(), waiting });
-      return (await landing).directory;
+      const result = refreshOrRecordError(db, request).finally(() => pendingRefreshes.delete(key));
+      const waiting = request.rejectWhenBusy === true ? 1 : 0;
+      pendingRefreshes.set(key, { result, signal, login, startedAt: performance.now(), waiting });
+      return (await result).directory;
     },
   };
 
-  async function refreshOrNote(db: Db, request: DirectoryRequest): Promise<Landing> {
+  async function refreshOrRecordError(db: Db, request: DirectoryRequest): Promise<RefreshResult> {
     try {
-      return await refreshIfOld(db, request);
+      return await refreshIfStale(db, request);
     } catch (error) {
-      if (error instanceof BiotrackError) await request.noteTrouble(error);
+      if (error instanceof BiotrackError) await request.recordLoginError(error);
       throw error;
     }
   }
 
-  /** Asks the state, unless the directory is young enough, or becomes so by another process. */
-  async function refreshIfOld(db: Db, request: DirectoryRequest): Promise<Landing> {
+  async function refreshIfStale(db: Db, request: DirectoryRequest): Promise<RefreshResult> {
     const { target, force, signal } = request;
     let since: Date | undefined;
     return withDirectoryLease(db, target, signal, {
-      async findDone() {
-        const { present, now } = await findDirectorySummary(db, target.state, target.environment);
-        const isAsked = since !== undefined && present?.refreshedAt != null && present.refreshedAt >= since;
+      async findResult() {
+        const { directory, now } = await findDirectorySummary(db, target.state, target.environment);
+        // Whether another process has asked the state since this request started to wait.
+        const isFetched = since !== undefined && directory?.refreshedAt != null && directory.refreshedAt >= since;
         since ??= now;
-        if (present === undefined) return undefined;
-        if ((!force || isAsked) && isFresh(present, request.includeLabs)) return { directory: present, asked: isAsked };
-        const { refusedAgeSeconds: refusedAge } = present;
+        if (directory === undefined) return undefined;
+        if ((!force || isFetched) && isFresh(directory, request.includeLabs)) return { directory, isFetched };
+        const { refusedAgeSeconds: refusedAge } = directory;
         if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
-          const digest = present.refusedDigest ?? '';
-          throw new ListShrunkError('a list was refused a moment ago, and waits for an operator', digest);
+          throw new ListShrunkError('the last list was refused and awaits an operator', directory.refusedDigest ?? '');
         }
         return undefined;
       },
@@ -170,72 +171,70 @@ export function createDirectoryService({
     });
   }
 
-  async function refresh(db: Db, request: DirectoryRequest): Promise<Landing> {
+  async function refresh(db: Db, request: DirectoryRequest): Promise<RefreshResult> {
     const { target, login, includeLabs, signal } = request;
-    const { present, now: askedAt } = await findDirectorySummary(db, target.state, target.environment);
+    const { directory: present, now: requestedAt } = await findDirectorySummary(db, target.state, target.environment);
     await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });
     if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
-      await withOperator(db, (tx) => saveUnchanged(tx, present.id));
-      return { directory: { ...present, ageSeconds: 0 }, asked: true };
+      await withOperator(db, (tx) => saveUnchangedCheck(tx, present.id));
+      return { directory: { ...present, ageSeconds: 0 }, isFetched: true };
     }
     const list = await fetchList(session, includeLabs);
-    const options = { withLabs: includeLabs, guardRemovalPercent, askedAt };
-    const { directory, licenses, isOvertaken } = await publishOrRefuse(db, target, list, options);
-    if (licenses !== undefined) keptLists.keep(directory, licenses);
-    // A newer list of somebody else's stayed, and it is one without labs.
-    if (isOvertaken && includeLabs && !isFresh(directory, true)) return refresh(db, request);
-    return { directory, asked: true };
+    const options = { withLabs: includeLabs, guardRemovalPercent, requestedAt };
+    const { directory, licenses, isSuperseded } = await publishOrRefuse(db, target, list, options);
+    if (licenses !== undefined) listCache.set(directory, licenses);
+    // Another process published a newer list, but without laboratories.
+    if (isSuperseded && includeLabs && !isFresh(directory, true)) return refresh(db, request);
+    return { directory, isFetched: true };
   }
 
   function isFresh({ ageSeconds, labsAgeSeconds }: Directory, includeLabs: boolean): boolean {
-    const isYoung = (age: number | null): boolean => age !== null && age < maxAgeSeconds;
-    return isYoung(ageSeconds) && (!includeLabs || isYoung(labsAgeSeconds));
+    const isRecent = (age: number | null): boolean => age !== null && age < maxAgeSeconds;
+    return isRecent(ageSeconds) && (!includeLabs || isRecent(labsAgeSeconds));
   }
 }
 
 /**
- * Waits for somebody else's refresh, for as long as the caller wants to. Undefined if it failed for a reason of its
- * leader's own: his login was refused or taken away, or he went away. Only trouble at BioTrack or with its list, and with
- * the database, is shared.
- * @throws CrowdedError who makes way, where enough wait
+ * Waits for the refresh of another request, until `signal` aborts. Errors of BioTrack, of its list and of the database are
+ * shared. Returns undefined if the refresh failed for a reason that concerns only its leader: the login was refused or
+ * changed, or the leader aborted.
+ * @throws DirectoryBusyError with `rejectWhenBusy`, if too many requests wait
  */
-async function join(
-  flight: Flight,
-  { signal: own, login, noteTrouble, makesWay }: DirectoryRequest,
-): Promise<Landing | undefined> {
-  const { landing, signal: leader, login: leaders } = flight;
+async function joinRefresh(
+  pending: PendingRefresh,
+  { signal, login, recordLoginError, rejectWhenBusy }: DirectoryRequest,
+): Promise<RefreshResult | undefined> {
   try {
-    const mine = own === undefined ? landing : untilAborted(landing, own);
-    return await (makesWay === true ? inCrowd(flight, mine) : mine);
+    const result = signal === undefined ? pending.result : untilAborted(pending.result, signal);
+    return await (rejectWhenBusy === true ? waitUnlessBusy(pending, result) : result);
   } catch (error) {
-    own?.throwIfAborted();
+    signal?.throwIfAborted();
     if (error instanceof DirectoryBusyError) throw error;
-    if (leader?.aborted === true) return undefined;
+    if (pending.signal?.aborted === true) return undefined;
     const isShared = error instanceof BiotrackError || error instanceof ListShrunkError || isStorageUnavailable(error);
     if (!isShared) return undefined;
-    const isPersonal = error instanceof BiotrackError && PERSONAL_REASONS.includes(error.reason);
-    if (isPersonal && !isSameLogin(login, leaders)) return undefined;
-    // The same login, saved by another tenant too, perhaps.
-    if (isPersonal) await noteTrouble(error);
+    const isOfLogin = error instanceof BiotrackError && LOGIN_REASONS.includes(error.reason);
+    if (isOfLogin && !isSameLogin(login, pending.login)) return undefined;
+    // Another tenant may have saved the same login in a credential of its own.
+    if (isOfLogin) await recordLoginError(error);
     throw error;
   }
 }
 
-/** Takes a place among those who wait, for as long as there is one. */
-async function inCrowd<T>(flight: Flight, landing: Promise<T>): Promise<T> {
-  flight.waiting += 1;
+async function waitUnlessBusy<T>(pending: PendingRefresh, result: Promise<T>): Promise<T> {
+  pending.waiting += 1;
   let timer: NodeJS.Timeout | undefined;
   try {
-    if (flight.waiting <= MOST_WAITING) return await landing;
-    const patienceMs = Math.max(0, flight.startedAt + CROWD_PATIENCE_MS - performance.now());
-    const leaving = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new DirectoryBusyError('many wait for this state already')), patienceMs);
+    if (pending.waiting <= MAX_WAITING) return await result;
+    const waitMs = Math.max(0, pending.startedAt + BUSY_AFTER_MS - performance.now());
+    const busy = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new DirectoryBusyError('too many requests wait for this state')), waitMs);
     });
-    return await Promise.race([landing, leaving]);
+    return await Promise.race([result, busy]);
   } finally {
     clearTimeout(timer);
-    flight.waiting -= 1;
+    pending.waiting -= 1;
   }
 }
 
@@ -248,7 +247,10 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** Believed for a day: equal sums mean that very likely nothing changed, and only the whole list shows what vanished. */
+/**
+ * Compares the state's checksum. Equal sums are trusted for a day only: they may collide, and only a complete list shows which
+ * licenses disappeared.
+ */
 async function isUnchanged({ checkVendors }: BiotrackSession, present: Directory): Promise<boolean> {
   const { checksum, fullyReadAgeSeconds } = present;
   if (checkVendors === undefined || checksum === null) return false;
@@ -258,12 +260,12 @@ async function isUnchanged({ checkVendors }: BiotrackSession, present: Directory
 
 const FULL_READ_SECONDS = 24 * 60 * 60;
 
-/** Another mapping makes something else of the same rows: its list has to be read anew. */
+/** Includes the mapping version: a new mapping derives other content from the same rows, so it needs a complete list. */
 const toChecksum = (sum: string | null | undefined): string | null =>
   sum === null || sum === undefined ? null : `${MAPPING_VERSION}:${sum}`;
 
 interface StateList extends VendorList {
-  /** Licenses that the state also lists as transporters; undefined: this login was not told of any, or of none. */
+  /** Licenses that the state also lists as transporters; undefined if this login cannot read that list. */
   readonly transporters: ReadonlySet<string> | undefined;
   /** Whether the state's laboratories are in it. */
   readonly hasLabs: boolean;
@@ -283,7 +285,7 @@ async function fetchList(session: BiotrackSession, includeLabs: boolean): Promis
   };
 }
 
-/** Undefined for a list that is left out: it is none, and takes no laboratory away. */
+/** Undefined if the state omits the list. The published laboratories then stay unchanged. */
 async function fetchLabs(session: BiotrackSession): Promise<VendorList | undefined> {
   try {
     return await session.fetchLabs();
@@ -294,8 +296,8 @@ async function fetchLabs(session: BiotrackSession): Promise<VendorList | undefin
 }
 
 /**
- * Licenses that the state also lists as transporters. Who may not see that list does without: it only adds a word, and
- * what others were told of it stays.
+ * Undefined if this login cannot read the list of transporters. It only adds an activity, so the published transporters then
+ * stay unchanged.
  */
 async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Promise<StateList['transporters']> {
   if (fetchTransporters === undefined) return new Set();
@@ -308,7 +310,7 @@ async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Pro
   }
 }
 
-/** BioTrack leaves the key of an empty list out, and answers the same where it has no such list. */
+/** BioTrack answers an empty list and an unsupported list in the same way: without the key of the list. */
 const NOT_OFFERED: readonly UpstreamReason[] = ['privilege_missing', 'upstream_rejected', 'list_empty'];
 
 const withTransporters = (vendors: readonly Vendor[], transporters: ReadonlySet<string>): Promise<Vendor[]> =>
@@ -323,17 +325,16 @@ function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Ven
 interface PublishOptions {
   readonly withLabs: boolean;
   readonly guardRemovalPercent: number;
-  /** When the list was asked for, by Postgres' clock. */
-  readonly askedAt: Date;
+  /** When the list was requested, by the Postgres clock. */
+  readonly requestedAt: Date;
 }
 
-/** What came of publishing a list. */
 interface PublishResult {
   readonly directory: Directory;
-  /** All that is listed now; undefined where not all of it is known here. */
+  /** Everything that is listed now; undefined if not all of it was read here. */
   readonly licenses?: readonly ListedLicense[] | undefined;
-  /** A newer list of somebody else's stayed. */
-  readonly isOvertaken: boolean;
+  /** Another process published a newer list meanwhile, which stays. */
+  readonly isSuperseded: boolean;
 }
 
 async function publishOrRefuse(
@@ -345,48 +346,49 @@ async function publishOrRefuse(
   try {
     return await publish(db, target, list, options);
   } catch (error) {
-    if (error instanceof ListShrunkError)
+    if (error instanceof ListShrunkError) {
       await withOperator(db, (tx) => saveListRefusal(tx, { ...target, digest: error.digest }));
+    }
     throw error;
   }
 }
 
-/** Lays a believed list over the published one. An unchanged list writes no license row, and the version stays. */
+/** Writes only the difference to the published list. The version changes only if the content does. */
 async function publish(
   db: Db,
   target: BiotrackTarget,
-  told: StateList,
-  { withLabs, guardRemovalPercent, askedAt }: PublishOptions,
+  fetched: StateList,
+  { withLabs, guardRemovalPercent, requestedAt }: PublishOptions,
 ): Promise<PublishResult> {
   const transporters =
-    told.transporters ?? (await withOperator(db, (tx) => selectTransporters(tx, target.state, target.environment)));
+    fetched.transporters ?? (await withOperator(db, (tx) => selectTransporters(tx, target.state, target.environment)));
   const list =
-    transporters.size === 0 ? told : { ...told, vendors: await withTransporters(told.vendors, transporters) };
+    transporters.size === 0 ? fetched : { ...fetched, vendors: await withTransporters(fetched.vendors, transporters) };
   const fingerprint = await toFingerprint(list);
-  const facts = { checksum: toChecksum(list.transactionSum), askedAt, withLabs, fingerprint };
+  const facts = { checksum: toChecksum(list.transactionSum), requestedAt, withLabs, fingerprint };
   const same = await withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isNewer(directory, askedAt)) return { directory, isOvertaken: true };
+    if (isNewer(directory, requestedAt)) return { directory, isSuperseded: true };
     if (!isSame(directory, fingerprint)) return undefined;
-    await saveSame(tx, directory.id, facts);
-    return { directory: await refind(tx, target), isOvertaken: false };
+    return { directory: await saveIdenticalList(tx, directory.id, facts), isSuperseded: false };
   });
   if (same !== undefined) return same;
-  // Outside of any transaction: digesting a large list takes time.
+  // Outside a transaction, because hashing a large list takes seconds.
   const { licenses, duplicates } = await runYielding(collateYielding(list.vendors, toDigest));
   return withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isNewer(directory, askedAt)) return { directory, isOvertaken: true };
+    if (isNewer(directory, requestedAt)) return { directory, isSuperseded: true };
     const published = await selectPublished(tx, directory.id);
     const comparison = await runYielding(compareWithPublished(licenses, published, list.hasLabs));
     const { added, changed, missing, kept, active, removed } = comparison;
     const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
-    if (digest !== directory.acceptedDigest && isTooMuch(removed, active, guardRemovalPercent))
-      throw new ListShrunkError(`${removed} of ${active} licenses would be gone`, digest);
+    if (digest !== directory.acceptedDigest && exceedsGuard(removed, active, guardRemovalPercent)) {
+      throw new ListShrunkError(`the list would remove ${removed} of ${active} licenses`, digest);
+    }
     const isChanged = added.length + changed.length + missing.length > 0;
     const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
     await savePublication(tx, directory.id, version, comparison);
-    await saveRefresh(tx, directory.id, {
+    const saved = await saveRefresh(tx, directory.id, {
       version,
       fetchedRows: list.fetched + kept,
       duplicateRows: duplicates,
@@ -394,27 +396,24 @@ async function publish(
       ...facts,
     });
     return {
-      directory: await refind(tx, target),
-      isOvertaken: false,
-      // With laboratories of an earlier list beside them these are not all.
+      directory: saved,
+      isSuperseded: false,
+      // If laboratories of an earlier list stay published, `licenses` is incomplete.
       licenses: kept === 0 ? licenses : undefined,
     };
   });
 }
 
-/** As it is now; it was locked a moment ago. */
-const refind = async (tx: OperatorTx, { state, environment }: BiotrackTarget): Promise<Directory> =>
-  (await findDirectory(tx, state, environment)) as Directory;
+/** Whether the published list was requested after this one: another process asked later and was answered sooner. */
+const isNewer = ({ fullyReadAt }: Directory, requestedAt: Date): boolean =>
+  fullyReadAt !== null && fullyReadAt > requestedAt;
 
-/** Somebody asked later than we did, and was answered sooner: theirs is the newer list. */
-const isNewer = ({ fullyReadAt }: Directory, askedAt: Date): boolean => fullyReadAt !== null && fullyReadAt > askedAt;
-
-/** Believed for a day, as the state's own check is: the content is the truth. */
+/** Like the state's checksum, an equal fingerprint is trusted for a day; then the content is compared again. */
 const isSame = (directory: Directory, fingerprint: string | null): boolean =>
   fingerprint !== null &&
   directory.fingerprint === fingerprint &&
   directory.comparedAgeSeconds !== null &&
   directory.comparedAgeSeconds < FULL_READ_SECONDS;
 
-/** 128 bits of SHA-256: collisions do not happen by chance, and nobody gains by making one of his own license. */
+/** 128 bits of SHA-256. Accidental collisions are negligible, and an intentional one would only affect its author's license. */
 const toDigest = (text: string): string => hash('sha256', text, 'base64url').slice(0, 22);

@@ -9,32 +9,32 @@ export interface SetupItem {
   readonly step: SetupStep;
   readonly status: 'done' | 'blocked' | 'todo';
   readonly blockers: readonly string[];
-  /** What does not keep the step from being done. */
+  /** Problems that do not block the step. */
   readonly warnings: readonly string[];
   readonly who: SetupActor;
-  /** The call that comes next, where it is not the step's own. */
+  /** The next call; `own` is the call of the step itself. */
   readonly call: SetupCall | 'own' | undefined;
 }
 
-/** All that the checklist is made of, as it is at one moment. */
-export interface Facts {
-  /** Why no login can be tried at all: this deployment has no address for the tenant's state. */
+/** The state of a tenant from which the checklist is derived. */
+export interface SetupFacts {
+  /** Why this deployment cannot reach the tenant's state; undefined if it can. */
   readonly upstreamMissing: string | undefined;
   readonly ubi: Pick<Ubi, 'status'> | undefined;
   readonly hasPreference: boolean;
   readonly credentials: readonly CredentialState[];
-  /** Those that are not archived. */
+  /** Without archived licenses. */
   readonly licenses: readonly LicenseView[];
   readonly isSynced: boolean;
-  /** The one that is queued, at work, or put off. */
+  /** The run that is queued, running or scheduled for a retry. */
   readonly activeRun: RunState | undefined;
   readonly lastRun: RunState | undefined;
 }
 
 type RunState = Pick<SyncRun, 'id' | 'status' | 'reason' | 'reasonDetail' | 'retryAt'>;
 
-/** What a step needs of the earlier ones. */
-const NEEDS: Readonly<Record<SetupStep, readonly SetupStep[]>> = {
+/** The earlier steps that each step requires. */
+const REQUIRED_STEPS: Readonly<Record<SetupStep, readonly SetupStep[]>> = {
   ubi: [],
   company_creation_preference: ['ubi'],
   credentials: ['ubi'],
@@ -42,23 +42,22 @@ const NEEDS: Readonly<Record<SetupStep, readonly SetupStep[]>> = {
   first_sync: ['ubi', 'company_creation_preference', 'credentials'],
 };
 
-/** The steps in their order, each with what is in its way and who must act. */
-export function toChecklist(facts: Facts): SetupItem[] {
-  const passable: Readonly<Record<SetupStep, boolean>> = {
+export function toChecklist(facts: SetupFacts): SetupItem[] {
+  const isSatisfied: Readonly<Record<SetupStep, boolean>> = {
     ubi: facts.ubi !== undefined,
     company_creation_preference: facts.hasPreference,
-    // One that was never tried is tried by whoever needs it first.
+    // An unverified credential is enough: its first use verifies it.
     credentials: facts.upstreamMissing === undefined && facts.credentials.some(isUsable),
     licenses: true,
     first_sync: true,
   };
   const items = new Map<SetupStep, SetupItem>();
   for (const step of SETUP_STEPS) {
-    const own = JUDGES[step](facts);
-    const missing = NEEDS[step].filter((earlier) => !passable[earlier]);
+    const item = TO_ITEM[step](facts);
+    const missing = REQUIRED_STEPS[step].filter((earlier) => !isSatisfied[earlier]);
     const [first] = missing;
-    const isInTheWay = own.status !== 'done' && first !== undefined;
-    items.set(step, isInTheWay ? toBlocked(step, missing, items.get(first)) : own);
+    const isBlocked = item.status !== 'done' && first !== undefined;
+    items.set(step, isBlocked ? toBlocked(step, missing, items.get(first)) : item);
   }
   return [...items.values()];
 }
@@ -66,19 +65,19 @@ export function toChecklist(facts: Facts): SetupItem[] {
 const toBlocked = (step: SetupStep, missing: readonly SetupStep[], first: SetupItem | undefined): SetupItem => ({
   step,
   status: 'blocked',
-  blockers: missing.map((earlier) => `The step ${earlier} comes first.`),
+  blockers: missing.map((earlier) => `Complete the step \`${earlier}\` first.`),
   warnings: [],
   who: first?.who ?? 'admin',
   call: first?.call === 'own' ? undefined : first?.call,
 });
 
-const JUDGES: Readonly<Record<SetupStep, (facts: Facts) => SetupItem>> = {
-  ubi: judgeUbi,
+const TO_ITEM: Readonly<Record<SetupStep, (facts: SetupFacts) => SetupItem>> = {
+  ubi: toUbiItem,
   company_creation_preference: ({ hasPreference }) =>
     hasPreference ? done('company_creation_preference') : todo('company_creation_preference'),
-  credentials: judgeCredentials,
-  licenses: judgeLicenses,
-  first_sync: judgeFirstSync,
+  credentials: toCredentialsItem,
+  licenses: toLicensesItem,
+  first_sync: toFirstSyncItem,
 };
 
 const done = (step: SetupStep, warnings: readonly string[] = []): SetupItem => ({
@@ -86,7 +85,7 @@ const done = (step: SetupStep, warnings: readonly string[] = []): SetupItem => (
   status: 'done',
   blockers: [],
   warnings,
-  who: 'nobody',
+  who: 'none',
   call: undefined,
 });
 
@@ -100,32 +99,36 @@ const todo = (step: SetupStep, more: Partial<SetupItem> = {}): SetupItem => ({
   ...more,
 });
 
-function judgeUbi({ ubi }: Facts): SetupItem {
+function toUbiItem({ ubi }: SetupFacts): SetupItem {
   if (ubi === undefined) return todo('ubi');
   if (ubi.status !== 'rejected') return done('ubi');
   return todo('ubi', {
     status: 'blocked',
-    blockers: ['BioTrack does not know the UBI. Check it, and check that it belongs to the chosen state.'],
+    blockers: [
+      "BioTrack does not recognize this UBI. Check the tenant's state, then set the UBI that this state issued to the company.",
+    ],
   });
 }
 
 const toLine = ({ description, detail }: CredentialState): string => `${description}: ${detail}`;
 
-function judgeCredentials({ credentials, upstreamMissing }: Facts): SetupItem {
+function toCredentialsItem({ credentials, upstreamMissing }: SetupFacts): SetupItem {
   const step = 'credentials';
   if (upstreamMissing !== undefined) {
     return todo(step, { status: 'blocked', blockers: [upstreamMissing], who: 'operator', call: undefined });
   }
-  const refused = credentials.filter((credential) => !isUsable(credential));
-  if (credentials.some(({ status }) => status === 'valid')) return done(step, refused.map(toLine));
-  const mending = toRemediation(credentials);
-  const more = { who: mending.who, call: mending.call ?? 'own' } as const;
-  const untried = credentials.find(({ status }) => status === 'unverified');
-  if (untried !== undefined) return todo(step, { ...more, blockers: [toLine(untried)], warnings: refused.map(toLine) });
-  return todo(step, { ...more, status: refused.length === 0 ? 'todo' : 'blocked', blockers: refused.map(toLine) });
+  const unusable = credentials.filter((credential) => !isUsable(credential));
+  if (credentials.some(({ status }) => status === 'valid')) return done(step, unusable.map(toLine));
+  const remediation = toRemediation(credentials);
+  const more = { who: remediation.who, call: remediation.call ?? 'own' } as const;
+  const unverified = credentials.find(({ status }) => status === 'unverified');
+  if (unverified !== undefined) {
+    return todo(step, { ...more, blockers: [toLine(unverified)], warnings: unusable.map(toLine) });
+  }
+  return todo(step, { ...more, status: unusable.length === 0 ? 'todo' : 'blocked', blockers: unusable.map(toLine) });
 }
 
-function judgeLicenses({ licenses }: Facts): SetupItem {
+function toLicensesItem({ licenses }: SetupFacts): SetupItem {
   const lines = licenses.flatMap(({ license, conflict }) =>
     conflict === undefined ? [] : [`${license.license_number}: ${conflict.detail}`],
   );
@@ -138,8 +141,8 @@ function judgeLicenses({ licenses }: Facts): SetupItem {
   });
 }
 
-/** Who must act before another sync makes sense, or decide; the admin starts another one, where nobody else has to act first. */
-const MENDERS: Readonly<Partial<Record<FailureReason, SetupActor>>> = {
+/** Who must act after a run failed for this reason; an admin for all other reasons. */
+const ACTORS: Readonly<Partial<Record<FailureReason, SetupActor>>> = {
   privilege_missing: 'biotrack_administrator',
   upstream_rejected: 'operator',
   unknown_state: 'operator',
@@ -148,8 +151,8 @@ const MENDERS: Readonly<Partial<Record<FailureReason, SetupActor>>> = {
   internal: 'operator',
 };
 
-/** What failed of the login is judged by the step `credentials`, as it is now. */
-const OF_CREDENTIALS: readonly (FailureReason | null)[] = [
+/** The step `credentials` reports the current state of these, which may be fixed since the run failed. */
+const CREDENTIAL_REASONS: readonly (FailureReason | null)[] = [
   'credentials_missing',
   'credentials_rejected',
   'credential_unreadable',
@@ -157,40 +160,38 @@ const OF_CREDENTIALS: readonly (FailureReason | null)[] = [
   'privilege_missing',
 ];
 
-function judgeFirstSync({ isSynced, activeRun, lastRun }: Facts): SetupItem {
+function toFirstSyncItem({ isSynced, activeRun, lastRun }: SetupFacts): SetupItem {
   const step = 'first_sync';
-  const putOff = toPutOff(activeRun);
-  const trouble = putOff ?? (lastRun && toTrouble(lastRun));
-  if (isSynced) return done(step, trouble === undefined ? [] : [trouble]);
+  const retry = toRetryLine(activeRun);
+  const problem = retry ?? (lastRun && toProblemLine(lastRun));
+  if (isSynced) return done(step, problem === undefined ? [] : [problem]);
   if (activeRun !== undefined) {
-    const blockers = [putOff ?? 'A sync is under way.'];
     return todo(step, {
-      status: putOff === undefined ? 'todo' : 'blocked',
-      blockers,
-      who: 'nobody',
+      status: retry === undefined ? 'todo' : 'blocked',
+      blockers: [retry ?? 'A sync is in progress. No action is needed.'],
+      who: 'none',
       call: undefined,
     });
   }
-  if (lastRun === undefined || trouble === undefined) return todo(step);
+  if (lastRun === undefined || problem === undefined) return todo(step);
   const { id, status, reason } = lastRun;
-  const who = (reason && MENDERS[reason]) ?? 'admin';
+  const who = (reason && ACTORS[reason]) ?? 'admin';
   if (status === 'needs_review') {
     const call = { operation_id: 'confirmSync', method: 'POST', path: `syncs/${id}/confirm` };
-    return todo(step, { status: 'blocked', blockers: [trouble], who, call });
+    return todo(step, { status: 'blocked', blockers: [problem], who, call });
   }
-  if (OF_CREDENTIALS.includes(reason)) return todo(step, { blockers: [trouble] });
-  return todo(step, { status: 'blocked', blockers: [trouble], who });
+  if (CREDENTIAL_REASONS.includes(reason)) return todo(step, { blockers: [problem] });
+  return todo(step, { status: 'blocked', blockers: [problem], who });
 }
 
-function toTrouble({ status, reason, reasonDetail }: RunState): string | undefined {
-  if (status === 'needs_review') return `The last sync waits for a decision. ${reasonDetail ?? ''}`;
+function toProblemLine({ status, reason, reasonDetail }: RunState): string | undefined {
+  if (status === 'needs_review') return `The last sync needs a review. ${reasonDetail ?? ''}`;
   return status === 'failed' ? `The last sync failed (${reason ?? 'internal'}): ${reasonDetail ?? ''}` : undefined;
 }
 
-/** What befell a run that is tried again by itself; without a reason it only makes way for others. */
-function toPutOff(run: RunState | undefined): string | undefined {
+/** Undefined also for a run that was rescheduled without a failure, because its directory was busy. */
+function toRetryLine(run: RunState | undefined): string | undefined {
   if (run === undefined || run.retryAt === null || run.reason === null) return undefined;
   const { reason, reasonDetail, retryAt } = run;
-  const why = `The sync failed (${reason}): ${reasonDetail ?? ''}`;
-  return `${why} It is tried again by itself at ${retryAt.toISOString()}.`;
+  return `The last sync failed (${reason}): ${reasonDetail ?? ''} The service retries it automatically at ${retryAt.toISOString()}.`;
 }

@@ -13,10 +13,12 @@ export function registerSetupRoutes(app: App, { db, ...ports }: SetupPorts & { r
     {
       schema: operation({
         id: 'getSetup',
-        tag: 'Set-up',
-        summary: 'The steps as a checklist, and the call to make next',
+        tag: 'Setup',
+        summary: 'Get the setup checklist',
+        description:
+          'Returns every setup step with its blockers and warnings, who must act, and the next call to make. For users, the step `credentials` includes their own.',
         params: TenantParams,
-        replies: { 200: { description: 'As it is at this moment.', schema: SetupSchema } },
+        replies: { 200: { description: 'The current checklist.', schema: SetupSchema } },
         errors: ['not_found'],
       }),
     },

@@ -10,20 +10,24 @@ export const SetupSchema = Named(
       Reply({
         step: OneOf(SETUP_STEPS),
         status: OneOf(['done', 'blocked', 'todo'], {
-          description: '`blocked`: an earlier step, or somebody, is in the way.',
+          description:
+            '`todo`: ready to do, or in progress. `blocked`: an earlier step or a problem must be resolved first; see `blockers`.',
         }),
-        blockers: Type.Array(Shown(), { description: 'What is in the way; for a person.' }),
+        blockers: Type.Array(Shown(), {
+          description: 'What keeps the step from being done, and how to fix it. Text for users.',
+        }),
         warnings: Type.Array(Shown(), {
-          description: 'What somebody should know of though the step is not held up by it; for a person.',
+          description: 'Problems that do not block this step. Text for users.',
         }),
         who: OneOf(SETUP_ACTORS, {
           description:
-            "Who must act. `biotrack_administrator`: whoever gives rights in the company's BioTrack. `operator`: whoever runs this service. `nobody`: it is done, or a machine is at it.",
+            "Who must act next. `admin`: an admin of the tenant. `biotrack_administrator`: the administrator of the company's BioTrack account, who grants privileges. `operator`: the operator of this service. `none`: the step is done or in progress.",
         }),
       }),
     ),
     next_step: Type.Union([NextStepSchema, Type.Null()], {
-      description: 'The call to make next; null when there is nothing left to do, or nothing that a call can do.',
+      description:
+        'The next call to make. Null if setup is complete, if a sync is in progress, or if no API call can resolve the blocker.',
     }),
   }),
 );

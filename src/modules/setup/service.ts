@@ -22,7 +22,7 @@ export interface SetupPorts {
   readonly vault: Vault;
 }
 
-/** The steps as a checklist, as they are at this moment for whoever asks: a person may have a login of his own. */
+/** The setup checklist as it applies to the caller: for users, it includes their own credentials. */
 export const getSetup = (db: Db, ports: SetupPorts, tenantId: string, principal: Principal): Promise<Setup> =>
   inTenant(db, tenantId, async (tx, tenant) => {
     const upstreamMissing = findUpstreamMissing(ports.biotrack, tenant);
@@ -38,7 +38,7 @@ export const getSetup = (db: Db, ports: SetupPorts, tenantId: string, principal:
       activeRun: await findActiveRun(tx),
       lastRun: await findLastEndedRun(tx),
     });
-    const next = items.find(({ status, who }) => status !== 'done' && who !== 'nobody');
+    const next = items.find(({ status, who }) => status !== 'done' && who !== 'none');
     return { items, nextStep: next === undefined ? undefined : toCall(tenantId, next) };
   });
 
@@ -49,9 +49,10 @@ function toCall(tenantId: string, { step, call }: SetupItem): NextStep | undefin
 
 function findUpstreamMissing(biotrack: Biotrack, { state, environment }: Tenant): string | undefined {
   const known = biotrack.findState(state);
-  if (known === undefined) return `This deployment does not know the state ${state}. Tell the operator.`;
+  if (known === undefined)
+    return `This deployment does not support the state ${state}. The operator must configure it, or change the state of the tenant.`;
   if (known.environments[environment] !== undefined) return undefined;
   return known.status === 'left'
-    ? `${known.name} no longer uses BioTrack.`
-    : `This deployment has no address of BioTrack for ${known.name}, ${environment}. Tell the operator.`;
+    ? `${known.name} no longer uses BioTrack. Licenses in this state can no longer be synced.`
+    : `No BioTrack address is configured for ${known.name}, ${environment}. The operator must configure one.`;
 }

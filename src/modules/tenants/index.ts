@@ -2,6 +2,7 @@ export {
   findRevision,
   findTenant,
   getRevision,
+  insertTenant,
   selectTenants,
   type Tenant,
   unverifyCredentials,
@@ -10,9 +11,9 @@ export { registerTenantsRoutes } from './routes.js';
 export {
   applyTenant,
   eachTenantId,
-  inFreeTenant,
   inLockedTenant,
   inTenant,
+  inTenantIfUnlocked,
   isTenantGone,
   type TenantInput,
 } from './service.js';

@@ -10,7 +10,7 @@ export interface Tenant {
   readonly state: string;
   readonly environment: Environment;
   readonly firstSyncedAt: Date | null;
-  /** Every edit and every change of the companies raises it. */
+  /** Changes with every edit and every change of companies. */
   readonly revision: number;
   readonly version: number;
   readonly insertedAt: Date;
@@ -32,15 +32,15 @@ const COLUMNS = [
 export const findTenant = (tx: Tx): Promise<Tenant | undefined> =>
   tx.selectFrom('tenants').select(COLUMNS).executeTakeFirst();
 
-/** The same, and nobody else changes the tenant until the transaction ends. Its rows may still be referred to. */
+/** Locks the tenant against changes until the transaction ends. Other transactions can still insert rows that reference it. */
 export const lockTenantRow = (tx: Tx): Promise<Tenant | undefined> =>
   tx.selectFrom('tenants').select(COLUMNS).forNoKeyUpdate().executeTakeFirst();
 
-/** The same; undefined too if somebody has locked it already. */
-export const lockFreeTenantRow = (tx: Tx): Promise<Tenant | undefined> =>
+/** Undefined also if another transaction holds the lock. */
+export const lockTenantRowIfFree = (tx: Tx): Promise<Tenant | undefined> =>
   tx.selectFrom('tenants').select(COLUMNS).forNoKeyUpdate().skipLocked().executeTakeFirst();
 
-/** Undefined if another request inserted it first. */
+/** Undefined if a concurrent request inserted the tenant first. */
 export function insertTenant(
   tx: Tx,
   tenant: Pick<Tenant, 'id' | 'name' | 'state' | 'environment'>,
@@ -67,12 +67,12 @@ export const updateTenant = (
     .executeTakeFirstOrThrow();
 
 export async function deleteTenantRow(tx: Tx, id: string): Promise<void> {
-  // It refers to no tenant, so that it can be kept for what has none.
+  // This table has no foreign key to tenants, because operators' keys belong to no tenant.
   await tx.deleteFrom('idempotency_keys').where('tenant_id', '=', id).execute();
   await tx.deleteFrom('tenants').where('tenant_id', '=', id).execute();
 }
 
-/** In the order of ids; one more than `size` tells that there is another page. */
+/** Ordered by id. Reads up to `size + 1` rows, for `toPage`. */
 export const selectTenants = (tx: OperatorTx, size: number, after: string | undefined): Promise<Tenant[]> =>
   tx
     .selectFrom('tenants')
@@ -83,8 +83,9 @@ export const selectTenants = (tx: OperatorTx, size: number, after: string | unde
     .execute();
 
 /**
- * What BioTrack said of logins and of the UBI was said of another UBI, or another state: it no longer counts.
- * @param ubiKey with which logins are made from now on; undefined: by another state, where none was ever refused
+ * Resets the verification of all credentials and of the UBI, because the UBI or the state changed.
+ * @param ubiKey the new UBI: credentials that BioTrack rejected with it before become `rejected` again. Undefined if the state
+ *   changed, which forgets all rejections.
  */
 export async function unverifyCredentials(tx: Tx, ubiKey?: string): Promise<void> {
   const wasRefused = sql<boolean>`${ubiKey ?? null}::text = any (refused_ubi_keys)`;
@@ -106,7 +107,7 @@ export async function getRevision(tx: Tx): Promise<number> {
   return revision;
 }
 
-/** Undefined for a tenant that does not exist. */
+/** Undefined if the tenant does not exist. Concurrent calls share one query. */
 export function findRevision(db: Db, tenantId: string): Promise<string | undefined> {
   let read = revisions.get(db);
   if (read === undefined) {
@@ -122,5 +123,5 @@ export function findRevision(db: Db, tenantId: string): Promise<string | undefin
   });
 }
 
-/** Pollers of one tenant come together: one read answers all of them. */
+/** Many clients poll the same tenant at the same time. */
 const revisions = new WeakMap<Db, SharedRead<string | undefined>>();

@@ -14,7 +14,7 @@ export interface TenantsDeps {
   readonly db: Db;
   readonly biotrack: Biotrack;
   readonly pager: Pager;
-  /** Told once it is gone. */
+  /** Called after a tenant was deleted. */
   readonly onTenantDeleted: (tenantId: string) => void;
 }
 
@@ -25,10 +25,10 @@ export function registerTenantsRoutes(app: App, { db, biotrack, pager, onTenantD
       schema: operation({
         id: 'listTenants',
         tag: 'Tenants',
-        summary: 'All tenants',
+        summary: 'List tenants',
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page, in the order of ids.', TenantPageSchema),
+        replies: toListReplies('A page of tenants, ordered by id.', TenantPageSchema),
         errors: ['invalid_cursor'],
       }),
     },
@@ -48,13 +48,14 @@ export function registerTenantsRoutes(app: App, { db, biotrack, pager, onTenantD
       schema: operation({
         id: 'putTenant',
         tag: 'Tenants',
-        summary: 'Create or change a tenant',
-        description: 'The caller chooses the id, so that saying it twice makes one tenant.',
+        summary: 'Create or update a tenant',
+        description:
+          'The caller chooses the id, so a repeated request creates no second tenant. After the first sync, `state` and `environment` cannot change. Before it, changing them makes the credentials and the UBI `unverified`.',
         params: TenantParams,
         headers: putHeaders,
         body: TenantBodySchema,
         replies: {
-          200: { description: 'Changed.', schema: TenantSchema, headers: etagHeader },
+          200: { description: 'Updated.', schema: TenantSchema, headers: etagHeader },
           201: { description: 'Created.', schema: TenantSchema, headers: etagHeader },
         },
         errors: ['unknown_state', 'fixed_after_first_sync', 'precondition_failed', 'precondition_required'],
@@ -74,7 +75,7 @@ export function registerTenantsRoutes(app: App, { db, biotrack, pager, onTenantD
       schema: operation({
         id: 'getTenant',
         tag: 'Tenants',
-        summary: 'One tenant',
+        summary: 'Get a tenant',
         params: TenantParams,
         replies: { 200: { description: 'The tenant.', schema: TenantSchema, headers: etagHeader } },
         errors: ['not_found'],
@@ -93,11 +94,12 @@ export function registerTenantsRoutes(app: App, { db, biotrack, pager, onTenantD
       schema: operation({
         id: 'deleteTenant',
         tag: 'Tenants',
-        summary: 'Delete a tenant with everything it has',
-        description: 'Its secrets, companies and history are gone at once and cannot be brought back.',
+        summary: 'Delete a tenant',
+        description:
+          'Permanently deletes the tenant with its API keys, credentials, licenses, companies and history. This cannot be undone.',
         params: TenantParams,
         headers: ifMatchHeader,
-        replies: { 204: { description: 'Gone.' } },
+        replies: { 204: { description: 'Deleted.' } },
         errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
     },

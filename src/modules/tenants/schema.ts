@@ -1,14 +1,14 @@
 import { ENVIRONMENTS } from '../../domain/environment.js';
 import { Body, Datetime, Named, OneOf, Page, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
 
-const stateCode = { description: 'The code of a state from `GET /v1/states`.', examples: ['NM'] };
+const stateCode = { description: 'A state code from `GET /v1/states`.', examples: ['NM'] };
 
 export const TenantBodySchema = Body(
   {
-    name: Text(200, { description: 'For people; it identifies nothing.', examples: ['Example Mesa Farms'] }),
+    name: Text(200, { description: 'A label. Need not be unique.', examples: ['Example Mesa Farms'] }),
     state: Text(8, stateCode),
     environment: OneOf(ENVIRONMENTS, {
-      description: "Which of the state's two data sets. Fixed after the first sync.",
+      description: "Whether to use the state's live data or its training data. Cannot change after the first sync.",
     }),
   },
   { examples: [{ name: 'Example Mesa Farms', state: 'NM', environment: 'training' }] },

@@ -7,15 +7,15 @@ import {
   deleteTenantRow,
   findTenant,
   insertTenant,
-  lockFreeTenantRow,
   lockTenantRow,
+  lockTenantRowIfFree,
   selectTenants,
   type Tenant,
   unverifyCredentials,
   updateTenant,
 } from './repository.js';
 
-/** A transaction of a tenant that exists: 404 otherwise. */
+/** @throws ServiceError `not_found` if the tenant does not exist */
 export const inTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenant: Tenant) => Promise<T>): Promise<T> =>
   withTenant(db, tenantId, async (tx) => {
     const tenant = await findTenant(tx);
@@ -23,7 +23,7 @@ export const inTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenant: Ten
     return work(tx, tenant);
   });
 
-/** The same, and alone: every change of a tenant's set-up and companies waits for the one before it. */
+/** Locks the tenant: changes of its setup and companies run one after another. */
 export const inLockedTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenant: Tenant) => Promise<T>): Promise<T> =>
   withTenant(db, tenantId, async (tx) => {
     const tenant = await lockTenantRow(tx);
@@ -31,11 +31,11 @@ export const inLockedTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenan
     return work(tx, tenant);
   });
 
-/** The same, for what can as well be done later: undefined if the tenant is gone, or somebody changes it just now. */
-export const inFreeTenant = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> =>
-  withTenant(db, tenantId, async (tx) => ((await lockFreeTenantRow(tx)) === undefined ? undefined : work(tx)));
+/** For work that can wait: returns undefined if the tenant is locked or does not exist. */
+export const inTenantIfUnlocked = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> =>
+  withTenant(db, tenantId, async (tx) => ((await lockTenantRowIfFree(tx)) === undefined ? undefined : work(tx)));
 
-/** The tenant was deleted a moment ago, by somebody else. */
+/** Whether the work failed because the tenant was deleted meanwhile. */
 export const isTenantGone = (error: unknown): boolean => error instanceof ServiceError && error.code === 'not_found';
 
 export interface TenantInput {
@@ -49,7 +49,6 @@ export interface PutTenantResult {
   readonly created: boolean;
 }
 
-/** Creates the tenant, or changes it; state and environment are fixed once companies were made from them. */
 export function putTenant(
   db: Db,
   biotrack: Pick<Biotrack, 'findState'>,
@@ -63,7 +62,11 @@ export function putTenant(
     if (present === undefined) {
       checkState(biotrack, input);
       const tenant = await insertTenant(tx, { id: tenantId, ...input });
-      if (tenant === undefined) throw new ServiceError('precondition_failed', 'Somebody else created it a moment ago.');
+      if (tenant === undefined)
+        throw new ServiceError(
+          'precondition_failed',
+          'Another request just created this tenant. Read it, then send its ETag in If-Match.',
+        );
       return { tenant, created: true };
     }
     return { tenant: await applyTenant(tx, biotrack, present, input), created: false };
@@ -71,8 +74,8 @@ export function putTenant(
 }
 
 /**
- * Changes a tenant. It must be locked.
- * @throws Fault `unknown_state`, `fixed_after_first_sync`
+ * Updates a tenant. Moving it to another state or environment makes its credentials and UBI unverified. It must be locked.
+ * @throws ServiceError `unknown_state`, `fixed_after_first_sync`
  */
 export async function applyTenant(
   tx: Tx,
@@ -81,12 +84,12 @@ export async function applyTenant(
   input: TenantInput,
 ): Promise<Tenant> {
   const moves = present.state !== input.state || present.environment !== input.environment;
-  // One that stays where it is may be called something else, wherever that is.
+  // A tenant can be renamed even if its state is no longer supported.
   if (moves) checkState(biotrack, input);
   if (moves && present.firstSyncedAt !== null) {
     throw new ServiceError(
       'fixed_after_first_sync',
-      'The companies come from this state and environment. Use another tenant.',
+      'The companies of this tenant come from its current state and environment. Create another tenant instead.',
     );
   }
   if (moves) await unverifyCredentials(tx);
@@ -96,18 +99,14 @@ export async function applyTenant(
 function checkState(biotrack: Pick<Biotrack, 'findState'>, { state, environment }: TenantInput): void {
   const known = biotrack.findState(state);
   if (known === undefined) {
-    throw new ServiceError('unknown_state', 'GET /v1/states lists the states.', {
-      errors: [{ pointer: '/state', detail: 'is not a state of this deployment' }],
+    throw new ServiceError('unknown_state', 'Choose a state from GET /v1/states.', {
+      errors: [{ pointer: '/state', detail: 'is not supported by this deployment' }],
     });
   }
   if (known.environments[environment] !== undefined) return;
-  throw new ServiceError(
-    'unknown_state',
-    `${known.name} has no such environment here; GET /v1/states lists what it has.`,
-    {
-      errors: [{ pointer: '/environment', detail: 'is not configured for this state' }],
-    },
-  );
+  throw new ServiceError('unknown_state', `Choose an environment that GET /v1/states lists for ${known.name}.`, {
+    errors: [{ pointer: '/environment', detail: 'is not configured for this state' }],
+  });
 }
 
 export const getTenant = (db: Db, tenantId: string): Promise<Tenant> =>
@@ -116,19 +115,19 @@ export const getTenant = (db: Db, tenantId: string): Promise<Tenant> =>
 export const listTenants = (db: Db, { size, after }: PageRequest): Promise<PageOf<Tenant>> =>
   withOperator(db, async (tx) => toPage(await selectTenants(tx, size, after), size));
 
-const TENANTS_AT_ONCE = 500;
+const ID_PAGE_SIZE = 500;
 
-/** The ids of all tenants, read in pages. */
+/** Reads the ids in pages, each in its own transaction. */
 export async function* eachTenantId(db: Db): AsyncGenerator<string> {
   for (let after: string | undefined; ; ) {
-    const page = await listTenants(db, { size: TENANTS_AT_ONCE, after });
+    const page = await listTenants(db, { size: ID_PAGE_SIZE, after });
     for (const { id } of page.items) yield id;
     if (page.nextAfter === undefined) return;
     after = page.nextAfter;
   }
 }
 
-/** Takes the tenant away with all that it has, its secrets first of all. */
+/** Deletes all data of the tenant, including its secrets. */
 export const deleteTenant = (db: Db, tenantId: string, precondition: Precondition): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     checkPrecondition(precondition, tenant.version);

@@ -21,15 +21,12 @@ const COLUMNS = [
   'updated_datetime as updatedAt',
 ] as const;
 
-export async function findUbi(tx: Tx): Promise<Ubi | undefined> {
-  const row = await tx.selectFrom('ubis').select(COLUMNS).executeTakeFirst();
-  return row === undefined ? undefined : { ...row, status: row.status as UbiStatus };
-}
+export const findUbi = (tx: Tx): Promise<Ubi | undefined> =>
+  tx.selectFrom('ubis').select(COLUMNS).$castTo<Ubi>().executeTakeFirst();
 
-/** Inserts or replaces. */
-export async function saveUbi(tx: Tx, tenantId: string, ubi: Pick<Ubi, 'ubi' | 'ubiKey' | 'status'>): Promise<void> {
+export function saveUbi(tx: Tx, tenantId: string, ubi: Pick<Ubi, 'ubi' | 'ubiKey' | 'status'>): Promise<Ubi> {
   const values = { ubi: ubi.ubi, ubi_key: ubi.ubiKey, status: ubi.status };
-  await tx
+  return tx
     .insertInto('ubis')
     .values({ tenant_id: tenantId, ...values })
     .onConflict((conflict) =>
@@ -39,16 +36,18 @@ export async function saveUbi(tx: Tx, tenantId: string, ubi: Pick<Ubi, 'ubi' | '
         updated_datetime: eb.fn('now'),
       })),
     )
-    .execute();
+    .returning(COLUMNS)
+    .$castTo<Ubi>()
+    .executeTakeFirstOrThrow();
 }
 
-/** What a login said of it; no change of the setting itself, so its version stays. */
+/** Keeps the version, because the UBI itself does not change. */
 export async function updateUbiStatus(tx: Tx, ubiKey: string, status: UbiStatus): Promise<void> {
   await tx.updateTable('ubis').set({ status }).where('ubi_key', '=', ubiKey).where('status', '!=', status).execute();
 }
 
-/** What another UBI would touch of this tenant. */
-export async function countUbiChangeEffect(tx: Tx, ubiKeys: readonly string[]): Promise<ChangeEffect> {
+/** @param ubiKeys the present and the new UBI */
+export async function loadUbiChangeEffect(tx: Tx, ubiKeys: readonly string[]): Promise<ChangeEffect> {
   const count = async (query: { executeTakeFirstOrThrow(): Promise<{ count: number }> }): Promise<number> =>
     (await query.executeTakeFirstOrThrow()).count;
   return {

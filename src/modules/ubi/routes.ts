@@ -13,8 +13,8 @@ export function registerUbiRoutes(app: App, { db }: { readonly db: Db }): void {
     {
       schema: operation({
         id: 'getUbi',
-        tag: 'Set-up',
-        summary: "Step 1: the company's UBI",
+        tag: 'Setup',
+        summary: 'Get the UBI',
         params: TenantParams,
         replies: { 200: { description: 'The UBI.', schema: UbiSchema, headers: etagHeader } },
         errors: ['not_found'],
@@ -32,16 +32,16 @@ export function registerUbiRoutes(app: App, { db }: { readonly db: Db }): void {
     {
       schema: operation({
         id: 'putUbi',
-        tag: 'Set-up',
-        summary: "Step 1: set the company's UBI",
+        tag: 'Setup',
+        summary: 'Set the UBI',
         description:
-          'Shown as typed, compared without regard to white space. Once licenses exist another UBI has to be confirmed; the refusal tells how much it touches.',
+          'Setup step 1. Another UBI makes all credentials `unverified`. Once licenses exist, another UBI requires `confirm`; without it, the call returns 409 `confirmation_required` with the number of affected objects.',
         params: TenantParams,
         headers: putHeaders,
         body: UbiBodySchema,
         replies: {
-          200: { description: 'Changed.', schema: UbiSchema, headers: etagHeader },
-          201: { description: 'Set for the first time.', schema: UbiSchema, headers: etagHeader },
+          200: { description: 'Updated.', schema: UbiSchema, headers: etagHeader },
+          201: { description: 'Created.', schema: UbiSchema, headers: etagHeader },
         },
         errors: [
           'not_found',

@@ -5,12 +5,12 @@ export const UbiBodySchema = Body(
   {
     ubi: Text(64, {
       description:
-        "The company's Unified Business Identifier as the state gave it. Kept as typed; leading zeros count.",
+        "The company's Unified Business Identifier (UBI), issued by the state. Stored as entered. White space is ignored when UBIs are compared; leading zeros are not.",
       examples: ['422000931'],
     }),
     confirm: Type.Optional(
       OneOf(['change_ubi'], {
-        description: 'Needed to change it once licenses exist: another UBI is another business.',
+        description: 'Required to change the UBI once licenses exist, because another UBI means another business.',
       }),
     ),
   },
@@ -20,9 +20,10 @@ export const UbiBodySchema = Body(
 export const UbiSchema = Named(
   'Ubi',
   Reply({
-    ubi: Shown({ description: 'As typed.', examples: ['422000931'] }),
+    ubi: Shown({ description: 'As entered.', examples: ['422000931'] }),
     status: OneOf(['unverified', 'verified', 'rejected'], {
-      description: '`verified`: a login at BioTrack succeeded with it. `rejected`: BioTrack did not know it.',
+      description:
+        '`unverified`: no login with this UBI yet. `verified`: BioTrack accepted a login with it. `rejected`: BioTrack does not recognize it.',
     }),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),

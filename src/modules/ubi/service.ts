@@ -3,17 +3,16 @@ import { toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { ServiceError } from '../../domain/service-error.js';
 import { setupIncomplete } from '../../domain/setup.js';
-import { findDirectory, findMeaning } from '../directory/index.js';
+import { findDirectory, findKeyUse } from '../directory/index.js';
 import { resumeAfterFix } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant, unverifyCredentials } from '../tenants/index.js';
-import { countUbiChangeEffect, findUbi, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
+import { findUbi, loadUbiChangeEffect, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
 
 export interface UbiInput {
   readonly ubi: string;
   readonly confirmed: boolean;
 }
 
-/** Sets the UBI, or replaces it; the first time returns `created`. */
 export function putUbi(
   db: Db,
   tenantId: string,
@@ -28,8 +27,8 @@ export function putUbi(
 }
 
 /**
- * Sets the UBI in place of the present one. The tenant must be locked.
- * @throws Fault `confirmation_required`, `ubi_is_license_number`
+ * Sets or replaces the UBI. Another UBI makes the credentials unverified. The tenant must be locked.
+ * @throws ServiceError `confirmation_required`, `ubi_is_license_number`
  */
 export async function applyUbi(
   tx: Tx,
@@ -39,61 +38,60 @@ export async function applyUbi(
 ): Promise<Ubi> {
   const ubiKey = toUbiKey(ubi) as string;
   const isAnother = present !== undefined && present.ubiKey !== ubiKey;
-  // Another spelling of the same UBI keeps what was found out of it, and is nothing to be asked about.
-  if (present === undefined || isAnother) await refuseLicenseNumber(tx, tenant, ubiKey);
+  // Another spelling of the same UBI keeps its status and needs no confirmation.
+  if (present === undefined || isAnother) await checkNotLicenseNumber(tx, tenant, ubiKey);
   if (isAnother && !confirmed) await requireConfirmation(tx, [present.ubiKey, ubiKey]);
   if (isAnother) {
     await unverifyCredentials(tx, ubiKey);
     await resumeAfterFix(tx);
   }
   const status = present === undefined || isAnother ? 'unverified' : present.status;
-  await saveUbi(tx, tenant.id, { ubi, ubiKey, status });
-  return (await findUbi(tx)) as Ubi;
+  return saveUbi(tx, tenant.id, { ubi, ubiKey, status });
 }
 
 async function requireConfirmation(tx: Tx, ubiKeys: readonly string[]): Promise<void> {
-  const effect = await countUbiChangeEffect(tx, ubiKeys);
+  const effect = await loadUbiChangeEffect(tx, ubiKeys);
   if (effect.licenses === 0) return;
   throw new ServiceError(
     'confirmation_required',
-    'Licenses were created for the present UBI. Another UBI is another business; send "confirm": "change_ubi" if that is meant.',
+    'Licenses exist for the current UBI, and another UBI means another business. To change it, send "confirm": "change_ubi".',
     { reason: 'change_ubi', effect },
   );
 }
 
 /**
- * People paste the number of their license, which is the other number that the state gave them. Nothing more of the
- * state's list is told: who asks may have no login there yet.
+ * Catches the common mistake of entering a license number. Reveals nothing else of the state's list, because the caller may
+ * not have a BioTrack login yet.
  */
-async function refuseLicenseNumber(tx: Tx, { state, environment }: Tenant, ubiKey: string): Promise<void> {
+async function checkNotLicenseNumber(tx: Tx, { state, environment }: Tenant, ubiKey: string): Promise<void> {
   const directory = await findDirectory(tx, state, environment);
   if (directory === undefined) return;
-  const { isLicense, isUbi } = await findMeaning(tx, directory.id, ubiKey);
+  const { isLicense, isUbi } = await findKeyUse(tx, directory.id, ubiKey);
   if (!isLicense || isUbi) return;
   throw new ServiceError(
     'ubi_is_license_number',
-    'The state knows this as the number of a license. The UBI is the number of the business that holds the license, and what BioTrack asks for at login as "license number".',
-    { errors: [{ pointer: '/ubi', detail: 'is a license number' }] },
+    'Enter the UBI: the number of the business that holds the license, which the BioTrack login form calls "license number".',
+    { errors: [{ pointer: '/ubi', detail: 'is a license number in this state' }] },
   );
 }
 
 export const getUbi = (db: Db, tenantId: string): Promise<Ubi> =>
   inTenant(db, tenantId, async (tx) => {
     const ubi = await findUbi(tx);
-    if (ubi === undefined) throw new ServiceError('not_found', 'The UBI is not set yet.');
+    if (ubi === undefined) throw new ServiceError('not_found', 'The UBI is not set. Call putUbi to set it.');
     return ubi;
   });
 
-/** @throws Fault `setup_incomplete` before step 1 */
+/** @throws ServiceError `setup_incomplete` */
 export async function requireUbi(tx: Tx, tenantId: string): Promise<Ubi> {
   const ubi = await findUbi(tx);
-  if (ubi === undefined) throw setupIncomplete(tenantId, 'ubi', "The tenant's UBI comes first.");
+  if (ubi === undefined) throw setupIncomplete(tenantId, 'ubi', "Set the tenant's UBI first.");
   return ubi;
 }
 
 /**
- * Notes what a login said of a UBI. A bare refusal is weak evidence, so it never takes back what a successful login
- * has shown.
+ * Saves whether BioTrack recognized the UBI at a login. A refusal does not override an earlier successful login, because
+ * BioTrack may refuse for another reason.
  */
 export async function recordUbiStatus(tx: Tx, ubiKey: string, known: boolean): Promise<void> {
   if (known) return updateUbiStatus(tx, ubiKey, 'verified');

@@ -24,7 +24,7 @@ const COLUMNS = [
 export const findUser = (tx: Tx, userId: string): Promise<User | undefined> =>
   tx.selectFrom('users').select(COLUMNS).where('user_id', '=', userId).executeTakeFirst();
 
-/** In the order of ids; one more than `size` tells that there is another page. */
+/** Ordered by id. Reads up to `size + 1` rows, for `toPage`. */
 export const selectUsers = (tx: Tx, size: number, after: string | undefined): Promise<User[]> =>
   tx
     .selectFrom('users')
@@ -34,7 +34,7 @@ export const selectUsers = (tx: Tx, size: number, after: string | undefined): Pr
     .limit(size + 1)
     .execute();
 
-/** Inserts or replaces what the host application says. */
+/** Inserts or updates. */
 export const saveUser = (
   tx: Tx,
   tenantId: string,
@@ -54,7 +54,7 @@ export const saveUser = (
     .returning(COLUMNS)
     .executeTakeFirstOrThrow();
 
-/** A person who came with a token: seen now. Undefined if there is no such tenant. */
+/** Inserts the user if needed. Undefined if the tenant does not exist. */
 export const saveLastSeen = async (tx: Tx, userId: string): Promise<{ readonly active: boolean } | undefined> =>
   tx
     .insertInto('users')
@@ -70,7 +70,6 @@ export const saveLastSeen = async (tx: Tx, userId: string): Promise<{ readonly a
     .returning('active')
     .executeTakeFirst();
 
-/** Whoever is not active keeps no password here. */
 export async function deleteCredentialsOfUser(tx: Tx, userId: string): Promise<void> {
   await tx.deleteFrom('credentials').where('owner_user_id', '=', userId).execute();
 }

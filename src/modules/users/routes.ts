@@ -8,10 +8,10 @@ import { UserBodySchema, UserParamsSchema, UserSchema } from './schema.js';
 import { createUserTracker, getUser, putUser } from './service.js';
 
 export function registerUsersRoutes(app: App, { db }: { readonly db: Db }): void {
-  const reception = createUserTracker(db);
-  // Of every route: whoever comes as a person has to be an active one.
+  const tracker = createUserTracker(db);
+  // Runs for every route of the app.
   app.addHook('preValidation', async ({ principal }) => {
-    if (principal !== null) await reception.receive(principal);
+    if (principal !== null) await tracker.requireActive(principal);
   });
 
   app.get(
@@ -20,9 +20,9 @@ export function registerUsersRoutes(app: App, { db }: { readonly db: Db }): void
       schema: operation({
         id: 'getUser',
         tag: 'Credentials',
-        summary: 'A person of the host application',
+        summary: 'Get a user',
         params: UserParamsSchema,
-        replies: { 200: { description: 'The person.', schema: UserSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The user.', schema: UserSchema, headers: etagHeader } },
         errors: ['not_found'],
       }),
     },
@@ -39,15 +39,15 @@ export function registerUsersRoutes(app: App, { db }: { readonly db: Db }): void
       schema: operation({
         id: 'putUser',
         tag: 'Credentials',
-        summary: 'Tell of a person of the host application, or that he is no longer active',
+        summary: 'Register or deactivate a user',
         description:
-          'People are also known by their tokens. Whoever is no longer active is turned away within seconds and loses his own credentials at once.',
+          'Users are also registered by their first request with a token of the host application. With `active: false`, the user loses access within 10 seconds, and their own credentials are deleted immediately.',
         params: UserParamsSchema,
         headers: putHeaders,
         body: UserBodySchema,
         replies: {
-          200: { description: 'Changed.', schema: UserSchema, headers: etagHeader },
-          201: { description: 'Told of for the first time.', schema: UserSchema, headers: etagHeader },
+          200: { description: 'Updated.', schema: UserSchema, headers: etagHeader },
+          201: { description: 'Registered.', schema: UserSchema, headers: etagHeader },
         },
         errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
@@ -57,7 +57,7 @@ export function registerUsersRoutes(app: App, { db }: { readonly db: Db }): void
       const { tenant_id: tenantId, user_id: userId } = params;
       const input = { displayName: body.display_name ?? null, active: body.active };
       const { user, created } = await putUser(db, tenantId, userId, input, toPrecondition(request));
-      reception.forget(tenantId, userId);
+      tracker.forget(tenantId, userId);
       sendEtag(reply, user.version).code(created ? 201 : 200);
       return toUserReply(user);
     },

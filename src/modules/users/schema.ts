@@ -1,9 +1,9 @@
 import Type from 'typebox';
 import { Body, Datetime, Named, Nullable, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
 
-/** As long as what a token may carry. */
+/** Has the length limit of the `sub` claim. */
 const userId = Text(200, {
-  description: "The host application's id of the person: the `sub` of his tokens.",
+  description: "The host application's id of the user: the `sub` claim of their tokens.",
   examples: ['user-1'],
 });
 
@@ -12,10 +12,10 @@ export const UserParamsSchema = Body({ tenant_id: Uuid({ description: 'The tenan
 export const UserBodySchema = Body(
   {
     display_name: Type.Optional(
-      Nullable(Text(200, { description: 'For people; it identifies nobody.', examples: ['Ada Example'] })),
+      Nullable(Text(200, { description: 'A label. Need not be unique.', examples: ['Ada Example'] })),
     ),
     active: Type.Boolean({
-      description: '`false`: the person is turned away, and his own credentials are deleted with their passwords.',
+      description: "`false` revokes access and deletes the user's own credentials.",
       examples: [true],
     }),
   },
@@ -28,9 +28,7 @@ export const UserSchema = Named(
     user_id: Shown({ examples: ['user-1'] }),
     display_name: Nullable(Shown({ examples: ['Ada Example'] })),
     active: Type.Boolean(),
-    last_seen_datetime: Nullable(
-      Datetime({ description: 'When a token of this person last came; null for somebody who was only told of.' }),
-    ),
+    last_seen_datetime: Nullable(Datetime({ description: 'When the user last sent a request; null if never.' })),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),

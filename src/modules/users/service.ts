@@ -10,7 +10,7 @@ export interface UserInput {
   readonly active: boolean;
 }
 
-/** What the host application says of a person. Who is no longer active loses his secrets at once. */
+/** Registers or updates a user. Deactivating a user deletes their credentials. */
 export const putUser = (
   db: Db,
   tenantId: string,
@@ -33,45 +33,45 @@ export const getUser = (db: Db, tenantId: string, userId: string): Promise<User>
   });
 
 const inactive = (): ServiceError =>
-  new ServiceError('forbidden', 'The host application says that this person is no longer active.', {
+  new ServiceError('forbidden', 'The host application has deactivated this user.', {
     reason: 'user_inactive',
   });
 
-/** @throws Fault `forbidden` for a person who is not active: he gets no secret into the house */
+/** @throws ServiceError `forbidden` if the user is deactivated; unknown users count as active */
 export async function requireActiveUser(tx: Tx, userId: string): Promise<void> {
   if ((await findUser(tx, userId))?.active === false) throw inactive();
 }
 
-/** Lets active people in, and remembers that they came. */
+/** Rejects deactivated users and saves when active users were last seen. */
 export interface UserTracker {
-  /** @throws Fault `forbidden` */
-  receive(principal: Principal): Promise<void>;
-  /** What was known of a person has changed. */
+  /** @throws ServiceError `forbidden` if the principal is a deactivated user */
+  requireActive(principal: Principal): Promise<void>;
+  /** Call after a user changed. */
   forget(tenantId: string, userId: string): void;
 }
 
-/** So long is believed what was last known of a person: reads stay cheap, and who is turned off is out soon. */
-const BELIEVED_MS = 10_000;
-const MOST_REMEMBERED = 10_000;
+/** How long the status of a user is cached. Other processes apply a deactivation after this time at the latest. */
+const TTL_MS = 10_000;
+const MAX_CACHED_USERS = 10_000;
 
 export function createUserTracker(db: Db): UserTracker {
-  const known = new Map<string, { readonly until: number; readonly isActive: boolean }>();
+  const cache = new Map<string, { readonly until: number; readonly isActive: boolean }>();
   const toKey = (tenantId: string, userId: string): string => `${tenantId}/${userId}`;
   return {
-    async receive(principal) {
+    async requireActive(principal) {
       if (principal.kind !== 'user') return;
       const key = toKey(principal.tenantId, principal.id);
-      let sighting = known.get(key);
-      if (sighting === undefined || sighting.until < performance.now()) {
+      let entry = cache.get(key);
+      if (entry === undefined || entry.until < performance.now()) {
         const user = await withTenant(db, principal.tenantId, (tx) => saveLastSeen(tx, principal.id));
-        sighting = { until: performance.now() + BELIEVED_MS, isActive: user?.active ?? true };
-        if (known.size >= MOST_REMEMBERED) known.clear();
-        known.set(key, sighting);
+        entry = { until: performance.now() + TTL_MS, isActive: user?.active ?? true };
+        if (cache.size >= MAX_CACHED_USERS) cache.clear();
+        cache.set(key, entry);
       }
-      if (!sighting.isActive) throw inactive();
+      if (!entry.isActive) throw inactive();
     },
     forget(tenantId, userId) {
-      known.delete(toKey(tenantId, userId));
+      cache.delete(toKey(tenantId, userId));
     },
   };
 }
