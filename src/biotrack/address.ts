@@ -9,26 +9,27 @@ export interface WireAddress {
   readonly zip: unknown;
 }
 
-/** A second line is often "none", or stands already in the first; then it says nothing (seen in public adapters). */
+/** A second line that is "none" or already part of the first line becomes null (both observed in public adapters). */
 export function toAddress(wire: WireAddress): PostalAddress {
   const line1 = parseLine(wire.line1);
   const line2 = parseLine(wire.line2);
-  const saysNothing = line2 === null || line2.toLowerCase() === 'none' || (line1 !== null && stands(line2, line1));
+  const isRedundant =
+    line2 === null || line2.toLowerCase() === 'none' || (line1 !== null && includesWords(line1, line2));
   return {
     line1,
-    line2: saysNothing ? null : line2,
+    line2: isRedundant ? null : line2,
     city: parseLine(wire.city),
     state: parseLine(wire.state),
-    zip: toZip(wire.zip),
+    zip: parseZip(wire.zip),
   };
 }
 
-/** As whole words: "STE 2" does not stand in "14 EXAMPLE RD STE 21". */
-const stands = (part: string, whole: string): boolean =>
+/** Compares whole words: "14 EXAMPLE RD STE 21" does not include "STE 2". */
+const includesWords = (whole: string, part: string): boolean =>
   ` ${whole.toLowerCase()} `.replaceAll(',', ' ').replace(/\s+/g, ' ').includes(` ${part.toLowerCase()} `);
 
-/** Five or nine digits, as the state writes them. A plain number has lost its leading zeros: 6103 is 06103. */
-function toZip(value: unknown): string | null {
+/** As the state writes it. A number has lost its leading zeros: 6103 is 06103. */
+function parseZip(value: unknown): string | null {
   const text = parseText(value);
   if (typeof value !== 'number' || text === null) return text;
   if (value === 0) return null;

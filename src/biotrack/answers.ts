@@ -1,57 +1,402 @@
 import type { UpstreamReason } from '../domain/failure-reason.js';
 
-/** Who can mend it. `nobody`: it is as it is, there is nothing to mend. */
-export type Remedy = 'user' | 'operator' | 'state' | 'nobody';
+/** Who has to act. `none`: waiting, or nothing at all. */
+export type FixedBy = 'user' | 'operator' | 'state' | 'none';
 
-/** One way in which asking BioTrack can end without what was asked for. */
-export interface AnswerClass {
-  /** A word for logs and metrics; one of a closed list. */
-  readonly id: string;
-  /** What came, in words, for the table of the README. */
-  readonly answer: string;
-  /** Where we know it from: seen in public adapters and mocks, inferred, or a rule of our own. */
-  readonly source: 'seen' | 'inferred' | 'ours';
-  readonly reason: UpstreamReason;
-  /** Whether the same call is tried again at once: `always` only where BioTrack certainly did not act on it. */
-  readonly again: 'always' | 'reads' | 'never';
-  /** Whether a machine may try again later without anybody having changed anything. */
-  readonly retryable: boolean;
-  readonly mender: Remedy;
-  /** What to do, where it is something else than what the reason says. */
-  readonly advice?: string;
-}
+/** A response body as the dialect understands it. */
+export type ResponseBody =
+  | { readonly kind: 'accepted' | 'invalid_charset' | 'invalid_json' | 'unexpected_json' }
+  /** BioTrack refused the call. The text and the code may both be absent. */
+  | { readonly kind: 'refused'; readonly text: string | undefined; readonly code: string | undefined };
 
-/** A refusal that BioTrack put in words. Judged by text first, code second, the rest third, in this order. */
-export interface RefusalClass extends AnswerClass {
+/** What a response must look like to belong to a class. All members that are present must match. */
+export interface AnswerMatch {
+  /** Inclusive range of HTTP statuses. */
+  readonly status?: readonly [from: number, to: number];
+  /** Implied by `text`, `code` and `isBare`, which only refusals have. */
+  readonly body?: ResponseBody['kind'];
   readonly text?: RegExp;
   readonly code?: string;
-  readonly status?: number;
-  /** Only in answers to a login, or only in others. */
-  readonly at?: 'login' | 'elsewhere';
-  /** The refusal carries neither a text nor a code. */
+  /** Only responses to a login, or only responses to other calls. */
+  readonly at?: 'login' | 'other';
+  /** A refusal with neither text nor code. */
   readonly isBare?: true;
 }
 
-/** What the user is told. Never a word of BioTrack's own: its texts were seen to echo what was sent. */
+/** One way in which a call to BioTrack fails. */
+export interface AnswerClass {
+  /** The value of `answer` in logs and metrics. */
+  readonly id: string;
+  /** What happened, for the table in the documentation. */
+  readonly description: string;
+  /** `observed` in public adapters and mocks, `inferred` from them, or a `policy` of this service. */
+  readonly source: 'observed' | 'inferred' | 'policy';
+  readonly reason: UpstreamReason;
+  /** Whether the call is repeated within its deadline. `always` only where BioTrack certainly did not process it. */
+  readonly immediateRetry: 'always' | 'reads' | 'never';
+  /** Whether a machine may try again later without a change by a user or operator. */
+  readonly retryable: boolean;
+  readonly fixedBy: FixedBy;
+  /** Replaces the advice for the reason. */
+  readonly advice?: string;
+  /** Absent: the code that detects the failure names the class. */
+  readonly match?: AnswerMatch;
+}
+
+/**
+ * What the user reads about each reason. Never contains BioTrack's own text: some of its errors repeat what was sent,
+ * passwords included.
+ */
 export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
   credentials_rejected:
-    'BioTrack refuses the user name or the password. Enter them again; no further login is tried until then.',
-  ubi_rejected: 'BioTrack does not know the UBI. Check it, and check that it belongs to the chosen state.',
+    'BioTrack rejected the username or password. Enter them again. This service does not log in with them again until they change.',
+  ubi_rejected: 'BioTrack does not recognize the UBI. Check that the UBI is correct and belongs to the selected state.',
   privilege_missing:
-    'The BioTrack user lacks a privilege. Have your BioTrack administrator grant it, then verify again.',
-  upstream_timeout: 'BioTrack takes too long to answer. Nothing was changed; try again later.',
-  upstream_unreachable: 'BioTrack cannot be reached at the moment. Nothing was changed; try again later.',
+    'The BioTrack user lacks a required privilege. Ask your BioTrack administrator to grant it, then verify the login again.',
+  upstream_timeout: 'BioTrack did not respond in time. Nothing was changed. Try again later.',
+  upstream_unreachable:
+    'BioTrack could not be reached or returned a server error. Nothing was changed. Try again later.',
   upstream_invalid_response:
-    'BioTrack answers with something that makes no sense. Nothing was changed; try again later.',
+    'BioTrack sent a response that cannot be used. Nothing was changed. Try again later. If it happens again, contact the operator of this service.',
   upstream_rejected:
-    'BioTrack refuses the request for a reason that is not known here. Nothing was changed; tell the operator.',
+    'BioTrack rejected the request for a reason that this service does not recognize. Nothing was changed. Contact the operator of this service.',
   upstream_session_lost:
-    'BioTrack ended the session twice. Check that nobody else uses this BioTrack user at the same time.',
-  upstream_throttled: 'BioTrack asks to be called less often. Nothing was changed; try again later.',
-  list_empty: 'BioTrack lists nothing at all, which is not believed. Nothing was changed; try again later.',
+    'BioTrack ended the session twice. Nothing was changed. Make sure that nothing else uses the same BioTrack user at the same time, then try again.',
+  upstream_throttled: 'BioTrack is limiting the number of requests. Nothing was changed. Try again later.',
+  list_empty: 'BioTrack returned no licenses at all, so its list was ignored. Nothing was changed. Try again later.',
 };
 
-/** What rows of the table have in common. */
-export const FIXED_BY_USER = { again: 'never', retryable: false, mender: 'user' } as const;
-export const RETRY_READS = { again: 'reads', retryable: true, mender: 'state' } as const;
-export const RETRY_LATER = { again: 'never', retryable: true, mender: 'state' } as const;
+const CANNOT_BE_REACHED = 'BioTrack cannot be reached. Nothing was changed. Try again later.';
+
+const FIXED_BY_USER = { immediateRetry: 'never', retryable: false, fixedBy: 'user' } as const;
+const FIXED_BY_OPERATOR = { immediateRetry: 'never', retryable: false, fixedBy: 'operator' } as const;
+const LOGIN_AGAIN = { immediateRetry: 'never', retryable: true, fixedBy: 'user' } as const;
+const RETRY_READS = { immediateRetry: 'reads', retryable: true, fixedBy: 'state' } as const;
+const RETRY_LATER = { immediateRetry: 'never', retryable: true, fixedBy: 'state' } as const;
+const WAIT = { immediateRetry: 'always', retryable: true, fixedBy: 'none' } as const;
+
+/**
+ * Every way in which a call to BioTrack fails. Responses are matched from the top and the first match wins
+ * (`classify.ts`). Refusals are matched by text first and by code second: the same code has several meanings.
+ */
+export const ANSWERS = {
+  redirect: {
+    id: 'redirect',
+    description: 'HTTP 3xx. Never followed: a login would be sent to the new address',
+    source: 'inferred',
+    reason: 'upstream_invalid_response',
+    immediateRetry: 'never',
+    retryable: true,
+    fixedBy: 'operator',
+    advice:
+      'BioTrack redirected the request to another address. Redirects are never followed. Nothing was changed. Ask the operator of this service to check the address configured for the state.',
+    match: { status: [300, 399] },
+  },
+  wrongCredentials: {
+    id: 'wrong_credentials',
+    description: '"Invalid username or password.", in response to any call',
+    source: 'observed',
+    reason: 'credentials_rejected',
+    ...FIXED_BY_USER,
+    match: { text: /\binvalid user ?name (?:or|and) password\b/i },
+  },
+  missingPrivilege: {
+    id: 'privilege_missing',
+    description: '"The current session does not possess access to the … privilege."',
+    source: 'observed',
+    reason: 'privilege_missing',
+    ...FIXED_BY_USER,
+    match: { text: /\bdoes not possess access to the (?<privilege>\S{1,64}) privilege\b/i },
+  },
+  sessionExpired: {
+    id: 'session_expired',
+    description: '"Your session has expired." or "Invalid session.", after one new login',
+    source: 'observed',
+    reason: 'upstream_session_lost',
+    ...LOGIN_AGAIN,
+    match: { text: /\bsession (?:has|is) expired\b|\binvalid session\b/i },
+  },
+  invalidLocation: {
+    id: 'invalid_location',
+    description: '"You provided an invalid location license number." (also code 63, but not a session error)',
+    source: 'observed',
+    reason: 'upstream_rejected',
+    ...FIXED_BY_OPERATOR,
+    advice:
+      'BioTrack rejected the license number that was sent with the request. Nothing was changed. Contact the operator of this service.',
+    match: { text: /\binvalid location license number\b/i },
+  },
+  throttledText: {
+    id: 'throttled_text',
+    description: 'A text with "too many requests" or "rate limit"',
+    source: 'inferred',
+    reason: 'upstream_throttled',
+    // The wording is a guess, and a refused login must not be repeated because of a guess.
+    immediateRetry: 'reads',
+    retryable: true,
+    fixedBy: 'none',
+    match: { text: /\btoo many requests\b|\brate limit\b/i },
+  },
+  apiVersion: {
+    id: 'api_version',
+    description: 'Code 17: unsupported API version',
+    source: 'observed',
+    reason: 'upstream_rejected',
+    ...FIXED_BY_OPERATOR,
+    advice:
+      'BioTrack no longer supports the API version that this service uses. Nothing was changed. Contact the operator of this service.',
+    match: { code: '17' },
+  },
+  sessionCode60: {
+    id: 'session_code_60',
+    description: 'Code 60 with an unknown text, except at login, after one new login',
+    source: 'observed',
+    reason: 'upstream_session_lost',
+    ...LOGIN_AGAIN,
+    match: { code: '60', at: 'other' },
+  },
+  sessionCode63: {
+    id: 'session_code_63',
+    description: 'Code 63 with an unknown text, except at login, after one new login',
+    source: 'inferred',
+    reason: 'upstream_session_lost',
+    ...LOGIN_AGAIN,
+    match: { code: '63', at: 'other' },
+  },
+  privilegeCode62: {
+    id: 'privilege_code_62',
+    description: 'Code 62 with an unknown text: the user lacks the privilege for the call',
+    source: 'observed',
+    reason: 'privilege_missing',
+    ...FIXED_BY_USER,
+    match: { code: '62' },
+  },
+  internalError1000: {
+    id: 'internal_error_1000',
+    description: 'Code 1000: internal error of BioTrack',
+    source: 'observed',
+    reason: 'upstream_rejected',
+    ...RETRY_READS,
+    advice: 'BioTrack reported an internal error. Nothing was changed. Try again later.',
+    match: { code: '1000' },
+  },
+  unauthorized: {
+    id: 'unauthorized',
+    description: 'HTTP 401 with an unknown text (`rest`), except at login, after one new login',
+    source: 'inferred',
+    reason: 'upstream_session_lost',
+    ...LOGIN_AGAIN,
+    match: { body: 'refused', status: [401, 401], at: 'other' },
+  },
+  throttled: {
+    id: 'throttled',
+    description: 'HTTP 429. `Retry-After` is respected, up to five minutes',
+    source: 'inferred',
+    reason: 'upstream_throttled',
+    ...WAIT,
+    match: { status: [429, 429] },
+  },
+  serverError: {
+    id: 'server_error',
+    description: 'HTTP 5xx without one of the texts or codes above',
+    source: 'observed',
+    reason: 'upstream_unreachable',
+    ...RETRY_READS,
+    advice: 'BioTrack returned a server error. Nothing was changed. Try again later.',
+    match: { status: [500, 999] },
+  },
+  unknownUbi: {
+    id: 'unknown_ubi',
+    description: 'A refused login with neither text nor code',
+    source: 'observed',
+    reason: 'ubi_rejected',
+    ...FIXED_BY_USER,
+    match: { isBare: true, at: 'login' },
+  },
+  bareRefusal: {
+    id: 'bare_refusal',
+    description: 'Any other refusal with neither text nor code',
+    source: 'inferred',
+    reason: 'upstream_rejected',
+    immediateRetry: 'never',
+    retryable: false,
+    fixedBy: 'state',
+    advice:
+      'BioTrack rejected the request without giving a reason. Nothing was changed. Contact the operator of this service.',
+    match: { isBare: true, at: 'other' },
+  },
+  unknownText: {
+    id: 'unknown_text',
+    description: 'Any other text or code, such as the catch-all code 602. Counted in the metrics',
+    source: 'policy',
+    reason: 'upstream_rejected',
+    ...FIXED_BY_OPERATOR,
+    match: { body: 'refused' },
+  },
+  clientError: {
+    id: 'client_error',
+    description: 'Any other HTTP 4xx that is not a refusal of the dialect',
+    source: 'inferred',
+    reason: 'upstream_rejected',
+    ...FIXED_BY_OPERATOR,
+    match: { status: [400, 499] },
+  },
+  unexpectedStatus: {
+    id: 'unexpected_status',
+    description: 'Any other HTTP status than 200',
+    source: 'policy',
+    reason: 'upstream_invalid_response',
+    ...RETRY_LATER,
+    match: { status: [201, 299] },
+  },
+  invalidCharset: {
+    id: 'invalid_charset',
+    description: "Bytes that are not in the state's charset (UTF-8 by default; a byte order mark is allowed)",
+    source: 'policy',
+    reason: 'upstream_invalid_response',
+    ...RETRY_READS,
+    match: { body: 'invalid_charset' },
+  },
+  invalidJson: {
+    id: 'invalid_json',
+    description: 'Anything that is not one JSON document: an empty body, HTML, truncated JSON, two documents',
+    source: 'observed',
+    reason: 'upstream_invalid_response',
+    ...RETRY_READS,
+    match: { body: 'invalid_json' },
+  },
+  unexpectedJson: {
+    id: 'unexpected_json',
+    description: 'JSON of another kind: `null`, `[]`, an object without `success`, a login without a session',
+    source: 'inferred',
+    reason: 'upstream_invalid_response',
+    ...RETRY_READS,
+    match: { body: 'unexpected_json' },
+  },
+  noConnection: {
+    id: 'no_connection',
+    description: 'No connection, or none before the connect deadline',
+    source: 'policy',
+    reason: 'upstream_unreachable',
+    immediateRetry: 'always',
+    retryable: true,
+    fixedBy: 'state',
+    advice: CANNOT_BE_REACHED,
+  },
+  connectionLost: {
+    id: 'connection_lost',
+    description: 'The connection ended before the response headers',
+    source: 'policy',
+    reason: 'upstream_unreachable',
+    ...RETRY_READS,
+    advice: CANNOT_BE_REACHED,
+  },
+  headersTimeout: {
+    id: 'headers_timeout',
+    description: 'No response headers before their deadline',
+    source: 'policy',
+    reason: 'upstream_timeout',
+    ...RETRY_READS,
+  },
+  deadlineExceeded: {
+    id: 'deadline_exceeded',
+    description: 'The call as a whole, with all attempts and waits, exceeded its deadline',
+    source: 'policy',
+    reason: 'upstream_timeout',
+    ...RETRY_LATER,
+  },
+  invalidHttp: {
+    id: 'invalid_http',
+    description: 'A response that is not HTTP',
+    source: 'policy',
+    reason: 'upstream_invalid_response',
+    ...RETRY_READS,
+  },
+  truncatedBody: {
+    id: 'truncated_body',
+    description: 'The connection ended inside the body, or the body is shorter than its `Content-Length`',
+    source: 'inferred',
+    reason: 'upstream_invalid_response',
+    ...RETRY_READS,
+  },
+  bodyTooLarge: {
+    id: 'body_too_large',
+    description: 'A body above the limit of the state (128 MiB by default)',
+    source: 'policy',
+    reason: 'upstream_invalid_response',
+    ...FIXED_BY_OPERATOR,
+    advice:
+      'BioTrack sent more data than the limit for the state allows. Nothing was changed. Ask the operator of this service to raise the limit.',
+  },
+  listMissing: {
+    id: 'list_missing',
+    description: '`{"success":1}` without a list, or with an empty list of vendors',
+    source: 'observed',
+    reason: 'list_empty',
+    ...RETRY_LATER,
+  },
+  listNotArray: {
+    id: 'list_not_array',
+    description: 'A list that is not an array',
+    source: 'policy',
+    reason: 'upstream_invalid_response',
+    ...RETRY_LATER,
+  },
+  listImplausible: {
+    id: 'list_implausible',
+    description: 'A list without any valid row, or with more than 5 % invalid rows',
+    source: 'policy',
+    reason: 'upstream_invalid_response',
+    ...RETRY_LATER,
+  },
+  invalidPagination: {
+    id: 'invalid_pagination',
+    description: 'Pages that never end, repeat a cursor, or contain no list (`rest`)',
+    source: 'policy',
+    reason: 'upstream_invalid_response',
+    ...RETRY_LATER,
+  },
+  unsendableUbi: {
+    id: 'unsendable_ubi',
+    description: 'Not sent: the UBI cannot be part of an HTTP header (`rest`)',
+    source: 'policy',
+    reason: 'ubi_rejected',
+    ...FIXED_BY_USER,
+    advice: 'The UBI contains characters that cannot be sent to BioTrack. Correct the UBI.',
+  },
+  circuitOpen: {
+    id: 'circuit_open',
+    description: 'Not sent: the last calls to the host failed one after the other',
+    source: 'policy',
+    reason: 'upstream_unreachable',
+    ...RETRY_LATER,
+    advice:
+      'The last requests to BioTrack failed, so this one was not sent. Nothing was changed. Try again in a minute.',
+  },
+  retryAfterPending: {
+    id: 'retry_after_pending',
+    description: 'Not sent: the time of an earlier `Retry-After` has not passed',
+    source: 'policy',
+    reason: 'upstream_throttled',
+    ...WAIT,
+  },
+  stateNotConfigured: {
+    id: 'state_not_configured',
+    description: 'Not sent: the states file has no address for the state and environment',
+    source: 'policy',
+    reason: 'upstream_unreachable',
+    ...FIXED_BY_OPERATOR,
+    advice:
+      'This deployment has no BioTrack address for the state and environment. Ask the operator of this service to configure it.',
+  },
+  stateLeft: {
+    id: 'state_left',
+    description: 'Not sent: the state no longer uses BioTrack',
+    source: 'policy',
+    reason: 'upstream_unreachable',
+    immediateRetry: 'never',
+    retryable: false,
+    fixedBy: 'none',
+    advice: 'The state no longer uses BioTrack. Companies and licenses that are already synced stay as they are.',
+  },
+} as const satisfies Record<string, AnswerClass>;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
 import type { Environment } from '../domain/environment.js';
+import { ANSWERS } from './answers.js';
 import { Api4Client } from './api4/client.js';
 import { type CircuitRules, DEFAULT_CIRCUIT } from './circuit.js';
 import { Deadline } from './deadline.js';
@@ -11,7 +12,6 @@ import { RestClient } from './rest/client.js';
 import { DEFAULT_RETRY, type RetryRules } from './retry.js';
 import { type BiotrackSession, createSession } from './session.js';
 import type { BiotrackEnvironment, BiotrackState } from './states.js';
-import { TROUBLE_CLASSES } from './troubles.js';
 import { Upstream } from './upstream.js';
 
 export interface BiotrackTarget {
@@ -26,74 +26,80 @@ export type LoginVerdict =
   | { readonly kind: 'privilege_missing'; readonly privilege: string };
 
 export interface CallOptions {
-  /** Whoever aborts it gets the signal's own reason thrown. */
+  /** If it fires, the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Biotrack {
   readonly states: readonly BiotrackState[];
   findState(code: string): BiotrackState | undefined;
-  /** One login. Trouble at BioTrack is thrown as a BiotrackError, and is never a verdict. */
+  /**
+   * Logs in exactly once, then checks the privilege to read vendors.
+   * @throws BiotrackError if BioTrack gave no verdict, for example because it is down
+   */
   verifyLogin(target: BiotrackTarget, login: BiotrackLogin, options?: CallOptions): Promise<LoginVerdict>;
   openSession(target: BiotrackTarget, login: BiotrackLogin, options?: CallOptions): Promise<BiotrackSession>;
-  /** Ends all connections, and what is under way on them. */
+  /** Closes all connections and aborts the calls in progress. */
   close(): Promise<void>;
 }
 
 export interface Timeouts {
   /** Until there is a connection. */
   readonly connectMs: number;
-  /** From the request to the head of the answer. */
-  readonly headMs: number;
-  /** For a whole list: all pages, attempts and waits. */
+  /** From the request to the response headers. */
+  readonly headersMs: number;
+  /** For a whole list, including all pages, attempts and waits. */
   readonly listMs: number;
-  /** For a whole login, verification or check. */
+  /** For a whole login, verification or `sync_check`, including all attempts and waits. */
   readonly shortMs: number;
 }
 
-/** A state writes its whole list before the first byte of it comes: the head may take a while. */
-const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headMs: 60_000, listMs: 300_000, shortMs: 30_000 };
+/** BioTrack builds the whole list before it sends the response headers, so these can take long. */
+const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, listMs: 300_000, shortMs: 30_000 };
 
 export interface BiotrackOptions {
   readonly states: readonly BiotrackState[];
-  /** What carries the requests: a dispatcher, which stays the caller's, or a maker of one for each origin. */
+  /**
+   * A dispatcher for all requests, which the caller closes, or a function that creates one per origin. Defaults to a
+   * connection pool per origin.
+   */
   readonly dispatcher?: Dispatcher | ((origin: string) => Dispatcher) | undefined;
   readonly timeouts?: Partial<Timeouts> | undefined;
   readonly retry?: Partial<RetryRules> | undefined;
   readonly circuit?: Partial<CircuitRules> | undefined;
   readonly onEvent?: ((event: BiotrackEvent) => void) | undefined;
-  /** The wall clock, for circuits and `Retry-After`. */
+  /** The wall clock in milliseconds, for circuits and `Retry-After`. */
   readonly now?: (() => number) | undefined;
-  /** From 0 to 1, for the jitter of retries. */
+  /** A number from 0 to 1, for the jitter of retries. */
   readonly random?: (() => number) | undefined;
-  /** Waits between retries; rejects when the signal fires. */
+  /** Waits between retries. Rejects when the signal fires. */
   readonly delay?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
-/** Connections to one host. What is more waits for one to be free, within the connect deadline. */
-const CONNECTIONS = 32;
+/** Further calls to the same host wait for a free connection, within the connect deadline. */
+const CONNECTIONS_PER_HOST = 32;
 
 export function createBiotrack(options: BiotrackOptions): Biotrack {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const upstreams = new Map<string, Upstream>();
-  const owned: Dispatcher[] = [];
+  const ownDispatchers: Dispatcher[] = [];
 
-  const openDispatcher = (origin: string): Dispatcher => {
-    const given = options.dispatcher;
-    if (given !== undefined && typeof given !== 'function') return given;
-    const made = given === undefined ? createPool(origin, timeouts) : given(origin);
-    owned.push(made);
-    return made;
+  const createDispatcher = (origin: string): Dispatcher => {
+    const { dispatcher } = options;
+    if (dispatcher !== undefined && typeof dispatcher !== 'function') return dispatcher;
+    const created = dispatcher === undefined ? createPool(origin, timeouts) : dispatcher(origin);
+    ownDispatchers.push(created);
+    return created;
   };
 
-  const findUpstream = (origin: string): Upstream => {
+  const getUpstream = (origin: string): Upstream => {
     const known = upstreams.get(origin);
     if (known !== undefined) return known;
     const upstream = new Upstream({
       origin,
-      dispatcher: openDispatcher(origin),
+      dispatcher: createDispatcher(origin),
       connectMs: timeouts.connectMs,
-      headMs: timeouts.headMs,
+      headersMs: timeouts.headersMs,
       circuit: { ...DEFAULT_CIRCUIT, ...options.circuit },
       retry: { ...DEFAULT_RETRY, ...options.retry },
       now: options.now ?? Date.now,
@@ -111,18 +117,18 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
     const state = findState(target.state);
     const config = state?.environments[target.environment];
     if (state === undefined || config === undefined) {
-      throw new BiotrackError(state?.status === 'left' ? TROUBLE_CLASSES.stateLeft : TROUBLE_CLASSES.noAddress);
+      throw new BiotrackError(state?.status === 'left' ? ANSWERS.stateLeft : ANSWERS.stateNotConfigured);
     }
-    const place = {
+    const context = {
       ...target,
       config,
       licenseTypes: state.licenseTypes,
-      upstream: findUpstream(new URL(config.url).origin),
+      upstream: getUpstream(new URL(config.url).origin),
     };
-    return { client: config.dialect === 'rest' ? new RestClient(place) : new Api4Client(place), config };
+    return { client: config.dialect === 'rest' ? new RestClient(context) : new Api4Client(context), config };
   };
 
-  const underDeadline =
+  const createWithDeadline =
     (signal: AbortSignal | undefined) =>
     async <T>(kind: 'list' | 'short', work: (deadline: Deadline) => Promise<T>): Promise<T> => {
       const deadline = new Deadline(kind === 'list' ? timeouts.listMs : timeouts.shortMs, signal);
@@ -131,7 +137,7 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
       } catch (error) {
         if (error instanceof BiotrackError) throw error;
         if (signal?.aborted === true) throw signal.reason;
-        throw deadline.isTimeUp ? new BiotrackError(TROUBLE_CLASSES.tooSlow) : error;
+        throw deadline.isExceeded ? new BiotrackError(ANSWERS.deadlineExceeded) : error;
       } finally {
         deadline.close();
       }
@@ -142,25 +148,26 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
     findState,
     async verifyLogin(target, login, { signal } = {}) {
       const { client } = getClient(target);
-      return await underDeadline(signal)('short', (deadline) => verifyLogin(client, login, deadline));
+      const withDeadline = createWithDeadline(signal);
+      return await withDeadline('short', (deadline) => verifyLogin(client, login, deadline));
     },
     async openSession(target, login, { signal } = {}) {
       const { client, config } = getClient(target);
-      const withDeadline = underDeadline(signal);
+      const withDeadline = createWithDeadline(signal);
       const session = await withDeadline('short', (deadline) => client.login(login, deadline));
       const onRenewed = (): void => options.onEvent?.({ kind: 'session_renewed', ...target });
       return createSession({ client, login, offers: config.offers, withDeadline, onRenewed }, session);
     },
     async close() {
-      await Promise.all(owned.map((dispatcher) => dispatcher.destroy()));
+      await Promise.all(ownDispatchers.map((dispatcher) => dispatcher.destroy()));
     },
   };
 }
 
 /**
- * A login, and then a read beyond any transaction number: it needs the privilege to read vendors and has nothing to
- * answer, so that it costs BioTrack next to nothing. If this second call meets trouble, the login is known to be valid
- * all the same, and is called so; a privilege that is really missing shows at the first sync.
+ * After the login, reads vendors beyond every transaction number: that needs the privilege but returns no rows, so it
+ * costs BioTrack almost nothing. If this second call fails for another reason, the login is still valid, and a missing
+ * privilege is found by the first sync.
  */
 async function verifyLogin(client: DialectClient, login: BiotrackLogin, deadline: Deadline): Promise<LoginVerdict> {
   try {
@@ -168,7 +175,7 @@ async function verifyLogin(client: DialectClient, login: BiotrackLogin, deadline
     try {
       await client.probeVendors(login, session, deadline);
     } catch (error) {
-      if (error instanceof BiotrackError && !VERDICTS.has(error.reason)) return { kind: 'valid' };
+      if (error instanceof BiotrackError && !VERDICT_REASONS.has(error.reason)) return { kind: 'valid' };
       throw error;
     }
     return { kind: 'valid' };
@@ -181,12 +188,12 @@ async function verifyLogin(client: DialectClient, login: BiotrackLogin, deadline
   }
 }
 
-const VERDICTS: ReadonlySet<string> = new Set(['credentials_rejected', 'ubi_rejected', 'privilege_missing']);
+const VERDICT_REASONS: ReadonlySet<string> = new Set(['credentials_rejected', 'ubi_rejected', 'privilege_missing']);
 
-/** undici's own time-outs are the second line: ours are exact, these clear up what ours gave up. */
+/** The timeouts of transport.ts are exact. undici's connect timeout closes the socket of an abandoned attempt. */
 const createPool = (origin: string, { connectMs }: Timeouts): Dispatcher =>
   new Pool(origin, {
-    connections: CONNECTIONS,
+    connections: CONNECTIONS_PER_HOST,
     pipelining: 1,
     connect: { timeout: connectMs },
     headersTimeout: 0,

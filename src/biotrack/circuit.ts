@@ -1,70 +1,71 @@
 export interface CircuitRules {
-  /** So many failures in a row, and the host is left alone. */
+  /** Consecutive failures of one action that open the circuit. */
   readonly failures: number;
-  /** For so long; then one call tries whether it is back. */
+  /** How long the circuit stays open before one call probes the host. */
   readonly openMs: number;
 }
 
 export const DEFAULT_CIRCUIT: CircuitRules = { failures: 5, openMs: 30_000 };
 
 export type Admission =
-  | { readonly kind: 'admitted'; readonly isTrial: boolean }
-  | { readonly kind: 'refused'; readonly because: 'open' | 'throttled'; readonly waitMs: number };
+  | { readonly kind: 'admitted'; readonly isProbe: boolean }
+  | { readonly kind: 'rejected'; readonly because: 'open' | 'throttled'; readonly waitMs: number };
 
 /**
- * Keeps calls from a host that is ill, or that asked for a pause. One for each host, shared by all tenants: when a
- * state's system is down, the second tenant need not wait for the same deadline to learn it. Failures are counted for
- * each action: a host whose logins work and whose list hangs is ill.
+ * A circuit breaker for one host, shared by all tenants: when the host is down, later calls fail at once instead of
+ * waiting for their own deadline. Failures are counted per action, so that successful logins do not hide a failing list.
  */
 export class Circuit {
   readonly #rules: CircuitRules;
-  readonly #onTurn: (kind: 'circuit_opened' | 'circuit_closed') => void;
+  readonly #onChange: (kind: 'circuit_opened' | 'circuit_closed') => void;
   readonly #failures = new Map<string, number>();
   #openUntil: number | undefined;
-  #hasTrial = false;
+  #isProbing = false;
   #pausedUntil = 0;
 
-  constructor(rules: CircuitRules, onTurn: (kind: 'circuit_opened' | 'circuit_closed') => void) {
+  constructor(rules: CircuitRules, onChange: (kind: 'circuit_opened' | 'circuit_closed') => void) {
     this.#rules = rules;
-    this.#onTurn = onTurn;
+    this.#onChange = onChange;
   }
 
+  /** An admitted call must end with `recordSuccess`, `recordFailure` or `recordAbort`. */
   admit(now: number): Admission {
-    if (now < this.#pausedUntil) return { kind: 'refused', because: 'throttled', waitMs: this.#pausedUntil - now };
-    if (this.#openUntil === undefined) return { kind: 'admitted', isTrial: false };
-    if (now < this.#openUntil) return { kind: 'refused', because: 'open', waitMs: this.#openUntil - now };
-    if (this.#hasTrial) return { kind: 'refused', because: 'open', waitMs: this.#rules.openMs };
-    this.#hasTrial = true;
-    return { kind: 'admitted', isTrial: true };
+    if (now < this.#pausedUntil) return { kind: 'rejected', because: 'throttled', waitMs: this.#pausedUntil - now };
+    if (this.#openUntil === undefined) return { kind: 'admitted', isProbe: false };
+    if (now < this.#openUntil) return { kind: 'rejected', because: 'open', waitMs: this.#openUntil - now };
+    if (this.#isProbing) return { kind: 'rejected', because: 'open', waitMs: this.#rules.openMs };
+    this.#isProbing = true;
+    return { kind: 'admitted', isProbe: true };
   }
 
-  /** The host said something that makes sense, be it a refusal. */
-  succeeded(action: string): void {
+  /** The host gave a valid response. A refusal is one. */
+  recordSuccess(action: string): void {
     this.#failures.delete(action);
-    this.#hasTrial = false;
+    this.#isProbing = false;
     if (this.#openUntil === undefined) return;
     this.#openUntil = undefined;
-    this.#onTurn('circuit_closed');
+    this.#onChange('circuit_closed');
   }
 
-  failed(action: string, isTrial: boolean, now: number): void {
+  recordFailure(action: string, isProbe: boolean, now: number): void {
     const failures = (this.#failures.get(action) ?? 0) + 1;
     this.#failures.set(action, failures);
-    if (isTrial) {
-      this.#hasTrial = false;
+    if (isProbe) {
+      this.#isProbing = false;
       this.#openUntil = now + this.#rules.openMs;
     } else if (this.#openUntil === undefined && failures >= this.#rules.failures) {
       this.#openUntil = now + this.#rules.openMs;
-      this.#onTurn('circuit_opened');
+      this.#onChange('circuit_opened');
     }
   }
 
-  /** Nothing was learned: the caller went away. */
-  left(isTrial: boolean): void {
-    if (isTrial) this.#hasTrial = false;
+  /** The caller canceled the call: neither success nor failure. */
+  recordAbort(isProbe: boolean): void {
+    if (isProbe) this.#isProbing = false;
   }
 
-  pause(until: number): void {
+  /** Rejects calls until then, as the host requested. */
+  pauseUntil(until: number): void {
     this.#pausedUntil = Math.max(this.#pausedUntil, until);
   }
 }

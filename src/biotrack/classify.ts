@@ -1,54 +1,45 @@
-import type { RefusalClass } from './answers.js';
-import { REFUSAL_CLASSES } from './refusals.js';
+import { ANSWERS, type AnswerClass, type AnswerMatch, type ResponseBody } from './answers.js';
 
-/** Everything that may be refused by name; a privilege is called like its action. */
+/** Every call that BioTrack can refuse by name. A privilege has the name of its action. */
 export const ACTIONS = ['login', 'sync_vendor', 'sync_check', 'sync_qa_lab', 'sync_third_party_transporter'] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** How BioTrack refused: its text and code, if there are any, are all the evidence. */
-export interface RefusedAnswer {
+/** One complete HTTP response. */
+export interface ResponseFacts {
   readonly action: Action;
-  readonly text: string | undefined;
-  readonly code: string | undefined;
   readonly status: number;
+  readonly body: ResponseBody;
 }
 
-export interface ClassifiedRefusal {
-  readonly refusal: RefusalClass;
+export interface ClassifiedResponse {
+  readonly answer: AnswerClass;
+  /** The missing privilege, if that is what BioTrack refused. */
   readonly privilege: string | undefined;
 }
 
-const ALL: readonly RefusalClass[] = Object.values(REFUSAL_CLASSES);
-const BY_TEXT = ALL.filter((refusal) => refusal.text !== undefined);
-const BY_CODE = ALL.filter((refusal) => refusal.code !== undefined || refusal.status !== undefined);
-const BY_ACTION = ALL.filter((refusal) => refusal.isBare === true);
-/** No text of BioTrack's is nearly as long; a long one could only slow the search down. */
-const MOST_TEXT = 2_000;
+const MATCHERS: readonly AnswerClass[] = Object.values(ANSWERS).filter((answer) => 'match' in answer);
+/** BioTrack's own texts are much shorter. The limit bounds the time of the search. */
+const MAX_TEXT_LENGTH = 2_000;
 
-/** Text first, code second, action third. The same code has different meanings, and 602 has many. */
-export function classifyRefusal(answer: RefusedAnswer): ClassifiedRefusal {
-  const text = answer.text?.slice(0, MOST_TEXT).replace(/\s+/gu, ' ');
-  const refusal =
-    (text === undefined ? undefined : BY_TEXT.find((each) => isMeantFor(each, answer) && each.text?.test(text))) ??
-    BY_CODE.find((each) => isMeantFor(each, answer) && isCode(each, answer)) ??
-    (answer.text === undefined && answer.code === undefined
-      ? BY_ACTION.find((each) => isMeantFor(each, answer))
-      : undefined) ??
-    REFUSAL_CLASSES.unknown;
-  return {
-    refusal,
-    privilege: refusal.reason === 'privilege_missing' ? toPrivilege(refusal, text, answer.action) : undefined,
-  };
+/** The first class of the table that matches; undefined for a successful response. */
+export function classifyResponse({ action, status, body }: ResponseFacts): ClassifiedResponse | undefined {
+  const text = body.kind === 'refused' ? body.text?.slice(0, MAX_TEXT_LENGTH).replace(/\s+/gu, ' ') : undefined;
+  const code = body.kind === 'refused' ? body.code : undefined;
+  const isBare = body.kind === 'refused' && text === undefined && code === undefined;
+  const matches = (match: AnswerMatch): boolean =>
+    (match.status === undefined || (status >= match.status[0] && status <= match.status[1])) &&
+    (match.body === undefined || match.body === body.kind) &&
+    (match.text === undefined || (text !== undefined && match.text.test(text))) &&
+    (match.code === undefined || match.code === code) &&
+    (match.at === undefined || (match.at === 'login') === (action === 'login')) &&
+    (match.isBare === undefined || isBare);
+  const answer = MATCHERS.find(({ match }) => match !== undefined && matches(match));
+  if (answer === undefined) return undefined;
+  return { answer, privilege: answer.reason === 'privilege_missing' ? toPrivilege(answer, text, action) : undefined };
 }
 
-const isMeantFor = ({ at }: RefusalClass, { action }: RefusedAnswer): boolean =>
-  at === undefined || (at === 'login') === (action === 'login');
-
-const isCode = (refusal: RefusalClass, { code, status }: RefusedAnswer): boolean =>
-  refusal.code === undefined ? refusal.status === status : refusal.code === code;
-
-/** Only a name that we know is taken out of BioTrack's text. */
-const toPrivilege = (refusal: RefusalClass, text: string | undefined, action: Action): string => {
-  const named = text === undefined ? undefined : refusal.text?.exec(text)?.groups?.privilege?.toLowerCase();
-  return ACTIONS.find((known) => known === named) ?? action;
-};
+/** Only the name of a known action is taken from BioTrack's text. */
+function toPrivilege({ match }: AnswerClass, text: string | undefined, action: Action): string {
+  const name = text === undefined ? undefined : match?.text?.exec(text)?.groups?.privilege?.toLowerCase();
+  return ACTIONS.find((known) => known === name) ?? action;
+}

@@ -1,27 +1,27 @@
-/** Its own reason, so that the end of the time can be told from a caller who went away. */
-class TimeIsUp extends Error {}
+/** A reason of its own, to distinguish an exceeded deadline from a caller's abort. */
+class DeadlineExceeded extends Error {}
 
 /**
- * The time that a whole piece of work has, with all its attempts and waits. undici's own time-outs are a second coarse,
- * and its body time-out begins anew with every byte of a drip.
+ * The time limit of a whole operation, all attempts and waits included. undici's own timeouts do not serve: their
+ * resolution is one second, and the body timeout restarts with every received byte.
  */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
   readonly #endsAt: number;
   readonly #caller: AbortSignal | undefined;
-  readonly #onCallerGone: () => void;
+  readonly #onCallerAbort: () => void;
 
   constructor(durationMs: number, caller: AbortSignal | undefined) {
     this.#endsAt = performance.now() + durationMs;
-    this.#timer = setTimeout(() => this.#controller.abort(new TimeIsUp()), durationMs);
+    this.#timer = setTimeout(() => this.#controller.abort(new DeadlineExceeded()), durationMs);
     this.#caller = caller;
-    this.#onCallerGone = () => this.#controller.abort(caller?.reason);
-    if (caller?.aborted === true) this.#onCallerGone();
-    else caller?.addEventListener('abort', this.#onCallerGone, { once: true });
+    this.#onCallerAbort = () => this.#controller.abort(caller?.reason);
+    if (caller?.aborted === true) this.#onCallerAbort();
+    else caller?.addEventListener('abort', this.#onCallerAbort, { once: true });
   }
 
-  /** Fires when the time is up or the caller has gone. */
+  /** Fires when the deadline is exceeded or the caller aborts. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -30,13 +30,13 @@ export class Deadline {
     return Math.max(0, this.#endsAt - performance.now());
   }
 
-  get isTimeUp(): boolean {
-    return this.#controller.signal.reason instanceof TimeIsUp;
+  get isExceeded(): boolean {
+    return this.#controller.signal.reason instanceof DeadlineExceeded;
   }
 
-  /** Has to be called when the work is done: nothing may be left that waits. */
+  /** Must be called when the operation ends: it clears the timer and the listener. */
   close(): void {
     clearTimeout(this.#timer);
-    this.#caller?.removeEventListener('abort', this.#onCallerGone);
+    this.#caller?.removeEventListener('abort', this.#onCallerAbort);
   }
 }

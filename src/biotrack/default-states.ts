@@ -10,20 +10,20 @@ import {
 
 type Environments = Readonly<Partial<Record<Environment, BiotrackEnvironment>>>;
 
-/** Hosts and dialects as seen in public adapters and help pages of the states' systems. */
+/** Hosts and dialects as observed in public adapters and in help pages of the states. */
 export const DEFAULT_STATES: readonly BiotrackState[] = [
   active('AR', 'Arkansas', api4('https://arstems.arkansas.gov')),
   active('CT', 'Connecticut', api4('https://trace.ct.biotr.ac')),
   active('DE', 'Delaware', api4('https://delaware.biotrackthc.net')),
   active('FL', 'Florida', rest('https://api.licensee.fl.biotr.ac')),
-  // New Mexico and Hawaii have no list of transporters (seen in public adapters).
+  // Hawaii and New Mexico have no list of transporters (observed in public adapters).
   active('HI', 'Hawaii', api4('https://hicsts.hawaii.gov', { transporters: false })),
   left('IL', 'Illinois', '2025'),
   active('ND', 'North Dakota', api4('https://mminventory.health.nd.gov')),
   active('NM', 'New Mexico', api4('https://mcp-tracking.nmhealth.org', { transporters: false })),
   left('NY', 'New York', '2025'),
   active('PR', 'Puerto Rico', api4('https://cannabispr.biotrackthc.net')),
-  // The only state whose codes of license types are known (seen in public adapters); the others' are left unnamed.
+  // The only state with known license type codes (observed in public adapters).
   left('WA', 'Washington', '2017', {
     '1': 'Producer, tier 1',
     '2': 'Producer, tier 2',
@@ -44,7 +44,7 @@ function active(code: string, name: string, environments: Environments): Biotrac
   return { code, name, status: 'active', leftOn: null, licenseTypes: {}, environments };
 }
 
-/** A state that left has no address any more: nobody is to send a password there. */
+/** Without an address, so that no password is ever sent to a state that left BioTrack. */
 function left(
   code: string,
   name: string,
@@ -54,7 +54,7 @@ function left(
   return { code, name, status: 'left', leftOn, licenseTypes, environments: {} };
 }
 
-/** `training:1` selects the training data on the same host (seen in public adapters). */
+/** Training data is on the same host (observed in public adapters). */
 function api4(url: string, offers: Partial<Offers> = {}): Environments {
   const environment: BiotrackEnvironment = {
     dialect: 'api4',
@@ -68,7 +68,7 @@ function api4(url: string, offers: Partial<Offers> = {}): Environments {
   return { production: environment, training: environment };
 }
 
-/** Whether and where the rest dialect has training data is not known. */
+/** Whether the `rest` dialect has training data is unknown. */
 function rest(url: string): Environments {
   return {
     production: {

@@ -8,13 +8,12 @@ import type { ListName } from './to-listed-vendor.js';
 import type { Upstream } from './upstream.js';
 
 export interface BiotrackLogin {
-  /** BioTrack's login calls it `license_number`. */
+  /** BioTrack's login calls this `license_number`. */
   readonly ubi: string;
   readonly username: string;
   readonly password: Secret;
 }
 
-/** Where a client asks, and what it knows of the state there. */
 export interface DialectContext {
   readonly state: string;
   readonly environment: Environment;
@@ -25,28 +24,28 @@ export interface DialectContext {
 
 export interface VendorCheck {
   /**
-   * The sum of the transaction numbers of all vendor rows; undefined when BioTrack does not tell it to this user. Equal
-   * sums mean that very likely nothing changed, never that nothing did.
+   * The sum of the transaction numbers of all vendor rows; undefined if BioTrack does not return it to this user. Equal
+   * sums make a change unlikely, not impossible.
    */
   readonly sum: string | undefined;
 }
 
-/** What both dialects can do, each in its words. A session is a text and nothing else. */
+/** The calls that both dialects have. A session is an opaque string. */
 export interface DialectClient {
   login(login: BiotrackLogin, deadline: Deadline): Promise<string>;
-  /** The cheapest call that needs the privilege to read vendors; its answer is not looked at. */
+  /** The cheapest call that needs the privilege to read vendors. Its result is ignored. */
   probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void>;
   fetchList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorList>;
   checkVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorCheck>;
 }
 
 /**
- * Beyond any transaction number (New Mexico's are at 31 million), and still within 32 bits: what a larger one does to
- * BioTrack's database is not known.
+ * Above every transaction number (New Mexico's are around 31 million) and within 32 bits, because the effect of a larger
+ * number on BioTrack is unknown.
  */
 export const BEYOND_ALL_TRANSACTIONS = 2_147_483_647;
 
-/** A privilege is called like the action; so the action says which list it is. */
+/** The privilege for an action has the same name. */
 export const LIST_ACTIONS = {
   vendors: 'sync_vendor',
   labs: 'sync_qa_lab',

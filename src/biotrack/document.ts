@@ -1,53 +1,51 @@
 import { isUtf8 } from 'node:buffer';
-import { mapRows, type RowReading, type SplitDocument, splitDocument } from './rows.js';
-import { TROUBLE_CLASSES } from './troubles.js';
+import { mapRows, type RowMapping, type SplitDocument, splitDocument } from './rows.js';
 
-/** A JSON object as it came: nothing is known of its members. Read own members only: it may have a `__proto__`. */
+/** A JSON object with unknown members. Read own members only: it can have a member `__proto__`. */
 export type WireObject = Readonly<Record<string, unknown>>;
 
 export const CHARSETS = ['utf-8', 'windows-1252'] as const;
-/** What a state's answers are written in. Their own headers are not to be trusted. */
+/** The encoding of a state's responses. Their `Content-Type` is not reliable. */
 export type Charset = (typeof CHARSETS)[number];
 
-export type ReadDocument =
+export type ParsedDocument =
   | { readonly kind: 'object'; readonly object: WireObject }
-  | { readonly kind: 'trouble'; readonly trouble: (typeof TROUBLE_CLASSES)['notUtf8' | 'notJson' | 'noAnswer'] };
+  | { readonly kind: 'invalid_charset' | 'invalid_json' | 'unexpected_json' };
 
 /**
- * The one JSON object that a body holds. UTF-8 is read strictly, since a wrong guess would rename half a state; a byte
- * order mark is fine, and UTF-16 is not JSON. JSON.parse keeps no stack of its own, so depth is no danger to it, and
- * it makes a `__proto__` an ordinary member. Its error is not kept: it quotes the body.
+ * Parses a body that must hold one JSON object. UTF-8 is decoded strictly: a wrong guess would rename half of a state's
+ * vendors. A byte order mark is allowed. The error of JSON.parse is dropped because it quotes the body.
  */
-export async function readDocument(
+export async function parseDocument(
   body: Buffer,
   charset: Charset,
-  rows?: RowReading,
-  { largeBytes, pieceBytes }: Sizes = SIZES,
-): Promise<ReadDocument> {
-  if (charset === 'utf-8' && !isUtf8(body)) return { kind: 'trouble', trouble: TROUBLE_CLASSES.notUtf8 };
-  const isLarge = charset === 'utf-8' && body.length >= largeBytes && isPlain(body);
+  rows?: RowMapping,
+  { largeBytes, pieceBytes }: PieceSizes = SIZES,
+): Promise<ParsedDocument> {
+  if (charset === 'utf-8' && !isUtf8(body)) return { kind: 'invalid_charset' };
+  const isLarge = charset === 'utf-8' && body.length >= largeBytes && isBareObject(body);
   try {
     const split = isLarge && rows !== undefined ? await splitDocument(body, rows, parseExactly, pieceBytes) : undefined;
-    if (split !== undefined) return await toFramed(split, rows as RowReading);
-    const text = charset === 'utf-8' ? body.toString('utf8') : fromWindows1252(body);
-    return await toRead(parseExactly(withoutLeakedHeaders(withoutMark(text))), rows);
+    if (split !== undefined) return await joinSplitDocument(split, rows as RowMapping);
+    const text = charset === 'utf-8' ? body.toString('utf8') : decodeWindows1252(body);
+    return await toParsedDocument(parseExactly(withoutLeakedHeaders(withoutByteOrderMark(text))), rows);
   } catch (error) {
-    if (error instanceof SyntaxError) return { kind: 'trouble', trouble: TROUBLE_CLASSES.notJson };
+    if (error instanceof SyntaxError) return { kind: 'invalid_json' };
     throw error;
   }
 }
 
-export interface Sizes {
-  /** Below it, parsing at once is quicker and holds nobody up. */
+export interface PieceSizes {
+  /** Smaller bodies are parsed at once: that is faster and blocks the event loop only briefly. */
   readonly largeBytes: number;
-  /** Of the pieces of a large one: each some milliseconds of work. */
+  /** The size of the pieces of a larger body. Each takes a few milliseconds. */
   readonly pieceBytes: number;
 }
 
-const SIZES: Sizes = { largeBytes: 2 * 1024 * 1024, pieceBytes: 256 * 1024 };
+const SIZES: PieceSizes = { largeBytes: 2 * 1024 * 1024, pieceBytes: 256 * 1024 };
 
-/** An object and nothing around it but blanks. */
-const isPlain = (body: Buffer): boolean =>
+/** An object with nothing but white space around it. */
+const isBareObject = (body: Buffer): boolean =>
   body.toString('latin1', 0, 200).trimStart().startsWith('{') &&
   body
     .toString('latin1', body.length - 200)
@@ -56,21 +54,24 @@ const isPlain = (body: Buffer): boolean =>
 
 const parseExactly = (text: string): unknown => JSON.parse(withExactNumbers(text));
 
-async function toRead(value: unknown, rows: RowReading | undefined): Promise<ReadDocument> {
+async function toParsedDocument(value: unknown, rows: RowMapping | undefined): Promise<ParsedDocument> {
   const object = toObject(value);
-  if (object === undefined) return { kind: 'trouble', trouble: TROUBLE_CLASSES.noAnswer };
-  const list = rows === undefined ? undefined : readMember(object, rows.member);
+  if (object === undefined) return { kind: 'unexpected_json' };
+  const list = rows === undefined ? undefined : findMember(object, rows.member);
   if (rows === undefined || !Array.isArray(list)) return { kind: 'object', object };
   return { kind: 'object', object: withMember(object, rows.member, await mapRows(list, rows.map)) };
 }
 
-/** A member that is given again later is the one that counts, as JSON.parse has it. */
-async function toFramed({ frame, placeholder, rows }: SplitDocument, reading: RowReading): Promise<ReadDocument> {
+/** If the list member is repeated, the last one counts, as in JSON.parse. */
+async function joinSplitDocument(
+  { frame, placeholder, rows }: SplitDocument,
+  mapping: RowMapping,
+): Promise<ParsedDocument> {
   const object = toObject(parseExactly(frame));
-  const list = object === undefined ? undefined : readMember(object, reading.member);
-  const isTaken = Array.isArray(list) && list.length === 1 && list[0] === placeholder;
-  if (object === undefined || !isTaken) return toRead(object, reading);
-  return { kind: 'object', object: withMember(object, reading.member, rows) };
+  const list = object === undefined ? undefined : findMember(object, mapping.member);
+  const isSplitList = Array.isArray(list) && list.length === 1 && list[0] === placeholder;
+  if (object === undefined || !isSplitList) return toParsedDocument(object, mapping);
+  return { kind: 'object', object: withMember(object, mapping.member, rows) };
 }
 
 const withMember = (object: WireObject, member: string, value: unknown): WireObject => ({ ...object, [member]: value });
@@ -79,34 +80,34 @@ export function toObject(value: unknown): WireObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as WireObject) : undefined;
 }
 
-/** A member of the object itself; never one of its prototype. */
-export function readMember(object: WireObject, key: string): unknown {
+/** An own member of the object, never one of its prototype. */
+export function findMember(object: WireObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
-/** What stands at 0x80 to 0x9f; the five that are not given stay what they are. */
+/** The characters 0x80 to 0x9f. The five unassigned bytes stay as they are. */
 const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 
-/** Node 20's TextDecoder takes windows-1252 for Latin-1 and makes control characters of quotes and euros. */
-const fromWindows1252 = (body: Buffer): string =>
+/** TextDecoder of Node.js 20 decodes windows-1252 as Latin-1, which turns quotes and euro signs into control characters. */
+const decodeWindows1252 = (body: Buffer): string =>
   body.toString('latin1').replace(/[\u0080-\u009f]/g, (octet) => WINDOWS_1252[octet.charCodeAt(0) - 0x80] ?? octet);
 
-const withoutMark = (text: string): string => (text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+const withoutByteOrderMark = (text: string): string => (text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
 
 const HEADER_LINE = String.raw`[A-Za-z][A-Za-z-]{1,40}:[^\r\n{}[\]]{0,200}`;
 const LEAKED_BEFORE = new RegExp(String.raw`^\s*${HEADER_LINE}(?:[\r\n]+${HEADER_LINE}){0,4}\s*(?=\{)`);
 const LEAKED_AFTER = new RegExp(String.raw`\}\s*${HEADER_LINE}(?:[\r\n]+${HEADER_LINE}){0,4}\s*$`);
-/** As much of the end as leaked lines can fill. */
-const TAIL = 1_500;
+/** Longer than the leaked lines at the end can be. */
+const TAIL_LENGTH = 1_500;
 
 /**
- * BioTrack's own header line ("Content-Type: text/plain") was seen inside bodies, before the JSON. Taking it off cannot
- * make a cut document whole, since only what stands outside the outermost braces is taken off.
+ * Removes header lines such as "Content-Type: text/plain", which were observed inside bodies. Only text outside the
+ * outermost braces is removed, so a truncated document stays invalid.
  */
 function withoutLeakedHeaders(text: string): string {
   const start = /^\s*[A-Za-z]/.test(text.slice(0, 200)) ? (LEAKED_BEFORE.exec(text)?.[0].length ?? 0) : 0;
   if (text.trimEnd().endsWith('}')) return start === 0 ? text : text.slice(start);
-  const tailStart = Math.max(start, text.length - TAIL);
+  const tailStart = Math.max(start, text.length - TAIL_LENGTH);
   const leaked = LEAKED_AFTER.exec(text.slice(tailStart));
   return text.slice(start, leaked === null ? undefined : tailStart + leaked.index + 1);
 }
@@ -116,8 +117,8 @@ const LONG_MEMBER =
   /("(?:transactionid|transactionid_original|TransactionID|location|LocationLicense|ubi|UBI|sum)"\s*:\s*)(\d{16,200})(?=\s*[,}])/g;
 
 /**
- * Numbers above 2^53 lose digits in JSON.parse, and license numbers are told apart by their digits: those members are
- * quoted first. Inside a text no quote stands without a backslash, so that nothing but a member can look like one.
+ * Quotes long numbers of identifying members, because JSON.parse loses digits above 2^53. This cannot change the inside
+ * of a string: quotation marks in strings are preceded by a backslash, so no text in them matches.
  */
 function withExactNumbers(text: string): string {
   return LONG_NUMBER.test(text) ? text.replace(LONG_MEMBER, '$1"$2"') : text;

@@ -1,48 +1,47 @@
 import type { UpstreamReason } from '../domain/failure-reason.js';
-import { ADVICE, type AnswerClass, type Remedy } from './answers.js';
+import { ADVICE, type AnswerClass, type FixedBy } from './answers.js';
 
-export interface ErrorNotes {
-  /** What was asked of BioTrack. */
+export interface ErrorContext {
+  /** The call to BioTrack that failed. */
   readonly action?: string;
   readonly retryAfterMs?: number | undefined;
   readonly privilege?: string | undefined;
-  /** A code of Node's or undici's, such as ECONNREFUSED. */
+  /** An error code of Node.js or undici, such as ECONNREFUSED. */
   readonly code?: string | undefined;
 }
 
 /**
- * BioTrack could not be read. It is made of our own words only and has no cause: BioTrack's texts were seen to echo
- * passwords, and errors of parsers quote the bytes that they stumbled over.
+ * A call to BioTrack failed. Contains only texts of this service and has no cause: BioTrack's texts can repeat
+ * passwords, and parser errors quote the bytes they could not read.
  */
 export class BiotrackError extends Error {
   readonly reason: UpstreamReason;
-  /** The row of the classification table: a bounded word for logs and metrics. */
+  /** The id of the answer class: one of a closed list, safe for logs and metrics. */
   readonly answer: string;
-  /** Whether a machine may try again later without anybody having changed anything. */
+  /** Whether a machine may try again later without a change by a user or operator. */
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly privilege: string | undefined;
-  /** Who can mend it. */
-  readonly mender: Remedy;
-  /** What to do, in a sentence that is safe to show. */
+  readonly fixedBy: FixedBy;
+  /** What happened and what to do, safe to show to users. */
   readonly advice: string;
 
-  constructor(answer: AnswerClass, notes: ErrorNotes = {}) {
-    const action = notes.action === undefined ? '' : ` at ${notes.action}`;
-    const code = notes.code === undefined ? '' : ` (${notes.code})`;
+  constructor(answer: AnswerClass, context: ErrorContext = {}) {
+    const action = context.action === undefined ? '' : ` at ${context.action}`;
+    const code = context.code === undefined ? '' : ` (${context.code})`;
     super(`${answer.reason}: ${answer.id}${action}${code}`);
     this.name = 'BiotrackError';
     this.reason = answer.reason;
     this.answer = answer.id;
     this.retryable = answer.retryable;
-    this.retryAfterMs = notes.retryAfterMs;
-    this.privilege = notes.privilege;
-    this.mender = answer.mender;
+    this.retryAfterMs = context.retryAfterMs;
+    this.privilege = context.privilege;
+    this.fixedBy = answer.fixedBy;
     this.advice = answer.advice ?? ADVICE[answer.reason];
   }
 }
 
-/** The code of an error, if it is a plain constant; anything else might quote what came. */
+/** The error's code if it is a plain constant. Any other text might quote the response. */
 export function toNetworkErrorCode(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : undefined;

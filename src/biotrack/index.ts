@@ -1,6 +1,6 @@
-/** The door of the adapter: everything that the rest of the house may know of BioTrack. */
+/** The public interface of the adapter. The rest of the service imports this file only. */
 export { renderAnswerTable, withAnswerTable } from './answer-table.js';
-export { ADVICE, type Remedy } from './answers.js';
+export { ADVICE, type FixedBy } from './answers.js';
 export {
   type Biotrack,
   type BiotrackOptions,

@@ -1,44 +1,44 @@
 import type { Skip, Vendor } from '../domain/vendor.js';
+import { ANSWERS } from './answers.js';
 import { BiotrackError } from './errors.js';
 import { parseTransactionId } from './row-values.js';
 import { isSkip } from './to-listed-vendor.js';
-import { TROUBLE_CLASSES } from './troubles.js';
 
-/** A list that is believed: complete, valid, plausible. `fetched = vendors + skips`. */
+/** A complete, valid and plausible list. `fetched` is the number of vendors and skips. */
 export interface VendorList {
   readonly vendors: readonly Vendor[];
   readonly skips: readonly Skip[];
   readonly fetched: number;
   /**
-   * The sum of all transaction numbers, skipped rows too, for comparison with `checkVendors`; null if any row has
-   * none, so that nothing can be concluded.
+   * The sum of the transaction numbers of all rows, skipped ones included, to compare with `checkVendors`. Null if any
+   * row has no number, because the sums are not comparable then.
    */
   readonly transactionSum: string | null;
 }
 
-/** A row as it is taken, or not, and its transaction number, which a row that is not taken may have too. */
+/** A converted row and its transaction number, which a skipped row can have too. */
 export interface ListedRow {
   readonly listed: Vendor | Skip;
   readonly transactionId: string | null;
 }
 
-export interface ListFacts {
+export interface ListRules {
   readonly action: string;
-  /** An empty list of laboratories is possible; an empty list of vendors is a fault of the state's. */
+  /** True for laboratories and transporters. An empty list of vendors is an error of the state. */
   readonly mayBeEmpty: boolean;
 }
 
-/** More invalid rows than this, and it is not the rows that are wrong. */
-const MOST_INVALID = 0.05;
+/** With more invalid rows, the list as a whole is considered broken. */
+const MAX_INVALID_SHARE = 0.05;
 
-/** @param readTransactionId where the dialect has the number of a row that is not taken */
-export function toListedRow(listed: Vendor | Skip, readTransactionId: () => unknown): ListedRow {
-  return { listed, transactionId: isSkip(listed) ? tryTransactionId(readTransactionId) : listed.transactionId };
+/** @param getTransactionId reads the number of a skipped row from the wire */
+export function toListedRow(listed: Vendor | Skip, getTransactionId: () => unknown): ListedRow {
+  return { listed, transactionId: isSkip(listed) ? findTransactionId(getTransactionId) : listed.transactionId };
 }
 
-/** What the rows of a whole answer say, if they are to be believed. */
-export function toVendorList(rows: readonly ListedRow[], { action, mayBeEmpty }: ListFacts): VendorList {
-  if (rows.length === 0 && !mayBeEmpty) throw new BiotrackError(TROUBLE_CLASSES.listMissing, { action });
+/** @throws BiotrackError if the list is empty although it must not be, or has too many invalid rows */
+export function toVendorList(rows: readonly ListedRow[], { action, mayBeEmpty }: ListRules): VendorList {
+  if (rows.length === 0 && !mayBeEmpty) throw new BiotrackError(ANSWERS.listMissing, { action });
   const vendors: Vendor[] = [];
   const skips: Skip[] = [];
   let sum: bigint | null = 0n;
@@ -47,14 +47,14 @@ export function toVendorList(rows: readonly ListedRow[], { action, mayBeEmpty }:
     else vendors.push(listed);
     sum = sum === null || transactionId === null ? null : sum + BigInt(transactionId);
   }
-  const isImplausible = rows.length > 0 && (vendors.length === 0 || skips.length > rows.length * MOST_INVALID);
-  if (isImplausible) throw new BiotrackError(TROUBLE_CLASSES.listImplausible, { action });
+  const isImplausible = rows.length > 0 && (vendors.length === 0 || skips.length > rows.length * MAX_INVALID_SHARE);
+  if (isImplausible) throw new BiotrackError(ANSWERS.listImplausible, { action });
   return { vendors, skips, fetched: rows.length, transactionSum: sum === null ? null : String(sum) };
 }
 
-function tryTransactionId(readTransactionId: () => unknown): string | null {
+function findTransactionId(getTransactionId: () => unknown): string | null {
   try {
-    return parseTransactionId(readTransactionId());
+    return parseTransactionId(getTransactionId());
   } catch {
     return null;
   }

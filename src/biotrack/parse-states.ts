@@ -12,7 +12,7 @@ import {
   DIALECTS,
 } from './states.js';
 
-/** The states file cannot be used. The message names the place in it as a JSON pointer, and never what stands there. */
+/** The states file is invalid. The message has the JSON pointer of the value, never the value itself. */
 export class StatesFileError extends Error {
   readonly pointer: string;
 
@@ -69,32 +69,33 @@ type FileState = Omit<Static<typeof FileState>, 'environments'> & {
 const StatesFile = Type.Record(Type.String({ pattern: '^[A-Z]{2}$' }), FileState, closed);
 
 /**
- * An operator's states file: state → environments → { dialect, url, … }. It replaces the shipped list as a whole; only
- * what it leaves unsaid of a known state (name, license types, which lists there are) is taken from there.
+ * Parses an operator's states file, which replaces the built-in list as a whole. For built-in states, the name, the
+ * license types and the offered lists default to the built-in values.
+ * @throws StatesFileError
  */
 export function parseStates(json: unknown): readonly BiotrackState[] {
-  const fault = Errors(StatesFile, json).find(({ keyword }) => keyword !== 'boolean' && keyword !== 'const');
-  if (fault !== undefined) throw toStatesFileError(fault);
+  const error = Errors(StatesFile, json).find(({ keyword }) => keyword !== 'boolean' && keyword !== 'const');
+  if (error !== undefined) throw toStatesFileError(error);
   const states = Object.entries(json as Record<string, FileState>).map(([code, state]) => toState(code, state));
-  if (states.length === 0) throw new StatesFileError('', 'has no states');
+  if (states.length === 0) throw new StatesFileError('', 'must contain at least one state');
   return states;
 }
 
-type Fault = ReturnType<typeof Errors>[number];
+type ValidationError = ReturnType<typeof Errors>[number];
 
-function toStatesFileError(fault: Fault): StatesFileError {
-  const params: Readonly<Record<string, unknown>> = { ...fault.params };
+function toStatesFileError(error: ValidationError): StatesFileError {
+  const params: Readonly<Record<string, unknown>> = { ...error.params };
   const names = params.additionalProperties ?? params.requiredProperties;
   const name = Array.isArray(names) ? String(names[0]) : undefined;
-  if (name === undefined) return new StatesFileError(fault.instancePath, `does not fit (${fault.keyword})`);
-  const pointer = `${fault.instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-  return new StatesFileError(pointer, fault.keyword === 'required' ? 'is missing' : 'is not known here');
+  if (name === undefined) return new StatesFileError(error.instancePath, `is invalid (${error.keyword})`);
+  const pointer = `${error.instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return new StatesFileError(pointer, error.keyword === 'required' ? 'is missing' : 'is not a known member');
 }
 
 function toState(code: string, file: FileState): BiotrackState {
   const known = DEFAULT_STATES.find((state) => state.code === code);
   if (file.status !== 'left' && file.left_on !== undefined) {
-    throw new StatesFileError(`/${code}/left_on`, 'needs the status "left"');
+    throw new StatesFileError(`/${code}/left_on`, 'is only allowed with the status "left"');
   }
   const environments: Partial<Record<(typeof ENVIRONMENTS)[number], BiotrackEnvironment>> = {};
   for (const name of ENVIRONMENTS) {
@@ -118,8 +119,8 @@ function toEnvironment(
   pointer: string,
 ): BiotrackEnvironment {
   const url = toUrl(file.url, `${pointer}/url`);
-  const shipped = known?.environments.production;
-  const offers = shipped?.dialect === file.dialect ? shipped.offers : DEFAULT_OFFERS[file.dialect];
+  const builtIn = known?.environments.production;
+  const offers = builtIn?.dialect === file.dialect ? builtIn.offers : DEFAULT_OFFERS[file.dialect];
   return {
     dialect: file.dialect,
     url: url.href,
@@ -135,16 +136,16 @@ function toEnvironment(
   };
 }
 
-/** Passwords go there: in the clear to this very machine only. */
+/** Passwords are sent to this URL, so plain HTTP is allowed to the same machine only. */
 function toUrl(text: string, pointer: string): URL {
   if (!URL.canParse(text)) throw new StatesFileError(pointer, 'is not a URL');
   const url = new URL(text);
   const isLoopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) {
-    throw new StatesFileError(pointer, 'must be https (http is for loopback addresses only)');
+    throw new StatesFileError(pointer, 'must use https (http is allowed for loopback addresses only)');
   }
   if (url.username !== '' || url.password !== '')
-    throw new StatesFileError(pointer, 'must not hold a user or password');
-  if (url.search !== '' || url.hash !== '') throw new StatesFileError(pointer, 'must not have a query or a fragment');
+    throw new StatesFileError(pointer, 'must not contain a username or password');
+  if (url.search !== '' || url.hash !== '') throw new StatesFileError(pointer, 'must not contain a query or fragment');
   return url;
 }

@@ -1,25 +1,23 @@
-import type { AnswerClass } from './answers.js';
+import { ANSWERS, type AnswerClass } from './answers.js';
 import type { BiotrackError } from './errors.js';
-import { REFUSAL_CLASSES } from './refusals.js';
-import { TROUBLE_CLASSES } from './troubles.js';
 
 export interface RetryRules {
-  /** The first one counts. */
+  /** Includes the first attempt. */
   readonly attempts: number;
   readonly baseMs: number;
-  readonly mostMs: number;
+  readonly maxMs: number;
 }
 
-export const DEFAULT_RETRY: RetryRules = { attempts: 3, baseMs: 500, mostMs: 10_000 };
+export const DEFAULT_RETRY: RetryRules = { attempts: 3, baseMs: 500, maxMs: 10_000 };
 
-/** `read`: nothing happens at BioTrack. `login`: each one may count towards a lock-out, whose rules are not known. */
+/** A `read` changes nothing at BioTrack. A failed `login` may count towards a lockout, whose rules are unknown. */
 export type CallKind = 'read' | 'login';
 
-const AGAIN: ReadonlyMap<string, AnswerClass['again']> = new Map(
-  [...Object.values(TROUBLE_CLASSES), ...Object.values(REFUSAL_CLASSES)].map(({ id, again }) => [id, again]),
+const IMMEDIATE_RETRIES: ReadonlyMap<string, AnswerClass['immediateRetry']> = new Map(
+  Object.values(ANSWERS).map(({ id, immediateRetry }) => [id, immediateRetry]),
 );
 
-/** How long to wait before the same call is made again; undefined: it is not. Full jitter, so that callers part. */
+/** The wait before the next attempt, with full jitter; undefined if the call must not be repeated. */
 export function toRetryDelay(
   error: BiotrackError,
   kind: CallKind,
@@ -28,16 +26,16 @@ export function toRetryDelay(
   random: () => number,
 ): number | undefined {
   if (attempt >= rules.attempts) return undefined;
-  const again = AGAIN.get(error.answer);
-  if (again === 'never' || again === undefined || (again === 'reads' && kind === 'login')) return undefined;
-  const backoffMs = random() * Math.min(rules.mostMs, rules.baseMs * 2 ** (attempt - 1));
+  const immediateRetry = IMMEDIATE_RETRIES.get(error.answer) ?? 'never';
+  if (immediateRetry === 'never' || (immediateRetry === 'reads' && kind === 'login')) return undefined;
+  const backoffMs = random() * Math.min(rules.maxMs, rules.baseMs * 2 ** (attempt - 1));
   return (error.retryAfterMs ?? 0) + backoffMs;
 }
 
-/** What a host asks for is kept to, but nobody is kept waiting for longer than this by a header. */
-const MOST_RETRY_AFTER_MS = 5 * 60_000;
+/** A longer `Retry-After` is cut to this, so that a header cannot stop all calls for hours. */
+const MAX_RETRY_AFTER_MS = 5 * 60_000;
 
-/** `Retry-After` as a time span: seconds, or a date (RFC 9110). Nonsense is none. */
+/** `Retry-After` in milliseconds from now, from seconds or a date (RFC 9110); undefined if it cannot be parsed. */
 export function toRetryAfterMs(header: string | undefined, now: number): number | undefined {
   const text = header?.trim();
   if (text === undefined || text === '') return undefined;
@@ -46,5 +44,5 @@ export function toRetryAfterMs(header: string | undefined, now: number): number 
     : /[A-Za-z]{3}/.test(text)
       ? Date.parse(text) - now
       : Number.NaN;
-  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), MOST_RETRY_AFTER_MS) : undefined;
+  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS) : undefined;
 }

@@ -1,50 +1,53 @@
 import type { SkipReason } from '../domain/vendor.js';
 
-/** A value of a row is not of a shape that is known; the row becomes a skip. */
+/** A field of a row cannot be read. The row becomes a skip. */
 export class UnreadableField extends Error {
-  readonly skip: SkipReason;
+  readonly reason: SkipReason;
 
-  constructor(skip: SkipReason) {
-    super(skip);
-    this.skip = skip;
+  constructor(reason: SkipReason) {
+    super(reason);
+    this.reason = reason;
   }
 }
 
-/** Longer ones would not fit into an index, and no state has such. */
-const MOST_IDENTIFIER = 200;
-const MOST_TEXT = 2_000;
-const MOST_DIGITS = 100;
+/** Longer identifiers would not fit into an index. No state has any. */
+const MAX_IDENTIFIER_LENGTH = 200;
+const MAX_TEXT_LENGTH = 2_000;
+const MAX_DIGITS = 100;
 
 const ANY_SURROGATE = /[\ud800-\udfff]/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** What Postgres and UTF-8 cannot hold: NUL, and half of a surrogate pair. Most texts have no surrogate at all. */
+/**
+ * Postgres cannot store NUL, and UTF-8 cannot encode a lone surrogate. The first pattern is a fast check that excludes
+ * most texts.
+ */
 const isUnstorable = (text: string): boolean =>
   text.includes('\0') || (ANY_SURROGATE.test(text) && LONE_SURROGATE.test(text));
 
-/** Text, trimmed; null for what says nothing. A plain number is taken as its digits (a site may be called 420). */
-export function parseText(value: unknown, most = MOST_TEXT): string | null {
+/** Trimmed text; null if absent, null or blank. Numbers are accepted: a site can be called 420. */
+export function parseText(value: unknown, maxLength = MAX_TEXT_LENGTH): string | null {
   if (value === undefined || value === null) return null;
-  const text = typeof value === 'number' ? toDigits(value) : value;
+  const text = typeof value === 'number' ? parseDigits(value) : value;
   if (typeof text !== 'string') throw new UnreadableField('invalid_value');
   if (isUnstorable(text)) throw new UnreadableField('invalid_text');
   const trimmed = text.trim();
-  if (trimmed.length > most) throw new UnreadableField('invalid_value');
+  if (trimmed.length > maxLength) throw new UnreadableField('invalid_value');
   return trimmed === '' ? null : trimmed;
 }
 
-/** An identifier is opaque text; as a number it has lost its leading zeros, if it had any, before it came here. */
-export const parseIdentifier = (value: unknown): string | null => parseText(value, MOST_IDENTIFIER);
+/** Identifiers are opaque text. One that arrives as a number had no leading zeros, or BioTrack dropped them. */
+export const parseIdentifier = (value: unknown): string | null => parseText(value, MAX_IDENTIFIER_LENGTH);
 
 const HAS_GAP = / {2}|[^\S ]/;
 
-/** Text in which runs of white space are one space. */
+/** Like `parseText`, with every run of white space replaced by one space. */
 export function parseLine(value: unknown): string | null {
   const text = parseText(value);
   return text === null || !HAS_GAP.test(text) ? text : text.replace(/\s+/g, ' ');
 }
 
-/** Flags arrive as 0 and 1, as numbers or texts or booleans; null, blank and absent are "no". */
+/** Flags arrive as 0 or 1, as number, string or boolean. Null, blank and absent mean false. */
 export function parseFlag(value: unknown): boolean {
   switch (value) {
     case 1:
@@ -63,16 +66,16 @@ export function parseFlag(value: unknown): boolean {
   }
 }
 
-/** Decimal digits without leading zeros; null when there is none. */
+/** Decimal digits without leading zeros; null if absent, null or blank. */
 export function parseTransactionId(value: unknown): string | null {
-  const text = parseText(value, MOST_DIGITS);
+  const text = parseText(value, MAX_DIGITS);
   if (text === null) return null;
   if (!/^\d+$/.test(text)) throw new UnreadableField('invalid_value');
   return text.replace(/^0+(?=\d)/, '');
 }
 
-/** Beyond 2^53 a number has already lost digits: it could be any of several, and is taken for none. */
-function toDigits(value: number): string {
+/** Numbers above 2^53 have already lost digits and are rejected. */
+function parseDigits(value: number): string {
   if (!Number.isSafeInteger(value) || value < 0) throw new UnreadableField('invalid_value');
   return String(value);
 }

@@ -1,12 +1,12 @@
-/** The rows of a list inside of an answer, and what is made of each as it is read. */
-export interface RowReading {
-  /** The member of the answer that holds them. */
+/** Where the rows of a response are, and how to convert each. */
+export interface RowMapping {
+  /** The member of the response that holds the list. */
   readonly member: string;
   map(row: unknown): unknown;
 }
 
-/** So many rows are converted before other requests get their turn. */
-const ROWS_PER_TURN = 1_000;
+/** Rows converted before yielding to the event loop. */
+const ROWS_PER_SLICE = 1_000;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -16,58 +16,58 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-const nextTurn = (): Promise<void> => new Promise(setImmediate);
+const yieldToEventLoop = (): Promise<void> => new Promise(setImmediate);
 
-export async function mapRows(rows: readonly unknown[], map: RowReading['map']): Promise<unknown[]> {
+export async function mapRows(rows: readonly unknown[], map: RowMapping['map']): Promise<unknown[]> {
   const mapped: unknown[] = [];
   for (const [index, row] of rows.entries()) {
-    if (index % ROWS_PER_TURN === ROWS_PER_TURN - 1) await nextTurn();
+    if (index % ROWS_PER_SLICE === ROWS_PER_SLICE - 1) await yieldToEventLoop();
     mapped.push(map(row));
   }
   return mapped;
 }
 
 export interface SplitDocument {
-  /** The document with one text in place of all rows. */
+  /** The document with the placeholder as the only row. */
   readonly frame: string;
   readonly placeholder: string;
   readonly rows: readonly unknown[];
 }
 
 /**
- * Reads the rows of a large document piece by piece, so that neither the process stands still nor all rows lie in memory
- * as they came. Every byte is still judged by JSON.parse, in a piece or in the frame, and pieces end at commas between
- * rows alone: what is no JSON as a whole is none here.
+ * Parses the rows of a large document piece by piece, without blocking the event loop and without holding all original
+ * rows in memory. JSON.parse still checks every byte, in a piece or in the frame, and pieces end only at commas between
+ * rows, so an invalid document is rejected here too.
  * @returns undefined if the document has no such list
- * @throws SyntaxError for what is no JSON
+ * @throws SyntaxError if the document is not JSON
  */
 export async function splitDocument(
   body: Buffer,
-  { member, map }: RowReading,
+  { member, map }: RowMapping,
   parse: (text: string) => unknown,
   pieceBytes: number,
 ): Promise<SplitDocument | undefined> {
-  const start = findList(body, member);
+  const start = findListStart(body, member);
   if (start === undefined) return undefined;
   const rows: unknown[] = [];
   let pieceStart = start;
   let depth = 0;
   let isPartial = false;
-  const take = (end: number): void => {
+  const parsePiece = (end: number): void => {
     const piece = parse(`[${body.toString('utf8', pieceStart, end)}]`) as unknown[];
-    // Nothing before or after a comma is no JSON, though each piece by itself is.
+    // An empty piece beside a comma is valid by itself, but not in the document.
     if (isPartial && piece.length === 0) throw new SyntaxError('a comma without a row');
     for (const row of piece) rows.push(map(row));
   };
   for (let at = start; at < body.length; at += 1) {
     const byte = body[at];
     if (byte === QUOTE) {
-      at = findEndOfText(body, at);
+      at = findStringEnd(body, at);
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
       depth += 1;
     } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
       if (depth === 0) {
-        take(at);
+        parsePiece(at);
         const placeholder = `rows of ${body.length} bytes`;
         const frame = `${body.toString('utf8', 0, start)}${JSON.stringify(placeholder)}${body.toString('utf8', at)}`;
         return { frame, placeholder, rows };
@@ -75,23 +75,23 @@ export async function splitDocument(
       depth -= 1;
     } else if (byte === COMMA && depth === 0 && at - pieceStart >= pieceBytes) {
       isPartial = true;
-      take(at);
+      parsePiece(at);
       pieceStart = at + 1;
-      await nextTurn();
+      await yieldToEventLoop();
     }
   }
   throw new SyntaxError('the list does not end');
 }
 
-/** The byte after the bracket that opens the member's list, in an object that is the whole document. */
-function findList(body: Buffer, member: string): number | undefined {
+/** The index after the bracket that opens the member's list at the top level of the document. */
+function findListStart(body: Buffer, member: string): number | undefined {
   const name = Buffer.from(JSON.stringify(member));
   let depth = 0;
   let isMember = false;
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at];
     if (byte === QUOTE) {
-      const end = findEndOfText(body, at);
+      const end = findStringEnd(body, at);
       if (depth === 1) isMember = name.equals(body.subarray(at, end + 1));
       at = end;
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
@@ -106,8 +106,8 @@ function findList(body: Buffer, member: string): number | undefined {
   return undefined;
 }
 
-/** Where its closing quote is; the end of the body if there is none. */
-function findEndOfText(body: Buffer, start: number): number {
+/** The index of the closing quotation mark, or the length of the body if there is none. */
+function findStringEnd(body: Buffer, start: number): number {
   for (let at = start + 1; at < body.length; at += 1) {
     const byte = body[at];
     if (byte === QUOTE) return at;

@@ -5,15 +5,15 @@ import type { VendorList } from './list.js';
 import type { Offers } from './states.js';
 import type { ListName } from './to-listed-vendor.js';
 
-/** A login that is good for several reads. It needs no end: BioTrack has no logout, and nothing is held here. */
+/** One login for several reads. It needs no close: BioTrack has no logout. */
 export interface BiotrackSession {
-  /** All vendors of the state, or an error; never a part of them. */
+  /** All vendors of the state. Throws a BiotrackError rather than return an incomplete list. */
   fetchVendors(): Promise<VendorList>;
-  /** The state's laboratories; none where it has no such list. */
+  /** All laboratories of the state; an empty list if the state does not offer one. */
   fetchLabs(): Promise<VendorList>;
-  /** Undefined where the state has no such list. */
+  /** Undefined if the state does not offer the list. */
   readonly fetchTransporters: (() => Promise<VendorList>) | undefined;
-  /** The cheap "anything new?"; undefined where it is not offered. The full list stays the truth. */
+  /** A cheap check for changes; undefined if the state does not offer it. Only the full list is reliable. */
   readonly checkVendors: (() => Promise<VendorCheck>) | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface SessionDeps {
   readonly client: DialectClient;
   readonly login: BiotrackLogin;
   readonly offers: Offers;
-  /** Runs a piece of work under the deadline of lists, or of short calls. */
+  /** Runs the work under the deadline for lists or for short calls. */
   withDeadline<T>(kind: 'list' | 'short', work: (deadline: Deadline) => Promise<T>): Promise<T>;
   onRenewed(): void;
 }
@@ -33,13 +33,16 @@ export function createSession(deps: SessionDeps, firstSession: string): Biotrack
   let session = firstSession;
   let renewal: Promise<string> | undefined;
 
-  /** One new login in the life of a session, however many of its reads find it lost. */
-  const renew = (deadline: Deadline): Promise<string> => {
+  /** Called at most once per session, however many of its reads find it lost. */
+  const renewSession = (deadline: Deadline): Promise<string> => {
     onRenewed();
     return client.login(login, deadline);
   };
 
-  const read = <T>(kind: 'list' | 'short', work: (session: string, deadline: Deadline) => Promise<T>): Promise<T> =>
+  const fetchWithSession = <T>(
+    kind: 'list' | 'short',
+    work: (session: string, deadline: Deadline) => Promise<T>,
+  ): Promise<T> =>
     withDeadline(kind, async (deadline) => {
       const used = session;
       try {
@@ -47,26 +50,26 @@ export function createSession(deps: SessionDeps, firstSession: string): Biotrack
       } catch (error) {
         const isLost = error instanceof BiotrackError && error.reason === 'upstream_session_lost';
         if (!isLost || (renewal !== undefined && used !== firstSession)) throw error;
-        renewal ??= renew(deadline);
+        renewal ??= renewSession(deadline);
         session = await renewal;
         return await work(session, deadline);
       }
     });
 
   const fetchList = (list: ListName): Promise<VendorList> =>
-    read('list', (given, deadline) => client.fetchList(list, login, given, deadline));
+    fetchWithSession('list', (current, deadline) => client.fetchList(list, login, current, deadline));
 
   return {
     fetchVendors: () => fetchList('vendors'),
     fetchLabs: () => (offers.labs ? fetchList('labs') : Promise.resolve(NO_LABS)),
     fetchTransporters: offers.transporters ? () => fetchList('transporters') : undefined,
     checkVendors: offers.syncCheck
-      ? () => read('short', (given, deadline) => checkVendors(client, login, given, deadline))
+      ? () => fetchWithSession('short', (current, deadline) => checkVendors(client, login, current, deadline))
       : undefined,
   };
 }
 
-/** Who may not ask, or is not understood, learns nothing, and reads the list. */
+/** If the check is refused, the sum is unknown and the caller reads the full list. */
 async function checkVendors(
   client: DialectClient,
   login: BiotrackLogin,
@@ -76,10 +79,10 @@ async function checkVendors(
   try {
     return await client.checkVendors(login, session, deadline);
   } catch (error) {
-    const isRefused = error instanceof BiotrackError && NOT_TOLD.has(error.reason);
+    const isRefused = error instanceof BiotrackError && CHECK_REFUSALS.has(error.reason);
     if (isRefused) return { sum: undefined };
     throw error;
   }
 }
 
-const NOT_TOLD: ReadonlySet<string> = new Set(['privilege_missing', 'upstream_rejected']);
+const CHECK_REFUSALS: ReadonlySet<string> = new Set(['privilege_missing', 'upstream_rejected']);

@@ -1,53 +1,50 @@
 import type { Environment } from '../domain/environment.js';
 import type { Charset } from './document.js';
 
-/** Codes with their meaning. */
+/** Names of license types by BioTrack's code. */
 export type LicenseTypes = Readonly<Record<string, string>>;
 
 export const DIALECTS = ['api4', 'rest'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
-/** What a state's BioTrack has beside the list of vendors. */
+/** What a state's BioTrack offers besides the list of vendors. */
 export interface Offers {
   readonly labs: boolean;
   readonly transporters: boolean;
-  /** The cheap "has anything changed?". */
+  /** The `sync_check` call. */
   readonly syncCheck: boolean;
 }
 
 export interface BiotrackEnvironment {
   readonly dialect: Dialect;
-  /** Where to ask. The path that the dialect prescribes is added unless the address has one of its own (`api4`). */
+  /** The base URL. If an `api4` URL has no path, requests go to `/serverjson.asp`. */
   readonly url: string;
-  /**
-   * What stored passwords are bound to: whoever changes it makes them unreadable. It is the origin of the address
-   * unless the states file says otherwise.
-   */
+  /** Stored passwords are bound to this id and become unreadable if it changes. Defaults to the origin of the URL. */
   readonly originId: string;
   readonly maxBodyBytes: number;
   readonly charset: Charset;
   readonly offers: Offers;
-  /** The query parameter that carries `NextCursor` back (`rest`); its real name is not known. */
+  /** `rest`: the query parameter for `NextCursor`. BioTrack's real name for it is unknown. */
   readonly cursorParameter: string;
 }
 
-/** A state that uses or used BioTrack, as this deployment knows it. */
+/** A state that uses or used BioTrack, as configured in this deployment. */
 export interface BiotrackState {
   readonly code: string;
   readonly name: string;
   readonly status: 'active' | 'left';
-  /** When it left: a year or a date, as far as known. */
+  /** Year or date. */
   readonly leftOn: string | null;
-  /** The state's codes of license types with their meaning; a code that is not in it is kept as it came. */
+  /** Codes that are not listed are kept as they are. */
   readonly licenseTypes: LicenseTypes;
   readonly environments: Readonly<Partial<Record<Environment, BiotrackEnvironment>>>;
 }
 
-/** 100,000 licenses are 31–48 MiB. */
+/** A list of 100,000 licenses has 31–48 MiB. */
 export const DEFAULT_MAX_BODY_BYTES = 128 * 1024 * 1024;
 export const DEFAULT_CURSOR_PARAMETER = 'Cursor';
 
-/** `sync_check` is inferred, and offered until a state is known not to have it; the rest dialect has one list only. */
+/** `sync_check` is inferred, so it stays enabled until a state is known not to have it. `rest` has one list only. */
 export const DEFAULT_OFFERS: Readonly<Record<Dialect, Offers>> = {
   api4: { labs: true, transporters: true, syncCheck: true },
   rest: { labs: false, transporters: false, syncCheck: false },

@@ -2,11 +2,10 @@ import type { Activity, PostalAddress, Skip, SkipReason, Vendor } from '../domai
 import { parseIdentifier, parseLine, UnreadableField } from './row-values.js';
 import type { LicenseTypes } from './states.js';
 
-/** What a list of vendors, laboratories or transporters is called in BioTrack's privileges. */
 export const LISTS = ['vendors', 'labs', 'transporters'] as const;
 export type ListName = (typeof LISTS)[number];
 
-/** What both dialects come down to before it is a vendor. */
+/** The fields of a row, independent of the dialect. */
 export interface RowFields {
   readonly name: string | null;
   readonly licenseTypeRaw: string | null;
@@ -26,20 +25,20 @@ export interface RowIdentity {
 
 export const isSkip = (listed: Vendor | Skip): listed is Skip => 'reason' in listed;
 
-export const toSkipOfNoObject = (): Skip => ({ reason: 'not_an_object', licenseNumber: null, ubi: null, name: null });
+export const toNotAnObjectSkip = (): Skip => ({ reason: 'not_an_object', licenseNumber: null, ubi: null, name: null });
 
-/** A row as a vendor, or, if any of its values is of no known shape, as a skip that tells which row it was. */
+/** A skip if the license number is blank or any field cannot be read. */
 export function toVendorOrSkip(
   identity: RowIdentity,
   licenseTypes: LicenseTypes,
-  read: () => RowFields,
+  parseFields: () => RowFields,
 ): Vendor | Skip {
   try {
     const licenseNumber = parseIdentifier(identity.location);
     if (licenseNumber === null) return toSkip('blank_license_number', identity);
     const ubi = parseIdentifier(identity.ubi);
-    const fields = read();
-    // Written out: spreading a hundred thousand rows takes a multiple of the time.
+    const fields = parseFields();
+    // Spreading `fields` takes several times as long for 100,000 rows.
     return {
       licenseNumber,
       ubi,
@@ -54,17 +53,17 @@ export function toVendorOrSkip(
       transactionIdOriginal: fields.transactionIdOriginal,
     };
   } catch (error) {
-    if (error instanceof UnreadableField) return toSkip(error.skip, identity);
+    if (error instanceof UnreadableField) return toSkip(error.reason, identity);
     throw error;
   }
 }
 
-/** Codes come as numbers and as texts; unknown ones are data, not errors. */
+/** Null for an unknown code, which is not an error. */
 function toLicenseType(code: string | null, licenseTypes: LicenseTypes): string | null {
   return code !== null && Object.hasOwn(licenseTypes, code) ? (licenseTypes[code] ?? null) : null;
 }
 
-/** Sorted, so that two spellings of one row are one vendor. */
+/** Sorted, so that equal rows become equal vendors. */
 export function toActivities(flags: readonly (readonly [Activity, boolean])[]): readonly Activity[] {
   return flags
     .filter(([, isSet]) => isSet)
@@ -74,14 +73,14 @@ export function toActivities(flags: readonly (readonly [Activity, boolean])[]): 
 
 const toSkip = (reason: SkipReason, { location, ubi, name }: RowIdentity): Skip => ({
   reason,
-  licenseNumber: legible(() => parseIdentifier(location)),
-  ubi: legible(() => parseIdentifier(ubi)),
-  name: legible(() => parseLine(name)),
+  licenseNumber: toReadable(() => parseIdentifier(location)),
+  ubi: toReadable(() => parseIdentifier(ubi)),
+  name: toReadable(() => parseLine(name)),
 });
 
-function legible(read: () => string | null): string | null {
+function toReadable(parse: () => string | null): string | null {
   try {
-    return read();
+    return parse();
   } catch (error) {
     if (error instanceof UnreadableField) return null;
     throw error;

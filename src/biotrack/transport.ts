@@ -1,10 +1,10 @@
 import type { Dispatcher } from 'undici';
+import { ANSWERS, type AnswerClass } from './answers.js';
 import type { Deadline } from './deadline.js';
 import { BiotrackError, toNetworkErrorCode } from './errors.js';
-import { TROUBLE_CLASSES } from './troubles.js';
 
 export interface HttpRequest {
-  /** What it is about, for the messages of errors. */
+  /** For error messages only. */
   readonly action: string;
   readonly origin: string;
   readonly path: string;
@@ -13,59 +13,60 @@ export interface HttpRequest {
   readonly body: string | undefined;
 }
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   readonly body: Buffer;
   readonly retryAfter: string | undefined;
 }
 
 export interface HttpLimits {
-  /** Until there is a connection; waiting for a free one counts. */
+  /** Until there is a connection, including the wait for a free one in the pool. */
   readonly connectMs: number;
-  /** From the request to the head of the answer. */
-  readonly headMs: number;
+  /** From the request to the response headers. */
+  readonly headersMs: number;
   readonly maxBodyBytes: number;
 }
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 
 /**
- * One request, one whole answer, or an error by the deadline. It takes undici's dispatch as it is, since only there one
- * sees when the connection stands, and counts the body as it comes. A redirect is an answer like any other.
+ * Sends one request and resolves with the complete response; rejects by the deadline at the latest. Redirects are
+ * returned, not followed. Uses undici's `dispatch` because only that reports when a connection is made, and allows to
+ * stop reading a body above the limit.
  */
-export function exchange(
+export function sendRequest(
   dispatcher: Dispatcher,
   request: HttpRequest,
   limits: HttpLimits,
   deadline: Deadline,
-): Promise<HttpAnswer> {
+): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const { signal } = deadline;
     const { action } = request;
-    let phase: 'connect' | 'head' | 'body' | 'over' = 'connect';
+    let phase: 'connect' | 'headers' | 'body' | 'done' = 'connect';
     let controller: Dispatcher.DispatchController | undefined;
     let status = 0;
     let headers: Headers = {};
     let received = 0;
     const chunks: Buffer[] = [];
-    // A body of known length is put together as it comes, and never lies in memory twice.
+    // A body of known length is copied into one buffer as it arrives, to never hold it in memory twice.
     let whole: Buffer | undefined;
 
-    const finish = (settle: () => void): void => {
-      if (phase === 'over') return;
-      phase = 'over';
+    const settle = (apply: () => void): void => {
+      if (phase === 'done') return;
+      phase = 'done';
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
-      settle();
+      apply();
     };
-    const giveUp = (error: unknown): void => {
-      finish(() => reject(error));
-      controller?.abort(new Error('given up'));
+    const cancel = (error: unknown): void => {
+      settle(() => reject(error));
+      controller?.abort(new Error('canceled'));
     };
     const onAbort = (): void =>
-      giveUp(deadline.isTimeUp ? new BiotrackError(TROUBLE_CLASSES.tooSlow, { action }) : signal.reason);
+      cancel(deadline.isExceeded ? new BiotrackError(ANSWERS.deadlineExceeded, { action }) : signal.reason);
     let timer = setTimeout(
-      () => giveUp(new BiotrackError(TROUBLE_CLASSES.noConnection, { action, code: 'CONNECT_DEADLINE' })),
+      () => cancel(new BiotrackError(ANSWERS.noConnection, { action, code: 'CONNECT_DEADLINE' })),
       limits.connectMs,
     );
 
@@ -79,48 +80,48 @@ export function exchange(
         method: request.method,
         headers: { ...request.headers },
         body: request.body ?? null,
-        // undici repeats what it takes for idempotent by itself, unseen; when to repeat is decided above.
+        // undici silently repeats requests that it considers idempotent. Retries are decided in upstream.ts.
         idempotent: false,
         headersTimeout: 0,
         bodyTimeout: 0,
       },
       {
-        onRequestStart(given) {
-          controller = given;
-          if (phase === 'over') return given.abort(new Error('given up'));
-          phase = 'head';
+        onRequestStart(startedController) {
+          controller = startedController;
+          if (phase === 'done') return startedController.abort(new Error('canceled'));
+          phase = 'headers';
           clearTimeout(timer);
-          timer = setTimeout(() => giveUp(new BiotrackError(TROUBLE_CLASSES.noHead, { action })), limits.headMs);
+          timer = setTimeout(() => cancel(new BiotrackError(ANSWERS.headersTimeout, { action })), limits.headersMs);
         },
-        onResponseStart(_, givenStatus, givenHeaders) {
-          if (givenStatus < 200 || phase === 'over') return;
+        onResponseStart(_, responseStatus, responseHeaders) {
+          if (responseStatus < 200 || phase === 'done') return;
           phase = 'body';
           clearTimeout(timer);
-          status = givenStatus;
-          headers = givenHeaders;
-          const announced = Number(one(headers['content-length']) ?? 0);
-          if (announced > limits.maxBodyBytes) return giveUp(new BiotrackError(TROUBLE_CLASSES.tooLarge, { action }));
-          if (announced > 0) whole = Buffer.allocUnsafeSlow(announced);
+          status = responseStatus;
+          headers = responseHeaders;
+          const contentLength = Number(toFirst(headers['content-length']) ?? 0);
+          if (contentLength > limits.maxBodyBytes) return cancel(new BiotrackError(ANSWERS.bodyTooLarge, { action }));
+          if (contentLength > 0) whole = Buffer.allocUnsafeSlow(contentLength);
         },
         onResponseData(_, chunk) {
-          if (phase === 'over') return;
+          if (phase === 'done') return;
           if (whole === undefined) chunks.push(chunk);
           else chunk.copy(whole, received);
           received += chunk.length;
-          if (received > limits.maxBodyBytes) return giveUp(new BiotrackError(TROUBLE_CLASSES.tooLarge, { action }));
+          if (received > limits.maxBodyBytes) return cancel(new BiotrackError(ANSWERS.bodyTooLarge, { action }));
         },
         onResponseEnd() {
-          const announced = one(headers['content-length']);
-          if (announced !== undefined && Number(announced) !== received) {
-            return giveUp(new BiotrackError(TROUBLE_CLASSES.cutBody, { action }));
+          const contentLength = toFirst(headers['content-length']);
+          if (contentLength !== undefined && Number(contentLength) !== received) {
+            return cancel(new BiotrackError(ANSWERS.truncatedBody, { action }));
           }
-          const retryAfter = one(headers['retry-after']);
-          finish(() => resolve({ status, body: whole ?? Buffer.concat(chunks, received), retryAfter }));
+          const retryAfter = toFirst(headers['retry-after']);
+          settle(() => resolve({ status, body: whole ?? Buffer.concat(chunks, received), retryAfter }));
         },
         onResponseError(_, error) {
           const code = toNetworkErrorCode(error);
-          finish(() =>
-            reject(new BiotrackError(toTrouble(phaseOf(status, controller), error, code), { action, code })),
+          settle(() =>
+            reject(new BiotrackError(toAnswer(toFailedPhase(status, controller), error, code), { action, code })),
           );
         },
       },
@@ -128,18 +129,18 @@ export function exchange(
   });
 }
 
-const phaseOf = (status: number, controller: Dispatcher.DispatchController | undefined) =>
-  status > 0 ? 'body' : controller === undefined ? 'connect' : 'head';
+const toFailedPhase = (status: number, controller: Dispatcher.DispatchController | undefined) =>
+  status > 0 ? 'body' : controller === undefined ? 'connect' : 'headers';
 
-const NOT_HTTP: ReadonlySet<string | undefined> = new Set([
+const INVALID_HTTP_CODES: ReadonlySet<string | undefined> = new Set([
   'UND_ERR_HEADERS_OVERFLOW',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
 ]);
 
-function toTrouble(phase: 'connect' | 'head' | 'body', error: Error, code: string | undefined) {
-  if (phase !== 'body' && (error.name === 'HTTPParserError' || NOT_HTTP.has(code))) return TROUBLE_CLASSES.notHttp;
-  if (phase === 'body') return TROUBLE_CLASSES.cutBody;
-  return phase === 'head' ? TROUBLE_CLASSES.lostBeforeHead : TROUBLE_CLASSES.noConnection;
+function toAnswer(phase: 'connect' | 'headers' | 'body', error: Error, code: string | undefined): AnswerClass {
+  if (phase === 'body') return ANSWERS.truncatedBody;
+  if (error.name === 'HTTPParserError' || INVALID_HTTP_CODES.has(code)) return ANSWERS.invalidHttp;
+  return phase === 'headers' ? ANSWERS.connectionLost : ANSWERS.noConnection;
 }
 
-const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
+const toFirst = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 
-/** More distinct texts than this from one host, and the rest share a label. */
-const MOST_LABELS = 32;
+/** Further texts of the same host share the label `other`. */
+const MAX_LABELS = 32;
 
 /**
- * Labels for texts that nobody here knows, so that they can be counted and told apart without being seen. What was
- * sent is taken out before hashing, since texts were seen to echo it; digits are evened out, since they name cases.
+ * Labels for unknown error texts of a host, so that they can be counted without being logged. What was sent is removed
+ * before hashing, because BioTrack's texts can repeat it. Digits are replaced, because they often identify one case.
  */
 export class UnknownTexts {
   readonly #labels = new Set<string>();
@@ -16,7 +16,7 @@ export class UnknownTexts {
     plain = plain.slice(0, 2_000).toLowerCase().replace(/\d+/g, '#').replace(/\s+/g, ' ').trim();
     const label = createHash('sha256').update(plain).digest('hex').slice(0, 8);
     if (this.#labels.has(label)) return label;
-    if (this.#labels.size >= MOST_LABELS) return 'other';
+    if (this.#labels.size >= MAX_LABELS) return 'other';
     this.#labels.add(label);
     return label;
   }

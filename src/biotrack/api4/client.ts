@@ -1,3 +1,4 @@
+import { ANSWERS, type ResponseBody } from '../answers.js';
 import type { Action } from '../classify.js';
 import type { Deadline } from '../deadline.js';
 import {
@@ -8,36 +9,34 @@ import {
   LIST_ACTIONS,
   type VendorCheck,
 } from '../dialect-client.js';
-import { readMember, toObject, type WireObject } from '../document.js';
+import { findMember, toObject, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
 import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { parseTransactionId } from '../row-values.js';
-import type { RowReading } from '../rows.js';
+import type { RowMapping } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
-import { TROUBLE_CLASSES } from '../troubles.js';
-import type { Reading } from '../upstream.js';
 import { fromApi4Vendor } from './to-vendor.js';
 
-/** The member that holds the rows (seen in public adapters). */
+/** The response member with the rows (observed in public adapters). */
 const LIST_MEMBERS = { vendors: 'vendor', labs: 'qa_lab', transporters: 'third_party_transporter' } as const;
 
-/** "API 4.0": one address, POST only, the action in the body, and errors in HTTP 200 (seen in public adapters). */
+/** "API 4.0": one URL, POST only, the action in the body, errors with HTTP 200 (observed in public adapters). */
 export class Api4Client implements DialectClient {
-  readonly #place: DialectContext;
+  readonly #context: DialectContext;
   readonly #path: string;
 
-  constructor(place: DialectContext) {
-    const { pathname } = new URL(place.config.url);
-    this.#place = place;
+  constructor(context: DialectContext) {
+    const { pathname } = new URL(context.config.url);
+    this.#context = context;
     this.#path = pathname === '/' ? '/serverjson.asp' : pathname;
   }
 
   async login(login: BiotrackLogin, deadline: Deadline): Promise<string> {
     const credentials = { license_number: login.ubi, username: login.username, password: login.password.reveal() };
-    const answer = await this.#call('login', credentials, login, deadline);
-    const session = readMember(answer, 'sessionid');
+    const response = await this.#call('login', credentials, login, deadline);
+    const session = findMember(response, 'sessionid');
     if (typeof session === 'string' && session.trim() !== '' && session.length <= 4_096) return session;
-    throw new BiotrackError(TROUBLE_CLASSES.noAnswer, { action: 'login' });
+    throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login' });
   }
 
   async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
@@ -45,30 +44,30 @@ export class Api4Client implements DialectClient {
     await this.#call('sync_vendor', { sessionid: session, ...bound }, login, deadline);
   }
 
-  /** The whole list: there is no paging, and without bounds no row is left out. */
+  /** The whole list in one response: the dialect has no paging. */
   async fetchList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorList> {
     const action = LIST_ACTIONS[list];
     const member = LIST_MEMBERS[list];
     const map = (row: unknown): ListedRow =>
-      toListedRow(fromApi4Vendor(row, list, this.#place.licenseTypes), () =>
-        readMember(toObject(row) ?? {}, 'transactionid'),
+      toListedRow(fromApi4Vendor(row, list, this.#context.licenseTypes), () =>
+        findMember(toObject(row) ?? {}, 'transactionid'),
       );
-    const answer = await this.#call(action, { sessionid: session }, login, deadline, { member, map });
-    const rows = readMember(answer, member);
-    // The member is missing when there is nothing, and also when something broke: an absent list is no empty list.
-    if (rows === undefined || rows === null) throw new BiotrackError(TROUBLE_CLASSES.listMissing, { action });
-    if (!Array.isArray(rows)) throw new BiotrackError(TROUBLE_CLASSES.listNoArray, { action });
+    const response = await this.#call(action, { sessionid: session }, login, deadline, { member, map });
+    const rows = findMember(response, member);
+    // BioTrack omits the member if the list is empty and also if something failed, so absent does not mean empty.
+    if (rows === undefined || rows === null) throw new BiotrackError(ANSWERS.listMissing, { action });
+    if (!Array.isArray(rows)) throw new BiotrackError(ANSWERS.listNotArray, { action });
     return toVendorList(rows as ListedRow[], { action, mayBeEmpty: list !== 'vendors' });
   }
 
-  /** `sum` is of the transaction numbers at or above `transaction_start` (inferred from public adapters). */
+  /** `sum` covers the transaction numbers at or above `transaction_start` (inferred from public adapters). */
   async checkVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorCheck> {
-    const question = { download: 0, data: [{ table: 'vendor', transaction_start: 0 }] };
-    const answer = await this.#call('sync_check', { sessionid: session, ...question }, login, deadline);
-    const summary = readMember(answer, 'summary');
+    const check = { download: 0, data: [{ table: 'vendor', transaction_start: 0 }] };
+    const response = await this.#call('sync_check', { sessionid: session, ...check }, login, deadline);
+    const summary = findMember(response, 'summary');
     const entries = Array.isArray(summary) ? summary.map((entry) => toObject(entry) ?? {}) : [];
-    const vendors = entries.find((entry) => readMember(entry, 'table') === 'vendor');
-    return { sum: vendors === undefined ? undefined : toSum(readMember(vendors, 'sum')) };
+    const vendors = entries.find((entry) => findMember(entry, 'table') === 'vendor');
+    return { sum: vendors === undefined ? undefined : toSum(findMember(vendors, 'sum')) };
   }
 
   #call(
@@ -76,9 +75,9 @@ export class Api4Client implements DialectClient {
     members: Readonly<Record<string, unknown>>,
     login: BiotrackLogin,
     deadline: Deadline,
-    rows?: RowReading,
+    rows?: RowMapping,
   ): Promise<WireObject> {
-    const { state, environment, config, upstream } = this.#place;
+    const { state, environment, config, upstream } = this.#context;
     const training = environment === 'training' ? 1 : 0;
     const session = typeof members.sessionid === 'string' ? [members.sessionid] : [];
     return upstream.call(
@@ -94,7 +93,7 @@ export class Api4Client implements DialectClient {
         headers: { 'content-type': 'text/JSON' },
         body: JSON.stringify({ API: '4.0', action, ...members, training }),
         secrets: [login.password.reveal(), login.username, login.ubi, ...session],
-        read: readAnswer,
+        toResponseBody,
         rows,
       },
       deadline,
@@ -102,22 +101,22 @@ export class Api4Client implements DialectClient {
   }
 }
 
-/** `success` is 1 or 0, as a number or a text; `error` and `errorcode` may be absent (seen in public adapters). */
-function readAnswer(object: WireObject): Reading {
-  const success = readMember(object, 'success');
+/** `success` is 1 or 0, as number or string. `error` and `errorcode` can be absent (observed in public adapters). */
+function toResponseBody(object: WireObject): ResponseBody {
+  const success = findMember(object, 'success');
   if (success === 1 || success === '1' || success === true) return { kind: 'accepted' };
-  const text = readMember(object, 'error');
-  const code = readMember(object, 'errorcode');
+  const text = findMember(object, 'error');
+  const code = findMember(object, 'errorcode');
   const isRefused = success === 0 || success === '0' || success === false;
-  if (!isRefused && !isSaid(text) && !isSaid(code)) return { kind: 'unclear' };
+  if (!isRefused && !isPresent(text) && !isPresent(code)) return { kind: 'unexpected_json' };
   return {
     kind: 'refused',
-    text: isSaid(text) ? String(text) : undefined,
-    code: isSaid(code) ? String(code).trim() : undefined,
+    text: isPresent(text) ? String(text) : undefined,
+    code: isPresent(code) ? String(code).trim() : undefined,
   };
 }
 
-const isSaid = (value: unknown): value is string | number =>
+const isPresent = (value: unknown): value is string | number =>
   typeof value === 'number' || (typeof value === 'string' && value.trim() !== '');
 
 function toSum(value: unknown): string | undefined {

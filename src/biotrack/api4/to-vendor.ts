@@ -3,18 +3,18 @@ import { toAddress } from '../address.js';
 import { toObject } from '../document.js';
 import { parseFlag, parseText, parseTransactionId } from '../row-values.js';
 import type { LicenseTypes } from '../states.js';
-import { type ListName, toActivities, toSkipOfNoObject, toVendorOrSkip } from '../to-listed-vendor.js';
+import { type ListName, toActivities, toNotAnObjectSkip, toVendorOrSkip } from '../to-listed-vendor.js';
 import { type Api4WireVendor, toApi4WireVendor } from './wire.js';
 
-/** A row of one of the three lists. Laboratories and transporters have no flags: the list itself says what they do. */
+/** Laboratories and transporters have no activity flags: their list defines the activity. */
 export function fromApi4Vendor(row: unknown, list: ListName, licenseTypes: LicenseTypes): Vendor | Skip {
   const object = toObject(row);
-  if (object === undefined) return toSkipOfNoObject();
+  if (object === undefined) return toNotAnObjectSkip();
   const wire = toApi4WireVendor(object);
   return toVendorOrSkip(wire, licenseTypes, () => ({
     name: parseText(wire.name),
     licenseTypeRaw: parseText(wire.locationtype),
-    activities: readActivities(wire, list),
+    activities: parseActivities(wire, list),
     address: toAddress({
       line1: wire.address1,
       line2: wire.address2,
@@ -29,7 +29,7 @@ export function fromApi4Vendor(row: unknown, list: ListName, licenseTypes: Licen
   }));
 }
 
-function readActivities(wire: Api4WireVendor, list: ListName): readonly Activity[] {
+function parseActivities(wire: Api4WireVendor, list: ListName): readonly Activity[] {
   if (list === 'labs') return ['lab'];
   if (list === 'transporters') return ['transporter'];
   return toActivities([

@@ -1,12 +1,12 @@
-import { readMember, type WireObject } from '../document.js';
+import { findMember, type WireObject } from '../document.js';
 
 /**
- * One row of `sync_vendor`: one licensed site. Ids and flags arrive as numbers, numeric texts, null, or not at all, in
- * any order (seen in public adapters); so every member is unknown until `to-vendor.ts` has read it.
+ * One row of `sync_vendor`: one licensed site. Ids and flags arrive as numbers, numeric strings, null, or not at all
+ * (observed in public adapters), so every member is unknown.
  */
 export interface Api4WireVendor {
   readonly ubi: unknown;
-  /** The license number, under BioTrack's own name for it. */
+  /** BioTrack's name for the license number. */
   readonly location: unknown;
   readonly name: unknown;
   readonly locationtype: unknown;
@@ -25,20 +25,20 @@ export interface Api4WireVendor {
 }
 
 export const toApi4WireVendor = (row: WireObject): Api4WireVendor => ({
-  ubi: readMember(row, 'ubi'),
-  location: readMember(row, 'location'),
-  name: readMember(row, 'name'),
-  locationtype: readMember(row, 'locationtype'),
-  address1: readMember(row, 'address1'),
-  address2: readMember(row, 'address2'),
-  city: readMember(row, 'city'),
-  state: readMember(row, 'state'),
-  zip: readMember(row, 'zip'),
-  producer: readMember(row, 'producer'),
-  processor: readMember(row, 'processor'),
-  retail: readMember(row, 'retail'),
-  medical: readMember(row, 'medical'),
-  deleted: readMember(row, 'deleted'),
-  transactionid: readMember(row, 'transactionid'),
-  transactionid_original: readMember(row, 'transactionid_original'),
+  ubi: findMember(row, 'ubi'),
+  location: findMember(row, 'location'),
+  name: findMember(row, 'name'),
+  locationtype: findMember(row, 'locationtype'),
+  address1: findMember(row, 'address1'),
+  address2: findMember(row, 'address2'),
+  city: findMember(row, 'city'),
+  state: findMember(row, 'state'),
+  zip: findMember(row, 'zip'),
+  producer: findMember(row, 'producer'),
+  processor: findMember(row, 'processor'),
+  retail: findMember(row, 'retail'),
+  medical: findMember(row, 'medical'),
+  deleted: findMember(row, 'deleted'),
+  transactionid: findMember(row, 'transactionid'),
+  transactionid_original: findMember(row, 'transactionid_original'),
 });

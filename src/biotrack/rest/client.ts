@@ -1,3 +1,4 @@
+import { ANSWERS, type ResponseBody } from '../answers.js';
 import type { Action } from '../classify.js';
 import type { Deadline } from '../deadline.js';
 import {
@@ -7,47 +8,53 @@ import {
   type DialectContext,
   type VendorCheck,
 } from '../dialect-client.js';
-import { readMember, toObject, type WireObject } from '../document.js';
+import { findMember, toObject, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
 import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { mapRows } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
-import { TROUBLE_CLASSES } from '../troubles.js';
-import type { Reading } from '../upstream.js';
 import { fromRestVendor } from './to-vendor.js';
 
 const action = 'sync_vendor';
-/** 100,000 licenses in pages of a hundred, and then some: pages that go on after that do not end at all. */
-const MOST_PAGES = 2_000;
-/** Whatever a header may hold, and nothing that could end it. */
+/** Twice the pages of 100,000 licenses at 100 per page. More pages mean that the list never ends. */
+const MAX_PAGES = 2_000;
+/** Characters that are allowed in an HTTP header value and cannot end it. */
 const HEADER_SAFE = /^[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?$/;
+/** About the size of one row in JSON. */
+const ROW_BYTES = 300;
 
-/** The licensee REST dialect (Florida). Its refusals are HTTP 400 with `{"Error"}` (seen in a sibling of it). */
+interface RestCall {
+  readonly action: Action;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body?: string;
+  readonly login: BiotrackLogin;
+  /** Absent for the login itself. */
+  readonly session?: string;
+}
+
+/** The licensee REST dialect (Florida). Refusals are HTTP 400 with `{"Error"}` (observed in a related API). */
 export class RestClient implements DialectClient {
-  readonly #place: DialectContext;
-  readonly #path: string;
+  readonly #context: DialectContext;
+  readonly #basePath: string;
 
-  constructor(place: DialectContext) {
-    this.#place = place;
-    this.#path = new URL(place.config.url).pathname.replace(/\/+$/, '');
+  constructor(context: DialectContext) {
+    this.#context = context;
+    this.#basePath = new URL(context.config.url).pathname.replace(/\/+$/, '');
   }
 
   async login(login: BiotrackLogin, deadline: Deadline): Promise<string> {
-    if (!HEADER_SAFE.test(login.ubi)) throw new BiotrackError(TROUBLE_CLASSES.notSendable, { action: 'login' });
+    if (!HEADER_SAFE.test(login.ubi)) throw new BiotrackError(ANSWERS.unsendableUbi, { action: 'login' });
     const body = JSON.stringify({ Username: login.username, Password: login.password.reveal() });
-    const answer = await this.#call(
-      'login',
-      'POST',
-      '/v1/user/login',
-      new URLSearchParams(),
-      body,
-      login,
-      '',
+    const query = new URLSearchParams();
+    const response = await this.#call(
+      { action: 'login', method: 'POST', path: '/v1/user/login', query, body, login },
       deadline,
     );
-    const session = readMember(answer, 'session') ?? readMember(answer, 'Session');
+    const session = findMember(response, 'session') ?? findMember(response, 'Session');
     if (typeof session === 'string' && HEADER_SAFE.test(session)) return session;
-    throw new BiotrackError(TROUBLE_CLASSES.noAnswer, { action: 'login' });
+    throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login' });
   }
 
   async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
@@ -55,59 +62,48 @@ export class RestClient implements DialectClient {
     await this.#getVendors(query, login, session, deadline);
   }
 
-  /** Page after page. The parameters are not known, so a cursor that leads nowhere is expected, and is no list. */
+  /** The cursor parameter is a guess, so a cursor that leads nowhere is expected and rejects the whole list. */
   async fetchList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorList> {
-    if (list !== 'vendors') return NOTHING;
-    const { cursorParameter, maxBodyBytes } = this.#place.config;
+    if (list !== 'vendors') return EMPTY_LIST;
+    const { cursorParameter, maxBodyBytes } = this.#context.config;
     const rows: unknown[] = [];
     const cursors = new Set<string>();
     let cursor = '';
     do {
       const query = new URLSearchParams(cursor === '' ? {} : { [cursorParameter]: cursor });
-      const answer = await this.#getVendors(query, login, session, deadline);
-      const page = readMember(answer, 'Vendor');
+      const response = await this.#getVendors(query, login, session, deadline);
+      const page = findMember(response, 'Vendor');
       if (page === undefined || page === null) {
-        throw new BiotrackError(cursors.size === 0 ? TROUBLE_CLASSES.listMissing : TROUBLE_CLASSES.pagesBroken, {
-          action,
-        });
+        throw new BiotrackError(cursors.size === 0 ? ANSWERS.listMissing : ANSWERS.invalidPagination, { action });
       }
-      if (!Array.isArray(page)) throw new BiotrackError(TROUBLE_CLASSES.listNoArray, { action });
+      if (!Array.isArray(page)) throw new BiotrackError(ANSWERS.listNotArray, { action });
       for (const row of page) rows.push(row);
-      cursor = toCursor(readMember(answer, 'NextCursor'));
-      if (cursor !== '' && (cursors.has(cursor) || cursors.size >= MOST_PAGES)) {
-        throw new BiotrackError(TROUBLE_CLASSES.pagesBroken, { action });
+      cursor = toCursor(findMember(response, 'NextCursor'));
+      if (cursor !== '' && (cursors.has(cursor) || cursors.size >= MAX_PAGES)) {
+        throw new BiotrackError(ANSWERS.invalidPagination, { action });
       }
-      // The cap is for the list as a whole; a row has some 300 bytes.
-      if (rows.length * 300 > maxBodyBytes) throw new BiotrackError(TROUBLE_CLASSES.tooLarge, { action });
+      // The limit applies to the list as a whole, not to each page.
+      if (rows.length * ROW_BYTES > maxBodyBytes) throw new BiotrackError(ANSWERS.bodyTooLarge, { action });
       cursors.add(cursor);
     } while (cursor !== '');
     const map = (row: unknown): ListedRow =>
-      toListedRow(fromRestVendor(row, this.#place.licenseTypes), () =>
-        readMember(toObject(row) ?? {}, 'TransactionID'),
+      toListedRow(fromRestVendor(row, this.#context.licenseTypes), () =>
+        findMember(toObject(row) ?? {}, 'TransactionID'),
       );
     return toVendorList((await mapRows(rows, map)) as ListedRow[], { action, mayBeEmpty: false });
   }
 
-  /** This dialect has no such call. */
+  /** The dialect has no such call. */
   async checkVendors(): Promise<VendorCheck> {
     return { sum: undefined };
   }
 
   #getVendors(query: URLSearchParams, login: BiotrackLogin, session: string, deadline: Deadline): Promise<WireObject> {
-    return this.#call(action, 'GET', '/v1/vendor', query, undefined, login, session, deadline);
+    return this.#call({ action, method: 'GET', path: '/v1/vendor', query, login, session }, deadline);
   }
 
-  #call(
-    action: Action,
-    method: 'GET' | 'POST',
-    path: string,
-    query: URLSearchParams,
-    body: string | undefined,
-    login: BiotrackLogin,
-    session: string,
-    deadline: Deadline,
-  ): Promise<WireObject> {
-    const { state, environment, config, upstream } = this.#place;
+  #call({ action, method, path, query, body, login, session }: RestCall, deadline: Deadline): Promise<WireObject> {
+    const { state, environment, config, upstream } = this.#context;
     if (environment === 'training') query.set('Training', '1');
     const search = query.toString();
     return upstream.call(
@@ -119,34 +115,34 @@ export class RestClient implements DialectClient {
         maxBodyBytes: config.maxBodyBytes,
         charset: config.charset,
         method,
-        path: `${this.#path}${path}${search === '' ? '' : `?${search}`}`,
+        path: `${this.#basePath}${path}${search === '' ? '' : `?${search}`}`,
         headers: {
           accept: 'application/json',
           'x-ubi': login.ubi,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...(session === '' ? {} : { 'x-session-token': session }),
+          ...(session === undefined ? {} : { 'x-session-token': session }),
         },
         body,
-        secrets: [login.password.reveal(), login.username, login.ubi, session],
-        read: readAnswer,
+        secrets: [login.password.reveal(), login.username, login.ubi, session ?? ''],
+        toResponseBody,
       },
       deadline,
     );
   }
 }
 
-const NOTHING: VendorList = { vendors: [], skips: [], fetched: 0, transactionSum: '0' };
+const EMPTY_LIST: VendorList = { vendors: [], skips: [], fetched: 0, transactionSum: '0' };
 
-function readAnswer(object: WireObject, status: number): Reading {
-  const text = readMember(object, 'Error') ?? readMember(object, 'error');
-  const isSaid = typeof text === 'string' && text.trim() !== '';
-  if (isSaid) return { kind: 'refused', text, code: undefined };
+function toResponseBody(object: WireObject, status: number): ResponseBody {
+  const text = findMember(object, 'Error') ?? findMember(object, 'error');
+  if (typeof text === 'string' && text.trim() !== '') return { kind: 'refused', text, code: undefined };
   if (status < 400) return { kind: 'accepted' };
-  // Without a word only what this dialect refuses with is a refusal; the rest is some gateway on the way.
-  return status === 400 || status === 401 ? { kind: 'refused', text: undefined, code: undefined } : { kind: 'unclear' };
+  // Without a text, only the statuses of this dialect are refusals. Others can come from a gateway.
+  const isRefused = status === 400 || status === 401;
+  return isRefused ? { kind: 'refused', text: undefined, code: undefined } : { kind: 'unexpected_json' };
 }
 
-/** What leads to the next page; empty on the last one. */
+/** Empty on the last page. */
 function toCursor(value: unknown): string {
   if (typeof value === 'number' && value !== 0) return String(value);
   return typeof value === 'string' && value !== '0' ? value.trim() : '';

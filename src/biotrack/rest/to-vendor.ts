@@ -3,17 +3,17 @@ import { toAddress } from '../address.js';
 import { toObject } from '../document.js';
 import { parseFlag, parseText, parseTransactionId } from '../row-values.js';
 import type { LicenseTypes } from '../states.js';
-import { toActivities, toSkipOfNoObject, toVendorOrSkip } from '../to-listed-vendor.js';
+import { toActivities, toNotAnObjectSkip, toVendorOrSkip } from '../to-listed-vendor.js';
 import { toRestWireVendor } from './wire.js';
 
 export function fromRestVendor(row: unknown, licenseTypes: LicenseTypes): Vendor | Skip {
   const object = toObject(row);
-  if (object === undefined) return toSkipOfNoObject();
+  if (object === undefined) return toNotAnObjectSkip();
   const wire = toRestWireVendor(object);
   const identity = { location: wire.LocationLicense, ubi: wire.UBI, name: wire.Name };
   return toVendorOrSkip(identity, licenseTypes, () => ({
     name: parseText(wire.Name),
-    // In this dialect an unknown number is 0 (inferred).
+    // This dialect writes 0 for an unknown number (inferred).
     licenseTypeRaw: wire.Type === 0 || wire.Type === '0' ? null : parseText(wire.Type),
     activities: toActivities([
       ['producer', parseFlag(wire.Producer)],
@@ -31,7 +31,7 @@ export function fromRestVendor(row: unknown, licenseTypes: LicenseTypes): Vendor
     isDeleted: parseFlag(wire.Deleted),
     isLab: false,
     transactionId: parseTransactionId(wire.TransactionID),
-    // This dialect does not tell the number at creation.
+    // This dialect does not return the number at creation.
     transactionIdOriginal: null,
   }));
 }

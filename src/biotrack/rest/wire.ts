@@ -1,6 +1,6 @@
-import { readMember, type WireObject } from '../document.js';
+import { findMember, type WireObject } from '../document.js';
 
-/** One row of `GET /v1/vendor`: one licensed site (seen in public adapters). Plain types, and still nothing is trusted. */
+/** One row of `GET /v1/vendor`: one licensed site (observed in public adapters). */
 export interface RestWireVendor {
   readonly UBI: unknown;
   /** The license number. */
@@ -21,19 +21,19 @@ export interface RestWireVendor {
 }
 
 export const toRestWireVendor = (row: WireObject): RestWireVendor => ({
-  UBI: readMember(row, 'UBI'),
-  LocationLicense: readMember(row, 'LocationLicense'),
-  Name: readMember(row, 'Name'),
-  Type: readMember(row, 'Type'),
-  Address: readMember(row, 'Address'),
-  Address2: readMember(row, 'Address2'),
-  City: readMember(row, 'City'),
-  State: readMember(row, 'State'),
-  Zip: readMember(row, 'Zip'),
-  Producer: readMember(row, 'Producer'),
-  Processor: readMember(row, 'Processor'),
-  Retail: readMember(row, 'Retail'),
-  Transporter: readMember(row, 'Transporter'),
-  Deleted: readMember(row, 'Deleted'),
-  TransactionID: readMember(row, 'TransactionID'),
+  UBI: findMember(row, 'UBI'),
+  LocationLicense: findMember(row, 'LocationLicense'),
+  Name: findMember(row, 'Name'),
+  Type: findMember(row, 'Type'),
+  Address: findMember(row, 'Address'),
+  Address2: findMember(row, 'Address2'),
+  City: findMember(row, 'City'),
+  State: findMember(row, 'State'),
+  Zip: findMember(row, 'Zip'),
+  Producer: findMember(row, 'Producer'),
+  Processor: findMember(row, 'Processor'),
+  Retail: findMember(row, 'Retail'),
+  Transporter: findMember(row, 'Transporter'),
+  Deleted: findMember(row, 'Deleted'),
+  TransactionID: findMember(row, 'TransactionID'),
 });
