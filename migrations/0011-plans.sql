@@ -1,4 +1,4 @@
--- Why it happened, and for a license that moved, whence: a company's history tells of those that left it.
+-- The reason of a change, and for a moved license the previous company, whose history includes the move.
 alter table changes
   add column reason text,
   add column from_company_id uuid;
@@ -7,23 +7,23 @@ create index changes_company on changes (tenant_id, company_id, seq);
 create index changes_from_company on changes (tenant_id, from_company_id, seq) where from_company_id is not null;
 
 alter table sync_runs
-  -- What a preview was asked for, and the run of a switch did; null: as the preference says.
+  -- The previewed value for a switch. Null uses the preference's value.
   add column include_labs boolean,
-  -- When it was planned. With the run's id it gives the ids of the plan, so that the same plan can be made again.
+  -- When it was planned. New ids derive from this and the run's id, so that the plan can be reproduced.
   add column planned_datetime timestamptz,
-  -- All that the plan was made from, and the plan itself, in a few bytes: it is applied as long as both are the same.
-  add column basis jsonb,
+  -- The versions of the plan's inputs and the digest of the plan. It can be applied while both are unchanged.
+  add column input_versions jsonb,
   add column plan_digest text,
-  -- Of a preview that was applied.
+  -- When the preview was applied.
   add column applied_datetime timestamptz,
-  -- The lines of the change feed that came of it; null: none.
+  -- The range of the change feed that the run wrote. Null if it changed nothing.
   add column first_change_seq bigint,
   add column last_change_seq bigint,
-  -- What is no change and yet a part of the plan: licenses not taken, adoptions, conflicts. Some of each, the counts tell
-  -- how many.
-  add column notes jsonb not null default '{"not_taken": [], "adoptions": [], "conflicts": []}';
+  -- Parts of an applied plan that are not in the change feed: filtered licenses, adoptions, conflicts. Limited; `counts` has
+  -- the totals.
+  add column notes jsonb not null default '{"filtered": [], "adoptions": [], "conflicts": []}';
 
--- The plan of a run that wrote nothing: a preview, or one that waits for a person.
+-- The plan of a run that was not applied: a preview, or a run in review.
 create table sync_plan_items (
   tenant_id uuid not null,
   run_id uuid not null,
@@ -41,5 +41,5 @@ create table sync_plan_items (
 );
 call isolate_tenants('sync_plan_items');
 
--- A plan that a person dismissed is not proposed again before the directory moves.
+-- A dismissed plan is not proposed again until the directory changes.
 alter table sync_states add column dismissed_directory_version bigint;

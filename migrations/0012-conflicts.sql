@@ -1,20 +1,20 @@
--- Several companies could stand for one UBI, and only a person can tell which. One row a UBI, with the last decision.
+-- Several companies claim one UBI, and a user must decide. One row per UBI, with the last decision.
 create table conflicts (
   tenant_id uuid not null references tenants on delete cascade,
   id uuid not null,
   ubi_key text not null,
   ubi text not null,
-  -- Who could stand for the UBI; the first one does meanwhile, if it is no manual one.
+  -- The companies that claim the UBI. Until a decision, the first one represents it unless it is a manual company.
   company_ids uuid[] not null,
-  -- `gone`: there is nothing to decide any more, whoever changed that.
-  status text not null check (status in ('open', 'resolved', 'gone')),
-  -- The last decision, which holds until another one; that on `merge` names the company.
+  -- `closed`: the companies changed before a decision, so there is nothing to decide.
+  status text not null check (status in ('open', 'resolved', 'closed')),
+  -- The last decision, in effect until the next one. `decided_company_id` is set with `merge`.
   decision text check (decision in ('merge', 'keep_apart')),
   decided_company_id uuid,
   decided_company_ids uuid[],
   decided_by text,
   decided_datetime timestamptz,
-  -- The run that found it.
+  -- The run that found the conflict.
   run_id uuid,
   version integer not null default 1,
   inserted_datetime timestamptz not null default now(),

@@ -1,9 +1,9 @@
--- When a tenant is synced by itself. The row is there from the first sync on that had a license to create companies for.
+-- When a tenant's next automatic sync is due. Created once the tenant has a license that creates companies.
 create table schedules (
   tenant_id uuid primary key references tenants on delete cascade,
-  -- Null: by itself not at all, before a person has mended what is in the way.
+  -- Null while paused until a user fixes the cause.
   next_datetime timestamptz,
-  -- Scheduled or not: runs that failed since the last one that succeeded.
+  -- Failed runs since the last success, whether scheduled or not.
   failures integer not null default 0,
   paused_datetime timestamptz,
   paused_reason text,
@@ -13,9 +13,9 @@ create table schedules (
 );
 create index schedules_next on schedules (next_datetime) where next_datetime is not null;
 call isolate_tenants('schedules');
--- Whoever ticks looks across tenants for those whose time has come.
+-- The scheduler finds due tenants across all tenants.
 create policy operator_reads on schedules for select to biotrack_operator using (true);
 grant select on schedules to biotrack_operator;
 
--- For the sweeper: runs that were put off and whose time has come.
+-- For the sweeper: runs whose retry is due.
 create index sync_runs_retry on sync_runs (retry_datetime) where status = 'queued' and retry_datetime is not null;

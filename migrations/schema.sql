@@ -167,7 +167,7 @@ create table conflicts (
   constraint conflicts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint conflicts_check CHECK ((decision = 'merge'::text) = (decided_company_id IS NOT NULL)),
   constraint conflicts_decision_check CHECK (decision = ANY (ARRAY['merge'::text, 'keep_apart'::text])),
-  constraint conflicts_status_check CHECK (status = ANY (ARRAY['open'::text, 'resolved'::text, 'gone'::text]))
+  constraint conflicts_status_check CHECK (status = ANY (ARRAY['open'::text, 'resolved'::text, 'closed'::text]))
 );
 alter table conflicts enable row level security;
 alter table conflicts force row level security;
@@ -467,12 +467,12 @@ create table sync_runs (
   retry_datetime timestamp with time zone,
   include_labs boolean,
   planned_datetime timestamp with time zone,
-  basis jsonb,
+  input_versions jsonb,
   plan_digest text,
   applied_datetime timestamp with time zone,
   first_change_seq bigint,
   last_change_seq bigint,
-  notes jsonb not null default '{"adoptions": [], "conflicts": [], "not_taken": []}'::jsonb,
+  notes jsonb not null default '{"adoptions": [], "conflicts": [], "filtered": []}'::jsonb,
   credential_id uuid,
   credential_owner text,
   credential_reason text,
@@ -513,7 +513,7 @@ create table sync_states (
   row_counts jsonb not null,
   warnings jsonb not null,
   compared_datetime timestamp with time zone not null,
-  dismissed_basis jsonb,
+  dismissed_input_versions jsonb,
   constraint sync_states_pkey PRIMARY KEY (tenant_id),
   constraint sync_states_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );

@@ -294,7 +294,7 @@ export interface SyncPlanItems {
 export interface SyncRuns {
   applied_datetime: Timestamp | null;
   attempt: Generated<number>;
-  basis: Json | null;
+  input_versions: Json | null;
   counts: Json | null;
   credential_id: string | null;
   credential_owner: string | null;
@@ -333,7 +333,7 @@ export interface SyncStates {
   compared_datetime: Timestamp;
   counts: Json;
   directory_version: number;
-  dismissed_basis: Json | null;
+  dismissed_input_versions: Json | null;
   mapping_version: number;
   preference_version: number;
   revision: number;

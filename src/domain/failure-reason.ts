@@ -1,4 +1,4 @@
-/** Why BioTrack could not be read. Each is one of the ends that `biotrack/` sorts every answer into. */
+/** Why reading from BioTrack failed. `biotrack/` maps every failed response to one of these. */
 export const UPSTREAM_REASONS = [
   'credentials_rejected',
   'ubi_rejected',

@@ -1,9 +1,9 @@
-/** So few may always change: in a small state ten percent is one license. */
+/** Minimum limit: in a small state, a percentage alone would block a single license. */
 const ALWAYS_ALLOWED = 10;
 
 /**
- * Whether so many of the active licenses would change at once that a person has to look first.
- * @param percent of the active licenses that may; 100 guards nothing
+ * Whether a change affects so many licenses that a user or operator must review it first.
+ * @param percent the allowed share of the active licenses; 100 disables the guard
  */
-export const isTooMuch = (changed: number, active: number, percent: number): boolean =>
+export const exceedsGuard = (changed: number, active: number, percent: number): boolean =>
   percent < 100 && changed > Math.max(ALWAYS_ALLOWED, (active * percent) / 100);

@@ -1,9 +1,9 @@
 const COUNTER_LOW_BITS = 14;
 
 /**
- * UUIDs (v7) in rising order, the same ones for the same run and time: a plan that is made again is the same plan, to
- * its ids. Room for 67 million; beside the time they hold the 48 random bits at the end of the run's own id.
- * @param at milliseconds since 1970
+ * Generates ascending UUIDs (v7) that depend only on the run and the time, so that a reproduced plan has the same ids.
+ * Supports 67 million ids. The random part is the last 48 bits of the run's own id.
+ * @param at milliseconds since the Unix epoch
  */
 export function createIdSequence(runId: string, at: number): () => string {
   const time = at.toString(16).padStart(12, '0');

@@ -1,14 +1,14 @@
 import type { Vendor } from './vendor.js';
 
 /**
- * A row of a state's directory: one license, listed once, with its identity and a digest of its content. Which of its rows
- * was edited last is decided: that number is not kept.
+ * A license in a state's directory, with its identity and a digest of its content. `transactionId` is omitted: it only
+ * selects among duplicate rows, which are resolved by now.
  */
 export interface ListedLicense extends Omit<Vendor, 'transactionId'> {
   /** Never blank; unique within a directory. */
   readonly licenseKey: string;
-  /** Null: the state names no vendor for this license. */
+  /** Null if the state lists no vendor for this license. */
   readonly ubiKey: string | null;
-  /** Equal for equal content (and mapping), different otherwise. */
+  /** Equal only for equal content and the same `MAPPING_VERSION`. */
   readonly contentHash: string;
 }

@@ -1,4 +1,4 @@
-/** What a run did to companies, and (`moved`) to licenses. */
+/** What a run did, counted in companies except where noted. */
 export interface SyncCounts {
   readonly created: number;
   readonly updated: number;
@@ -7,16 +7,16 @@ export interface SyncCounts {
   readonly reactivated: number;
   /** Manual companies that became the vendor company of a UBI. */
   readonly adopted: number;
-  /** Licenses that went from one company to another. */
+  /** Licenses that moved from one company to another. */
   readonly moved: number;
   readonly conflicts: number;
 }
 
-/** What became of the rows of the state's list: `fetched = used + filtered + duplicate + skipped`. */
+/** Rows of the state's list: `fetched = used + filtered + duplicate + skipped`. */
 export interface SyncRows {
   readonly fetched: number;
   readonly used: number;
-  /** Inactive at first sight, or a lab where labs are not wanted. */
+  /** Licenses that were inactive when first listed, and labs if labs are excluded. */
   readonly filtered: number;
   readonly duplicate: number;
   readonly skipped: number;
@@ -34,20 +34,19 @@ export const RUN_STATUSES = [
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
-/** Somebody works on it or will. */
 export const isActive = (status: RunStatus): boolean => status === 'queued' || status === 'running';
 
-/** How far a run is, in this order. */
+/** The steps of a run, in order. */
 export const RUN_STEPS = ['queued', 'fetching', 'planning', 'applying', 'done'] as const;
 export type RunStep = (typeof RUN_STEPS)[number];
 
-/** The numbers of the first and the last of some lines of a change feed that stand together. */
+/** A range of consecutive `seq` values in the change feed, both ends included. */
 export interface ChangeRange {
   readonly first: number;
   readonly last: number;
 }
 
-/** What a plan does to one thing. */
+/** What a plan does with one company, license or row. */
 export const PLAN_ACTIONS = [
   'created',
   'updated',

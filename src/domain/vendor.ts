@@ -1,8 +1,8 @@
-/** What a license allows, as far as BioTrack's flags say so; sorted, without repetition. */
+/** What a license allows according to BioTrack's flags. Lists of activities are sorted and without duplicates. */
 export const ACTIVITIES = ['producer', 'processor', 'retail', 'medical', 'transporter', 'lab'] as const;
 export type Activity = (typeof ACTIVITIES)[number];
 
-/** A site's address; null is "BioTrack does not say". `zip` is text: leading zeros count. */
+/** A site's address. Null if BioTrack has no value. `zip` is text because leading zeros are significant. */
 export interface PostalAddress {
   readonly line1: string | null;
   readonly line2: string | null;
@@ -12,36 +12,36 @@ export interface PostalAddress {
 }
 
 /**
- * One row of a state's vendor list: a vendor at one licensed site. A vendor with several licenses has several rows,
- * tied together by the UBI alone. Made only by `biotrack/` out of what the state sent; nothing of the wire is left in it.
+ * One row of a state's vendor list: a vendor at one licensed site. A vendor with several licenses has several rows that
+ * share only the UBI. Created only by `biotrack/`, from either API dialect.
  */
 export interface Vendor {
-  /** Never blank. As the state writes it; its identity is `toLicenseKey(licenseNumber)`. */
+  /** Never blank. As spelled by the state; compare with `toLicenseKey`. */
   readonly licenseNumber: string;
-  /** As the state writes it; null when blank. Its identity is `toUbiKey(ubi)`. */
+  /** As spelled by the state, null when blank; compare with `toUbiKey`. */
   readonly ubi: string | null;
-  /** The trade name of the site. It repeats across sites and across vendors, and identifies nobody. */
+  /** The trade name of the site. Not unique, not even among vendors. */
   readonly name: string | null;
-  /** What `licenseTypeRaw` means in this state; null for a code that the states file does not know. */
+  /** What `licenseTypeRaw` means in this state. Null if the states file does not define the code. */
   readonly licenseType: string | null;
   readonly licenseTypeRaw: string | null;
   readonly activities: readonly Activity[];
   readonly address: PostalAddress;
-  /** The state flags this license as deleted. Absent in some states, where it simply vanishes from the list. */
+  /** Whether the state flags this license as deleted. Some states drop deleted licenses from the list instead. */
   readonly isDeleted: boolean;
-  /** From the state's list of laboratories, not from its vendor list. */
+  /** Whether the row is from the state's list of laboratories. */
   readonly isLab: boolean;
-  /** State-wide number of the last edit: decimal digits without leading zeros, of any length; null when unknown. */
+  /** State-wide number of the last edit: decimal digits of any length without leading zeros. Null if unknown. */
   readonly transactionId: string | null;
-  /** Likewise, at the row's creation: the older license has the lower number. */
+  /** State-wide number of the row's creation, in the same format. Older licenses have lower numbers. */
   readonly transactionIdOriginal: string | null;
 }
 
-/** Why a row of the state's list was not taken. */
+/** Why a row of the state's list was skipped. */
 export const SKIP_REASONS = ['not_an_object', 'blank_license_number', 'invalid_text', 'invalid_value'] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
-/** A row of the state's list that was not taken, with what can be told of it. */
+/** A skipped row of the state's list, with the values that could be read. */
 export interface Skip {
   readonly reason: SkipReason;
   readonly licenseNumber: string | null;

@@ -1,32 +1,31 @@
-/** Work that can be left at each `yield`, so that others are not kept waiting by it, and taken up again. */
+/** A computation that can pause at each `yield`, so that the process can handle other events in between. */
 export type Yielding<Result> = Generator<undefined, Result, undefined>;
 
-/** A turn takes as long at most, or as long as the work's own longest step. */
-const TURN_MS = 4;
+/** How long a computation runs before it yields to the event loop; longer only if one of its steps takes longer. */
+const SLICE_MS = 4;
 
-/** Does the work with nobody in between. */
+/** Runs the computation without pausing. */
 export function runToCompletion<Result>(work: Yielding<Result>): Result {
   let step = work.next();
   while (step.done !== true) step = work.next();
   return step.value;
 }
 
-/** Does the work so that whoever else waits in this process gets his turn. */
+/** Runs the computation, and yields to the event loop every few milliseconds. */
 export async function runYielding<Result>(work: Yielding<Result>): Promise<Result> {
   let since = performance.now();
   for (;;) {
     const step = work.next();
     if (step.done === true) return step.value;
-    if (performance.now() - since < TURN_MS) continue;
+    if (performance.now() - since < SLICE_MS) continue;
     await new Promise(setImmediate);
     since = performance.now();
   }
 }
 
-/** Small enough for a step to take a millisecond or two. */
+/** Small enough that a step takes one or two milliseconds. */
 const ITEMS_PER_STEP = 500;
 
-/** Goes through a list, and can be left after every few items. */
 export function* forEachYielding<Item>(
   items: Iterable<Item>,
   visit: (item: Item, index: number) => void,
@@ -39,7 +38,6 @@ export function* forEachYielding<Item>(
   }
 }
 
-/** Makes another list of a list, and can be left after every few items. */
 export function* mapYielding<Item, Result>(
   items: Iterable<Item>,
   toResult: (item: Item, index: number) => Result,
@@ -49,7 +47,7 @@ export function* mapYielding<Item, Result>(
   return results;
 }
 
-/** Leaves out what is not wanted and makes another list of the rest, and can be left after every few items. */
+/** Maps the items, and omits those whose result is undefined. */
 export function* filterMapYielding<Item, Result>(
   items: Iterable<Item>,
   toResult: (item: Item) => Result | undefined,
@@ -62,7 +60,7 @@ export function* filterMapYielding<Item, Result>(
   return results;
 }
 
-/** Sorts as `toSorted` does, equals in the order in which they came, and can be left after every few comparisons. */
+/** A stable sort, like `toSorted`. */
 export function* sortYielding<Item>(items: readonly Item[], compare: (a: Item, b: Item) => number): Yielding<Item[]> {
   let runs: Item[][] = [];
   for (let start = 0; start < items.length; start += ITEMS_PER_STEP) {
@@ -72,13 +70,13 @@ export function* sortYielding<Item>(items: readonly Item[], compare: (a: Item, b
   while (runs.length > 1) {
     const merged: Item[][] = [];
     for (let index = 0; index < runs.length; index += 2)
-      merged.push(yield* mergeInSteps(runs[index] as Item[], runs[index + 1] ?? [], compare));
+      merged.push(yield* mergeYielding(runs[index] as Item[], runs[index + 1] ?? [], compare));
     runs = merged;
   }
   return runs[0] ?? [];
 }
 
-function* mergeInSteps<Item>(
+function* mergeYielding<Item>(
   left: readonly Item[],
   right: readonly Item[],
   compare: (a: Item, b: Item) => number,
@@ -97,7 +95,6 @@ function* mergeInSteps<Item>(
   return merged;
 }
 
-/** The same as `mapInSteps`, with turns for others in between. */
 export const mapAsync = <Item, Result>(
   items: Iterable<Item>,
   toResult: (item: Item, index: number) => Result,

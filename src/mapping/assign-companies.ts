@@ -7,7 +7,7 @@ import { chooseVendorCompany, type GroupMember, type VendorChoice } from './one-
 import type { PlanConflict } from './plan.js';
 import type { LicenseState, Snapshot } from './snapshot.js';
 
-/** A license as it was and as it shall be, with the company that holds it. */
+/** A license before and after the plan, with the company that holds it. */
 export interface AssignedLicense {
   readonly before: LicenseState | undefined;
   readonly after: LicenseState;
@@ -21,7 +21,7 @@ export interface Assignment {
 
 type VendorChoices = ReadonlyMap<string, VendorChoice>;
 
-/** Gives each active license the company that the strategy says; an inactive one stays where it is. */
+/** Assigns each active license to a company according to the strategy. Inactive licenses keep their company. */
 export function* assignCompanies(
   licenses: readonly NextLicense[],
   snapshot: Snapshot,
@@ -32,7 +32,7 @@ export function* assignCompanies(
   const choices: VendorChoices =
     strategy === 'one_per_vendor' ? yield* chooseVendorCompanies(licenses, snapshot, memory) : new Map();
   const companyIds = yield* mapYielding(licenses, (license) => toCompanyId(license, choices, memory));
-  // After all companies are chosen: a vendor's choice can give a license its own company.
+  // In a second pass, because choosing a vendor company can assign a license its own company.
   const assigned = yield* mapYielding(licenses, ({ before, next }, index) => {
     const companyId = companyIds[index] as string;
     const ownCompanyId = memory.findOwnCompany(next.licenseKey) ?? null;
@@ -47,7 +47,7 @@ export function* assignCompanies(
   };
 }
 
-// Written out: spreading a hundred thousand licenses takes a multiple of the time.
+// Lists every field because object spread is several times slower for a hundred thousand licenses.
 const withCompany = (
   license: NextLicense['next'],
   id: string,
@@ -89,7 +89,7 @@ function* chooseVendorCompanies(
 ): Yielding<VendorChoices> {
   const groups = new Map<string, GroupMember[]>();
   yield* forEachYielding(licenses, ({ next }) => {
-    // Without a UBI a license stands alone: blanks have nothing in common.
+    // Licenses without a UBI are not grouped: they are not known to belong to one vendor.
     if (!next.active || next.ubiKey === null) return;
     const group = groups.get(next.ubiKey);
     if (group === undefined) groups.set(next.ubiKey, [next]);

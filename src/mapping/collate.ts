@@ -4,26 +4,26 @@ import type { Vendor } from '../domain/vendor.js';
 import { forEachYielding, mapYielding, runToCompletion, sortYielding, type Yielding } from '../domain/yielding.js';
 import { compareDigits, compareText } from './compare.js';
 
-/** Moves when the same row would be mapped differently, so that old digests no longer count as "unchanged". */
+/** Increase when the same row would be mapped differently, so that old digests no longer count as unchanged. */
 export const MAPPING_VERSION = 1;
 
 export interface Collation {
-  /** One for each license key, in the order of the keys. */
+  /** One for each license key, sorted by key. */
   readonly licenses: readonly ListedLicense[];
-  /** Rows that were not needed because another row of the same license won. */
+  /** Rows dropped in favor of another row of the same license. */
   readonly duplicates: number;
 }
 
 /**
- * Brings a list into its one form: each license once, in a fixed order, whatever the order of the rows. Of rows that
- * contradict each other the one edited last wins (`transactionId`), ties by content. A license that is on the list of
- * laboratories too is what the list of vendors says: not everybody reads both.
+ * Normalizes a list: each license once, in a fixed order that does not depend on the order of the rows. Of several rows
+ * for a license, the last edited one wins (`transactionId`), ties are broken by content. Rows of the vendor list win over
+ * rows of the laboratory list, because some tenants read only the vendor list.
  * @param digest a collision-free digest of a text
  */
 export const collateVendors = (vendors: readonly Vendor[], digest: (text: string) => string): Collation =>
   runToCompletion(collateYielding(vendors, digest));
 
-/** The same, to be done bit by bit: a large list takes its time. */
+/** The same as `collateVendors`, for large lists. */
 export function* collateYielding(vendors: readonly Vendor[], digest: (text: string) => string): Yielding<Collation> {
   const winners = new Map<string, { vendor: Vendor; content: string }>();
   yield* forEachYielding(vendors, (vendor) => {
@@ -41,7 +41,7 @@ export function* collateYielding(vendors: readonly Vendor[], digest: (text: stri
   };
 }
 
-// Written out: adding to a spread object takes a multiple of the time.
+// Lists every field because object spread is several times slower.
 const toListedLicense = (licenseKey: string, vendor: Vendor, contentHash: string): ListedLicense => ({
   licenseNumber: vendor.licenseNumber,
   ubi: vendor.ubi,
@@ -60,12 +60,12 @@ const toListedLicense = (licenseKey: string, vendor: Vendor, contentHash: string
 
 function compareRows(a: { vendor: Vendor; content: string }, b: { vendor: Vendor; content: string }): number {
   if (a.vendor.isLab !== b.vendor.isLab) return a.vendor.isLab ? -1 : 1;
-  // An unknown number is the lowest here: a row that says when it was edited beats one that does not.
+  // A row with a transaction id wins over one without.
   const [left, right] = [a.vendor.transactionId ?? '', b.vendor.transactionId ?? ''];
   return compareDigits(left, right) || compareText(a.content, b.content);
 }
 
-/** What is mapped of a row, as text. Not `transactionId`: an edit that changes nothing mapped is no change. */
+/** The mapped fields as text. Without `transactionId`: an edit of other fields is not a change. */
 function toContent(vendor: Vendor): string {
   const { line1, line2, city, state, zip } = vendor.address;
   return JSON.stringify([

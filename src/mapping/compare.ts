@@ -1,17 +1,17 @@
-/** Orders text by code units: the same on every machine and in every locale. */
+/** Orders text by code units, independent of the locale. */
 export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Orders decimal numbers of any length (no sign, no leading zeros); unknown comes last. */
+/** Orders decimal numbers of any length without sign or leading zeros. Null sorts last. */
 export function compareDigits(a: string | null, b: string | null): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
   return a.length - b.length || compareText(a, b);
 }
 
-interface Aged {
+interface HasAge {
   readonly licenseKey: string;
   readonly transactionIdOriginal: string | null;
 }
 
-/** The older license first: by the state's number at its creation, ties by license number. */
-export const compareAge = (a: Aged, b: Aged): number =>
+/** Orders licenses from oldest to newest, by the state's number at creation; ties by license key. */
+export const compareAge = (a: HasAge, b: HasAge): number =>
   compareDigits(a.transactionIdOriginal, b.transactionIdOriginal) || compareText(a.licenseKey, b.licenseKey);

@@ -2,20 +2,22 @@ import { toNameGroup } from './display-names.js';
 import { toNamelessName } from './next-companies.js';
 import type { VendorCompany } from './snapshot.js';
 
-/** What a change begins with: licenses that are listed differently, or companies and UBIs that a person decided about. */
+/** Where a change starts: licenses that are listed differently, or companies and UBIs that a user decided about. */
 export interface ScopeStart {
   readonly licenseKeys: readonly string[];
   readonly companyIds: readonly string[];
   readonly ubiKeys: readonly string[];
-  /** Of the licenses as they are listed now: a company may come to be called so. */
+  /** The licenses as they are listed now, because their names can become company names. */
   readonly listed: readonly Pick<ScopeLicense, 'name' | 'licenseNumber'>[];
 }
 
-/** What has to be looked up next. */
-export type ScopeQuestion =
-  /** Licenses with these keys, of these companies (held, own, or named by hand), or of these UBIs; and those companies. */
+/** The next lookup that `findScope` needs. */
+export type ScopeQuery =
+  /**
+   * Licenses with these keys, of these companies (held, own, or added manually), or of these UBIs; and these companies.
+   */
   | {
-      readonly kind: 'neighbours';
+      readonly kind: 'neighbors';
       readonly licenseKeys: readonly string[];
       readonly companyIds: readonly string[];
       readonly ubiKeys: readonly string[];
@@ -33,48 +35,46 @@ export interface ScopeLicense {
   readonly namedByCompanyId: string | null;
 }
 
-export interface ScopeAnswer {
+export interface ScopeRows {
   readonly licenses: readonly ScopeLicense[];
   readonly companies: readonly { readonly id: string; readonly nameGroup: string }[];
-  /** Of the UBIs and companies that were asked about: which company stands for a UBI, as remembered or as decided. */
+  /** Vendor companies, recorded or decided, of the requested UBIs and companies. */
   readonly vendorCompanies: readonly VendorCompany[];
 }
 
-/** The part of a tenant that a change can touch: whatever is beside it stays as it is. */
+/** The part of a tenant that a change can affect. */
 export interface Scope {
   readonly licenseKeys: ReadonlySet<string>;
   readonly companyIds: ReadonlySet<string>;
   readonly ubiKeys: ReadonlySet<string>;
   readonly nameGroups: ReadonlySet<string>;
-  /** Active companies of these groups that nothing else happens to: they may be told apart by another name. */
+  /** Other active companies of these groups. Only their display names can change. */
   readonly namesakeIds: ReadonlySet<string>;
 }
 
 /**
- * Finds all that a change can touch: a license touches its companies and its UBI, those touch all their licenses, and so
- * on until nothing new comes; beside them, whoever is called like one of the companies, before or after. It asks for what
- * it needs to know of the tenant and is told, so that it stays pure, whoever looks it up.
+ * Finds everything that a change can affect: from licenses to their companies and UBIs, from those to all their licenses,
+ * until nothing new is found; and the companies that share a name with one of them, before or after the change. It yields
+ * the lookups it needs instead of running them, so that it stays pure.
  */
-export function* findScope(start: ScopeStart): Generator<ScopeQuestion, Scope, ScopeAnswer> {
-  const spreading = new Spreading();
-  yield* spreading.spread(start);
-  for (const { name, licenseNumber } of start.listed) spreading.addNames(name, licenseNumber);
-  const nameGroups = new Set(spreading.nameGroups);
+export function* findScope(start: ScopeStart): Generator<ScopeQuery, Scope, ScopeRows> {
+  const expansion = new ScopeExpansion();
+  yield* expansion.expand(start);
+  for (const { name, licenseNumber } of start.listed) expansion.addNames(name, licenseNumber);
+  const nameGroups = new Set(expansion.nameGroups);
   const { companies } = yield { kind: 'namesakes', nameGroups: [...nameGroups] };
-  const { licenseKeys, companyIds, ubiKeys } = spreading;
+  const { licenseKeys, companyIds, ubiKeys } = expansion;
   const namesakeIds = new Set(companies.flatMap(({ id }) => (companyIds.has(id) ? [] : id)));
   return { licenseKeys, companyIds, ubiKeys, nameGroups, namesakeIds };
 }
 
-class Spreading {
+class ScopeExpansion {
   readonly licenseKeys = new Set<string>();
   readonly companyIds = new Set<string>();
   readonly ubiKeys = new Set<string>();
   readonly nameGroups = new Set<string>();
 
-  *spread(
-    from: Pick<ScopeStart, 'licenseKeys' | 'companyIds' | 'ubiKeys'>,
-  ): Generator<ScopeQuestion, void, ScopeAnswer> {
+  *expand(from: Pick<ScopeStart, 'licenseKeys' | 'companyIds' | 'ubiKeys'>): Generator<ScopeQuery, void, ScopeRows> {
     for (const licenseKey of from.licenseKeys) this.licenseKeys.add(licenseKey);
     let frontier = {
       licenseKeys: from.licenseKeys,
@@ -82,7 +82,7 @@ class Spreading {
       ubiKeys: addNew(this.ubiKeys, from.ubiKeys),
     };
     while (frontier.licenseKeys.length + frontier.companyIds.length + frontier.ubiKeys.length > 0) {
-      const { licenses, companies, vendorCompanies } = yield { kind: 'neighbours', ...frontier };
+      const { licenses, companies, vendorCompanies } = yield { kind: 'neighbors', ...frontier };
       for (const { nameGroup } of companies) this.nameGroups.add(nameGroup);
       for (const { licenseKey, name, licenseNumber } of licenses) {
         this.licenseKeys.add(licenseKey);
@@ -106,13 +106,13 @@ class Spreading {
     }
   }
 
-  /** What the company of such a license may be called. */
+  /** Adds the name group that a company of this license can get. */
   addNames(name: string | null, licenseNumber: string): void {
     this.nameGroups.add(toNameGroup(name ?? toNamelessName(licenseNumber)));
   }
 }
 
-/** Adds what is not there yet, and returns it. */
+/** Adds the values to `known`, and returns those that were new. */
 function addNew(known: Set<string>, values: readonly (string | null)[]): string[] {
   const added: string[] = [];
   for (const value of values) {

@@ -2,7 +2,7 @@ import { toNameKey } from '../domain/key.js';
 
 const SEPARATOR = ' – ';
 
-/** An active company, as far as telling it from its namesakes needs it. */
+/** The fields of an active company that can appear in its display name. */
 export interface Nameable {
   readonly id: string;
   readonly name: string;
@@ -12,19 +12,19 @@ export interface Nameable {
 }
 
 /**
- * What all companies share that could ever get the same display name: the name up to its first dash. Namesakes are
- * told apart within such a group, so that a change elsewhere cannot touch them.
+ * The name up to its first dash. Two companies can only get the same display name if they are in the same group, so a
+ * change in one group never affects the display names of another.
  */
 export const toNameGroup = (name: string): string => (toNameKey(name).split('–')[0] as string).trimEnd();
 
 /**
- * Display names for all active companies of one name group, unique among them: the name where that is enough, then
- * `name – city`, then `name – license number` (or UBI), then with the end of the id, at last with the whole id.
- * A pure function of the set: order plays no part.
+ * Display names for all active companies of one name group, unique within the group: the name if it is unique, then
+ * `name – city`, then `name – license number` (or UBI), then with the end of the id, and finally with the whole id. The
+ * order of the companies does not matter.
  */
 export function toDisplayNames(namesakes: readonly Nameable[]): ReadonlyMap<string, string> {
   const [first] = namesakes;
-  // Most companies have no namesake.
+  // Fast path: most companies have a unique name.
   if (first !== undefined && namesakes.length === 1) return new Map([[first.id, first.name]]);
   const named = namesakes.map((company) => ({ id: company.id, candidates: toCandidates(company), level: 0 }));
   for (;;) {
@@ -47,13 +47,13 @@ function toCandidates({ id, name, city, number }: Nameable): string[] {
   return [
     name,
     ...suffixes.map((suffix) => name + SEPARATOR + suffix),
-    // The end of the id: ids made together begin alike.
+    // The end of the id, because ids generated together have the same start.
     [name, ...suffixes.slice(-1), id.slice(-8)].join(SEPARATOR),
     name + SEPARATOR + id,
   ];
 }
 
-/** Those that share their name with another one and have a longer one left. */
+/** Companies that share their current candidate with another one and have a longer candidate left. */
 function findClashing(named: readonly Named[]): Named[] {
   const byName = new Map<string, Named[]>();
   for (const entry of named) {

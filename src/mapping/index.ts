@@ -1,9 +1,9 @@
-/** The door of the heart: pure functions from what the state lists and what a tenant has to what shall be done. */
+/** Pure functions that plan how a state's list changes a tenant's companies and licenses. */
 export { type Collation, collateVendors, collateYielding, MAPPING_VERSION } from './collate.js';
 export * from './delta-scope.js';
 export { toNameGroup } from './display-names.js';
 export * from './explain.js';
-export { listKnown } from './list-known.js';
+export { toKnownList } from './known-list.js';
 export type * from './plan.js';
 export { type PlanInput, type PlanPart, planNames, planSync, planYielding } from './plan-sync.js';
 export {

@@ -1,8 +1,8 @@
 import type { Snapshot, VendorCompany } from './snapshot.js';
 
 /**
- * The two memories of a tenant, as they are while a plan grows: a license's own company, and a UBI's vendor company.
- * An entry is written once and never rewritten; neither gives one company to two licenses, or to two UBIs.
+ * The two identity memories of a tenant while a plan is built: the own company of each license, and the vendor company of
+ * each UBI. Entries are written once and never change; no company is recorded for two licenses or for two UBIs.
  */
 export class Memory {
   readonly newVendorCompanies: VendorCompany[] = [];
@@ -16,11 +16,11 @@ export class Memory {
     for (const { licenseKey, ownCompanyId } of snapshot.licenses) {
       if (ownCompanyId !== null) this.#ownCompanies.set(licenseKey, ownCompanyId);
     }
-    // A company that a person decided on stands for that UBI, whatever is remembered: it is not free for another one.
+    // A company that a user chose for a UBI cannot become the vendor company of another one.
     for (const { ubiKey, companyId } of snapshot.decisions) {
       if (companyId !== null) this.#ubisOfCompanies.set(companyId, ubiKey);
     }
-    for (const { ubiKey, companyId } of snapshot.vendorCompanies) this.#rememberVendor(ubiKey, companyId);
+    for (const { ubiKey, companyId } of snapshot.vendorCompanies) this.#recordVendorCompany(ubiKey, companyId);
   }
 
   findOwnCompany(licenseKey: string): string | undefined {
@@ -31,13 +31,13 @@ export class Memory {
     return this.#vendorCompanies.get(ubiKey);
   }
 
-  /** The UBI that this company stands for. */
+  /** The UBI that this company represents. */
   findUbiOf(companyId: string): string | undefined {
     return this.#ubisOfCompanies.get(companyId);
   }
 
-  /** The license's own company; a new one when it is needed for the first time. */
-  needOwnCompany(licenseKey: string): string {
+  /** Returns the license's own company, and creates it if there is none. */
+  ensureOwnCompany(licenseKey: string): string {
     const known = this.#ownCompanies.get(licenseKey);
     if (known !== undefined) return known;
     const companyId = this.#newId();
@@ -45,20 +45,20 @@ export class Memory {
     return companyId;
   }
 
-  /** From now on this company, which stands for no other UBI, stands for this one. */
-  becomeVendorCompany(ubiKey: string, companyId: string): void {
-    this.#rememberVendor(ubiKey, companyId);
+  /** Records the vendor company of a UBI. The company must not represent another UBI. */
+  assignVendorCompany(ubiKey: string, companyId: string): void {
+    this.#recordVendorCompany(ubiKey, companyId);
     this.newVendorCompanies.push({ ubiKey, companyId });
   }
 
-  /** A company that nobody has had yet, for this UBI; the license's own as well if it has none. */
-  newVendorCompany(ubiKey: string, licenseKey: string): string {
-    const companyId = this.#ownCompanies.has(licenseKey) ? this.#newId() : this.needOwnCompany(licenseKey);
-    this.becomeVendorCompany(ubiKey, companyId);
+  /** Creates the vendor company of a UBI. It becomes the license's own company too if the license has none. */
+  createVendorCompany(ubiKey: string, licenseKey: string): string {
+    const companyId = this.#ownCompanies.has(licenseKey) ? this.#newId() : this.ensureOwnCompany(licenseKey);
+    this.assignVendorCompany(ubiKey, companyId);
     return companyId;
   }
 
-  #rememberVendor(ubiKey: string, companyId: string): void {
+  #recordVendorCompany(ubiKey: string, companyId: string): void {
     this.#vendorCompanies.set(ubiKey, companyId);
     this.#ubisOfCompanies.set(companyId, ubiKey);
   }

@@ -5,7 +5,7 @@ import { type Nameable, toDisplayNames, toNameGroup } from './display-names.js';
 import type { Memory } from './memory.js';
 import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
 
-/** A company as it was and as it shall be. */
+/** A company before and after the plan. */
 export interface NextCompany {
   readonly before: CompanyState | undefined;
   readonly after: CompanyState;
@@ -16,20 +16,20 @@ export interface NextCompaniesInput {
   readonly snapshot: Snapshot;
   readonly memory: Memory;
   readonly at: string;
-  /** The groups whose namesakes are all here; undefined: all. */
+  /** Name groups whose companies are all loaded; undefined means all groups. */
   readonly nameGroups: ReadonlySet<string> | undefined;
-  /** Companies that only their names can change of. */
+  /** Companies of which only the display names can change. */
   readonly namesakes: Pick<Snapshot, 'companies' | 'licenses'> | undefined;
 }
 
-/** What every company of the tenant becomes, once each license has its company. */
+/** Plans every company of the tenant from the licenses it holds. */
 export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompany[]> {
   const { licenses, snapshot, memory, at, nameGroups, namesakes } = input;
   const assigned = yield* mapYielding(licenses, ({ after }) => after);
-  const { held, idle } = yield* groupByCompany(assigned);
+  const { held, inactive } = yield* groupByCompany(assigned);
   const holders = yield* toHolders(assigned, held, memory);
   const known = new Set(snapshot.companies.map(({ id }) => id));
-  // First, so that whoever follows the feed has heard of a company before another one is followed by it.
+  // New companies first, so that the feed reports a company before another one is superseded by it.
   const companies: NextCompany[] = [];
   yield* forEachYielding(held, ([id, active]) => {
     if (!known.has(id)) companies.push({ before: undefined, after: toNewCompany(id, active, snapshot.ownUbiKey) });
@@ -38,7 +38,7 @@ export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompan
     const active = held.get(before.id);
     const after =
       active === undefined
-        ? toIdleCompany(before, idle.get(before.id), holders.get(before.id), snapshot.ownUbiKey, at)
+        ? toInactiveCompany(before, inactive.get(before.id), holders.get(before.id), snapshot.ownUbiKey, at)
         : toActiveCompany(before, active, snapshot.ownUbiKey);
     return { before, after };
   });
@@ -51,29 +51,29 @@ export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompan
 
 type LicenseGroups = Map<string, LicenseState[]>;
 
-/** The active licenses of each company that has any, oldest first; and the inactive ones of all companies. */
+/** Groups active (`held`) and inactive (`inactive`) licenses by company, oldest first. */
 function* groupByCompany(
   licenses: readonly LicenseState[],
-): Yielding<{ readonly held: LicenseGroups; readonly idle: LicenseGroups }> {
+): Yielding<{ readonly held: LicenseGroups; readonly inactive: LicenseGroups }> {
   const held: LicenseGroups = new Map();
-  const idle: LicenseGroups = new Map();
+  const inactive: LicenseGroups = new Map();
   yield* forEachYielding(licenses, (license) => {
-    const groups = license.active ? held : idle;
+    const groups = license.active ? held : inactive;
     const group = groups.get(license.companyId);
     if (group === undefined) groups.set(license.companyId, [license]);
     else group.push(license);
   });
-  for (const groups of [held, idle]) {
+  for (const groups of [held, inactive]) {
     yield* forEachYielding(groups.values(), (group) => {
       if (group.length > 1) group.sort(compareAge);
     });
   }
-  return { held, idle };
+  return { held, inactive };
 }
 
 /**
- * For a company that a memory names: the active company that holds its license now. A vendor company that was made for
- * its UBI alone has no license of its own; it is followed by the company of the UBI's oldest license.
+ * Maps each own or vendor company to the active company that now holds its license. A vendor company that is no license's
+ * own company is superseded by the company of the UBI's oldest license.
  */
 function* toHolders(
   licenses: readonly LicenseState[],
@@ -108,10 +108,10 @@ function toActiveCompany(
 }
 
 /**
- * Without an active license: archived, unless a person made it: it waits for its licenses. It is followed by another one
- * only if it has no license at all any more; else it waits for them, too.
+ * A company without active licenses: archived unless it is a manual company. It is superseded by another company only if
+ * it holds no inactive license either.
  */
-function toIdleCompany(
+function toInactiveCompany(
   before: CompanyState,
   attached: readonly LicenseState[] = [],
   holder: string | undefined,
@@ -145,7 +145,7 @@ function toNewCompany(id: string, active: readonly LicenseState[], ownUbiKey: st
   };
 }
 
-/** What a company says by its licenses alone, by fixed rules: the order of the list must not make a change. */
+/** The fields of a company that derive from its licenses. They must not depend on the order of the list. */
 function toSource(
   origin: CompanyState['origin'],
   active: readonly LicenseState[],
@@ -162,22 +162,22 @@ function toSource(
   };
 }
 
-/** The most frequent name, ties by the oldest license; a company of nameless licenses is called by their number. */
+/** The most frequent name, ties by the oldest license. Without any name, a name made from the license number. */
 function toMostFrequentName(byAge: readonly LicenseState[]): string {
   const counts = new Map<string, number>();
   for (const { name } of byAge) if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
-  // A map keeps the order of first entry, which is that of age here: the first of equals is the oldest.
+  // A map keeps insertion order, so the first of several names with the same count belongs to the oldest license.
   let best: string | undefined;
   for (const [name, count] of counts) if (best === undefined || count > (counts.get(best) as number)) best = name;
   return best ?? toNamelessName(byAge[0]?.licenseNumber ?? '');
 }
 
-/** What a company is called whose licenses have no name. */
+/** The name of a company whose licenses have no name. */
 export const toNamelessName = (licenseNumber: string): string => `License ${licenseNumber}`;
 
 /**
- * The display names of companies, as they are told apart from each other: for a change of names alone.
- * @param companies all active companies of each name group that is among them
+ * Computes display names again after names changed.
+ * @param companies all active companies of each affected name group
  * @param licenses their active licenses
  */
 export function setDisplayNames(companies: readonly CompanyState[], licenses: readonly LicenseState[]): NextCompany[] {
@@ -190,13 +190,13 @@ const toName = ({ editedName, sourceName }: CompanyState): string => editedName 
 function* withDisplayNames(
   companies: readonly NextCompany[],
   held: ReadonlyMap<string, readonly LicenseState[]>,
-  whole: ReadonlySet<string> | undefined,
+  completeGroups: ReadonlySet<string> | undefined,
 ): Yielding<NextCompany[]> {
   const nameGroups = yield* mapYielding(companies, ({ after }) => toNameGroup(toName(after)));
   const namesakes = new Map<string, Nameable[]>();
   yield* forEachYielding(companies, ({ after }, index) => {
     const nameGroup = nameGroups[index] as string;
-    if (after.archivedDatetime !== null || whole?.has(nameGroup) === false) return;
+    if (after.archivedDatetime !== null || completeGroups?.has(nameGroup) === false) return;
     const nameable = toNameable(after, held.get(after.id) ?? []);
     const group = namesakes.get(nameGroup);
     if (group === undefined) namesakes.set(nameGroup, [nameable]);
@@ -205,20 +205,20 @@ function* withDisplayNames(
   const displayNames = new Map<string, string>();
   for (const group of namesakes.values()) {
     for (const [id, displayName] of toDisplayNames(group)) displayNames.set(id, displayName);
-    // A group can be large: each is a step.
+    // Groups can be large.
     yield;
   }
   return yield* mapYielding(companies, ({ before, after }, index) => {
     const nameGroup = nameGroups[index] as string;
-    // An archived company needs not be told apart from anybody.
+    // Display names of archived companies need not be unique.
     const displayName =
       after.archivedDatetime === null ? (displayNames.get(after.id) ?? after.displayName) : toName(after);
-    const isNamedSo = after.displayName === displayName && after.nameGroup === nameGroup;
-    return { before, after: isNamedSo ? after : withNames(after, displayName, nameGroup) };
+    const isUnchanged = after.displayName === displayName && after.nameGroup === nameGroup;
+    return { before, after: isUnchanged ? after : withNames(after, displayName, nameGroup) };
   });
 }
 
-// Written out, as in `assignCompanies`: spreading a hundred thousand of them takes a multiple of the time.
+// Lists every field because object spread is several times slower for a hundred thousand companies.
 const withNames = (company: CompanyState, displayName: string, nameGroup: string): CompanyState => ({
   id: company.id,
   origin: company.origin,

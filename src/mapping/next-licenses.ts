@@ -4,18 +4,18 @@ import { compareText } from './compare.js';
 import type { FilteredLicense, PlanWarning } from './plan.js';
 import type { LicenseState } from './snapshot.js';
 
-/** A license as it shall be, but for the company that holds it: that is still the one that held it before, if any. */
+/** A license before and after the plan. Its company is assigned later. */
 export interface NextLicense {
   readonly before: LicenseState | undefined;
-  /** `before` itself if the state says nothing new of it. */
+  /** `before` itself if nothing changed. */
   readonly next: Omit<LicenseState, 'id' | 'companyId' | 'ownCompanyId'>;
 }
 
 export interface NextLicenses {
-  /** In the order of license keys. */
+  /** Sorted by license key. */
   readonly licenses: readonly NextLicense[];
   readonly warnings: readonly PlanWarning[];
-  readonly notTaken: readonly FilteredLicense[];
+  readonly filtered: readonly FilteredLicense[];
 }
 
 export interface NextLicensesInput {
@@ -27,21 +27,21 @@ export interface NextLicensesInput {
 }
 
 /**
- * Lays what the state lists beside what the tenant knows. Vanishing is not leaving: a license that is no longer listed,
- * or listed as deleted, stays known and becomes inactive. A license inactive at first sight is not taken at all.
+ * Compares the state's list with the licenses that the tenant knows. A license that is no longer listed, or listed as
+ * deleted, is kept and becomes inactive. A license that is inactive when first listed is filtered out.
  */
 export function* toNextLicenses({ listed, known, includeLabs, at }: NextLicensesInput): Yielding<NextLicenses> {
   const knownByKey = new Map<string, LicenseState>();
   yield* forEachYielding(known, (license) => knownByKey.set(license.licenseKey, license));
   const licenses: NextLicense[] = [];
   const warnings: PlanWarning[] = [];
-  const notTaken: FilteredLicense[] = [];
+  const filtered: FilteredLicense[] = [];
   yield* forEachYielding(listed, (license) => {
     const before = knownByKey.get(license.licenseKey);
     knownByKey.delete(license.licenseKey);
     const active = !license.isDeleted && (includeLabs || !license.isLab);
     if (before === undefined && !active) {
-      notTaken.push(toNotTaken(license));
+      filtered.push(toFiltered(license));
       return;
     }
     const next = toNext(license, before, active);
@@ -51,30 +51,30 @@ export function* toNextLicenses({ listed, known, includeLabs, at }: NextLicenses
     licenses.push({ before, next });
   });
   yield* forEachYielding(knownByKey.values(), (before) => licenses.push({ before, next: toMissing(before, at) }));
-  // In whatever order the list came.
+  // Sorted so that the result does not depend on the order of the list.
   return {
     licenses: yield* sortYielding(licenses, (a, b) => compareText(a.next.licenseKey, b.next.licenseKey)),
     warnings: yield* sortYielding(warnings, byLicenseNumber),
-    notTaken: yield* sortYielding(notTaken, byLicenseNumber),
+    filtered: yield* sortYielding(filtered, byLicenseNumber),
   };
 }
 
 const byLicenseNumber = (a: { readonly licenseNumber: string }, b: { readonly licenseNumber: string }): number =>
   compareText(a.licenseNumber, b.licenseNumber);
 
-function toNotTaken({ isDeleted, licenseNumber, ubi, name }: ListedLicense): FilteredLicense {
-  return { reason: isDeleted ? 'inactive_at_first_sight' : 'lab_not_wanted', licenseNumber, ubi, name };
+function toFiltered({ isDeleted, licenseNumber, ubi, name }: ListedLicense): FilteredLicense {
+  return { reason: isDeleted ? 'inactive_when_first_listed' : 'labs_excluded', licenseNumber, ubi, name };
 }
 
 function toNext(listed: ListedLicense, before: LicenseState | undefined, active: boolean): NextLicense['next'] {
-  // A blank never replaces a known UBI: the state forgot to say, the vendor did not change.
+  // A blank never replaces a known UBI: a missing UBI does not mean that the vendor changed.
   const { ubi, ubiKey } = listed.ubiKey === null && before !== undefined ? before : listed;
-  const isAsBefore =
+  const isUnchanged =
     before?.contentHash === listed.contentHash &&
     before.ubi === ubi &&
     before.active === active &&
     before.missingSinceDatetime === null;
-  if (isAsBefore) return before;
+  if (isUnchanged) return before;
   return {
     licenseKey: listed.licenseKey,
     licenseNumber: listed.licenseNumber,
@@ -95,7 +95,7 @@ function toNext(listed: ListedLicense, before: LicenseState | undefined, active:
 }
 
 function toMissing(before: LicenseState, at: string): NextLicense['next'] {
-  // Named by hand and never listed: it is awaited, not missing.
+  // Added manually and not listed yet, so not missing.
   if (before.contentHash === '') return before;
   return { ...before, active: false, missingSinceDatetime: before.missingSinceDatetime ?? at };
 }

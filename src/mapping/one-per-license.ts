@@ -1,4 +1,4 @@
 import type { Memory } from './memory.js';
 
-/** Each active license belongs to its own company, created when it is first needed. */
-export const assignOnePerLicense = (licenseKey: string, memory: Memory): string => memory.needOwnCompany(licenseKey);
+/** Assigns a license to its own company, which is created on first use. */
+export const assignOnePerLicense = (licenseKey: string, memory: Memory): string => memory.ensureOwnCompany(licenseKey);

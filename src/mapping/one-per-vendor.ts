@@ -3,7 +3,7 @@ import type { Memory } from './memory.js';
 import type { PlanConflict } from './plan.js';
 import type { VendorDecision } from './snapshot.js';
 
-/** A license of a group: what the choice of the vendor company needs to know. */
+/** The fields of an active license of a UBI that choosing its vendor company depends on. */
 export interface GroupMember {
   readonly licenseKey: string;
   readonly transactionIdOriginal: string | null;
@@ -11,17 +11,17 @@ export interface GroupMember {
 }
 
 export interface VendorChoice {
-  /** Undefined: every license of the group is named by hand, and their companies contradict each other. */
+  /** Undefined if every license of the UBI was added manually, to different companies. */
   readonly companyId: string | undefined;
-  /** A person decided so, and knew of these companies: licenses named by hand for them go there too. */
+  /** Companies that a user merged into `companyId`: licenses added to them manually move there too. */
   readonly merged: readonly string[];
   readonly conflict: PlanConflict | undefined;
 }
 
 /**
- * The company that stands for a UBI, given the active licenses of that UBI. In this order: the one that a person decided
- * on; the remembered one; the one manual company that names one of the licenses; the own company of the oldest license
- * whose own company does not stand for another UBI; a new one.
+ * Chooses the vendor company of a UBI, given its active licenses. In this order: the company that a user decided on; the
+ * recorded vendor company; the only manual company that one of the licenses was added to; the own company of the oldest
+ * license whose own company does not represent another UBI; a new company.
  */
 export function chooseVendorCompany(
   ubiKey: string,
@@ -32,19 +32,19 @@ export function chooseVendorCompany(
   const manual = [...new Set(group.flatMap(({ namedByCompanyId }) => namedByCompanyId ?? []))].sort();
   if (decision !== undefined && decision.companyId !== null) {
     const { companyId, companyIds: merged } = decision;
-    const asked = [...new Set([companyId, memory.findVendorCompany(ubiKey) ?? companyId, ...manual])];
+    const candidates = [...new Set([companyId, memory.findVendorCompany(ubiKey) ?? companyId, ...manual])];
     const isNew = manual.some((id) => id !== companyId && !merged.includes(id));
-    return { companyId, merged, conflict: isNew ? { ubiKey, companyIds: asked } : undefined };
+    return { companyId, merged, conflict: isNew ? { ubiKey, companyIds: candidates } : undefined };
   }
-  const remembered = memory.findVendorCompany(ubiKey);
-  if (remembered !== undefined) {
-    const others = manual.filter((companyId) => companyId !== remembered);
-    const conflict = toConflict(ubiKey, others, remembered, decision);
-    return { companyId: remembered, merged: [], conflict };
+  const recorded = memory.findVendorCompany(ubiKey);
+  if (recorded !== undefined) {
+    const others = manual.filter((companyId) => companyId !== recorded);
+    const conflict = toConflict(ubiKey, others, recorded, decision);
+    return { companyId: recorded, merged: [], conflict };
   }
   const [only] = manual;
   if (only !== undefined && manual.length === 1 && memory.findUbiOf(only) === undefined) {
-    memory.becomeVendorCompany(ubiKey, only);
+    memory.assignVendorCompany(ubiKey, only);
     return { companyId: only, merged: [], conflict: undefined };
   }
   const free = group.filter(({ namedByCompanyId }) => namedByCompanyId === null).sort(compareAge);
@@ -57,13 +57,13 @@ function adoptOwnCompany(ubiKey: string, byAge: readonly GroupMember[], memory: 
   for (const { licenseKey } of byAge) {
     const own = memory.findOwnCompany(licenseKey);
     if (own === undefined || memory.findUbiOf(own) !== undefined) continue;
-    memory.becomeVendorCompany(ubiKey, own);
+    memory.assignVendorCompany(ubiKey, own);
     return own;
   }
-  return memory.newVendorCompany(ubiKey, (byAge[0] as GroupMember).licenseKey);
+  return memory.createVendorCompany(ubiKey, (byAge[0] as GroupMember).licenseKey);
 }
 
-/** Undefined as well if a person knows of all these companies and wants them apart. */
+/** Undefined if there is only one company, or if a user decided to keep all these companies apart. */
 function toConflict(
   ubiKey: string,
   manual: readonly string[],
@@ -72,7 +72,7 @@ function toConflict(
 ): PlanConflict | undefined {
   if (manual.length === 0) return undefined;
   const companyIds = companyId === undefined ? manual : [companyId, ...manual];
-  // One that stands for another UBI as well: there is nothing to choose between.
+  // The only candidate represents another UBI: there is no alternative to choose.
   if (companyIds.length === 1) return undefined;
   const isKnown = companyIds.every((id) => decision?.companyIds.includes(id));
   return isKnown ? undefined : { ubiKey, companyIds };

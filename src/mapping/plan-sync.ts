@@ -9,37 +9,37 @@ import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
 import { toCompanyStep, toLicenseStep } from './steps.js';
 
 export interface PlanInput {
-  /** The whole directory, each license once, in any order. A known license that is not in it has vanished. */
+  /** The whole directory, each license once, in any order. Known licenses that are not in it become missing. */
   readonly listed: readonly ListedLicense[];
   readonly snapshot: Snapshot;
-  /** Directory and snapshot are a part of the whole, which holds all that a change can touch. */
+  /** Set if `listed` and `snapshot` are only the part of the tenant that a change can affect. */
   readonly part?: PlanPart;
   readonly strategy: Strategy;
   readonly includeLabs: boolean;
   /** The time of the run, RFC 3339. */
   readonly at: string;
-  /** A new id at each call, in rising order. */
+  /** Returns a new id on each call, in ascending order. */
   readonly newId: () => string;
 }
 
-/** What a delta plan has to know of the rest of the tenant, which it leaves alone. */
+/** What a delta plan needs to know about the rest of the tenant, which it does not change. */
 export interface PlanPart {
-  /** The groups whose active companies are all known: in the part or among the namesakes. Others keep their names. */
+  /** Name groups whose active companies are all in the snapshot or in `namesakes`. Display names of others are kept. */
   readonly nameGroups: ReadonlySet<string>;
-  /** Active companies that nothing but a namesake happens to, with their active licenses. */
+  /** Active companies of which only the display name can change, with their active licenses. */
   readonly namesakes: Pick<Snapshot, 'companies' | 'licenses'>;
-  /** What the tenant has beside the part, and of companies beside the namesakes. */
+  /** Companies of the tenant that are neither in the snapshot nor in `namesakes`. */
   readonly otherCompanies: number;
   readonly otherActiveLicenses: number;
 }
 
 /**
- * From what the state lists and what the tenant has to what shall be done. Pure: the same input gives the same plan to
- * the byte, and a plan for what is already so has no steps.
+ * Plans the changes that bring a tenant in line with the state's list. Pure: the same input returns exactly the same plan,
+ * and planning again after applying it returns no steps.
  */
 export const planSync = (input: PlanInput): SyncPlan => runToCompletion(planYielding(input));
 
-/** The same, to be done step by step: a hundred thousand licenses take their time. */
+/** The same as `planSync`, for large tenants. */
 export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
   const { listed, snapshot, strategy, includeLabs, at, newId, part } = input;
   const next = yield* toNextLicenses({ listed, known: snapshot.licenses, includeLabs, at });
@@ -67,7 +67,7 @@ export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
     adoptions,
     warnings: next.warnings,
     conflicts,
-    notTaken: next.notTaken,
+    filtered: next.filtered,
     counts: {
       created: countOf(companies, 'company.created'),
       updated: countOf(companies, 'company.updated'),
@@ -84,8 +84,8 @@ export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
 }
 
 /**
- * What becomes of display names when a person renames or adds companies.
- * @param companies as they are now, with all active companies of their name groups
+ * Plans the display names after a user renamed or added companies.
+ * @param companies the current companies, with all active companies of their name groups
  * @param licenses the active licenses of these companies
  */
 export const planNames = (companies: readonly CompanyState[], licenses: readonly LicenseState[]): CompanyStep[] =>
@@ -103,11 +103,11 @@ function* toImpact(
   licenses: readonly LicenseStep[],
   otherActiveLicenses: number,
 ): Yielding<PlanImpact> {
-  const gone = new Set<string>();
+  const movedKeys = new Set<string>();
   const renamedCompanies = new Set<string>();
   let [activeLicenses, removed, moved, renamed] = [otherActiveLicenses, 0, 0, 0];
   yield* forEachYielding(licenses, (step) => {
-    if (isMove(step)) gone.add(step.after.licenseKey);
+    if (isMove(step)) movedKeys.add(step.after.licenseKey);
     if (step.before?.active !== true) return;
     if (!step.after.active) removed += 1;
     if (isMove(step)) moved += 1;
@@ -118,8 +118,8 @@ function* toImpact(
   yield* forEachYielding(known, ({ active, companyId, licenseKey }) => {
     if (!active) return;
     activeLicenses += 1;
-    // Those that stay: that a company is called otherwise because others left or joined it is told by their moves.
-    if (renamedCompanies.has(companyId) && !gone.has(licenseKey)) renamed += 1;
+    // Only licenses that stay: those that moved are counted as moved.
+    if (renamedCompanies.has(companyId) && !movedKeys.has(licenseKey)) renamed += 1;
   });
   return { activeLicenses, removed, moved, renamed };
 }

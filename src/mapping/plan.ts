@@ -7,14 +7,14 @@ export type CompanyChangeKind = 'company.created' | 'company.updated' | 'company
 export type LicenseChangeKind =
   | 'license.created'
   | 'license.updated'
-  /** It went to another company of the same vendor. */
+  /** Moved to another company of the same vendor. */
   | 'license.moved'
-  /** It was sold: another vendor holds it. */
+  /** Sold: another vendor holds it. */
   | 'license.transferred'
   | 'license.deactivated'
   | 'license.reactivated';
 
-/** An object as it was (undefined: it was not) and as it shall be. */
+/** One object before (undefined if it is new) and after the plan. */
 export interface PlanStep<Kind, State> {
   readonly kind: Kind;
   readonly before: State | undefined;
@@ -24,53 +24,52 @@ export interface PlanStep<Kind, State> {
 export type CompanyStep = PlanStep<CompanyChangeKind, CompanyState>;
 export type LicenseStep = PlanStep<LicenseChangeKind, LicenseState>;
 
-/** What a person should know of, though nothing failed. */
+/** Information for users about a plan that did not fail. */
 export interface PlanWarning {
-  /** `ubi_turned_blank`: the state no longer names the vendor; the known UBI is kept. */
+  /** `ubi_turned_blank`: the state no longer lists a UBI for the license; the known UBI is kept. */
   readonly code: 'ubi_turned_blank';
   readonly licenseNumber: string;
 }
 
-/** Kept apart until a person decides: which company shall stand for this UBI? */
+/** Several companies claim one UBI. They are kept apart until a user decides. */
 export interface PlanConflict {
   readonly ubiKey: string;
   readonly companyIds: readonly string[];
 }
 
-/** How much of what is active now the plan takes away or changes; what a guard judges by. */
-/** In active licenses, as they were. */
+/** How many of the currently active licenses a plan affects. The guard checks these numbers. */
 export interface PlanImpact {
   readonly activeLicenses: number;
   readonly removed: number;
   readonly moved: number;
-  /** Whose company is called otherwise, though they stay with it. */
+  /** Licenses that stay with their company while its source name changes. */
   readonly renamed: number;
 }
 
-/** A listed license that is not taken: one that the tenant knows stays known, and becomes inactive instead. */
+/** A listed license that is not added to the tenant. Known licenses become inactive instead. */
 export interface FilteredLicense {
-  readonly reason: 'inactive_at_first_sight' | 'lab_not_wanted';
+  readonly reason: 'inactive_when_first_listed' | 'labs_excluded';
   readonly licenseNumber: string;
   readonly ubi: string | null;
   readonly name: string | null;
 }
 
-/** What shall be done, as data: carrying it out needs no further decision. */
+/** The changes to apply, as data: applying them requires no further decisions. */
 export interface SyncPlan {
   readonly strategy: Strategy;
   readonly includeLabs: boolean;
-  /** New ones first, the others in the order of the snapshot; steps of what stays as it is are not in it. */
+  /** New companies first, then the others in snapshot order. Without unchanged companies. */
   readonly companies: readonly CompanyStep[];
-  /** In the order of license keys. */
+  /** Sorted by license key. Without unchanged licenses. */
   readonly licenses: readonly LicenseStep[];
   readonly newVendorCompanies: readonly VendorCompany[];
   readonly warnings: readonly PlanWarning[];
   readonly conflicts: readonly PlanConflict[];
   readonly counts: SyncCounts;
-  /** Manual companies that become the vendor company of a UBI; they are among `newVendorCompanies`. */
+  /** The `newVendorCompanies` that are manual companies. */
   readonly adoptions: readonly VendorCompany[];
-  readonly notTaken: readonly FilteredLicense[];
+  readonly filtered: readonly FilteredLicense[];
   readonly impact: PlanImpact;
-  /** What persons had decided: some of the moves are theirs. */
+  /** Users' decisions that the plan is based on, used to give the reasons of moves. */
   readonly decisions: readonly VendorDecision[];
 }

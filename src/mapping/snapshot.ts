@@ -1,11 +1,11 @@
 import type { Activity, PostalAddress } from '../domain/vendor.js';
 
-/** What a tenant has now, as far as planning needs it. Times are RFC 3339 texts. */
+/** The current state of a tenant that a plan depends on. Times are RFC 3339 strings. */
 export interface Snapshot {
   readonly companies: readonly CompanyState[];
   readonly licenses: readonly LicenseState[];
   readonly vendorCompanies: readonly VendorCompany[];
-  /** What a person decided where several companies could stand for a UBI. */
+  /** Users' decisions where several companies claimed a UBI. */
   readonly decisions: readonly VendorDecision[];
   /** The tenant's own UBI. */
   readonly ownUbiKey: string | null;
@@ -14,9 +14,9 @@ export interface Snapshot {
 export interface CompanyState {
   readonly id: string;
   readonly origin: 'biotrack' | 'manual';
-  /** What the licenses say; null for a manual company. */
+  /** The name derived from the licenses. Null for a manual company. */
   readonly sourceName: string | null;
-  /** What a person says; it wins. */
+  /** The name set by a user. Takes precedence over `sourceName`. */
   readonly editedName: string | null;
   readonly displayName: string;
   readonly nameGroup: string;
@@ -30,7 +30,7 @@ export interface CompanyState {
 export interface LicenseState {
   readonly id: string;
   readonly companyId: string;
-  /** First memory: written once, never rewritten. */
+  /** The first identity memory: written once, never changed. */
   readonly ownCompanyId: string | null;
   readonly licenseKey: string;
   readonly licenseNumber: string;
@@ -42,7 +42,7 @@ export interface LicenseState {
   readonly activities: readonly Activity[];
   readonly address: PostalAddress;
   readonly isLab: boolean;
-  /** The manual company that names this license by hand; under either strategy it holds it. */
+  /** The manual company that a user added this license to. It holds the license under either strategy. */
   readonly namedByCompanyId: string | null;
   readonly active: boolean;
   readonly missingSinceDatetime: string | null;
@@ -50,17 +50,19 @@ export interface LicenseState {
   readonly contentHash: string;
 }
 
-/** Second memory: the company that stands for all licenses of a UBI. Written once, never rewritten. */
+/** The second identity memory: the company that represents a UBI. Written once, never changed. */
 export interface VendorCompany {
   readonly ubiKey: string;
   readonly companyId: string;
 }
 
-/** A person's word on a conflict. It rewrites no memory: taken back, everything is as it was. */
+/** A user's decision about a conflict. It changes no memory, so it can be reverted completely. */
 export interface VendorDecision {
   readonly ubiKey: string;
-  /** All licenses of the UBI go to this company, those named by hand for `companyIds` too; null: they stay apart. */
+  /**
+   * The company that gets all licenses of the UBI, including those added manually to `companyIds`. Null keeps them apart.
+   */
   readonly companyId: string | null;
-  /** The companies that he was asked about; with another one beside them the question is a new one. */
+  /** The companies that the decision covers. A further company reopens the conflict. */
   readonly companyIds: readonly string[];
 }

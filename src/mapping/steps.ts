@@ -12,7 +12,7 @@ const COMPANY_FIELDS = [
   'supersededBy',
 ] as const satisfies readonly (keyof CompanyState)[];
 
-// The content hash stands for all that the directory says of a license.
+// `contentHash` covers all fields that come from the directory.
 const LICENSE_FIELDS = [
   'contentHash',
   'ubi',
@@ -22,7 +22,7 @@ const LICENSE_FIELDS = [
   'missingSinceDatetime',
 ] as const satisfies readonly (keyof LicenseState)[];
 
-/** What is to be done to a company; undefined if it is so already. */
+/** Undefined if nothing changes. */
 export function toCompanyStep(before: CompanyState | undefined, after: CompanyState): CompanyStep | undefined {
   if (before === undefined) return { kind: 'company.created', before, after };
   if (before === after || COMPANY_FIELDS.every((field) => before[field] === after[field])) return undefined;
@@ -35,16 +35,16 @@ function toCompanyKind(before: CompanyState, after: CompanyState): CompanyChange
   return 'company.updated';
 }
 
-/** What is to be done to a license; undefined if it is so already. */
+/** Undefined if nothing changes. */
 export function toLicenseStep(before: LicenseState | undefined, after: LicenseState): LicenseStep | undefined {
   if (before === undefined) return { kind: 'license.created', before, after };
   if (before === after || LICENSE_FIELDS.every((field) => before[field] === after[field])) return undefined;
   return { kind: toLicenseKind(before, after), before, after };
 }
 
-/** The one word for what happened; of several, the one that matters most to whoever reads the feed. */
+/** If several kinds apply, returns the one that matters most to readers of the change feed. */
 function toLicenseKind(before: LicenseState, after: LicenseState): LicenseChangeKind {
-  // From no vendor to one is the state telling more, not a sale.
+  // A UBI where there was none before is new information, not a sale.
   if (before.ubiKey !== null && before.ubiKey !== after.ubiKey) return 'license.transferred';
   if (before.active && !after.active) return 'license.deactivated';
   if (!before.active && after.active) return 'license.reactivated';

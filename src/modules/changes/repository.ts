@@ -1,30 +1,33 @@
 import type { Db } from '../../db/database.js';
 import { queryAsTenant, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
 
-export interface ChangeRow {
+/** An entry of the change feed. */
+export interface Change {
   readonly seq: number;
   readonly kind: string;
   readonly reason: string | null;
-  readonly company_id: string | null;
-  readonly license_id: string | null;
+  readonly companyId: string | null;
+  readonly licenseId: string | null;
+  /** With the field names of the API. */
   readonly before: Readonly<Record<string, unknown>> | null;
   readonly after: Readonly<Record<string, unknown>> | null;
   readonly actor: string;
-  readonly run_id: string | null;
-  readonly inserted_datetime: Date;
+  readonly runId: string | null;
+  readonly insertedAt: Date;
 }
 
-export interface ChangePageRows {
-  /** The tenant's, in the state that the rows are of. */
+export interface FoundChanges {
+  /** The revision of the tenant when the changes were read. */
   readonly revision: string;
-  readonly rows: readonly ChangeRow[];
+  readonly changes: readonly Change[];
 }
 
 const PAGE = `
   select t.revision, c.*
     from (${TENANT_REVISION}) t
     left join lateral (
-      select seq, kind, reason, company_id, license_id, before, after, actor, run_id, inserted_datetime
+      select seq, kind, reason, company_id as "companyId", license_id as "licenseId", before, after, actor,
+             run_id as "runId", inserted_datetime as "insertedAt"
         from changes where tenant_id = $1 and seq > $2::bigint order by seq limit $3::bigint) c on true
    order by c.seq`;
 
@@ -33,18 +36,17 @@ export const toChangePageStatement = (tenantId: string, size: number, afterSeq: 
   values: [tenantId, String(afterSeq), String(size + 1)],
 });
 
-/**
- * In the order in which it happened; one more than `size` tells that there is another page. Undefined for a tenant that
- * does not exist; one without changes has one row, with nulls for a change.
- */
-export async function findChangePage(
+/** Oldest first. Returns one more than `size` if there is another page, and undefined if the tenant does not exist. */
+export async function findChanges(
   db: Db,
   tenantId: string,
   size: number,
   afterSeq: number,
-): Promise<ChangePageRows | undefined> {
+): Promise<FoundChanges | undefined> {
   const statement = toChangePageStatement(tenantId, size, afterSeq);
-  const rows = await queryAsTenant<ChangeRow & { revision: string }>(db, tenantId, statement);
+  const rows = await queryAsTenant<Change & { revision: string }>(db, tenantId, statement);
   const [first] = rows;
-  return first === undefined ? undefined : { revision: first.revision, rows: first.seq === null ? [] : rows };
+  if (first === undefined) return undefined;
+  // A tenant without changes has one row without a change.
+  return { revision: first.revision, changes: first.seq === null ? [] : rows };
 }

@@ -4,7 +4,7 @@ import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import type { ChangeRow } from './repository.js';
+import type { Change } from './repository.js';
 import { ChangeListQuerySchema, ChangePageSchema } from './schema.js';
 import { findRevision, listChanges } from './service.js';
 
@@ -21,12 +21,13 @@ export function registerChangesRoutes(app: App, { db, pager, sendCachedList }: C
       schema: operation({
         id: 'listChanges',
         tag: 'Companies',
-        summary: 'What happened to companies and their licenses, in order',
-        description: 'Replayed from the beginning it gives the present state; it is never rewritten.',
+        summary: 'List changes',
+        description:
+          'Changes of companies and licenses, oldest first. Entries are never modified. Replaying all of them gives the current state.',
         params: TenantParams,
         querystring: ChangeListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', ChangePageSchema),
+        replies: toListReplies('A page of changes, oldest first.', ChangePageSchema),
         errors: ['not_found', 'invalid_cursor'],
       }),
     },
@@ -47,15 +48,15 @@ export function registerChangesRoutes(app: App, { db, pager, sendCachedList }: C
   );
 }
 
-const toChangeReply = (row: ChangeRow) => ({
-  seq: row.seq,
-  kind: row.kind,
-  reason: row.reason,
-  company_id: row.company_id,
-  license_id: row.license_id,
-  before: row.before,
-  after: row.after,
-  actor: row.actor,
-  run_id: row.run_id,
-  inserted_datetime: row.inserted_datetime.toISOString(),
+const toChangeReply = (change: Change) => ({
+  seq: change.seq,
+  kind: change.kind,
+  reason: change.reason,
+  company_id: change.companyId,
+  license_id: change.licenseId,
+  before: change.before,
+  after: change.after,
+  actor: change.actor,
+  run_id: change.runId,
+  inserted_datetime: change.insertedAt.toISOString(),
 });

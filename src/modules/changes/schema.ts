@@ -7,29 +7,31 @@ const fields = (description: string) =>
 export const ChangeSchema = Named(
   'Change',
   Reply({
-    seq: Count({ description: 'Counts from 1 for each tenant, without a gap.' }),
+    seq: Count({ description: 'The number of the change within its tenant. Starts at 1, without gaps.' }),
     kind: Shown({
       description:
-        'What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`; `own_license.…` is about the licenses that the tenant works with. New kinds may come.',
+        'The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `own_license.…` is about the tenant’s own licenses. New kinds may be added.',
       examples: ['company.created'],
     }),
     reason: Nullable(
       Shown({
-        description: 'Why, in a word: `sold`, `renamed`, `merged`, `person` and the like. New ones may come.',
+        description: 'A reason code, such as `sold`, `renamed` or `merged`. New codes may be added.',
         examples: ['first_seen'],
       }),
     ),
-    company_id: Nullable(Uuid({ description: 'The company it is about, or that holds the license now.' })),
+    company_id: Nullable(
+      Uuid({ description: 'The affected company, or the company that holds the license after the change.' }),
+    ),
     license_id: Nullable(
       Uuid({
         description:
-          'The license it is about: one of a company, or with `own_license.…` one of those that the tenant created.',
+          'The affected license: a license of a company, or with `own_license.…` one of the tenant’s own licenses.',
       }),
     ),
-    before: fields('The fields that changed, as they were; null for something new.'),
-    after: fields('The fields that changed, as they are now; all of them for something new.'),
-    actor: Shown({ description: 'Who asked for it.', examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] }),
-    run_id: Nullable(Uuid({ description: 'The sync run that did it.' })),
+    before: fields('The changed fields before the change. Null for a new object.'),
+    after: fields('The changed fields after the change. All fields for a new object.'),
+    actor: Shown({ description: 'Who made the change.', examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] }),
+    run_id: Nullable(Uuid({ description: 'The sync run that made the change.' })),
     inserted_datetime: Datetime(),
   }),
 );
@@ -42,7 +44,7 @@ export const ChangeListQuerySchema = Body({
     Type.Integer({
       minimum: 0,
       maximum: Number.MAX_SAFE_INTEGER,
-      description: 'Only what came after this number: a reader keeps the last `seq` that it has handled.',
+      description: 'Return only changes with a higher `seq`. Clients store the last `seq` that they have processed.',
     }),
   ),
 });

@@ -2,23 +2,23 @@ import type { Db } from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { notFound } from '../../domain/service-error.js';
 import { findRevision } from '../tenants/index.js';
-import { type ChangeRow, findChangePage } from './repository.js';
+import { type Change, findChanges } from './repository.js';
 
 export { findRevision };
 
-export interface ChangeListing extends PageOf<ChangeRow> {
+export interface ChangeListing extends PageOf<Change> {
   readonly revision: string;
 }
 
-/** The tenant's changes after a number, in the order in which they happened. */
+/** Lists the changes after `afterSeq`, oldest first. */
 export async function listChanges(
   db: Db,
   tenantId: string,
   afterSeq: number,
   { size, after }: PageRequest,
 ): Promise<ChangeListing> {
-  const found = await findChangePage(db, tenantId, size, after === undefined ? afterSeq : Number(after));
+  const found = await findChanges(db, tenantId, size, after === undefined ? afterSeq : Number(after));
   if (found === undefined) throw notFound('tenant');
-  const rows = found.rows.map((row) => ({ ...row, id: String(row.seq) }));
-  return { ...toPage(rows, size), revision: found.revision };
+  const changes = found.changes.map((change) => ({ ...change, id: String(change.seq) }));
+  return { ...toPage(changes, size), revision: found.revision };
 }

@@ -1,45 +1,77 @@
 import type { Tx } from '../../db/database.js';
 
-const select = (tx: Tx) => tx.selectFrom('conflicts').selectAll();
+const COLUMNS = [
+  'id',
+  'status',
+  'ubi',
+  'ubi_key as ubiKey',
+  'company_ids as companyIds',
+  'decision',
+  'decided_company_id as decidedCompanyId',
+  'decided_by as decidedBy',
+  'decided_datetime as decidedAt',
+  'run_id as runId',
+  'inserted_datetime as insertedAt',
+  'updated_datetime as updatedAt',
+] as const;
 
-export type ConflictRow = Awaited<ReturnType<ReturnType<typeof select>['executeTakeFirstOrThrow']>>;
+/** Several companies claim one UBI, and a user must decide or has decided. */
+export interface VendorConflict {
+  readonly id: string;
+  readonly status: 'open' | 'resolved' | 'closed';
+  readonly ubi: string;
+  readonly ubiKey: string;
+  readonly companyIds: readonly string[];
+  readonly decision: 'merge' | 'keep_apart' | null;
+  readonly decidedCompanyId: string | null;
+  readonly decidedBy: string | null;
+  readonly decidedAt: Date | null;
+  readonly runId: string | null;
+  readonly insertedAt: Date;
+  readonly updatedAt: Date;
+}
 
-export const findConflict = (tx: Tx, id: string): Promise<ConflictRow | undefined> =>
+const select = (tx: Tx) => tx.selectFrom('conflicts').select(COLUMNS).$castTo<VendorConflict>();
+
+export const findConflict = (tx: Tx, id: string): Promise<VendorConflict | undefined> =>
   select(tx).where('id', '=', id).executeTakeFirst();
 
-/** The latest first; one more than `size` tells that there is another page. */
+export const getConflict = (tx: Tx, id: string): Promise<VendorConflict> =>
+  select(tx).where('id', '=', id).executeTakeFirstOrThrow();
+
+/** Newest first. Returns one more than `size` if there is another page. */
 export const selectConflicts = (
   tx: Tx,
-  status: ConflictRow['status'] | undefined,
+  status: VendorConflict['status'] | undefined,
   size: number,
   after: string | undefined,
-): Promise<ConflictRow[]> =>
+): Promise<VendorConflict[]> =>
   select(tx)
-    .$if(status !== undefined, (query) => query.where('status', '=', status as ConflictRow['status']))
+    .$if(status !== undefined, (query) => query.where('status', '=', status as VendorConflict['status']))
     .$if(after !== undefined, (query) => query.where('id', '<', after as string))
     .orderBy('id', 'desc')
     .limit(size + 1)
     .execute();
 
-/** The UBI that this company stands for already, as remembered or as decided; undefined: none but perhaps this one. */
+/** The UBI other than `ubiKey` that this company represents, as recorded or as decided. */
 export async function findOtherUbi(tx: Tx, companyId: string, ubiKey: string): Promise<string | undefined> {
-  const remembered = await tx
+  const recorded = await tx
     .selectFrom('vendor_companies')
-    .select('ubi_key')
+    .select('ubi_key as ubiKey')
     .where('company_id', '=', companyId)
     .where('ubi_key', '!=', ubiKey)
     .executeTakeFirst();
   const decided = await tx
     .selectFrom('conflicts')
-    .select('ubi_key')
+    .select('ubi_key as ubiKey')
     .where('decided_company_id', '=', companyId)
     .where('ubi_key', '!=', ubiKey)
     .executeTakeFirst();
-  return remembered?.ubi_key ?? decided?.ubi_key;
+  return recorded?.ubiKey ?? decided?.ubiKey;
 }
 
-/** Every list that shows a decision is read by it. */
-export async function touchRevision(tx: Tx): Promise<void> {
+/** Invalidates cached lists, whose ETags derive from the revision. */
+export async function increaseRevision(tx: Tx): Promise<void> {
   await tx
     .updateTable('tenants')
     .set((eb) => ({ revision: eb('revision', '+', 1) }))

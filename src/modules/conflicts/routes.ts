@@ -5,7 +5,7 @@ import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { ItemParams, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import type { ConflictRow } from './repository.js';
+import type { VendorConflict } from './repository.js';
 import { ConflictListQuerySchema, ConflictPageSchema, ConflictSchema, ResolveBodySchema } from './schema.js';
 import { type ConflictPorts, listConflicts, resolveConflict } from './service.js';
 
@@ -21,13 +21,13 @@ export function registerConflictsRoutes(app: App, { db, pager, ...ports }: Confl
       schema: operation({
         id: 'listConflicts',
         tag: 'Companies',
-        summary: 'What a person must decide, and what was decided',
+        summary: 'List conflicts',
         description:
-          'Several companies could stand for one vendor, because some were made by hand. They are kept apart until a person decides.',
+          'A conflict means that several companies claim one vendor, because some of them are manual companies. They are kept apart until a user resolves the conflict.',
         params: TenantParams,
         querystring: ConflictListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page, newest first.', ConflictPageSchema),
+        replies: toListReplies('A page of conflicts, newest first.', ConflictPageSchema),
         errors: ['not_found', 'invalid_cursor'],
       }),
     },
@@ -48,34 +48,33 @@ export function registerConflictsRoutes(app: App, { db, pager, ...ports }: Confl
       schema: operation({
         id: 'resolveConflict',
         tag: 'Companies',
-        summary: 'Decide a conflict',
+        summary: 'Resolve a conflict',
         description:
-          'Carried out at once and remembered over syncs and switches. Another call changes the decision; nothing is lost by it.',
+          'Applies the decision immediately. It remains in effect across syncs and strategy switches. Call again to change the decision; no company is lost.',
         params: ItemParams,
         body: ResolveBodySchema,
-        replies: { 200: { description: 'Decided.', schema: ConflictSchema } },
-        errors: ['not_found', 'conflict_decided', 'company_unknown'],
+        replies: { 200: { description: 'The resolved conflict.', schema: ConflictSchema } },
+        errors: ['not_found', 'conflict_closed', 'company_unknown'],
       }),
     },
     async (request) => {
       const { params, body } = request;
-      const input = { decision: body.decision, companyId: body.company_id };
-      const principal = principalOf(request);
-      return toConflictReply(await resolveConflict(db, ports, params.tenant_id, params.id, input, principal));
+      const input = { decision: body.decision, companyId: body.company_id, principal: principalOf(request) };
+      return toConflictReply(await resolveConflict(db, ports, params.tenant_id, params.id, input));
     },
   );
 }
 
-const toConflictReply = (row: ConflictRow) => ({
-  id: row.id,
-  status: row.status,
-  ubi: row.ubi,
-  company_ids: row.company_ids,
-  decision: row.decision,
-  decided_company_id: row.decided_company_id,
-  decided_by: row.decided_by,
-  decided_datetime: row.decided_datetime?.toISOString() ?? null,
-  run_id: row.run_id,
-  inserted_datetime: row.inserted_datetime.toISOString(),
-  updated_datetime: row.updated_datetime.toISOString(),
+const toConflictReply = (conflict: VendorConflict) => ({
+  id: conflict.id,
+  status: conflict.status,
+  ubi: conflict.ubi,
+  company_ids: [...conflict.companyIds],
+  decision: conflict.decision,
+  decided_company_id: conflict.decidedCompanyId,
+  decided_by: conflict.decidedBy,
+  decided_datetime: conflict.decidedAt?.toISOString() ?? null,
+  run_id: conflict.runId,
+  inserted_datetime: conflict.insertedAt.toISOString(),
+  updated_datetime: conflict.updatedAt.toISOString(),
 });

@@ -1,11 +1,11 @@
 import Type from 'typebox';
 import { Body, Datetime, Named, Nullable, OneOf, Page, pageQuery, Reply, Shown, Uuid } from '../../http/primitives.js';
 
-const STATUSES = ['open', 'resolved', 'gone'] as const;
+const STATUSES = ['open', 'resolved', 'closed'] as const;
 const DECISIONS = ['merge', 'keep_apart'] as const;
-const decisionNote = {
+const decisionDescription = {
   description:
-    '`merge`: all licenses of the UBI are held by one company, those named by hand for another one too. `keep_apart`: they stay where they are.',
+    '`merge`: one company holds all licenses of the UBI, including those added manually to the other companies. `keep_apart`: the companies keep their licenses.',
 };
 
 export const ConflictSchema = Named(
@@ -14,15 +14,15 @@ export const ConflictSchema = Named(
     id: Uuid(),
     status: OneOf(STATUSES, {
       description:
-        '`open`: waits for a person. `resolved`: decided. `gone`: the companies changed before anybody decided, there is nothing to decide.',
+        '`open`: a user must decide. `resolved`: a user has decided. `closed`: the companies changed before a decision, so there is nothing to decide.',
     }),
-    ubi: Shown({ description: 'The vendor that several companies could stand for.', examples: ['422000931'] }),
-    company_ids: Type.Array(Uuid(), { description: 'The companies that could stand for it.' }),
-    decision: Nullable(OneOf(DECISIONS, decisionNote)),
-    decided_company_id: Nullable(Uuid({ description: 'With `merge`: the company that holds them all.' })),
+    ubi: Shown({ description: 'The UBI of the vendor that several companies claim.', examples: ['422000931'] }),
+    company_ids: Type.Array(Uuid(), { description: 'The companies that claim the vendor.' }),
+    decision: Nullable(OneOf(DECISIONS, decisionDescription)),
+    decided_company_id: Nullable(Uuid({ description: 'With `merge`: the company that holds all licenses.' })),
     decided_by: Nullable(Shown({ examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] })),
     decided_datetime: Nullable(Datetime()),
-    run_id: Nullable(Uuid({ description: 'The run that found it.' })),
+    run_id: Nullable(Uuid({ description: 'The run that found the conflict.' })),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
@@ -32,13 +32,15 @@ export const ConflictPageSchema = Page('ConflictPage', ConflictSchema);
 
 export const ConflictListQuerySchema = Body({
   ...pageQuery,
-  status: Type.Optional(OneOf(STATUSES, { description: 'Only these; all unless told.' })),
+  status: Type.Optional(OneOf(STATUSES, { description: 'Return only conflicts with this status. Defaults to all.' })),
 });
 
 export const ResolveBodySchema = Body(
   {
-    decision: OneOf(DECISIONS, decisionNote),
-    company_id: Type.Optional(Uuid({ description: 'With `merge`: one of the companies of the conflict.' })),
+    decision: OneOf(DECISIONS, decisionDescription),
+    company_id: Type.Optional(
+      Uuid({ description: 'Required with `merge`: one of `company_ids`. Not allowed with `keep_apart`.' }),
+    ),
   },
   { examples: [{ decision: 'keep_apart' }] },
 );

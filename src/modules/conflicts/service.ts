@@ -11,7 +11,14 @@ import {
   toPlanRequest,
 } from '../syncs/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
-import { type ConflictRow, findConflict, findOtherUbi, selectConflicts, touchRevision } from './repository.js';
+import {
+  findConflict,
+  findOtherUbi,
+  getConflict,
+  increaseRevision,
+  selectConflicts,
+  type VendorConflict,
+} from './repository.js';
 
 export interface ConflictPorts {
   readonly newId: () => string;
@@ -21,67 +28,70 @@ export interface ConflictPorts {
 export const listConflicts = (
   db: Db,
   tenantId: string,
-  status: ConflictRow['status'] | undefined,
+  status: VendorConflict['status'] | undefined,
   { size, after }: PageRequest,
-): Promise<PageOf<ConflictRow>> =>
+): Promise<PageOf<VendorConflict>> =>
   inTenant(db, tenantId, async (tx) => toPage(await selectConflicts(tx, status, size, after), size));
 
 export interface ResolveInput {
   readonly decision: 'merge' | 'keep_apart';
-  /** With `merge`: the company that shall hold all licenses of the UBI. */
+  /** Required with `merge`: the company that gets all licenses of the UBI. */
   readonly companyId: string | undefined;
+  readonly principal: Principal;
 }
 
-/**
- * Keeps a person's decision, and carries it out at once. It can be changed: another call takes the place of the last
- * decision, and nothing of what the companies were before is forgotten.
- */
+/** Saves a user's decision and applies it. Another call replaces the decision; no memory of the companies is lost. */
 export const resolveConflict = (
   db: Db,
   { newId, clock }: ConflictPorts,
   tenantId: string,
   id: string,
-  { decision, companyId }: ResolveInput,
-  principal: Principal,
-): Promise<ConflictRow> =>
+  { decision, companyId, principal }: ResolveInput,
+): Promise<VendorConflict> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     const conflict = await findConflict(tx, id);
     if (conflict === undefined) throw notFound('conflict');
-    if (conflict.status === 'gone') {
-      throw new ServiceError('conflict_decided', 'There is nothing to decide any more: the companies changed since.');
+    if (conflict.status === 'closed') {
+      throw new ServiceError(
+        'conflict_closed',
+        'The companies changed before a decision, so there is nothing to resolve.',
+      );
     }
     checkChoice(conflict, decision, companyId);
-    if (companyId !== undefined && (await findOtherUbi(tx, companyId, conflict.ubi_key)) !== undefined) {
-      throw unknownCompany('It stands for another UBI already, and a company stands for one.');
+    if (companyId !== undefined && (await findOtherUbi(tx, companyId, conflict.ubiKey)) !== undefined) {
+      throw unknownCompany('The company already represents another UBI. A company can represent only one UBI.');
     }
     const actor = toActor(principal);
-    // A conflict comes of a sync: the list and the set-up are there.
-    const ground = (await findPlanInputs(tx, tenant)) as PlanInputs;
+    // Defined because conflicts are only found by syncs, which require the setup and the list.
+    const inputs = (await findPlanInputs(tx, tenant)) as PlanInputs;
     await saveResolution(tx, conflict, { decision, companyId: companyId ?? null, decidedBy: actor });
-    await touchRevision(tx);
-    const planned = await planDecision(tx, toPlanRequest(ground, ground.preference, newId(), clock()), {
-      companyIds: conflict.company_ids,
-      ubiKeys: [conflict.ubi_key],
+    await increaseRevision(tx);
+    const scopedPlan = await planDecision(tx, toPlanRequest(inputs, inputs.preference, newId(), clock()), {
+      companyIds: conflict.companyIds,
+      ubiKeys: [conflict.ubiKey],
     });
-    await applyDecision(tx, tenantId, { ground, planned, actor, ids: newId });
-    return (await findConflict(tx, id)) as ConflictRow;
+    await applyDecision(tx, tenantId, { inputs, scopedPlan, actor, newId });
+    // Read last, because applying the decision can reopen the conflict.
+    return getConflict(tx, id);
   });
 
 function checkChoice(
-  { company_ids }: ConflictRow,
+  { companyIds }: VendorConflict,
   decision: ResolveInput['decision'],
   companyId: string | undefined,
 ): void {
   if ((decision === 'merge') !== (companyId !== undefined)) {
-    const detail = decision === 'merge' ? 'is required to merge' : 'is not for companies that are kept apart';
+    const detail = decision === 'merge' ? 'is required with merge' : 'is not allowed with keep_apart';
     throw new ServiceError('invalid_request', `/company_id: ${detail}.`, {
       errors: [{ pointer: '/company_id', detail }],
     });
   }
-  if (companyId !== undefined && !company_ids.includes(companyId)) {
-    throw unknownCompany('Choose one of the companies of the conflict.');
+  if (companyId !== undefined && !companyIds.includes(companyId)) {
+    throw unknownCompany('Choose one of the company_ids of the conflict.');
   }
 }
 
 const unknownCompany = (detail: string): ServiceError =>
-  new ServiceError('company_unknown', detail, { errors: [{ pointer: '/company_id', detail: 'cannot be chosen' }] });
+  new ServiceError('company_unknown', detail, {
+    errors: [{ pointer: '/company_id', detail: 'cannot be chosen for this conflict' }],
+  });

@@ -1,2 +1,2 @@
 export { registerSchedulesRoutes } from './routes.js';
-export { beginSchedule, recordRunFailure, resumeAfterFix, scheduleNextRun, startDueSchedules } from './service.js';
+export { ensureSchedule, recordRunFailure, resumeAfterFix, scheduleNextRun, startDueSchedules } from './service.js';

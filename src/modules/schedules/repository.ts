@@ -4,7 +4,7 @@ import type { FailureReason } from '../../domain/failure-reason.js';
 
 export interface Schedule {
   readonly nextAt: Date | null;
-  /** Runs that failed since the last one that succeeded. */
+  /** Failed runs since the last success. */
   readonly failures: number;
   readonly pausedAt: Date | null;
   readonly pausedReason: FailureReason | null;
@@ -20,10 +20,10 @@ const COLUMNS = [
 export const findSchedule = (tx: Tx): Promise<Schedule | undefined> =>
   tx.selectFrom('schedules').select(COLUMNS).$castTo<Schedule>().executeTakeFirst();
 
-/** So many seconds from now, give or take a tenth: tenants that began together do not stay together. */
+/** With 10% jitter, so that tenants that start at the same time do not stay synchronized. */
 const fromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds} * (0.9 + 0.2 * random()))`;
 
-/** A license of the tenant wants companies made and kept up to date, which is what a schedule is for. */
+/** Whether the tenant has a license that creates companies. Only such tenants are synced on a schedule. */
 export async function hasCompanyCreatingLicense(tx: Tx): Promise<boolean> {
   const found = await tx
     .selectFrom('licenses')
@@ -36,7 +36,7 @@ export async function hasCompanyCreatingLicense(tx: Tx): Promise<boolean> {
   return found !== undefined;
 }
 
-/** Begins, or goes on as if nothing had ever failed. */
+/** Creates the schedule, or schedules the next run and clears failures. */
 export async function saveScheduled(tx: Tx, tenantId: string, inSeconds: number): Promise<void> {
   const values = { next_datetime: fromNow(inSeconds), failures: 0, paused_datetime: null, paused_reason: null };
   await tx
@@ -48,7 +48,7 @@ export async function saveScheduled(tx: Tx, tenantId: string, inSeconds: number)
     .execute();
 }
 
-/** The next one may begin at once. */
+/** Makes the next run due now. */
 export async function saveDueNow(tx: Tx): Promise<void> {
   await tx.updateTable('schedules').set({ next_datetime: sql<Date>`now()` }).execute();
 }
@@ -57,7 +57,7 @@ export async function deleteSchedule(tx: Tx, tenantId: string): Promise<void> {
   await tx.deleteFrom('schedules').where('tenant_id', '=', tenantId).execute();
 }
 
-/** One more failure. @returns how many there are now; undefined where there is no schedule */
+/** Increments the number of failures and returns it. Undefined if there is no schedule. */
 export async function countFailure(tx: Tx): Promise<number | undefined> {
   const row = await tx
     .updateTable('schedules')
@@ -67,7 +67,7 @@ export async function countFailure(tx: Tx): Promise<number | undefined> {
   return row?.failures;
 }
 
-/** @param inSeconds when it is tried all the same; null: not before somebody has mended what is in the way */
+/** @param inSeconds delay until the next attempt; null waits until a user fixes the cause */
 export async function savePaused(tx: Tx, reason: FailureReason, inSeconds: number | null): Promise<void> {
   await tx
     .updateTable('schedules')
@@ -80,7 +80,7 @@ export async function savePaused(tx: Tx, reason: FailureReason, inSeconds: numbe
     .execute();
 }
 
-/** @returns whether there was one to wake */
+/** Resumes a schedule paused for one of these reasons, or for any. Returns false if none was paused. */
 export async function saveResumed(tx: Tx, reasons: readonly FailureReason[] | undefined): Promise<boolean> {
   const result = await tx
     .updateTable('schedules')
@@ -91,7 +91,7 @@ export async function saveResumed(tx: Tx, reasons: readonly FailureReason[] | un
   return result.numUpdatedRows > 0n;
 }
 
-/** Takes this turn of the tenant; false: somebody else did, or it has not come. */
+/** Claims the due run and schedules the next one. Returns false if no run is due, or another process claimed it. */
 export async function claimDueSchedule(tx: Tx, inSeconds: number): Promise<boolean> {
   const result = await tx
     .updateTable('schedules')
@@ -101,16 +101,16 @@ export async function claimDueSchedule(tx: Tx, inSeconds: number): Promise<boole
   return result.numUpdatedRows > 0n;
 }
 
-const DUE_AT_ONCE = 100;
+const MAX_DUE_TENANTS = 100;
 
-/** Tenants whose time has come, those that waited longest first. */
+/** Tenants with a due run, longest overdue first. */
 export async function selectDueTenants(tx: OperatorTx): Promise<string[]> {
   const rows = await tx
     .selectFrom('schedules')
     .select('tenant_id as tenantId')
     .where('next_datetime', '<=', sql<Date>`now()`)
     .orderBy('next_datetime')
-    .limit(DUE_AT_ONCE)
+    .limit(MAX_DUE_TENANTS)
     .execute();
   return rows.map(({ tenantId }) => tenantId);
 }

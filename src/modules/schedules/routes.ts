@@ -18,9 +18,9 @@ export function registerSchedulesRoutes(app: App, { db, syncIntervalSeconds }: S
       schema: operation({
         id: 'getSchedule',
         tag: 'Syncs',
-        summary: 'When the next sync is due, or why none is',
+        summary: 'Get the sync schedule',
         params: TenantParams,
-        replies: { 200: { description: 'As it is at this moment.', schema: ScheduleSchema } },
+        replies: { 200: { description: 'The schedule.', schema: ScheduleSchema } },
         errors: ['not_found'],
       }),
     },
@@ -33,8 +33,9 @@ export function registerSchedulesRoutes(app: App, { db, syncIntervalSeconds }: S
       schema: operation({
         id: 'resumeSchedule',
         tag: 'Syncs',
-        summary: 'Let a paused schedule try again now',
-        description: 'One that is not paused stays as it is.',
+        summary: 'Resume a paused schedule',
+        description:
+          'Makes the next sync due now. Has no effect if the schedule is not paused. Returns 404 if no license of the tenant creates companies.',
         params: TenantParams,
         replies: { 200: { description: 'The schedule.', schema: ScheduleSchema } },
         errors: ['not_found'],

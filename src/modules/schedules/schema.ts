@@ -7,13 +7,15 @@ export const ScheduleSchema = Named(
   Reply({
     status: OneOf(['not_started', 'running', 'paused'], {
       description:
-        '`not_started`: it begins by itself with the first sync, once a license is created that creates companies. `paused`: runs failed; `resume_detail` says how it goes on.',
+        '`not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_detail` explains how to resume.',
     }),
-    interval_seconds: Type.Integer({ description: 'The usual time between two syncs, give or take a tenth.' }),
-    next_datetime: Nullable(Datetime({ description: 'When the next sync is due; null: not by itself.' })),
-    failures: Count({ description: 'Runs that failed since the last one that succeeded.' }),
+    interval_seconds: Type.Integer({
+      description: 'The regular time between two syncs in seconds, plus or minus 10%.',
+    }),
+    next_datetime: Nullable(Datetime({ description: 'When the next sync is due. Null if no sync is scheduled.' })),
+    failures: Count({ description: 'Failed runs since the last success.' }),
     paused_datetime: Nullable(Datetime()),
-    reason: Nullable(OneOf(FAILURE_REASONS, { description: 'Why it is paused.' })),
-    resume_detail: Nullable(Shown({ description: 'How it goes on; for a person.' })),
+    reason: Nullable(OneOf(FAILURE_REASONS, { description: 'Why the schedule is paused.' })),
+    resume_detail: Nullable(Shown({ description: 'An explanation for users of how the schedule resumes.' })),
   }),
 );

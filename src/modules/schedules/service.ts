@@ -1,7 +1,7 @@
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
-import { notFound } from '../../domain/service-error.js';
-import { inFreeTenant, inLockedTenant, inTenant } from '../tenants/index.js';
+import { ServiceError } from '../../domain/service-error.js';
+import { inLockedTenant, inTenant, inTenantIfUnlocked } from '../tenants/index.js';
 import {
   claimDueSchedule,
   countFailure,
@@ -16,8 +16,8 @@ import {
   selectDueTenants,
 } from './repository.js';
 
-/** Waits for a person: no machine can do better by trying again. */
-const FOR_PEOPLE: readonly FailureReason[] = [
+/** Failures that only a user can fix, so that retrying automatically is pointless. */
+const NEEDS_USER_ACTION: readonly FailureReason[] = [
   'credentials_missing',
   'credentials_rejected',
   'ubi_rejected',
@@ -25,53 +25,57 @@ const FOR_PEOPLE: readonly FailureReason[] = [
   'credential_unreadable',
 ];
 
-/** So many in a row, and it is tried only once a day. */
+/** After this many consecutive failures, the schedule is paused and tries only once a day. */
 const FAILURES_TO_PAUSE = 3;
 const PAUSED_SECONDS = 24 * 60 * 60;
 
-/** A run succeeded, or a license wants companies now: what was in the way no longer is. */
+/** Schedules the next run and clears failures. Call after a successful run. */
 export async function scheduleNextRun(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
   if (await hasCompanyCreatingLicense(tx)) await saveScheduled(tx, tenantId, intervalSeconds);
   else await deleteSchedule(tx, tenantId);
 }
 
-/** A license wants companies: if it is the first one, the tenant's runs begin, and a first one that fails is not the last. */
-export async function beginSchedule(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
+/** Creates the schedule when the tenant's first license that creates companies is added. */
+export async function ensureSchedule(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
   if ((await findSchedule(tx)) === undefined) await scheduleNextRun(tx, tenantId, intervalSeconds);
 }
 
 /**
- * A run failed for good.
- * @param canGoOn whether a login stands ready for the next one all the same: it was mended while this one ran, or was
- *   the login of a person who is not needed for it
+ * Records that a run failed for good, and pauses the schedule if necessary.
+ * @param hasUsableLogin whether the next scheduled run has a login, because it was fixed meanwhile, or because the failed
+ *   login belongs to a user and scheduled runs use the company's
  */
-export async function recordRunFailure(tx: Tx, reason: FailureReason, canGoOn: () => Promise<boolean>): Promise<void> {
+export async function recordRunFailure(
+  tx: Tx,
+  reason: FailureReason,
+  hasUsableLogin: () => Promise<boolean>,
+): Promise<void> {
   const failures = await countFailure(tx);
   if (failures === undefined) return;
-  const isForPeople = FOR_PEOPLE.includes(reason);
-  if (isForPeople && !(await canGoOn())) await savePaused(tx, reason, null);
+  const needsUserAction = NEEDS_USER_ACTION.includes(reason);
+  if (needsUserAction && !(await hasUsableLogin())) await savePaused(tx, reason, null);
   else if (failures >= FAILURES_TO_PAUSE) await savePaused(tx, reason, PAUSED_SECONDS);
-  else if (isForPeople) await saveDueNow(tx);
+  else if (needsUserAction) await saveDueNow(tx);
 }
 
-/** A login or the UBI was mended: what waited for that goes on by itself. */
+/** Resumes a schedule that was paused until a user fixes the login or the UBI. */
 export async function resumeAfterFix(tx: Tx): Promise<void> {
-  await saveResumed(tx, FOR_PEOPLE);
+  await saveResumed(tx, NEEDS_USER_ACTION);
 }
 
-/** Called for each tenant whose time has come, in a transaction that has locked it. */
+/** Called for each due tenant, in a transaction that has locked it. */
 export type StartScheduledRun = (tx: Tx, tenantId: string) => Promise<void>;
 
 export interface DueSchedulesOptions {
   readonly intervalSeconds: number;
-  /** Told of each tenant whose run could not be started: it stands in nobody's way. */
+  /** Called for each tenant whose run could not be started. The other tenants' runs are still started. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Starts what is due. Any number of processes may tick: each turn is taken once, in the transaction that starts its run.
- * A tenant that is being changed at this moment comes the next time.
- * @returns how many were started
+ * Starts all due runs. Any number of processes can call this at the same time: each due run is claimed once, in the
+ * transaction that starts it. Tenants that are locked at the moment are left for the next call.
+ * @returns the number of started runs
  */
 export async function startDueSchedules(
   db: Db,
@@ -80,7 +84,7 @@ export async function startDueSchedules(
 ): Promise<number> {
   let started = 0;
   for (const tenantId of await withOperator(db, selectDueTenants)) {
-    const isStarted = await inFreeTenant(db, tenantId, async (tx) => {
+    const isStarted = await inTenantIfUnlocked(db, tenantId, async (tx) => {
       if (!(await claimDueSchedule(tx, intervalSeconds))) return false;
       if (!(await hasCompanyCreatingLicense(tx))) {
         await deleteSchedule(tx, tenantId);
@@ -94,24 +98,25 @@ export async function startDueSchedules(
   return started;
 }
 
-/** Undefined where no license wants companies. */
+/** Undefined if no license creates companies. */
 export const getSchedule = (db: Db, tenantId: string): Promise<Schedule | undefined> =>
   inTenant(db, tenantId, (tx) => findSchedule(tx));
 
-/** Tries again now, whatever it was paused for. */
+/** Makes a paused schedule due now, whatever the reason. */
 export const resumeSchedule = (db: Db, tenantId: string): Promise<Schedule> =>
   inLockedTenant(db, tenantId, async (tx) => {
     await saveResumed(tx, undefined);
     const schedule = await findSchedule(tx);
-    if (schedule === undefined) throw notFound('schedule: it begins with the first license that creates companies');
+    if (schedule === undefined)
+      throw new ServiceError('not_found', 'The tenant has no schedule because none of its licenses creates companies.');
     return schedule;
   });
 
-const BY_ITSELF =
-  'It is tried once a day; a sync that succeeds, or POST …/schedule/resume, brings the usual pace back.';
-const BY_PEOPLE =
-  'Mend the login or the UBI, and it goes on by itself; or start a sync, or call POST …/schedule/resume, to try at once.';
+const RESUMES_AUTOMATICALLY =
+  'The sync is retried once a day. The regular interval resumes after a successful sync or POST …/schedule/resume.';
+const RESUMES_AFTER_FIX =
+  'Correct the login or the UBI, and the schedule resumes automatically. To retry now, start a sync or call POST …/schedule/resume.';
 
-/** How a paused schedule goes on; for a person. */
+/** Explains to users how a paused schedule resumes. */
 export const toResumeDetail = ({ pausedReason }: Schedule): string | null =>
-  pausedReason === null ? null : FOR_PEOPLE.includes(pausedReason) ? BY_PEOPLE : BY_ITSELF;
+  pausedReason === null ? null : NEEDS_USER_ACTION.includes(pausedReason) ? RESUMES_AFTER_FIX : RESUMES_AUTOMATICALLY;

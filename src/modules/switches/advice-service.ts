@@ -7,7 +7,7 @@ import { forEachYielding, runYielding, type Yielding } from '../../domain/yieldi
 import { type LicenseState, planYielding } from '../../mapping/index.js';
 import { loadSnapshot } from '../companies/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { type Directory, holdDirectory } from '../directory/index.js';
+import { type Directory, lockDirectoryShared } from '../directory/index.js';
 import { ensureDirectory, type LicensePorts } from '../licenses/index.js';
 import { inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
@@ -33,10 +33,10 @@ export interface Advice {
 }
 
 const MAX_GROUPS = 50;
-/** Ids of companies that nobody will ever see. */
+/** Seeds the ids of planned companies, which are never saved. */
 const NO_RUN = '00000000-0000-7000-8000-000000000000';
 
-/** What each strategy would make of the state's list for this tenant; nothing is written. Needs a login that works. */
+/** Plans the state's list with each strategy, without writing anything. Requires a usable login. */
 export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, principal: Principal): Promise<Advice> {
   await ensureDirectory(db, ports, tenantId, principal);
   const { listed, snapshot, includeLabs, directory } = await inTenant(
@@ -45,24 +45,24 @@ export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, p
     async (tx, { state, environment }) => {
       const { ubiKey } = await requireUbi(tx, tenantId);
       const { includeLabs = false } = (await findCreationPreference(tx)) ?? {};
-      const directory = (await holdDirectory(tx, state, environment)) as Directory;
+      const directory = (await lockDirectoryShared(tx, state, environment)) as Directory;
       const listed = await ports.directories.listLicenses(tx, directory);
       return { listed, snapshot: await loadSnapshot(tx, ubiKey), includeLabs, directory };
     },
   );
-  // Nobody is kept from publishing meanwhile.
+  // Planned outside the transaction, so that the directory is not locked meanwhile.
   const at = new Date(0).toISOString();
   const strategies: StrategyAdvice[] = [];
   let vendors: ReturnType<typeof countVendors> | undefined;
   for (const strategy of STRATEGIES) {
     const newId = createIdSequence(NO_RUN, 0);
     const plan = await runYielding(planYielding({ listed, snapshot, strategy, includeLabs, at, newId }));
-    const outcome = await runYielding(toPlannedState(snapshot, plan));
-    strategies.push(await runYielding(toStrategyAdvice(strategy, outcome)));
-    // The same ones under either.
-    vendors ??= countVendors(outcome.licenses);
+    const state = await runYielding(toPlannedState(snapshot, plan));
+    strategies.push(await runYielding(toStrategyAdvice(strategy, state)));
+    // The licenses are the same with every strategy.
+    vendors ??= countVendors(state.licenses);
   }
-  if (vendors === undefined) throw new ServiceError('internal', 'There is no strategy.');
+  if (vendors === undefined) throw new ServiceError('internal', 'No strategy is defined.');
   return { ...vendors, includeLabs, strategies, directoryVersion: directory.version };
 }
 
@@ -79,11 +79,11 @@ function countVendors(licenses: readonly LicenseState[]) {
   };
 }
 
-function* toStrategyAdvice(strategy: Strategy, outcome: PlannedState): Yielding<StrategyAdvice> {
-  const { companies, licenses } = outcome;
+function* toStrategyAdvice(strategy: Strategy, state: PlannedState): Yielding<StrategyAdvice> {
+  const { companies, licenses } = state;
   const counts = new Map<string, number>();
   yield* forEachYielding(licenses, ({ companyId }) => counts.set(companyId, (counts.get(companyId) ?? 0) + 1));
-  const namesakes = yield* toNamesakes(outcome);
+  const namesakes = yield* toNamesakes(state);
   return {
     strategy,
     companies: companies.length,

@@ -28,16 +28,16 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
     {
       schema: operation({
         id: 'putCompanyCreationPreference',
-        tag: 'Set-up',
-        summary: 'Step 1a: choose how vendors become companies',
+        tag: 'Setup',
+        summary: 'Set the company creation preference',
         description:
-          'Free to change before the first sync. Afterwards it carries out the preview with `preview_id`, at once and as a whole, or answers 409 if anything moved since. Switching back is the undo: ids and edits come back.',
+          'Defines how vendors become companies. Before the first sync, the preference can be changed freely. Afterwards, `preview_id` is required: the request applies that preview in one transaction, or returns 409 if the state’s list, the companies or the setup changed since. To undo a switch, switch back: company ids and edits are restored.',
         params: TenantParams,
         headers: putHeaders,
         body: CreationPreferenceBodySchema,
         replies: {
-          200: { description: 'Changed.', schema: CreationPreferenceSchema, headers: etagHeader },
-          201: { description: 'Chosen for the first time.', schema: CreationPreferenceSchema, headers: etagHeader },
+          200: { description: 'The updated preference.', schema: CreationPreferenceSchema, headers: etagHeader },
+          201: { description: 'The created preference.', schema: CreationPreferenceSchema, headers: etagHeader },
         },
         errors: [
           'not_found',
@@ -53,14 +53,13 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
     async (request, reply) => {
       const { params, body } = request;
       const { strategy, include_labs: includeLabs, preview_id: previewId } = body;
-      const { preference, created } = await choosePreference(
-        db,
-        ports,
-        params.tenant_id,
-        { strategy, includeLabs, previewId },
-        toPrecondition(request),
-        principalOf(request),
-      );
+      const { preference, created } = await choosePreference(db, ports, params.tenant_id, {
+        strategy,
+        includeLabs,
+        previewId,
+        precondition: toPrecondition(request),
+        principal: principalOf(request),
+      });
       sendEtag(reply, preference.version).code(created ? 201 : 200);
       return toPreferenceReply(preference);
     },
@@ -71,10 +70,10 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
     {
       schema: operation({
         id: 'previewCompanyCreationPreference',
-        tag: 'Set-up',
-        summary: 'The exact effect of another choice',
+        tag: 'Setup',
+        summary: 'Preview a strategy switch',
         description:
-          'Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`, with the companies that LeafLink could not tell apart then (`ambiguous`). Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.',
+          'Returns a finished run of mode `preview` with the exact effect of another preference. List its items with `GET …/syncs/{id}/plan`, including companies that would share a name (`ambiguous`). To apply the switch, pass the id of the run as `preview_id` when you set the preference. Uses the mirrored list and sends no request to BioTrack.',
         params: TenantParams,
         body: PreviewBodySchema,
         replies: { 200: { description: 'The preview.', schema: SyncRunSchema } },
@@ -93,12 +92,12 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
     {
       schema: operation({
         id: 'getCompanyCreationPreferenceAdvice',
-        tag: 'Set-up',
-        summary: 'What each choice would make of the state’s vendors',
+        tag: 'Setup',
+        summary: 'Compare the strategies',
         description:
-          'How many vendors and licenses there are, how many vendors have several licenses, and under each strategy which companies LeafLink could not tell apart. Needs a login that works.',
+          'Returns the numbers of vendors and licenses, and which companies would share a name with each strategy. Reads the state’s list from BioTrack if the mirrored list is outdated, so it requires a usable login.',
         params: TenantParams,
-        replies: { 200: { description: 'As the state lists them now.', schema: AdviceSchema } },
+        replies: { 200: { description: 'The comparison.', schema: AdviceSchema } },
         errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'],
       }),
     },

@@ -7,9 +7,9 @@ export { SyncRunSchema } from '../syncs/schema.js';
 
 export const PreviewBodySchema = Body(
   {
-    strategy: OneOf(STRATEGIES, { description: 'How vendors would become companies.' }),
+    strategy: OneOf(STRATEGIES, { description: 'How vendors become companies.' }),
     include_labs: Type.Optional(
-      Type.Boolean({ description: 'Whether laboratories would become companies too; as it is now unless told.' }),
+      Type.Boolean({ description: 'Whether laboratories become companies. Defaults to the current value.' }),
     ),
   },
   { examples: [{ strategy: 'one_per_vendor' }] },
@@ -19,17 +19,20 @@ const Namesakes = Named(
   'Namesakes',
   Reply(
     {
-      name: Shown({ description: 'What they are all called.', examples: ['GREEN LEAF'] }),
+      name: Shown({ description: 'The shared name.', examples: ['GREEN LEAF'] }),
       companies: Type.Array(
         Reply({
           license_numbers: Type.Array(Shown({ examples: ['220091777'] })),
           ubi: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
         }),
-        { description: 'At most 20 of them.' },
+        { description: 'At most 20 of the companies.' },
       ),
-      count: Count({ description: 'How many they are.' }),
+      count: Count({ description: 'The number of companies.' }),
     },
-    { description: 'Companies of one name: LeafLink, which shows a customer by its name, could not tell them apart.' },
+    {
+      description:
+        'Companies that share a name, so that they look the same in LeafLink, which shows customers by name.',
+    },
   ),
 );
 
@@ -37,12 +40,14 @@ const StrategyAdvice = Named(
   'StrategyAdvice',
   Reply({
     strategy: OneOf(STRATEGIES),
-    companies: Count({ description: 'How many there would be.' }),
+    companies: Count({ description: 'The number of companies.' }),
     companies_with_several_licenses: Count({
-      description: 'A LeafLink customer is one license: such a company has several customers there.',
+      description: 'Companies with several licenses. Each license is a separate customer in LeafLink.',
     }),
-    companies_sharing_a_name: Count({ description: 'How many could be mistaken for another one by their name.' }),
-    namesakes: Type.Array(Namesakes, { description: 'The largest groups of them, at most 50.' }),
+    companies_sharing_a_name: Count({ description: 'Companies that share their name with another one.' }),
+    namesakes: Type.Array(Namesakes, {
+      description: 'The groups of companies that share a name, largest first. At most 50.',
+    }),
   }),
 );
 
@@ -51,11 +56,13 @@ export const AdviceSchema = Named(
   Reply({
     vendors: Count({ description: 'UBIs with an active license.' }),
     licenses: Count({ description: 'Active licenses.' }),
-    licenses_without_vendor: Count({ description: 'Licenses without a UBI: each stands alone under either strategy.' }),
+    licenses_without_vendor: Count({
+      description: 'Active licenses without a UBI. Each becomes its own company with either strategy.',
+    }),
     vendors_with_several_licenses: Count(),
     most_licenses_of_a_vendor: Count(),
-    include_labs: Type.Boolean({ description: 'Whether laboratories are counted: as the preference says.' }),
-    strategies: Type.Array(StrategyAdvice, { description: 'What each strategy would make of them.' }),
-    directory_version: Count({ description: "Which version of the state's list this is said of." }),
+    include_labs: Type.Boolean({ description: 'Whether laboratories are counted, according to the preference.' }),
+    strategies: Type.Array(StrategyAdvice, { description: 'The result of each strategy.' }),
+    directory_version: Count({ description: "The version of the state's list that was used." }),
   }),
 );

@@ -43,11 +43,11 @@ export interface SwitchPorts {
 
 export interface PreviewInput {
   readonly strategy: Strategy;
-  /** Undefined: as it is now. */
+  /** Undefined keeps the current value. */
   readonly includeLabs: boolean | undefined;
 }
 
-/** The exact effect of another choice, as a finished run; planned from the directory as it stands, nothing is fetched. */
+/** Plans a strategy switch from the mirrored list, without requests to BioTrack, and saves it as a finished run. */
 export const previewSwitch = (
   db: Db,
   { newId, directories, clock }: SwitchPorts,
@@ -57,84 +57,89 @@ export const previewSwitch = (
 ): Promise<SyncRun> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     await requireUbi(tx, tenantId);
-    const { includeLabs: includesLabs } = await requireCreationPreference(tx, tenantId);
-    const ground = tenant.firstSyncedAt === null ? undefined : await findPlanInputs(tx, tenant);
-    if (ground === undefined) {
-      throw new ServiceError('not_synced', 'There are no companies yet: the choice is free, and needs no preview.');
+    const current = await requireCreationPreference(tx, tenantId);
+    const inputs = tenant.firstSyncedAt === null ? undefined : await findPlanInputs(tx, tenant);
+    if (inputs === undefined) {
+      throw new ServiceError(
+        'not_synced',
+        'Before the first sync there are no companies, so the preference can be changed without a preview.',
+      );
     }
-    const wanted = { strategy, includeLabs: includeLabs ?? includesLabs };
+    const preference = { strategy, includeLabs: includeLabs ?? current.includeLabs };
     const id = newId();
     await insertRunningRun(tx, tenantId, {
       id,
-      ...wanted,
+      ...preference,
       trigger: 'request',
       mode: 'preview',
       refresh: 'auto',
       requestedBy: toActor(principal),
     });
     const at = clock();
-    const snapshot = await loadSnapshot(tx, ground.ubi.ubiKey);
-    const planned = await planSnapshot(tx, directories, toPlanRequest(ground, wanted, id, at), snapshot);
-    const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(snapshot, planned.plan))));
-    const remarks = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
-    const result = await storePlan(tx, tenantId, id, { ground, planned, at, remarks });
-    const warnings = [...toNameWarnings(namesakes), ...toMeaningWarnings(planned.plan), ...planned.plan.warnings];
-    await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
-    return (await findRun(tx, id)) as SyncRun;
+    const snapshot = await loadSnapshot(tx, inputs.ubi.ubiKey);
+    const scopedPlan = await planSnapshot(tx, directories, toPlanRequest(inputs, preference, id, at), snapshot);
+    const { plan } = scopedPlan;
+    const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(snapshot, plan))));
+    const extraItems = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
+    const result = await storePlan(tx, tenantId, id, { inputs, scopedPlan, at, extraItems });
+    const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...plan.warnings];
+    const run = await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
+    if (run === undefined) throw new ServiceError('internal', 'The preview was not saved.');
+    return run;
   });
 
 const toNameWarnings = ({ length }: readonly NamesakeGroup[]): RunWarning[] =>
   length === 0 ? [] : [{ code: 'companies_share_a_name', licenseNumber: null }];
 
-/** Companies that are known, and would stand for another vendor than they last did: a license of theirs was sold. */
-function toMeaningWarnings({ companies, licenses }: SyncPlan): RunWarning[] {
+/** Known companies that would represent another vendor than before, because one of their licenses was sold. */
+function toVendorChangeWarnings({ companies, licenses }: SyncPlan): RunWarning[] {
   const held = new Map(licenses.flatMap(({ after }) => (after.active ? [[after.companyId, after.licenseNumber]] : [])));
   return companies.flatMap(({ before, after }) => {
-    const isThere = before !== undefined && after.archivedDatetime === null;
-    if (!isThere || before.ubiKey === null || after.ubiKey === null || before.ubiKey === after.ubiKey) return [];
-    return [{ code: 'company_means_another_vendor' as const, licenseNumber: held.get(after.id) ?? null }];
+    const isActive = before !== undefined && after.archivedDatetime === null;
+    if (!isActive || before.ubiKey === null || after.ubiKey === null || before.ubiKey === after.ubiKey) return [];
+    return [{ code: 'company_represents_another_vendor' as const, licenseNumber: held.get(after.id) ?? null }];
   });
 }
 
-export interface PreferenceInput extends Pick<CreationPreferenceInput, 'strategy'> {
-  /** Undefined: as previewed; without a preview none. */
+export interface ChoosePreferenceInput extends Pick<CreationPreferenceInput, 'strategy'> {
+  /** Undefined uses the preview's value, or false without a preview. */
   readonly includeLabs: boolean | undefined;
   readonly previewId: string | undefined;
+  readonly precondition: Precondition;
+  readonly principal: Principal;
 }
 
-/** Saves the choice; with a preview it carries that preview out as well, in one transaction. */
+/** Saves the preference. With a preview, also applies it in the same transaction. */
 export function choosePreference(
   db: Db,
   ports: SwitchPorts,
   tenantId: string,
-  { previewId, strategy, includeLabs }: PreferenceInput,
-  precondition: Precondition,
-  principal: Principal,
+  { previewId, strategy, includeLabs, precondition, principal }: ChoosePreferenceInput,
 ): Promise<{ preference: CreationPreference; created: boolean }> {
   if (previewId === undefined) {
     return putCreationPreference(db, tenantId, { strategy, includeLabs: includeLabs ?? false }, precondition);
   }
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
     await requireUbi(tx, tenantId);
-    const present = await findCreationPreference(tx);
-    checkPrecondition(precondition, present?.version);
+    const current = await findCreationPreference(tx);
+    checkPrecondition(precondition, current?.version);
     const preview = await requirePreview(tx, previewId);
     const input = { strategy, includeLabs: includeLabs ?? preview.includeLabs === true };
-    const ground = await findPlanInputs(tx, tenant);
-    const planned =
-      ground === undefined ? undefined : await reproducePlan(tx, ports.directories, ground, preview, input.strategy);
+    const inputs = await findPlanInputs(tx, tenant);
+    const scopedPlan =
+      inputs === undefined ? undefined : await reproducePlan(tx, ports.directories, inputs, preview, input.strategy);
     const isSameChoice = preview.includeLabs === input.includeLabs;
-    if (ground === undefined || planned === undefined || !isSameChoice || preview.appliedAt !== null) {
-      throw new ServiceError('preview_stale', toStaleDetail(preview, ground, input), { conflicting_id: preview.id });
+    if (inputs === undefined || scopedPlan === undefined || !isSameChoice || preview.appliedAt !== null) {
+      throw new ServiceError('preview_stale', toStaleDetail(preview, inputs, input), { conflicting_id: preview.id });
     }
     await saveCreationPreference(tx, tenantId, input);
     const preference = (await findCreationPreference(tx)) as CreationPreference;
     const applied = await applyPlan(tx, tenantId, {
-      ground: { ...ground, basis: { ...ground.basis, preferenceVersion: preference.version } },
-      planned,
+      inputs: { ...inputs, versions: { ...inputs.versions, preferenceVersion: preference.version } },
+      scopedPlan,
       actor: toActor(principal),
       runId: previewId,
-      ids: ports.newId,
+      newId: ports.newId,
     });
     await saveApplied(tx, previewId, applied);
     return { preference, created: false };
@@ -143,20 +148,24 @@ export function choosePreference(
 
 async function requirePreview(tx: Tx, id: string): Promise<SyncRun> {
   const preview = await findRun(tx, id);
-  // The preview of an ordinary sync says nothing of a choice.
+  // `includeLabs` is only set for previews of a switch, not for previews of a sync.
   if (preview?.mode === 'preview' && preview.status === 'succeeded' && preview.includeLabs !== null) return preview;
-  throw new ServiceError('preview_unknown', 'POST …/company-creation-preference/preview makes one.', {
-    errors: [{ pointer: '/preview_id', detail: 'is no preview of a switch of this tenant' }],
-  });
+  throw new ServiceError(
+    'preview_unknown',
+    'Create a preview with POST …/company-creation-preference/preview, and pass its id.',
+    {
+      errors: [{ pointer: '/preview_id', detail: 'is not the id of a strategy switch preview of this tenant' }],
+    },
+  );
 }
 
-function toStaleDetail(preview: SyncRun, ground: PlanInputs | undefined, input: CreationPreferenceInput): string {
-  if (preview.appliedAt !== null) return 'This preview was carried out already.';
+function toStaleDetail(preview: SyncRun, inputs: PlanInputs | undefined, input: CreationPreferenceInput): string {
+  if (preview.appliedAt !== null) return 'This preview has already been applied.';
   if (preview.strategy !== input.strategy || preview.includeLabs !== input.includeLabs) {
-    return 'It is the preview of another choice.';
+    return 'The preview is for another strategy or another value of include_labs.';
   }
-  const hasMoved = preview.basis?.directoryVersion !== ground?.basis.directoryVersion;
-  return hasMoved
-    ? "The state's list moved since. Look at a new preview."
-    : 'Companies or the set-up changed since. Look at a new preview.';
+  const hasListChanged = preview.inputVersions?.directoryVersion !== inputs?.versions.directoryVersion;
+  return hasListChanged
+    ? "The state's list changed since. Create a new preview."
+    : 'Companies or the setup changed since. Create a new preview.';
 }

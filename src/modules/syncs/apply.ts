@@ -6,16 +6,16 @@ import { forEachYielding, runYielding, sortYielding, type Yielding } from '../..
 import { MAPPING_VERSION, type Scope, type SyncPlan } from '../../mapping/index.js';
 import { recordFirstSync, savePlannedRows } from '../companies/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
-import { type Directory, holdDirectory } from '../directory/index.js';
+import { type Directory, lockDirectoryShared } from '../directory/index.js';
 import { getRevision, type Tenant } from '../tenants/index.js';
 import { findUbi, type Ubi } from '../ubi/index.js';
 import { saveConflicts } from './conflict-repository.js';
-import { removeOldPlanItems, savePlanItems } from './plan-item-repository.js';
+import { deleteOldPlanItems, savePlanItems } from './plan-item-repository.js';
 import { type PlanItem, type PlanNotes, toPlanItems, toPlanNotes } from './plan-items.js';
 import {
   findLastPlanResult,
   type InputVersions,
-  MAX_NOTES_KEPT,
+  MAX_NOTES_STORED,
   type PlanResult,
   type RunWarning,
   saveDecisionResult,
@@ -24,17 +24,17 @@ import {
 import type { PlanRequest, ScopedPlan } from './plan-tenant.js';
 import type { RunResult } from './repository.js';
 
-/** What a tenant's plan stands on, as it is in this transaction. */
+/** The inputs of a tenant's plan, as read in this transaction. */
 export interface PlanInputs {
   readonly directory: Directory;
   readonly preference: CreationPreference;
   readonly ubi: Ubi;
-  readonly basis: InputVersions;
+  readonly versions: InputVersions;
 }
 
 /**
- * Undefined: the set-up, or the state's list, is not there. The directory is held until the transaction ends.
- * @param tenant as this transaction locked it, and nothing of it was changed since
+ * Undefined if the setup is incomplete or the state's list was never read. Locks the directory until the transaction ends.
+ * @param tenant as returned by this transaction's lock, and not changed since
  */
 export async function findPlanInputs(
   tx: Tx,
@@ -42,16 +42,16 @@ export async function findPlanInputs(
 ): Promise<PlanInputs | undefined> {
   const ubi = await findUbi(tx);
   const preference = await findCreationPreference(tx);
-  const directory = await holdDirectory(tx, state, environment);
+  const directory = await lockDirectoryShared(tx, state, environment);
   if (ubi === undefined || preference === undefined || directory === undefined) return undefined;
-  const basis = {
+  const versions = {
     directoryVersion: directory.version,
     preferenceVersion: preference.version,
     ubiKey: ubi.ubiKey,
     mappingVersion: MAPPING_VERSION,
     revision,
   };
-  return { directory, preference, ubi, basis };
+  return { directory, preference, ubi, versions };
 }
 
 export const toPlanRequest = (
@@ -61,7 +61,7 @@ export const toPlanRequest = (
   at: Date,
 ): PlanRequest => ({ runId, at, directory, ownUbiKey: ubi.ubiKey, strategy, includeLabs });
 
-/** The rows of the list as it is now: duplicates and skipped ones come and go without a license changing. */
+/** Counts of the current list: its duplicate and skipped rows can change without any license changing. */
 function toListResult(
   { fetchedRows: fetched, duplicateRows: duplicate, skippedRows: skipped, skips, version }: Directory,
   { rows: { used, filtered } }: { readonly rows: Pick<SyncRows, 'used' | 'filtered'> },
@@ -69,25 +69,25 @@ function toListResult(
   return { rows: { fetched, used, filtered, duplicate, skipped }, skips, directoryVersion: version };
 }
 
-/** What a sync comes to that wrote, or found that there was nothing to write. */
+/** The result of a sync that applied changes or found none to apply. */
 export function toSucceededResult(directory: Directory, { counts, rows, warnings }: PlanResult): RunResult {
   const status = warnings.length + counts.conflicts === 0 ? 'succeeded' : 'succeeded_with_warnings';
   return { ...toListResult(directory, { rows }), status, counts, warnings };
 }
 
-/** Each call costs as much as some kilobytes. */
-const DIGESTED_AT_ONCE = 64 * 1024;
+/** Buffers text because each `update` call has a fixed cost. */
+const DIGEST_CHUNK_CHARS = 64 * 1024;
 
-/** Of two plans with the same digest, carrying out one is carrying out the other; in whatever order they are told. */
+/** Plans with equal digests have the same effect. The order of their steps does not matter. */
 export function* toPlanDigest({ companies, licenses, newVendorCompanies }: SyncPlan): Yielding<string> {
   const steps = yield* sortYielding([...companies, ...licenses], (a, b) => (a.after.id < b.after.id ? -1 : 1));
   const vendors = yield* sortYielding(newVendorCompanies, (a, b) => (a.ubiKey < b.ubiKey ? -1 : 1));
   const digest = createHash('sha256');
   let text = '';
   yield* forEachYielding(steps, ({ kind, after }) => {
-    // A step is what it does; where it starts is the basis, which is compared by itself.
+    // `before` is omitted because the input versions are compared separately.
     text += JSON.stringify([kind, after]);
-    if (text.length < DIGESTED_AT_ONCE) return;
+    if (text.length < DIGEST_CHUNK_CHARS) return;
     digest.update(text);
     text = '';
   });
@@ -95,41 +95,41 @@ export function* toPlanDigest({ companies, licenses, newVendorCompanies }: SyncP
 }
 
 export interface StoredPlan {
-  readonly ground: PlanInputs;
-  readonly planned: ScopedPlan;
+  readonly inputs: PlanInputs;
+  readonly scopedPlan: ScopedPlan;
   readonly at: Date;
-  /** What else there is to say of it. */
-  readonly remarks?: readonly PlanItem[];
+  /** Additional items to store with the plan. */
+  readonly extraItems?: readonly PlanItem[];
 }
 
-/** Keeps a plan to be looked at, and what has to be still so when somebody wants it carried out. */
+/** Stores a plan for review, with the input versions and the digest that must be unchanged when it is applied. */
 export async function storePlan(
   tx: Tx,
   tenantId: string,
   runId: string,
-  { ground, planned, at, remarks = [] }: StoredPlan,
+  { inputs, scopedPlan, at, extraItems = [] }: StoredPlan,
 ): Promise<Omit<RunResult, 'status'>> {
-  const { plan } = planned;
-  await removeOldPlanItems(tx);
-  const items = await runYielding(toPlanItems(plan, ground.directory.skips));
-  await savePlanItems(tx, tenantId, runId, [...items, ...remarks]);
+  const { plan } = scopedPlan;
+  await deleteOldPlanItems(tx);
+  const items = await runYielding(toPlanItems(plan, inputs.directory.skips));
+  await savePlanItems(tx, tenantId, runId, [...items, ...extraItems]);
   return {
-    ...toListResult(ground.directory, planned),
+    ...toListResult(inputs.directory, scopedPlan),
     counts: plan.counts,
     warnings: plan.warnings,
-    basis: ground.basis,
+    inputVersions: inputs.versions,
     planDigest: await runYielding(toPlanDigest(plan)),
     plannedAt: at,
   };
 }
 
 export interface PlanToApply {
-  readonly ground: PlanInputs;
-  readonly planned: ScopedPlan;
+  readonly inputs: PlanInputs;
+  readonly scopedPlan: ScopedPlan;
   readonly actor: string;
   readonly runId: string | null;
   /** New ids, for conflicts. */
-  readonly ids: () => string;
+  readonly newId: () => string;
 }
 
 export interface AppliedPlan extends PlanResult {
@@ -137,15 +137,15 @@ export interface AppliedPlan extends PlanResult {
   readonly notes: PlanNotes;
 }
 
-/** Applies a plan, and remembers what the companies were made from. The tenant must be locked since it was planned. */
+/** Applies a plan and records its inputs. The tenant must have been locked since before planning. */
 export async function applyPlan(
   tx: Tx,
   tenantId: string,
-  { ground, planned, actor, runId, ids }: PlanToApply,
+  { inputs, scopedPlan, actor, runId, newId }: PlanToApply,
 ): Promise<AppliedPlan> {
-  const { plan, scope, rows } = planned;
+  const { plan, scope, rows } = scopedPlan;
   const changes = await savePlannedRows(tx, tenantId, plan, { actor, runId });
-  const conflicts = await saveConflicts(tx, tenantId, ids, {
+  const conflicts = await saveConflicts(tx, tenantId, newId, {
     conflicts: plan.conflicts,
     ubiKeys: scope?.ubiKeys,
     runId,
@@ -153,33 +153,33 @@ export async function applyPlan(
   await recordFirstSync(tx);
   const warnings: readonly RunWarning[] =
     scope === undefined ? plan.warnings : [...(await loadOtherWarnings(tx, scope)), ...plan.warnings];
-  const outcome = { counts: { ...plan.counts, conflicts }, rows, warnings };
-  const basis = { ...ground.basis, revision: await getRevision(tx) };
-  await savePlanResult(tx, tenantId, basis, outcome, scope === undefined);
-  return { ...outcome, changes, notes: toPlanNotes(plan, MAX_NOTES_KEPT) };
+  const result = { counts: { ...plan.counts, conflicts }, rows, warnings };
+  const versions = { ...inputs.versions, revision: await getRevision(tx) };
+  await savePlanResult(tx, tenantId, versions, result, scope === undefined);
+  return { ...result, changes, notes: toPlanNotes(plan, MAX_NOTES_STORED) };
 }
 
 /**
- * Applies what a person decided. What the state, the set-up or other persons changed since the last sync is as open as it
- * was: the next one still finds it.
- * @param ground as it was before the decision was kept
+ * Applies a user's decision. Changes of the state's list, the setup or the companies since the last sync are not applied;
+ * the next sync still finds them.
+ * @param inputs as they were before the decision was saved
  */
 export async function applyDecision(
   tx: Tx,
   tenantId: string,
-  { ground, planned, actor, ids }: Omit<PlanToApply, 'runId'>,
+  { inputs, scopedPlan, actor, newId }: Omit<PlanToApply, 'runId'>,
 ): Promise<void> {
-  const { plan, scope } = planned;
+  const { plan, scope } = scopedPlan;
   await savePlannedRows(tx, tenantId, plan, { actor, runId: null });
-  const conflicts = await saveConflicts(tx, tenantId, ids, {
+  const conflicts = await saveConflicts(tx, tenantId, newId, {
     conflicts: plan.conflicts,
     ubiKeys: scope?.ubiKeys,
     runId: null,
   });
-  await saveDecisionResult(tx, ground.basis.revision, await getRevision(tx), { ...plan.counts, conflicts });
+  await saveDecisionResult(tx, inputs.versions.revision, await getRevision(tx), { ...plan.counts, conflicts });
 }
 
-/** What the last sync warned of, and this one did not look at again. */
+/** Warnings of the last sync about licenses outside this plan's scope. */
 async function loadOtherWarnings(tx: Tx, { licenseKeys }: Scope): Promise<RunWarning[]> {
   const last = await findLastPlanResult(tx);
   return (last?.warnings ?? []).filter(

@@ -4,24 +4,22 @@ import type { PlanConflict } from '../../mapping/index.js';
 
 export interface FoundConflicts {
   readonly conflicts: readonly PlanConflict[];
-  /** The UBIs that were looked at; undefined: all. What was a conflict of one of these and is no longer needs no answer. */
+  /** The UBIs that the plan covers; undefined means all. Open conflicts of these UBIs that are not found are closed. */
   readonly ubiKeys: ReadonlySet<string> | undefined;
   readonly runId: string | null;
 }
 
-// Whoever writes a conflict does it here: what plans find, and what persons decide.
-
-/** Keeps what a plan leaves to a person. Returns how many wait for one now. */
+/** Saves the conflicts that a plan found. Returns the number of open conflicts. */
 export async function saveConflicts(
   tx: Tx,
   tenantId: string,
   newId: () => string,
   { conflicts, ubiKeys, runId }: FoundConflicts,
 ): Promise<number> {
-  const present = new Map((await tx.selectFrom('conflicts').selectAll().execute()).map((row) => [row.ubi_key, row]));
+  const known = new Map((await tx.selectFrom('conflicts').selectAll().execute()).map((row) => [row.ubi_key, row]));
   const found = new Map(conflicts.map((conflict) => [conflict.ubiKey, conflict]));
   for (const { ubiKey, companyIds } of conflicts) {
-    const row = present.get(ubiKey);
+    const row = known.get(ubiKey);
     if (row?.status === 'open' && isSame(row.company_ids, companyIds)) continue;
     const values = { company_ids: [...companyIds], status: 'open' as const, run_id: runId };
     await tx
@@ -36,21 +34,21 @@ export async function saveConflicts(
       )
       .execute();
   }
-  const gone = [...present.values()].filter(
+  const closed = [...known.values()].filter(
     ({ ubi_key, status }) => status === 'open' && !found.has(ubi_key) && ubiKeys?.has(ubi_key) !== false,
   );
-  if (gone.length > 0) {
-    // A decision is in force until another one: whoever made it can change it, though nothing is asked anew.
+  if (closed.length > 0) {
+    // A conflict with a decision stays resolved, so that the decision remains in effect and can be changed.
     await tx
       .updateTable('conflicts')
       .set((eb) => ({
         status: eb
           .case()
           .when('decision', 'is', null)
-          .then('gone')
+          .then('closed')
           .else('resolved')
           .end()
-          .$castTo<'gone' | 'resolved'>(),
+          .$castTo<'closed' | 'resolved'>(),
         company_ids: eb.fn.coalesce('decided_company_ids', 'company_ids'),
         version: eb('version', '+', 1),
         updated_datetime: eb.fn<Date>('now'),
@@ -58,7 +56,7 @@ export async function saveConflicts(
       .where(
         'id',
         'in',
-        gone.map(({ id }) => id),
+        closed.map(({ id }) => id),
       )
       .execute();
   }
@@ -79,10 +77,10 @@ export interface Resolution {
   readonly decidedBy: string;
 }
 
-/** Keeps a person's decision on the companies that he was asked about. */
+/** Saves a user's decision, which covers the companies of the conflict. */
 export async function saveResolution(
   tx: Tx,
-  { id, company_ids }: { readonly id: string; readonly company_ids: string[] },
+  { id, companyIds }: { readonly id: string; readonly companyIds: readonly string[] },
   { decision, companyId, decidedBy }: Resolution,
 ): Promise<void> {
   await tx
@@ -91,7 +89,7 @@ export async function saveResolution(
       status: 'resolved',
       decision,
       decided_company_id: companyId,
-      decided_company_ids: company_ids,
+      decided_company_ids: [...companyIds],
       decided_by: decidedBy,
       decided_datetime: sql<Date>`now()`,
       version: eb('version', '+', 1),

@@ -4,7 +4,7 @@ import { isActive } from '../../domain/sync-run.js';
 import type { SyncRun } from './repository.js';
 import { getSync } from './service.js';
 
-/** How a run stands, with a name for exactly that. */
+/** A state of a run, with an id that identifies this state. */
 export interface RunEvent {
   readonly id: string;
   readonly run: SyncRun;
@@ -15,8 +15,9 @@ export const getRunEvent = async (db: Db, tenantId: string, runId: string): Prom
   toRunEvent(await getSync(db, tenantId, runId));
 
 /**
- * Tells each change of a run until it has ended, without what the caller has seen already. Undefined: nothing new.
- * @param wait until it is worth looking again; false: nobody wants to know any more
+ * Yields each change of a run until it has ended, without the event that the caller has already received. Yields undefined
+ * if nothing changed.
+ * @param wait resolves when it is time to read the run again; false if the caller has disconnected
  */
 export async function* followRun(
   db: Db,
@@ -26,10 +27,10 @@ export async function* followRun(
   wait: () => Promise<boolean>,
 ): AsyncGenerator<RunEvent | undefined> {
   let seen = lastSeenId;
-  for (let now = first; ; now = await getRunEvent(db, tenantId, first.run.id)) {
-    yield now.id === seen ? undefined : now;
-    seen = now.id;
-    if (now.isLast || !(await wait())) return;
+  for (let event = first; ; event = await getRunEvent(db, tenantId, first.run.id)) {
+    yield event.id === seen ? undefined : event;
+    seen = event.id;
+    if (event.isLast || !(await wait())) return;
   }
 }
 

@@ -1,20 +1,20 @@
-import { isTooMuch } from '../../domain/guard.js';
+import { exceedsGuard } from '../../domain/guard.js';
 import type { PlanImpact } from '../../mapping/index.js';
 
-const WORDS = {
+const EFFECTS = {
   removed: 'would become inactive',
-  moved: 'would go to another company',
-  renamed: 'would rename their company',
+  moved: 'would move to another company',
+  renamed: 'would have their company renamed',
 } as const;
 
 /**
- * What a plan does to so many of the tenant's active licenses that a person has to look at it first, in words; undefined
- * if it may be applied.
- * @param percent of the active licenses; 100 guards nothing
+ * Describes why a plan must be reviewed: it affects too many of the tenant's active licenses. Undefined if it can be
+ * applied without review.
+ * @param percent the allowed share of the active licenses; 100 disables the guard
  */
-export function findExcess(impact: PlanImpact, percent: number): string | undefined {
-  const excesses = (['removed', 'moved', 'renamed'] as const)
-    .filter((kind) => isTooMuch(impact[kind], impact.activeLicenses, percent))
-    .map((kind) => `${impact[kind]} of ${impact.activeLicenses} licenses ${WORDS[kind]}`);
-  return excesses.length === 0 ? undefined : excesses.join(', ');
+export function findGuardViolation(impact: PlanImpact, percent: number): string | undefined {
+  const violations = (['removed', 'moved', 'renamed'] as const)
+    .filter((kind) => exceedsGuard(impact[kind], impact.activeLicenses, percent))
+    .map((kind) => `${impact[kind]} of ${impact.activeLicenses} licenses ${EFFECTS[kind]}`);
+  return violations.length === 0 ? undefined : violations.join(', ');
 }

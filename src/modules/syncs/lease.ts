@@ -2,28 +2,28 @@ import { type Db, withTenant } from '../../db/database.js';
 import { LEASE_SECONDS, renewLease, type SyncRun } from './repository.js';
 
 export interface Lease {
-  /** Aborted when the run is no longer ours, or this process is about to end. */
+  /** Aborted when this worker lost the run, or when the process shuts down. */
   readonly signal: AbortSignal;
   stop(): void;
 }
 
-/** Several renewals fit into a lease, so that one lost is none lost. */
+/** Several renewals fit into one lease, so a single failed renewal does not lose it. */
 const RENEW_MS = (LEASE_SECONDS * 1000) / 4;
 
-/** Tells the others that somebody works on this run, for as long as it is true. */
+/** Renews the lease of a run until `stop` is called. */
 export function keepLease(db: Db, tenantId: string, run: SyncRun, shutdown: AbortSignal): Lease {
   const lost = new AbortController();
   let isRenewing = false;
   const timer = setInterval(() => {
-    // A slow database is not helped by more of the same.
+    // Do not pile up renewals while the database is slow.
     if (isRenewing) return;
     isRenewing = true;
     withTenant(db, tenantId, (tx) => renewLease(tx, run))
       .then(
         (held) => {
-          if (!held) lost.abort(new Error('the run was taken over'));
+          if (!held) lost.abort(new Error('the run was taken over or canceled'));
         },
-        // The database is away: the fence decides in the end whether this worker was still the one.
+        // Ignored if the database is unavailable: the fence protects the result if another worker takes over.
         () => undefined,
       )
       .finally(() => {

@@ -4,8 +4,8 @@ import type { Tx } from '../../db/database.js';
 import type { ChangeRange, PlanAction } from '../../domain/sync-run.js';
 import { type PlanItem, toChangeItem } from './plan-items.js';
 
-/** A line with its place among the others of its kind. */
-export type PlacedItem = PlanItem & { readonly place: string };
+/** An item with its position within its section of the plan. */
+export type PositionedItem = PlanItem & { readonly position: string };
 
 const COLUMNS = {
   tenant_id: 'uuid',
@@ -48,34 +48,34 @@ function* toRows(tenantId: string, runId: string, items: readonly PlanItem[]): G
   }
 }
 
-/** How long the plan of a preview that nobody applied can be read. */
-const KEPT_DAYS = 30;
+/** How long the items of a plan that was not applied are kept. */
+const RETENTION_DAYS = 30;
 
-/** Plans are large, and one that was not applied soon is of no use; but one that waits for a person is. */
-export async function removeOldPlanItems(tx: Tx): Promise<void> {
+/** Deletes the items of old plans that were not applied, except of runs in review. */
+export async function deleteOldPlanItems(tx: Tx): Promise<void> {
   const old = await tx
     .updateTable('sync_runs')
-    .set({ basis: null, plan_digest: null })
+    .set({ input_versions: null, plan_digest: null })
     .where('plan_digest', 'is not', null)
     .where('status', '!=', 'needs_review')
-    .where('finished_datetime', '<', sql<Date>`now() - make_interval(days => ${KEPT_DAYS})`)
+    .where('finished_datetime', '<', sql<Date>`now() - make_interval(days => ${RETENTION_DAYS})`)
     .returning('id')
     .execute();
-  for (const { id } of old) await removePlanItems(tx, id);
+  for (const { id } of old) await deletePlanItems(tx, id);
 }
 
-export async function removePlanItems(tx: Tx, runId: string): Promise<void> {
+export async function deletePlanItems(tx: Tx, runId: string): Promise<void> {
   await tx.deleteFrom('sync_plan_items').where('run_id', '=', runId).execute();
 }
 
-/** Of a plan that was stored. */
+/** Items of a stored plan. */
 export async function selectStoredItems(
   tx: Tx,
   runId: string,
   after: number,
   limit: number,
   action?: PlanAction,
-): Promise<PlacedItem[]> {
+): Promise<PositionedItem[]> {
   const rows = await tx
     .selectFrom('sync_plan_items')
     .selectAll()
@@ -86,7 +86,7 @@ export async function selectStoredItems(
     .limit(limit)
     .execute();
   return rows.map((row) => ({
-    place: String(row.seq),
+    position: String(row.seq),
     action: row.action as PlanAction,
     kind: row.kind,
     reason: row.reason,
@@ -98,13 +98,13 @@ export async function selectStoredItems(
   }));
 }
 
-/** Of a plan that was applied: the lines of the feed that came of it. */
+/** Items of an applied plan, from the change feed. */
 export async function selectAppliedItems(
   tx: Tx,
   { first, last }: ChangeRange,
   after: number,
   limit: number,
-): Promise<PlacedItem[]> {
+): Promise<PositionedItem[]> {
   const rows = await tx
     .selectFrom('changes')
     .leftJoin('company_licenses', (join) =>
@@ -140,12 +140,12 @@ export async function selectAppliedItems(
       before: row.before as PlanItem['before'],
       after: row.after as NonNullable<PlanItem['after']>,
     }),
-    place: String(row.seq),
+    position: String(row.seq),
   }));
 }
 
-/** The companies that were there when the run ended and that its plan does not touch, in the order of ids. */
-export async function selectUntouched(
+/** Companies that existed when the run finished and that its plan does not change, sorted by id. */
+export async function selectUnchangedCompanyIds(
   tx: Tx,
   runId: string,
   { first, last }: ChangeRange,

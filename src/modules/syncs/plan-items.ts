@@ -4,10 +4,10 @@ import { mapYielding, type Yielding } from '../../domain/yielding.js';
 import type { SyncPlan } from '../../mapping/index.js';
 import { type CompanyFeedChange, toChanges } from '../companies/index.js';
 
-/** A line of a plan: what becomes of a company, of a license, or of a row of the list, and why. */
+/** What a plan does with a company, a license or a row of the list, and why. */
 export interface PlanItem {
   readonly action: PlanAction;
-  /** The kind of the change in the feed; null for what is none. */
+  /** The kind of the change in the feed. Null if the item is not a change. */
   readonly kind: string | null;
   readonly reason: string;
   readonly companyId: string | null;
@@ -17,20 +17,20 @@ export interface PlanItem {
   readonly after: Readonly<Record<string, unknown>> | null;
 }
 
-/** What is no change and yet a part of a plan; kept with a run that was applied, whose changes are in the feed. */
+/** Parts of a plan that are not changes. Stored with applied runs, whose changes are in the feed. */
 export interface PlanNotes {
-  readonly not_taken: SyncPlan['notTaken'];
+  readonly filtered: SyncPlan['filtered'];
   readonly adoptions: SyncPlan['adoptions'];
   readonly conflicts: SyncPlan['conflicts'];
 }
 
-export const toPlanNotes = ({ notTaken, adoptions, conflicts }: SyncPlan, most: number): PlanNotes => ({
-  not_taken: notTaken.slice(0, most),
-  adoptions: adoptions.slice(0, most),
-  conflicts: conflicts.slice(0, most),
+export const toPlanNotes = ({ filtered, adoptions, conflicts }: SyncPlan, limit: number): PlanNotes => ({
+  filtered: filtered.slice(0, limit),
+  adoptions: adoptions.slice(0, limit),
+  conflicts: conflicts.slice(0, limit),
 });
 
-/** All that a plan does: what it changes, what it leaves to a person, and what it does not take. */
+/** All items of a plan: changes, adoptions, conflicts, and skipped or filtered rows. */
 export function* toPlanItems(plan: SyncPlan, skips: readonly Skip[]): Yielding<PlanItem[]> {
   const changes = yield* mapYielding(yield* toChanges(plan), toChangeItem);
   return [...changes, ...toNoteItems(toPlanNotes(plan, Number.POSITIVE_INFINITY), skips)];
@@ -55,40 +55,40 @@ type ChangeLine = Pick<
   readonly reason: string;
 };
 
-/** A planned change, or one of the feed. A sale moves a license only where the buyer has another company. */
+/** An item for a planned or recorded change. A sold license only counts as moved if its company changes. */
 export function toChangeItem(change: ChangeLine): PlanItem {
   const { kind, reason, companyId, fromCompanyId, licenseId, licenseNumber, before, after } = change;
   const action = fromCompanyId !== null ? 'moved' : (ACTIONS[kind] ?? 'updated');
   return { action, kind, reason, companyId, licenseId, licenseNumber, before, after };
 }
 
-const NOTHING = { kind: null, companyId: null, licenseId: null, licenseNumber: null, before: null, after: null };
+const EMPTY_ITEM = { kind: null, companyId: null, licenseId: null, licenseNumber: null, before: null, after: null };
 
-export function toNoteItems({ not_taken, adoptions, conflicts }: PlanNotes, skips: readonly Skip[]): PlanItem[] {
+export function toNoteItems({ filtered, adoptions, conflicts }: PlanNotes, skips: readonly Skip[]): PlanItem[] {
   return [
     ...adoptions.map(({ ubiKey, companyId }): PlanItem => {
-      return { ...NOTHING, action: 'adopted', reason: 'stands_for_its_ubi', companyId, after: { ubi: ubiKey } };
+      return { ...EMPTY_ITEM, action: 'adopted', reason: 'represents_its_ubi', companyId, after: { ubi: ubiKey } };
     }),
     ...conflicts.map(({ ubiKey, companyIds }): PlanItem => {
       const after = { ubi: ubiKey, company_ids: companyIds };
-      return { ...NOTHING, action: 'conflict', reason: 'several_companies_for_one_ubi', after };
+      return { ...EMPTY_ITEM, action: 'conflict', reason: 'several_companies_for_one_ubi', after };
     }),
-    ...[...skips, ...not_taken].map(({ reason, licenseNumber, ubi, name }): PlanItem => {
-      return { ...NOTHING, action: 'skipped', reason, licenseNumber, after: { ubi, name } };
+    ...[...skips, ...filtered].map(({ reason, licenseNumber, ubi, name }): PlanItem => {
+      return { ...EMPTY_ITEM, action: 'skipped', reason, licenseNumber, after: { ubi, name } };
     }),
   ];
 }
 
-/** Companies of one name, whatever is told of them. */
+/** An item for companies that share a name. */
 export const toAmbiguousItem = (after: PlanItem['after']): PlanItem => ({
-  ...NOTHING,
+  ...EMPTY_ITEM,
   action: 'ambiguous',
   reason: 'same_name',
   after,
 });
 
-export const toKeptItem = (companyId: string): PlanItem => ({
-  ...NOTHING,
+export const toUnchangedItem = (companyId: string): PlanItem => ({
+  ...EMPTY_ITEM,
   action: 'unchanged',
   reason: 'kept',
   companyId,

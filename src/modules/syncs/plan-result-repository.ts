@@ -3,70 +3,73 @@ import type { Tx } from '../../db/database.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { PlanWarning } from '../../mapping/index.js';
 
-/** All that the companies are made from. Two equal bases give the same companies. */
+/** The versions of everything that a plan depends on. Equal versions give equal companies. */
 export interface InputVersions {
   readonly directoryVersion: number;
   readonly preferenceVersion: number;
   readonly ubiKey: string;
   readonly mappingVersion: number;
-  /** Every edit raises it. */
+  /** Increases with every edit. */
   readonly revision: number;
 }
 
 export interface PlanResult {
   readonly counts: SyncCounts;
-  /** Of the listed licenses; what the list had beside them is the directory's to say. */
+  /** Counts of listed licenses. Counts of other rows are stored with the directory. */
   readonly rows: Pick<SyncRows, 'used' | 'filtered'>;
   readonly warnings: readonly RunWarning[];
 }
 
-/** What a person should know of, though nothing failed. */
+/** Information for users about a run that did not fail. */
 export type RunWarning =
   | PlanWarning
-  /** A person dismissed the plan: nothing is applied before what it was made from moves. */
+  /** A user dismissed the plan: nothing is applied until its inputs change. */
   | { readonly code: 'plan_dismissed'; readonly licenseNumber: null }
-  /** After a sale: under the previewed strategy the company of this license means another vendor than it does now. */
-  | { readonly code: 'company_means_another_vendor'; readonly licenseNumber: string | null }
-  /** Of a previewed strategy; the items of its plan say which. */
+  /** After a sale: with the previewed strategy, the company of this license would represent another vendor. */
+  | { readonly code: 'company_represents_another_vendor'; readonly licenseNumber: string | null }
+  /** With the previewed strategy; the items of the plan list the companies. */
   | { readonly code: 'companies_share_a_name'; readonly licenseNumber: null };
 
-/** Some tell enough; the run's counts hold the number of all. */
-export const MAX_NOTES_KEPT = 100;
+/** Limit for the warnings, skips and notes stored with a run. The run's counts include all of them. */
+export const MAX_NOTES_STORED = 100;
 
-/** What a sync found that compared everything is believed for a day. */
-const COMPARE_SECONDS = 24 * 60 * 60;
+/** A tenant is planned completely at least once a day, even if its inputs did not change. */
+const FULL_PLAN_INTERVAL_SECONDS = 24 * 60 * 60;
 
-/** What the last sync came to, if it was made from this very basis and not too long ago. */
-export function findPlanResult(tx: Tx, basis: InputVersions): Promise<PlanResult | undefined> {
+/** The last sync's result, if its inputs were the same and the last full plan is recent. */
+export function findPlanResult(tx: Tx, versions: InputVersions): Promise<PlanResult | undefined> {
   return tx
     .selectFrom('sync_states')
     .select(['counts', 'row_counts as rows', 'warnings'])
-    .where('directory_version', '=', basis.directoryVersion)
-    .where('preference_version', '=', basis.preferenceVersion)
-    .where('ubi_key', '=', basis.ubiKey)
-    .where('mapping_version', '=', basis.mappingVersion)
-    .where('revision', '=', basis.revision)
-    .where('compared_datetime', '>', sql<Date>`now() - make_interval(secs => ${COMPARE_SECONDS})`)
+    .where('directory_version', '=', versions.directoryVersion)
+    .where('preference_version', '=', versions.preferenceVersion)
+    .where('ubi_key', '=', versions.ubiKey)
+    .where('mapping_version', '=', versions.mappingVersion)
+    .where('revision', '=', versions.revision)
+    .where('compared_datetime', '>', sql<Date>`now() - make_interval(secs => ${FULL_PLAN_INTERVAL_SECONDS})`)
     .$castTo<PlanResult>()
     .executeTakeFirst();
 }
 
-/** What the tenant was last planned from, if nothing but the directory moved since, and everything was compared lately. */
-export async function findPlannedVersion(tx: Tx, basis: InputVersions): Promise<number | undefined> {
+/**
+ * The directory version of the last sync, if only the directory has changed since and the last full plan is recent. A delta
+ * plan can start from it.
+ */
+export async function findPlannedVersion(tx: Tx, versions: InputVersions): Promise<number | undefined> {
   const found = await tx
     .selectFrom('sync_states')
     .select('directory_version as version')
-    .where('directory_version', '<', basis.directoryVersion)
-    .where('preference_version', '=', basis.preferenceVersion)
-    .where('ubi_key', '=', basis.ubiKey)
-    .where('mapping_version', '=', basis.mappingVersion)
-    .where('revision', '=', basis.revision)
-    .where('compared_datetime', '>', sql<Date>`now() - make_interval(secs => ${COMPARE_SECONDS})`)
+    .where('directory_version', '<', versions.directoryVersion)
+    .where('preference_version', '=', versions.preferenceVersion)
+    .where('ubi_key', '=', versions.ubiKey)
+    .where('mapping_version', '=', versions.mappingVersion)
+    .where('revision', '=', versions.revision)
+    .where('compared_datetime', '>', sql<Date>`now() - make_interval(secs => ${FULL_PLAN_INTERVAL_SECONDS})`)
     .executeTakeFirst();
   return found?.version;
 }
 
-/** What the last sync came to, whatever it was made from. */
+/** The last sync's result, whatever its inputs. */
 export const findLastPlanResult = (tx: Tx): Promise<PlanResult | undefined> =>
   tx
     .selectFrom('sync_states')
@@ -74,36 +77,39 @@ export const findLastPlanResult = (tx: Tx): Promise<PlanResult | undefined> =>
     .$castTo<PlanResult>()
     .executeTakeFirst();
 
-/** @param isWhole everything was compared, and not only what changed */
+/** @param isFullPlan whether the whole tenant was planned */
 export async function savePlanResult(
   tx: Tx,
   tenantId: string,
-  basis: InputVersions,
+  versions: InputVersions,
   { counts, rows, warnings }: PlanResult,
-  isWhole: boolean,
+  isFullPlan: boolean,
 ): Promise<void> {
   const values = {
-    directory_version: basis.directoryVersion,
-    preference_version: basis.preferenceVersion,
-    ubi_key: basis.ubiKey,
-    mapping_version: basis.mappingVersion,
-    revision: basis.revision,
+    directory_version: versions.directoryVersion,
+    preference_version: versions.preferenceVersion,
+    ubi_key: versions.ubiKey,
+    mapping_version: versions.mappingVersion,
+    revision: versions.revision,
     counts: JSON.stringify(counts),
     row_counts: JSON.stringify(rows),
-    // All of them: the next sync says again what it does not look at.
+    // Without a limit, because a later delta plan repeats the warnings outside its scope.
     warnings: JSON.stringify(warnings),
   };
   const comparedNow = { compared_datetime: sql<Date>`now()` };
   await tx
     .insertInto('sync_states')
     .values({ tenant_id: tenantId, ...values, ...comparedNow })
-    .onConflict((conflict) => conflict.column('tenant_id').doUpdateSet({ ...values, ...(isWhole ? comparedNow : {}) }))
+    .onConflict((conflict) =>
+      conflict.column('tenant_id').doUpdateSet({ ...values, ...(isFullPlan ? comparedNow : {}) }),
+    )
     .execute();
 }
 
 /**
- * A person's word was carried out: the companies are made from what they were made from, and from it.
- * @param from the revision before it; where the last sync saw an older one, the next still has edits to look for
+ * Records that a decision was applied on top of the last sync.
+ * @param from the revision before the decision. If the last sync is older than that, its revision is kept, so that the
+ *   next sync still considers the edits in between.
  */
 export async function saveDecisionResult(tx: Tx, from: number, to: number, counts: SyncCounts): Promise<void> {
   await tx
@@ -115,38 +121,42 @@ export async function saveDecisionResult(tx: Tx, from: number, to: number, count
     .execute();
 }
 
-/** What a dismissed plan is known by, and what it says of the list. */
+/** Identifies a dismissed plan. */
 interface Dismissal extends Omit<InputVersions, 'revision'> {
-  /** Absent where the dismissal is older than this is kept. */
+  /** Row counts of the dismissed plan. */
   readonly rows?: PlanResult['rows'];
 }
 
-/** The dismissal of the plan that this gives, if a person dismissed it; edits since do not make it another one. */
-export async function findDismissal(tx: Tx, basis: InputVersions): Promise<Dismissal | undefined> {
+/**
+ * The last sync's result with the row counts of the current list, if a user dismissed the plan for these inputs. Edits since
+ * the dismissal do not matter.
+ */
+export async function findDismissedResult(tx: Tx, versions: InputVersions): Promise<PlanResult | undefined> {
   const found = await tx
     .selectFrom('sync_states')
-    .select('dismissed_basis as dismissal')
-    .$castTo<{ readonly dismissal: Dismissal | null }>()
+    .select(['counts', 'row_counts as rows', 'warnings', 'dismissed_input_versions as dismissal'])
+    .$castTo<PlanResult & { readonly dismissal: Dismissal | null }>()
     .executeTakeFirst();
-  const dismissal = found?.dismissal ?? null;
-  const isOfThis =
-    dismissal !== null &&
-    dismissal.directoryVersion === basis.directoryVersion &&
-    dismissal.preferenceVersion === basis.preferenceVersion &&
-    dismissal.ubiKey === basis.ubiKey &&
-    dismissal.mappingVersion === basis.mappingVersion;
-  return isOfThis ? dismissal : undefined;
+  if (found === undefined || found.dismissal === null) return undefined;
+  const { dismissal, counts, rows, warnings } = found;
+  const isSame =
+    dismissal.directoryVersion === versions.directoryVersion &&
+    dismissal.preferenceVersion === versions.preferenceVersion &&
+    dismissal.ubiKey === versions.ubiKey &&
+    dismissal.mappingVersion === versions.mappingVersion;
+  return isSame ? { counts, rows: dismissal.rows ?? rows, warnings } : undefined;
 }
 
-/** @param rows of the plan that is dismissed */
+/** @param rows of the dismissed plan */
 export async function saveDismissal(
   tx: Tx,
-  { revision: _, ...basis }: InputVersions,
+  { revision: _, ...versions }: InputVersions,
   rows: PlanResult['rows'],
 ): Promise<void> {
   const { used, filtered } = rows;
+  const dismissal = { ...versions, rows: { used, filtered } } satisfies Dismissal;
   await tx
     .updateTable('sync_states')
-    .set({ dismissed_basis: JSON.stringify({ ...basis, rows: { used, filtered } } satisfies Dismissal) })
+    .set({ dismissed_input_versions: JSON.stringify(dismissal) })
     .execute();
 }

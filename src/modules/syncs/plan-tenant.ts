@@ -5,14 +5,14 @@ import type { SyncRows } from '../../domain/sync-run.js';
 import { runYielding } from '../../domain/yielding.js';
 import {
   findScope,
-  listKnown,
   planYielding,
   type Scope,
   type ScopeStart,
   type Snapshot,
   type SyncPlan,
+  toKnownList,
 } from '../../mapping/index.js';
-import { countAll, loadActive, loadPart, loadScopeAnswer, loadSnapshot } from '../companies/index.js';
+import { countAll, loadActive, loadPart, loadScopeRows, loadSnapshot } from '../companies/index.js';
 import {
   countListed,
   type Directory,
@@ -22,33 +22,32 @@ import {
 } from '../directory/index.js';
 
 export interface PlanRequest {
-  /** With `at` it gives the ids of what is new, so that the same plan can be made again. */
+  /** New ids derive from this and `at`, so that the plan can be reproduced. */
   readonly runId: string;
   readonly at: Date;
-  /** As this transaction holds it. */
+  /** As locked by this transaction. */
   readonly directory: Directory;
   readonly ownUbiKey: string;
   readonly strategy: Strategy;
   readonly includeLabs: boolean;
 }
 
-/** A plan, and what it was made for. */
+/** A plan and the part of the tenant it covers. */
 export interface ScopedPlan {
   readonly plan: SyncPlan;
-  /** The part of the tenant that was planned; undefined: the whole. */
+  /** The part of the tenant that was planned; undefined means the whole tenant. */
   readonly scope: Scope | undefined;
-  /** Of the listed licenses of the whole directory. */
+  /** Counts of the listed licenses of the whole directory. */
   readonly rows: Pick<SyncRows, 'used' | 'filtered'>;
 }
 
-/** Where a whole list is read. */
 export type Lists = Pick<DirectoryService, 'listLicenses'>;
 
-/** Plans the whole tenant. To be called in the transaction that locked it. */
+/** Plans the whole tenant. Call it in the transaction that locked the tenant. */
 export const planWhole = async (tx: Tx, lists: Lists, request: PlanRequest): Promise<ScopedPlan> =>
   planSnapshot(tx, lists, request, await loadSnapshot(tx, request.ownUbiKey));
 
-/** The same, from what the tenant has. */
+/** The same as `planWhole`, with a snapshot that is already loaded. */
 export async function planSnapshot(
   tx: Tx,
   lists: Lists,
@@ -57,14 +56,14 @@ export async function planSnapshot(
 ): Promise<ScopedPlan> {
   const { directory, strategy, includeLabs } = request;
   const listed = await lists.listLicenses(tx, directory);
-  const plan = await runYielding(planYielding({ listed, snapshot, strategy, includeLabs, ...toMoment(request) }));
-  const filtered = plan.notTaken.length;
+  const plan = await runYielding(planYielding({ listed, snapshot, strategy, includeLabs, ...toTimeAndIds(request) }));
+  const filtered = plan.filtered.length;
   return { plan, scope: undefined, rows: { used: listed.length - filtered, filtered } };
 }
 
 /**
- * Plans what changed in the directory since a version that the whole tenant was planned from, and all that it can touch.
- * It comes to the same as planning the whole: what is beside the scope stays as it is.
+ * Plans the changes of the directory since the version of the last sync, and everything they can affect. The result is the
+ * same as that of `planWhole`, because nothing outside the scope can change.
  */
 export async function planSince(tx: Tx, request: PlanRequest, version: number): Promise<ScopedPlan> {
   const { listed, missingKeys } = await selectChangesSince(tx, request.directory.id, version);
@@ -77,53 +76,60 @@ export async function planSince(tx: Tx, request: PlanRequest, version: number): 
 }
 
 /**
- * Plans what a person's word can touch, from the list as the tenant knows it: what the state said since is for a sync, and
- * for its guard.
+ * Plans everything that a user's decision can affect. Uses the licenses as the tenant knows them: newer changes of the
+ * state's list are applied by the next sync, which checks the guard.
  */
 export const planDecision = (
   tx: Tx,
   request: PlanRequest,
-  about: Pick<ScopeStart, 'companyIds' | 'ubiKeys'>,
+  subject: Pick<ScopeStart, 'companyIds' | 'ubiKeys'>,
 ): Promise<ScopedPlan> =>
-  planPart(tx, { ...request, includeLabs: true }, { licenseKeys: [], listed: [], ...about }, listKnown);
+  planPart(tx, { ...request, includeLabs: true }, { licenseKeys: [], listed: [], ...subject }, toKnownList);
 
 /**
- * Plans whatever this can touch.
- * @param list what is listed, told from what is known; undefined: what the state lists
+ * Plans everything that a change can affect.
+ * @param toListed derives the list from the known licenses; undefined reads the directory
  */
-async function planPart(tx: Tx, request: PlanRequest, start: ScopeStart, list?: typeof listKnown): Promise<ScopedPlan> {
+async function planPart(
+  tx: Tx,
+  request: PlanRequest,
+  start: ScopeStart,
+  toListed?: typeof toKnownList,
+): Promise<ScopedPlan> {
   const { directory, ownUbiKey, strategy, includeLabs } = request;
   const scope = await findScopeOf(tx, start);
   const snapshot = await loadPart(tx, ownUbiKey, scope);
   const namesakes = await loadActive(tx, scope.namesakeIds);
   const totals = await countAll(tx);
-  const listed = list?.(snapshot.licenses) ?? (await selectListedLicenses(tx, directory.id, scope.licenseKeys));
+  const listed = toListed?.(snapshot.licenses) ?? (await selectListedLicenses(tx, directory.id, scope.licenseKeys));
   const part = {
     nameGroups: scope.nameGroups,
     namesakes,
     otherCompanies: totals.companies - snapshot.companies.length - namesakes.companies.length,
     otherActiveLicenses: totals.activeLicenses - snapshot.licenses.filter(({ active }) => active).length,
   };
-  const plan = await runYielding(planYielding({ listed, snapshot, strategy, includeLabs, part, ...toMoment(request) }));
-  const used = totals.listedLicenses + countComing(plan);
+  const plan = await runYielding(
+    planYielding({ listed, snapshot, strategy, includeLabs, part, ...toTimeAndIds(request) }),
+  );
+  const used = totals.listedLicenses + countListedDifference(plan);
   return { plan, scope, rows: { used, filtered: (await countListed(tx, directory.id)) - used } };
 }
 
-/** How many more licenses will be both listed and known: those that are new or back, less those that go. */
-function countComing({ licenses }: SyncPlan): number {
-  const isThere = (license: SyncPlan['licenses'][number]['before']): number =>
+/** By how many the plan changes the number of licenses that are both listed and known. */
+function countListedDifference({ licenses }: SyncPlan): number {
+  const toCount = (license: SyncPlan['licenses'][number]['before']): number =>
     license !== undefined && license.missingSinceDatetime === null && license.contentHash !== '' ? 1 : 0;
-  return licenses.reduce((sum, { before, after }) => sum + isThere(after) - isThere(before), 0);
+  return licenses.reduce((sum, { before, after }) => sum + toCount(after) - toCount(before), 0);
 }
 
-const toMoment = ({ runId, at }: PlanRequest) => ({
+const toTimeAndIds = ({ runId, at }: PlanRequest) => ({
   at: at.toISOString(),
   newId: createIdSequence(runId, at.getTime()),
 });
 
 async function findScopeOf(tx: Tx, start: ScopeStart): Promise<Scope> {
-  const finding = findScope(start);
-  let turn = finding.next();
-  while (turn.done !== true) turn = finding.next(await loadScopeAnswer(tx, turn.value));
-  return turn.value;
+  const search = findScope(start);
+  let step = search.next();
+  while (step.done !== true) step = search.next(await loadScopeRows(tx, step.value));
+  return step.value;
 }

@@ -2,31 +2,30 @@ import { ADVICE } from '../../biotrack/index.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { RunWarning } from './plan-result-repository.js';
 
-/** What each reason means and what to do, for a person. */
+/** Explains each reason to users: what it means and what to do. */
 const DETAILS: Readonly<Record<FailureReason, string>> = {
   ...ADVICE,
-  credentials_missing: 'No BioTrack login is saved that may be used. Save one, or mend the one that BioTrack refused.',
-  credential_unreadable: 'The stored password cannot be opened. Enter it again.',
+  credentials_missing: 'No usable BioTrack login is saved. Save a login, or correct the one that BioTrack rejected.',
+  credential_unreadable: 'The stored password cannot be decrypted. Enter it again.',
   unknown_state:
-    'This deployment no longer knows the state or its environment. Nothing was changed; an operator has to configure it.',
+    'The state or its environment is no longer configured in this deployment. Nothing was changed. Ask an operator to configure it.',
   list_shrunk:
-    'The list is much shorter than before. Nothing was changed. An operator has to look at it: confirming this run accepts that very list.',
-  superseded: 'The set-up changed during the run; another run takes its place.',
-  storage_unavailable: 'The database could not be used. Nothing was changed; try again later.',
-  interrupted: 'The run was interrupted too often. Nothing was changed; start another one.',
-  internal: 'This is our fault. Nothing was changed; ask for help with the id of this run.',
+    "The state's list is much shorter than before. Nothing was changed. An operator must review it: confirming this run accepts the list.",
+  superseded: 'The setup changed during the run. A new run replaces it.',
+  storage_unavailable: 'The database was unavailable. Nothing was changed. Try again later.',
+  interrupted: 'The run was interrupted too often. Nothing was changed. Start another sync.',
+  internal: 'An unexpected error occurred. Nothing was changed. Contact support with the id of this run.',
 };
 
 export const toReasonDetail = (reason: FailureReason): string => DETAILS[reason];
 
-/** What a warning means, for a person. */
+/** Explains each warning to users. */
 export const WARNING_DETAILS: Readonly<Record<RunWarning['code'], string>> = {
-  ubi_turned_blank:
-    'BioTrack no longer says whose this license is. It stays with the vendor that it was last said to be of.',
+  ubi_turned_blank: 'BioTrack no longer lists a UBI for this license. The license keeps its last known UBI.',
   plan_dismissed:
-    'The plan for this list was dismissed: nothing is changed before the state lists something else or the set-up changes.',
-  company_means_another_vendor:
-    'The company that would hold this license stands for another vendor now: the license was sold, and one company can mean the vendor under one strategy and the sold site under the other. It keeps its id and its edits; see whether they are still meant.',
+    "The plan for this list was dismissed. Nothing is changed until the state's list or the setup changes.",
+  company_represents_another_vendor:
+    'The license was sold, so the company that would hold it would represent another vendor than before. The company keeps its id and its edits. Check that they still apply.',
   companies_share_a_name:
-    'Several companies would have one name, and LeafLink, which shows a customer by its name, could not tell them apart. The items `ambiguous` of the plan say which.',
+    'Several companies would share a name, so that they look the same in LeafLink. The `ambiguous` items of the plan list them.',
 };

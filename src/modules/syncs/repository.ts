@@ -8,7 +8,7 @@ import type { Strategy } from '../../domain/strategy.js';
 import type { ChangeRange, RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
 import type { PlanNotes } from './plan-items.js';
-import { type InputVersions, MAX_NOTES_KEPT, type RunWarning } from './plan-result-repository.js';
+import { type InputVersions, MAX_NOTES_STORED, type RunWarning } from './plan-result-repository.js';
 
 export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
 
@@ -27,19 +27,19 @@ export interface SyncRun {
   readonly skips: readonly Skip[];
   readonly step: RunStep;
   readonly directoryVersion: number | null;
-  /** The login that it works with; null until one was chosen. */
+  /** The login that the run uses. Null until one is chosen. */
   readonly credentialId: string | null;
   readonly credentialOwner: 'company' | 'user' | null;
   readonly credentialReason: CredentialChoice | null;
-  /** What a preview was asked for; null: as the preference says. */
+  /** The previewed value for a switch. Null uses the preference's value. */
   readonly includeLabs: boolean | null;
   readonly plannedAt: Date | null;
-  /** What the plan of a preview, or of a run that waits for a person, was made from. */
-  readonly basis: InputVersions | null;
+  /** The input versions of a stored plan, of a preview or a run in review. */
+  readonly inputVersions: InputVersions | null;
   readonly planDigest: string | null;
-  /** Of the list that was too short to be believed. */
+  /** The digest of the state's list that was rejected because it was much shorter. */
   readonly listDigest: string | null;
-  /** Of a preview that was applied. */
+  /** When the preview was applied. */
   readonly appliedAt: Date | null;
   readonly firstChangeSeq: number | null;
   readonly lastChangeSeq: number | null;
@@ -73,7 +73,7 @@ const COLUMNS = [
   'credential_reason as credentialReason',
   'include_labs as includeLabs',
   'planned_datetime as plannedAt',
-  'basis',
+  'input_versions as inputVersions',
   'plan_digest as planDigest',
   'list_digest as listDigest',
   'applied_datetime as appliedAt',
@@ -96,7 +96,7 @@ const select = (tx: Tx) => tx.selectFrom('sync_runs').select(COLUMNS).$castTo<Sy
 export const findRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
   select(tx).where('id', '=', id).executeTakeFirst();
 
-/** The run that writes or is about to. */
+/** The queued or running run that is not a preview. */
 export const findActiveRun = (tx: Tx): Promise<SyncRun | undefined> =>
   select(tx).where('mode', '=', 'full').where('status', 'in', ACTIVE).executeTakeFirst();
 
@@ -110,14 +110,14 @@ export const selectRuns = (tx: Tx, size: number, after: string | undefined): Pro
 
 export type NewRun = Pick<SyncRun, 'id' | 'trigger' | 'mode' | 'refresh' | 'strategy' | 'includeLabs' | 'requestedBy'>;
 
-/** Inserts a queued run and puts it into the queue, in one transaction: neither without the other. */
+/** Inserts a queued run and its job in the same transaction. */
 export async function insertRun(tx: Tx, tenantId: string, run: NewRun): Promise<SyncRun> {
   const inserted = await insertRow(tx, tenantId, run, { status: 'queued', step: 'queued' });
   await enqueueRun(tx, tenantId, run.id);
   return inserted;
 }
 
-/** Inserts a run that this very transaction works on: no worker ever sees it. */
+/** Inserts a run that this transaction executes itself, without a worker. */
 export const insertRunningRun = (tx: Tx, tenantId: string, run: NewRun): Promise<SyncRun> =>
   insertRow(tx, tenantId, run, { status: 'running', step: 'planning' });
 
@@ -146,7 +146,7 @@ function insertRow(
     .executeTakeFirstOrThrow();
 }
 
-/** A newer run takes the place of those that wait for a person, whose plans nobody can carry out any more. */
+/** Marks runs in review as superseded by a newer run and deletes their plans. */
 export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<void> {
   const superseded = await tx
     .updateTable('sync_runs')
@@ -159,12 +159,11 @@ export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<vo
   await tx.deleteFrom('sync_plan_items').where('run_id', 'in', ids).execute();
 }
 
-/** Of a run whose plan is not kept any more. */
-const NO_PLAN = { basis: null, plan_digest: null } as const;
+const NO_PLAN = { input_versions: null, plan_digest: null } as const;
 
 /**
- * A run that writes comes as it is asked for: a tenant has one. Of previews it may have many, and each waits behind the
- * others of its tenant, so that whoever looks a hundred times holds up nobody else.
+ * Adds the job of a run. Each preview gets a lower priority the more previews of its tenant are already waiting, so that
+ * one tenant's previews do not delay other tenants.
  */
 export async function enqueueRun(tx: Tx, tenantId: string, id: string): Promise<void> {
   await sql`
@@ -175,12 +174,15 @@ export async function enqueueRun(tx: Tx, tenantId: string, id: string): Promise<
       from sync_runs as run where run.id = ${id}`.execute(tx);
 }
 
-/** How long a worker's silence is believed to be work. */
+/** How long a lease lasts without renewal. */
 export const LEASE_SECONDS = 20;
 
 const leaseEnd = sql<Date>`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
-/** Takes a run that nobody works on; undefined if somebody does, or it has ended. Every taking raises the fence. */
+/**
+ * Claims a run that is due or whose lease has expired, and increases its fence. Undefined if the run has ended, waits for a
+ * retry, or is leased by another worker.
+ */
 export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasTakenOver: boolean }) | undefined> =>
   tx
     .with('before', (db) =>
@@ -219,23 +221,23 @@ export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasT
 
 type Held = Pick<SyncRun, 'id' | 'fence'>;
 
-/** Whoever lost the run to somebody else changes no row here. */
+/** Updates the run only if the caller still holds it. */
 const updateHeld = (tx: Kysely<DB>, { id, fence }: Held) =>
   tx.updateTable('sync_runs').where('id', '=', id).where('fence', '=', fence).where('status', '=', 'running');
 
-/** False: the run was taken over or has ended. */
+/** Returns false if the run was taken over or has ended. */
 export async function renewLease(tx: Tx, run: Held): Promise<boolean> {
   const result = await updateHeld(tx, run).set({ leased_until_datetime: leaseEnd }).executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
 
-/** False: the run was taken over or has ended. */
+/** Returns false if the run was taken over or has ended. */
 export async function saveStep(db: Db, tenantId: string, run: Held, step: RunStep): Promise<boolean> {
   const update = updateHeld(statementBuilder, run).set({ step, leased_until_datetime: leaseEnd }).returning('id');
   return (await queryAsTenant(db, tenantId, toStatement(update))).length > 0;
 }
 
-/** A run that was put off is taken up now, since somebody asks for it. */
+/** Makes a run that waits for a retry due now. */
 export async function retryNow(tx: Tx, tenantId: string, id: string): Promise<void> {
   const result = await tx
     .updateTable('sync_runs')
@@ -247,7 +249,7 @@ export async function retryNow(tx: Tx, tenantId: string, id: string): Promise<vo
   if (result.numUpdatedRows > 0n) await enqueueRun(tx, tenantId, id);
 }
 
-/** False: it has ended, or waits for a person. */
+/** Returns false if the run has ended or is in review. */
 export async function cancelRun(tx: Tx, id: string): Promise<boolean> {
   const result = await tx
     .updateTable('sync_runs')
@@ -258,7 +260,7 @@ export async function cancelRun(tx: Tx, id: string): Promise<boolean> {
   return result.numUpdatedRows > 0n;
 }
 
-/** Which login the run works with, and why; told before it is used. False: the run was taken over or has ended. */
+/** Saves the chosen login before it is used. Returns false if the run was taken over or has ended. */
 export async function saveRunCredential(
   tx: Tx,
   run: Held,
@@ -270,7 +272,7 @@ export async function saveRunCredential(
   return result.numUpdatedRows > 0n;
 }
 
-/** The run that ended last, of those that write. */
+/** The run that ended last, without previews, canceled and superseded runs. */
 export const findLastEndedRun = (tx: Tx): Promise<SyncRun | undefined> =>
   select(tx)
     .where('mode', '=', 'full')
@@ -280,7 +282,6 @@ export const findLastEndedRun = (tx: Tx): Promise<SyncRun | undefined> =>
     .limit(1)
     .executeTakeFirst();
 
-/** A queued run does what the last request asked for. */
 export async function forceRefresh(tx: Tx, id: string): Promise<void> {
   await tx
     .updateTable('sync_runs')
@@ -290,7 +291,7 @@ export async function forceRefresh(tx: Tx, id: string): Promise<void> {
     .execute();
 }
 
-/** Gives a run back, to be taken up by another worker at once; that this one ends is not the run's fault. */
+/** Requeues a run at once when its worker shuts down. Does not count as an attempt. Returns false if it was lost. */
 export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<boolean> {
   const result = await updateHeld(tx, run)
     .set((eb) => ({ status: 'queued', step: 'queued', leased_until_datetime: null, attempt: eb('attempt', '-', 1) }))
@@ -300,7 +301,7 @@ export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<b
   return true;
 }
 
-/** Gives a run back that only waits and had better make way for others; that is no attempt of its own. */
+/** Requeues a run that cannot start because its directory is busy. Does not count as an attempt. */
 export async function requeueWaitingRun(tx: Tx, run: Held, seconds: number): Promise<void> {
   await updateHeld(tx, run)
     .set((eb) => ({
@@ -313,7 +314,7 @@ export async function requeueWaitingRun(tx: Tx, run: Held, seconds: number): Pro
     .execute();
 }
 
-/** Puts a run off: the sweep puts it back into the queue when its time has come. False: it was lost meanwhile. */
+/** Requeues a failed run with a delay; the sweep adds its job when the retry is due. Returns false if it was lost. */
 export async function scheduleRetry(
   tx: Tx,
   run: Held,
@@ -342,19 +343,17 @@ export interface RunResult {
   readonly skips?: readonly Skip[];
   readonly directoryVersion?: number;
   readonly plannedAt?: Date;
-  /** Of a plan that was stored and not applied. */
-  readonly basis?: InputVersions;
+  /** Set with `planDigest` if the plan was stored and not applied. */
+  readonly inputVersions?: InputVersions;
   readonly planDigest?: string;
   readonly listDigest?: string;
   readonly changes?: ChangeRange;
   readonly notes?: PlanNotes;
 }
 
-/** False: the run was taken over or has ended, so that this result counts for nothing. */
-export async function finishRun(tx: Tx, run: Held, result: RunResult): Promise<boolean> {
-  const updated = await updateHeld(tx, run).set(toResultColumns(result)).executeTakeFirst();
-  return updated.numUpdatedRows > 0n;
-}
+/** Undefined if the run was taken over or has ended: the result is not saved. */
+export const finishRun = (tx: Tx, run: Held, result: RunResult): Promise<SyncRun | undefined> =>
+  updateHeld(tx, run).set(toResultColumns(result)).returning(COLUMNS).$castTo<SyncRun>().executeTakeFirst();
 
 function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = [], ...result }: RunResult) {
   const toJson = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
@@ -365,11 +364,11 @@ function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = 
     reason_detail: reasonDetail ?? null,
     counts: toJson(result.counts),
     row_counts: toJson(result.rows),
-    warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_KEPT)),
-    skips: JSON.stringify(skips.slice(0, MAX_NOTES_KEPT)),
+    warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_STORED)),
+    skips: JSON.stringify(skips.slice(0, MAX_NOTES_STORED)),
     directory_version: result.directoryVersion ?? null,
     planned_datetime: result.plannedAt ?? null,
-    basis: toJson(result.basis),
+    input_versions: toJson(result.inputVersions),
     plan_digest: result.planDigest ?? null,
     list_digest: result.listDigest ?? null,
     first_change_seq: result.changes?.first ?? null,
@@ -380,27 +379,29 @@ function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = 
   };
 }
 
-/** Ends a run that waited for a person, whose plan was carried out. The transaction has locked the tenant. */
-export async function endReview(tx: Tx, id: string, result: RunResult): Promise<void> {
-  await tx
+/** Finishes a run in review whose plan was applied. The transaction must have locked the tenant. */
+export const finishReview = (tx: Tx, id: string, result: RunResult): Promise<SyncRun> =>
+  tx
     .updateTable('sync_runs')
     .set(toResultColumns(result))
     .where('id', '=', id)
     .where('status', '=', 'needs_review')
-    .execute();
-}
+    .returning(COLUMNS)
+    .$castTo<SyncRun>()
+    .executeTakeFirstOrThrow();
 
-/** Ends a run that waited for a person, and leaves its plan to be read. */
-export async function saveDismissedReview(tx: Tx, id: string, reasonDetail: string): Promise<void> {
-  await tx
+/** Cancels a run in review and keeps its plan. The transaction must have locked the tenant. */
+export const saveDismissedReview = (tx: Tx, id: string, reasonDetail: string): Promise<SyncRun> =>
+  tx
     .updateTable('sync_runs')
     .set({ status: 'canceled', reason: null, reason_detail: reasonDetail })
     .where('id', '=', id)
     .where('status', '=', 'needs_review')
-    .execute();
-}
+    .returning(COLUMNS)
+    .$castTo<SyncRun>()
+    .executeTakeFirstOrThrow();
 
-/** Notes that a preview was carried out. */
+/** Records that a preview was applied. */
 export async function saveApplied(
   tx: Tx,
   id: string,
@@ -418,19 +419,19 @@ export async function saveApplied(
     .execute();
 }
 
-/** A run that waits is in the queue, unless the queue lost it. */
+/** After this time, a queued run gets another job in case the queue lost its job. */
 const LONG_QUEUED_SECONDS = 20;
 
 export interface AbandonedRun {
   readonly tenantId: string;
   readonly id: string;
-  /** Somebody worked on it, and fell silent. */
+  /** Whether its worker's lease expired. */
   readonly isOrphan: boolean;
 }
 
 /**
- * Runs of all tenants that should be worked on and perhaps are not: their worker died, the time came for which they were
- * put off, or they wait so long that the queue may have lost them.
+ * Runs of all tenants that may need a new job: their lease expired, their retry is due, or they have been queued so long
+ * that the queue may have lost their job.
  */
 export const selectAbandonedRuns = (tx: OperatorTx): Promise<AbandonedRun[]> =>
   tx
@@ -448,7 +449,7 @@ export const selectAbandonedRuns = (tx: OperatorTx): Promise<AbandonedRun[]> =>
         ]),
       ]),
     )
-    // Dead ones before those that only wait.
+    // Runs with an expired lease first.
     .orderBy('leased_until_datetime', (order) => order.asc().nullsLast())
     .orderBy('requested_datetime')
     .limit(100)

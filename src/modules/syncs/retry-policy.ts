@@ -1,17 +1,17 @@
 import type { FailureReason } from '../../domain/failure-reason.js';
 
-/** How often a run is taken up before its failure counts, and how long it waits in between. */
+/** How often a run is attempted before it fails, and the delays between attempts. */
 export interface RetryPolicy {
   readonly attempts: number;
-  /** After the first failure; four times as long after each further one. */
+  /** The delay after the first failure. Each further delay is four times as long. */
   readonly baseSeconds: number;
-  readonly mostSeconds: number;
+  readonly maxSeconds: number;
 }
 
-export const RETRY_POLICY: RetryPolicy = { attempts: 5, baseSeconds: 15, mostSeconds: 900 };
+export const RETRY_POLICY: RetryPolicy = { attempts: 5, baseSeconds: 15, maxSeconds: 900 };
 
-/** Failures that may be over in a while. A refused login is none: it is not tried again by machine. */
-const PASSING: readonly FailureReason[] = [
+/** Failures worth retrying. Rejected logins are not retried automatically. */
+const TRANSIENT: readonly FailureReason[] = [
   'upstream_timeout',
   'upstream_unreachable',
   'upstream_throttled',
@@ -19,15 +19,15 @@ const PASSING: readonly FailureReason[] = [
   'storage_unavailable',
 ];
 
-/** How long to wait before the run is taken up again; undefined: its failure counts. */
+/** The delay before the next attempt. Undefined if the run has failed for good. */
 export function toRetryDelaySeconds(
   reason: FailureReason,
   attempt: number,
-  { attempts, baseSeconds, mostSeconds }: RetryPolicy,
+  { attempts, baseSeconds, maxSeconds }: RetryPolicy,
   retryAfterMs: number | undefined,
 ): number | undefined {
-  if (!PASSING.includes(reason) || attempt >= attempts) return undefined;
-  const backoff = Math.min(baseSeconds * 4 ** (attempt - 1), mostSeconds);
-  // As long as was asked for, and never all at the same moment.
+  if (!TRANSIENT.includes(reason) || attempt >= attempts) return undefined;
+  const backoff = Math.min(baseSeconds * 4 ** (attempt - 1), maxSeconds);
+  // At least as long as BioTrack requested, with jitter so that runs do not retry all at once.
   return Math.max(backoff, (retryAfterMs ?? 0) / 1000) * (1 + Math.random() / 4);
 }

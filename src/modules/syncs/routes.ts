@@ -9,7 +9,7 @@ import { Body, ItemParams, locationHeader, pageQuery, TenantParams } from '../..
 import type { App } from '../../http/server.js';
 import { cancelSync } from './cancel-service.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
-import { listPlan, type PlanLine } from './plan-service.js';
+import { listPlan, type PlanPageItem } from './plan-service.js';
 import { WARNING_DETAILS } from './reason-details.js';
 import type { SyncRun as SyncRunRow } from './repository.js';
 import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
@@ -29,13 +29,17 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       schema: operation({
         id: 'startSync',
         tag: 'Syncs',
-        summary: 'Bring the companies up to date',
+        summary: 'Start a sync',
         description:
-          'Answers at once. If a run is queued or running already, that one is the answer. Needs UBI, preference and a login.',
+          'Returns immediately; the run is executed in the background. If a full run is already queued or running, returns that run. Requires a UBI, a company creation preference and a usable login. A `preview` is always a new run.',
         params: TenantParams,
         body: SyncBodySchema,
         replies: {
-          202: { description: 'The run; read it until it has ended.', schema: SyncRunSchema, headers: locationHeader },
+          202: {
+            description: 'The run. Read it again until it has ended.',
+            schema: SyncRunSchema,
+            headers: locationHeader,
+          },
         },
         errors: ['not_found', 'setup_incomplete'],
       }),
@@ -55,11 +59,11 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       schema: operation({
         id: 'listSyncs',
         tag: 'Syncs',
-        summary: 'The runs, newest first',
+        summary: 'List syncs',
         params: TenantParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page.', SyncRunPageSchema),
+        replies: toListReplies('A page of runs, newest first.', SyncRunPageSchema),
         errors: ['not_found', 'invalid_cursor'],
       }),
     },
@@ -80,7 +84,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       schema: operation({
         id: 'getSync',
         tag: 'Syncs',
-        summary: 'One run: where it stands, or what it did',
+        summary: 'Get a sync',
         params: ItemParams,
         replies: { 200: { description: 'The run.', schema: SyncRunSchema } },
         errors: ['not_found'],
@@ -95,10 +99,10 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       schema: operation({
         id: 'cancelSync',
         tag: 'Syncs',
-        summary: 'Stop a run that has not ended',
-        description: 'Nothing that it has not written by now is written any more.',
+        summary: 'Cancel a sync',
+        description: 'Cancels a queued or running run. Changes that are not committed yet are discarded.',
         params: ItemParams,
-        replies: { 200: { description: 'The run, canceled.', schema: SyncRunSchema } },
+        replies: { 200: { description: 'The canceled run.', schema: SyncRunSchema } },
         errors: ['not_found', 'run_ended'],
       }),
     },
@@ -111,13 +115,13 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       schema: operation({
         id: 'listSyncEvents',
         tag: 'Syncs',
-        summary: 'Follow a run until it has ended',
+        summary: 'Stream the progress of a sync',
         description:
-          'Server-sent events: `progress` with the whole run each time it moves, `end` with its result, then the stream ends. `Last-Event-ID` leaves out what was seen already.',
+          'Server-sent events: `progress` with the whole run after each change, then `end` with the final run, then the stream closes. With `Last-Event-ID`, the event with that id is not sent again.',
         params: ItemParams,
         replies: {
-          200: { description: 'The events; `data` is the run.', schema: SyncRunSchema, type: EVENT_STREAM },
-          204: { description: 'The run has ended, and `Last-Event-ID` was its last event.' },
+          200: { description: 'The events. `data` is the run.', schema: SyncRunSchema, type: EVENT_STREAM },
+          204: { description: 'The run has ended, and `Last-Event-ID` is its last event.' },
         },
         errors: ['not_found', 'streams_exhausted'],
       }),
@@ -136,13 +140,13 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       schema: operation({
         id: 'getSyncPlan',
         tag: 'Syncs',
-        summary: 'What was done or would be, item by item, each with its reason',
+        summary: 'List the plan items of a sync',
         description:
-          'Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are. Of a run that was applied, the first hundred of each kind that is no change are kept; its counts tell how many there were.',
+          'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, conflicts and skipped rows of each kind are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except of runs in review.',
         params: ItemParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
-        replies: toListReplies('A page.', PlanPageSchema),
+        replies: toListReplies('A page of plan items.', PlanPageSchema),
         errors: ['not_found', 'invalid_cursor'],
       }),
     },
@@ -163,11 +167,11 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       schema: operation({
         id: 'confirmSync',
         tag: 'Syncs',
-        summary: 'Carry out the plan that waits for a decision',
+        summary: 'Confirm a sync in review',
         description:
-          'Exactly the plan that `GET …/plan` shows, or 409 if anything moved since. Of a run with the reason `list_shrunk` it accepts the list, which an operator may do; the answer then is a new run that reads it again.',
+          'Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since. If the reason of the run is `list_shrunk`, accepts the state’s list instead and returns a new run that reads the list again; only operators can do this.',
         params: ItemParams,
-        replies: { 200: { description: 'The run: carried out, or queued anew.', schema: SyncRunSchema } },
+        replies: { 200: { description: 'The applied run, or the new run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review', 'plan_stale'],
       }),
     },
@@ -183,11 +187,10 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       schema: operation({
         id: 'dismissSync',
         tag: 'Syncs',
-        summary: 'Drop the plan that waits for a decision',
-        description:
-          'Nothing is changed, and nothing like it is proposed before the state lists something else or the set-up changes.',
+        summary: 'Dismiss a sync in review',
+        description: 'Nothing is changed. The plan is not proposed again until the state’s list or the setup changes.',
         params: ItemParams,
-        replies: { 200: { description: 'The run, canceled.', schema: SyncRunSchema } },
+        replies: { 200: { description: 'The canceled run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review'],
       }),
     },
@@ -206,18 +209,17 @@ async function* toStreamEvents(events: AsyncIterable<RunEvent | undefined>): Asy
   }
 }
 
-const toPlanItemReply = (line: PlanLine) => ({
-  action: line.action,
-  kind: line.kind,
-  reason: line.reason,
-  company_id: line.companyId,
-  license_id: line.licenseId,
-  license_number: line.licenseNumber,
-  before: line.before,
-  after: line.after,
+const toPlanItemReply = (item: PlanPageItem) => ({
+  action: item.action,
+  kind: item.kind,
+  reason: item.reason,
+  company_id: item.companyId,
+  license_id: item.licenseId,
+  license_number: item.licenseNumber,
+  before: item.before,
+  after: item.after,
 });
 
-/** A run as every operation shows it. */
 export function toSyncRunReply(run: SyncRunRow) {
   return {
     id: run.id,

@@ -2,7 +2,7 @@ import { type Biotrack, BiotrackError } from '../../biotrack/index.js';
 import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
-import { toUserIdOf } from '../../domain/principal.js';
+import { toUserIdFromActor } from '../../domain/principal.js';
 import { ServiceError } from '../../domain/service-error.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
@@ -21,15 +21,9 @@ import { DirectoryBusyError, type DirectoryService, ListShrunkError } from '../d
 import { recordRunFailure, scheduleNextRun } from '../schedules/index.js';
 import { inLockedTenant, isTenantGone, type Tenant } from '../tenants/index.js';
 import { applyPlan, findPlanInputs, type PlanInputs, storePlan, toPlanRequest, toSucceededResult } from './apply.js';
-import { findExcess } from './guard.js';
+import { findGuardViolation } from './guard.js';
 import { keepLease } from './lease.js';
-import {
-  findDismissal,
-  findLastPlanResult,
-  findPlannedVersion,
-  findPlanResult,
-  type PlanResult,
-} from './plan-result-repository.js';
+import { findDismissedResult, findPlannedVersion, findPlanResult, type PlanResult } from './plan-result-repository.js';
 import { planSince, planWhole } from './plan-tenant.js';
 import { toReasonDetail } from './reason-details.js';
 import {
@@ -55,81 +49,81 @@ export interface RunSyncDeps {
   readonly directories: DirectoryService;
   readonly loginAttempts: SingleFlight<LoginResult>;
   readonly newId: () => string;
-  /** A plan that changes more than this share of the tenant's licenses waits for a person; 100: none does. */
+  /** A plan that affects more than this percentage of the tenant's licenses must be reviewed; 100 disables the guard. */
   readonly guardRemovalPercent: number;
   readonly syncIntervalSeconds: number;
-  readonly runPatience: RetryPolicy;
+  readonly retryPolicy: RetryPolicy;
   readonly clock: () => Date;
-  /** Aborted when this process is about to end: the run is handed over. */
+  /** Aborted when the process shuts down. The run is then requeued for another worker. */
   readonly shutdown: AbortSignal;
-  readonly onFinished: (outcome: RunReport) => void;
-  /** `taken_over`: from a worker that fell silent; `fenced`: it came back, and was not let write. */
+  readonly onFinished: (report: RunReport) => void;
+  /**
+   * `taken_over`: this worker claimed a run whose lease had expired. `fenced`: this worker lost the run, and its result was
+   * discarded.
+   */
   readonly onEvent: (event: 'taken_over' | 'fenced') => void;
 }
 
-/** For the log, once a run: the cause is for nobody else. */
+/** For logs and metrics, once per attempt. `cause` is for the log only. */
 export interface RunReport {
   readonly tenantId: string;
   readonly runId: string;
-  readonly status: RunResult['status'] | 'handed_over' | 'put_off';
+  readonly status: RunResult['status'] | 'handed_over' | 'retry_scheduled';
   readonly reason: FailureReason | undefined;
   readonly cause: unknown;
   readonly counts?: SyncCounts | undefined;
   readonly rows?: SyncRows | undefined;
 }
 
-/** A run that makes way for those of other states comes again after so long. */
-const STEP_BACK_SECONDS = 3;
+/** The delay before a run is tried again if another process is already reading its state's list. */
+const DIRECTORY_BUSY_DELAY_SECONDS = 3;
 
-/** The run was taken over or has ended: nothing that this worker still wants to write counts. */
+/** The run was taken over or has ended, so this worker must not write anything more. */
 class RunLostError extends Error {}
 
 /**
- * Works on a run until it has ended, if nobody else does. Fetches first, with no transaction open; then plans and
- * applies in one short transaction that is committed only by whoever still holds the run.
- * @throws what the database throws when even the failure cannot be written down: the run is taken over when its lease
- *   is over
+ * Claims a run and executes it; returns at once if the run cannot be claimed. Fetches the directory without an open
+ * transaction, then plans and applies in one short transaction that commits only if this worker still holds the run.
+ * @throws the database's error if not even the failure could be saved. Another worker takes over when the lease expires.
  */
 export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string): Promise<void> {
-  const { db, shutdown, runPatience, onFinished, onEvent } = deps;
+  const { db, shutdown, retryPolicy, onFinished, onEvent } = deps;
   const run = await withTenant(db, tenantId, (tx) => claimRun(tx, runId));
   if (run === undefined) return;
-  const tell = (status: RunReport['status'], reason?: FailureReason, cause?: unknown): void =>
+  const report = (status: RunReport['status'], reason?: FailureReason, cause?: unknown): void =>
     onFinished({ tenantId, runId, status, reason, cause });
   if (run.wasTakenOver) onEvent('taken_over');
   const lease = keepLease(db, tenantId, run, shutdown);
-  const note = (write: (tx: Tx) => Promise<boolean>): Promise<boolean> =>
-    retryWhileStorageUnavailable(lease.signal, () => withTenant(db, tenantId, write));
   try {
-    // Taken up this often without an end, it is broken, not unlucky.
-    if (run.attempt > runPatience.attempts) throw new RunFailure('interrupted');
-    const { status, counts, rows } = await work(deps, tenantId, run, lease.signal);
+    if (run.attempt > retryPolicy.attempts) throw new RunFailure('interrupted');
+    const { status, counts, rows } = await executeRun(deps, tenantId, run, lease.signal);
     onFinished({ tenantId, runId, status, reason: undefined, cause: undefined, counts, rows });
   } catch (error) {
     if (isTenantGone(error)) return;
     if (shutdown.aborted) {
       const isReleased = await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run));
-      return isReleased ? tell('handed_over') : undefined;
+      return isReleased ? report('handed_over') : undefined;
     }
     if (error instanceof RunLostError || lease.signal.aborted) {
-      const now = await withTenant(db, tenantId, (tx) => findRun(tx, runId));
-      if (now?.status === 'canceled') return tell('canceled');
-      // Taken over by another worker: what this one found out counts for nothing.
-      return now === undefined ? undefined : onEvent('fenced');
+      const current = await withTenant(db, tenantId, (tx) => findRun(tx, runId));
+      if (current?.status === 'canceled') return report('canceled');
+      return current === undefined ? undefined : onEvent('fenced');
     }
     if (error instanceof DirectoryBusyError)
-      return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, STEP_BACK_SECONDS));
+      return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, DIRECTORY_BUSY_DELAY_SECONDS));
     const { reason, cause } = toFailure(error);
     const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
     const retryAfterMs = error instanceof BiotrackError ? error.retryAfterMs : undefined;
-    // Whoever only looks would rather know at once.
+    // Previews are not retried: their caller gets the failure at once.
     const seconds =
-      run.mode === 'full' ? toRetryDelaySeconds(reason, run.attempt, runPatience, retryAfterMs) : undefined;
+      run.mode === 'full' ? toRetryDelaySeconds(reason, run.attempt, retryPolicy, retryAfterMs) : undefined;
     if (seconds !== undefined) {
-      const isPutOff = await note((tx) => scheduleRetry(tx, run, { reason, reasonDetail, seconds }));
-      return isPutOff ? tell('put_off', reason, cause) : undefined;
+      const isScheduled = await retryWhileStorageUnavailable(lease.signal, () =>
+        withTenant(db, tenantId, (tx) => scheduleRetry(tx, run, { reason, reasonDetail, seconds })),
+      );
+      return isScheduled ? report('retry_scheduled', reason, cause) : undefined;
     }
-    // A list that is much too short waits for an operator; whoever only wanted to look waits for nobody.
+    // A much shorter list must be reviewed by an operator, except in a preview.
     const status: RunResult['status'] = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
     const result = {
       status,
@@ -137,16 +131,16 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
       reasonDetail,
       ...(error instanceof ListShrunkError && { listDigest: error.digest }),
     };
-    const isFinished = await retryWhileStorageUnavailable(lease.signal, () => fail(deps, tenantId, run, result));
-    // Not so if the answer to a commit was lost: then the row says what happened.
-    if (isFinished) tell(status, reason, cause);
+    const isSaved = await retryWhileStorageUnavailable(lease.signal, () => saveFailure(deps, tenantId, run, result));
+    // False if the run has ended after all, because only the response to a commit was lost.
+    if (isSaved) report(status, reason, cause);
   } finally {
     lease.stop();
   }
 }
 
-/** Writes down that a run failed for good. False: it was lost meanwhile, or its tenant was deleted. */
-async function fail(
+/** Saves the final failure of a run. Returns false if the run was lost or its tenant was deleted. */
+async function saveFailure(
   deps: RunSyncDeps,
   tenantId: string,
   run: SyncRun,
@@ -155,12 +149,11 @@ async function fail(
   const { db } = deps;
   try {
     return await inLockedTenant(db, tenantId, async (tx, tenant) => {
-      if (!(await finishRun(tx, run, result))) return false;
+      if ((await finishRun(tx, run, result)) === undefined) return false;
       if (run.mode === 'preview') return true;
-      // Of the logins that a run by schedule may use.
-      const canGoOn = async (): Promise<boolean> =>
+      const hasUsableLogin = async (): Promise<boolean> =>
         (await findUsableCredential(tx, deps, tenant, undefined)) !== undefined;
-      await recordRunFailure(tx, result.reason, canGoOn);
+      await recordRunFailure(tx, result.reason, hasUsableLogin);
       return true;
     });
   } catch (error) {
@@ -169,7 +162,7 @@ async function fail(
   }
 }
 
-/** An end without a result, with its reason. */
+/** Ends a run without a result. */
 class RunFailure extends Error {
   readonly reason: FailureReason;
 
@@ -192,14 +185,14 @@ function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
   return { reason: 'internal', cause: error };
 }
 
-async function work(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: AbortSignal): Promise<RunResult> {
+async function executeRun(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: AbortSignal): Promise<RunResult> {
   const { db, directories, syncIntervalSeconds } = deps;
-  let asked: CreationPreference | undefined;
+  let preference: CreationPreference | undefined;
   const usable = await getUsableCredential(db, deps, tenantId, {
-    userId: toUserIdOf(run.requestedBy),
-    async noteChoice(tx, { credential: { id, owner }, reason }) {
+    userId: toUserIdFromActor(run.requestedBy),
+    async recordChoice(tx, { credential: { id, owner }, reason }) {
       if (!(await saveRunCredential(tx, run, { id, owner, reason }))) throw new RunLostError();
-      asked = await findCreationPreference(tx);
+      preference = await findCreationPreference(tx);
     },
   });
   const target = { state: usable.tenant.state, environment: usable.tenant.environment };
@@ -207,106 +200,94 @@ async function work(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: A
     target,
     login: usable.login,
     ...toLoginPorts(db, deps, usable),
-    includeLabs: asked?.includeLabs ?? false,
+    includeLabs: preference?.includeLabs ?? false,
     force: run.refresh === 'force',
-    makesWay: true,
+    rejectWhenBusy: true,
     signal,
   });
-  await step(db, tenantId, run, 'planning');
+  if (!(await saveStep(db, tenantId, run, 'planning'))) throw new RunLostError();
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
-    const result = await planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: asked?.version });
-    const isGood = result.status === 'succeeded' || result.status === 'succeeded_with_warnings';
-    if (isGood && run.mode === 'full') await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
+    const result = await planAndApply(deps, tx, tenant, run, { ...usable, preferenceVersion: preference?.version });
+    const isSuccess = result.status === 'succeeded' || result.status === 'succeeded_with_warnings';
+    if (isSuccess && run.mode === 'full') await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
     return result;
   });
 }
 
-/** All or nothing: what the plan says, the run's result, and the change rows. */
+/** Plans and applies in the transaction of the caller, with the change rows and the run's result. */
 async function planAndApply(
   deps: RunSyncDeps,
   tx: Tx,
   tenant: Tenant,
   run: SyncRun,
-  { tenant: asked, login, preferenceVersion }: UsableCredential & { readonly preferenceVersion: number | undefined },
+  {
+    tenant: fetchedFor,
+    login,
+    preferenceVersion,
+  }: UsableCredential & { readonly preferenceVersion: number | undefined },
 ): Promise<RunResult> {
-  // Before the ground: where the tenant is now, perhaps no list has been read yet.
-  if (tenant.state !== asked.state || tenant.environment !== asked.environment) {
+  // Checked before the inputs are read: the list of the tenant's new state may never have been read.
+  if (tenant.state !== fetchedFor.state || tenant.environment !== fetchedFor.environment) {
     const { strategy } = (await findCreationPreference(tx)) ?? run;
     return supersede(deps, tx, tenant.id, run, strategy);
   }
-  const ground = await findPlanInputs(tx, tenant);
-  if (ground === undefined) throw new RunFailure('superseded');
-  const { preference, ubi } = ground;
-  const isChosenAnew = preference.strategy !== run.strategy || preference.version !== preferenceVersion;
-  if (isChosenAnew || ubi.ubiKey !== login.ubi) return supersede(deps, tx, tenant.id, run, preference.strategy);
+  const inputs = await findPlanInputs(tx, tenant);
+  if (inputs === undefined) throw new RunFailure('superseded');
+  const { preference, ubi } = inputs;
+  const hasPreferenceChanged = preference.strategy !== run.strategy || preference.version !== preferenceVersion;
+  if (hasPreferenceChanged || ubi.ubiKey !== login.ubi) return supersede(deps, tx, tenant.id, run, preference.strategy);
   const at = deps.clock();
-  const request = toPlanRequest(ground, preference, run.id, at);
+  const request = toPlanRequest(inputs, preference, run.id, at);
   if (run.mode === 'preview') {
-    const planned = await planWhole(tx, deps.directories, request);
-    const result = await storePlan(tx, tenant.id, run.id, { ground, planned, at });
+    const scopedPlan = await planWhole(tx, deps.directories, request);
+    const result = await storePlan(tx, tenant.id, run.id, { inputs, scopedPlan, at });
     return finish(tx, run, { ...result, status: 'succeeded' });
   }
-  const outcome = await findPlanResult(tx, ground.basis);
-  if (outcome !== undefined) return finishWith(tx, run, ground, toNothingNew(outcome));
-  const dismissal = await findDismissal(tx, ground.basis);
-  if (dismissal !== undefined) return finishDismissed(tx, run, ground, dismissal.rows);
-  const since = await findPlannedVersion(tx, ground.basis);
-  const planned =
+  const lastResult = await findPlanResult(tx, inputs.versions);
+  if (lastResult !== undefined) return finishSucceeded(tx, run, inputs, toUnchangedResult(lastResult));
+  const dismissedResult = await findDismissedResult(tx, inputs.versions);
+  if (dismissedResult !== undefined) {
+    const warnings = [{ code: 'plan_dismissed' as const, licenseNumber: null }];
+    return finishSucceeded(tx, run, inputs, { ...toUnchangedResult(dismissedResult), warnings });
+  }
+  const since = await findPlannedVersion(tx, inputs.versions);
+  const scopedPlan =
     since === undefined ? await planWhole(tx, deps.directories, request) : await planSince(tx, request, since);
-  const excess = tenant.firstSyncedAt === null ? undefined : findExcess(planned.plan.impact, deps.guardRemovalPercent);
-  if (excess !== undefined) {
-    const reasonDetail = `${excess}. Nothing is changed before somebody has looked at the plan: confirm or dismiss it.`;
-    const result = await storePlan(tx, tenant.id, run.id, { ground, planned, at });
+  const violation =
+    tenant.firstSyncedAt === null ? undefined : findGuardViolation(scopedPlan.plan.impact, deps.guardRemovalPercent);
+  if (violation !== undefined) {
+    const reasonDetail = `${violation}. Nothing was changed. Review the plan, then confirm or dismiss it.`;
+    const result = await storePlan(tx, tenant.id, run.id, { inputs, scopedPlan, at });
     return finish(tx, run, { ...result, status: 'needs_review', reasonDetail });
   }
-  noteStep(deps.db, tenant.id, run, 'applying');
+  saveStepInBackground(deps.db, tenant.id, run, 'applying');
   const applied = await applyPlan(tx, tenant.id, {
-    ground,
-    planned,
+    inputs,
+    scopedPlan,
     actor: run.requestedBy,
     runId: run.id,
-    ids: deps.newId,
+    newId: deps.newId,
   });
-  return finishWith(tx, run, ground, applied, { changes: applied.changes, notes: applied.notes, plannedAt: at });
+  return finishSucceeded(tx, run, inputs, applied, { changes: applied.changes, notes: applied.notes, plannedAt: at });
 }
 
-/** What a sync that wrote, or found that there was nothing to write, comes to. */
-const finishWith = (
+const finishSucceeded = (
   tx: Tx,
   run: SyncRun,
   { directory }: PlanInputs,
-  outcome: PlanResult,
+  planResult: PlanResult,
   more: Pick<RunResult, 'changes' | 'notes' | 'plannedAt'> = {},
-): Promise<RunResult> => finish(tx, run, { ...toSucceededResult(directory, outcome), ...more });
+): Promise<RunResult> => finish(tx, run, { ...toSucceededResult(directory, planResult), ...more });
 
-/**
- * Everything is left as the last sync left it, because a person wanted it so.
- * @param rows of the list as it is now
- */
-async function finishDismissed(
-  tx: Tx,
-  run: SyncRun,
-  ground: PlanInputs,
-  rows: PlanResult['rows'] | undefined,
-): Promise<RunResult> {
-  const last = toNothingNew((await findLastPlanResult(tx)) as PlanResult);
-  const { counts } = last;
-  return finishWith(tx, run, ground, {
-    counts,
-    rows: rows ?? last.rows,
-    warnings: [{ code: 'plan_dismissed', licenseNumber: null }],
-  });
-}
-
-/** Everything is as the last sync left it. */
-function toNothingNew({ counts, ...rest }: PlanResult): PlanResult {
+/** The result of a sync that changes nothing, with the totals of the last sync. */
+function toUnchangedResult({ counts, ...rest }: PlanResult): PlanResult {
   const { created, updated, unchanged, archived, reactivated, conflicts } = counts;
   const companies = created + updated + unchanged + archived + reactivated;
   const none = { created: 0, updated: 0, archived: 0, reactivated: 0, adopted: 0, moved: 0 };
   return { ...rest, counts: { ...none, unchanged: companies, conflicts } };
 }
 
-/** What was asked for was changed meanwhile: another run does what is asked for now. */
+/** Ends a run whose setup changed meanwhile, and queues another one with the current setup. */
 async function supersede(
   { newId }: RunSyncDeps,
   tx: Tx,
@@ -321,15 +302,11 @@ async function supersede(
 }
 
 async function finish(tx: Tx, run: Pick<SyncRun, 'id' | 'fence'>, result: RunResult): Promise<RunResult> {
-  if (!(await finishRun(tx, run, result))) throw new RunLostError();
+  if ((await finishRun(tx, run, result)) === undefined) throw new RunLostError();
   return result;
 }
 
-/** For those who look on while the transaction is open: whether it is noted decides nothing. */
-function noteStep(db: Db, tenantId: string, run: SyncRun, name: 'applying'): void {
+/** Shows the progress while the transaction is open. Errors are ignored because nothing depends on it. */
+function saveStepInBackground(db: Db, tenantId: string, run: SyncRun, name: 'applying'): void {
   saveStep(db, tenantId, run, name).catch(() => undefined);
-}
-
-async function step(db: Db, tenantId: string, run: SyncRun, name: 'planning'): Promise<void> {
-  if (!(await saveStep(db, tenantId, run, name))) throw new RunLostError();
 }

@@ -7,9 +7,9 @@ import { SKIP_REASONS } from '../../domain/vendor.js';
 import { Body, Count, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Uuid } from '../../http/primitives.js';
 
 const REFRESHES = ['auto', 'force'] as const;
-const refreshNote = {
+const refreshDescription = {
   description:
-    "`auto`: asks the state only if its mirrored list is older than this deployment's limit. `force`: asks in any case.",
+    "`auto`: reads the state's list from BioTrack only if the mirrored list is older than this deployment's limit. `force`: always reads it.",
 };
 
 export const SyncBodySchema = Body(
@@ -17,10 +17,12 @@ export const SyncBodySchema = Body(
     mode: Type.Optional(
       OneOf(['full', 'preview'], {
         description:
-          '`full` (unless told): plan and apply. `preview`: plan and write nothing; `GET …/syncs/{id}/plan` shows what would be done.',
+          '`full` plans and applies changes. `preview` only plans; list the planned changes with `GET …/syncs/{id}/plan`. Defaults to `full`.',
       }),
     ),
-    refresh: Type.Optional(OneOf(REFRESHES, { description: `${refreshNote.description} \`auto\` unless told.` })),
+    refresh: Type.Optional(
+      OneOf(REFRESHES, { description: `${refreshDescription.description} Defaults to \`auto\`.` }),
+    ),
   },
   { examples: [{}] },
 );
@@ -34,11 +36,11 @@ const SyncCounts = Named(
       unchanged: Count(),
       archived: Count(),
       reactivated: Count(),
-      adopted: Count({ description: 'Manual companies that now stand for a UBI.' }),
-      moved: Count({ description: 'Licenses that went from one company to another.' }),
+      adopted: Count({ description: 'Manual companies that became the vendor company of a UBI.' }),
+      moved: Count({ description: 'Licenses that moved from one company to another.' }),
       conflicts: Count(),
     },
-    { description: 'Companies, unless said otherwise.' },
+    { description: 'Numbers of companies, except where noted.' },
   ),
 );
 
@@ -48,9 +50,11 @@ const SyncRows = Named(
     {
       fetched: Count(),
       used: Count(),
-      filtered: Count({ description: 'Inactive at first sight, or labs that are not wanted.' }),
+      filtered: Count({
+        description: 'Licenses that were inactive when first listed, and laboratories if laboratories are excluded.',
+      }),
       duplicate: Count(),
-      skipped: Count({ description: 'Rows that hold no license, such as one without a number.' }),
+      skipped: Count({ description: 'Rows without a valid license, for example without a license number.' }),
     },
     { description: "Rows of the state's list: fetched = used + filtered + duplicate + skipped." },
   ),
@@ -63,11 +67,13 @@ export const SyncRunSchema = Named(
   Reply({
     id: Uuid(),
     status: OneOf(RUN_STATUSES),
-    reason: Nullable(OneOf(FAILURE_REASONS, { description: 'Why it ended without a result.' })),
-    reason_detail: Nullable(Shown({ description: 'What that means and what to do; for a person.' })),
+    reason: Nullable(
+      OneOf(FAILURE_REASONS, { description: 'Why the run failed, or why it will be retried or reviewed.' }),
+    ),
+    reason_detail: Nullable(Shown({ description: 'An explanation for users: what the reason means and what to do.' })),
     trigger: OneOf(['request', 'setup_completed', 'schedule', 'superseded']),
     mode: OneOf(['full', 'preview']),
-    refresh: OneOf(REFRESHES, refreshNote),
+    refresh: OneOf(REFRESHES, refreshDescription),
     strategy: OneOf(STRATEGIES),
     counts: nullableObject(SyncCounts),
     rows: nullableObject(SyncRows),
@@ -75,10 +81,10 @@ export const SyncRunSchema = Named(
       Reply({
         code: OneOf(['ubi_turned_blank', 'plan_dismissed', 'company_means_another_vendor', 'companies_share_a_name']),
         license_number: Nullable(Shown()),
-        detail: Shown({ description: 'What it means, for a person.' }),
+        detail: Shown({ description: 'An explanation for users.' }),
       }),
       {
-        description: 'What a person should know of though nothing failed; at most 100 of them.',
+        description: 'Information for users about a run that did not fail. At most 100.',
       },
     ),
     skips: Type.Array(
@@ -88,37 +94,40 @@ export const SyncRunSchema = Named(
         ubi: Nullable(Shown()),
         name: Nullable(Shown()),
       }),
-      { description: "Rows of the state's list that were not taken, and why; at most 100 of them." },
+      { description: "Skipped rows of the state's list, with reasons. At most 100." },
     ),
     progress: Reply({
       step: OneOf(RUN_STEPS),
-      done: Count({ description: 'Steps behind us.' }),
+      done: Count({ description: 'The number of completed steps.' }),
       total: Count(),
     }),
-    directory_version: Nullable(Count({ description: "Which version of the state's list it worked from." })),
+    directory_version: Nullable(Count({ description: "The version of the state's list that the run used." })),
     credential: Type.Union(
       [
         Reply({
-          id: Uuid({ description: 'It may be deleted by now.' }),
+          id: Uuid({ description: 'The login may have been deleted since.' }),
           owner: OneOf(['company', 'user']),
           reason: OneOf(CREDENTIAL_CHOICES, {
             description:
-              "Why this one. `own`: the person who asked has a login of his own. The company's, because no person asked (`no_person`), or because that person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`).",
+              "Why this login was chosen. `own`: it belongs to the user who started the run. Otherwise it is a login of the company, because no user started the run (`no_user`), or because the user's own login is missing (`own_missing`), was rejected by BioTrack (`own_rejected`), or cannot be decrypted (`own_unreadable`).",
           }),
         }),
         Type.Null(),
       ],
-      { description: 'The login that it works with; null until one was chosen.' },
+      { description: 'The login that the run uses. Null until one is chosen.' },
     ),
     include_labs: Nullable(
-      Type.Unsafe<boolean>({ type: 'boolean', description: 'What a preview of a switch was asked for.' }),
+      Type.Unsafe<boolean>({
+        type: 'boolean',
+        description: 'For a preview of a strategy switch: whether laboratories become companies. Otherwise null.',
+      }),
     ),
-    applied_datetime: Nullable(Datetime({ description: 'When the switch that was previewed was made.' })),
-    attempt: Count({ description: 'How often a worker took it up.' }),
+    applied_datetime: Nullable(Datetime({ description: 'For a preview of a strategy switch: when it was applied.' })),
+    attempt: Count({ description: 'The number of attempts.' }),
     requested_datetime: Datetime(),
     started_datetime: Nullable(Datetime()),
     finished_datetime: Nullable(Datetime()),
-    retry_datetime: Nullable(Datetime({ description: 'When a machine tries again by itself.' })),
+    retry_datetime: Nullable(Datetime({ description: 'When the run is retried automatically.' })),
   }),
 );
 
@@ -130,18 +139,23 @@ export const PlanItemSchema = Named(
   Reply({
     action: OneOf(PLAN_ACTIONS, {
       description:
-        'What becomes of it. `adopted`: a company made by hand now stands for its UBI. `conflict`: left to a person. `ambiguous`: companies of one name, which LeafLink could not tell apart under a previewed strategy. `skipped`: a row that is not taken.',
+        'What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that share a name with the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.',
     }),
     kind: Nullable(
-      Shown({ description: 'The kind of the change in the feed; null for what is none.', examples: ['license.moved'] }),
+      Shown({
+        description: 'The kind of the change in the change feed. Null if the item is not a change.',
+        examples: ['license.moved'],
+      }),
     ),
-    reason: Shown({ description: 'Why, in a word. New ones may come.', examples: ['sold'] }),
-    company_id: Nullable(Uuid({ description: 'The company it is about, or that holds the license then.' })),
+    reason: Shown({ description: 'A reason code. New codes may be added.', examples: ['sold'] }),
+    company_id: Nullable(
+      Uuid({ description: 'The affected company, or the company that holds the license afterwards.' }),
+    ),
     license_id: Nullable(Uuid()),
     license_number: Nullable(Shown()),
-    before: fields('The fields that change, as they are; null for something new, and for what is no change.'),
+    before: fields('The changed fields before the change. Null if the object is new or the item is not a change.'),
     after: fields(
-      'The fields that change, as they shall be; of a row, a conflict or companies of one name what is known of it.',
+      'The changed fields after the change. For other items, the details of the row, the conflict or the companies.',
     ),
   }),
 );

@@ -33,7 +33,7 @@ export interface StartSyncPorts {
   readonly newId: () => string;
 }
 
-/** Starts a run, or joins the one that is queued or running: a tenant has one writing run at a time. */
+/** Starts a run. A tenant has one full run at a time: if one is queued or running, returns that one. */
 export const startSync = (
   db: Db,
   ports: StartSyncPorts,
@@ -62,8 +62,8 @@ export interface RunRequest {
 }
 
 /**
- * The tenant must be locked: that is what keeps two requests from both finding no active run. A preview is a run of its
- * own and joins none; a run that writes takes the place of those that wait for a person.
+ * Queues a run, or returns the active full run. Supersedes runs in review. Previews are always new runs. The tenant must be
+ * locked, so that two concurrent requests cannot both find no active run.
  */
 export async function queueRun(tx: Tx, newId: () => string, tenantId: string, request: RunRequest): Promise<SyncRun> {
   const active = request.mode === 'full' ? await findActiveRun(tx) : undefined;

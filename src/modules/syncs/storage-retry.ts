@@ -1,20 +1,21 @@
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 
-/** A restart of the database takes less, and a lease lasts longer: nobody has taken the run over meanwhile. */
-const PATIENCE_MS = 10_000;
-const PAUSE_MS = 250;
+/** Longer than a database restart, and shorter than a lease, so that no other worker has claimed the run meanwhile. */
+const TIMEOUT_MS = 10_000;
+const RETRY_DELAY_MS = 250;
 
 /**
- * Writes down what became of a run, even though the database is away for a moment: else it would stand there as being
- * worked on until its lease is over. Twice is the same as once, since only a run that is still held is written.
+ * Retries a write while the database is unavailable, so that a run does not appear to be running until its lease expires.
+ * The write must be idempotent.
+ * @param lease aborts when the worker loses the run
  */
-export async function retryWhileStorageUnavailable<T>(held: AbortSignal, write: () => Promise<T>): Promise<T> {
-  for (const end = performance.now() + PATIENCE_MS; ; ) {
+export async function retryWhileStorageUnavailable<T>(lease: AbortSignal, write: () => Promise<T>): Promise<T> {
+  for (const deadline = performance.now() + TIMEOUT_MS; ; ) {
     try {
       return await write();
     } catch (error) {
-      if (!isStorageUnavailable(error) || held.aborted || performance.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      if (!isStorageUnavailable(error) || lease.aborted || performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
     }
   }
 }

@@ -5,9 +5,9 @@ import { enqueueRun, selectAbandonedRuns } from './repository.js';
 import { queueRun } from './service.js';
 
 /**
- * Puts runs back into the queue that nobody works on: the queue itself keeps a killed worker's job locked for hours.
- * Any number of processes may sweep; taking a run up is what only one can do.
- * @returns how many of them somebody had worked on who fell silent
+ * Adds new jobs for abandoned runs, because the queue keeps the job of a killed worker locked for hours. Any number of
+ * processes can sweep at the same time, since only one worker can claim a run.
+ * @returns the number of runs whose lease had expired
  */
 export async function sweepAbandonedRuns(db: Db): Promise<number> {
   const abandoned = await withOperator(db, selectAbandonedRuns);
@@ -18,11 +18,11 @@ export async function sweepAbandonedRuns(db: Db): Promise<number> {
 export interface SchedulePorts {
   readonly newId: () => string;
   readonly syncIntervalSeconds: number;
-  /** Told of each tenant whose run could not be started: the others' are. */
+  /** Called for each tenant whose run could not be started. The other tenants' runs are still started. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Starts the runs that are due by their tenants' schedules. */
+/** Starts the scheduled runs that are due. */
 export const startDueRuns = (db: Db, { newId, syncIntervalSeconds, onError }: SchedulePorts): Promise<number> =>
   startDueSchedules(db, { intervalSeconds: syncIntervalSeconds, onError }, async (tx, tenantId) => {
     const preference = await findCreationPreference(tx);

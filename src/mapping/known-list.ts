@@ -2,13 +2,13 @@ import type { ListedLicense } from '../domain/listed-license.js';
 import type { LicenseState } from './snapshot.js';
 
 /**
- * The list that says of each license what is known of it already. A plan that is made from it, with labs, does what
- * persons decided and nothing that the state said since.
+ * Rebuilds the state's list from the licenses that a tenant knows. A plan made from it, with labs included, applies users'
+ * decisions but none of the state's changes since the last sync.
  */
-export const listKnown = (licenses: readonly LicenseState[]): ListedLicense[] =>
+export const toKnownList = (licenses: readonly LicenseState[]): ListedLicense[] =>
   licenses.flatMap((license) => (isListed(license) ? toListed(license) : []));
 
-/** A license that was only named by hand has no content yet. */
+/** A license that was only added manually has no content yet. */
 const isListed = ({ missingSinceDatetime, contentHash }: LicenseState): boolean =>
   missingSinceDatetime === null && contentHash !== '';
 
