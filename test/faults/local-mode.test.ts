@@ -10,7 +10,6 @@ import t, { type Test } from 'tap';
 import type { LocalFile } from '../../src/local/index.js';
 import type { Ask, TestResponse } from '../helpers/service.js';
 import { FIRST_PUT, sendRequest, waitForRun } from '../helpers/service.js';
-import { HAS_SHELL, parseAnswers, readSession, runSession, toShape } from '../helpers/sessions.js';
 
 /** The built service as a child process, the way `npm start` runs it: with a folder and nothing else. */
 
@@ -139,47 +138,6 @@ t.test('local mode from an empty folder to companies, killed and started again',
 
   t.equal(await end(again), 0, 'SIGTERM ends it with exit code 0');
 });
-
-/** In this order: the API guide uses the tenant that the README sets up. */
-const SESSIONS = ['README.md', 'docs/onboarding.md', 'docs/api-guide.md'];
-
-/** The sync takes a moment; a reader needs longer. */
-const waitForSync = (command: string): string =>
-  command.replace(
-    /^ask "\$B\/v1\/tenants\/\$T\/syncs"$/m,
-    (read) => `for i in $(seq 60); do ${read} | grep -q 'finished_datetime.*Z' && break; sleep 1; done\n${read}`,
-  );
-
-t.test(
-  'the commands of the documents, pasted into a shell',
-  HAS_SHELL ? {} : { skip: 'bash and curl are not on this machine' },
-  async (t) => {
-    const folder = await makeFolder(t);
-    await start(t, join(folder, '.data'));
-    for (const path of SESSIONS) {
-      const steps = await readSession(path);
-      const { code, output, printed } = await runSession(
-        steps.map(({ command }) => waitForSync(command)),
-        { folder, variables: {} },
-      );
-      t.equal(code, 0, `${path}: every command succeeds`, { output });
-      for (const [index, { command, documented }] of steps.entries()) {
-        if (documented.length === 0) continue;
-        const answers = parseAnswers(printed[index] ?? '');
-        t.equal(answers.length, documented.length, `${path}: as many answers as documented`, { command });
-        for (const [at, expected] of documented.entries()) {
-          const shape = toShape(expected, answers[at]);
-          t.strictSame(shape.answer, shape.documented, `${path}: the answer has the documented fields`, { command });
-        }
-      }
-      t.ok(
-        steps.some(({ documented }) => documented.length > 0),
-        `${path} shows answers`,
-      );
-      if (path === 'docs/onboarding.md') t.match(output, /"status": "succeeded"/, 'the sync has succeeded');
-    }
-  },
-);
 
 t.test('a second start on the same folder says so and harms nothing', async (t) => {
   const dataDir = await makeFolder(t);
