@@ -1,45 +1,45 @@
 import type { DataSet } from './data-set.js';
 import {
-  type DialectSpeaker,
+  type DialectHandler,
   type IncomingCall,
   isSet,
-  type SimulatedAnswer,
+  type SimulatedResponse,
   type SimulatorCall,
   toBound,
   toHtml,
   toRecord,
 } from './dialect.js';
-import type { FaultOrder } from './faults.js';
-import { isBounded, isWithin, selectRows } from './list-answer.js';
-import { inBrackets, writeObject, writeRows } from './list-body.js';
+import type { FaultRule } from './faults.js';
+import { toJsonArray, writeObject, writeRows } from './list-body.js';
 import {
-  credentialRefusal,
-  privilegeRefusal,
   SIMULATED_REFUSALS,
   type SimulatedRefusal,
-  sessionRefusal,
+  toCredentialRefusal,
+  toPrivilegeRefusal,
+  toSessionRefusal,
 } from './refusals.js';
-import { summarizeTable } from './sync-check.js';
+import { isBounded, isWithin, selectRows } from './select-rows.js';
+import type { Simulation } from './simulation.js';
+import { summarizeTables } from './sync-check.js';
 import type { SimulatedUser } from './users.js';
-import type { World } from './world.js';
 
 const PATH = '/serverjson.asp';
-/** The answer's `time`: made of the call number, since a clock would make two runs differ. */
+/** The base of the `time` of a login. The real time would make two runs differ. */
 const EPOCH_SECONDS = 1_700_000_000;
 
 type Members = (readonly [key: string, value: readonly Buffer[]])[];
 
-/** "API 4.0": one address, POST only, the action in the body, and errors in HTTP 200. */
-export class Api4Speaker implements DialectSpeaker {
-  readonly #world: World;
-  /** The whole list as it was last written, while nothing is shuffled, and what it was written from. */
-  #kept: { readonly data: DataSet; readonly key: string; readonly rows: readonly Buffer[] } | undefined;
+/** "API 4.0": one URL, POST only, the action in the body, errors with HTTP 200. */
+export class Api4Handler implements DialectHandler {
+  readonly #simulation: Simulation;
+  /** The last complete list, reused while its data and settings are unchanged and nothing is shuffled. */
+  #cached: { readonly data: DataSet; readonly key: string; readonly rows: readonly Buffer[] } | undefined;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
   }
 
-  read({ request, body, number, random }: IncomingCall): SimulatorCall | SimulatedAnswer {
+  parseRequest({ request, body, number, random }: IncomingCall): SimulatorCall | SimulatedResponse {
     const path = (request.url ?? '').split('?')[0];
     if (path !== PATH)
       return { status: 404, contentType: 'text/html', body: toHtml('404 Not Found'), outcome: 'not_found' };
@@ -53,7 +53,7 @@ export class Api4Speaker implements DialectSpeaker {
         outcome: 'not_post',
       };
     }
-    const document = parse(body);
+    const document = parseJsonObject(body);
     const call: SimulatorCall = {
       action: typeof document?.action === 'string' ? document.action : '',
       ubi: document?.license_number,
@@ -64,7 +64,7 @@ export class Api4Speaker implements DialectSpeaker {
       nosession: isSet(document?.nosession),
       transactionStart: toBound(document?.transaction_start),
       transactionEnd: toBound(document?.transaction_end),
-      details: document ?? {},
+      members: document ?? {},
       random,
       number,
     };
@@ -73,38 +73,40 @@ export class Api4Speaker implements DialectSpeaker {
     return document.API === '4.0' ? call : this.#refuse(call, SIMULATED_REFUSALS.apiVersion);
   }
 
-  async answer(call: SimulatorCall, listFault: FaultOrder | undefined): Promise<SimulatedAnswer> {
+  async respond(call: SimulatorCall, listFault: FaultRule | undefined): Promise<SimulatedResponse> {
     if (call.action === 'login') return this.#login(call);
     const user = this.#authenticate(call);
     if ('error' in user) return this.#refuse(call, user);
-    if (!this.#world.offers(call.action) || !user.privileges.has(call.action)) {
-      return this.#refuse(call, privilegeRefusal(call.action));
+    if (!this.#simulation.offers(call.action) || !user.privileges.has(call.action)) {
+      return this.#refuse(call, toPrivilegeRefusal(call.action));
     }
-    const data = this.#world.dataSet(call.training);
-    const { writer } = this.#world;
+    const data = this.#simulation.getDataSet(call.training);
+    const { writer } = this.#simulation;
     switch (call.action) {
       case 'sync_vendor':
-        return this.#vendors(call, listFault);
+        return this.#respondWithVendors(call, listFault);
       case 'sync_check': {
-        const summary = summarizeTable(call.details.data, data, this.#world.settings);
+        const summary = summarizeTables(call.members.data, data, this.#simulation.settings);
         return this.#succeed(call, [['summary', [Buffer.from(JSON.stringify(summary))]]], 'ok');
       }
       case 'sync_qa_lab':
-        return this.#list(call, 'qa_lab', data.labs, (lab) => writer.lab(lab));
+        return this.#respondWithList(call, 'qa_lab', data.labs, (lab) => writer.lab(lab));
       case 'sync_third_party_transporter':
-        return this.#list(call, 'third_party_transporter', data.transporters, (row) => writer.transporter(row));
+        return this.#respondWithList(call, 'third_party_transporter', data.transporters, (row) =>
+          writer.transporter(row),
+        );
     }
   }
 
-  refuse(call: SimulatorCall, error: string | null, errorcode: number | string | null): SimulatedAnswer {
+  refuse(call: SimulatorCall, error: string | null, errorcode: number | string | null): SimulatedResponse {
     return this.#refuse(call, { error, errorcode });
   }
 
-  #login(call: SimulatorCall): SimulatedAnswer {
-    const { users, sessions, settings, counters, clock } = this.#world;
+  #login(call: SimulatorCall): SimulatedResponse {
+    const { users, sessions, settings, counters, clock } = this.#simulation;
     const checked = this.#check(call);
-    counters.login(this.#world.callerOf(call), checked.outcome === 'accepted' ? 'accepted' : 'rejected');
-    if (checked.outcome !== 'accepted') return this.#refuse(call, credentialRefusal(checked.outcome));
+    counters.recordLogin(this.#simulation.toCaller(call), checked.outcome === 'accepted' ? 'accepted' : 'rejected');
+    if (checked.outcome !== 'accepted') return this.#refuse(call, toCredentialRefusal(checked.outcome));
     const user = users.get(checked.user);
     const time = EPOCH_SECONDS + call.number + Math.floor(clock.advancedSeconds);
     const members: Members = [
@@ -116,72 +118,72 @@ export class Api4Speaker implements DialectSpeaker {
   }
 
   #authenticate(call: SimulatorCall): SimulatedUser | SimulatedRefusal {
-    const { users, sessions, counters } = this.#world;
+    const { users, sessions, counters } = this.#simulation;
     if (call.nosession) {
       const checked = this.#check(call);
-      counters.nosession(checked.outcome === 'accepted');
-      return checked.outcome === 'accepted' ? checked.user : credentialRefusal(checked.outcome);
+      counters.recordNosessionCall(checked.outcome === 'accepted');
+      return checked.outcome === 'accepted' ? checked.user : toCredentialRefusal(checked.outcome);
     }
     const session = sessions.check(call.sessionId);
-    if (session.outcome !== 'open') return sessionRefusal(session.outcome);
+    if (session.outcome !== 'open') return toSessionRefusal(session.outcome);
     return users.find(session.user) ?? SIMULATED_REFUSALS.invalidSession;
   }
 
   #check(call: SimulatorCall) {
-    return this.#world.users.check(call.ubi, call.username, call.password, (ubi) =>
-      this.#world.dataSet(call.training).hasUbi(ubi),
+    return this.#simulation.users.check(call.ubi, call.username, call.password, (ubi) =>
+      this.#simulation.getDataSet(call.training).hasUbi(ubi),
     );
   }
 
-  async #vendors(call: SimulatorCall, fault: FaultOrder | undefined): Promise<SimulatedAnswer> {
-    const { settings, writer, counters } = this.#world;
-    const data = this.#world.dataSet(call.training);
+  async #respondWithVendors(call: SimulatorCall, fault: FaultRule | undefined): Promise<SimulatedResponse> {
+    const { settings, writer, counters } = this.#simulation;
+    const data = this.#simulation.getDataSet(call.training);
     const bounds = { start: call.transactionStart, end: call.transactionEnd };
     const rows = selectRows(data, bounds, settings, fault);
     const isWhole = fault === undefined && !isBounded(bounds);
     const elements = isWhole ? data.elements : [];
-    counters.listAnswered();
-    // BioTrack facts: the key may be missing when there is nothing, and also when something broke.
+    counters.recordList();
+    // BioTrack omits the key if there are no rows (observed), and also if something failed.
     if (rows.length + elements.length === 0) return this.#succeed(call, [], 'no_rows');
-    const canKeep = isWhole && !settings.shuffleKeys && !settings.shuffleRows;
+    const isCacheable = isWhole && !settings.shuffleKeys && !settings.shuffleRows;
     const key = `${data.version}|${settings.shapeSeed}|${settings.deletedRows}`;
-    const isKept = canKeep && this.#kept?.data === data && this.#kept.key === key;
-    const kept = isKept ? this.#kept?.rows : undefined;
-    const written = kept ?? (await writeRows(rows, (row) => writer.license(row), elements, settings, call.random));
-    if (canKeep) this.#kept = { data, key, rows: written };
-    return this.#succeed(call, [['vendor', inBrackets(written)]], `${rows.length + elements.length}_rows`);
+    const isCached = isCacheable && this.#cached?.data === data && this.#cached.key === key;
+    const cached = isCached ? this.#cached?.rows : undefined;
+    const written = cached ?? (await writeRows(rows, (row) => writer.license(row), elements, settings, call.random));
+    if (isCacheable) this.#cached = { data, key, rows: written };
+    return this.#succeed(call, [['vendor', toJsonArray(written)]], `${rows.length + elements.length}_rows`);
   }
 
-  async #list<Row extends { readonly transactionId: number }>(
+  async #respondWithList<Row extends { readonly transactionId: number }>(
     call: SimulatorCall,
     key: string,
     all: readonly Row[],
     write: (row: Row) => readonly string[],
-  ): Promise<SimulatedAnswer> {
+  ): Promise<SimulatedResponse> {
     const bounds = { start: call.transactionStart, end: call.transactionEnd };
     const rows = all.filter((row) => isWithin(row.transactionId, bounds));
     if (rows.length === 0) return this.#succeed(call, [], 'no_rows');
-    const written = await writeRows(rows, write, [], this.#world.settings, call.random);
-    return this.#succeed(call, [[key, inBrackets(written)]], `${rows.length}_rows`);
+    const written = await writeRows(rows, write, [], this.#simulation.settings, call.random);
+    return this.#succeed(call, [[key, toJsonArray(written)]], `${rows.length}_rows`);
   }
 
-  #succeed(call: SimulatorCall, members: Members, outcome: string): SimulatedAnswer {
-    const success = this.#world.settings.shuffleKeys ? call.random.pick([1, '1'] as const) : 1;
-    return this.#answer(call, [['success', json(success)], ...members], outcome);
+  #succeed(call: SimulatorCall, members: Members, outcome: string): SimulatedResponse {
+    const success = this.#simulation.settings.shuffleKeys ? call.random.pick([1, '1'] as const) : 1;
+    return this.#respond(call, [['success', json(success)], ...members], outcome);
   }
 
-  #refuse(call: SimulatorCall, { error, errorcode }: SimulatedRefusal): SimulatedAnswer {
-    const varies = this.#world.settings.shuffleKeys;
+  #refuse(call: SimulatorCall, { error, errorcode }: SimulatedRefusal): SimulatedResponse {
+    const varies = this.#simulation.settings.shuffleKeys;
     const members: Members = [['success', json(varies ? call.random.pick([0, '0'] as const) : 0)]];
     if (error !== null) members.push(['error', json(error)]);
     if (errorcode !== null) {
       members.push(['errorcode', json(varies && call.random.chance(0.5) ? String(errorcode) : errorcode)]);
     }
-    return this.#answer(call, members, errorcode === null ? 'refused' : `refused_${errorcode}`);
+    return this.#respond(call, members, errorcode === null ? 'refused' : `refused_${errorcode}`);
   }
 
-  #answer(call: SimulatorCall, members: Members, outcome: string): SimulatedAnswer {
-    const { contentType, shuffleKeys } = this.#world.settings;
+  #respond(call: SimulatorCall, members: Members, outcome: string): SimulatedResponse {
+    const { contentType, shuffleKeys } = this.#simulation.settings;
     const body = writeObject(members, shuffleKeys ? call.random : undefined);
     return { status: 200, contentType, body, outcome };
   }
@@ -192,7 +194,7 @@ const json = (value: unknown): Buffer[] => [Buffer.from(JSON.stringify(value), '
 const isJsonType = (contentType: string | undefined): boolean =>
   /^(text|application)\/json\s*(;|$)/i.test(contentType ?? '');
 
-const parse = (body: Buffer): Readonly<Record<string, unknown>> | undefined => {
+const parseJsonObject = (body: Buffer): Readonly<Record<string, unknown>> | undefined => {
   try {
     return toRecord(JSON.parse(body.toString('utf8')));
   } catch (error) {

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 
-/** Counts seconds since the start; a command can put it forward, so that a test need not wait for a session to end. */
+/** Seconds since the start. Can be advanced, so that a test need not wait for a session to expire. */
 export class Clock {
   #advancedSeconds = 0;
 

@@ -1,30 +1,33 @@
 import { parseArgs } from 'node:util';
-import { CommandRefused } from './command-refused.js';
+import { CommandError } from './command-error.js';
 import { STATE_PROFILES, type StateProfile } from './profiles.js';
 import type { SimulatorOptions } from './settings.js';
 import { type Simulator, startSimulator } from './simulator.js';
 
-export const simulatorUsage = `Plays a state's BioTrack on this machine, with invented data. Loopback only.
+export const simulatorUsage = `Simulates the BioTrack system of a state on this machine, with generated data.
 
 Usage: npm run simulator -- [options]
 
-  --state <nm|wa|ct|fl>      which state it plays (nm); fl speaks the rest dialect, the others api4
-  --licenses <n>             how many licenses the state has (by state; nm 2100), up to 500000
-  --training-licenses <n>    the same for the training data (a tenth, at least 20)
-  --seed <n>                 the same seed and the same calls give the same bytes (1)
-  --host <address>           a loopback address (127.0.0.1)
-  --port <n>                 where BioTrack answers (0 = any free port)
-  --control-port <n>         where commands are taken (0 = any free port)
-  --session-ttl <seconds>    how long a session lives (3600)
-  --one-session-per-user     a login ends the user's earlier session
-  --no-shuffle               fixed key order; the list is built once and kept
-  --shuffle-rows             row order differs from answer to answer
-  --no-dirty-rows            no duplicates, no blanks
-  --help                     this text
+  --state <nm|wa|ct|fl>      state to simulate; fl uses the rest dialect, the others api4 (default: nm)
+  --licenses <n>             number of licenses, up to 500000 (default: depends on the state, nm 2100)
+  --training-licenses <n>    number of licenses in the training data (default: a tenth, at least 20)
+  --seed <n>                 the same seed and calls produce the same bytes (default: 1)
+  --host <address>           loopback address to listen on (default: 127.0.0.1)
+  --port <n>                 port of the BioTrack API (default: any free port)
+  --control-port <n>         port for commands (default: any free port)
+  --session-ttl <seconds>    lifetime of a session (default: 3600)
+  --one-session-per-user     end a user's earlier session at the next login
+  --no-shuffle               fixed key order; build the list once and reuse it
+  --shuffle-rows             a different row order in each response
+  --no-dirty-rows            no duplicate or blank rows
+  --help                     print this help
 
-Stop it with Ctrl-C. Commands and faults: src/simulator/README.md.`;
+Press Ctrl-C to stop. For commands and faults, see src/simulator/README.md.`;
 
-/** Starts a simulator from the command line. Wrong arguments throw `CommandRefused`, with a sentence to show. */
+/**
+ * Starts a simulator from the command line; undefined with `--help`.
+ * @throws CommandError if the arguments are invalid, with a message to print
+ */
 export const runSimulatorCommand = async (
   argv: readonly string[],
   io: { print(line: string): void },
@@ -39,7 +42,7 @@ export const runSimulatorCommand = async (
   io.print(`Control:            ${simulator.controlUrl}`);
   io.print('Logins (UBI, username, password):');
   for (const { ubi, username, password } of simulator.users) io.print(`  ${ubi}  ${username}  ${password}`);
-  io.print(`Rows: ${simulator.control.rows().length}. Stop with Ctrl-C.`);
+  io.print(`Rows: ${simulator.control.rows().length}. Press Ctrl-C to stop.`);
   return simulator;
 };
 
@@ -63,7 +66,7 @@ const parse = (argv: readonly string[]) => {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: false }).values;
   } catch (error) {
-    throw new CommandRefused(`${error instanceof Error ? error.message : error}\nTry --help.`, 400);
+    throw new CommandError(`${error instanceof Error ? error.message : error}\nRun with --help for usage.`, 400);
   }
 };
 
@@ -84,12 +87,12 @@ const toOptions = (values: ReturnType<typeof parse>): SimulatorOptions => ({
 
 const toState = (text: string): StateProfile => {
   const state = STATE_PROFILES.find((known) => known === text);
-  if (state === undefined) throw new CommandRefused(`--state is one of ${STATE_PROFILES.join(', ')}`, 400);
+  if (state === undefined) throw new CommandError(`--state must be one of ${STATE_PROFILES.join(', ')}`, 400);
   return state;
 };
 
 const number = (option: string, flag: string, text: string | undefined): Readonly<Record<string, number>> => {
   if (text === undefined) return {};
-  if (!/^\d{1,9}$/.test(text)) throw new CommandRefused(`${flag} is a whole number`, 400);
+  if (!/^\d{1,9}$/.test(text)) throw new CommandError(`${flag} must be a whole number`, 400);
   return { [option]: Number(text) };
 };

@@ -1,14 +1,14 @@
 import Fastify, { type FastifyInstance } from 'fastify';
-import { CommandRefused } from './command-refused.js';
+import { CommandError } from './command-error.js';
 import type { SimulatorControl } from './control.js';
 import { COMMAND_SCHEMAS, type CommandName, ROWS_QUERY } from './control-schemas.js';
 
-/** The control port: every function of `SimulatorControl` as `POST /<its-name>` with JSON, every reading as a GET. */
+/** The control port: commands of `SimulatorControl` as `POST /command-name` with JSON, getters as `GET /name`. */
 export const createControlListener = (control: SimulatorControl): FastifyInstance => {
   const app = Fastify({
     forceCloseConnections: true,
     bodyLimit: 256 * 1_024 * 1_024,
-    // Nothing is dropped or converted: a leading zero lost here would be looked for elsewhere.
+    // Values are never dropped or converted: an UBI sent as a number must fail instead of losing its leading zero.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
   });
 
@@ -16,18 +16,18 @@ export const createControlListener = (control: SimulatorControl): FastifyInstanc
     if (request.method === 'POST') request.body ??= {};
   });
   app.setErrorHandler<Error & { statusCode?: number }>(async (error, _request, reply) => {
-    const status = error instanceof CommandRefused ? error.status : (error.statusCode ?? 500);
+    const status = error instanceof CommandError ? error.status : (error.statusCode ?? 500);
     await reply.code(status).send({ error: error.message });
   });
   app.setNotFoundHandler(async (_request, reply) => {
-    await reply.code(404).send({ error: 'no such command; GET / lists them' });
+    await reply.code(404).send({ error: 'Unknown command. GET / lists all commands.' });
   });
 
   app.get('/', async () => ({
-    read: [...READINGS.map((name) => `/${name}`), '/rows'],
+    read: [...GETTERS.map((name) => `/${name}`), '/rows'],
     commands: COMMANDS.map((name) => `/${toPath(name)}`),
   }));
-  for (const name of READINGS) app.get(`/${name}`, async () => ({ [name]: control[name]() }));
+  for (const name of GETTERS) app.get(`/${name}`, async () => ({ [name]: control[name]() }));
   app.get<{ Querystring: { training?: '0' | '1'; ubi?: string } }>(
     '/rows',
     { schema: { querystring: ROWS_QUERY } },
@@ -41,7 +41,7 @@ export const createControlListener = (control: SimulatorControl): FastifyInstanc
   );
   for (const name of COMMANDS) {
     app.post(`/${toPath(name)}`, { schema: { body: COMMAND_SCHEMAS[name] } }, async ({ body }) => {
-      // The schema has judged the body; the compiler cannot know that schema and function belong together.
+      // The schema has validated the body, which the compiler cannot know.
       const command = control[name] as (input: unknown) => unknown;
       return command(body) ?? {};
     });
@@ -49,7 +49,7 @@ export const createControlListener = (control: SimulatorControl): FastifyInstanc
   return app;
 };
 
-const READINGS = ['counters', 'requests', 'users', 'faults', 'options'] as const;
+const GETTERS = ['counters', 'requests', 'users', 'faults', 'options'] as const;
 const COMMANDS = Object.keys(COMMAND_SCHEMAS) as readonly CommandName[];
 
 /** `expireSessions` → `expire-sessions`. */

@@ -1,7 +1,7 @@
 import { FAULT_NAMES } from './faults.js';
 import { PRIVILEGES } from './users.js';
 
-/** What each command takes over the control port. A misspelt member is refused: it would silently not happen. */
+/** The bodies of the commands on the control port. Unknown members are rejected, because ignoring a typo hides it. */
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -58,7 +58,7 @@ export const COMMAND_SCHEMAS = {
   addUser: object({ ...user, password: text }, { privileges }),
   changePassword: object({ ...user, password: text }, { endSessions: flag }),
   setPrivileges: object({ ...user, privileges }),
-  removeUser: object(user),
+  deleteUser: object(user),
   expireSessions: object({}, user),
   advanceClock: object({ seconds: { type: 'number', minimum: 0 } }),
   injectFault: object(
@@ -75,7 +75,7 @@ export const COMMAND_SCHEMAS = {
       retryAfterSeconds: count,
       retryAfter: text,
       location: text,
-      charset: { enum: ['utf16le', 'latin1', 'utf8_with_mark'] },
+      charset: { enum: ['utf16le', 'latin1', 'utf8_with_bom'] },
       error: textOrNull,
       errorcode: { type: ['integer', 'string', 'null'] },
       text: { type: 'string' },

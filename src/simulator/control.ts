@@ -1,21 +1,21 @@
 import type { Server } from 'node:http';
-import { CommandRefused } from './command-refused.js';
+import { CommandError } from './command-error.js';
 import type { CounterValues } from './counters.js';
 import type { DataSet } from './data-set.js';
-import type { FaultOrder, FaultStatus } from './faults.js';
-import { inventAddress } from './inventions.js';
+import type { FaultRule, FaultStatus } from './faults.js';
 import { Random } from './random.js';
 import type { LoggedRequest } from './request-log.js';
 import type { RowValue, SimulatedLicense } from './row.js';
+import { generateAddress } from './sample-data.js';
 import type { Settings } from './settings.js';
+import type { Simulation } from './simulation.js';
 import { PRIVILEGES, type Privilege, type UserKey } from './users.js';
-import type { World } from './world.js';
 
-/** Every command about the list may say `training: true` and then means the training data. */
-export interface InData {
+/** `training: true` selects the training data. Defaults to production. */
+export interface DataSetInput {
   readonly training?: boolean;
 }
-export interface OfLicense extends InData {
+export interface LicenseTarget extends DataSetInput {
   readonly location: string;
 }
 export interface AddressChange {
@@ -25,9 +25,9 @@ export interface AddressChange {
   readonly state?: string | null;
   readonly zip?: string | null;
 }
-export interface NewSite extends InData, AddressChange {
+export interface NewSite extends DataSetInput, AddressChange {
   readonly ubi: string | null;
-  /** Invented if absent. */
+  /** Generated if absent. */
   readonly location?: string;
   readonly name?: string | null;
   readonly locationType?: number | null;
@@ -36,21 +36,21 @@ export interface NewSite extends InData, AddressChange {
   readonly retail?: boolean;
   readonly medical?: boolean;
 }
-export interface NewVendor extends InData {
-  /** Invented if absent. */
+export interface NewVendor extends DataSetInput {
+  /** Generated if absent. */
   readonly ubi?: string;
   readonly name?: string;
-  /** How many sites (1). */
+  /** The number of sites. Defaults to 1. */
   readonly sites?: number;
 }
-/** The transaction that the state assigned to a change. */
-export interface Changed {
+/** The transaction number of the change. */
+export interface ChangeResult {
   readonly transactionId: number;
 }
 export interface UserView extends UserKey {
   readonly privileges: readonly Privilege[];
 }
-/** A row as the state means it, in the words of the `api4` dialect. */
+/** A row with its actual values, named as in the `api4` dialect, however they are written in responses. */
 export interface RowView {
   readonly ubi: string | null;
   readonly location: string;
@@ -70,31 +70,31 @@ export interface RowView {
   readonly transactionid_original: number;
 }
 
-/** The commands: the same over the control port, as JSON, and here as functions for tests in the same process. */
+/** The commands of the control port, as functions for tests in the same process. */
 export interface SimulatorControl {
-  rows(query?: InData & { readonly ubi?: string }): readonly RowView[];
-  rename(input: OfLicense & { readonly name: string | null }): Changed;
-  moveAddress(input: OfLicense & AddressChange): Changed;
-  dropFlags(input: OfLicense): Changed;
-  delete(input: OfLicense): Changed;
-  vanish(input: OfLicense): void;
-  restore(input: OfLicense & { readonly unchanged?: boolean }): Changed;
-  sell(input: OfLicense & { readonly toUbi: string }): Changed;
-  setUbi(input: OfLicense & { readonly ubi: string | null }): Changed;
-  swapUbis(input: InData & { readonly a: string; readonly b: string }): Changed;
-  swapNames(input: InData & { readonly a: string; readonly b: string }): Changed;
-  setField(input: OfLicense & { readonly field: string; readonly value?: RowValue }): Changed;
-  addSite(input: NewSite): Changed & { readonly location: string };
-  addVendor(input?: NewVendor): Changed & { readonly ubi: string; readonly locations: readonly string[] };
-  addElement(input: InData & { readonly element: RowValue }): void;
+  rows(query?: DataSetInput & { readonly ubi?: string }): readonly RowView[];
+  rename(input: LicenseTarget & { readonly name: string | null }): ChangeResult;
+  moveAddress(input: LicenseTarget & AddressChange): ChangeResult;
+  dropFlags(input: LicenseTarget): ChangeResult;
+  delete(input: LicenseTarget): ChangeResult;
+  vanish(input: LicenseTarget): void;
+  restore(input: LicenseTarget & { readonly unchanged?: boolean }): ChangeResult;
+  sell(input: LicenseTarget & { readonly toUbi: string }): ChangeResult;
+  setUbi(input: LicenseTarget & { readonly ubi: string | null }): ChangeResult;
+  swapUbis(input: DataSetInput & { readonly a: string; readonly b: string }): ChangeResult;
+  swapNames(input: DataSetInput & { readonly a: string; readonly b: string }): ChangeResult;
+  setField(input: LicenseTarget & { readonly field: string; readonly value?: RowValue }): ChangeResult;
+  addSite(input: NewSite): ChangeResult & { readonly location: string };
+  addVendor(input?: NewVendor): ChangeResult & { readonly ubi: string; readonly locations: readonly string[] };
+  addElement(input: DataSetInput & { readonly element: RowValue }): void;
   users(): readonly UserView[];
   addUser(input: UserKey & { readonly password: string; readonly privileges?: readonly Privilege[] }): void;
-  removeUser(input: UserKey): void;
+  deleteUser(input: UserKey): void;
   changePassword(input: UserKey & { readonly password: string; readonly endSessions?: boolean }): void;
   setPrivileges(input: UserKey & { readonly privileges: readonly Privilege[] }): void;
   expireSessions(input?: Partial<UserKey>): { readonly expired: number };
   advanceClock(input: { readonly seconds: number }): void;
-  injectFault(input: FaultOrder): { readonly id: number };
+  injectFault(input: FaultRule): { readonly id: number };
   clearFaults(input?: { readonly id?: number }): { readonly cleared: number };
   faults(): readonly FaultStatus[];
   options(): Readonly<Settings>;
@@ -104,30 +104,30 @@ export interface SimulatorControl {
   reset(): void;
 }
 
-export const createControl = (world: World, protocol: Server): SimulatorControl => {
-  const dataOf = (input: InData | undefined): DataSet => world.dataSet(input?.training ?? false);
-  const edit = (input: OfLicense, change: Partial<SimulatedLicense>): Changed => ({
-    transactionId: dataOf(input).edit(input.location, () => change),
+export const createControl = (simulation: Simulation, protocol: Server): SimulatorControl => {
+  const getData = (input: DataSetInput | undefined): DataSet => simulation.getDataSet(input?.training ?? false);
+  const edit = (input: LicenseTarget, change: Partial<SimulatedLicense>): ChangeResult => ({
+    transactionId: getData(input).edit(input.location, () => change),
   });
   const swap = (
-    input: InData & { a: string; b: string },
+    input: DataSetInput & { a: string; b: string },
     pick: (row: SimulatedLicense) => Partial<SimulatedLicense>,
-  ): Changed => {
-    const data = dataOf(input);
+  ): ChangeResult => {
+    const data = getData(input);
     const [first, second] = [data.get(input.a), data.get(input.b)];
     return {
-      transactionId: data.editTogether([
+      transactionId: data.editMany([
         { location: input.a, change: () => pick(second) },
         { location: input.b, change: () => pick(first) },
       ]),
     };
   };
-  const addSite = (input: NewSite): Changed & { location: string } => {
-    const data = dataOf(input);
-    const random = Random.of(world.setup.seed, 'site', data.lastTransactionId);
-    const location = input.location ?? freeLicense(world, data, random);
-    const { training: _, ...given } = input;
-    const { address1, address2, city, state, zip, phone } = inventAddress(random, world.setup.profile);
+  const addSite = (input: NewSite): ChangeResult & { location: string } => {
+    const data = getData(input);
+    const random = Random.of(simulation.setup.seed, 'site', data.lastTransactionId);
+    const location = input.location ?? generateUnusedLicense(simulation, data, random);
+    const { training: _training, ...site } = input;
+    const { address1, address2, city, state, zip, phone } = generateAddress(random, simulation.setup.profile);
     const row = {
       address1,
       address2,
@@ -141,7 +141,7 @@ export const createControl = (world: World, protocol: Server): SimulatorControl 
       processor: false,
       retail: true,
       medical: false,
-      ...given,
+      ...site,
       location,
       flagsDropped: false,
       deleted: false,
@@ -153,7 +153,7 @@ export const createControl = (world: World, protocol: Server): SimulatorControl 
 
   return {
     rows: (query) =>
-      dataOf(query)
+      getData(query)
         .list.filter((row) => query?.ubi === undefined || row.ubi === query.ubi)
         .map(toRowView),
     rename: (input) => edit(input, { name: input.name }),
@@ -162,24 +162,24 @@ export const createControl = (world: World, protocol: Server): SimulatorControl 
       return edit(input, address);
     },
     dropFlags: (input) => edit(input, { flagsDropped: true }),
-    delete: (input) => ({ transactionId: dataOf(input).delete(input.location) }),
-    vanish: (input) => dataOf(input).vanish(input.location),
-    restore: (input) => ({ transactionId: dataOf(input).restore(input.location, input.unchanged ?? false) }),
+    delete: (input) => ({ transactionId: getData(input).delete(input.location) }),
+    vanish: (input) => getData(input).vanish(input.location),
+    restore: (input) => ({ transactionId: getData(input).restore(input.location, input.unchanged ?? false) }),
     sell: (input) => edit(input, { ubi: input.toUbi }),
     setUbi: (input) => edit(input, { ubi: input.ubi }),
     swapUbis: (input) => swap(input, ({ ubi }) => ({ ubi })),
     swapNames: (input) => swap(input, ({ name }) => ({ name })),
     setField: (input) => {
       const value = input.value === undefined ? null : JSON.stringify(input.value);
-      const transactionId = dataOf(input).edit(input.location, (row) => ({
+      const transactionId = getData(input).edit(input.location, (row) => ({
         raw: { ...row.raw, [input.field]: value },
       }));
       return { transactionId };
     },
     addSite,
     addVendor: (input = {}) => {
-      const data = dataOf(input);
-      const random = Random.of(world.setup.seed, 'vendor', data.lastTransactionId);
+      const data = getData(input);
+      const random = Random.of(simulation.setup.seed, 'vendor', data.lastTransactionId);
       const ubi = input.ubi ?? `4${random.digits(8)}`;
       const name = input.name ?? 'NEW VENDOR';
       const sites = Array.from({ length: input.sites ?? 1 }, () =>
@@ -187,45 +187,47 @@ export const createControl = (world: World, protocol: Server): SimulatorControl 
       );
       return { ubi, locations: sites.map(({ location }) => location), transactionId: data.lastTransactionId };
     },
-    addElement: (input) => dataOf(input).addElement(input.element),
+    addElement: (input) => getData(input).addElement(input.element),
     users: () =>
-      world.users.list().map(({ ubi, username, privileges }) => ({ ubi, username, privileges: [...privileges] })),
-    addUser: ({ privileges, ...user }) => world.users.add({ ...user, privileges: new Set(privileges ?? PRIVILEGES) }),
-    removeUser: (input) => world.users.remove(input),
+      simulation.users.list().map(({ ubi, username, privileges }) => ({ ubi, username, privileges: [...privileges] })),
+    addUser: ({ privileges, ...user }) =>
+      simulation.users.add({ ...user, privileges: new Set(privileges ?? PRIVILEGES) }),
+    deleteUser: (input) => simulation.users.delete(input),
     changePassword: (input) => {
-      world.users.change(input, { password: input.password });
-      if (input.endSessions === true) world.sessions.expireAll(input);
+      simulation.users.update(input, { password: input.password });
+      if (input.endSessions === true) simulation.sessions.expireAll(input);
     },
-    setPrivileges: (input) => world.users.change(input, { privileges: new Set(input.privileges) }),
+    setPrivileges: (input) => simulation.users.update(input, { privileges: new Set(input.privileges) }),
     expireSessions: (input = {}) => {
       const { ubi, username } = input;
-      if (ubi === undefined && username === undefined) return { expired: world.sessions.expireAll() };
-      if (ubi === undefined || username === undefined) throw new CommandRefused('a user is a ubi and a username', 400);
-      return { expired: world.sessions.expireAll({ ubi, username }) };
+      if (ubi === undefined && username === undefined) return { expired: simulation.sessions.expireAll() };
+      if (ubi === undefined || username === undefined)
+        throw new CommandError('ubi and username must be given together', 400);
+      return { expired: simulation.sessions.expireAll({ ubi, username }) };
     },
-    advanceClock: ({ seconds }) => world.clock.advance(seconds),
+    advanceClock: ({ seconds }) => simulation.clock.advance(seconds),
     injectFault: (input) => {
-      const id = world.faults.inject(input);
-      // A kept connection would never meet a fault of new ones.
+      const id = simulation.faults.inject(input);
+      // The fault strikes new connections only, so idle ones must not be reused.
       if (input.fault === 'reset_at_connect') protocol.closeIdleConnections();
       return { id };
     },
-    clearFaults: (input) => ({ cleared: world.faults.clear(input?.id) }),
-    faults: () => world.faults.list(),
-    options: () => world.settings,
+    clearFaults: (input) => ({ cleared: simulation.faults.clear(input?.id) }),
+    faults: () => simulation.faults.list(),
+    options: () => simulation.settings,
     setOptions: (input) => {
-      world.change(input);
-      return world.settings;
+      simulation.changeSettings(input);
+      return simulation.settings;
     },
-    counters: () => world.counters.values(world.sessions.countOpen()),
-    requests: () => world.log.list(),
-    reset: () => world.reset(),
+    counters: () => simulation.counters.values(simulation.sessions.countOpen()),
+    requests: () => simulation.log.list(),
+    reset: () => simulation.reset(),
   };
 };
 
-const freeLicense = (world: World, data: DataSet, random: Random): string => {
+const generateUnusedLicense = (simulation: Simulation, data: DataSet, random: Random): string => {
   for (;;) {
-    const license = world.setup.profile.license(random);
+    const license = simulation.setup.profile.license(random);
     if (!data.hasLicense(license)) return license;
   }
 };

@@ -1,4 +1,4 @@
-import { type UserKey, userKeyOf } from './users.js';
+import { toUserKeyText, type UserKey } from './users.js';
 
 export interface LoginCount extends UserKey {
   readonly attempts: number;
@@ -12,18 +12,18 @@ export interface CounterValues {
   readonly logins: number;
   readonly loginsAccepted: number;
   readonly loginsRejected: number;
-  /** Of `login` alone, by what the caller sent as UBI and username. */
+  /** Calls of `login` only, by the UBI and username that were sent. */
   readonly loginsByUser: readonly LoginCount[];
-  /** Calls that carried the credentials themselves (`nosession:1`), and how many of those were refused. */
+  /** Calls with credentials instead of a session (`nosession:1`), and how many of them were refused. */
   readonly nosessionCalls: number;
   readonly nosessionRejected: number;
-  /** `sync_vendor` calls, and how many list pages or lists were answered. */
+  /** Calls of `sync_vendor`, and how many lists or list pages were sent in response. */
   readonly listCalls: number;
-  readonly listsAnswered: number;
+  readonly listsSent: number;
   readonly callsInFlight: number;
-  readonly mostCallsInFlight: number;
+  readonly maxCallsInFlight: number;
   readonly listCallsInFlight: number;
-  readonly mostListCallsInFlight: number;
+  readonly maxListCallsInFlight: number;
   readonly connections: number;
   readonly openConnections: number;
   readonly openSessions: number;
@@ -31,7 +31,7 @@ export interface CounterValues {
   readonly faultsFired: Readonly<Record<string, number>>;
 }
 
-/** What tests assert instead of assuming: how often BioTrack was really asked. */
+/** Lets tests assert how often BioTrack was called. */
 export class Counters {
   #calls = 0;
   readonly #callsByAction = new Map<string, number>();
@@ -39,47 +39,47 @@ export class Counters {
   readonly #faults = new Map<string, number>();
   #nosessionCalls = 0;
   #nosessionRejected = 0;
-  #listsAnswered = 0;
+  #listsSent = 0;
   #inFlight = 0;
-  #mostInFlight = 0;
+  #maxInFlight = 0;
   #listsInFlight = 0;
-  #mostListsInFlight = 0;
+  #maxListsInFlight = 0;
   #connections = 0;
   #openConnections = 0;
   #redirectsFollowed = 0;
 
-  /** The number of the call, from 1. */
-  arrived(): number {
+  /** @returns the number of the call, starting at 1 */
+  recordCall(): number {
     this.#calls += 1;
     this.#inFlight += 1;
-    this.#mostInFlight = Math.max(this.#mostInFlight, this.#inFlight);
+    this.#maxInFlight = Math.max(this.#maxInFlight, this.#inFlight);
     return this.#calls;
   }
 
-  left(): void {
+  recordCallEnd(): void {
     this.#inFlight -= 1;
   }
 
-  named(action: string): void {
-    add(this.#callsByAction, action);
+  recordAction(action: string): void {
+    increment(this.#callsByAction, action);
   }
 
-  listArrived(): void {
+  recordListCall(): void {
     this.#listsInFlight += 1;
-    this.#mostListsInFlight = Math.max(this.#mostListsInFlight, this.#listsInFlight);
+    this.#maxListsInFlight = Math.max(this.#maxListsInFlight, this.#listsInFlight);
   }
 
-  listLeft(): void {
+  recordListCallEnd(): void {
     this.#listsInFlight -= 1;
   }
 
-  listAnswered(): void {
-    this.#listsAnswered += 1;
+  recordList(): void {
+    this.#listsSent += 1;
   }
 
-  /** A login that a fault kept from being decided is an attempt all the same. */
-  login(user: UserKey, outcome: 'accepted' | 'rejected' | 'undecided'): void {
-    const key = userKeyOf(user);
+  /** `undecided`: a fault replaced the response. It counts as an attempt. */
+  recordLogin(user: UserKey, outcome: 'accepted' | 'rejected' | 'undecided'): void {
+    const key = toUserKeyText(user);
     const count = this.#logins.get(key) ?? { ...user, attempts: 0, accepted: 0, rejected: 0 };
     this.#logins.set(key, {
       ...count,
@@ -89,29 +89,29 @@ export class Counters {
     });
   }
 
-  nosession(isAccepted: boolean): void {
+  recordNosessionCall(isAccepted: boolean): void {
     this.#nosessionCalls += 1;
     if (!isAccepted) this.#nosessionRejected += 1;
   }
 
-  connected(): void {
+  recordConnection(): void {
     this.#connections += 1;
     this.#openConnections += 1;
   }
 
-  disconnected(): void {
+  recordDisconnection(): void {
     this.#openConnections -= 1;
   }
 
-  redirectFollowed(): void {
+  recordRedirectFollowed(): void {
     this.#redirectsFollowed += 1;
   }
 
-  faultFired(name: string): void {
-    add(this.#faults, name);
+  recordFault(name: string): void {
+    increment(this.#faults, name);
   }
 
-  /** Calls that are under way go on counting: their end must find the beginning. */
+  /** Calls in progress and open connections stay counted, because their end will be recorded. */
   reset(): void {
     this.#calls = 0;
     this.#callsByAction.clear();
@@ -119,9 +119,9 @@ export class Counters {
     this.#faults.clear();
     this.#nosessionCalls = 0;
     this.#nosessionRejected = 0;
-    this.#listsAnswered = 0;
-    this.#mostInFlight = this.#inFlight;
-    this.#mostListsInFlight = this.#listsInFlight;
+    this.#listsSent = 0;
+    this.#maxInFlight = this.#inFlight;
+    this.#maxListsInFlight = this.#listsInFlight;
     this.#connections = this.#openConnections;
     this.#redirectsFollowed = 0;
   }
@@ -138,11 +138,11 @@ export class Counters {
       nosessionCalls: this.#nosessionCalls,
       nosessionRejected: this.#nosessionRejected,
       listCalls: this.#callsByAction.get('sync_vendor') ?? 0,
-      listsAnswered: this.#listsAnswered,
+      listsSent: this.#listsSent,
       callsInFlight: this.#inFlight,
-      mostCallsInFlight: this.#mostInFlight,
+      maxCallsInFlight: this.#maxInFlight,
       listCallsInFlight: this.#listsInFlight,
-      mostListCallsInFlight: this.#mostListsInFlight,
+      maxListCallsInFlight: this.#maxListsInFlight,
       connections: this.#connections,
       openConnections: this.#openConnections,
       openSessions,
@@ -152,9 +152,9 @@ export class Counters {
   }
 }
 
-const add = (counts: Map<string, number>, name: string): void => {
+const increment = (counts: Map<string, number>, name: string): void => {
   counts.set(name, (counts.get(name) ?? 0) + 1);
 };
 
-const sum = (logins: readonly LoginCount[], of: (count: LoginCount) => number): number =>
-  logins.reduce((total, count) => total + of(count), 0);
+const sum = (logins: readonly LoginCount[], toNumber: (count: LoginCount) => number): number =>
+  logins.reduce((total, count) => total + toNumber(count), 0);

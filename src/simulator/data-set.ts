@@ -1,15 +1,15 @@
-import { CommandRefused } from './command-refused.js';
+import { CommandError } from './command-error.js';
 import type { GeneratedData } from './generate.js';
 import type { Random } from './random.js';
 import type { LabRow, RowValue, SimulatedLicense, TransporterRow } from './row.js';
 
-/** One of the state's two data sets, production or training, and how it moves. Every edit gets the next transaction. */
+/** The production or the training data of the state. Every edit gets the next transaction number. */
 export class DataSet {
   readonly labs: readonly LabRow[];
   readonly transporters: readonly TransporterRow[];
   readonly #random: Random;
   readonly #rows: SimulatedLicense[];
-  readonly #places = new Map<string, number[]>();
+  readonly #indexes = new Map<string, number[]>();
   readonly #elements: string[] = [];
   #lastTransactionId: number;
   #version = 0;
@@ -21,10 +21,10 @@ export class DataSet {
     this.#rows = [...data.rows];
     this.#random = random;
     this.#lastTransactionId = data.lastTransactionId;
-    for (const [place, row] of this.#rows.entries()) this.#index(row.location, place);
+    for (const [index, row] of this.#rows.entries()) this.#addIndex(row.location, index);
   }
 
-  /** Goes up with every change: what was built from an older version is stale. */
+  /** Increases with every change. */
   get version(): number {
     return this.#version;
   }
@@ -33,13 +33,13 @@ export class DataSet {
     return this.#lastTransactionId;
   }
 
-  /** The rows that the state still lists, in order of birth. Never changed in place. */
+  /** The rows that have not vanished, in order of creation. The array is never modified. */
   get list(): readonly SimulatedLicense[] {
     this.#list ??= this.#rows.filter((row) => !row.vanished);
     return this.#list;
   }
 
-  /** JSON texts that stand in the list as they are, after its rows. */
+  /** JSON texts that are appended to the list as they are. */
   get elements(): readonly string[] {
     return this.#elements;
   }
@@ -49,63 +49,63 @@ export class DataSet {
   }
 
   hasLicense(location: string): boolean {
-    return this.#places.has(location);
+    return this.#indexes.has(location);
   }
 
   get(location: string): SimulatedLicense {
-    const row = this.#rows[this.#placesOf(location)[0] ?? 0];
-    if (row === undefined) throw new CommandRefused(`there is no license ${JSON.stringify(location)}`);
+    const row = this.#rows[this.#getIndexes(location)[0] ?? 0];
+    if (row === undefined) throw new CommandError(`license ${JSON.stringify(location)} does not exist`);
     return row;
   }
 
-  /** Changes the first row of this license, under the next transaction. */
+  /** Changes the first row of the license. @returns the transaction number */
   edit(location: string, change: (row: SimulatedLicense) => Partial<SimulatedLicense>): number {
-    return this.editTogether([{ location, change }]);
+    return this.editMany([{ location, change }]);
   }
 
-  /** Several rows in one transaction: a transaction number is not unique per row. */
-  editTogether(
+  /** Changes the first row of each license in one transaction, so that they share a transaction number. */
+  editMany(
     edits: readonly { readonly location: string; change(row: SimulatedLicense): Partial<SimulatedLicense> }[],
   ): number {
     const found = edits.map(({ location, change }) => {
-      const place = this.#placesOf(location)[0] ?? 0;
-      return { place, change };
+      const index = this.#getIndexes(location)[0] ?? 0;
+      return { index, change };
     });
     const transactionId = this.#nextTransactionId();
-    for (const { place, change } of found) {
-      const row = this.#rows[place];
-      if (row !== undefined) this.#rows[place] = { ...row, ...change(row), transactionId };
+    for (const { index, change } of found) {
+      const row = this.#rows[index];
+      if (row !== undefined) this.#rows[index] = { ...row, ...change(row), transactionId };
     }
-    this.#changed();
+    this.#invalidate();
     return transactionId;
   }
 
-  /** A deleted license is deleted in all its rows: a forgotten duplicate would keep it alive. */
+  /** Marks all rows of the license, because a remaining duplicate would still be active. */
   delete(location: string): number {
     const transactionId = this.#nextTransactionIdFor(location);
     this.#replaceAll(location, () => ({ deleted: true, transactionId }));
     return transactionId;
   }
 
-  /** Out of the list with all its rows. Nothing tells of it: no transaction is assigned to a row that is not there. */
+  /** Removes all rows of the license from the list, without a transaction number. */
   vanish(location: string): void {
     this.#replaceAll(location, () => ({ vanished: true }));
   }
 
-  /** Undoes vanishing with all its rows, deletion and dropped flags. */
+  /** Undoes `vanish`, `delete` and dropped flags in all rows. `unchanged` keeps the transaction numbers. */
   restore(location: string, unchanged: boolean): number {
     const transactionId = unchanged ? undefined : this.#nextTransactionIdFor(location);
-    this.#replaceAll(location, (row, order) => ({
+    this.#replaceAll(location, (row, position) => ({
       vanished: false,
       deleted: false,
       flagsDropped: false,
-      transactionId: order === 0 ? (transactionId ?? row.transactionId) : row.transactionId,
+      transactionId: position === 0 ? (transactionId ?? row.transactionId) : row.transactionId,
     }));
     return transactionId ?? this.#lastTransactionId;
   }
 
   add(row: Omit<SimulatedLicense, 'id' | 'transactionId' | 'transactionIdOriginal'>): number {
-    if (this.#places.has(row.location)) throw new CommandRefused(`license ${row.location} exists already`, 409);
+    if (this.#indexes.has(row.location)) throw new CommandError(`license ${row.location} already exists`, 409);
     const transactionId = this.#nextTransactionId();
     this.#rows.push({
       ...row,
@@ -113,14 +113,14 @@ export class DataSet {
       transactionId,
       transactionIdOriginal: transactionId,
     });
-    this.#index(row.location, this.#rows.length - 1);
-    this.#changed();
+    this.#addIndex(row.location, this.#rows.length - 1);
+    this.#invalidate();
     return transactionId;
   }
 
   addElement(element: RowValue): void {
     this.#elements.push(JSON.stringify(element));
-    this.#changed();
+    this.#invalidate();
   }
 
   #nextTransactionId(): number {
@@ -129,31 +129,31 @@ export class DataSet {
   }
 
   #nextTransactionIdFor(location: string): number {
-    this.#placesOf(location);
+    this.#getIndexes(location);
     return this.#nextTransactionId();
   }
 
-  #replaceAll(location: string, change: (row: SimulatedLicense, order: number) => Partial<SimulatedLicense>): void {
-    for (const [order, place] of this.#placesOf(location).entries()) {
-      const row = this.#rows[place];
-      if (row !== undefined) this.#rows[place] = { ...row, ...change(row, order) };
+  #replaceAll(location: string, change: (row: SimulatedLicense, position: number) => Partial<SimulatedLicense>): void {
+    for (const [position, index] of this.#getIndexes(location).entries()) {
+      const row = this.#rows[index];
+      if (row !== undefined) this.#rows[index] = { ...row, ...change(row, position) };
     }
-    this.#changed();
+    this.#invalidate();
   }
 
-  #placesOf(location: string): readonly number[] {
-    const places = this.#places.get(location);
-    if (places === undefined) throw new CommandRefused(`there is no license ${JSON.stringify(location)}`);
-    return places;
+  #getIndexes(location: string): readonly number[] {
+    const indexes = this.#indexes.get(location);
+    if (indexes === undefined) throw new CommandError(`license ${JSON.stringify(location)} does not exist`);
+    return indexes;
   }
 
-  #index(location: string, place: number): void {
-    const places = this.#places.get(location);
-    if (places === undefined) this.#places.set(location, [place]);
-    else places.push(place);
+  #addIndex(location: string, index: number): void {
+    const indexes = this.#indexes.get(location);
+    if (indexes === undefined) this.#indexes.set(location, [index]);
+    else indexes.push(index);
   }
 
-  #changed(): void {
+  #invalidate(): void {
     this.#version += 1;
     this.#list = undefined;
   }

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import type { FaultOrder } from './faults.js';
+import type { FaultRule } from './faults.js';
 import type { Random } from './random.js';
 
-/** What a call asks for, in whichever dialect it came. */
+/** A call, independent of the dialect. */
 export interface SimulatorCall {
   readonly action: string;
   readonly ubi: unknown;
@@ -10,24 +10,24 @@ export interface SimulatorCall {
   readonly password: unknown;
   readonly sessionId: unknown;
   readonly training: boolean;
-  /** The call carries the credentials itself and uses no session. */
+  /** The call contains the credentials and uses no session. */
   readonly nosession: boolean;
-  /** Both bounds are inclusive; 0 means none. */
+  /** Both bounds are inclusive. 0 means no bound. */
   readonly transactionStart: number;
   readonly transactionEnd: number;
-  /** What only one dialect knows. */
-  readonly details: Readonly<Record<string, unknown>>;
-  /** Drawn from seed and call number: the variation of this answer. */
+  /** Everything else that was sent; depends on the dialect. */
+  readonly members: Readonly<Record<string, unknown>>;
+  /** Seeded by seed and call number. Decides how this response varies. */
   readonly random: Random;
   readonly number: number;
 }
 
-export interface SimulatedAnswer {
+export interface SimulatedResponse {
   readonly status: number;
   readonly contentType: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: readonly Buffer[];
-  /** For the request log, in one word. */
+  /** One word for the request log. */
   readonly outcome: string;
 }
 
@@ -38,22 +38,22 @@ export interface IncomingCall {
   readonly random: Random;
 }
 
-/** A dialect reads calls and writes answers; what is true of the state is the same in both. */
-export interface DialectSpeaker {
-  /** The call, or at once the answer to something that is none. */
-  read(incoming: IncomingCall): SimulatorCall | SimulatedAnswer;
-  answer(call: SimulatorCall, listFault: FaultOrder | undefined): Promise<SimulatedAnswer>;
-  refuse(call: SimulatorCall, error: string | null, errorcode: number | string | null): SimulatedAnswer;
+/** Parses requests and writes responses in one dialect. */
+export interface DialectHandler {
+  /** The call, or the response to a request that is not a valid call. */
+  parseRequest(incoming: IncomingCall): SimulatorCall | SimulatedResponse;
+  respond(call: SimulatorCall, listFault: FaultRule | undefined): Promise<SimulatedResponse>;
+  refuse(call: SimulatorCall, error: string | null, errorcode: number | string | null): SimulatedResponse;
 }
 
-export const isAnswer = (readOrRefused: SimulatorCall | SimulatedAnswer): readOrRefused is SimulatedAnswer =>
-  'status' in readOrRefused;
+export const isResponse = (parsed: SimulatorCall | SimulatedResponse): parsed is SimulatedResponse =>
+  'status' in parsed;
 
 export const toHtml = (title: string): readonly Buffer[] => [
   Buffer.from(`<!DOCTYPE html>\n<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`),
 ];
 
-/** Numbers arrive as numbers or as numeric strings; anything else is no bound. */
+/** Accepts numbers and numeric strings. Anything else is 0, which means no bound. */
 export const toBound = (value: unknown): number => {
   const bound = typeof value === 'string' || typeof value === 'number' ? Number(value) : 0;
   return Number.isSafeInteger(bound) && bound > 0 ? bound : 0;

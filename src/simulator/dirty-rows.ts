@@ -1,11 +1,10 @@
-import { ODD_NAMES } from './inventions.js';
 import type { Random } from './random.js';
 import type { SimulatedLicense } from './row.js';
+import { ODD_NAMES } from './sample-data.js';
 
 /**
- * Makes a clean list as dirty as a real one. Each kind is rare: a list with more than a few percent of broken rows
- * would not be believed at all, and here it is the single bad row among good ones that matters.
- * Double spaces and repeated second lines come with the invented addresses.
+ * Shares of rows that are made as dirty as in real lists. Each kind is rare, because clients reject a list with more
+ * than a few percent of invalid rows. Double spaces and repeated address lines come with the generated addresses.
  */
 const BLANK_LICENSE = 0.003;
 const BLANK_UBI = 0.005;
@@ -14,43 +13,46 @@ const EXACT_DUPLICATE = 0.002;
 const CONFLICTING_DUPLICATE = 0.002;
 const NAMESAKE = 0.01;
 const ODD_NAME = 0.011;
-/** Below this many rows one bad row would already be a large share. */
-const FEWEST_ROWS = 100;
+/** In a shorter list, a single invalid row would already be a large share. */
+const MIN_ROWS = 100;
 
 export const addDirtyRows = (
   clean: readonly SimulatedLicense[],
   random: Random,
-  spared: ReadonlySet<string>,
+  cleanUbis: ReadonlySet<string>,
 ): readonly SimulatedLicense[] => {
-  if (clean.length < FEWEST_ROWS) return clean;
+  if (clean.length < MIN_ROWS) return clean;
   const rows = [...clean];
   const targets = random.shuffle(
-    clean.flatMap((row, index) => (row.ubi !== null && !spared.has(row.ubi) && !row.deleted ? [index] : [])),
+    clean.flatMap((row, index) => (row.ubi !== null && !cleanUbis.has(row.ubi) && !row.deleted ? [index] : [])),
   );
-  const take = (share: number): SimulatedLicense[] =>
+  const pickTargets = (share: number): SimulatedLicense[] =>
     targets.splice(0, Math.max(2, Math.round(clean.length * share))).flatMap((index) => rows[index] ?? []);
-  const put = (row: SimulatedLicense): void => {
+  const replace = (row: SimulatedLicense): void => {
     rows[row.id - 1] = row;
   };
 
-  for (const [number, row] of take(BLANK_UBI).entries()) put({ ...row, ubi: BLANKS[number % BLANKS.length] ?? null });
-  for (const [number, row] of take(BLANK_NAME).entries()) put({ ...row, name: BLANKS[number % BLANKS.length] ?? null });
+  for (const [number, row] of pickTargets(BLANK_UBI).entries())
+    replace({ ...row, ubi: BLANKS[number % BLANKS.length] ?? null });
+  for (const [number, row] of pickTargets(BLANK_NAME).entries())
+    replace({ ...row, name: BLANKS[number % BLANKS.length] ?? null });
 
-  // Quotes, `&`, backslashes, non-ASCII: every odd name once before any comes twice.
-  for (const [number, row] of take(ODD_NAME).entries()) {
-    put({ ...row, name: ODD_NAMES[number % ODD_NAMES.length] ?? row.name });
+  // Uses every odd name once before repeating any.
+  for (const [number, row] of pickTargets(ODD_NAME).entries()) {
+    replace({ ...row, name: ODD_NAMES[number % ODD_NAMES.length] ?? row.name });
   }
 
-  // The same name under several UBIs: a client that keys companies by name collapses these into one.
-  const namesakes = take(NAMESAKE);
+  // The same name under several UBIs catches clients that identify companies by name.
+  const namesakes = pickTargets(NAMESAKE);
   const name = namesakes[0]?.name ?? 'NAMESAKE';
   for (const [number, row] of namesakes.entries()) {
-    put({ ...row, name: number % 2 === 0 ? name : (namesakes[number - 1]?.name ?? name) });
+    replace({ ...row, name: number % 2 === 0 ? name : (namesakes[number - 1]?.name ?? name) });
   }
 
-  const extra: SimulatedLicense[] = take(EXACT_DUPLICATE);
-  for (const [number, row] of take(CONFLICTING_DUPLICATE).entries()) extra.push(conflicting(row, number));
-  for (const row of take(BLANK_LICENSE)) extra.push({ ...row, location: BLANK_LOCATIONS[extra.length % 2] ?? '' });
+  const extra: SimulatedLicense[] = pickTargets(EXACT_DUPLICATE);
+  for (const [number, row] of pickTargets(CONFLICTING_DUPLICATE).entries()) extra.push(conflicting(row, number));
+  for (const row of pickTargets(BLANK_LICENSE))
+    extra.push({ ...row, location: BLANK_LOCATIONS[extra.length % 2] ?? '' });
   random.shuffle(extra);
   for (const [number, row] of extra.entries()) rows.push({ ...row, id: clean.length + number + 1 });
   return rows;
@@ -59,7 +61,7 @@ export const addDirtyRows = (
 const BLANKS: readonly (string | null)[] = [null, '', null, '   '];
 const BLANK_LOCATIONS = ['', '  '] as const;
 
-/** Older, newer, or of the same transaction: only the transaction numbers tell which of the two holds. */
+/** A second version of the row with an older, newer or equal transaction number, which decides which one is valid. */
 const conflicting = (row: SimulatedLicense, number: number): SimulatedLicense => ({
   ...row,
   name: `${row.name ?? ''} (FORMER)`,

@@ -1,32 +1,32 @@
-import { CommandRefused } from './command-refused.js';
+import { CommandError } from './command-error.js';
 
 /**
- * Faults by name, and where in a call they strike:
- * - `connection`: before there is a call at all;
- * - `instead`: the state is not asked, something else is answered (or nothing);
- * - `list`: the state answers, with a list that is not the list;
- * - `delivery`: the state answers properly, and the answer is harmed on its way.
+ * All faults, and what each changes:
+ * - `connection`: the connection is reset before there is a call;
+ * - `response`: the call is not processed, and another response is sent, or none;
+ * - `list`: the call is processed with a changed list;
+ * - `delivery`: the call is processed, and the response is damaged on its way.
  */
 export const SIMULATOR_FAULTS = {
   reset_at_connect: 'connection',
-  hang: 'instead',
-  reset_at_head: 'instead',
-  garbage_head: 'instead',
-  empty_body: 'instead',
-  html: 'instead',
-  json_null: 'instead',
-  json_array: 'instead',
-  raw_body: 'instead',
-  throttled: 'instead',
-  server_error: 'instead',
-  redirect: 'instead',
-  code_602: 'instead',
-  code_1000: 'instead',
-  error_answer: 'instead',
-  invalid_license_number: 'instead',
-  session_expired: 'instead',
-  echo_password: 'instead',
-  huge_body: 'instead',
+  hang: 'response',
+  reset_in_headers: 'response',
+  invalid_http: 'response',
+  empty_body: 'response',
+  html: 'response',
+  json_null: 'response',
+  json_array: 'response',
+  raw_body: 'response',
+  throttled: 'response',
+  server_error: 'response',
+  redirect: 'response',
+  code_602: 'response',
+  code_1000: 'response',
+  error_response: 'response',
+  invalid_license_number: 'response',
+  session_expired: 'response',
+  echo_password: 'response',
+  huge_body: 'response',
   shrunk_list: 'list',
   missing_list: 'list',
   invalid_rows: 'list',
@@ -44,87 +44,84 @@ export type FaultName = keyof typeof SIMULATOR_FAULTS;
 export const FAULT_NAMES = Object.keys(SIMULATOR_FAULTS) as readonly FaultName[];
 
 export interface FaultParameters {
-  /** How long: before the first byte (`slow_first_byte`), or until a hanging call is hung up (`hang`; absent = never). */
+  /** The delay before the first byte (`slow_first_byte`), or before the connection is closed (`hang`; default: never). */
   readonly delayMs?: number;
-  /** The byte of the body at which it ends (`cut_body`, `cut_body_without_length`, `reset_in_body`; absent = the middle). */
+  /** The length of the body that is sent (`cut_body`, `cut_body_without_length`, `reset_in_body`; default: half). */
   readonly cutAt?: number;
-  /** Of a `drip` at a time (1), of the head before `reset_at_head` (0), or in all (`huge_body`, 160 MiB). */
+  /** Bytes per write (`drip`, default 1), before the reset (`reset_in_headers`, 0), or in total (`huge_body`, 160 MiB). */
   readonly bytes?: number;
-  /** Between two drips (50). */
+  /** Time between two writes of `drip`. Defaults to 50. */
   readonly intervalMs?: number;
-  /** HTTP status (`html` 200, `throttled` 429, `server_error` 503, `redirect` 302, `raw_body` 200). */
+  /** Defaults to 200 (`html`, `raw_body`), 302 (`redirect`), 429 (`throttled`) or 503 (`server_error`). */
   readonly status?: number;
   readonly retryAfterSeconds?: number;
-  /** `Retry-After` as it stands, for instance an HTTP date or nonsense. */
+  /** The literal value of `Retry-After`, for example a date or an invalid value. */
   readonly retryAfter?: string;
-  /** Where a `redirect` points (`/redirected`, which counts who follows). */
+  /** The target of `redirect`. Defaults to `/redirected`, where followed redirects are counted. */
   readonly location?: string;
-  /** `wrong_charset`: what the bytes are in, whatever the header says (utf16le). */
-  readonly charset?: 'utf16le' | 'latin1' | 'utf8_with_mark';
-  /** `error_answer`, `code_602`, `code_1000`: the text; null leaves it out. */
+  /** `wrong_charset`: the actual encoding of the body. Defaults to `utf16le`. */
+  readonly charset?: 'utf16le' | 'latin1' | 'utf8_with_bom';
+  /** The error text of the faults that are refusals. Null omits it. */
   readonly error?: string | null;
-  /** `error_answer`: the code; null leaves it out. `session_expired`: 63, or 60. */
+  /** The code of the faults that are refusals. Null omits it. `session_expired`: 63 (default) or 60. */
   readonly errorcode?: number | string | null;
-  /** `raw_body`: the text that is answered. `leaked_header`: the line that leaks. */
+  /** The whole body (`raw_body`) or the header line (`leaked_header`). */
   readonly text?: string;
   readonly contentType?: string;
-  /** `huge_body`: announce the length, instead of letting the client find out. */
+  /** `huge_body`: send a `Content-Length`. Defaults to false. */
   readonly withLength?: boolean;
-  /** `shrunk_list`: so many rows are left (absent = half of them). */
+  /** `shrunk_list`: the number of rows in the list. Defaults to half. */
   readonly keep?: number;
-  /** `invalid_rows`: so many of a hundred rows have no license number (20). */
+  /** `invalid_rows`: the percentage of rows without a license number. Defaults to 20. */
   readonly percent?: number;
 }
 
-export interface FaultOrder extends FaultParameters {
+export interface FaultRule extends FaultParameters {
   readonly fault: FaultName;
-  /** Only calls of this action (`login`, `sync_vendor`, …); absent = every call. */
+  /** Limits the fault to calls of this action (`login`, `sync_vendor`, …). Defaults to all calls. */
   readonly action?: string;
-  /** The first call that it strikes, counted from now: 1 is the next one. */
+  /** The first matching call that is affected. Defaults to 1, the next one. */
   readonly from?: number;
-  /** How many calls it strikes; 0 = until it is cleared. */
+  /** How many calls are affected. Defaults to 1; 0 means until cleared. */
   readonly times?: number;
 }
 
-export interface FaultStatus extends FaultOrder {
+export interface FaultStatus extends FaultRule {
   readonly id: number;
   readonly seen: number;
   readonly fired: number;
 }
 
-interface Pending {
+interface PendingFault {
   readonly id: number;
-  readonly order: FaultOrder;
+  readonly rule: FaultRule;
   seen: number;
   fired: number;
 }
 
-/** The faults that wait for their call. */
+/** The injected faults that are not used up. */
 export class Faults {
-  #pending: Pending[] = [];
+  #pending: PendingFault[] = [];
   #lastId = 0;
 
-  inject(order: FaultOrder): number {
-    if (!(order.fault in SIMULATOR_FAULTS)) throw new CommandRefused(`there is no fault ${order.fault}`);
+  inject(rule: FaultRule): number {
+    if (!(rule.fault in SIMULATOR_FAULTS)) throw new CommandError(`fault ${rule.fault} does not exist`);
     this.#lastId += 1;
-    this.#pending.push({ id: this.#lastId, order, seen: 0, fired: 0 });
+    this.#pending.push({ id: this.#lastId, rule, seen: 0, fired: 0 });
     return this.#lastId;
   }
 
-  /**
-   * The fault of this call, if one is due. Each waiting fault counts the call; when several are due the one that was
-   * ordered first strikes, and the others strike at later calls.
-   */
-  take(action: string): FaultOrder | undefined {
-    return this.#take((order) => SIMULATOR_FAULTS[order.fault] !== 'connection' && matches(order, action));
+  /** The fault for this call. If several are due, the one injected first is used and the others wait for a later call. */
+  claim(action: string): FaultRule | undefined {
+    return this.#claim((rule) => SIMULATOR_FAULTS[rule.fault] !== 'connection' && matches(rule, action));
   }
 
-  takeAtConnect(): FaultOrder | undefined {
-    return this.#take((order) => SIMULATOR_FAULTS[order.fault] === 'connection');
+  claimAtConnect(): FaultRule | undefined {
+    return this.#claim((rule) => SIMULATOR_FAULTS[rule.fault] === 'connection');
   }
 
   list(): readonly FaultStatus[] {
-    return this.#pending.map(({ id, order, seen, fired }) => ({ ...order, id, seen, fired }));
+    return this.#pending.map(({ id, rule, seen, fired }) => ({ ...rule, id, seen, fired }));
   }
 
   clear(id?: number): number {
@@ -133,19 +130,19 @@ export class Faults {
     return before - this.#pending.length;
   }
 
-  #take(isMeant: (order: FaultOrder) => boolean): FaultOrder | undefined {
-    const meant = this.#pending.filter(({ order }) => isMeant(order));
-    for (const pending of meant) pending.seen += 1;
-    const due = meant.find((pending) => pending.seen >= (pending.order.from ?? 1));
+  #claim(isMatch: (rule: FaultRule) => boolean): FaultRule | undefined {
+    const matching = this.#pending.filter(({ rule }) => isMatch(rule));
+    for (const pending of matching) pending.seen += 1;
+    const due = matching.find((pending) => pending.seen >= (pending.rule.from ?? 1));
     if (due === undefined) return undefined;
     due.fired += 1;
-    const times = due.order.times ?? 1;
+    const times = due.rule.times ?? 1;
     if (times > 0 && due.fired >= times) this.#pending = this.#pending.filter((pending) => pending !== due);
-    return due.order;
+    return due.rule;
   }
 }
 
-/** A harmed list is one that was asked for: such a fault does not spend itself on a login. */
-const matches = (order: FaultOrder, action: string): boolean =>
-  (order.action === undefined || order.action === action) &&
-  (SIMULATOR_FAULTS[order.fault] !== 'list' || action === 'sync_vendor');
+/** Faults of the list apply to calls that return it. Other calls do not use them up. */
+const matches = (rule: FaultRule, action: string): boolean =>
+  (rule.action === undefined || rule.action === action) &&
+  (SIMULATOR_FAULTS[rule.fault] !== 'list' || action === 'sync_vendor');

@@ -1,19 +1,19 @@
-/** The door of the BioTrack stand-in. It is used by local mode, by the tests and as a command of its own. */
+/** The public interface of the BioTrack simulator, for local mode, tests, benchmarks and the command line. */
 export { runSimulatorCommand, simulatorUsage } from './command.js';
-export { CommandRefused } from './command-refused.js';
+export { CommandError } from './command-error.js';
 export type {
   AddressChange,
-  Changed,
-  InData,
+  ChangeResult,
+  DataSetInput,
+  LicenseTarget,
   NewSite,
   NewVendor,
-  OfLicense,
   RowView,
   SimulatorControl,
   UserView,
 } from './control.js';
 export type { CounterValues, LoginCount } from './counters.js';
-export { FAULT_NAMES, type FaultName, type FaultOrder, type FaultParameters, type FaultStatus } from './faults.js';
+export { FAULT_NAMES, type FaultName, type FaultParameters, type FaultRule, type FaultStatus } from './faults.js';
 export { STATE_PROFILES, type StateProfile } from './profiles.js';
 export type { LoggedRequest } from './request-log.js';
 export type { RowValue } from './row.js';

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Random } from './random.js';
 import type { WireRow } from './row-writer.js';
 
@@ -7,13 +7,10 @@ export interface ListShape {
   readonly shuffleRows: boolean;
 }
 
-/** So many rows are written before other calls get their turn. */
-const ROWS_PER_TURN = 4_000;
+/** Rows written before yielding to the event loop. */
+const ROWS_PER_SLICE = 4_000;
 
-/**
- * The rows as JSON array elements, commas included, in pieces. Key order is drawn per row and answer.
- * `write` is called row by row, so that the texts of 100,000 rows need not be made at once.
- */
+/** Writes rows and further elements as comma-separated JSON, in pieces. The key order is random in each row. */
 export const writeRows = async <Row>(
   rows: readonly Row[],
   write: (row: Row) => WireRow,
@@ -25,19 +22,19 @@ export const writeRows = async <Row>(
   const pieces: Buffer[] = [];
   let piece = '';
   let isFirst = true;
-  let sinceTurn = 0;
+  let rowsInSlice = 0;
   for (const row of ordered) {
     const fields = write(row);
     piece += isFirst ? '{' : ',{';
     piece += (shape.shuffleKeys ? random.shuffle([...fields]) : fields).join(',');
     piece += '}';
     isFirst = false;
-    sinceTurn += 1;
-    if (sinceTurn === ROWS_PER_TURN) {
+    rowsInSlice += 1;
+    if (rowsInSlice === ROWS_PER_SLICE) {
       pieces.push(Buffer.from(piece, 'utf8'));
       piece = '';
-      sinceTurn = 0;
-      await nextTurn();
+      rowsInSlice = 0;
+      await yieldToEventLoop();
     }
   }
   for (const element of elements) {
@@ -48,7 +45,7 @@ export const writeRows = async <Row>(
   return pieces;
 };
 
-/** A JSON object out of members that may be long; their order is drawn too. */
+/** Writes a JSON object with members that can be long. With `random`, their order is random too. */
 export const writeObject = (
   members: readonly (readonly [key: string, value: readonly Buffer[]])[],
   random: Random | undefined,
@@ -62,7 +59,7 @@ export const writeObject = (
   return pieces;
 };
 
-export const inBrackets = (pieces: readonly Buffer[]): Buffer[] => [Buffer.from('['), ...pieces, Buffer.from(']')];
+export const toJsonArray = (pieces: readonly Buffer[]): Buffer[] => [Buffer.from('['), ...pieces, Buffer.from(']')];
 
 export const byteLength = (pieces: readonly Buffer[]): number =>
   pieces.reduce((total, piece) => total + piece.length, 0);

@@ -4,21 +4,21 @@ export const STATE_PROFILES = ['nm', 'wa', 'ct', 'fl'] as const;
 export type StateProfile = (typeof STATE_PROFILES)[number];
 export type SimulatorDialect = 'api4' | 'rest';
 
-/** How a state differs from the others, as far as it is known; what is not known is an option of the simulator. */
+/** The known differences between states. Unknown ones are settings of the simulator. */
 export interface Profile {
   readonly state: StateProfile;
   readonly dialect: SimulatorDialect;
-  /** The postal abbreviation in the addresses. */
+  /** The state in the addresses. */
   readonly abbreviation: string;
   readonly licenses: number;
-  /** Vendors per license: chains are common in Florida and rare in New Mexico. */
+  /** Vendors per license. Chains are common in Florida and rare in New Mexico. */
   readonly vendorShare: number;
   readonly labs: number;
   readonly offersSyncCheck: boolean;
   readonly offersTransporters: boolean;
-  /** Washington's rows have no `deleted` at all. */
+  /** Rows of Washington have no `deleted`. */
   readonly hasDeletedField: boolean;
-  /** How a flag that is off is written; Washington writes null, Connecticut whole numbers. */
+  /** How false is written: as null (Washington), as 0 (Connecticut), or in various ways. */
   readonly flagStyle: 'mixed' | 'null' | 'integer';
   readonly locationTypes: readonly number[];
   readonly cities: readonly (readonly [city: string, zip: string])[];
@@ -127,4 +127,4 @@ const fl: Profile = {
 
 const PROFILES: Readonly<Record<StateProfile, Profile>> = { nm, wa, ct, fl };
 
-export const profileOf = (state: StateProfile): Profile => PROFILES[state];
+export const getProfile = (state: StateProfile): Profile => PROFILES[state];

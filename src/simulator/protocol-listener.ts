@@ -1,130 +1,129 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Api4Speaker } from './api4.js';
-import { deliver, type Exchange, garbageHead, hang, hugeBody, resetAtHead } from './delivery.js';
-import { type DialectSpeaker, isAnswer, type SimulatedAnswer, type SimulatorCall, toHtml } from './dialect.js';
-import { type FaultOrder, SIMULATOR_FAULTS } from './faults.js';
-import { toInsteadAnswer } from './instead.js';
+import { Api4Handler } from './api4.js';
+import { deliver, type Exchange, hang, resetInHeaders, sendHugeBody, sendInvalidHttp } from './delivery.js';
+import { type DialectHandler, isResponse, type SimulatorCall } from './dialect.js';
+import { toFaultResponse } from './fault-response.js';
+import { type FaultRule, SIMULATOR_FAULTS } from './faults.js';
 import { Random } from './random.js';
-import { RestSpeaker } from './rest.js';
-import type { World } from './world.js';
+import { RestHandler } from './rest.js';
+import type { Simulation } from './simulation.js';
 
-/** Where the `redirect` fault points unless told otherwise: whoever comes here has followed it. */
+/** The default target of the `redirect` fault. A request for it means that the client followed the redirect. */
 export const REDIRECT_TARGET = '/redirected';
-const MOST_REQUEST_BYTES = 1_024 * 1_024;
+const MAX_REQUEST_BYTES = 1_024 * 1_024;
 
-/**
- * The listener that plays BioTrack. node:http rather than a framework: half of the faults happen below one, at the
- * socket, and an answer has to come out byte by byte as it was meant.
- */
-export const createProtocolListener = (world: World): Server => {
-  const speaker: DialectSpeaker = world.setup.dialect === 'rest' ? new RestSpeaker(world) : new Api4Speaker(world);
+/** The simulated BioTrack API. Uses node:http instead of a framework, because many faults need access to the socket. */
+export const createProtocolListener = (simulation: Simulation): Server => {
+  const handler: DialectHandler =
+    simulation.setup.dialect === 'rest' ? new RestHandler(simulation) : new Api4Handler(simulation);
   const server = createServer({ keepAliveTimeout: 30_000 }, (request, response) => {
-    // A clock in the head would make two runs differ.
+    // The header Date would make two runs differ.
     response.sendDate = false;
-    serve(world, speaker, request, response).catch((error: unknown) => {
-      // A defect of the simulator itself must not pass for one of BioTrack's.
+    serve(simulation, handler, request, response).catch((error: unknown) => {
+      // A bug of the simulator must not look like a fault of BioTrack.
       if (response.headersSent) response.destroy();
-      else response.writeHead(500).end(`defect of the simulator: ${error}`);
+      else response.writeHead(500).end(`simulator bug: ${error}`);
     });
   });
   server.on('connection', (socket) => {
-    world.counters.connected();
-    socket.once('close', () => world.counters.disconnected());
-    const fault = world.faults.takeAtConnect();
+    simulation.counters.recordConnection();
+    socket.once('close', () => simulation.counters.recordDisconnection());
+    const fault = simulation.faults.claimAtConnect();
     if (fault === undefined) return;
-    world.counters.faultFired(fault.fault);
+    simulation.counters.recordFault(fault.fault);
     socket.resetAndDestroy();
   });
   return server;
 };
 
 const serve = async (
-  world: World,
-  speaker: DialectSpeaker,
+  simulation: Simulation,
+  handler: DialectHandler,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> => {
-  const number = world.counters.arrived();
-  const gone = new AbortController();
+  const number = simulation.counters.recordCall();
+  const closed = new AbortController();
   response.once('close', () => {
-    world.counters.left();
-    gone.abort();
+    simulation.counters.recordCallEnd();
+    closed.abort();
   });
-  const exchange: Exchange = { request, response, gone: gone.signal };
+  const exchange: Exchange = { request, response, closed: closed.signal };
   const body = await readBody(request);
   if (body === undefined) return;
-  const random = Random.of(world.setup.seed, 'answer', number);
-  if (request.url?.startsWith(REDIRECT_TARGET) === true) world.counters.redirectFollowed();
-  const read = speaker.read({ request, body, number, random });
-  if (isAnswer(read)) {
-    world.counters.named('(unreadable)');
-    const bytes = await deliver(exchange, read, undefined);
-    log(world, exchange, undefined, { number, fault: undefined, outcome: read.outcome, status: read.status, bytes });
+  const random = Random.of(simulation.setup.seed, 'answer', number);
+  if (request.url?.startsWith(REDIRECT_TARGET) === true) simulation.counters.recordRedirectFollowed();
+  const parsed = handler.parseRequest({ request, body, number, random });
+  if (isResponse(parsed)) {
+    simulation.counters.recordAction('(unreadable)');
+    const bytes = await deliver(exchange, parsed, undefined);
+    recordRequest(simulation, exchange, undefined, {
+      number,
+      fault: undefined,
+      outcome: parsed.outcome,
+      status: parsed.status,
+      bytes,
+    });
     return;
   }
-  const isList = read.action === 'sync_vendor';
-  world.counters.named(world.offers(read.action) || read.action === 'login' ? read.action : '(unknown)');
+  const isList = parsed.action === 'sync_vendor';
+  simulation.counters.recordAction(
+    simulation.offers(parsed.action) || parsed.action === 'login' ? parsed.action : '(unknown)',
+  );
   if (isList) {
-    world.counters.listArrived();
-    response.once('close', () => world.counters.listLeft());
+    simulation.counters.recordListCall();
+    response.once('close', () => simulation.counters.recordListCallEnd());
   }
-  const fault = world.faults.take(read.action);
-  if (fault !== undefined) world.counters.faultFired(fault.fault);
-  const end = await answer(world, speaker, read, exchange, fault);
-  log(world, exchange, read, { number, fault: fault?.fault, ...end });
+  const fault = simulation.faults.claim(parsed.action);
+  if (fault !== undefined) simulation.counters.recordFault(fault.fault);
+  const end = await respond(simulation, handler, parsed, exchange, fault);
+  recordRequest(simulation, exchange, parsed, { number, fault: fault?.fault, ...end });
 };
 
-interface End {
+interface CallEnd {
   readonly outcome: string;
   readonly status: number | null;
   readonly bytes: number;
 }
 
-const answer = async (
-  world: World,
-  speaker: DialectSpeaker,
+const respond = async (
+  simulation: Simulation,
+  handler: DialectHandler,
   call: SimulatorCall,
   exchange: Exchange,
-  fault: FaultOrder | undefined,
-): Promise<End> => {
-  if (fault === undefined || SIMULATOR_FAULTS[fault.fault] !== 'instead') {
+  fault: FaultRule | undefined,
+): Promise<CallEnd> => {
+  if (fault === undefined || SIMULATOR_FAULTS[fault.fault] !== 'response') {
     const listFault = fault !== undefined && SIMULATOR_FAULTS[fault.fault] === 'list' ? fault : undefined;
-    const proper = await speaker.answer(call, listFault);
-    const bytes = await deliver(exchange, proper, fault);
-    return { outcome: proper.outcome, status: proper.status, bytes };
+    const response = await handler.respond(call, listFault);
+    const bytes = await deliver(exchange, response, fault);
+    return { outcome: response.outcome, status: response.status, bytes };
   }
   if (call.action === 'login') {
-    world.counters.login(world.callerOf(call), 'undecided');
+    simulation.counters.recordLogin(simulation.toCaller(call), 'undecided');
   }
   switch (fault.fault) {
     case 'hang':
       await hang(exchange, fault.delayMs);
-      return NOTHING;
-    case 'reset_at_head':
-      await resetAtHead(exchange, fault.bytes ?? 0);
-      return NOTHING;
-    case 'garbage_head':
-      garbageHead(exchange);
-      return NOTHING;
+      return NO_RESPONSE;
+    case 'reset_in_headers':
+      await resetInHeaders(exchange, fault.bytes ?? 0);
+      return NO_RESPONSE;
+    case 'invalid_http':
+      sendInvalidHttp(exchange);
+      return NO_RESPONSE;
     case 'huge_body': {
-      const bytes = await hugeBody(exchange, toAnswer(world), fault);
+      const bytes = await sendHugeBody(exchange, simulation.settings.contentType, fault);
       return { outcome: 'fault', status: 200, bytes };
     }
     default: {
-      const other = toInsteadAnswer(world, speaker, call, fault);
-      return { outcome: 'fault', status: other.status, bytes: await deliver(exchange, other, undefined) };
+      const response = toFaultResponse(simulation, handler, call, fault);
+      return { outcome: 'fault', status: response.status, bytes: await deliver(exchange, response, undefined) };
     }
   }
 };
 
-const NOTHING: End = { outcome: 'fault', status: null, bytes: 0 };
-
-const toAnswer = (world: World): SimulatedAnswer => ({
-  status: 200,
-  contentType: world.settings.contentType,
-  body: toHtml(''),
-  outcome: 'fault',
-});
+const NO_RESPONSE: CallEnd = { outcome: 'fault', status: null, bytes: 0 };
 
 const readBody = async (request: IncomingMessage): Promise<Buffer | undefined> => {
   const pieces: Buffer[] = [];
@@ -133,27 +132,27 @@ const readBody = async (request: IncomingMessage): Promise<Buffer | undefined> =
     for await (const piece of request) {
       const buffer = piece as Buffer;
       bytes += buffer.length;
-      if (bytes > MOST_REQUEST_BYTES) {
+      if (bytes > MAX_REQUEST_BYTES) {
         request.destroy();
         return undefined;
       }
       pieces.push(buffer);
     }
   } catch {
-    // The client went away in the middle of its request: there is nobody to answer.
+    // The client disconnected before the end of its request.
     return undefined;
   }
   return Buffer.concat(pieces);
 };
 
-const log = (
-  world: World,
+const recordRequest = (
+  simulation: Simulation,
   { request }: Exchange,
   call: SimulatorCall | undefined,
-  end: End & { readonly number: number; readonly fault: string | undefined },
+  end: CallEnd & { readonly number: number; readonly fault: string | undefined },
 ): void => {
-  const safe = (value: unknown): string | null => world.withoutSecrets(value, call);
-  world.log.add({
+  const safe = (value: unknown): string | null => simulation.redact(value, call);
+  simulation.log.add({
     call: end.number,
     method: request.method ?? '',
     path: safe((request.url ?? '').split('?')[0]) ?? '',

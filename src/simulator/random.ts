@@ -1,7 +1,4 @@
-/**
- * A small seeded generator (mulberry32). The simulator's data must come out the same on every machine and in every
- * run, which neither the platform's own generator nor the clock can promise.
- */
+/** A seeded random number generator (mulberry32), so that the data is the same on every machine and in every run. */
 export class Random {
   #state: number;
 
@@ -9,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** A stream of its own for each purpose: adding a purpose does not shift the numbers of the others. */
+  /** A separate stream for each combination of parts, so that a new use does not change the numbers of the others. */
   static of(...parts: readonly (string | number)[]): Random {
     return new Random(hash(parts.join('|')));
   }
@@ -39,19 +36,19 @@ export class Random {
 
   pick<T>(choices: readonly T[]): T {
     const choice = choices[this.below(choices.length)];
-    if (choice === undefined) throw new RangeError('nothing to pick from');
+    if (choice === undefined) throw new RangeError('cannot pick from an empty array');
     return choice;
   }
 
   digits(count: number): string {
     let text = '';
-    for (let place = 0; place < count; place += 1) text += this.below(10);
+    for (let index = 0; index < count; index += 1) text += this.below(10);
     return text;
   }
 
   hex(count: number): string {
     let text = '';
-    for (let place = 0; place < count; place += 1) text += this.below(16).toString(16);
+    for (let index = 0; index < count; index += 1) text += this.below(16).toString(16);
     return text;
   }
 
@@ -67,11 +64,11 @@ export class Random {
   }
 }
 
-/** FNV-1a with a final mix, so that neighbouring seeds ("…|1", "…|2") start far apart. */
+/** FNV-1a with a final mix, so that similar seeds ("…|1", "…|2") produce unrelated streams. */
 const hash = (text: string): number => {
   let value = 0x811c9dc5;
-  for (let place = 0; place < text.length; place += 1) {
-    value = Math.imul(value ^ text.charCodeAt(place), 0x01000193);
+  for (let index = 0; index < text.length; index += 1) {
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
   }
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);

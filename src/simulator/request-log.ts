@@ -1,4 +1,4 @@
-/** One call, without secrets: never a password, never a session id, never a body. */
+/** One call, without passwords, session ids and bodies. */
 export interface LoggedRequest {
   readonly call: number;
   readonly method: string;
@@ -18,7 +18,7 @@ export interface LoggedRequest {
   readonly bytes: number;
 }
 
-const MOST_ENTRIES = 10_000;
+const MAX_ENTRIES = 10_000;
 export const REDACTED = '(redacted)';
 
 export class RequestLog {
@@ -26,7 +26,7 @@ export class RequestLog {
 
   add(entry: LoggedRequest): void {
     this.#entries.push(entry);
-    if (this.#entries.length > MOST_ENTRIES) this.#entries = this.#entries.slice(-MOST_ENTRIES / 2);
+    if (this.#entries.length > MAX_ENTRIES) this.#entries = this.#entries.slice(-MAX_ENTRIES / 2);
   }
 
   list(): readonly LoggedRequest[] {
@@ -38,11 +38,8 @@ export class RequestLog {
   }
 }
 
-/**
- * Clients put things where they do not belong: a password in the username, a session id in the action. A text that is
- * or holds a secret is not kept, whatever field it came in.
- */
-export const withoutSecrets = (
+/** Redacts a text that is or contains a secret, because clients can send a password or session id in any field. */
+export const redactSecrets = (
   text: string | null,
   sent: readonly unknown[],
   isPassword: (text: string) => boolean,

@@ -2,21 +2,19 @@ import type { Profile } from './profiles.js';
 import { Random } from './random.js';
 import type { LabRow, SimulatedLicense, TransporterRow } from './row.js';
 
-/**
- * A row is a list of `"key":value` texts rather than one text, because the key order is drawn anew for every answer.
- */
+/** A row as `"key":value` texts, because the key order differs in each response. */
 export type WireRow = readonly string[];
 
 /**
- * Writes rows. BioTrack facts: ids and flags arrive as numbers, numeric strings, null, or not at all. Which shape a
- * field has is drawn per row from the shape seed: another shape seed writes the same meaning in other shapes.
+ * Writes rows. BioTrack sends ids and flags as numbers, numeric strings, null, or not at all (observed). The shape seed
+ * decides the shape of each field of each row; it does not change the values.
  */
 export class RowWriter {
   readonly #profile: Profile;
   readonly #shapeSeed: number;
-  /** Rows are never changed in place, so a row's text holds for as long as the row does. */
+  /** Rows are never modified, so their texts can be cached. */
   readonly #written = new WeakMap<object, WireRow>();
-  /** Flags and cities repeat in every row; one shared text each keeps 100,000 rows small. */
+  /** Flags and cities repeat in many rows. Sharing their texts saves memory in lists of 100,000 rows. */
   readonly #shared = new Map<string, string>();
 
   constructor(profile: Profile, shapeSeed: number) {
@@ -25,12 +23,14 @@ export class RowWriter {
   }
 
   license(row: SimulatedLicense): WireRow {
-    return this.#once(row, () => (this.#profile.dialect === 'rest' ? this.#restLicense(row) : this.#api4License(row)));
+    return this.#cached(row, () =>
+      this.#profile.dialect === 'rest' ? this.#restLicense(row) : this.#api4License(row),
+    );
   }
 
-  /** BioTrack facts: a laboratory's `ubi` is sometimes absent. */
+  /** `ubi` can be absent (observed). */
   lab(lab: LabRow): WireRow {
-    return this.#once(lab, () => {
+    return this.#cached(lab, () => {
       const random = Random.of(this.#shapeSeed, 'lab', lab.location);
       return present([
         identifier('location', lab.location, random),
@@ -52,12 +52,12 @@ export class RowWriter {
 
   #api4License(row: SimulatedLicense): WireRow {
     const random = Random.of(this.#shapeSeed, row.id);
-    const isDead = row.flagsDropped || (row.deleted && !this.#profile.hasDeletedField);
+    const isInactive = row.flagsDropped || (row.deleted && !this.#profile.hasDeletedField);
     const fields: (string | undefined)[] = [
       row.ubi === null ? this.#absent('ubi', random) : identifier('ubi', row.ubi, random),
       identifier('location', row.location, random),
       this.#textOrBlank('name', row.name, random),
-      row.locationType === null || isDead
+      row.locationType === null || isInactive
         ? this.#share('"locationtype":null')
         : this.#share(number('locationtype', row.locationType, random)),
       this.#textOrBlank('address1', row.address1, random),
@@ -65,10 +65,10 @@ export class RowWriter {
       row.city === null ? this.#blank('city', random) : this.#share(text('city', row.city)),
       row.state === null ? this.#blank('state', random) : this.#share(text('state', row.state)),
       row.zip === null ? this.#blank('zip', random) : identifier('zip', row.zip, random),
-      this.#flag('producer', isDead ? null : row.producer, random),
-      this.#flag('processor', isDead ? null : row.processor, random),
-      this.#flag('retail', isDead ? null : row.retail, random),
-      this.#flag('medical', isDead ? null : row.medical, random),
+      this.#flag('producer', isInactive ? null : row.producer, random),
+      this.#flag('processor', isInactive ? null : row.processor, random),
+      this.#flag('retail', isInactive ? null : row.retail, random),
+      this.#flag('medical', isInactive ? null : row.medical, random),
       this.#profile.hasDeletedField ? this.#deleted(row.deleted, random) : undefined,
       number('transactionid', row.transactionId, random),
       number('transactionid_original', row.transactionIdOriginal, random),
@@ -76,9 +76,9 @@ export class RowWriter {
     return withRaw(present(fields), row.raw);
   }
 
-  /** The `rest` dialect writes plain types; what it does not know is its type's zero. */
+  /** Unknown values are the zero value of their type. */
   #restLicense(row: SimulatedLicense): WireRow {
-    const isDead = row.flagsDropped;
+    const isInactive = row.flagsDropped;
     const fields = [
       `"ID":${row.id}`,
       text('Name', row.name ?? ''),
@@ -90,10 +90,10 @@ export class RowWriter {
       this.#share(text('State', row.state ?? '')),
       text('Zip', row.zip ?? ''),
       text('Phone', row.phone ?? ''),
-      this.#share(`"Type":${isDead ? 0 : (row.locationType ?? 0)}`),
-      this.#share(`"Producer":${row.producer && !isDead}`),
-      this.#share(`"Processor":${row.processor && !isDead}`),
-      this.#share(`"Retail":${row.retail && !isDead}`),
+      this.#share(`"Type":${isInactive ? 0 : (row.locationType ?? 0)}`),
+      this.#share(`"Producer":${row.producer && !isInactive}`),
+      this.#share(`"Processor":${row.processor && !isInactive}`),
+      this.#share(`"Retail":${row.retail && !isInactive}`),
       '"Transporter":false',
       this.#share(`"Deleted":${row.deleted}`),
       '"LegacyComplyDate":null',
@@ -102,12 +102,12 @@ export class RowWriter {
     return withRaw(fields, row.raw);
   }
 
-  /** A missing UBI is null or no such key; blank texts come as dirty rows of their own. */
+  /** Null or no key. Blank texts are added by dirty-rows.ts. */
   #absent(key: string, random: Random): string | undefined {
     return random.chance(0.5) ? this.#share(`"${key}":null`) : undefined;
   }
 
-  /** Nothing to say: an empty text, null, or no such key. */
+  /** An empty text, null, or no key. */
   #blank(key: string, random: Random): string | undefined {
     const shape = random.below(4);
     if (shape === 0) return undefined;
@@ -141,7 +141,7 @@ export class RowWriter {
     return fragment;
   }
 
-  #once(row: object, write: () => WireRow): WireRow {
+  #cached(row: object, write: () => WireRow): WireRow {
     const known = this.#written.get(row);
     if (known !== undefined) return known;
     const written = write();
@@ -152,7 +152,7 @@ export class RowWriter {
 
 const text = (key: string, value: string): string => `"${key}":${JSON.stringify(value)}`;
 
-/** An identifier is opaque text; a plain number now and then, where that loses nothing. */
+/** Text, or sometimes a number if that loses no digits. */
 const identifier = (key: string, value: string, random: Random): string =>
   random.chance(0.03) && /^[1-9]\d{0,14}$/.test(value) ? `"${key}":${value}` : text(key, value);
 
@@ -162,13 +162,13 @@ const number = (key: string, value: number, random: Random): string =>
 const present = (fields: readonly (string | undefined)[]): WireRow =>
   fields.filter((field): field is string => field !== undefined);
 
-/** The `setField` command overrules everything else: the field goes out as told, or not at all. */
+/** Applies the fields of the `setField` command. */
 const withRaw = (fields: WireRow, raw: SimulatedLicense['raw']): WireRow => {
   if (raw === undefined) return fields;
-  const overruled = Object.keys(raw).map((key) => `${JSON.stringify(key)}:`);
-  const kept = fields.filter((field) => !overruled.some((start) => field.startsWith(start)));
-  const told = Object.entries(raw).flatMap(([key, value]) =>
+  const replaced = Object.keys(raw).map((key) => `${JSON.stringify(key)}:`);
+  const kept = fields.filter((field) => !replaced.some((start) => field.startsWith(start)));
+  const added = Object.entries(raw).flatMap(([key, value]) =>
     value === null ? [] : [`${JSON.stringify(key)}:${value}`],
   );
-  return [...kept, ...told];
+  return [...kept, ...added];
 };

@@ -1,15 +1,14 @@
-/** Whatever JSON can carry. */
+/** Any JSON value. */
 export type RowValue = string | number | boolean | null | readonly RowValue[] | { readonly [key: string]: RowValue };
 
 /**
- * One row of the state's vendor list: one licensed site. What the state means, not how it is written: `row-writer.ts`
- * decides whether a flag goes out as 1, "1", null or not at all. Rows are never changed in place, so that an answer
- * being written keeps the list it began with.
+ * One row of the state's vendor list: one licensed site. row-writer.ts decides how its values are written. Rows are never
+ * modified, so that a response in progress is consistent.
  */
 export interface SimulatedLicense {
-  /** Order of birth. The `rest` dialect shows it as `ID`. */
+  /** Ascending in order of creation. The `rest` dialect sends it as `ID`. */
   readonly id: number;
-  /** The license number; blank in rows that are dirty on purpose. */
+  /** The license number. Blank in some dirty rows. */
   readonly location: string;
   readonly ubi: string | null;
   readonly name: string | null;
@@ -24,18 +23,18 @@ export interface SimulatedLicense {
   readonly processor: boolean;
   readonly retail: boolean;
   readonly medical: boolean;
-  /** Dead licenses may stay in the list with null flags and no status. */
+  /** Inactive licenses can stay in the list with null flags and no type. */
   readonly flagsDropped: boolean;
   readonly deleted: boolean;
-  /** Out of the list altogether; kept here so that the license can return. */
+  /** No longer in the list. Kept for the `restore` command. */
   readonly vanished: boolean;
   readonly transactionId: number;
   readonly transactionIdOriginal: number;
-  /** Fields put on the wire as they stand (JSON text), or left out (null), by the `setField` command. */
+  /** Fields set by the `setField` command: JSON text to send as it is, or null to omit the field. */
   readonly raw: Readonly<Record<string, string | null>> | undefined;
 }
 
-/** A laboratory: a list of its own, in which `ubi` is sometimes absent. */
+/** One row of the list of laboratories. */
 export interface LabRow {
   readonly location: string;
   readonly ubi: string | null;
@@ -48,7 +47,7 @@ export interface LabRow {
   readonly transactionIdOriginal: number;
 }
 
-/** A third-party transporter: a third list, which not every state has. */
+/** One row of the list of third-party transporters, which not every state has. */
 export interface TransporterRow extends LabRow {
   readonly deleted: boolean;
 }

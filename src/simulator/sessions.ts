@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import { Random } from './random.js';
-import { type SimulatedUser, type UserKey, userKeyOf } from './users.js';
+import { type SimulatedUser, toUserKeyText, type UserKey } from './users.js';
 
 interface Session {
   readonly user: UserKey;
@@ -17,7 +17,7 @@ export interface SessionRules {
   readonly oneSessionPerUser: boolean;
 }
 
-/** Session life and whether a second login ends the first are unknown of BioTrack: both are settings. */
+/** BioTrack's session lifetime, and whether a second login ends the first session, are unknown: both are settings. */
 export class Sessions {
   readonly #clock: Clock;
   readonly #seed: number;
@@ -29,11 +29,11 @@ export class Sessions {
     this.#seed = seed;
   }
 
-  /** The id is 128 hexadecimal digits, as BioTrack's is. */
+  /** @returns the session id: 128 hexadecimal digits, like BioTrack's */
   open(user: SimulatedUser, rules: SessionRules): string {
     if (rules.oneSessionPerUser) {
       for (const [id, session] of this.#sessions) {
-        if (userKeyOf(session.user) === userKeyOf(user)) this.#sessions.delete(id);
+        if (toUserKeyText(session.user) === toUserKeyText(user)) this.#sessions.delete(id);
       }
     }
     this.#opened += 1;
@@ -59,11 +59,11 @@ export class Sessions {
     if (session !== undefined) this.#sessions.set(id, { ...session, isExpired: true });
   }
 
-  /** Expires the sessions of one user, or all of them; returns how many were still open. */
+  /** Expires the sessions of one user, or all sessions. @returns how many were open */
   expireAll(user?: UserKey): number {
     let count = 0;
     for (const [id, session] of this.#sessions) {
-      if (user !== undefined && userKeyOf(session.user) !== userKeyOf(user)) continue;
+      if (user !== undefined && toUserKeyText(session.user) !== toUserKeyText(user)) continue;
       if (this.check(id).outcome === 'open') count += 1;
       this.expire(id);
     }

@@ -1,21 +1,21 @@
-import { CommandRefused } from './command-refused.js';
-import { type Profile, profileOf, type SimulatorDialect, type StateProfile } from './profiles.js';
+import { CommandError } from './command-error.js';
+import { getProfile, type Profile, type SimulatorDialect, type StateProfile } from './profiles.js';
 
 export interface SimulatorOptions {
-  /** Which state it plays (default nm). The dialect follows: fl speaks `rest`, the others `api4`. */
+  /** Defaults to `nm`. `fl` uses the dialect `rest`, the others `api4`. */
   readonly state?: StateProfile;
-  /** How many license numbers the list has (default by state; nm 2,100). Dirty duplicates come on top. */
+  /** The number of license numbers. The default depends on the state (`nm` 2,100). Dirty duplicates are added. */
   readonly licenses?: number;
-  /** The same for the training data (default a tenth, at least 20). */
+  /** The same for the training data. Defaults to a tenth, at least 20. */
   readonly trainingLicenses?: number;
   readonly seed?: number;
-  /** Loopback only: this program has fixed passwords and a control port. */
+  /** A loopback address, because the passwords are public. Defaults to 127.0.0.1. */
   readonly host?: string;
   readonly port?: number;
   readonly controlPort?: number;
-  /** Off for tests that want to count rows exactly. */
+  /** Defaults to true. Use false in tests that count rows. */
   readonly dirtyRows?: boolean;
-  /** Shorthand: false switches both shuffles off, and the list is then built once and kept. */
+  /** The default of `shuffleKeys`. Without shuffling, the list is built once and reused. */
   readonly shuffle?: boolean;
   readonly shuffleKeys?: boolean;
   readonly shuffleRows?: boolean;
@@ -25,27 +25,27 @@ export interface SimulatorOptions {
   readonly offersTransporters?: boolean;
 }
 
-/** What can be switched while it runs. Each is something that is unknown of BioTrack, or differs by state. */
+/** Can be changed at runtime. Each is unknown in BioTrack or differs between states. */
 export interface Settings {
-  /** The answers' content type: it is not to be trusted. */
+  /** The `Content-Type` of responses. BioTrack's is not reliable. */
   contentType: string;
-  /** Draw the key order anew for every answer, and whether `success` is 1 or "1". */
+  /** Varies the key order, and whether `success` is 1 or "1", in each response. */
   shuffleKeys: boolean;
   shuffleRows: boolean;
-  /** Another seed writes the same rows in other shapes: 1 becomes "1", null becomes absent. */
+  /** Another seed writes the same values in other shapes, for example 1 as "1" or null as an absent key. */
   shapeSeed: number;
   sessionTtlSeconds: number;
   oneSessionPerUser: boolean;
-  /** Whether a deleted license stays in the list with `deleted:1` or vanishes from it. */
+  /** Whether deleted licenses stay in the list with `deleted:1`, or are omitted. */
   deletedRows: 'flagged' | 'vanish';
   offersSyncCheck: boolean;
   offersTransporters: boolean;
-  /** The name of the query parameter that carries `NextCursor` back (`rest`). */
+  /** The query parameter for `NextCursor` (`rest`). */
   restCursorParameter: string;
   restPageSize: number;
-  /** What `NextCursor` is on the last page (`rest`). */
+  /** The value of `NextCursor` on the last page (`rest`). */
   restLastCursor: 'null' | 'empty' | 'absent';
-  /** The status of refusals in the `rest` dialect. */
+  /** The HTTP status of refusals (`rest`). */
   restErrorStatus: number;
 }
 
@@ -62,27 +62,27 @@ export interface SimulatorSetup {
   readonly settings: Readonly<Settings>;
 }
 
-const MOST_LICENSES = 500_000;
+const MAX_LICENSES = 500_000;
 
 export const toSetup = (options: SimulatorOptions): SimulatorSetup => {
-  const profile = profileOf(options.state ?? 'nm');
-  const licenses = wholeNumber('licenses', options.licenses ?? profile.licenses, MOST_LICENSES);
+  const profile = getProfile(options.state ?? 'nm');
+  const licenses = checkWholeNumber('licenses', options.licenses ?? profile.licenses, MAX_LICENSES);
   const host = options.host ?? '127.0.0.1';
-  if (!isLoopback(host)) throw new CommandRefused(`host ${host} is not a loopback address`, 400);
+  if (!isLoopback(host)) throw new CommandError(`host ${host} is not a loopback address`, 400);
   const shuffle = options.shuffle ?? true;
   return {
     profile,
     dialect: profile.dialect,
     licenses,
-    trainingLicenses: wholeNumber(
+    trainingLicenses: checkWholeNumber(
       'trainingLicenses',
       options.trainingLicenses ?? Math.max(20, Math.floor(licenses / 10)),
-      MOST_LICENSES,
+      MAX_LICENSES,
     ),
     seed: options.seed ?? 1,
     host,
-    port: wholeNumber('port', options.port ?? 0, 65_535),
-    controlPort: wholeNumber('controlPort', options.controlPort ?? 0, 65_535),
+    port: checkWholeNumber('port', options.port ?? 0, 65_535),
+    controlPort: checkWholeNumber('controlPort', options.controlPort ?? 0, 65_535),
     dirtyRows: options.dirtyRows ?? true,
     settings: {
       contentType: profile.dialect === 'rest' ? 'application/json' : 'text/JSON',
@@ -105,9 +105,9 @@ export const toSetup = (options: SimulatorOptions): SimulatorSetup => {
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
-const wholeNumber = (name: string, value: number, most: number): number => {
-  if (!Number.isInteger(value) || value < 0 || value > most) {
-    throw new CommandRefused(`${name} is a whole number from 0 to ${most}`, 400);
+const checkWholeNumber = (name: string, value: number, max: number): number => {
+  if (!Number.isInteger(value) || value < 0 || value > max) {
+    throw new CommandError(`${name} must be a whole number from 0 to ${max}`, 400);
   }
   return value;
 };

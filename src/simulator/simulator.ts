@@ -6,7 +6,7 @@ import { createControlListener } from './control-listener.js';
 import { DEMO_USER, LIMITED_USER, SECOND_USER } from './demo.js';
 import { createProtocolListener } from './protocol-listener.js';
 import { type SimulatorOptions, toSetup } from './settings.js';
-import { World } from './world.js';
+import { Simulation } from './simulation.js';
 
 export interface SimulatorLogin {
   readonly ubi: string;
@@ -15,25 +15,25 @@ export interface SimulatorLogin {
 }
 
 export interface Simulator {
-  /** The base URL of the listener that plays BioTrack. */
+  /** The base URL of the simulated BioTrack API. */
   readonly url: string;
   readonly controlUrl: string;
-  /** Who can log in at the start: the demo user, one without `sync_vendor`, one of another UBI. */
+  /** The initial users: the demo user, one without the privilege `sync_vendor`, and one of another UBI. */
   readonly users: readonly SimulatorLogin[];
-  /** The same for every state, seed and port; its UBI owns several sites. */
+  /** The same for every state and seed. Its UBI owns several sites. */
   readonly demo: SimulatorLogin;
   readonly control: SimulatorControl;
-  /** Ends both listeners and every connection, hanging ones too. May be called twice. */
+  /** Closes both ports and all connections. Can be called twice. */
   close(): Promise<void>;
 }
 
 export const startSimulator = async (options: SimulatorOptions = {}): Promise<Simulator> => {
   const setup = toSetup(options);
-  const world = new World(setup);
-  // The list is made before the first call, which would otherwise be the slow one.
-  world.dataSet(false);
-  const protocol = createProtocolListener(world);
-  const control = createControl(world, protocol);
+  const simulation = new Simulation(setup);
+  // Generates the data now, so that the first call is not slower than the others.
+  simulation.getDataSet(false);
+  const protocol = createProtocolListener(simulation);
+  const control = createControl(simulation, protocol);
   const controlApp = createControlListener(control);
   protocol.listen(setup.port, setup.host);
   await once(protocol, 'listening');

@@ -1,21 +1,18 @@
 import type { DataSet } from './data-set.js';
 import { toBound, toRecord } from './dialect.js';
-import { isWithin, selectRows } from './list-answer.js';
+import { isWithin, selectRows } from './select-rows.js';
 import type { Settings } from './settings.js';
 
 export interface TableSummary {
   readonly table: string;
-  /** Text: a sum of large numbers must not lose digits on its way through a client's JSON parser. */
+  /** A string, because a client's JSON parser could lose digits of a large number. */
   readonly sum: string;
-  /** Whether the caller's own sum, if he sent one, is the same. */
+  /** 1 if the caller sent the same sum. */
   readonly match: 0 | 1;
 }
 
-/**
- * BioTrack facts: the cheap "has anything changed?" is the sum of `transactionid` over the rows at or above a bound.
- * Tables that nobody knows add up to nothing.
- */
-export const summarizeTable = (
+/** The sum of `transactionid` of the rows within the bounds, per requested table (inferred). 0 for unknown tables. */
+export const summarizeTables = (
   requested: unknown,
   data: DataSet,
   settings: Pick<Settings, 'deletedRows'>,
@@ -25,14 +22,14 @@ export const summarizeTable = (
     if (request === undefined || typeof request.table !== 'string') return [];
     const bounds = { start: toBound(request.transaction_start), end: toBound(request.transaction_end) };
     let sum = 0n;
-    for (const { transactionId } of rowsOf(request.table, data, settings)) {
+    for (const { transactionId } of selectTable(request.table, data, settings)) {
       if (isWithin(transactionId, bounds)) sum += BigInt(transactionId);
     }
     const match = request.sum !== undefined && String(request.sum) === String(sum) ? 1 : 0;
     return [{ table: request.table, sum: String(sum), match } as const];
   });
 
-const rowsOf = (
+const selectTable = (
   table: string,
   data: DataSet,
   settings: Pick<Settings, 'deletedRows'>,

@@ -94,9 +94,9 @@ const EXPECTED: readonly Expected[] = [
   { order: { fault: 'reset_at_connect' }, login: 'upstream_unreachable', list: 'upstream_unreachable' },
   both({ fault: 'hang' }, 'upstream_timeout'),
   both({ fault: 'hang', delayMs: 100 }, 'upstream_unreachable'),
-  both({ fault: 'reset_at_head' }, 'upstream_unreachable'),
-  both({ fault: 'reset_at_head', bytes: 40 }, 'upstream_unreachable'),
-  both({ fault: 'garbage_head' }, 'upstream_invalid_response'),
+  both({ fault: 'reset_in_headers' }, 'upstream_unreachable'),
+  both({ fault: 'reset_in_headers', bytes: 40 }, 'upstream_unreachable'),
+  both({ fault: 'invalid_http' }, 'upstream_invalid_response'),
   both({ fault: 'empty_body' }, 'upstream_invalid_response'),
   both({ fault: 'html' }, 'upstream_invalid_response'),
   both({ fault: 'html', status: 502 }, 'upstream_unreachable'),
@@ -113,10 +113,10 @@ const EXPECTED: readonly Expected[] = [
   both({ fault: 'redirect', status: 307 }, 'upstream_invalid_response'),
   both({ fault: 'code_602' }, 'upstream_rejected'),
   both({ fault: 'code_1000' }, 'upstream_rejected'),
-  { order: { fault: 'error_answer' }, login: 'ubi_rejected', list: 'upstream_rejected' },
-  both({ fault: 'error_answer', error: 'Invalid username or password.' }, 'credentials_rejected'),
+  { order: { fault: 'error_response' }, login: 'ubi_rejected', list: 'upstream_rejected' },
+  both({ fault: 'error_response', error: 'Invalid username or password.' }, 'credentials_rejected'),
   {
-    ...both({ fault: 'error_answer', errorcode: '62' }, 'privilege_missing'),
+    ...both({ fault: 'error_response', errorcode: '62' }, 'privilege_missing'),
     restLogin: 'ubi_rejected',
     restList: 'upstream_rejected',
   },
@@ -141,7 +141,7 @@ const EXPECTED: readonly Expected[] = [
   both({ fault: 'two_documents' }, 'upstream_invalid_response'),
   both({ fault: 'leaked_header' }, 'ok'),
   both({ fault: 'wrong_charset' }, 'upstream_invalid_response'),
-  both({ fault: 'wrong_charset', charset: 'utf8_with_mark' }, 'ok'),
+  both({ fault: 'wrong_charset', charset: 'utf8_with_bom' }, 'ok'),
   { order: { fault: 'wrong_charset', charset: 'latin1' }, login: 'ok', list: 'upstream_invalid_response' },
 ];
 
@@ -218,7 +218,7 @@ t.test('attempts and waits end by the deadline of the whole', async (t) => {
   const biotrack = open(simulator.url, { timeouts: TIMEOUTS, retry: { attempts: 50, baseMs: 20 } });
   t.teardown(() => biotrack.close());
   const session = await biotrack.openSession(NM, login);
-  for (const fault of ['hang', 'empty_body', 'reset_at_head', 'drip', 'throttled'] as const) {
+  for (const fault of ['hang', 'empty_body', 'reset_in_headers', 'drip', 'throttled'] as const) {
     simulator.control.injectFault({ fault, action: 'sync_vendor', times: 0 });
     const end = await endOf(() => session.fetchVendors());
     t.not(end.reason, 'ok');
@@ -319,7 +319,7 @@ t.test('sessions', async (t) => {
     t.same(await biotrack.verifyLogin(NM, wrong), { kind: 'rejected' });
     t.equal((await endOf(() => biotrack.openSession(NM, wrong))).reason, 'credentials_rejected');
     t.equal((await endOf(() => biotrack.openSession(NM, { ...login, ubi: '1' }))).reason, 'ubi_rejected');
-    for (const fault of ['hang', 'empty_body', 'reset_at_head', 'server_error', 'code_1000', 'cut_body'] as const) {
+    for (const fault of ['hang', 'empty_body', 'reset_in_headers', 'server_error', 'code_1000', 'cut_body'] as const) {
       control.reset();
       control.injectFault({ fault, action: 'login', delayMs: 50 });
       t.not((await endOf(() => biotrack.openSession(NM, wrong))).reason, 'credentials_rejected', 'an outage is none');

@@ -16,8 +16,8 @@ const PATIENCE = {
 const EXPECTED: Readonly<Record<FaultName, string | undefined>> = {
   reset_at_connect: 'upstream_unreachable',
   hang: 'upstream_timeout',
-  reset_at_head: 'upstream_unreachable',
-  garbage_head: 'upstream_invalid_response',
+  reset_in_headers: 'upstream_unreachable',
+  invalid_http: 'upstream_invalid_response',
   empty_body: 'upstream_invalid_response',
   html: 'upstream_invalid_response',
   json_null: 'upstream_invalid_response',
@@ -28,7 +28,7 @@ const EXPECTED: Readonly<Record<FaultName, string | undefined>> = {
   redirect: 'upstream_invalid_response',
   code_602: 'upstream_rejected',
   code_1000: 'upstream_rejected',
-  error_answer: 'upstream_rejected',
+  error_response: 'upstream_rejected',
   invalid_license_number: 'upstream_rejected',
   session_expired: 'upstream_session_lost',
   echo_password: 'upstream_rejected',
@@ -48,7 +48,7 @@ const EXPECTED: Readonly<Record<FaultName, string | undefined>> = {
 
 const PARAMETERS: Readonly<Partial<Record<FaultName, FaultParameters>>> = {
   slow_first_byte: { delayMs: 5_000 },
-  error_answer: { error: 'Something nobody has heard of.', errorcode: 4711 },
+  error_response: { error: 'Something nobody has heard of.', errorcode: 4711 },
   drip: { bytes: 1, intervalMs: 50 },
 };
 

@@ -256,10 +256,10 @@ t.test('4: nosession, privileges per action and user, passwords that change', as
   t.equal(codeOf(await call(simulator, { action: 'sync_vendor', sessionid: demoSession })), '63');
 
   control.addUser({ ubi: '700000001', username: 'demo@example.com', password: 'other' });
-  t.throws(() => control.addUser({ ubi: '700000001', username: 'demo@example.com', password: 'x' }), /exists already/);
+  t.throws(() => control.addUser({ ubi: '700000001', username: 'demo@example.com', password: 'x' }), /already exists/);
   t.ok(await logIn(simulator, { ubi: '700000001', username: 'demo@example.com', password: 'other' }));
   control.deleteUser({ ubi: '700000001', username: 'demo@example.com' });
-  t.throws(() => control.deleteUser({ ubi: '700000001', username: 'demo@example.com' }), /there is no user/);
+  t.throws(() => control.deleteUser({ ubi: '700000001', username: 'demo@example.com' }), /does not exist/);
 });
 
 t.test('5: the lists', async (t) => {
@@ -560,7 +560,7 @@ t.test('8: mutations', async (t) => {
   const site = control.addSite({ ubi: demo.ubi, name: 'SITE', location: '009999999' });
   await isNext('009999999', site.transactionId, 'add a site');
   t.match(await row('009999999'), { ubi: demo.ubi, name: 'SITE', location: '009999999' });
-  t.throws(() => control.addSite({ ubi: demo.ubi, location: '009999999' }), /exists already/);
+  t.throws(() => control.addSite({ ubi: demo.ubi, location: '009999999' }), /already exists/);
   const vendor = control.addVendor({ name: 'FRESH', sites: 3 });
   t.equal(new Set(vendor.locations).size, 3);
   t.equal(control.rows({ ubi: vendor.ubi }).length, 3);
@@ -649,14 +649,14 @@ t.test('10: faults are seen at the socket', async (t) => {
 
   const atConnect = await harmed({ fault: 'reset_at_connect' });
   t.match(atConnect, { head: '', error: /ECONNRESET|EPIPE/ }, 'reset at connect');
-  const atHead = await harmed({ fault: 'reset_at_head' });
+  const atHead = await harmed({ fault: 'reset_in_headers' });
   t.match(atHead, { head: '', error: 'ECONNRESET' }, 'reset at the head');
-  const inHead = await harmed({ fault: 'reset_at_head', bytes: 10 });
+  const inHead = await harmed({ fault: 'reset_in_headers', bytes: 10 });
   t.match(inHead, { head: 'HTTP/1.1 2', error: 'ECONNRESET' }, 'reset in the head');
   const inBody = await harmed({ fault: 'reset_in_body', cutAt: 100 });
   t.same(inBody.body, whole.subarray(0, 100));
   t.match(inBody, { error: 'ECONNRESET', isEnded: false }, 'reset in the body');
-  t.equal((await harmed({ fault: 'garbage_head' })).head.startsWith('%!PS'), true, 'no HTTP at all');
+  t.equal((await harmed({ fault: 'invalid_http' })).head.startsWith('%!PS'), true, 'no HTTP at all');
 
   const cut = await harmed({ fault: 'cut_body', cutAt: 100 });
   t.same(cut.body, whole.subarray(0, 100));
@@ -685,7 +685,7 @@ t.test('10: faults are seen at the socket', async (t) => {
   t.equal((await harmed({ fault: 'leaked_header' })).body.toString(), `Content-Type: text/plain\r\n\r\n${whole}`);
   t.same((await harmed({ fault: 'wrong_charset' })).body, Buffer.from(whole.toString(), 'utf16le'));
   t.same((await harmed({ fault: 'wrong_charset', charset: 'latin1' })).body, Buffer.from(whole.toString(), 'latin1'));
-  const marked = await harmed({ fault: 'wrong_charset', charset: 'utf8_with_mark' });
+  const marked = await harmed({ fault: 'wrong_charset', charset: 'utf8_with_bom' });
   t.same(marked.body, Buffer.concat([Buffer.from('\uFEFF'), whole]));
 
   const throttled = await harmed({ fault: 'throttled', retryAfterSeconds: 7 });
@@ -707,12 +707,12 @@ t.test('10: faults are seen at the socket', async (t) => {
   });
   t.match(json(await harmed({ fault: 'code_602' })), { success: 0, error: String, errorcode: 602 });
   t.match(json(await harmed({ fault: 'code_1000' })), { success: 0, error: String, errorcode: 1000 });
-  t.same(json(await harmed({ fault: 'error_answer', error: 'x', errorcode: '17' })), {
+  t.same(json(await harmed({ fault: 'error_response', error: 'x', errorcode: '17' })), {
     success: 0,
     error: 'x',
     errorcode: '17',
   });
-  t.same(json(await harmed({ fault: 'error_answer' })), { success: 0 });
+  t.same(json(await harmed({ fault: 'error_response' })), { success: 0 });
   t.same(json(await harmed({ fault: 'invalid_license_number' })), {
     success: 0,
     error: 'You provided an invalid location license number.',
@@ -825,9 +825,9 @@ t.test('11: counters and a log without secrets', async (t) => {
     nosessionCalls: 1,
     nosessionRejected: 1,
     listCalls: 4,
-    listsAnswered: 3,
-    mostCallsInFlight: 3,
-    mostListCallsInFlight: 3,
+    listsSent: 3,
+    maxCallsInFlight: 3,
+    maxListCallsInFlight: 3,
     callsInFlight: 0,
     openSessions: 1,
     faultsFired: { slow_first_byte: 3 },
@@ -1073,7 +1073,7 @@ t.test('the control port', async (t) => {
     '/add-user': { ubi: '2', username: 'u', password: 'p', privileges: [] },
     '/change-password': { ...user, password: 'q' },
     '/set-privileges': { ...user, privileges: ['sync_vendor'] },
-    '/remove-user': user,
+    '/delete-user': user,
     '/advance-clock': { seconds: 1 },
     '/inject-fault': { fault: 'hang', action: 'sync_vendor', from: 2, times: 3, delayMs: 5 },
     '/set-options': { shuffleKeys: false },

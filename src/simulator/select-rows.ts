@@ -1,23 +1,24 @@
 import type { DataSet } from './data-set.js';
-import type { FaultOrder } from './faults.js';
+import type { FaultRule } from './faults.js';
 import type { SimulatedLicense } from './row.js';
 import type { Settings } from './settings.js';
 
+/** Inclusive transaction numbers. 0 means no bound. */
 export interface Bounds {
   readonly start: number;
   readonly end: number;
 }
 
-/** The rows that the state would list now, within inclusive transaction bounds, as a fault lets them through. */
+/** The rows of the current list within the bounds, changed by the fault if there is one. */
 export const selectRows = (
   data: DataSet,
   bounds: Bounds,
   settings: Pick<Settings, 'deletedRows'>,
-  fault: FaultOrder | undefined,
+  fault: FaultRule | undefined,
 ): readonly SimulatedLicense[] => {
   let rows = settings.deletedRows === 'vanish' ? data.list.filter((row) => !row.deleted) : data.list;
   if (isBounded(bounds)) rows = rows.filter((row) => isWithin(row.transactionId, bounds));
-  return fault === undefined ? rows : harm(rows, fault);
+  return fault === undefined ? rows : applyFault(rows, fault);
 };
 
 export const isBounded = ({ start, end }: Bounds): boolean => start > 0 || end > 0;
@@ -25,7 +26,7 @@ export const isBounded = ({ start, end }: Bounds): boolean => start > 0 || end >
 export const isWithin = (transactionId: number, { start, end }: Bounds): boolean =>
   transactionId >= start && (end === 0 || transactionId <= end);
 
-const harm = (rows: readonly SimulatedLicense[], fault: FaultOrder): readonly SimulatedLicense[] => {
+const applyFault = (rows: readonly SimulatedLicense[], fault: FaultRule): readonly SimulatedLicense[] => {
   switch (fault.fault) {
     case 'shrunk_list':
       return rows.slice(0, fault.keep ?? Math.floor(rows.length / 2));
@@ -33,7 +34,7 @@ const harm = (rows: readonly SimulatedLicense[], fault: FaultOrder): readonly Si
       return [];
     case 'invalid_rows': {
       const percent = fault.percent ?? 20;
-      return rows.map((row, place) => (place % 100 < percent ? { ...row, location: '' } : row));
+      return rows.map((row, index) => (index % 100 < percent ? { ...row, location: '' } : row));
     }
     default:
       return rows;

@@ -1,7 +1,7 @@
 import type { Profile } from './profiles.js';
 import type { Random } from './random.js';
 
-/** Invented trade names and addresses. None is a real business; the quirks in them are real. */
+/** Fictitious trade names and addresses with the irregularities of real ones. */
 
 const FIRST = [
   'HIGH DESERT',
@@ -101,11 +101,11 @@ const STREETS = [
   'INDUSTRIAL PKWY',
 ] as const;
 
-export const inventName = (random: Random): string =>
+export const generateName = (random: Random): string =>
   random.chance(0.03) ? random.pick(ODD_NAMES) : `${random.pick(FIRST)} ${random.pick(SECOND)}${random.pick(ENDING)}`;
 
-/** Sites of one chain often carry the chain's name, alone or with what tells them apart. */
-export const inventSiteName = (random: Random, vendorName: string, city: string, number: number): string => {
+/** Sites of a chain often have the name of the chain, alone or with the city or a number. */
+export const generateSiteName = (random: Random, vendorName: string, city: string, number: number): string => {
   const kind = random.below(10);
   if (kind < 5) return vendorName;
   if (kind < 7) return `${vendorName} - ${city}`;
@@ -113,7 +113,7 @@ export const inventSiteName = (random: Random, vendorName: string, city: string,
   return vendorName.toLowerCase();
 };
 
-export interface InventedAddress {
+export interface GeneratedAddress {
   readonly address1: string;
   readonly address2: string | null;
   readonly city: string;
@@ -122,8 +122,8 @@ export interface InventedAddress {
   readonly phone: string;
 }
 
-/** Second lines are empty, "none", or repeated inside the first; spaces come doubled; zips have 5 or 9 digits. */
-export const inventAddress = (random: Random, profile: Profile): InventedAddress => {
+/** Second lines can be empty, "none", or repeated in the first line. Spaces can be doubled. ZIP codes have 5 or 9 digits. */
+export const generateAddress = (random: Random, profile: Profile): GeneratedAddress => {
   const [city, zip5] = random.pick(profile.cities);
   const street = `${random.between(1, 9_999)} ${random.pick(STREETS)}`;
   const quirk = random.below(20);

@@ -6,14 +6,14 @@ import type { SimulatorCall } from './dialect.js';
 import { Faults } from './faults.js';
 import { type GeneratedData, generateData } from './generate.js';
 import { Random } from './random.js';
-import { RequestLog, withoutSecrets } from './request-log.js';
+import { RequestLog, redactSecrets } from './request-log.js';
 import { RowWriter } from './row-writer.js';
 import { Sessions } from './sessions.js';
 import type { Settings, SimulatorSetup } from './settings.js';
 import { PRIVILEGES, type Privilege, SimulatedUsers, type UserKey } from './users.js';
 
-/** Everything that a running simulator remembers. `reset` makes it forget all but its set-up. */
-export class World {
+/** The complete state of a running simulator. */
+export class Simulation {
   readonly setup: SimulatorSetup;
   readonly counters = new Counters();
   readonly log = new RequestLog();
@@ -34,8 +34,8 @@ export class World {
     this.#addUsers();
   }
 
-  /** BioTrack facts: `training:1` selects the training data on the same host. Made when first asked for. */
-  dataSet(training: boolean): DataSet {
+  /** The production or training data, generated on first use. */
+  getDataSet(training: boolean): DataSet {
     const known = this.#dataSets.get(training);
     if (known !== undefined) return known;
     const { profile, seed, dirtyRows, licenses, trainingLicenses } = this.setup;
@@ -43,39 +43,39 @@ export class World {
       this.#generated.get(training) ??
       generateData({ profile, seed, dirtyRows, training, licenses: training ? trainingLicenses : licenses });
     this.#generated.set(training, data);
-    const made = new DataSet(data, Random.of(seed, training ? 'training' : 'production', 'edits'));
-    this.#dataSets.set(training, made);
-    return made;
+    const created = new DataSet(data, Random.of(seed, training ? 'training' : 'production', 'edits'));
+    this.#dataSets.set(training, created);
+    return created;
   }
 
-  change(settings: Partial<Settings>): void {
+  changeSettings(settings: Partial<Settings>): void {
     const isReshaped = settings.shapeSeed !== undefined && settings.shapeSeed !== this.settings.shapeSeed;
     this.settings = { ...this.settings, ...settings };
     if (isReshaped) this.writer = new RowWriter(this.setup.profile, this.settings.shapeSeed);
   }
 
-  /** The actions that this state's BioTrack has at all; any other is refused like a missing privilege. */
+  /** Whether the state's BioTrack has the action. Others are refused like a missing privilege. */
   offers(action: string): action is Privilege {
     if (action === 'sync_check') return this.settings.offersSyncCheck;
     if (action === 'sync_third_party_transporter') return this.settings.offersTransporters;
     return action === 'sync_vendor' || action === 'sync_qa_lab';
   }
 
-  /** A text that the caller sent, unless it is or holds a secret; null for anything that is no text. */
-  withoutSecrets(value: unknown, call: SimulatorCall | undefined): string | null {
+  /** Redacts a value that contains a secret. Null if the value is not a string. */
+  redact(value: unknown, call: SimulatorCall | undefined): string | null {
     const sent = [call?.password, call?.sessionId];
     const text = typeof value === 'string' ? value : null;
-    return withoutSecrets(text, sent, (candidate) => this.users.isPassword(candidate));
+    return redactSecrets(text, sent, (candidate) => this.users.isPassword(candidate));
   }
 
-  /** Whose login a call is, for the counters. */
-  callerOf(call: SimulatorCall): UserKey {
-    return { ubi: this.withoutSecrets(call.ubi, call) ?? '', username: this.withoutSecrets(call.username, call) ?? '' };
+  /** The user of a call, for the counters. */
+  toCaller(call: SimulatorCall): UserKey {
+    return { ubi: this.redact(call.ubi, call) ?? '', username: this.redact(call.username, call) ?? '' };
   }
 
-  /** The same answers again, from the first one on. */
+  /** Restores the initial state: the same calls get the same responses again. */
   reset(): void {
-    this.change(this.setup.settings);
+    this.changeSettings(this.setup.settings);
     this.clock = new Clock();
     this.users = new SimulatedUsers();
     this.sessions = new Sessions(this.clock, this.setup.seed);
