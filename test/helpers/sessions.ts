@@ -8,8 +8,9 @@ import { parseMarkdown } from '../../tools/conventions/markdown.js';
 
 /** The sessions of the documents: shell blocks that a test pastes into one shell. */
 
-const ROOT = new URL('../../', import.meta.url);
-export const MAIN = fileURLToPath(new URL('dist/main.js', ROOT));
+const ROOT_URL = new URL('../../', import.meta.url);
+export const ROOT = fileURLToPath(ROOT_URL);
+export const MAIN = fileURLToPath(new URL('dist/main.js', ROOT_URL));
 const SEPARATOR = '---- next block ----\n';
 
 export const HAS_SHELL = spawnSync('curl', ['--version']).status === 0 && spawnSync('bash', ['--version']).status === 0;
@@ -22,7 +23,7 @@ export interface Step {
 
 /** @param path of the document, from the root of the repository */
 export async function readSession(path: string): Promise<Step[]> {
-  const document = await readFile(new URL(path, ROOT), 'utf8');
+  const document = await readFile(new URL(path, ROOT_URL), 'utf8');
   const session = document.slice(document.indexOf(SESSION_BEGIN), document.indexOf(SESSION_END));
   const steps: Step[] = [];
   for (const { language, text } of parseMarkdown(session).blocks) {
@@ -51,7 +52,7 @@ export async function runSession(
   commands: readonly string[],
   { folder, variables }: SessionOptions,
 ): Promise<SessionResult> {
-  const { scripts } = JSON.parse(await readFile(new URL('package.json', ROOT), 'utf8')) as {
+  const { scripts } = JSON.parse(await readFile(new URL('package.json', ROOT_URL), 'utf8')) as {
     scripts: Readonly<Record<string, string>>;
   };
   // npm itself would run in the folder of the repository.

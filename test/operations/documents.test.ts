@@ -9,8 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { findFreePort } from '../../src/local/index.js';
+import { runSimulatorCommand, startSimulator } from '../../src/simulator/index.js';
 import { createTestDatabase } from '../helpers/postgres.js';
-import { HAS_SHELL, MAIN, parseAnswers, readSession, runSession, toShape } from '../helpers/sessions.js';
+import { HAS_SHELL, MAIN, parseAnswers, ROOT, readSession, runSession, toShape } from '../helpers/sessions.js';
 
 /** The commands of the documents, pasted into a shell. */
 
@@ -100,6 +101,43 @@ t.test('operations guide, on an empty database', options, async (t) => {
   t.match(printed[0], /^btk_/m, 'the API key is printed');
   t.match(printed[0], /"status":"ok"/, 'the service is ready');
   t.match(printed[1], /2027-01/, 'the new key is in the keyset');
+});
+
+t.test('simulator', options, async (t) => {
+  const folder = await makeFolder(t);
+  const [start, ...steps] = await readSession('src/simulator/README.md');
+  for (const command of (start?.command ?? '').split('\n')) {
+    const args = /^npm run simulator -- (.*)$/.exec(command)?.[1]?.split(' ') ?? [];
+    // Any free port, because others may use these.
+    const free = args.map((argument) => argument.replace(/^404\d$/, '0'));
+    const simulator = await runSimulatorCommand(free, { print: () => {} });
+    await simulator?.close();
+    t.equal(simulator === undefined, args.includes('--help'), command);
+  }
+  const simulator = await startSimulator({ state: 'nm' });
+  t.teardown(() => simulator.close());
+  const { code, output, printed } = await runSession(
+    steps.map(({ command }) =>
+      command.replace('http://127.0.0.1:4040', simulator.url).replace('http://127.0.0.1:4041', simulator.controlUrl),
+    ),
+    { folder, variables: {} },
+  );
+  t.equal(code, 0, 'every command succeeds', { output });
+  t.notMatch(output, /"error"/i, 'no command is rejected');
+  t.match(printed[0], /"sessionid"/, 'the login succeeds');
+  t.match(printed[1], /ANOTHER NAME/, 'the list was changed');
+});
+
+t.test('CONTRIBUTING, in the repository', options, async (t) => {
+  const steps = await readSession('CONTRIBUTING.md');
+  const { code, output, printed } = await runSession(
+    steps.map(({ command }) => command),
+    { folder: ROOT, variables: { HOME: process.env.HOME ?? '' } },
+  );
+  t.equal(code, 0, 'every command succeeds', { output });
+  t.match(printed[0], /^ok +test\/mapping\/yielding\.test\.ts/m, 'the file is run');
+  t.notMatch(printed[0], /rows\.test\.ts/, 'and no other');
+  t.match(printed[1], /seed 42/, 'the seed is used');
 });
 
 /** A state whose BioTrack accepts connections and nothing else, which is all that the doctor tries. */

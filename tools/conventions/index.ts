@@ -1,4 +1,5 @@
 import { findUnprovenCommands } from './commands.js';
+import { findUndocumentedVariables } from './configuration.js';
 import { findDoubledExports } from './exported-names.js';
 import type { Files } from './files.js';
 import type { Finding } from './finding.js';
@@ -13,4 +14,5 @@ export const CONVENTIONS: Readonly<Record<string, (files: Files) => readonly Fin
   'exported names': findDoubledExports,
   references: findBrokenReferences,
   commands: findUnprovenCommands,
+  configuration: findUndocumentedVariables,
 };

@@ -5,7 +5,7 @@ const DOCUMENT = 'openapi/v1.json';
 const MAX_LENGTH = 60;
 /** The first word of a summary. Add one only for an operation that none of these fits. */
 const VERBS = new Set(
-  'Apply Archive Cancel Check Compare Confirm Create Delete Dismiss Explain Export Follow Get List Preview Register Replace Replay Resolve Restore Resume Rotate Save Set Start Test Update Verify'.split(
+  'Apply Archive Cancel Check Compare Confirm Create Delete Dismiss Explain Export Follow Get List Preview Register Replace Replay Resolve Restore Resume Rotate Save Set Start Stream Test Update Verify'.split(
     ' ',
   ),
 );
