@@ -21,14 +21,14 @@ export interface Operation {
   readonly path: string;
   readonly parameters: readonly Parameter[];
   readonly body: JsonDocument | undefined;
-  /** The most bytes that are read of a body. */
+  /** The maximum size of a body in bytes. */
   readonly bodyLimit: number;
   readonly needsKey: boolean;
-  /** Every answer that is promised: `200` of a success, `409 setup_incomplete` of a problem. */
+  /** All documented responses, such as `200` or `409 setup_incomplete`. */
   readonly outcomes: readonly string[];
 }
 
-/** What any operation can answer; tested over all of them at once, in `every-operation.test.ts`. */
+/** Error codes of all operations, tested in `every-operation.test.ts`. */
 export const SHARED_CODES: readonly string[] = [
   'invalid_request',
   'malformed_json',
@@ -47,7 +47,7 @@ export const SHARED_CODES: readonly string[] = [
   'internal',
 ];
 
-/** Which test file proves which operation. An operation of the document that is in no list fails `every-operation`. */
+/** The test file of each operation. `every-operation.test.ts` fails for operations that are missing here. */
 export const OWNERS = {
   'service.test.ts': ['getLivez', 'getReadyz', 'listStates', 'createApiKey', 'listApiKeys', 'deleteApiKey'],
   'tenants.test.ts': ['listTenants', 'putTenant', 'getTenant', 'deleteTenant'],
@@ -93,7 +93,7 @@ export const OWNERS = {
   'plans.test.ts': ['getSyncPlan', 'confirmSync', 'dismissSync'],
 } as const satisfies Record<string, readonly string[]>;
 
-/** An answer that the document does not promise. */
+/** A response that violates the document. */
 export class ContractError extends Error {}
 
 export interface Contract {
@@ -101,17 +101,17 @@ export interface Contract {
   readonly operations: readonly Operation[];
   getOperation(id: string): Operation;
   /**
-   * Holds an answer against the document, and remembers it for the coverage.
-   * @param expectsInternal this once a 500 is what the test wants to see
-   * @throws ContractError for a status, code, header or body that is not promised
+   * Checks a response against the document and records it for the coverage.
+   * @param expectsInternal whether a 500 is allowed
+   * @throws ContractError for an undocumented status, code, header or body
    */
   check(method: string, path: string, answer: TestResponse, expectsInternal: boolean): void;
   /**
-   * The operations that were seen to change something: those that do not only read, and that were answered with success;
-   * each with the tenants it was about, undefined for none.
+   * The changing operations that succeeded at least once, each with its tenants; undefined stands for requests without a
+   * tenant.
    */
   listChanging(): readonly (readonly [id: string, tenants: ReadonlySet<string | undefined>])[];
-  /** Answers that these operations promise, and that were not seen yet: `operation: outcome`. */
+  /** Documented responses of these operations that were not seen yet: `operation: outcome`. */
   listUnseen(ids: readonly string[], isWanted: (operation: Operation, outcome: string) => boolean): string[];
 }
 
@@ -125,21 +125,21 @@ export function createContract(document: JsonDocument): Contract {
   ajv.addSchema({ ...closed, $id: 'document' });
   const validators = new Map<string, ValidateFunction>();
   const compile = (pointer: string): ValidateFunction => {
-    const known = validators.get(pointer);
-    if (known !== undefined) return known;
-    const made = ajv.compile({ $ref: `document#${pointer}` });
-    validators.set(pointer, made);
-    return made;
+    const cached = validators.get(pointer);
+    if (cached !== undefined) return cached;
+    const validate = ajv.compile({ $ref: `document#${pointer}` });
+    validators.set(pointer, validate);
+    return validate;
   };
   const operations = toOperations(document);
   const changing = new Map<string, Set<string | undefined>>();
   const seen = new Map<string, Set<string>>(operations.map(({ id }) => [id, new Set()]));
 
-  const judge = (method: string, url: string, answer: TestResponse, expectsInternal: boolean): void => {
+  const check = (method: string, url: string, answer: TestResponse, expectsInternal: boolean): void => {
     const { status, headers, body } = answer;
     const path = /^https?:/.test(url) ? new URL(url).pathname : url;
     if (method === 'HEAD') {
-      judgeHead(operations, path, answer);
+      checkHead(operations, path, answer);
       return;
     }
     const operation = findOperation(operations, method, path);
@@ -148,21 +148,20 @@ export function createContract(document: JsonDocument): Contract {
         `${method} ${path} (${operation?.id ?? 'no operation'}) → ${status}: ${what}\n${JSON.stringify(body)?.slice(0, 2_000)}`,
       );
     };
-    if (status >= 500 && status !== 503 && !expectsInternal) fail('never a 5xx');
+    if (status >= 500 && status !== 503 && !expectsInternal) fail('an unexpected 5xx');
     if (!REQUEST_ID.test(headers.get('x-request-id') ?? '')) fail('no x-request-id');
     const type = headers.get('content-type')?.split(';')[0];
-    if (status >= 400) judgeProblem(answer, type, compile, fail);
-    if (status === 405 || method === 'OPTIONS') judgeAllow(operations, path, answer, fail);
+    if (status >= 400) checkProblem(answer, type, compile, fail);
+    if (status === 405 || method === 'OPTIONS') checkAllow(operations, path, answer, fail);
     if (operation === undefined) {
-      // What is no operation can only be refused; and the document itself and its page are read.
-      if (status < 400 && method !== 'OPTIONS' && !/^\/(openapi|docs)/.test(path))
-        fail('an operation that the document does not know');
+      // Outside of operations only errors are expected, and the documentation.
+      if (status < 400 && method !== 'OPTIONS' && !/^\/(openapi|docs)/.test(path)) fail('an undocumented operation');
       return;
     }
     if (!(headers.get('cache-control') ?? '').includes('no-store')) fail('cacheable');
     const outcome = status >= 400 ? `${status} ${body.code}` : `${status}`;
-    if (!operation.outcomes.includes(outcome)) fail(`the document does not promise ${outcome}`);
-    if (status < 400) judgeSuccess(document, operation, answer, type, compile, fail);
+    if (!operation.outcomes.includes(outcome)) fail(`undocumented response ${outcome}`);
+    if (status < 400) checkSuccess(operation, answer, { document, type, compile, fail });
     seen.get(operation.id)?.add(outcome);
     if (!isRead(operation.id) && /^2\d\d$/.test(outcome)) {
       const tenant = /^\/v1\/tenants\/([^/]+)/.exec(path)?.[1];
@@ -175,10 +174,10 @@ export function createContract(document: JsonDocument): Contract {
     operations,
     getOperation(id) {
       const found = operations.find((operation) => operation.id === id);
-      if (found === undefined) throw new Error(`there is no operation ${id}`);
+      if (found === undefined) throw new Error(`no operation ${id}`);
       return found;
     },
-    check: judge,
+    check,
     listChanging: () => [...changing],
     listUnseen: (ids, isWanted) =>
       operations
@@ -191,33 +190,33 @@ export function createContract(document: JsonDocument): Contract {
   };
 }
 
-/** What a noun's own file has to have seen in the end: everything that its operations do not share with all others. */
+/** Responses that the test file of an operation must see: all but the shared ones. */
 export const isOwnOutcome = (_operation: Operation, outcome: string): boolean => !isSharedOutcome(outcome);
 
-/** What all operations, or all lists, answer alike. */
+/** Responses that all operations or all lists share. */
 export const isSharedOutcome = (outcome: string): boolean =>
   outcome === '304' || SHARED_CODES.includes(outcome.split(' ')[1] ?? '');
 
 /** A HEAD is a GET without its body. */
-function judgeHead(operations: readonly Operation[], path: string, { status, body }: TestResponse): void {
+function checkHead(operations: readonly Operation[], path: string, { status, body }: TestResponse): void {
   const operation = findOperation(operations, 'GET', path);
-  const isPromised = operation?.outcomes.some((outcome) => outcome.startsWith(`${status}`)) ?? status === 404;
-  if (!isPromised || body !== undefined) throw new ContractError(`HEAD ${path} → ${status} ${body ?? ''}`);
+  const isDocumented = operation?.outcomes.some((outcome) => outcome.startsWith(`${status}`)) ?? status === 404;
+  if (!isDocumented || body !== undefined) throw new ContractError(`HEAD ${path} → ${status} ${body ?? ''}`);
 }
 
-/** What is said to be allowed is what the document has, and no more. */
-function judgeAllow(operations: readonly Operation[], path: string, { headers }: TestResponse, fail: Fail): void {
+/** `Allow` must list exactly the documented methods. */
+function checkAllow(operations: readonly Operation[], path: string, { headers }: TestResponse, fail: Fail): void {
   const documented = METHODS.map((method) => method.toUpperCase()).filter((method) =>
     findOperation(operations, method, path),
   );
-  const known = [...documented, ...(documented.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ');
-  if (documented.length > 0 && headers.get('allow') !== known) fail(`Allow is ${headers.get('allow')}`);
+  const allowed = [...documented, ...(documented.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].sort().join(', ');
+  if (documented.length > 0 && headers.get('allow') !== allowed) fail(`Allow is ${headers.get('allow')}`);
 }
 
 type Fail = (what: string) => never;
 type Compile = (pointer: string) => ValidateFunction;
 
-function judgeProblem(
+function checkProblem(
   { status, body, headers }: TestResponse,
   type: string | undefined,
   compile: Compile,
@@ -225,22 +224,26 @@ function judgeProblem(
 ): void {
   if (type !== PROBLEM) fail(`content-type ${type}`);
   const isProblem = compile('/components/schemas/Problem');
-  if (!isProblem(body)) fail(`no problem: ${toText(isProblem)}`);
+  if (!isProblem(body)) fail(`not a problem: ${toText(isProblem)}`);
   const problem = body as JsonDocument;
-  if (problem.status !== status) fail('its status is not the status');
-  if (problem.type !== `urn:biotrack-connect:problem:${problem.code}`) fail('its type is not its code');
-  if (problem.request_id !== headers.get('x-request-id')) fail('its request_id is not x-request-id');
+  if (problem.status !== status) fail('status differs from the HTTP status');
+  if (problem.type !== `urn:biotrack-connect:problem:${problem.code}`) fail('type does not match code');
+  if (problem.request_id !== headers.get('x-request-id')) fail('request_id differs from x-request-id');
   if (status === 401 && headers.get('www-authenticate') === null) fail('no www-authenticate');
   if ((status === 429 || status === 503) && !/^\d+$/.test(headers.get('retry-after') ?? '')) fail('no retry-after');
 }
 
-function judgeSuccess(
-  document: JsonDocument,
+interface CheckContext {
+  readonly document: JsonDocument;
+  readonly type: string | undefined;
+  readonly compile: Compile;
+  readonly fail: Fail;
+}
+
+function checkSuccess(
   { id, method, path }: Operation,
   { status, body, headers }: TestResponse,
-  type: string | undefined,
-  compile: Compile,
-  fail: Fail,
+  { document, type, compile, fail }: CheckContext,
 ): void {
   const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status)];
   const reply = pointer.reduce<JsonDocument>((part, name) => part[name] as JsonDocument, document);
@@ -248,16 +251,16 @@ function judgeSuccess(
     if (headers.get(name) === null) fail(`no header ${name}`);
   }
   if (reply.content === undefined) {
-    if (body !== undefined) fail('a body where none is promised');
+    if (body !== undefined) fail('an undocumented body');
     return;
   }
-  const [promised = ''] = Object.keys(reply.content as JsonDocument);
-  if (type !== promised) fail(`content-type ${type}`);
-  const fits = compile(toPointer([...pointer, 'content', promised, 'schema']));
-  // Of a stream of events each carries what the schema describes.
-  const parts = promised === 'text/event-stream' ? [...String(body).matchAll(/^data: (.*)$/gm)] : undefined;
+  const [documentedType = ''] = Object.keys(reply.content as JsonDocument);
+  if (type !== documentedType) fail(`content-type ${type}`);
+  const validate = compile(toPointer([...pointer, 'content', documentedType, 'schema']));
+  // In an event stream, the schema describes the data of each event.
+  const parts = documentedType === 'text/event-stream' ? [...String(body).matchAll(/^data: (.*)$/gm)] : undefined;
   for (const part of parts === undefined ? [body] : parts.map(([, data]) => JSON.parse(data ?? '')))
-    if (!fits(part)) fail(`off the schema of ${id}: ${toText(fits)}`);
+    if (!validate(part)) fail(`does not match the schema of ${id}: ${toText(validate)}`);
 }
 
 const toPointer = (names: readonly string[]): string =>
@@ -266,7 +269,7 @@ const toPointer = (names: readonly string[]): string =>
 const toText = ({ errors }: ValidateFunction): string =>
   (errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`).join('; ');
 
-/** Nothing that is not in the document goes out: for callers objects may grow, for us they may not. */
+/** Forbids undocumented properties. Callers must accept additional ones, but the service must not send them. */
 function close(part: unknown): unknown {
   if (Array.isArray(part)) return part.map(close);
   if (typeof part !== 'object' || part === null) return part;
@@ -305,7 +308,7 @@ function toOperations(document: JsonDocument): Operation[] {
   );
 }
 
-/** Of two paths that fit, such as `…/{id}` and `…/bulk`, it is the one with fewer names to fill in. */
+/** Of several matching paths, such as `…/{id}` and `…/bulk`, the one with fewest parameters. */
 function findOperation(operations: readonly Operation[], method: string, path: string): Operation | undefined {
   const parts = (path.split('?')[0] ?? '').split('/');
   const fitting = operations.filter((operation) => {

@@ -10,7 +10,19 @@ import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-const MENU = ['dev', 'build', 'start', 'onboard', 'migrate', 'test', 'test:long', 'lint', 'check', 'openapi', 'bench'];
+const SCRIPTS = [
+  'dev',
+  'build',
+  'start',
+  'onboard',
+  'migrate',
+  'test',
+  'test:long',
+  'lint',
+  'check',
+  'openapi',
+  'bench',
+];
 
 interface Import {
   readonly from: string;
@@ -18,12 +30,12 @@ interface Import {
   readonly rule: string;
 }
 
-/** The imports below a folder that no row of the import table allows. */
+/** The imports of a folder that violate the dependency rules. */
 async function findViolations(folder: string): Promise<Import[]> {
   const options = await extractDepcruiseOptions(join(ROOT, '.dependency-cruiser.cjs'));
   const tsConfig = extractTsConfig(join(ROOT, 'tsconfig.json'));
   const { output } = await cruise(['src'], { ...options, validate: true, baseDir: folder }, {}, { tsConfig });
-  if (typeof output === 'string') throw new TypeError('no report was asked for');
+  if (typeof output === 'string') throw new TypeError('expected a result object');
   return output.summary.violations.map(({ from, to, rule }) => ({ from, to, rule: rule.name }));
 }
 
@@ -35,11 +47,11 @@ async function listFiles(folder: string): Promise<string[]> {
     .sort();
 }
 
-t.test('every import is one that the import table allows', async (t) => {
+t.test('all imports follow the dependency rules', async (t) => {
   t.same(await findViolations(ROOT), []);
 });
 
-/** A wrong import each, and the rule that has to see it. */
+/** Forbidden imports, each with the rule that must report it. */
 const WRONG: readonly [file: string, line: string, rule: string][] = [
   ['domain/vendor.ts', "import '../biotrack/index.js';", 'domain'],
   ['domain/fault.ts', "import 'node:crypto';", 'domain'],
@@ -98,17 +110,17 @@ const WRONG: readonly [file: string, line: string, rule: string][] = [
   ['main.ts', "import 'nock';", 'not-declared'],
 ];
 
-t.test('a wrong import is seen, each by its rule', async (t) => {
+t.test('each rule reports a forbidden import', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'biotrack-connect-architecture-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   await cp(join(ROOT, 'src'), join(folder, 'src'), { recursive: true });
   await cp(join(ROOT, 'package.json'), join(folder, 'package.json'));
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
-  t.same(await findViolations(folder), [], 'as it is there is none');
+  t.same(await findViolations(folder), [], 'no violations without the planted imports');
   for (const [file, line] of WRONG) await appendFile(join(folder, 'src', file), `\n${line}\n`);
   const violations = await findViolations(folder);
   for (const [file, line, rule] of WRONG) {
-    // Of a circle only one import is told.
+    // Only one import of a circle is reported.
     const isOf = ({ from, to, rule }: Import): boolean =>
       from === `src/${file}` || (rule === 'no-circle' && to === `src/${file}`);
     const seen = violations.filter(isOf).map((violation) => violation.rule);
@@ -116,8 +128,8 @@ t.test('a wrong import is seen, each by its rule', async (t) => {
   }
 });
 
-/** The name of a property or a member is not the variable, unless the property is one of the global object. */
-function isAnotherName(node: ts.Identifier): boolean {
+/** Whether an identifier is a property or member name, except for properties of the global object. */
+function isMemberName(node: ts.Identifier): boolean {
   const { parent } = node;
   if (ts.isPropertyAccessExpression(parent) && parent.name === node)
     return !/^global/.test(parent.expression.getText());
@@ -126,11 +138,11 @@ function isAnotherName(node: ts.Identifier): boolean {
   return isMember && parent.name === node;
 }
 
-/** Where a file uses the process: the variable, or more of the module than plain functions. */
+/** Uses of the global `process`, and imports of `node:process` other than named functions. */
 function listUsesOfProcess(path: string, text: string): string[] {
   const uses: string[] = [];
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
-  const note = (node: ts.Node): void => {
+  const record = (node: ts.Node): void => {
     uses.push(`${path}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1} ${node.getText()}`);
   };
   const visit = (node: ts.Node): void => {
@@ -139,17 +151,18 @@ function listUsesOfProcess(path: string, text: string): string[] {
       const bindings = node.importClause?.namedBindings;
       const names = bindings !== undefined && ts.isNamedImports(bindings) ? bindings.elements : [];
       const isNamed = names.length > 0 && node.importClause?.name === undefined;
-      if (isProcess && (!isNamed || names.some((each) => (each.propertyName ?? each.name).text === 'env'))) note(node);
+      if (isProcess && (!isNamed || names.some((each) => (each.propertyName ?? each.name).text === 'env')))
+        record(node);
       return;
     }
-    if (ts.isIdentifier(node) && node.text === 'process' && !isAnotherName(node)) note(node);
+    if (ts.isIdentifier(node) && node.text === 'process' && !isMemberName(node)) record(node);
     ts.forEachChild(node, visit);
   };
   visit(source);
   return uses;
 }
 
-t.test('only main.ts knows the process', async (t) => {
+t.test('only main.ts uses the process', async (t) => {
   const uses: string[] = [];
   for (const path of await listFiles('src')) {
     if (!path.endsWith('.ts') || path.endsWith('.d.ts') || path === 'src/main.ts') continue;
@@ -169,7 +182,7 @@ t.test('only main.ts knows the process', async (t) => {
   t.same(listUsesOfProcess('planted.ts', "import { kill } from 'node:process'; kill(child.process.pid);"), []);
 });
 
-t.test('files are called by their subject', async (t) => {
+t.test('file names are specific and in kebab-case', async (t) => {
   const names = (await Promise.all(['src', 'test', 'tools', 'migrations'].map(listFiles))).flat();
   const isCode = (path: string): boolean => /\.(ts|mjs|cjs|sql)$/.test(path);
   const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.(ts|mjs|cjs|sql)$/;
@@ -186,15 +199,15 @@ t.test('files are called by their subject', async (t) => {
   t.same(
     names.filter((path) => path.startsWith('src/') && VAGUE.test(path)),
     [],
-    'none by what it could be for',
+    'no vague names',
   );
 });
 
-t.test('the menu of package.json is whole', async (t) => {
+t.test('package.json has all documented scripts, and their files exist', async (t) => {
   const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
-  for (const name of [...MENU, 'derive', 'simulator']) t.type(scripts[name], 'string', name);
+  for (const name of [...SCRIPTS, 'derive', 'simulator']) t.type(scripts[name], 'string', name);
   const files = Object.values(scripts).flatMap((script) => script.match(/\b(?:tools|test)\/[\w/.-]+/g) ?? []);
   const present = new Set((await Promise.all(['tools', 'test'].map(listFiles))).flat());
   for (const file of files) t.ok(present.has(file), `${file} exists`);

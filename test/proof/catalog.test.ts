@@ -5,21 +5,21 @@ import { closeDatabase, type Db, openDatabase, withOperator, withTenant } from '
 import { queryAsOperator, queryAsTenant } from '../../src/db/single-statement.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 
-/** What belongs to no tenant, each for a reason: whatever else is in the schema is a tenant's. */
+/** Tables that belong to no tenant, and why. All others must be tenant tables. */
 const SHARED: Readonly<Record<string, string>> = {
-  api_keys: 'keys of operators, who have no tenant, and of admins; only the operator role reaches it',
-  directories: "a state's list, mirrored once for all tenants",
-  directory_licenses: "a state's list, mirrored once for all tenants",
-  directory_license_owners: "who held a state's license before, told by its list",
-  directory_leases: 'which process asks a state for its list at the moment',
-  operator_audit: 'what was done to keys and to tenants that are gone; nobody changes it',
+  api_keys: 'API keys of operators, who have no tenant, and of admins; only the operator role has access',
+  directories: 'the list of a state, mirrored once for all tenants',
+  directory_licenses: 'the list of a state, mirrored once for all tenants',
+  directory_license_owners: 'previous owners of licenses in the list of a state',
+  directory_leases: 'the process that currently fetches the list of a state',
+  operator_audit: 'audit of API keys and deleted tenants; append-only',
 };
 
-/** Operator's look across tenants: who is there, whose run nobody works on, and how many logins are how. */
+/** Tenant tables that the operator role reads across tenants: the list of tenants, due schedules, abandoned runs, and the status of credentials. */
 const OPERATOR_READS = ['credentials', 'schedules', 'sync_runs', 'tenants'];
 
-/** What is kept for the tenants and, under a tenant of zeros, for the operator too. */
-const OPERATOR_KEEPS_OWN = ['idempotency_keys'];
+/** Tenant tables in which the operator role has rows of its own, with a tenant_id of zeros. */
+const OPERATOR_HAS_OWN = ['idempotency_keys'];
 const NO_TENANT = "tenant_id = '00000000-0000-0000-0000-000000000000'::uuid";
 
 const [TENANT_A, TENANT_B] = ['0193a4c0-0000-7000-8000-00000000000a', '0193a4c0-0000-7000-8000-00000000000b'] as const;
@@ -49,15 +49,15 @@ const tables = (await list<{ name: string }>(`select relname as name from ${TABL
 );
 const tenantTables = tables.filter((name) => !Object.hasOwn(SHARED, name));
 
-t.test('the tables are those that this test knows how to judge', async (t) => {
+t.test('the schema contains only kinds of relations that this test checks', async (t) => {
   t.ok(tenantTables.length > 0);
   for (const name of Object.keys(SHARED)) t.ok(tables.includes(name), `${name} exists`);
   const others = await list(`select oid::regclass::text from pg_class
     where relnamespace = 'public'::regnamespace and relkind not in ('r', 'p', 'i', 'I', 'S')`);
-  t.same(others, [], 'no view or foreign table, which would need rules of its own');
+  t.same(others, [], 'no views or foreign tables');
 });
 
-t.test("every key of a tenant's table begins with the tenant", async (t) => {
+t.test('every key of a tenant table starts with tenant_id', async (t) => {
   for (const name of tenantTables) {
     const keys = await list<{ conname: string; contype: string; columns: string[]; refers: string; target: string[] }>(
       `select conname, contype, confrelid::regclass::text as refers,
@@ -73,7 +73,7 @@ t.test("every key of a tenant's table begins with the tenant", async (t) => {
       t.equal(columns[0], 'tenant_id', `${name}: ${conname}`);
       if (contype !== 'f') continue;
       t.equal(target[0], 'tenant_id', `${name}: ${conname} refers to a key of the same tenant`);
-      t.ok(tenantTables.includes(refers), `${name}: ${conname} stays among tenants' tables`);
+      t.ok(tenantTables.includes(refers), `${name}: ${conname} refers to a tenant table`);
     }
     const indexes = await list<{ name: string; first: string }>(
       `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid, 1, true) as first
@@ -86,13 +86,13 @@ t.test("every key of a tenant's table begins with the tenant", async (t) => {
        where attrelid = $1::regclass and attname = 'tenant_id'`,
       [name],
     );
-    t.same(columns, [{ not_null: true, type: 'uuid' }], `${name}.tenant_id is never missing`);
+    t.same(columns, [{ not_null: true, type: 'uuid' }], `${name}.tenant_id is a non-null uuid`);
   }
 });
 
 const ISOLATION = 'tenant_id = (( SELECT current_tenant_id() AS current_tenant_id))';
 
-t.test("row security is on, and forced, for every tenant's table", async (t) => {
+t.test('row security is enabled and forced for every tenant table', async (t) => {
   for (const name of tenantTables) {
     const [state] = await list<{ enabled: boolean; forced: boolean }>(
       'select relrowsecurity as enabled, relforcerowsecurity as forced from pg_class where oid = $1::regclass',
@@ -129,22 +129,22 @@ t.test("row security is on, and forced, for every tenant's table", async (t) => 
       rows: NO_TENANT,
       writes: NO_TENANT,
     };
-    // Only that it is there and too old to count, so that it can be deleted where it belongs.
+    // Only expired keys, which are then deleted as their tenant.
     const findsOld = {
       ...reads,
       name: 'operator_finds_old',
       rows: "inserted_datetime < (now() - '1 day'::interval)",
     };
     const others = [
-      ...(OPERATOR_KEEPS_OWN.includes(name) ? [findsOld] : []),
-      ...(OPERATOR_KEEPS_OWN.includes(name) ? [keepsOwn] : []),
+      ...(OPERATOR_HAS_OWN.includes(name) ? [findsOld] : []),
+      ...(OPERATOR_HAS_OWN.includes(name) ? [keepsOwn] : []),
       ...(OPERATOR_READS.includes(name) ? [reads] : []),
     ];
-    t.same(policies, [...others, isolation], `${name}: and no other policy`);
+    t.same(policies, [...others, isolation], `${name}: no other policies`);
   }
 });
 
-t.test('the roles own nothing and bypass nothing', async (t) => {
+t.test('the roles own nothing and cannot bypass row security', async (t) => {
   const roles = await list(
     `select rolname::text, rolsuper, rolbypassrls, rolcanlogin, rolcreaterole, rolcreatedb, rolreplication
      from pg_roles where rolname in ('biotrack_app', 'biotrack_operator') order by 1`,
@@ -174,23 +174,23 @@ t.test('the roles own nothing and bypass nothing', async (t) => {
   );
 });
 
-t.test('nobody has a right by default', async (t) => {
+t.test('privileges are explicit and minimal', async (t) => {
   t.same(await list('select * from pg_default_acl'), [], 'no default privileges');
   const open = await list(`select oid::regclass::text as name, privilege_type
     from pg_class, aclexplode(relacl) where relnamespace = 'public'::regnamespace and grantee = 0`);
-  t.same(open, [], 'nothing is open to all');
+  t.same(open, [], 'nothing is granted to public');
   const sequences = await list(`select oid::regclass::text as name, grantee::regrole::text, privilege_type
     from pg_class, aclexplode(relacl)
     where relnamespace = 'public'::regnamespace and relkind = 'S' and grantee <> relowner`);
-  t.same(sequences, [], 'numbers are taken by their tables');
+  t.same(sequences, [], 'no grants on sequences');
   const wide = await list(`select oid::regclass::text as name, grantee::regrole::text, privilege_type
     from ${TABLES.replace(' where', ', aclexplode(relacl) where')}
     and grantee <> relowner and privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')`);
-  t.same(wide, [], 'no truncate, trigger or reference');
-  const strangers = await list(`select oid::regclass::text as name, grantee::regrole::text
+  t.same(wide, [], 'no truncate, trigger or references');
+  const otherRoles = await list(`select oid::regclass::text as name, grantee::regrole::text
     from ${TABLES.replace(' where', ', aclexplode(relacl) where')}
     and grantee <> relowner and grantee::regrole::text not in ('biotrack_app', 'biotrack_operator')`);
-  t.same(strangers, [], 'no other role');
+  t.same(otherRoles, [], 'no grants to other roles');
   const powerful = await list<{ name: string; path: string[] }>(
     `select oid::regprocedure::text as name, proconfig as path,
        (select array_agg(grantee::regrole::text) from aclexplode(coalesce(proacl, acldefault('f', proowner)))
@@ -206,14 +206,14 @@ t.test('nobody has a right by default', async (t) => {
         callers: ['biotrack_app'],
       },
     ],
-    'one function works with its owner’s rights, for one role and by one search path',
+    'one security definer function, for one role, with a fixed search path',
   );
 });
 
-const refusedAs = (code: string) => ({ code });
-const NO_RIGHT = '42501';
+const withCode = (code: string) => ({ code });
+const NO_PRIVILEGE = '42501';
 
-t.test('a tenant sees and writes its own rows only', async (t) => {
+t.test('a tenant only sees and writes its own rows', async (t) => {
   for (const id of [TENANT_A, TENANT_B]) {
     await withTenant(db, id, async (tx) => {
       const tenant = { tenant_id: id, name: 'Test', state: 'NM', environment: 'training' as const };
@@ -224,25 +224,25 @@ t.test('a tenant sees and writes its own rows only', async (t) => {
   await withTenant(db, TENANT_A, async (tx) => {
     t.same(await tx.selectFrom('ubis').select('tenant_id').execute(), [{ tenant_id: TENANT_A }], 'reads');
     const changed = await tx.updateTable('ubis').set({ ubi: 'x' }).where('tenant_id', '=', TENANT_B).execute();
-    t.equal(changed[0]?.numUpdatedRows, 0n, 'changes nothing of another');
+    t.equal(changed[0]?.numUpdatedRows, 0n, 'cannot update another tenant');
     const deleted = await tx.deleteFrom('tenants').where('tenant_id', '=', TENANT_B).execute();
-    t.equal(deleted[0]?.numDeletedRows, 0n, 'deletes nothing of another');
+    t.equal(deleted[0]?.numDeletedRows, 0n, 'cannot delete another tenant');
   });
   const preference = { tenant_id: TENANT_B, strategy: 'one_per_vendor' as const, include_labs: false };
   await t.rejects(
     withTenant(db, TENANT_A, (tx) => tx.insertInto('creation_preferences').values(preference).execute()),
-    refusedAs(NO_RIGHT),
-    'cannot write for another',
+    withCode(NO_PRIVILEGE),
+    'cannot insert for another tenant',
   );
   await t.rejects(
     withTenant(db, TENANT_A, (tx) => tx.updateTable('ubis').set({ tenant_id: TENANT_B }).execute()),
-    refusedAs(NO_RIGHT),
-    'cannot give a row away',
+    withCode(NO_PRIVILEGE),
+    'cannot move a row to another tenant',
   );
   await t.rejects(
     withTenant(db, TENANT_A, (tx) => tx.selectFrom('api_keys').selectAll().execute()),
-    refusedAs(NO_RIGHT),
-    'cannot read keys',
+    withCode(NO_PRIVILEGE),
+    'cannot read API keys',
   );
   t.same(
     await withOperator(db, (tx) => tx.selectFrom('tenants').select('tenant_id').orderBy('tenant_id').execute()),
@@ -253,18 +253,18 @@ t.test('a tenant sees and writes its own rows only', async (t) => {
   for (const column of ['sealed_password', 'username', 'description', 'tenant_id', 'id'] as const) {
     await t.rejects(
       withOperator(db, (tx) => tx.selectFrom('credentials').select(column).execute()),
-      refusedAs(NO_RIGHT),
-      `counts logins, and does not see their ${column}`,
+      withCode(NO_PRIVILEGE),
+      `the operator cannot read ${column} of credentials`,
     );
   }
   await t.rejects(
     withOperator(db, (tx) => tx.selectFrom('ubis').selectAll().execute()),
-    refusedAs(NO_RIGHT),
-    'and nothing of theirs',
+    withCode(NO_PRIVILEGE),
+    'the operator cannot read UBIs',
   );
 });
 
-t.test('a login that is an app and nothing else sees nothing without a tenant', async (t) => {
+t.test('a login with only the app role sees nothing without a tenant', async (t) => {
   const [name, password] = [`probe_${Date.now()}`, 'only for this test'];
   await owner.query(`create role ${name} login password '${password}' in role biotrack_app`);
   const url = new URL(database.url);
@@ -282,19 +282,19 @@ t.test('a login that is an app and nothing else sees nothing without a tenant', 
   await session.query('begin');
   await session.query(`set local app.tenant_id = '${TENANT_A}'`);
   await session.query('commit');
-  t.equal((await session.query('select from ubis')).rowCount, 0, 'nor after a transaction that had one');
+  t.equal((await session.query('select from ubis')).rowCount, 0, 'also after a transaction that had one');
   await t.rejects(
     session.query(
       `insert into tenants (tenant_id, name, state, environment) values ('${TENANT_A}', 'x', 'NM', 'training')`,
     ),
-    refusedAs(NO_RIGHT),
-    'and writes nothing',
+    withCode(NO_PRIVILEGE),
+    'cannot write',
   );
-  await t.rejects(session.query('select from graphile_worker.jobs'), refusedAs(NO_RIGHT), 'and not the queue');
-  await t.rejects(session.query('create table mine ()'), refusedAs(NO_RIGHT), 'and makes nothing');
+  await t.rejects(session.query('select from graphile_worker.jobs'), withCode(NO_PRIVILEGE), 'cannot read the queue');
+  await t.rejects(session.query('create table mine ()'), withCode(NO_PRIVILEGE), 'cannot create tables');
 });
 
-t.test('one statement in one round trip is of its tenant alone, and leaves nothing behind', async (t) => {
+t.test('a single statement is limited to its tenant and leaves no session state', async (t) => {
   const ofUbis = { text: 'select tenant_id, current_user as role from ubis', values: [] };
   for (const id of [TENANT_A, TENANT_B]) {
     t.same(await queryAsTenant(db, id, ofUbis), [{ tenant_id: id, role: 'biotrack_app' }], 'reads its own');
@@ -305,20 +305,24 @@ t.test('one statement in one round trip is of its tenant alone, and leaves nothi
     { ubi: `of ${TENANT_A}` },
     { ubi: `of ${TENANT_B}` },
   ]);
-  t.equal((await queryAsOperator(db, { text: 'select tenant_id from tenants', values: [] })).length, 2, 'an operator');
-  await t.rejects(queryAsOperator(db, ofUbis), refusedAs(NO_RIGHT), 'who has no right to what is a tenant’s');
+  t.equal(
+    (await queryAsOperator(db, { text: 'select tenant_id from tenants', values: [] })).length,
+    2,
+    'the operator reads all tenants',
+  );
+  await t.rejects(queryAsOperator(db, ofUbis), withCode(NO_PRIVILEGE), 'but not tenant tables');
   const { rows } = await db.pool.query(
     `select current_user as role, coalesce(current_setting('app.tenant_id', true), '') as tenant`,
   );
-  t.match(rows[0], { role: 'postgres', tenant: '' }, 'the next one on the connection begins anew');
-  await t.rejects(queryAsTenant(db, "x'; drop table ubis", ofUbis), /canonical form/);
+  t.match(rows[0], { role: 'postgres', tenant: '' }, 'role and tenant are reset');
+  await t.rejects(queryAsTenant(db, "x'; drop table ubis", ofUbis), /lowercase UUID/);
   for (let round = 0; round < 5; round += 1) {
     await list(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'catalog test'`);
-    t.equal((await queryAsTenant(db, TENANT_A, ofUbis)).length, 1, 'a connection that died unnoticed is replaced');
+    t.equal((await queryAsTenant(db, TENANT_A, ofUbis)).length, 1, 'a broken pooled connection is replaced');
   }
 });
 
-t.test('rows arrive as they are, few or many', async (t) => {
+t.test('rows are stored unchanged, in small and large batches', async (t) => {
   const columns = { tenant_id: 'uuid', seq: 'bigint', kind: 'text', reason: 'text', after: 'jsonb', actor: 'text' };
   const odd = ['', ' ', '\\N', '\t', 'a\nb', '\r', '"', "'", '{}', 'NULL', '\\.', 'é–字', null];
   for (const count of [0, 1, 499, 500, 501, 2_000]) {
@@ -337,7 +341,11 @@ t.test('rows arrive as they are, few or many', async (t) => {
       rows.map(([, seq, , reason, after]) => ({ seq, reason, after })),
       `${count} rows`,
     );
-    t.equal((await list(`delete from changes where actor = 'ahead' returning 1`)).length, 1, 'what was made ahead too');
+    t.equal(
+      (await list(`delete from changes where actor = 'ahead' returning 1`)).length,
+      1,
+      'rows prepared ahead, too',
+    );
     await list('delete from changes');
   }
 });

@@ -5,7 +5,7 @@ import { pickCount } from '../helpers/counts.js';
 import { createQuickAsk } from '../helpers/quick-ask.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 
-/** Who reaches what: every operation for every kind of caller, foreign ids, and editors who are at it together. */
+/** Authorization: every operation for every kind of caller, ids of other tenants, and concurrent editors. */
 
 const PAIRS = pickCount({ few: 300, full: 2_000, long: 10_000 });
 const ROUNDS = pickCount({ few: 8, full: 50, long: 500 });
@@ -20,7 +20,7 @@ t.teardown(() => quickAsk.close());
 interface Owned {
   readonly tenantId: string;
   readonly adminKey: string;
-  /** Of everything that is listed, by the path of the list. */
+  /** The ids of all listed objects, by the path of the list. */
   readonly ids: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -56,20 +56,20 @@ t.test('every operation for every kind of caller', async (t) => {
   const gone = await ask('POST', '/v1/api-keys', { body: { description: 'gone', role: 'operator' } });
   await ask('DELETE', `/v1/api-keys/${gone.body.id}`);
   const { tenantId } = ours;
-  const person = { tenantId, userId: 'somebody' };
+  const user = { tenantId, userId: 'user-1' };
   const callers = {
-    nobody: { key: null, role: undefined, isForeign: false },
+    anonymous: { key: null, role: undefined, isForeign: false },
     'a deleted key': { key: String(gone.body.secret), role: undefined, isForeign: false },
     'an expired token': {
-      key: tokenOf({ ...person, role: 'admin', expiresInSeconds: -120 }),
+      key: tokenOf({ ...user, role: 'admin', expiresInSeconds: -120 }),
       role: undefined,
       isForeign: false,
     },
     "an operator's key": { key: operatorKey, role: 'operator', isForeign: false },
     "an admin's key": { key: ours.adminKey, role: 'admin', isForeign: false },
     "another tenant's key": { key: theirs.adminKey, role: 'admin', isForeign: true },
-    'an admin': { key: tokenOf({ ...person, role: 'admin' }), role: 'admin', isForeign: false },
-    'a user': { key: tokenOf({ ...person, role: 'user' }), role: 'user', isForeign: false },
+    'an admin': { key: tokenOf({ ...user, role: 'admin' }), role: 'admin', isForeign: false },
+    'a user': { key: tokenOf({ ...user, role: 'user' }), role: 'user', isForeign: false },
     "another tenant's admin": {
       key: tokenOf({ tenantId: theirs.tenantId, role: 'admin' }),
       role: 'admin',
@@ -80,7 +80,7 @@ t.test('every operation for every kind of caller', async (t) => {
       role: 'user',
       isForeign: true,
     },
-    "nobody's user": { key: tokenOf({ tenantId: newId(), role: 'user' }), role: 'user', isForeign: true },
+    'a user of an unknown tenant': { key: tokenOf({ tenantId: newId(), role: 'user' }), role: 'user', isForeign: true },
   } as const;
 
   let cells = 0;
@@ -90,19 +90,19 @@ t.test('every operation for every kind of caller', async (t) => {
     const wanted: Record<string, string> = {};
     for (const [name, { key, role, isForeign }] of Object.entries(callers)) {
       cells += 1;
-      // Without a body or a precondition: whoever is let in changes nothing.
+      // Without a body and a precondition, so that authorized calls change nothing.
       const answer = await quickAsk(operation.method, toPath(operation, tenantId, newId()), { key });
       contract.check(operation.method, toPath(operation, tenantId, newId()), answer, false);
       seen[name] = toVerdict(answer);
       wanted[name] = isPublic(id)
-        ? 'let in'
+        ? 'authorized'
         : role === undefined
-          ? 'unknown'
+          ? 'unauthenticated'
           : !mayCall(id, role)
             ? 'forbidden'
             : isForeign && operation.path.includes('{tenant_id}')
-              ? 'no such tenant'
-              : 'let in';
+              ? 'tenant not found'
+              : 'authorized';
     }
     t.strictSame(seen, wanted, operation.id);
     const { description } = described(operation);
@@ -110,7 +110,7 @@ t.test('every operation for every kind of caller', async (t) => {
     const audience = isPublic(id)
       ? 'Requires no authentication.'
       : `Roles: ${roles.map((role) => `\`${role}\``).join(', ')}.`;
-    t.ok(description.endsWith(audience), `${operation.id} says who may call it`);
+    t.ok(description.endsWith(audience), `${operation.id} documents its roles`);
   }
   t.comment(`${cells} cells: ${contract.operations.length} operations × ${Object.keys(callers).length} callers`);
 });
@@ -122,26 +122,26 @@ const described = ({ path, method }: Operation): { readonly description: string 
     description: '',
   };
 
-/** How far a caller came. A service may know more of who may what than the policy does; it says so in other words. */
+/** How far a call got. A 403 with another detail comes from a service, after the policy allowed the call. */
 function toVerdict({ status, body }: TestResponse): string {
-  if (status === 401) return 'unknown';
+  if (status === 401) return 'unauthenticated';
   if (status === 403 && /^The role "\w+" does not allow this operation\.$/.test(body?.detail)) return 'forbidden';
   return status === 404 && body?.detail === 'The tenant does not exist, or the caller cannot access it.'
-    ? 'no such tenant'
-    : 'let in';
+    ? 'tenant not found'
+    : 'authorized';
 }
 
-t.test('foreign ids, at random', async (t) => {
+t.test('random ids of other tenants return nothing and change nothing', async (t) => {
   t.comment(`TEST_SEED=${SEED}, ${PAIRS} pairs`);
   const random = createRandom(SEED);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
-  // A person is called what the host application calls him: in one's own tenant no such name is foreign.
+  // User ids come from the host application, so any id is valid in the own tenant.
   const operations = contract.operations.filter(
     ({ path }) => path.includes('{tenant_id}') && !path.includes('{user_id}'),
   );
   const everything = [...theirs.ids.values()].flat();
   const own = [...ours.ids.values()].flat();
-  const before = await lookAt(theirs);
+  const before = await readEverything(theirs);
   const keys = [
     ours.adminKey,
     tokenOf({ tenantId: ours.tenantId, role: 'admin' }),
@@ -149,13 +149,13 @@ t.test('foreign ids, at random', async (t) => {
   ];
   const isTheirs = (text: string, asked: string): boolean =>
     ['canary-of-theirs', theirs.tenantId, ...everything].some((each) => each !== asked && text.includes(each));
-  for (const part of before) t.ok(isTheirs(JSON.stringify(part), ''), 'what is theirs is known when it is seen');
+  for (const part of before) t.ok(isTheirs(JSON.stringify(part), ''), 'the leak check recognizes their data');
   const leaks: string[] = [];
-  let letIn = 0;
+  let authorized = 0;
   const askOnce = async (): Promise<void> => {
     const operation = pick(operations);
     const hasId = /\{(?!tenant_id)/.test(operation.path);
-    // One's own tenant with a foreign object, or the foreign tenant with whatever.
+    // The own tenant with an id of the other one, or the other tenant with any id.
     const isTheirTenant = !hasId || random() < 0.5;
     const id = pick(isTheirTenant && random() < 0.3 ? own : random() < 0.7 ? everything : [newId()]);
     const path = toPath(operation, isTheirTenant ? theirs.tenantId : ours.tenantId, id);
@@ -174,7 +174,7 @@ t.test('foreign ids, at random', async (t) => {
       ...(body === undefined ? {} : { body }),
     });
     const text = JSON.stringify(said ?? '');
-    if (status < 400) letIn += 1;
+    if (status < 400) authorized += 1;
     if (status < 400 || isTheirs(text, id)) leaks.push(`${operation.method} ${path} → ${status} ${text.slice(0, 300)}`);
   };
   let left = PAIRS;
@@ -183,13 +183,12 @@ t.test('foreign ids, at random', async (t) => {
       while (left-- > 0) await askOnce();
     }),
   );
-  t.strictSame(leaks.slice(0, 5), [], 'no foreign byte, and nothing done');
-  t.equal(letIn, 0);
-  t.strictSame(await lookAt(theirs), before, 'nothing of theirs has changed');
+  t.strictSame(leaks.slice(0, 5), [], 'no data of the other tenant, and no success');
+  t.equal(authorized, 0);
+  t.strictSame(await readEverything(theirs), before, 'the other tenant is unchanged');
 });
 
-/** All that a tenant has, as far as it is listed. */
-async function lookAt({ tenantId, ids }: Owned): Promise<unknown[]> {
+async function readEverything({ tenantId, ids }: Owned): Promise<unknown[]> {
   const lists = [...ids.keys()].map((list) => list.replace('{tenant_id}', tenantId));
   const answers = await Promise.all([`/v1/tenants/${tenantId}`, ...lists].map((path) => ask('GET', path)));
   return answers.map(({ body }) => body);
@@ -206,7 +205,7 @@ function createRandom(seed: number): () => number {
   };
 }
 
-t.test('editors who are at it together', async (t) => {
+t.test('concurrent editors lose no update', async (t) => {
   const tenantId = await makeTenant(service, 'credential');
   const tenant = `/v1/tenants/${tenantId}`;
   const credential = (await ask('GET', `${tenant}/credentials`)).body.data[0].id;
@@ -242,12 +241,12 @@ t.test('editors who are at it together', async (t) => {
       (each) => each !== undefined,
     );
     const end = (await quickAsk('GET', path, { key: operatorKey })).body[field];
-    // Each edit that was accepted stands on the one before: together they are one chain from the beginning to the end.
+    // Every accepted edit is based on the previous one, so together they form one chain.
     let at = begin;
     for (const _ of edits) at = edits.find((each) => each.startsWith(`${at} → `))?.split(' → ')[1] ?? 'lost';
     if (at !== end || edits.length === 0) lost += 1;
   }
-  t.comment(`${ROUNDS} rounds × ${EDITORS} editors: ${refused} refused, ${lost} lost`);
+  t.comment(`${ROUNDS} rounds × ${EDITORS} editors: ${refused} rejected, ${lost} lost`);
   t.equal(lost, 0);
-  t.ok(refused > 0, 'they were in each other’s way');
+  t.ok(refused > 0, 'some edits collided');
 });

@@ -7,7 +7,7 @@ import t from 'tap';
 import type { paths } from '../../src/cli/generated/v1.js';
 import { startTestService } from '../helpers/service.js';
 
-/** The two ways in for whoever is new here: the docs page in a real browser, and the generated client as it is. */
+/** The docs page in a real browser, and the generated client. */
 
 const service = await startTestService(t, { simulator: { licenses: 40 } });
 const { baseUrl, operatorKey, simulator, newId } = service;
@@ -31,7 +31,7 @@ async function findBrowser(): Promise<string | undefined> {
 }
 
 const browser = await findBrowser();
-const missing = `no browser on the PATH (${BROWSERS.join(', ')}): the docs page was NOT looked at`;
+const missing = `no browser on the PATH (${BROWSERS.join(', ')}): the docs page was NOT tested`;
 if (browser === undefined) t.comment(missing);
 
 t.test('the docs page in a browser', browser === undefined ? { skip: missing } : {}, async (t) => {
@@ -55,41 +55,41 @@ t.test('the docs page in a browser', browser === undefined ? { skip: missing } :
     await rm(folder, { recursive: true, force: true });
   });
   const page = await context.newPage();
-  const asked: string[] = [];
-  const broken: string[] = [];
-  page.on('request', (request) => asked.push(request.url()));
-  page.on('pageerror', (error) => broken.push(error.message));
+  const requested: string[] = [];
+  const pageErrors: string[] = [];
+  page.on('request', (request) => requested.push(request.url()));
+  page.on('pageerror', (error) => pageErrors.push(error.message));
 
   await page.goto(`${baseUrl}/docs`);
   await page.getByRole('heading', { name: 'biotrack-connect' }).waitFor();
-  for (const name of ['Tenants', 'Set-up', 'Credentials', 'Licenses', 'Syncs', 'Companies', 'Operations']) {
-    t.ok((await page.getByText(name, { exact: true }).count()) > 0, `${name} is there`);
+  for (const name of ['Tenants', 'Setup', 'Credentials', 'Licenses', 'Syncs', 'Companies', 'Operations']) {
+    t.ok((await page.getByText(name, { exact: true }).count()) > 0, `${name} is shown`);
   }
 
   await page.getByPlaceholder('Token').first().fill(operatorKey);
   await page.getByRole('button', { name: /Test Request.*get \/v1\/states/s }).click();
-  const answered = page.waitForResponse((response) => response.url() === `${baseUrl}/v1/states`);
+  const responded = page.waitForResponse((response) => response.url() === `${baseUrl}/v1/states`);
   await page.getByRole('button', { name: 'Send' }).first().click();
-  const response = await answered;
-  t.equal(response.status(), 200, 'a request that is sent from the page is answered');
+  const response = await responded;
+  t.equal(response.status(), 200, 'a request sent from the page succeeds');
   t.match(await response.json(), { data: [{ code: 'NM' }] });
   await page.getByText('200 OK').first().waitFor();
   if (process.env.DOCS_SCREENSHOT) await page.screenshot({ path: process.env.DOCS_SCREENSHOT });
 
   await page.goto(`${baseUrl}/docs/problems/setup_incomplete`);
-  t.match(await page.textContent('h1'), 'setup_incomplete', 'a problem has its page');
+  t.match(await page.textContent('h1'), 'setup_incomplete', 'a problem has a page');
   await page.getByRole('link', { name: 'All problems' }).click();
   await page.getByRole('link', { name: 'not_found' }).click();
-  t.match(await page.textContent('h1'), 'not_found', 'and all of them are linked');
+  t.match(await page.textContent('h1'), 'not_found', 'all problems are linked');
   t.strictSame(
-    asked.filter((url) => !url.startsWith(`${baseUrl}/`) && !url.startsWith('data:') && !url.startsWith('blob:')),
+    requested.filter((url) => !url.startsWith(`${baseUrl}/`) && !url.startsWith('data:') && !url.startsWith('blob:')),
     [],
-    'nobody else is asked for anything',
+    'no third party is contacted',
   );
-  t.strictSame(broken, [], 'no script broke');
+  t.strictSame(pageErrors, [], 'no script errors');
 });
 
-t.test('the whole set-up with the generated client alone', async (t) => {
+t.test('the whole setup with the generated client', async (t) => {
   const client = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${operatorKey}` } });
   const { ubi, username, password } = simulator.demo;
   const path = { tenant_id: newId() };
@@ -102,7 +102,7 @@ t.test('the whole set-up with the generated client alone', async (t) => {
   t.equal(tenant.response.status, 201);
   t.equal(tenant.data?.id, path.tenant_id);
   const todo = await client.GET('/v1/tenants/{tenant_id}/setup', { params: { path } });
-  t.equal(todo.data?.next_step?.operation_id, 'putUbi', 'it says what comes next');
+  t.equal(todo.data?.next_step?.operation_id, 'putUbi', 'returns the next step');
   t.equal((await client.PUT('/v1/tenants/{tenant_id}/ubi', { params: first, body: { ubi } })).data?.ubi, ubi);
   const preference = await client.PUT('/v1/tenants/{tenant_id}/company-creation-preference', {
     params: first,
@@ -110,11 +110,11 @@ t.test('the whole set-up with the generated client alone', async (t) => {
   });
   t.equal(preference.data?.strategy, 'one_per_vendor');
 
-  const refused = await client.POST('/v1/tenants/{tenant_id}/credentials', {
+  const rejected = await client.POST('/v1/tenants/{tenant_id}/credentials', {
     params: { path },
     body: { description: 'office', username, password: 'wrong', owner: 'company' },
   });
-  t.equal(refused.error?.code, 'credentials_rejected', 'a refusal has its type, too');
+  t.equal(rejected.error?.code, 'credentials_rejected', 'errors are typed, too');
   const credential = await client.POST('/v1/tenants/{tenant_id}/credentials', {
     params: { path, header: { 'idempotency-key': newId() } },
     body: { description: 'office', username, password, owner: 'company' },
@@ -144,12 +144,12 @@ t.test('the whole set-up with the generated client alone', async (t) => {
   t.ok((companies.data?.data.length ?? 0) > 1, 'there are companies');
   t.ok(
     companies.data?.data.some(({ is_own_company }) => is_own_company),
-    'and the tenant’s own is one of them',
+    'the tenant’s own company is one of them',
   );
   const done = await client.GET('/v1/tenants/{tenant_id}/setup', { params: { path } });
   t.strictSame(
     done.data?.steps.map(({ status: step }) => step),
     done.data?.steps.map(() => 'done'),
-    'the checklist is done',
+    'all steps are done',
   );
 });

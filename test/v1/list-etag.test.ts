@@ -2,12 +2,12 @@ import Fastify from 'fastify';
 import t, { type Test } from 'tap';
 import { createListSender } from '../../src/http/list-etag.js';
 
-/** What is kept of lists that were sent, and how often they are read. */
+/** The page cache of `createListSender`. */
 
-/** A list whose revision and rows are set from outside. */
-function startList(t: Test, keptMegabytes: number) {
+/** A list whose revision and rows the test controls. */
+function startList(t: Test, cacheMegabytes: number) {
   const state = { revision: '1' as string | undefined, rows: 3, reads: 0, revisionReads: 0 };
-  const sendCachedList = createListSender(keptMegabytes);
+  const sendCachedList = createListSender(cacheMegabytes);
   const app = Fastify();
   const items = { type: 'array', items: { type: 'object', properties: { name: { type: 'string' } } } };
   const schema = { type: 'object', properties: { data: items } };
@@ -38,12 +38,16 @@ function startList(t: Test, keptMegabytes: number) {
   return { state, ask };
 }
 
-t.test('a list is read again when its revision has moved, and not before', async (t) => {
+t.test('a list is read again only when its revision has changed', async (t) => {
   const { state, ask } = startList(t, 1);
   const first = await ask();
   t.match(first, { status: 200, type: 'application/json; charset=utf-8' });
-  t.same(JSON.parse(first.body), { data: Array.from({ length: 3 }, () => ({ name: 'Ñandú' })) }, 'by its schema');
-  t.match(state, { reads: 1, revisionReads: 0 }, 'nobody had it: nothing is asked beside');
+  t.same(
+    JSON.parse(first.body),
+    { data: Array.from({ length: 3 }, () => ({ name: 'Ñandú' })) },
+    'serialized by its schema',
+  );
+  t.match(state, { reads: 1, revisionReads: 0 }, 'not cached: no separate revision query');
   t.same(await ask(), first);
   t.match(state, { reads: 1, revisionReads: 1 });
   t.match(await ask('/list', first.etag), { status: 304, body: '', type: undefined });
@@ -58,31 +62,31 @@ t.test('a list is read again when its revision has moved, and not before', async
   t.equal(state.reads, 2);
 
   t.equal((await ask('/list?name=x')).status, 200);
-  t.equal(state.reads, 3, 'another query is another list');
+  t.equal(state.reads, 3, 'cached per URL');
 
   state.revision = undefined;
-  t.equal((await ask()).status, 404, 'what is gone is not sent from memory');
+  t.equal((await ask()).status, 404, 'a deleted list is not sent from the cache');
   Object.assign(state, { revision: '2', rows: 2 });
-  t.equal(JSON.parse((await ask()).body).data.length, 2, 'nor after it was seen to be gone');
+  t.equal(JSON.parse((await ask()).body).data.length, 2, 'and its cached page is dropped');
 });
 
-t.test('no more is kept than there is room for', async (t) => {
+t.test('the cache respects its size limit', async (t) => {
   const none = startList(t, 0);
   await none.ask();
   await none.ask();
-  t.match(none.state, { reads: 2, revisionReads: 0 }, 'no room at all');
+  t.match(none.state, { reads: 2, revisionReads: 0 }, 'disabled');
 
   const { state, ask } = startList(t, 1);
   state.rows = 10_000;
   await ask();
   await ask();
-  t.equal(state.reads, 2, 'a page that would take the room of many');
+  t.equal(state.reads, 2, 'large pages are not cached');
   state.rows = 1_000;
   const pages = Array.from({ length: 100 }, (_, index) => `/list?page=${index}`);
   for (const page of pages) await ask(page);
   t.equal(state.reads, 102);
   await ask(pages.at(-1));
-  t.equal(state.reads, 102, 'the last one is kept');
+  t.equal(state.reads, 102, 'the latest page is cached');
   await ask(pages[0]);
-  t.equal(state.reads, 103, 'the first one had to go');
+  t.equal(state.reads, 103, 'the oldest page was evicted');
 });

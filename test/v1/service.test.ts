@@ -15,8 +15,8 @@ const service = await startTestService(t, {
 });
 const { ask, newId, contract } = service;
 
-/** Sent at once, since it takes its time to be given up. */
-const late = new Promise<string>((resolve, reject) => {
+/** Sent now, because it takes until the server's header timeout. */
+const unfinished = new Promise<string>((resolve, reject) => {
   const { hostname, port } = new URL(service.baseUrl);
   const socket = connect(Number(port), hostname, () => socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n'));
   let text = '';
@@ -52,7 +52,7 @@ t.test('listStates', async (t) => {
       { code: 'WA', name: 'Washington', use: 'active', left_date: null, dialect: 'api4', environments: ['production'] },
       { code: 'NY', name: 'New York', use: 'left', left_date: '2025', dialect: null, environments: [] },
     ],
-    'what the states file says, and of known states what it leaves unsaid',
+    'from the states file, with defaults for known states',
   );
   const washington = body.data.find(({ code }: { code: string }) => code === 'WA');
   t.same(
@@ -70,7 +70,7 @@ t.test('createApiKey', async (t) => {
   t.match(operator.body, { description: 'a script', role: 'operator', tenant_id: null });
   t.match(operator.body.secret, /^btk_[A-Za-z0-9_-]{43}$/, '256 bits');
   t.ok(isRecent(operator.body.inserted_datetime));
-  t.equal((await ask('GET', '/v1/tenants', { key: operator.body.secret })).status, 200, 'it works at once');
+  t.equal((await ask('GET', '/v1/tenants', { key: operator.body.secret })).status, 200, 'the key works immediately');
 
   const admin = await ask('POST', '/v1/api-keys', {
     body: { description: 'a script', role: 'admin', tenant_id: tenantId },
@@ -82,21 +82,21 @@ t.test('createApiKey', async (t) => {
 
   for (const [what, body] of Object.entries({
     'an admin of no tenant': { description: 'x', role: 'admin' },
-    'an operator of one': { description: 'x', role: 'operator', tenant_id: tenantId },
+    'an operator of a tenant': { description: 'x', role: 'operator', tenant_id: tenantId },
     'an admin of an unknown tenant': { description: 'x', role: 'admin', tenant_id: newId() },
   })) {
     const { status, body: problem } = await ask('POST', '/v1/api-keys', { body });
     t.match({ status, problem }, { status: 400, problem: { errors: [{ pointer: '/tenant_id' }] } }, what);
   }
   const user = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'user' } });
-  t.match(user, { status: 400, body: { errors: [{ pointer: '/role' }] } }, 'a key is never a person');
+  t.match(user, { status: 400, body: { errors: [{ pointer: '/role' }] } }, 'keys cannot have the role of a user');
 
   const [{ found } = { found: -1 }] = await service.sql<{ found: number }>(
     `select count(*)::int as found from api_keys where position(convert_to($1, 'UTF8') in secret_hash) > 0`,
     [operator.body.secret],
   );
-  t.equal(found, 0, 'only its hash is kept');
-  t.notOk(service.logged().includes(operator.body.secret), 'and it is not logged');
+  t.equal(found, 0, 'only the hash is stored');
+  t.notOk(service.logged().includes(operator.body.secret), 'the secret is not logged');
 });
 
 t.test('listApiKeys', async (t) => {
@@ -108,20 +108,17 @@ t.test('listApiKeys', async (t) => {
   t.equal(all.status, 200);
   const ids = all.body.data.map(({ id }: { id: string }) => id);
   t.strictSame(ids.slice(-3), made, 'oldest first');
-  t.notMatch(JSON.stringify(all.body), /btk_|secret|hash/, 'without their secrets');
+  t.notMatch(JSON.stringify(all.body), /btk_|secret|hash/, 'without secrets');
 
   const paged: string[] = [];
   for (let path: string | null = '/v1/api-keys?page[size]=2'; path !== null; ) {
     const { body } = await ask('GET', path);
     t.ok(body.data.length <= 2);
     paged.push(...body.data.map(({ id }: { id: string }) => id));
-    t.ok(
-      body.next_page === null || body.next_page.startsWith(`${service.baseUrl}/v1/api-keys?`),
-      'a whole URL of ours',
-    );
+    t.ok(body.next_page === null || body.next_page.startsWith(`${service.baseUrl}/v1/api-keys?`), 'an absolute URL');
     path = body.next_page;
   }
-  t.strictSame(paged, ids, 'the pages are the list');
+  t.strictSame(paged, ids, 'the pages add up to the list');
 
   t.match(await ask('GET', '/v1/api-keys?page[after]=AAAA'), { status: 400, body: { code: 'invalid_cursor' } });
   const [tenants] = [await ask('GET', '/v1/api-keys?page[size]=1')];
@@ -129,12 +126,12 @@ t.test('listApiKeys', async (t) => {
   t.match(
     await ask('GET', `/v1/tenants?page[after]=${foreign}`),
     { status: 400, body: { code: 'invalid_cursor', errors: [{ pointer: '?page[after]' }] } },
-    "another list's cursor",
+    'a cursor of another list',
   );
-  const turned = (foreign.startsWith('A') ? 'B' : 'A') + foreign.slice(1);
-  t.match(await ask('GET', `/v1/api-keys?page[after]=${turned}`), { status: 400, body: { code: 'invalid_cursor' } });
+  const altered = (foreign.startsWith('A') ? 'B' : 'A') + foreign.slice(1);
+  t.match(await ask('GET', `/v1/api-keys?page[after]=${altered}`), { status: 400, body: { code: 'invalid_cursor' } });
   const evil = await ask('GET', '/v1/api-keys?page[size]=1', { headers: { 'x-forwarded-host': 'evil.example' } });
-  t.ok(evil.body.next_page.startsWith(service.baseUrl), 'whatever a header says');
+  t.ok(evil.body.next_page.startsWith(service.baseUrl), 'regardless of forwarding headers');
 });
 
 t.test('deleteApiKey', async (t) => {
@@ -142,7 +139,7 @@ t.test('deleteApiKey', async (t) => {
   const key = made.body.secret;
   t.equal((await ask('GET', '/v1/states', { key })).status, 200);
   t.equal((await ask('DELETE', `/v1/api-keys/${made.body.id}`)).status, 204);
-  t.match(await ask('GET', '/v1/states', { key }), { status: 401, body: { code: 'unauthenticated' } }, 'at once');
+  t.match(await ask('GET', '/v1/states', { key }), { status: 401, body: { code: 'unauthenticated' } }, 'immediately');
   t.match(await ask('DELETE', `/v1/api-keys/${made.body.id}`), { status: 404, body: { code: 'not_found' } });
 
   for (let round = 0; round < 20; round += 1) {
@@ -151,7 +148,7 @@ t.test('deleteApiKey', async (t) => {
     t.equal((await ask('DELETE', `/v1/api-keys/${body.id}`)).status, 204);
     await Promise.all(uses);
     const after = await ask('GET', '/v1/states', { key: body.secret });
-    t.equal(after.status, 401, 'at once, also for a key that was being looked up');
+    t.equal(after.status, 401, 'immediately, even while the key is being looked up');
   }
 });
 
@@ -160,31 +157,31 @@ t.test('getLivez and getReadyz', async (t) => {
   t.match(await ask('GET', '/readyz', { key: null }), { status: 200, body: { status: 'ok' } });
 
   service.simulator.control.injectFault({ fault: 'hang', times: 0, delayMs: 100 });
-  t.match(await ask('GET', '/readyz', { key: null }), { status: 200 }, "BioTrack's health is no part of it");
+  t.match(await ask('GET', '/readyz', { key: null }), { status: 200 }, 'independent of BioTrack');
   service.simulator.control.clearFaults();
 
-  for (const [what, breakIt] of [
-    ['gone', () => service.line.cut()],
-    ['silent', async () => service.line.hang()],
+  for (const [what, breakLine] of [
+    ['down', () => service.line.cut()],
+    ['not responding', async () => service.line.hang()],
   ] as const) {
-    await breakIt();
+    await breakLine();
     const startedAt = Date.now();
     const ready = await ask('GET', '/readyz', { key: null });
     const tookMs = Date.now() - startedAt;
     t.match(ready, { status: 503, body: { code: 'storage_unavailable' } }, `the database is ${what}`);
-    t.ok(tookMs < 2_000, `told within two seconds (${tookMs} ms)`);
-    t.equal((await ask('GET', '/livez', { key: null })).status, 200, 'the process answers all the same');
+    t.ok(tookMs < 2_000, `reported within two seconds (${tookMs} ms)`);
+    t.equal((await ask('GET', '/livez', { key: null })).status, 200, 'the process still answers');
     await service.line.mend();
     let status = 0;
     for (const until = Date.now() + 10_000; status !== 200 && Date.now() < until; ) {
       status = (await ask('GET', '/readyz', { key: null })).status;
     }
-    t.equal(status, 200, `and is back by itself when the database is no longer ${what}`);
+    t.equal(status, 200, `ready again after the database was ${what}`);
   }
 });
 
-t.test('408: a head that never ends', async (t) => {
-  const answer = await late;
+t.test('408: headers that never end', async (t) => {
+  const answer = await unfinished;
   t.match(answer, /^HTTP\/1\.1 408 .*\r\n/);
   t.match(answer, /\r\nCache-Control: no-store\r\n/);
   const [head, body = '{}'] = answer.split('\r\n\r\n');
@@ -193,6 +190,6 @@ t.test('408: a head that never ends', async (t) => {
   t.match(head, new RegExp(`X-Request-Id: ${problem.request_id}`));
 });
 
-t.test('every documented answer of these operations was seen', async (t) => {
+t.test('every documented response of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['service.test.ts'], isOwnOutcome), []);
 });
