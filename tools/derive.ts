@@ -29,9 +29,9 @@ async function main(): Promise<void> {
     return server.url;
   });
   try {
-    for (const { name, path, make } of DERIVED_FILES) {
+    for (const { name, path, render } of DERIVED_FILES) {
       if (names.length > 0 && !names.includes(name)) continue;
-      const text = await make(sources);
+      const text = await render(sources);
       const isCurrent = text === (await sources.read(path));
       if (isCurrent) {
         say(`${path} is current`);

@@ -1,19 +1,19 @@
-/** A file that is made from others and kept in git, so that a change of its sources shows as a diff. */
+/** A generated file that is committed, so that changes of its sources show up in reviews. */
 export interface DerivedFile {
-  /** What it is called on the command line of `npm run derive`. */
+  /** The argument of `npm run derive`. */
   readonly name: string;
-  /** From the root of the repository. */
+  /** Relative to the root of the repository. */
   readonly path: string;
-  /** Its whole text as it has to be now. */
-  make(sources: Sources): Promise<string>;
+  /** Renders the complete file. */
+  render(sources: Sources): Promise<string>;
 }
 
-/** What files are made from beyond what can be imported; made when first asked for. */
+/** Inputs of derived files, created on first use. */
 export interface Sources {
-  /** A migrated database of its own. */
+  /** The URL of a migrated, temporary database. */
   databaseUrl(): Promise<string>;
-  /** The OpenAPI document, as text. */
+  /** The OpenAPI document as JSON text. */
   openapi(): Promise<string>;
-  /** The present text of a file, empty if there is none. */
+  /** The current content of a file; empty if it does not exist. */
   read(path: string): Promise<string>;
 }
