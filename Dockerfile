@@ -23,7 +23,6 @@ WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY migrations ./migrations
-COPY test/invariants.sql ./test/
 COPY package.json ./
 # By number: who starts it can see that it is not root.
 USER 10001:10001

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { type BiotrackState, DEFAULT_STATES, parseStates, StatesFileError } from './biotrack/index.js';
 import { type Config, ConfigError } from './config.js';
+import { parseTokenKeys, TokenKeysError, type TokenOptions } from './http/tokens.js';
 import { type Keyset, KeysetError, parseKeyset } from './vault/index.js';
 
-/** The files that the environment names. What is wrong with one is told by the variable's name. */
+// Readers of the files that environment variables name. Each error names the variable, and never its value.
 
+/** @throws ConfigError */
 export async function readKeyset({ vaultKeysetFile }: Pick<Config, 'vaultKeysetFile'>): Promise<Keyset> {
   if (vaultKeysetFile === undefined) throw new ConfigError('VAULT_KEYSET_FILE is required when DATABASE_URL is set');
-  const text = await readConfigured('VAULT_KEYSET_FILE', vaultKeysetFile);
+  const text = await readConfiguredFile('VAULT_KEYSET_FILE', vaultKeysetFile);
   try {
     return parseKeyset(text);
   } catch (error) {
@@ -16,19 +18,34 @@ export async function readKeyset({ vaultKeysetFile }: Pick<Config, 'vaultKeysetF
   }
 }
 
+/** @throws ConfigError */
 export async function readStates({ statesFile }: Pick<Config, 'statesFile'>): Promise<readonly BiotrackState[]> {
   if (statesFile === undefined) return DEFAULT_STATES;
-  const text = await readConfigured('BIOTRACK_STATES_FILE', statesFile);
+  const text = await readConfiguredFile('BIOTRACK_STATES_FILE', statesFile);
   try {
     return parseStates(JSON.parse(text));
   } catch (error) {
     if (error instanceof StatesFileError) throw new ConfigError(`BIOTRACK_STATES_FILE: ${error.message}`);
-    if (error instanceof SyntaxError) throw new ConfigError('BIOTRACK_STATES_FILE: the file is not JSON');
+    if (error instanceof SyntaxError) throw new ConfigError('BIOTRACK_STATES_FILE: the file is not valid JSON');
     throw error;
   }
 }
 
-export async function readConfigured(name: string, path: string): Promise<string> {
+/** @throws ConfigError */
+export async function readTokenOptions({ jwt }: Pick<Config, 'jwt'>): Promise<TokenOptions | undefined> {
+  if (jwt === undefined) return undefined;
+  const { issuer, audience, jwksUrl, jwksFile } = jwt;
+  if (jwksUrl !== undefined) return { issuer, audience, keys: { kind: 'url', url: jwksUrl } };
+  const text = await readConfiguredFile('JWT_JWKS_FILE', jwksFile ?? '');
+  try {
+    return { issuer, audience, keys: parseTokenKeys(text) };
+  } catch (error) {
+    if (error instanceof TokenKeysError) throw new ConfigError(`JWT_JWKS_FILE: ${error.message}`);
+    throw error;
+  }
+}
+
+async function readConfiguredFile(name: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch {

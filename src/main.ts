@@ -2,36 +2,36 @@ import process from 'node:process';
 import closeWithGrace from 'close-with-grace';
 import { ConfigError, readEnv } from './config.js';
 
-/** Birth and death: the only file that knows the process. */
+// The only file that uses the process: arguments, environment, signals, streams and the exit code.
 
 const USAGE = `Usage: node dist/main.js [command]
 
-  serve            the service (npm start); without DATABASE_URL in local mode
-  migrate          bring the database of DATABASE_URL up to date (npm run migrate)
-  create-keyset    print a new keyset, the content of VAULT_KEYSET_FILE
-  doctor           check configuration, database, keys and BioTrack's addresses, and tell what to do (npm run doctor)
-  vault            rotate the keys that seal passwords (npm run vault); --help tells more
-  create-api-key   make an operator's key for the database of DATABASE_URL; prints it once
-  invariants       look for what must never be so, in all tenants of the database (npm run invariants)
-  onboard          set tenants up over the API (npm run onboard); --help tells more
-  simulator        play a state's BioTrack (npm run simulator); --help tells more
+  serve            start the service (npm start); in local mode if DATABASE_URL is not set
+  migrate          apply pending migrations to the database of DATABASE_URL (npm run migrate)
+  create-keyset    print a new keyset for VAULT_KEYSET_FILE
+  doctor           check the configuration, the database, the keys and the network, and suggest fixes (npm run doctor)
+  vault            rotate the keys that seal passwords (npm run vault); see vault --help
+  create-api-key   create an operator API key in the database of DATABASE_URL and print it
+  invariants       check the data of all tenants for inconsistencies (npm run invariants)
+  onboard          set up tenants through the API (npm run onboard); see onboard --help
+  simulator        start a BioTrack simulator (npm run simulator); see simulator --help
 `;
 
-/** Longer than a request may take to finish; whoever ends us kills us after about this time. */
+/** Longer than a request may take; container runtimes typically kill a process after 10 to 30 seconds. */
 const SHUTDOWN_MS = 14_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const complain = (line: string): void => void process.stderr.write(`${line}\n`);
+const printError = (line: string): void => void process.stderr.write(`${line}\n`);
 
 type Command = (args: readonly string[]) => Promise<void>;
 
-// Loaded when asked for: a command line client needs no database driver.
+// Each command imports only what it needs: the onboarding command loads no database driver.
 const COMMANDS: Readonly<Record<string, Command>> = {
   async serve() {
-    // Before the rest is loaded: what is wrong is said at once.
+    // Before the import, so that configuration errors appear at once.
     const environment = readEnv(process.env);
     const { serve } = await import('./serve.js');
-    untilSignal(await serve(environment, print));
+    stopOnSignal(await serve(environment, print));
   },
   async migrate() {
     const { migrateConfigured } = await import('./operate.js');
@@ -43,7 +43,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   async 'create-api-key'(args) {
     const { createOperatorKey } = await import('./operate.js');
-    await createOperatorKey(readEnv(process.env), args.join(' ') || 'made on the command line', print);
+    await createOperatorKey(readEnv(process.env), args.join(' ') || 'created on the command line', print);
   },
   async doctor() {
     const { runDoctor } = await import('./doctor.js');
@@ -51,7 +51,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   async vault(args) {
     const { rotateKeys } = await import('./rotate.js');
-    process.exitCode = await rotateKeys(readEnv(process.env), args, print, complain);
+    process.exitCode = await rotateKeys(readEnv(process.env), args, { print, printError });
   },
   async invariants() {
     const { checkInvariants } = await import('./operate.js');
@@ -62,26 +62,26 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const { dataDir } = readEnv({ DATA_DIR: process.env.DATA_DIR }).config;
     const { env, stdin: input, stderr: stream } = process;
     const isInteractive = stream.isTTY === true;
-    process.exitCode = await onboard(args, { env, dataDir, print, complain, isInteractive, stream, input });
+    process.exitCode = await onboard(args, { env, dataDir, print, printError, isInteractive, stream, input });
   },
   async simulator(args) {
-    const { CommandRefused, runSimulatorCommand } = await import('./simulator/index.js');
+    const { CommandError, runSimulatorCommand } = await import('./simulator/index.js');
     try {
       const simulator = await runSimulatorCommand(args, { print });
-      if (simulator !== undefined) untilSignal({ stop: () => simulator.close() });
+      if (simulator !== undefined) stopOnSignal({ stop: () => simulator.close() });
     } catch (error) {
-      const isTaken = error instanceof Error && 'syscall' in error && error.syscall === 'listen';
-      if (!(error instanceof CommandRefused || isTaken)) throw error;
-      complain(error.message);
+      const isPortTaken = error instanceof Error && 'syscall' in error && error.syscall === 'listen';
+      if (!(error instanceof CommandError || isPortTaken)) throw error;
+      printError(error.message);
       process.exitCode = 2;
     }
   },
 };
 
-/** Ends what runs at the first SIGINT or SIGTERM; a second one, or too long a wait, ends the process as it is. */
-function untilSignal(running: { stop(): Promise<void> }): void {
+/** Stops gracefully on the first SIGINT or SIGTERM; exits at once on the second, or after SHUTDOWN_MS. */
+function stopOnSignal(running: { stop(): Promise<void> }): void {
   closeWithGrace({ delay: SHUTDOWN_MS, logger: false }, async ({ err }) => {
-    if (err !== undefined) complain(err.stack ?? String(err));
+    if (err !== undefined) printError(err.stack ?? String(err));
     await running.stop();
   });
 }
@@ -91,13 +91,13 @@ const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 if (name === '--help' || name === '-h') {
   print(USAGE);
 } else if (command === undefined) {
-  complain(USAGE);
+  printError(USAGE);
   process.exitCode = 2;
 } else {
   try {
     await command(args);
   } catch (error) {
-    complain(
+    printError(
       error instanceof ConfigError ? error.message : error instanceof Error ? (error.stack ?? '') : String(error),
     );
     process.exit(1);

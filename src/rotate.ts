@@ -1,93 +1,102 @@
 import { rename, stat, writeFile } from 'node:fs/promises';
 import { createBiotrack } from './biotrack/index.js';
-import { ConfigError, type readEnv } from './config.js';
+import { type Config, ConfigError, type readEnv } from './config.js';
 import { readKeyset, readStates } from './configured-files.js';
 import { closeDatabase, type Db, openDatabase } from './db/database.js';
+import { countSealed } from './db/sealed-columns.js';
 import { resealCredentials } from './modules/credentials/index.js';
-import { countSealed } from './modules/sealed/index.js';
 import { eachTenantId } from './modules/tenants/index.js';
 import { addKey, createVault, type Keyset, KeysetError, promoteKey, renderKeyset, retireKey } from './vault/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
-type Say = (line: string) => void;
 
-const USAGE = `Usage: npm run vault -- <step> [key id]
+interface Output {
+  readonly print: (line: string) => void;
+  readonly printError: (line: string) => void;
+}
 
-Another key, without anybody noticing. After each step that changes the file, give it to every process and restart them
-one after the other, before the next step:
+const USAGE = `Usage: npm run vault -- <step> [key ID]
 
-  add ID       a new key in VAULT_KEYSET_FILE: it opens, and does not seal yet
-  promote ID   it seals from now on; the others only open
-  reseal       what is stored is sealed anew with it
-  retire ID    an old key leaves the file; refused while anything is sealed with it
-  status       which key has sealed how much
+Rotate the keys that seal (encrypt) passwords, without downtime. After each step that changes VAULT_KEYSET_FILE, copy
+the file to every process and restart the processes one by one before the next step.
+
+  add ID       add a key to the file; it can open passwords, but does not seal them yet
+  promote ID   seal new passwords with this key; the other keys only open
+  reseal       seal all stored passwords again with the current key
+  retire ID    delete an old key from the file; refused while stored passwords are sealed with it
+  status       count the stored passwords per key
 `;
 
-/** The steps of a rotation. What reads and writes the keyset file is here alone; a service only reads it. */
+/**
+ * Runs one step of a key rotation. Only this command writes the keyset file; the service only reads it.
+ * @returns the exit code
+ */
 export async function rotateKeys(
   environment: Environment,
   [step, id, ...rest]: readonly string[],
-  say: Say,
-  complain: Say,
+  output: Output,
 ): Promise<number> {
-  const takesId = step === 'add' || step === 'promote' || step === 'retire';
+  const needsId = step === 'add' || step === 'promote' || step === 'retire';
   if (step === '--help' || step === '-h') {
-    say(USAGE);
+    output.print(USAGE);
     return 0;
   }
-  if (!(takesId || step === 'reseal' || step === 'status') || takesId !== (id !== undefined) || rest.length > 0) {
-    complain(USAGE);
+  if (!(needsId || step === 'reseal' || step === 'status') || needsId !== (id !== undefined) || rest.length > 0) {
+    output.printError(USAGE);
     return 2;
   }
   try {
-    return await takeStep(environment, step, id ?? '', say, complain);
+    return await runStep(environment, step, id ?? '', output);
   } catch (error) {
     if (error instanceof KeysetError) throw new ConfigError(`VAULT_KEYSET_FILE: ${error.message}`);
     throw error;
   }
 }
 
-async function takeStep(
+const NEXT = 'Copy the file to every process and restart the processes';
+
+async function runStep(
   { config, secrets }: Environment,
   step: 'add' | 'promote' | 'retire' | 'reseal' | 'status',
   id: string,
-  say: Say,
-  complain: Say,
+  { print, printError }: Output,
 ): Promise<number> {
   const keyset = await readKeyset(config);
   const file = config.vaultKeysetFile as string;
   if (step === 'add') {
     await saveKeyset(file, addKey(keyset, id));
-    say(`Key ${id} was added. Give the file to every process and restart them; then: npm run vault -- promote ${id}`);
+    print(`Added key ${id}. ${NEXT}. Then run: npm run vault -- promote ${id}`);
     return 0;
   }
   if (step === 'promote') {
     await saveKeyset(file, promoteKey(keyset, id));
-    say(`Key ${id} seals from now on. Give the file to every process and restart them; then: npm run vault -- reseal`);
+    print(`Key ${id} now seals new passwords. ${NEXT}. Then run: npm run vault -- reseal`);
     return 0;
   }
   const url = secrets.databaseDirectUrl;
   if (url === undefined) throw new ConfigError('DATABASE_URL is required for this step');
   const db = openDatabase({ url: url.reveal(), poolSize: 2, applicationName: 'biotrack-connect vault' });
   try {
-    if (step === 'reseal') return await reseal(db, keyset, config, say, complain);
-    if (step === 'status') return await showStatus(db, keyset, say, complain);
-    const left = retireKey(keyset, id);
-    const sealed = (await countSealed(db)).filter(({ keyId }) => keyId === id);
+    if (step === 'reseal') return await resealPasswords(db, keyset, config, { print, printError });
+    if (step === 'status') return await printStatus(db, keyset, { print, printError });
+    const remaining = retireKey(keyset, id);
+    const sealed = (await countSealed(db, eachTenantId(db))).filter(({ keyId }) => keyId === id);
     if (sealed.length > 0) {
-      for (const { table, many } of sealed) complain(`${many} in ${table} are sealed with ${id}.`);
-      complain('Nothing was changed: without the key they could not be opened. Run "npm run vault -- reseal" first.');
+      for (const { table, count } of sealed) printError(`${count} passwords in ${table} are sealed with key ${id}.`);
+      printError(
+        'Nothing was changed, because they could not be opened without the key. Run first: npm run vault -- reseal',
+      );
       return 1;
     }
-    await saveKeyset(file, left);
-    say(`Key ${id} is out of the file. Give the file to every process and restart them.`);
+    await saveKeyset(file, remaining);
+    print(`Deleted key ${id} from the file. ${NEXT}.`);
     return 0;
   } finally {
     await closeDatabase(db);
   }
 }
 
-async function reseal(db: Db, keyset: Keyset, config: Environment['config'], say: Say, complain: Say): Promise<number> {
+async function resealPasswords(db: Db, keyset: Keyset, config: Config, { print, printError }: Output): Promise<number> {
   const biotrack = createBiotrack({ states: await readStates(config), onEvent: () => {} });
   try {
     const ports = { biotrack, vault: createVault(keyset) };
@@ -97,28 +106,28 @@ async function reseal(db: Db, keyset: Keyset, config: Environment['config'], say
       resealed += counts.resealed;
       unreadable += counts.unreadable;
     }
-    say(`${resealed} passwords were sealed anew with key ${keyset[0].id}.`);
-    if (unreadable > 0) complain(`${unreadable} passwords cannot be opened; their owners have to enter them again.`);
+    print(`Resealed ${resealed} passwords with key ${keyset[0].id}.`);
+    if (unreadable > 0) printError(`${unreadable} passwords cannot be opened. Their owners have to enter them again.`);
     return unreadable > 0 ? 1 : 0;
   } finally {
     await biotrack.close();
   }
 }
 
-async function showStatus(db: Db, keyset: Keyset, say: Say, complain: Say): Promise<number> {
-  const counts = await countSealed(db);
-  const tell = (id: string): string => {
-    const of = counts.filter(({ keyId }) => keyId === id);
-    return of.length === 0 ? 'nothing' : of.map(({ many, table }) => `${many} in ${table}`).join(', ');
+async function printStatus(db: Db, keyset: Keyset, { print, printError }: Output): Promise<number> {
+  const counts = await countSealed(db, eachTenantId(db));
+  const describe = (id: string): string => {
+    const ofKey = counts.filter(({ keyId }) => keyId === id);
+    return ofKey.length === 0 ? 'none' : ofKey.map(({ count, table }) => `${count} in ${table}`).join(', ');
   };
-  for (const [index, { id }] of keyset.entries()) say(`${id}  ${index === 0 ? 'seals' : 'opens'}  ${tell(id)}`);
+  for (const [index, { id }] of keyset.entries()) print(`${id}  ${index === 0 ? 'seals' : 'opens'}  ${describe(id)}`);
   const known = new Set(keyset.map(({ id }) => id));
-  const lost = [...new Set(counts.map(({ keyId }) => keyId))].filter((id) => !known.has(id));
-  for (const id of lost) complain(`${id}  is not in the file, and has sealed ${tell(id)}`);
-  return lost.length > 0 ? 1 : 0;
+  const missing = [...new Set(counts.map(({ keyId }) => keyId))].filter((id) => !known.has(id));
+  for (const id of missing) printError(`${id}  is not in the file, but has sealed ${describe(id)}`);
+  return missing.length > 0 ? 1 : 0;
 }
 
-/** At once or not at all, and readable by no more people than before. */
+/** Replaces the file atomically and keeps its permissions. */
 async function saveKeyset(path: string, keyset: Keyset): Promise<void> {
   try {
     const { mode } = await stat(path);

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { parseStates } from './biotrack/index.js';
 import { type Config, ConfigError, type readEnv } from './config.js';
-import { readConfigured, readKeyset, readStates } from './configured-files.js';
+import { readKeyset, readStates, readTokenOptions } from './configured-files.js';
 import { withTenant } from './db/database.js';
 import { listPendingMigrations, migrate } from './db/migrate.js';
 import { toSqlState } from './db/sqlstate.js';
 import { Secret } from './domain/secret.js';
-import { parseTokenKeys, TokenKeysError, type TokenOptions } from './http/tokens.js';
+
 import {
   EmbeddedPostgresError,
   findFreePort,
@@ -21,37 +21,42 @@ import {
 } from './local/index.js';
 import { MIGRATIONS } from './migrations.js';
 import { authenticateApiKey, createApiKey } from './modules/api-keys/index.js';
+import { insertTenant } from './modules/tenants/index.js';
 import { MetricsPortError, type Service, startService } from './service.js';
 import { createLogger } from './telemetry/index.js';
 import { createKeysetFile, parseKeyset } from './vault/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
 
-/** Something that runs until it is stopped. */
 export interface Running {
   stop(): Promise<void>;
 }
 
-/** Starts the service as the environment says: against the given database, or in local mode with one of its own. */
-export async function serve(environment: Environment, say: (line: string) => void): Promise<Running> {
+/**
+ * Starts the service with the configured database, or in local mode without one.
+ * @throws ConfigError for everything that the operator can fix
+ */
+export async function serve(environment: Environment, print: (line: string) => void): Promise<Running> {
   const { databaseUrl, databaseDirectUrl } = environment.secrets;
   try {
     if (databaseUrl === undefined || databaseDirectUrl === undefined)
-      return await serveLocally(environment.config, say);
+      return await serveLocally(environment.config, print);
     return await serveConfigured(environment.config, databaseUrl, databaseDirectUrl);
   } catch (error) {
     throw toConfigError(error) ?? error;
   }
 }
 
-/** What whoever starts the service can mend, said without a stack trace. */
 function toConfigError(error: unknown): ConfigError | undefined {
   if (error instanceof EmbeddedPostgresError) return new ConfigError(error.message);
   if (error instanceof MetricsPortError) {
-    return new ConfigError('METRICS_PORT: cannot listen there; 0 does without metrics', { cause: error });
+    return new ConfigError('METRICS_PORT: cannot listen on this port; set it to 0 to disable metrics', {
+      cause: error,
+    });
   }
   if (error instanceof Error && 'syscall' in error && error.syscall === 'listen') {
-    return new ConfigError(`HOST, PORT: cannot listen there (${'code' in error ? error.code : 'unknown'})`);
+    const code = 'code' in error ? error.code : 'unknown';
+    return new ConfigError(`HOST, PORT: cannot listen on this address (${code})`);
   }
   if (error instanceof Error && 'syscall' in error && ['mkdir', 'open', 'access'].includes(String(error.syscall))) {
     return new ConfigError(`DATA_DIR: the folder cannot be used (${'code' in error ? error.code : 'unknown'})`);
@@ -62,15 +67,15 @@ function toConfigError(error: unknown): ConfigError | undefined {
 async function serveConfigured(config: Config, databaseUrl: Secret, databaseDirectUrl: Secret): Promise<Running> {
   const keyset = await readKeyset(config);
   const states = await readStates(config);
-  const tokens = await readTokens(config);
-  await refuseOldSchema(databaseDirectUrl);
+  const tokens = await readTokenOptions(config);
+  await requireMigrated(databaseDirectUrl);
   const publicUrl = (config.publicUrl ?? `http://${toHost(config.host)}:${config.port}`).replace(/\/$/, '');
   const logger = createLogger(config.logLevel);
   return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, tokens, logger });
 }
 
-/** Migrating is a step of its own where several processes share a database: `npm run migrate`. */
-async function refuseOldSchema(url: Secret): Promise<void> {
+/** A configured service does not migrate on start, because several processes share the database. */
+async function requireMigrated(url: Secret): Promise<void> {
   let pending: readonly string[];
   try {
     pending = await listPendingMigrations({ url: url.reveal(), folder: MIGRATIONS });
@@ -78,12 +83,12 @@ async function refuseOldSchema(url: Secret): Promise<void> {
     throw new ConfigError(`DATABASE_URL: the database cannot be used (${toSqlState(cause)})`, { cause });
   }
   if (pending.length === 0) return;
-  throw new ConfigError(`DATABASE_URL: the database lacks ${pending.length} migrations; run "npm run migrate" first`);
+  throw new ConfigError(`DATABASE_URL: the database has ${pending.length} pending migrations; run "npm run migrate"`);
 }
 
-async function serveLocally(config: Config, say: (line: string) => void): Promise<Running> {
+async function serveLocally(config: Config, print: (line: string) => void): Promise<Running> {
   const { dataDir, host } = config;
-  const local = await startLocal({ dataDir, say, createKeysetFile: () => createKeysetFile('local') });
+  const local = await startLocal({ dataDir, print, createKeysetFile: () => createKeysetFile('local') });
   try {
     await migrate({ url: local.databaseUrl, folder: MIGRATIONS });
     const port = config.port === 0 ? await findFreePort(host) : config.port;
@@ -97,14 +102,14 @@ async function serveLocally(config: Config, say: (line: string) => void): Promis
       databaseDirectUrl: url,
       states: config.statesFile === undefined ? parseStates(local.states) : await readStates(config),
       keyset: config.vaultKeysetFile === undefined ? parseKeyset(local.keysetFile) : await readKeyset(config),
-      tokens: await readTokens(config),
-      // The terminal is for people here.
+      tokens: await readTokenOptions(config),
+      // A file, because the terminal shows the banner.
       logger: createLogger(config.logLevel, pino.destination({ dest: logFile, mkdir: true, sync: true })),
-      // A second one on this machine is welcome.
-      metricsAre: 'wanted',
+      // Another local service may use the port.
+      areMetricsOptional: true,
     });
-    const file = await describeLocal(config, publicUrl, local, service);
-    say(toBanner(file, await saveLocalFile(dataDir, file), logFile));
+    const file = await prepareDemo(config, publicUrl, local, service);
+    print(toBanner(file, await saveLocalFile(dataDir, file), logFile));
     return {
       async stop() {
         await service.stop();
@@ -117,8 +122,8 @@ async function serveLocally(config: Config, say: (line: string) => void): Promis
   }
 }
 
-/** Makes sure of an operator's key and the demo tenant, both kept over restarts. */
-async function describeLocal(config: Config, baseUrl: string, local: Local, service: Service): Promise<LocalFile> {
+/** Creates the operator key and the demo tenant, or uses those of the last start. */
+async function prepareDemo(config: Config, baseUrl: string, local: Local, service: Service): Promise<LocalFile> {
   const before = await findLocalFile(config.dataDir);
   const demo = {
     tenant_id: before?.demo?.tenant_id ?? service.newId(),
@@ -126,13 +131,8 @@ async function describeLocal(config: Config, baseUrl: string, local: Local, serv
     environment: 'production' as const,
     ...local.simulator.demo,
   };
-  await withTenant(service.db, demo.tenant_id, (tx) =>
-    tx
-      .insertInto('tenants')
-      .values({ tenant_id: demo.tenant_id, name: 'Demo', state: demo.state, environment: demo.environment })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute(),
-  );
+  const { tenant_id: id, state, environment } = demo;
+  await withTenant(service.db, id, (tx) => insertTenant(tx, { id, name: 'Demo', state, environment }));
   return {
     base_url: baseUrl,
     docs_url: `${baseUrl}/docs`,
@@ -153,18 +153,5 @@ async function ensureOperatorKey({ db, newId }: Service, known: string | undefin
   return secret.reveal();
 }
 
-async function readTokens({ jwt }: Config): Promise<TokenOptions | undefined> {
-  if (jwt === undefined) return undefined;
-  const { issuer, audience, jwksUrl, jwksFile } = jwt;
-  if (jwksUrl !== undefined) return { issuer, audience, keys: { kind: 'url', url: jwksUrl } };
-  const text = await readConfigured('JWT_JWKS_FILE', jwksFile ?? '');
-  try {
-    return { issuer, audience, keys: parseTokenKeys(text) };
-  } catch (error) {
-    if (error instanceof TokenKeysError) throw new ConfigError(`JWT_JWKS_FILE: ${error.message}`);
-    throw error;
-  }
-}
-
-/** An IPv6 address stands in brackets in a URL. */
+/** An IPv6 address needs brackets in a URL. */
 const toHost = (host: string): string => (host.includes(':') ? `[${host}]` : host);

@@ -6,6 +6,7 @@ import { type BiotrackEvent, type BiotrackOptions, type BiotrackState, createBio
 import type { Config } from './config.js';
 import type { AuditContext } from './db/audit.js';
 import { closeDatabase, type DatabaseEvent, type Db, openDatabase, readPoolUsage } from './db/database.js';
+import { measureDatabase } from './db/measurements.js';
 import type { Log } from './domain/log-event.js';
 import type { Secret } from './domain/secret.js';
 import { createSingleFlight } from './domain/single-flight.js';
@@ -14,8 +15,7 @@ import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
 import type { LoginResult } from './modules/credentials/index.js';
 import { createDirectoryService } from './modules/directory/index.js';
-import { sweepOldKeys } from './modules/idempotency/index.js';
-import { measure } from './modules/measurements/index.js';
+import { deleteExpiredKeys } from './modules/idempotency/index.js';
 import {
   RETRY_POLICY,
   type RetryPolicy,
@@ -44,21 +44,20 @@ export interface ServiceOptions {
   >;
   readonly publicUrl: string;
   readonly databaseUrl: Secret;
-  /** A session connection. */
+  /** A session connection, without a transaction-mode pooler. */
   readonly databaseDirectUrl: Secret;
   readonly states: readonly BiotrackState[];
   readonly keyset: Keyset;
-  /** The host application's tokens; undefined: nobody comes with one. */
+  /** The host application's tokens; undefined: tokens are rejected. */
   readonly tokens?: TokenOptions | undefined;
-  /** Other patience with BioTrack than usual; for tests, which have little. */
-  readonly patience?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'> & {
-    /** With a database that says nothing. */
+  /** Timeouts and retries other than the defaults; tests use shorter ones. */
+  readonly timing?: Pick<BiotrackOptions, 'timeouts' | 'retry' | 'circuit'> & {
     readonly databaseSilenceMs?: number;
     readonly runs?: RetryPolicy;
     readonly sweepMs?: number;
   };
-  /** What to do when the port for metrics is taken: refuse to start, or go on without. */
-  readonly metricsAre?: 'required' | 'wanted';
+  /** Start without metrics when their port is in use. Default: throw MetricsPortError. */
+  readonly areMetricsOptional?: boolean;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -67,32 +66,32 @@ export interface Service {
   readonly db: Db;
   readonly newId: () => string;
   readonly metrics: Metrics;
-  /** Ends in order: requests in flight are answered, the run at hand is handed over. */
+  /** Finishes requests in flight and releases the current runs to other workers. */
   stop(): Promise<void>;
 }
 
-/** The port for metrics is taken, or may not be used. */
+/** The metrics port cannot be opened. */
 export class MetricsPortError extends Error {}
 
-/** Runs that wait for BioTrack cost little; the one that plans takes the processor. */
+/** Runs mostly wait for BioTrack; only planning is CPU-bound. */
 const WORKER_CONCURRENCY = 4;
 
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, logger } = options;
   const log: Log = logger;
-  const { databaseSilenceMs, sweepMs: _, runs: runPatience = RETRY_POLICY, ...patience } = options.patience ?? {};
+  const { databaseSilenceMs, sweepMs: _, runs: retryPolicy = RETRY_POLICY, ...timing } = options.timing ?? {};
   const causes = new AsyncLocalStorage<AuditContext>();
   const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
     poolSize: config.databasePoolSize,
     applicationName: 'biotrack-connect',
     findCause: () => causes.getStore(),
-    onEvent: (event) => tellDatabaseEvent(metrics, log, event),
+    onEvent: (event) => reportDatabaseEvent(metrics, log, event),
     ...(databaseSilenceMs === undefined ? {} : { silenceMs: databaseSilenceMs }),
   });
-  const metrics = createMetrics({ measure: () => measure(db), readPool: () => readPoolUsage(db) });
+  const metrics = createMetrics({ measure: () => measureDatabase(db), readPool: () => readPoolUsage(db) });
   const biotrack = createBiotrack({
-    ...patience,
+    ...timing,
     states: options.states,
     onEvent: (event) => {
       metrics.biotrackEvent(event);
@@ -117,13 +116,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     loginAttempts: createSingleFlight<LoginResult>(),
     guardRemovalPercent: config.guardRemovalPercent,
     syncIntervalSeconds: config.syncIntervalSeconds,
-    runPatience,
+    retryPolicy,
   };
 
   let listener: MetricsListener | undefined;
   if (config.metricsPort !== 0) {
     listener = await listenForMetrics(metrics, { host: config.host, port: config.metricsPort }).catch((error) => {
-      if (options.metricsAre !== 'wanted') throw new MetricsPortError('cannot listen', { cause: error });
+      if (options.areMetricsOptional !== true) throw new MetricsPortError('cannot listen', { cause: error });
       log.warn({ event: 'metrics.unavailable', err: error });
       return undefined;
     });
@@ -139,7 +138,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       rateLimitPerMinute: config.rateLimitPerMinute,
       listCacheMegabytes: config.listCacheMegabytes,
       onRequestFinished: metrics.requestFinished,
-      withCause: (cause, rest) => causes.run(cause, rest),
+      withCause: (cause, work) => causes.run(cause, work),
     });
     await app.listen({ host: config.host, port: config.port });
   }
@@ -157,8 +156,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     newId: uuidv7,
     metrics,
     async stop() {
-      // Together: a request that waits for BioTrack must not keep the run at hand from being handed over.
-      shutdown.abort(new Error('this process is ending'));
+      // In parallel: a request that waits for BioTrack must not delay the release of the current runs.
+      shutdown.abort(new Error('this process is shutting down'));
       await Promise.all([app?.close(), worker?.stop()]);
       await biotrack.close();
       await listener?.close();
@@ -170,7 +169,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 function startRunWorker(
-  { databaseDirectUrl, logger, patience: { sweepMs, databaseSilenceMs: silenceMs } = {} }: ServiceOptions,
+  { databaseDirectUrl, logger, timing: { sweepMs, databaseSilenceMs: silenceMs } = {} }: ServiceOptions,
   metrics: Metrics,
   ports: Omit<RunSyncDeps, 'onFinished' | 'onEvent'>,
 ): Promise<Worker> {
@@ -182,11 +181,11 @@ function startRunWorker(
   const deps: RunSyncDeps = {
     ...ports,
     onEvent: (event) => (event === 'taken_over' ? metrics.runTakenOver() : metrics.writeFenced()),
-    onFinished: (outcome) => {
-      metrics.runFinished(outcome);
-      if (outcome.reason === 'list_shrunk') metrics.guardTripped('list_shrunk');
-      else if (outcome.status === 'needs_review') metrics.guardTripped('needs_review');
-      logOutcome(log, outcome);
+    onFinished: (report) => {
+      metrics.runFinished(report);
+      if (report.reason === 'list_shrunk') metrics.guardTripped('list_shrunk');
+      else if (report.status === 'needs_review') metrics.guardTripped('needs_review');
+      logRunReport(log, report);
     },
   };
   return startWorker({
@@ -199,11 +198,11 @@ function startRunWorker(
       async () => {
         const count = await sweepAbandonedRuns(ports.db);
         if (count === 0) return;
-        metrics.runsPutBack(count);
-        log.warn({ event: 'runs.put_back', count });
+        metrics.runsRequeued(count);
+        log.warn({ event: 'runs.requeued', count });
       },
       () => startDueRuns(ports.db, { ...ports, onError }),
-      () => sweepOldKeys(ports.db),
+      () => deleteExpiredKeys(ports.db),
     ],
     onError,
     onConnectionLost: (error) => {
@@ -213,7 +212,7 @@ function startRunWorker(
   });
 }
 
-function logOutcome(log: Log, { tenantId, runId, status, reason, cause }: RunReport): void {
+function logRunReport(log: Log, { tenantId, runId, status, reason, cause }: RunReport): void {
   const entry = {
     event: 'run.finished' as const,
     'tenant.id': tenantId,
@@ -221,13 +220,13 @@ function logOutcome(log: Log, { tenantId, runId, status, reason, cause }: RunRep
     'run.status': status,
     'run.reason': reason ?? null,
   };
-  // An unexpected error is ours to mend; what BioTrack did is its own affair, and its text may hold anything.
+  // Only unexpected errors are logged with their cause: BioTrack's texts may contain anything.
   if (reason === 'internal') log.error({ ...entry, err: cause });
   else if (status === 'failed') log.warn(entry);
   else log.info(entry);
 }
 
-function tellDatabaseEvent(metrics: Metrics, log: Log, event: DatabaseEvent): void {
+function reportDatabaseEvent(metrics: Metrics, log: Log, event: DatabaseEvent): void {
   if (event.kind === 'connection_lost') {
     metrics.connectionLost('pool');
     log.warn({ event: 'database.connection_lost', err: event.error });
@@ -235,15 +234,15 @@ function tellDatabaseEvent(metrics: Metrics, log: Log, event: DatabaseEvent): vo
     metrics.commitUnknown();
     log.warn({ event: 'database.commit_unknown' });
   } else if (event.kind === 'retried') {
-    metrics.transactionRetried(event.fault);
-    log.info({ event: 'database.retried', 'database.fault': event.fault });
+    metrics.transactionRetried(event.reason);
+    log.info({ event: 'database.retried', 'database.reason': event.reason });
   } else {
-    // Logged by whoever asked, with what it was for.
-    metrics.databaseFault(event.fault);
+    // Not logged here: the caller logs the error with its context.
+    metrics.databaseError(event.reason);
   }
 }
 
-/** One line a call at BioTrack, and a louder one for what an operator should know of. Nothing in an event is secret. */
+/** Logs calls at debug level, and problems that an operator should know at warn level. Events contain no secrets. */
 function logBiotrackEvent(log: Log, { kind, ...event }: BiotrackEvent): void {
   const entry = {
     event: `biotrack.${kind}` as const,

@@ -261,7 +261,7 @@ t.test('what is needed together', async (t) => {
   t.equal(readEnv({}).config.jwt, undefined, 'tokens of the host application are nothing that has to be');
   t.match(
     complaintOf({ ...JWT, JWT_JWKS_URL: 'https://h.example/keys' }),
-    /^JWT_JWKS_FILE must not be set beside JWT_JWKS_URL$/,
+    /^JWT_JWKS_FILE must not be set together with JWT_JWKS_URL$/,
     'keys come from one place',
   );
   const { config: given, secrets } = readEnv(DATABASE);

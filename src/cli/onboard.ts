@@ -28,35 +28,35 @@ export async function onboard(args: readonly string[], terminal: Terminal): Prom
     return await carryOut(await prepareJob(flags, terminal), flags, terminal);
   } catch (error) {
     if (error instanceof CliError) {
-      terminal.complain(error.toString());
+      terminal.printError(error.toString());
       return 1;
     }
     if (!(error instanceof UsageError)) throw error;
-    for (const line of error.lines) terminal.complain(line);
-    terminal.complain('--help tells what there is.');
+    for (const line of error.lines) terminal.printError(line);
+    terminal.printError('--help tells what there is.');
     return 2;
   }
 }
 
 async function carryOut(job: Job, flags: Flags, terminal: Terminal): Promise<number> {
-  const { print, complain } = terminal;
+  const { print, printError } = terminal;
   const asJson = flags.switches.has('json');
   const outage = await findOutage(job);
   if (outage !== undefined) {
     // Nobody is onboarded at a service that is not there: people are told once, machines for each tenant.
     const failed = { isDone: false, durationMs: 0, step: 'connect', failure: outage } as const;
     if (asJson) for (const order of job.orders) print(toJsonLine({ order, ...failed }));
-    for (const line of toOutageLines(outage, job.isLocal)) complain(line);
+    for (const line of toOutageLines(outage, job.isLocal)) printError(line);
     return 1;
   }
   if (job.newTenantId !== undefined) {
-    complain(`The tenant ${job.newTenantId} is new. To run this again, say --tenant ${job.newTenantId}`);
+    printError(`The tenant ${job.newTenantId} is new. To run this again, say --tenant ${job.newTenantId}`);
   }
   const outcomes = await onboardAll(job, flags, terminal, (outcome) => {
     if (asJson) print(toJsonLine(outcome));
   });
   if (!asJson) printTables(outcomes, print);
-  for (const line of [...toWarningLines(outcomes), ...toFailureReport(outcomes)]) complain(line);
+  for (const line of [...toWarningLines(outcomes), ...toFailureReport(outcomes)]) printError(line);
   return outcomes.every(({ isDone }) => isDone) ? 0 : 1;
 }
 

@@ -33,7 +33,7 @@ export const toPercent = ({ step, done, total }: Standing): number =>
   );
 
 /** For logs and pipes: one line for each step of a single tenant, one for each tenant of many. */
-function writeLines(isWanted: boolean, tenants: number, { complain }: Terminal): Progress {
+function writeLines(isWanted: boolean, tenants: number, { printError }: Terminal): Progress {
   let ended = 0;
   let last = '';
   return {
@@ -42,13 +42,13 @@ function writeLines(isWanted: boolean, tenants: number, { complain }: Terminal):
       const line = `${toPrintable(name)}: ${toDoing(standing)}`;
       if (!isWanted || tenants > 1 || line === last) return;
       last = line;
-      complain(line);
+      printError(line);
     },
     end: ({ order, isDone }) => {
       ended += 1;
-      if (isWanted && tenants > 1 && isDone) complain(`${ended}/${tenants} ${toPrintable(order.name)}: done`);
+      if (isWanted && tenants > 1 && isDone) printError(`${ended}/${tenants} ${toPrintable(order.name)}: done`);
     },
-    log: complain,
+    log: printError,
     stop: () => {},
   };
 }

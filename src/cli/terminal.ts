@@ -6,7 +6,7 @@ export interface Terminal {
   /** A line of the result. */
   readonly print: (line: string) => void;
   /** A line about the work: progress, warnings, failures. */
-  readonly complain: (line: string) => void;
+  readonly printError: (line: string) => void;
   /** Whether a person looks at `stream`, so that bars may be drawn there. */
   readonly isInteractive: boolean;
   readonly stream: NodeJS.WritableStream;

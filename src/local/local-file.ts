@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What a local start tells to whoever wants to use it: `DATA_DIR/local.json`. */
+/** `DATA_DIR/local.json`: how to reach the running local service. */
 export interface LocalFile {
   readonly base_url: string;
   readonly docs_url: string;
@@ -20,7 +20,7 @@ export interface LocalFile {
 
 const pathOf = (dataDir: string): string => join(dataDir, 'local.json');
 
-/** What the start before left; undefined if there was none, or it cannot be read. */
+/** The file of the last start; undefined if there is none or it is not readable. */
 export async function findLocalFile(dataDir: string): Promise<Partial<LocalFile> | undefined> {
   try {
     return JSON.parse(await readFile(pathOf(dataDir), 'utf8')) as Partial<LocalFile>;
@@ -29,7 +29,7 @@ export async function findLocalFile(dataDir: string): Promise<Partial<LocalFile>
   }
 }
 
-/** At once or not at all: a reader never sees half of it. It holds a key, so it is for its owner alone. */
+/** Writes the file atomically. It contains an API key, so only its owner can read it. */
 export async function saveLocalFile(dataDir: string, file: LocalFile): Promise<string> {
   const path = pathOf(dataDir);
   await writeFile(`${path}.new`, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
@@ -37,11 +37,10 @@ export async function saveLocalFile(dataDir: string, file: LocalFile): Promise<s
   return path;
 }
 
-/** What a local start says when it is ready. */
 export function toBanner(file: LocalFile, path: string, logFile: string): string {
   const { base_url, docs_url, operator_api_key, simulator_url, demo } = file;
   return `
-biotrack-connect is running in local mode: everything is on this machine, BioTrack is simulated.
+biotrack-connect is running in local mode, with an embedded Postgres and a BioTrack simulator.
 
   API        ${base_url}
   Docs       ${docs_url}
@@ -50,12 +49,15 @@ biotrack-connect is running in local mode: everything is on this machine, BioTra
   Tenant     ${demo.tenant_id}
   Log        ${logFile}
 
-These are in ${path} too. What to try next, in another terminal:
+${path} contains the same values. Next, in another terminal:
 
-  npm run onboard                                        the demo tenant, from UBI to companies
+  # Onboard the demo tenant: set it up and run its first sync
+  npm run onboard
+
+  # Show the setup status of the demo tenant
   curl -s -H 'Authorization: Bearer ${operator_api_key}' \\
-    ${base_url}/v1/tenants/${demo.tenant_id}/setup         what is done, and what comes next
+    ${base_url}/v1/tenants/${demo.tenant_id}/setup
 
-Stop with Ctrl-C.
+Press Ctrl-C to stop.
 `;
 }

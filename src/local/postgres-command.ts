@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** A program to start, and as whom. */
+/** A program, and the user and group to run it as. */
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
@@ -10,28 +10,25 @@ export interface Command {
 
 export interface CommandResult {
   readonly ok: boolean;
-  /** Both streams, as they came. */
+  /** Standard output and standard error, interleaved. */
   readonly output: string;
 }
 
-/**
- * Nothing of the caller's environment: PGDATA, LC_ALL, TZ and their like would make one machine's cluster differ from
- * another's.
- */
+/** A fixed environment: PGDATA, LC_ALL, TZ and similar variables of the caller would change the cluster. */
 export const POSTGRES_ENVIRONMENT = {
   LC_ALL: 'C',
   TZ: 'UTC',
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
 } as const;
 
-/** Runs to the end and never throws: a program that is missing has failed, with the reason as its output. */
+/** Runs a program to its end. Never rejects: a missing program is a failed result with the reason as its output. */
 export function runCommand(command: Command): Promise<CommandResult> {
   return new Promise((done) => {
     let output = '';
     const child = spawn(command.file, [...command.args], {
       uid: command.uid,
       gid: command.gid,
-      // A folder that every user may be in.
+      // The only folder that every user can enter.
       cwd: '/',
       env: POSTGRES_ENVIRONMENT,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -48,11 +45,11 @@ export function runCommand(command: Command): Promise<CommandResult> {
   });
 }
 
-/** The path of a program, looked up as the caller's shell would; undefined where there is none. */
+/** The path of a program on the caller's PATH. */
 export async function findProgram(name: string): Promise<string | undefined> {
   const path = await new Promise<string>((done) => {
     let output = '';
-    // Inherits the environment, unlike runCommand: this PATH is the one the user means.
+    // Inherits the caller's environment, unlike runCommand.
     const child = spawn('/bin/sh', ['-c', 'command -v -- "$1"', 'sh', name], { stdio: ['ignore', 'pipe', 'ignore'] });
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString();

@@ -2,7 +2,7 @@ import { access, chown, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { geteuid } from 'node:process';
 
-/** Undefined where the platform knows no user ids. */
+/** Undefined on platforms without user IDs. */
 export interface FileOwner {
   readonly uid: number | undefined;
   readonly gid: number | undefined;
@@ -15,20 +15,20 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Gives everything below a path to its new owner, where it is somebody else's and we may do so (as root). */
+/** Changes the owner of a path and everything below it. Does nothing unless this process runs as root. */
 export async function changeOwner({ uid, gid }: FileOwner, path: string): Promise<void> {
   if (uid === undefined || gid === undefined || geteuid?.() !== 0) return;
   if ((await lstat(path)).uid === uid) return;
-  await giveTree(path, uid, gid);
+  await chownTree(path, uid, gid);
 }
 
-async function giveTree(path: string, uid: number, gid: number): Promise<void> {
+async function chownTree(path: string, uid: number, gid: number): Promise<void> {
   const entry = await lstat(path);
-  // What a link points to is not ours to give away; every other entry lies in the folder itself.
+  // chown would follow the link out of the folder.
   if (entry.isSymbolicLink()) return;
   if (entry.isDirectory()) {
-    for (const name of await readdir(path)) await giveTree(join(path, name), uid, gid);
+    for (const name of await readdir(path)) await chownTree(join(path, name), uid, gid);
   }
-  // The folder last: an interrupted pass is seen by its owner and done again.
+  // The folder last: changeOwner checks its owner, so that an interrupted pass is repeated.
   await chown(path, uid, gid);
 }

@@ -6,26 +6,25 @@ import { type Command, findProgram, runCommand } from './postgres-command.js';
 import { exists, type FileOwner } from './postgres-files.js';
 
 /**
- * As whom Postgres runs, and who owns its files, seen from here. It refuses to run as root, and initdb refuses a user
+ * The user that Postgres runs as; `uid` and `gid` own its files. Postgres refuses to run as root, and initdb as a user
  * without a name.
  */
 export interface Identity extends FileOwner {
   readonly name: string;
-  /** Whether it sees the file system as we do. */
+  /** Whether it has the file permissions of this process. */
   readonly isSelf: boolean;
   wrap(file: string, args: readonly string[]): Command;
 }
 
 const NOBODY = 65534;
 
-/** The identities worth trying for this folder, the best first. */
+/** The identities to try for this folder, in order of preference. */
 export async function listIdentities(dataDir: string): Promise<Identity[]> {
   const uid = geteuid?.();
   if (uid === 0) return [...(await findOwner(dataDir)), ...(await listNamespaces()), await findNobody()];
   return hasUserName() ? [self()] : [...(await listNamespaces()), self()];
 }
 
-/** Whether this identity may go through every folder down to this one. */
 export async function canEnter(identity: Identity, folder: string): Promise<boolean> {
   if (identity.isSelf) return true;
   return (await runCommand(identity.wrap('/bin/sh', ['-c', 'cd -- "$1"', 'sh', folder]))).ok;
@@ -41,16 +40,16 @@ function self(): Identity {
   };
 }
 
-/** An ordinary user's folder stays that user's, also when root starts us in it: the user's next start needs it so. */
+/** If root starts the service in another user's folder, Postgres runs as that user, who can then still use the folder. */
 async function findOwner(dataDir: string): Promise<Identity[]> {
   const { uid, gid } = await stat(dataDir);
   const isUsable = uid !== 0 && ((await exists(join(dataDir, 'cluster'))) || (await hasName(uid)));
-  return isUsable ? [become(`user ${uid}, who owns ${dataDir}`, uid, gid)] : [];
+  return isUsable ? [toIdentity(`user ${uid}, the owner of ${dataDir}`, uid, gid)] : [];
 }
 
 /**
- * A user namespace in which we are called nobody: Postgres is content, while the kernel still sees our own user, who
- * may read below a private home and whose files need no new owner.
+ * A user namespace that maps the current user to `nobody`. Postgres accepts it, while file permissions and owners stay
+ * those of the current user.
  */
 async function listNamespaces(): Promise<Identity[]> {
   const unshare = await findProgram('unshare');
@@ -69,13 +68,13 @@ async function listNamespaces(): Promise<Identity[]> {
 }
 
 async function findNobody(): Promise<Identity> {
-  // Not the same number everywhere.
+  // The IDs differ between systems.
   const uid = Number.parseInt((await runCommand({ file: 'id', args: ['-u', 'nobody'] })).output, 10);
   const gid = Number.parseInt((await runCommand({ file: 'id', args: ['-g', 'nobody'] })).output, 10);
-  return become('the user nobody', Number.isNaN(uid) ? NOBODY : uid, Number.isNaN(gid) ? NOBODY : gid);
+  return toIdentity('the user nobody', Number.isNaN(uid) ? NOBODY : uid, Number.isNaN(gid) ? NOBODY : gid);
 }
 
-const become = (name: string, uid: number, gid: number): Identity => ({
+const toIdentity = (name: string, uid: number, gid: number): Identity => ({
   name,
   uid,
   gid,

@@ -4,15 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { findStartTime } from './postgres-processes.js';
 
 const POLL_MS = 25;
-const UNWRITTEN_PATIENCE_MS = 1000;
+const EMPTY_FILE_TIMEOUT_MS = 1000;
 
 /**
- * Makes this process the only one that works in a data directory, and returns how to end that. Postgres has a lock of
- * its own; this one tells a living owner, who is respected, from a Postgres whose owner was killed, which is stopped.
+ * Locks a data directory for this process and returns a function that unlocks it. Unlike Postgres' own lock, this one
+ * tells a running service from a Postgres whose service was killed and which has to be stopped.
+ * @throws Error with the text of `describe` if another process holds the lock
  */
 export async function lockDataDir(file: string, describe: (pid: number) => string): Promise<() => Promise<void>> {
   const mine = `${ownPid} ${await findStartTime(ownPid)}`;
-  const deadline = Date.now() + UNWRITTEN_PATIENCE_MS;
+  const deadline = Date.now() + EMPTY_FILE_TIMEOUT_MS;
   for (;;) {
     try {
       await writeFile(file, mine, { flag: 'wx', mode: 0o600 });
@@ -21,19 +22,19 @@ export async function lockDataDir(file: string, describe: (pid: number) => strin
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const content = await readFile(file, 'utf8').catch(() => '');
-    const [pid, birth] = splitOnce(content);
+    const [pid, startTime] = parseLock(content);
     if (content === '' && Date.now() < deadline) {
-      // Made, but not written yet, or just released.
+      // Created but not written yet, or just released.
       await delay(POLL_MS);
       continue;
     }
-    if (content !== '' && (await findStartTime(pid)) === birth) throw new Error(describe(pid));
-    await takeAway(file, content);
+    if (content !== '' && (await findStartTime(pid)) === startTime) throw new Error(describe(pid));
+    await deleteStaleLock(file, content);
   }
 }
 
-/** Removes a dead owner's lock, but not the one that a faster process has put in its place. */
-async function takeAway(file: string, content: string): Promise<void> {
+/** Deletes the lock of a dead process, but not a lock that another process has created meanwhile. */
+async function deleteStaleLock(file: string, content: string): Promise<void> {
   const aside = `${file}.${ownPid}`;
   try {
     await rename(file, aside);
@@ -46,7 +47,7 @@ async function takeAway(file: string, content: string): Promise<void> {
   else await rename(aside, file);
 }
 
-function splitOnce(content: string): [pid: number, birth: string] {
+function parseLock(content: string): [pid: number, startTime: string] {
   const space = content.indexOf(' ');
   return [Number(content.slice(0, space)), content.slice(space + 1)];
 }

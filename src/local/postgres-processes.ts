@@ -7,16 +7,16 @@ import { runCommand } from './postgres-command.js';
 
 const POLL_MS = 20;
 
-/** Fast, then at once without a checkpoint (the next start recovers), then not to be refused. */
+/** Postgres' fast shutdown, then its immediate one (the next start recovers), then SIGKILL. */
 const STOP_STEPS = [
-  { signal: 'SIGINT', patienceMs: 15_000 },
-  { signal: 'SIGQUIT', patienceMs: 5_000 },
-  { signal: 'SIGKILL', patienceMs: 5_000 },
+  { signal: 'SIGINT', timeoutMs: 15_000 },
+  { signal: 'SIGQUIT', timeoutMs: 5_000 },
+  { signal: 'SIGKILL', timeoutMs: 5_000 },
 ] as const;
 
 /**
- * When a process was born, as a word that differs for the next process of the same number; undefined where there is no
- * such process. A process that has ended and waits for its parent's notice counts as gone.
+ * The start time of a process, to recognize a reused process ID; undefined if there is no such process. A zombie counts
+ * as gone.
  */
 export async function findStartTime(pid: number): Promise<string | undefined> {
   if (platform() !== 'linux') {
@@ -24,22 +24,22 @@ export async function findStartTime(pid: number): Promise<string | undefined> {
     return ok ? output.trim() : undefined;
   }
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The second field is the program's name in brackets and may hold anything.
+  // The second field is the program's name in parentheses, which may contain spaces and parentheses.
   const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return stat === '' || state === 'Z' || state === 'X' ? undefined : rest[18];
 }
 
-/** Stops the Postgres that an earlier, killed owner of this cluster left behind, and waits until all of it is gone. */
+/** Stops the Postgres that a killed service left running on this cluster, and waits until all its processes are gone. */
 export async function stopOrphan(cluster: string, log: (line: string) => void): Promise<void> {
   const pidFile = join(cluster, 'postmaster.pid');
   const written = Number((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0]);
-  if ((await listServers(cluster)).length > 0) log(`stopping the Postgres that was left behind in ${cluster}`);
-  for (const { signal, patienceMs } of STOP_STEPS) {
-    const deadline = Date.now() + patienceMs;
+  if ((await listServers(cluster)).length > 0) log(`stopping the Postgres that is still running in ${cluster}`);
+  for (const { signal, timeoutMs } of STOP_STEPS) {
+    const deadline = Date.now() + timeoutMs;
     for (let signalled = false; ; signalled = true) {
       const pids = await listServers(cluster);
       if (pids.length === 0) return removeStalePidFile(pidFile, written);
-      // The first process stops the others. Where it is gone already they are to end as in a crash, which it was.
+      // The postmaster stops the other processes. Without it, they can only be stopped as after a crash.
       const isHeadless = !pids.includes(written);
       if (!signalled && isHeadless)
         for (const pid of pids) signalProcess(pid, signal === 'SIGINT' ? 'SIGQUIT' : signal);
@@ -51,7 +51,7 @@ export async function stopOrphan(cluster: string, log: (line: string) => void): 
   throw new Error(`Postgres processes of ${cluster} cannot be stopped: ${(await listServers(cluster)).join(', ')}`);
 }
 
-/** Signals a process that may be gone already. */
+/** Signals a process; does nothing if it is gone. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     kill(pid, signal);
@@ -61,9 +61,9 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 }
 
 /**
- * Postgres does not start while the process number in its file is somebody's, and after a crash that may be anybody:
- * no process of this cluster is left, so whoever has the number now is none of ours. A number that nobody has is left
- * to Postgres, which then also looks for shared memory in use.
+ * Postgres refuses to start while the process ID in its file is in use, even by an unrelated process. Call this only
+ * when no process of the cluster is left. If the ID is unused, the file stays: Postgres handles it, and then also checks
+ * for shared memory in use.
  */
 async function removeStalePidFile(pidFile: string, written: number): Promise<void> {
   if (!Number.isInteger(written) || written <= 0) return;
@@ -75,7 +75,7 @@ async function removeStalePidFile(pidFile: string, written: number): Promise<voi
   await rm(pidFile, { force: true });
 }
 
-/** The Postgres processes that work in this cluster. Each has it as its working directory. */
+/** The IDs of the cluster's Postgres processes: their working directory is the cluster. */
 async function listServers(cluster: string): Promise<number[]> {
   if (platform() !== 'linux') {
     const { output } = await runCommand({ file: 'ps', args: ['-axo', 'pid=,args='] });
@@ -87,7 +87,7 @@ async function listServers(cluster: string): Promise<number[]> {
   const pids = (await readdir('/proc')).map(Number).filter((pid) => Number.isInteger(pid) && pid > 0);
   const found: number[] = [];
   for (const pid of pids) {
-    // Unreadable is somebody else's, and so is a shell that happens to stand in the folder.
+    // Unreadable processes belong to other users. Other programs may use the folder too, for example a shell.
     const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '');
     if (folder !== cluster) continue;
     if ((await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() === 'postgres') found.push(pid);

@@ -7,15 +7,15 @@ import type { Binaries } from './postgres-binaries.js';
 import { POSTGRES_ENVIRONMENT } from './postgres-command.js';
 import type { Identity } from './postgres-identity.js';
 import { signalProcess } from './postgres-processes.js';
-import { takesSessions } from './postgres-ready.js';
+import { acceptsConnections } from './postgres-ready.js';
 
 const POLL_MS = 10;
-/** Recovery after a crash may take this long; without one the start takes half a second. */
-const START_PATIENCE_MS = 120_000;
-const FAST_STOP_PATIENCE_MS = 15_000;
-const REMEMBERED_LINES = 40;
-/** For what a failed start wrote last to come through the pipe. */
-const LAST_WORDS_MS = 50;
+/** Recovery after a crash can take this long; a normal start takes half a second. */
+const START_TIMEOUT_MS = 120_000;
+const FAST_STOP_TIMEOUT_MS = 15_000;
+const MAX_OUTPUT_LINES = 40;
+/** Time for the last output of a failed start to arrive. */
+const OUTPUT_DELAY_MS = 50;
 
 export interface PostgresServerOptions {
   readonly binaries: Binaries;
@@ -29,14 +29,14 @@ export interface PostgresServerOptions {
 
 export interface Server {
   readonly pid: number;
-  /** Settles when the process has ended, for whatever reason. */
+  /** Resolves when the process has ended, for any reason. */
   readonly exited: Promise<void>;
   stop(): Promise<void>;
-  /** As a crash would: SIGKILL. */
+  /** Sends SIGKILL, which simulates a crash. */
   kill(): Promise<void>;
 }
 
-/** Postgres ended before it took sessions. `output` is what it said. */
+/** Postgres ended before it accepted connections. */
 export class ServerStartError extends Error {
   readonly output: string;
 
@@ -46,24 +46,24 @@ export class ServerStartError extends Error {
   }
 }
 
-/** Starts Postgres on a cluster and waits until it takes sessions. */
+/** Starts Postgres on a cluster and waits until it accepts connections. */
 export async function startServer(options: PostgresServerOptions): Promise<Server> {
   const { binaries, identity, cluster, port, user, log } = options;
-  const [file = '', ...args] = [...binaries.tether, join(binaries.bin, 'postgres'), ...toArguments(options)];
+  const [file = '', ...args] = [...binaries.wrapper, join(binaries.bin, 'postgres'), ...toArguments(options)];
   const command = identity.wrap(file, args);
   const child = spawn(command.file, [...command.args], {
     uid: command.uid,
     gid: command.gid,
     cwd: '/',
     env: POSTGRES_ENVIRONMENT,
-    // Out of the terminal's process group: Ctrl-C is for us, and we stop Postgres when we need it no longer.
+    // Outside the terminal's process group: Ctrl-C goes to this process only, which then stops Postgres.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => {
     lines.push(line);
-    if (lines.length > REMEMBERED_LINES) lines.shift();
+    if (lines.length > MAX_OUTPUT_LINES) lines.shift();
     log(line);
   });
   let hasEnded = false;
@@ -76,7 +76,7 @@ export async function startServer(options: PostgresServerOptions): Promise<Serve
       lines.push(error.message);
       end();
     });
-    // Not 'close': after a crash the sessions' processes hold on to the pipe for a while.
+    // Not 'close': after a crash, session processes keep the pipe open for a while.
     child.on('exit', end);
   });
 
@@ -92,33 +92,33 @@ export async function startServer(options: PostgresServerOptions): Promise<Serve
     await exited;
   };
   const stop = async (): Promise<void> => {
-    // A client that does not let go must not keep us: SIGQUIT ends it, and the next start recovers.
-    const impatience = setTimeout(() => hasEnded || signalProcess(pid, 'SIGQUIT'), FAST_STOP_PATIENCE_MS);
+    // If the fast shutdown takes too long, SIGQUIT shuts down immediately; the next start recovers.
+    const timer = setTimeout(() => hasEnded || signalProcess(pid, 'SIGQUIT'), FAST_STOP_TIMEOUT_MS);
     await end('SIGINT');
-    clearTimeout(impatience);
+    clearTimeout(timer);
   };
 
-  const deadline = Date.now() + START_PATIENCE_MS;
-  while (!((await saysReady(cluster, pid)) && (await takesSessions(port, user)))) {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!((await isReady(cluster, pid)) && (await acceptsConnections(port, user)))) {
     if (hasEnded) {
-      await delay(LAST_WORDS_MS);
+      await delay(OUTPUT_DELAY_MS);
       throw new ServerStartError(lines.join('\n'));
     }
     if (Date.now() > deadline) {
       await end('SIGQUIT');
-      throw new ServerStartError(`not ready after ${START_PATIENCE_MS / 1000} s\n${lines.join('\n')}`);
+      throw new ServerStartError(`not ready after ${START_TIMEOUT_MS / 1000} s\n${lines.join('\n')}`);
     }
     await delay(POLL_MS);
   }
-  // From here on Postgres alone is no reason for this process to live on.
+  // A running Postgres must not keep this process from exiting.
   child.unref();
-  // Node types it as any readable stream, but a child's pipe is a socket.
+  // Node's types do not say that a child's pipe is a socket.
   if ('unref' in child.stderr && typeof child.stderr.unref === 'function') child.stderr.unref();
   return { pid, exited, stop, kill: () => end('SIGKILL') };
 }
 
-/** Postgres notes its progress in its pid file; the process number tells whether the note is from this start. */
-async function saysReady(cluster: string, pid: number): Promise<boolean> {
+/** Postgres writes its state to its pid file; the process ID shows whether the file is from this start. */
+async function isReady(cluster: string, pid: number): Promise<boolean> {
   const lines = (await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
 }

@@ -1,4 +1,3 @@
-/** The door of what an operator sees: metrics and the log. */
 export { listenForMetrics, type MetricsListener } from './listener.js';
 export { createLogger } from './logger.js';
 export { createMetrics, type Metrics } from './metrics.js';

@@ -6,7 +6,7 @@ export interface MetricsListener {
   close(): Promise<void>;
 }
 
-/** Metrics have a port of their own: whoever may call the API need not see them, and nobody has to be asked who he is. */
+/** Serves metrics without authentication, on a port of their own that need not be public. */
 export async function listenForMetrics(
   metrics: Pick<Metrics, 'render' | 'contentType'>,
   { host, port }: { readonly host: string; readonly port: number },

@@ -5,41 +5,41 @@ import type { RunStatus, SyncCounts, SyncRows } from '../domain/sync-run.js';
 import type { RequestFacts } from '../http/request-log.js';
 
 export interface RunFacts {
-  readonly status: RunStatus | 'handed_over' | 'put_off';
+  readonly status: RunStatus | 'handed_over' | 'retry_scheduled';
   readonly reason: FailureReason | undefined;
   readonly counts?: SyncCounts | undefined;
   readonly rows?: SyncRows | undefined;
 }
 
-/** What only the database can tell, for all processes together. */
+/** Counts from the database, over all processes and tenants. */
 export interface Measurements {
-  readonly runs: readonly { readonly status: string; readonly many: number; readonly oldestSeconds: number }[];
-  readonly credentials: readonly { readonly status: string; readonly many: number }[];
+  readonly runs: readonly { readonly status: string; readonly count: number; readonly oldestSeconds: number }[];
+  readonly credentials: readonly { readonly status: string; readonly count: number }[];
   readonly migrations: number;
 }
 
 export interface Gauges {
-  /** @throws when the database cannot be asked */
+  /** @throws if the database does not answer */
   measure(): Promise<Measurements>;
   readPool(): { readonly open: number; readonly idle: number; readonly waiting: number };
 }
 
-/** Names without the prefix that all of them have. Labels are of closed lists: never a tenant, an id or a text. */
+/** Labels have a closed list of values: never a tenant, an ID or free text. */
 export interface Metrics {
   requestFinished(facts: RequestFacts): void;
   biotrackEvent(event: BiotrackEvent): void;
   runFinished(facts: RunFacts): void;
-  runsPutBack(many: number): void;
+  runsRequeued(count: number): void;
   runTakenOver(): void;
-  /** A worker that had lost its run wanted to write. */
+  /** A worker tried to write after it had lost its run. */
   writeFenced(): void;
   guardTripped(guard: 'list_shrunk' | 'needs_review'): void;
   connectionLost(of: 'pool' | 'queue'): void;
-  databaseFault(kind: string): void;
+  databaseError(kind: string): void;
   transactionRetried(kind: string): void;
   commitUnknown(): void;
   workerFailed(): void;
-  /** In Prometheus' text format. */
+  /** Prometheus text format. */
   render(): Promise<string>;
   readonly contentType: string;
   close(): void;
@@ -47,8 +47,8 @@ export interface Metrics {
 
 const PREFIX = 'biotrack_connect_';
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-/** However often they are read, the database is asked for them only this often. */
-const MEASURE_EVERY_MS = 5_000;
+/** The database is measured at most this often, however often metrics are scraped. */
+const MEASURE_INTERVAL_MS = 5_000;
 
 export function createMetrics(gauges: Gauges): Metrics {
   const registry = new Registry();
@@ -58,40 +58,45 @@ export function createMetrics(gauges: Gauges): Metrics {
   const seconds = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
     new Histogram({ name: PREFIX + name, help, labelNames, buckets: SECONDS, registers: [registry] });
 
-  const requests = counter('requests_total', 'Requests answered.', ['method', 'route', 'status']);
-  const requestSeconds = seconds('request_duration_seconds', 'How long requests took.', ['route']);
-  const faults = counter('faults_total', 'Requests that were not carried out, by code.', ['code']);
-  const calls = counter('upstream_calls_total', 'Calls at BioTrack.', ['action', 'outcome', 'answer']);
-  const callSeconds = seconds('upstream_call_duration_seconds', 'How long calls at BioTrack took.', ['action']);
-  const callBytes = counter('upstream_received_bytes_total', 'What BioTrack sent.', ['action']);
-  const circuits = counter('upstream_circuit_changes_total', 'A host is no longer asked, or is again.', ['change']);
-  const unknownTexts = counter('upstream_unknown_texts_total', 'Refusals in words that nobody here knows.', [
+  const requests = counter('requests_total', 'API requests.', ['method', 'route', 'status']);
+  const requestSeconds = seconds('request_duration_seconds', 'Duration of API requests.', ['route']);
+  const requestErrors = counter('request_errors_total', 'API requests that failed, by error code.', ['code']);
+  const calls = counter('upstream_calls_total', 'Calls to BioTrack.', ['action', 'outcome', 'answer']);
+  const callSeconds = seconds('upstream_call_duration_seconds', 'Duration of calls to BioTrack.', ['action']);
+  const callBytes = counter('upstream_received_bytes_total', 'Bytes received from BioTrack.', ['action']);
+  const circuits = counter('upstream_circuit_changes_total', 'Circuit breakers opened or closed.', ['change']);
+  const unknownTexts = counter('upstream_unknown_texts_total', 'BioTrack error messages that are not recognized.', [
     'state',
     'action',
     'label',
   ]);
-  const sessions = counter('upstream_sessions_renewed_total', 'Sessions lost and logins made again.', ['state']);
-  const runs = counter('runs_finished_total', 'Runs that ended, or were put off.', ['status', 'reason']);
-  const putBack = counter('runs_put_back_total', 'Runs that nobody worked on, put back by the sweep.');
-  const takenOver = counter('runs_taken_over_total', 'Runs taken over from a worker that fell silent.');
-  const fenced = counter('writes_fenced_total', 'Writes refused because the run was lost to somebody else.');
-  const guards = counter('guard_trips_total', 'Lists and plans that were not believed.', ['guard']);
-  const rows = counter('list_rows_total', 'Rows of lists that runs went by, by what became of them.', ['kind']);
-  const records = counter('companies_total', 'What runs did to companies, and moved licenses.', ['kind']);
-  const losses = counter('database_connections_lost_total', 'Connections that broke.', ['of']);
-  const databaseFaults = counter('database_faults_total', 'What the database refused for reasons of its own.', [
+  const sessions = counter('upstream_sessions_renewed_total', 'Repeated logins after a BioTrack session was lost.', [
+    'state',
+  ]);
+  const runs = counter('runs_finished_total', 'Runs that finished or were scheduled for a retry.', [
+    'status',
+    'reason',
+  ]);
+  const requeued = counter('runs_requeued_total', 'Abandoned runs that were queued again.');
+  const takenOver = counter('runs_taken_over_total', 'Runs taken over from a worker that stopped responding.');
+  const fenced = counter('writes_fenced_total', 'Writes rejected because another worker has taken over the run.');
+  const guards = counter('guard_trips_total', 'Lists rejected and plans held for review by a guard.', ['guard']);
+  const rows = counter('list_rows_total', 'Rows of the lists that runs used, by how they were used.', ['kind']);
+  const records = counter('companies_total', 'Changes that runs made to companies, and moved licenses.', ['kind']);
+  const losses = counter('database_connections_lost_total', 'Database connections lost.', ['of']);
+  const databaseErrors = counter('database_errors_total', 'Transactions that failed because of the database.', [
     'kind',
   ]);
-  const retries = counter('database_retries_total', 'Transactions done once more.', ['kind']);
-  const unknownCommits = counter('database_commits_unknown_total', 'Commits whose answer was lost.');
-  const workerFailures = counter('worker_failures_total', 'Errors of the worker that no run could write down.');
-  const takeGauges = useGauges(registry, gauges);
+  const retries = counter('database_retries_total', 'Transactions retried.', ['kind']);
+  const unknownCommits = counter('database_commits_unknown_total', 'Commits without a response from the database.');
+  const workerFailures = counter('worker_failures_total', 'Worker errors that could not be recorded in a run.');
+  const updateGauges = createGauges(registry, gauges);
 
   return {
-    requestFinished({ method, route, status, durationMs, faultCode }) {
+    requestFinished({ method, route, status, durationMs, errorCode }) {
       requests.inc({ method, route, status });
       requestSeconds.observe({ route }, durationMs / 1000);
-      if (faultCode !== undefined) faults.inc({ code: faultCode });
+      if (errorCode !== undefined) requestErrors.inc({ code: errorCode });
     },
     biotrackEvent(event) {
       if (event.kind === 'call_finished') {
@@ -107,22 +112,22 @@ export function createMetrics(gauges: Gauges): Metrics {
         circuits.inc({ change: event.kind === 'circuit_opened' ? 'opened' : 'closed' });
       }
     },
-    runFinished({ status, reason, counts = {}, rows: seen = {} }) {
+    runFinished({ status, reason, counts = {}, rows: listed = {} }) {
       runs.inc({ status, reason: reason ?? 'none' });
-      for (const [kind, many] of Object.entries(counts)) records.inc({ kind }, many);
-      for (const [kind, many] of Object.entries(seen)) rows.inc({ kind }, many);
+      for (const [kind, count] of Object.entries(counts)) records.inc({ kind }, count);
+      for (const [kind, count] of Object.entries(listed)) rows.inc({ kind }, count);
     },
-    runsPutBack: (many) => putBack.inc(many),
+    runsRequeued: (count) => requeued.inc(count),
     runTakenOver: () => takenOver.inc(),
     writeFenced: () => fenced.inc(),
     guardTripped: (guard) => guards.inc({ guard }),
     connectionLost: (of) => losses.inc({ of }),
-    databaseFault: (kind) => databaseFaults.inc({ kind }),
+    databaseError: (kind) => databaseErrors.inc({ kind }),
     transactionRetried: (kind) => retries.inc({ kind }),
     commitUnknown: () => unknownCommits.inc(),
     workerFailed: () => workerFailures.inc(),
     async render() {
-      await takeGauges();
+      await updateGauges();
       return registry.metrics();
     },
     contentType: registry.contentType,
@@ -130,40 +135,46 @@ export function createMetrics(gauges: Gauges): Metrics {
   };
 }
 
-/** Read when somebody asks. Where the database does not answer, `database_up` says so and the rest is left out. */
-function useGauges(registry: Registry, { measure, readPool }: Gauges): () => Promise<void> {
+/**
+ * Registers the gauges and returns a function that updates them. Without a database, `database_up` is 0 and the gauges
+ * from the database have no values.
+ */
+function createGauges(registry: Registry, { measure, readPool }: Gauges): () => Promise<void> {
   const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry] });
-  const runs = gauge('runs', 'Runs that have not ended.', ['status']);
-  const oldest = gauge('runs_oldest_seconds', 'How long the oldest of them has been asked for.', ['status']);
-  const credentials = gauge('credentials', 'Saved logins.', ['status']);
-  const migrations = gauge('database_migrations', 'Migrations applied.');
+  const runs = gauge('runs', 'Queued and running runs.', ['status']);
+  const oldest = gauge('runs_oldest_seconds', 'Age of the oldest queued or running run.', ['status']);
+  const credentials = gauge('credentials', 'Stored BioTrack logins.', ['status']);
+  const migrations = gauge('database_migrations', 'Applied migrations.');
   const isUp = gauge('database_up', 'Whether the database answers.');
-  const pool = gauge('database_pool_connections', 'Connections of this process, and who waits for one.', ['state']);
+  const pool = gauge(
+    'database_pool_connections',
+    'Database connections of this process: open, idle, and waiting requests.',
+    ['state'],
+  );
 
-  const ask = async (): Promise<void> => {
+  const updateFromDatabase = async (): Promise<void> => {
     const now = await measure().catch(() => undefined);
     for (const each of [runs, oldest, credentials, migrations]) each.reset();
     isUp.set(now === undefined ? 0 : 1);
-    // Whoever asks for the metrics of a broken database gets the others.
     if (now === undefined) return;
     for (const status of ['queued', 'running']) {
       const found = now.runs.find((each) => each.status === status);
-      runs.set({ status }, found?.many ?? 0);
+      runs.set({ status }, found?.count ?? 0);
       oldest.set({ status }, found?.oldestSeconds ?? 0);
     }
-    for (const { status, many } of now.credentials) credentials.set({ status }, many);
+    for (const { status, count } of now.credentials) credentials.set({ status }, count);
     migrations.set(now.migrations);
   };
 
-  let asked = Number.NEGATIVE_INFINITY;
-  let asking: Promise<void> = Promise.resolve();
+  let startedAt = Number.NEGATIVE_INFINITY;
+  let update: Promise<void> = Promise.resolve();
   return async () => {
-    for (const [state, many] of Object.entries(readPool())) pool.set({ state }, many);
-    if (performance.now() - asked >= MEASURE_EVERY_MS) {
-      asked = performance.now();
-      asking = ask();
+    for (const [state, count] of Object.entries(readPool())) pool.set({ state }, count);
+    if (performance.now() - startedAt >= MEASURE_INTERVAL_MS) {
+      startedAt = performance.now();
+      update = updateFromDatabase();
     }
-    await asking;
+    await update;
   };
 }

@@ -1,4 +1,4 @@
-/** The door of the vault: sealing and opening what must not be stored in the clear. */
+/** Encryption of stored passwords: `seal` encrypts, `open` decrypts. */
 export {
   addKey,
   createKeysetFile,

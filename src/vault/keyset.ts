@@ -1,37 +1,37 @@
 import { randomBytes } from 'node:crypto';
 
 export interface VaultKey {
-  /** Stands in every sealed text, so that it can be opened after another key became the first. */
+  /** Part of every sealed text, so that the text can be opened after a key rotation. */
   readonly id: string;
   readonly key: Buffer;
 }
 
-/** The keys that seal: the first seals and opens, the others only open. */
+/** The first key seals and opens; the others only open. */
 export type Keyset = readonly [VaultKey, ...VaultKey[]];
 
 const KEY_BYTES = 32;
 const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** What is wrong with a keyset file; never says anything of a key itself. */
+/** The message describes a keyset file and never contains key material. */
 export class KeysetError extends Error {}
 
 /**
- * Reads `{"keys":[{"id":"…","key":"<32 bytes, base64>"}, …]}`; the first key is the one that seals.
- * @throws KeysetError that names the place
+ * Parses `{"keys":[{"id":"…","key":"<32 bytes, base64>"}, …]}`; the first key seals.
+ * @throws KeysetError with a JSON pointer
  */
 export function parseKeyset(text: string): Keyset {
   const file = parseJson(text);
   const entries = isRecord(file) ? file.keys : undefined;
   if (!Array.isArray(entries) || entries.length === 0)
-    throw new KeysetError('/keys must be a list with at least one key');
+    throw new KeysetError('/keys must be an array with at least one key');
   const [first, ...others] = entries.map(toKey);
   const keyset: Keyset = [first as VaultKey, ...others];
   const ids = new Set(keyset.map(({ id }) => id));
-  if (ids.size !== keyset.length) throw new KeysetError('/keys must not hold an id twice');
+  if (ids.size !== keyset.length) throw new KeysetError('/keys must not contain the same id twice');
   return keyset;
 }
 
-/** A keyset file with one new key. */
+/** Text of a keyset file with one new key. */
 export const createKeysetFile = (id: string): string => renderKeyset([createKey(id)]);
 
 export function renderKeyset(keyset: Keyset): string {
@@ -40,17 +40,17 @@ export function renderKeyset(keyset: Keyset): string {
 }
 
 /**
- * A key that opens and does not seal yet: every process has to know it before the first one seals with it.
+ * Adds a new key that does not seal yet: all processes need it before the first one seals with it.
  * @throws KeysetError
  */
 export function addKey(keyset: Keyset, id: string): Keyset {
-  if (!KEY_ID.test(id)) throw new KeysetError('a key id is 1 to 32 letters, digits, _ or -');
-  if (keyset.some((key) => key.id === id)) throw new KeysetError(`there is a key ${id} already`);
+  if (!KEY_ID.test(id)) throw new KeysetError('a key ID must be 1 to 32 letters, digits, _ or -');
+  if (keyset.some((key) => key.id === id)) throw new KeysetError(`key ${id} already exists`);
   return [...keyset, createKey(id)];
 }
 
 /**
- * The key seals from now on; the one that did only opens.
+ * Makes a key the one that seals; the previous one then only opens.
  * @throws KeysetError
  */
 export function promoteKey(keyset: Keyset, id: string): Keyset {
@@ -58,18 +58,18 @@ export function promoteKey(keyset: Keyset, id: string): Keyset {
 }
 
 /**
- * Takes a key out. Nothing may be sealed with it any more, which only the database knows.
+ * Deletes a key. The caller must check that nothing in the database is sealed with it.
  * @throws KeysetError for the key that seals
  */
 export function retireKey(keyset: Keyset, id: string): Keyset {
   const [primary, ...others] = keyset;
-  if (getKey(keyset, id) === primary) throw new KeysetError(`${id} is the key that seals; promote another one first`);
+  if (getKey(keyset, id) === primary) throw new KeysetError(`key ${id} seals new passwords; promote another key first`);
   return [primary, ...others.filter((key) => key.id !== id)];
 }
 
 function getKey(keyset: Keyset, id: string): VaultKey {
   const key = keyset.find((each) => each.id === id);
-  if (key === undefined) throw new KeysetError(`there is no key ${id}`);
+  if (key === undefined) throw new KeysetError(`key ${id} does not exist`);
   return key;
 }
 
@@ -92,8 +92,8 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The parser's own message would quote the file.
-    throw new KeysetError('the file is not JSON');
+    // The parser's message would quote the file.
+    throw new KeysetError('the file is not valid JSON');
   }
 }
 

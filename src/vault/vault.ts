@@ -3,19 +3,19 @@ import { Secret } from '../domain/secret.js';
 import type { Keyset } from './keyset.js';
 
 /**
- * What a sealed text belongs to. It is authenticated with the text, so that a row copied over another one, an old
- * password put back, or a changed upstream makes the text unreadable instead of sending a password to the wrong place.
+ * Additional authenticated data. A text sealed in one context cannot be opened in another: a row copied over another
+ * row, an old password restored, or a changed upstream URL never sends a password to the wrong host.
  */
 export interface SealContext {
   readonly tenantId: string;
   readonly owner: string;
   readonly rowId: string;
   readonly secretVersion: number;
-  /** The upstream's stable id from the states file. */
+  /** `origin_id` of the upstream in the states file. */
   readonly originId: string;
 }
 
-/** A sealed text that cannot be opened: the key is gone, the row was moved, the upstream changed, or bits flipped. */
+/** A sealed text cannot be opened: its key is not in the keyset, its context differs, or it is corrupt. */
 export class UnreadableError extends Error {}
 
 export interface Vault {
@@ -24,7 +24,7 @@ export interface Vault {
   open(sealed: Buffer, context: SealContext): Secret;
   /** The key that seals. */
   readonly primaryKeyId: string;
-  /** Keys for another purpose, one for each of the keyset; the first is the one to use, the others are still good. */
+  /** Keys for another purpose, one per key of the keyset: sign with the first, and accept all. */
   deriveKeys(purpose: string): readonly [Buffer, ...Buffer[]];
 }
 
@@ -36,8 +36,9 @@ const TAG_BYTES = 16;
 const WRAPPED_BYTES = IV_BYTES + KEY_BYTES + TAG_BYTES;
 
 /**
- * Envelope encryption: each text has a key of its own, which is sealed with the keyset's first key.
- * Layout: format (1) · length of key id (1) · key id · sealed text key (12 + 32 + 16) · sealed text (12 + n + 16).
+ * Envelope encryption: each text is encrypted with its own key, which is encrypted with the keyset's first key.
+ * Layout in bytes: format (1), length of the key ID (1), key ID, encrypted text key (12 + 32 + 16), encrypted text
+ * (12 + n + 16).
  */
 export function createVault(keyset: Keyset): Vault {
   const keys = new Map(keyset.map(({ id, key }) => [id, key]));
@@ -64,7 +65,7 @@ export function createVault(keyset: Keyset): Vault {
         return new Secret(decrypt(textKey, body.subarray(WRAPPED_BYTES), aad).toString('utf8'));
       } catch (error) {
         if (error instanceof UnreadableError) throw error;
-        throw new UnreadableError('the sealed text does not belong here', { cause: error });
+        throw new UnreadableError('the sealed text does not match its context', { cause: error });
       }
     },
     deriveKeys(purpose) {
@@ -74,7 +75,7 @@ export function createVault(keyset: Keyset): Vault {
   };
 }
 
-/** JSON of an array: no two contexts have the same text. */
+/** A JSON array, because plain concatenation would give different contexts the same bytes. */
 const toAad = (header: Buffer, { tenantId, owner, rowId, secretVersion, originId }: SealContext): Buffer =>
   Buffer.concat([header, Buffer.from(JSON.stringify([tenantId, owner, rowId, secretVersion, originId]), 'utf8')]);
 
@@ -85,7 +86,7 @@ function encrypt(key: Buffer, text: Buffer, aad: Buffer): Buffer {
 }
 
 function decrypt(key: Buffer, sealed: Buffer, aad: Buffer): Buffer {
-  if (sealed.length < IV_BYTES + TAG_BYTES) throw new UnreadableError('cut short');
+  if (sealed.length < IV_BYTES + TAG_BYTES) throw new UnreadableError('the sealed text is truncated');
   const iv = sealed.subarray(0, IV_BYTES);
   const tag = sealed.subarray(sealed.length - TAG_BYTES);
   const text = sealed.subarray(IV_BYTES, sealed.length - TAG_BYTES);

@@ -24,12 +24,10 @@ async function vault({ databaseUrl }: TestService, files: Files, ...args: string
     BIOTRACK_STATES_FILE: files.states,
   });
   const lines = { said: [] as string[], complained: [] as string[] };
-  const code = await rotateKeys(
-    environment,
-    args,
-    (line) => lines.said.push(line),
-    (line) => lines.complained.push(line),
-  );
+  const code = await rotateKeys(environment, args, {
+    print: (line) => lines.said.push(line),
+    printError: (line) => lines.complained.push(line),
+  });
   return { code, said: lines.said.join('\n'), complained: lines.complained.join('\n') };
 }
 
@@ -54,28 +52,28 @@ t.test('step by step', async (t) => {
   t.match(await vault(service, files, 'add', 'next'), { code: 0, said: /promote next/ });
   t.strictSame(await readKeyIds(files), ['test', 'next']);
   t.equal((await stat(files.keyset)).mode & 0o777, 0o600, 'still for its owner alone');
-  await t.rejects(vault(service, files, 'add', 'next'), /there is a key next already/);
-  await t.rejects(vault(service, files, 'add', 'no/id'), /key id/);
-  await t.rejects(vault(service, files, 'promote', 'other'), /there is no key other/);
-  await t.rejects(vault(service, files, 'retire', 'test'), /promote another one first/);
+  await t.rejects(vault(service, files, 'add', 'next'), /key next already exists/);
+  await t.rejects(vault(service, files, 'add', 'no/id'), /key ID/);
+  await t.rejects(vault(service, files, 'promote', 'other'), /key other does not exist/);
+  await t.rejects(vault(service, files, 'retire', 'test'), /promote another key first/);
 
   t.match(await vault(service, files, 'promote', 'next'), { code: 0 });
   t.strictSame(await readKeyIds(files), ['next', 'test']);
   t.match(await vault(service, files, 'retire', 'test'), {
     code: 1,
-    complained: /3 in credentials are sealed with test/,
+    complained: /3 passwords in credentials are sealed with key test/,
   });
   t.strictSame(await readKeyIds(files), ['next', 'test'], 'refused: nothing was changed');
 
   const before = await service.sql('select id, version, secret_version, updated_datetime from credentials order by id');
-  t.match(await vault(service, files, 'reseal'), { code: 0, said: '3 passwords were sealed anew with key next.' });
+  t.match(await vault(service, files, 'reseal'), { code: 0, said: 'Resealed 3 passwords with key next.' });
   t.equal(await countSealedWith(service, 'next'), 3);
   t.strictSame(
     await service.sql('select id, version, secret_version, updated_datetime from credentials order by id'),
     before,
     'nobody sees it',
   );
-  t.match(await vault(service, files, 'reseal'), { code: 0, said: /^0 passwords/ });
+  t.match(await vault(service, files, 'reseal'), { code: 0, said: /^Resealed 0 passwords/ });
 
   t.match(await vault(service, files, 'retire', 'test'), { code: 0 });
   t.strictSame(await readKeyIds(files), ['next']);

@@ -1,26 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
+import { findViolations } from '../../src/db/invariants.js';
 
-const FILE = new URL('../invariants.sql', import.meta.url);
+const FILE = new URL('../../src/db/invariants.sql', import.meta.url);
 
-/** Anything that can be asked: a pool, or a client in the middle of a transaction. */
-type Asks = Pick<pg.ClientBase, 'query'>;
-
-interface Violation {
-  readonly label: string;
-  readonly tenant_id: string | null;
-  readonly what: string;
+/** Each violation as a line; empty in a healthy database. Works on a pool and inside a transaction. */
+export async function findBrokenInvariants(database: Pick<pg.ClientBase, 'query'>): Promise<string[]> {
+  const violations = await findViolations(database);
+  return violations.map(({ label, tenantId, what }) => `${label}: ${tenantId} ${what}`);
 }
 
-/** What is broken of `invariants.sql`, a line for each violation; nothing in a healthy database. */
-export async function findBrokenInvariants(database: Asks): Promise<string[]> {
-  const text = await readFile(FILE, 'utf8');
-  // Several statements in one: the driver then gives a result for each.
-  const results = (await database.query(text)) as unknown as readonly pg.QueryResult<Violation>[];
-  return results.flatMap(({ rows }) => rows.map(({ label, tenant_id, what }) => `${label}: ${tenant_id} ${what}`));
-}
-
-/** The labels of all invariants, so that a test can see each of them broken. */
+/** The labels of all invariants, so that a test can break each of them. */
 export async function listInvariants(): Promise<string[]> {
   const text = await readFile(FILE, 'utf8');
   return [...text.matchAll(/^select '([^']+)' as label/gm)].map(([, label]) => label as string);

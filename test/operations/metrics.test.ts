@@ -7,7 +7,7 @@ import { findFreePort } from '../../src/local/index.js';
 import { FAULT_NAMES } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
-/** What an operator sees of the service: its metrics, and the names of what it logs. */
+/** Metrics and log events. */
 
 const SOURCES = fileURLToPath(new URL('../../src/', import.meta.url));
 const metricsPort = await findFreePort('127.0.0.1');
@@ -15,8 +15,8 @@ const service = await startTestService(t, {
   metricsPort,
   hasLine: true,
   simulator: { licenses: 100, offersSyncCheck: false },
-  patience: {
-    timeouts: { connectMs: 300, headMs: 300, listMs: 700, shortMs: 500 },
+  timing: {
+    timeouts: { connectMs: 300, headersMs: 300, listMs: 700, shortMs: 500 },
     retry: { attempts: 1, baseMs: 1, maxMs: 1 },
     circuit: { failures: 1_000_000, openMs: 1 },
   },
@@ -42,7 +42,7 @@ const sum = (samples: ReadonlyMap<string, number>, name: string, part = ''): num
     .filter(([key]) => (key === name || key.startsWith(`${name}{`)) && key.includes(part))
     .reduce((total, [, value]) => total + value, 0);
 
-t.test('what happens is counted, by closed lists of labels', async (t) => {
+t.test('requests, calls and runs are counted, and labels contain no ids', async (t) => {
   const tenantId = await makeTenant(service);
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/);
   t.equal((await ask('GET', `/v1/tenants/${service.newId()}/ubi`)).status, 404);
@@ -50,7 +50,7 @@ t.test('what happens is counted, by closed lists of labels', async (t) => {
   const name = (rest: string): string => `biotrack_connect_${rest}`;
   const route = 'route="/v1/tenants/:tenant_id/ubi"';
   t.equal(samples.get(name(`requests_total{method="GET",${route},status="404"}`)), 1);
-  t.equal(samples.get(name('faults_total{code="not_found"}')), 1);
+  t.equal(samples.get(name('request_errors_total{code="not_found"}')), 1);
   t.ok(sum(samples, name('upstream_calls_total'), 'action="sync_vendor",outcome="ok",answer="ok"') > 0);
   t.ok(sum(samples, name('upstream_received_bytes_total'), 'sync_vendor') > 1_000);
   t.equal(sum(samples, name('runs_finished_total'), 'status="succeeded'), 1);
@@ -67,21 +67,21 @@ t.test('what happens is counted, by closed lists of labels', async (t) => {
   }
 });
 
-t.test('every fault of BioTrack moves a named counter', async (t) => {
+t.test('every BioTrack fault changes a counter with its reason', async (t) => {
   const tenantId = await makeTenant(service);
   await syncTenant(service, tenantId);
   for (const fault of FAULT_NAMES) {
     const before = await read();
     const parameters = {
       slow_first_byte: { delayMs: 3_000 },
-      error_answer: { error: 'Something nobody has heard of.', errorcode: 4711 },
+      error_response: { error: 'Something nobody has heard of.', errorcode: 4711 },
       drip: { bytes: 1, intervalMs: 50 },
     }[fault as string];
     simulator.control.injectFault({ fault, action: 'sync_vendor', times: 0, ...parameters });
     const run = await syncTenant(service, tenantId, { refresh: 'force' });
     simulator.control.clearFaults();
     if (run.status.startsWith('succeeded')) {
-      t.equal(fault, 'leaked_header', `${fault} is survived`);
+      t.equal(fault, 'leaked_header', `${fault} does no harm`);
       continue;
     }
     const after = await read();
@@ -101,26 +101,26 @@ t.test('every fault of BioTrack moves a named counter', async (t) => {
     );
   }
   const samples = await read();
-  t.ok(sum(samples, 'biotrack_connect_upstream_unknown_texts_total') > 0, 'unknown words are counted');
+  t.ok(sum(samples, 'biotrack_connect_upstream_unknown_texts_total') > 0, 'unknown texts are counted');
   t.ok(sum(samples, 'biotrack_connect_guard_trips_total') > 0, 'guards too');
   t.ok(samples.size < 1_000, `${samples.size} samples in all`);
 });
 
-t.test('without a database the others are still told', async (t) => {
+t.test('without a database the other metrics are still served', async (t) => {
   await service.line.cut();
   t.match(await ask('GET', '/v1/api-keys'), { status: 503 });
   await new Promise((resolve) => setTimeout(resolve, 5_100));
   const samples = await read();
   t.equal(samples.get('biotrack_connect_database_up'), 0);
-  t.ok(sum(samples, 'biotrack_connect_database_faults_total', 'unreachable') > 0);
+  t.ok(sum(samples, 'biotrack_connect_database_errors_total', 'unreachable') > 0);
   t.ok(sum(samples, 'biotrack_connect_database_connections_lost_total') > 0);
-  t.ok(sum(samples, 'biotrack_connect_faults_total', 'storage_unavailable') > 0);
+  t.ok(sum(samples, 'biotrack_connect_request_errors_total', 'storage_unavailable') > 0);
   await service.line.mend();
   t.match((await fetch(`http://127.0.0.1:${metricsPort}/`)).status, 404);
   t.match((await fetch(`http://127.0.0.1:${metricsPort}/metrics`, { method: 'POST' })).status, 404);
 });
 
-t.test('every line of the log is JSON with a name of the closed list', async (t) => {
+t.test('every log line is JSON with an event of the list', async (t) => {
   const lines = service.logged().trim().split('\n');
   const events = new Set(lines.map((line) => JSON.parse(line).event as string));
   t.strictSame(
@@ -143,12 +143,12 @@ t.test('every line of the log is JSON with a name of the closed list', async (t)
   );
   const all = texts.join('\n');
   const unused = LOG_EVENTS.filter((event) => {
-    const [room, kind] = event.split('.');
-    return !all.includes(`'${event}'`) && !(room === 'biotrack' && all.includes(`'${kind}'`));
+    const [area, kind] = event.split('.');
+    return !all.includes(`'${event}'`) && !(area === 'biotrack' && all.includes(`'${kind}'`));
   });
-  t.strictSame(unused, [], 'and every name is used');
+  t.strictSame(unused, [], 'every event is used');
   const unnamed = texts.filter((text) =>
     /\b(logger|request\.log|app\.log)\.(trace|debug|info|warn|error|fatal)\(/.test(text),
   );
-  t.equal(unnamed.length, 0, 'nothing is logged past the list');
+  t.equal(unnamed.length, 0, 'nothing is logged without an event');
 });

@@ -1,1 +1,0 @@
-export { type DatabaseFinding, examineDatabase } from './service.js';

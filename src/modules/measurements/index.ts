@@ -1,1 +1,0 @@
-export { measure } from './service.js';

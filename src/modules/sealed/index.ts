@@ -1,1 +1,0 @@
-export { countSealed, type SealedCount } from './service.js';
