@@ -1,33 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, type Runner, run } from 'graphile-worker';
 import { SILENCE_MS } from '../db/database.js';
-import { createPatientPool } from './patient-pool.js';
+import { createQueuePool } from './queue-pool.js';
 
-/** The work that the queue knows, each with its payload. */
 export interface Tasks {
   run_sync(payload: { readonly tenantId: string; readonly runId: string }): Promise<void>;
 }
 
 export interface WorkerOptions {
-  /** A session connection: the queue listens, which a transaction-mode pooler cannot. */
+  /** A session connection: LISTEN does not work through a transaction-mode pooler. */
   readonly url: string;
   readonly concurrency: number;
   readonly tasks: Tasks;
-  /** Called every few seconds, by each worker, one after the other; that one fails keeps no other from its turn. */
+  /** Maintenance tasks that each worker runs one after another every `sweepMs`. A failure does not stop the others. */
   readonly sweeps: readonly (() => Promise<unknown>)[];
   readonly sweepMs?: number | undefined;
-  /** A connection that says nothing for so long while it is asked something is taken for lost. */
+  /** A connection without data for this long while a query runs counts as lost. */
   readonly silenceMs?: number | undefined;
   readonly onError: (error: unknown) => void;
   readonly onConnectionLost: (error: unknown) => void;
 }
 
 export interface Worker {
-  /** Takes no more jobs and waits for those at hand. */
+  /** Starts no more jobs and waits for the running ones. */
   stop(): Promise<void>;
 }
 
-/** For what notifications miss; a job that is announced starts at once. */
+/** Only for jobs whose notification was missed; others start immediately. */
 const POLL_MS = 2_000;
 const SWEEP_MS = 5_000;
 
@@ -42,15 +41,15 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     onError,
     onConnectionLost,
   } = options;
-  // Ours, so that it is listened to until its last connection is gone: the library lets go of it before that, and an
-  // error that nobody listens to ends the process.
-  const pool = createPatientPool(silenceMs, {
+  // Our own pool, so that its error listeners stay until the last connection is closed: graphile-worker removes its own
+  // earlier, and an error without a listener ends the process.
+  const pool = createQueuePool(silenceMs, {
     connectionString: url,
     max: concurrency + 2,
     keepAlive: true,
     application_name: 'biotrack-connect worker',
   });
-  // An idle connection that breaks is told of by its client and by the pool: once is enough.
+  // The client reports the same error.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', onConnectionLost));
   const runner: Runner = await run({
@@ -58,7 +57,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     concurrency,
     pollInterval: POLL_MS,
     noHandleSignals: true,
-    // Failures reach the log through the task itself; the library's own lines are for its developers.
+    // Failures are logged by the task.
     logger: new Logger(() => () => {}),
     taskList: {
       run_sync: async (payload) => {
@@ -75,7 +74,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return {
     async stop() {
       stopping.abort();
-      // Together: while a sweep goes on, no further job is taken.
+      // In parallel, so that no job starts while a sweep finishes.
       await Promise.all([sweeping, runner.stop()]);
       await pool.end();
     },

@@ -121,7 +121,7 @@ t.test('a full disk', async (t) => {
   t.equal((await ask('GET', `/v1/tenants/${tenantId}/ubi`)).status, 200, 'reading goes on');
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
   t.match(run, { status: 'failed', reason: 'storage_unavailable' });
-  t.ok((await readCounter('database_faults_total{kind="disk_full"}')) >= 2);
+  t.ok((await readCounter('database_errors_total{kind="disk_full"}')) >= 2);
   await sql('drop function full_disk cascade');
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'and when there is room again');
 });
@@ -143,7 +143,7 @@ const CODES: Readonly<Record<Exclude<StorageError, 'commit_unknown'>, string>> =
 t.test('every fault has its counter, and the same answer', async (t) => {
   const tenantId = await makeTenant(service, 'ubi');
   for (const [kind, code] of Object.entries(CODES)) {
-    const before = await readCounter(`database_faults_total{kind="${kind}"}`);
+    const before = await readCounter(`database_errors_total{kind="${kind}"}`);
     await sql(`create function broken() returns trigger language plpgsql as
       $$ begin raise exception using errcode = '${code}'; end $$`);
     await sql('create trigger broken before update on ubis for each statement execute function broken()');
@@ -154,7 +154,7 @@ t.test('every fault has its counter, and the same answer', async (t) => {
     await sql('drop function broken cascade');
     t.match({ status, body }, { status: 503, body: { code: 'storage_unavailable' } }, kind);
     t.match(headers.get('retry-after'), /^\d+$/);
-    t.ok((await readCounter(`database_faults_total{kind="${kind}"}`)) > before, `${kind} is counted`);
+    t.ok((await readCounter(`database_errors_total{kind="${kind}"}`)) > before, `${kind} is counted`);
   }
   t.equal((await ask('GET', `/v1/tenants/${tenantId}/ubi`)).headers.get('etag'), '"1"', 'nothing was changed');
 });
@@ -178,8 +178,8 @@ t.test('too few connections', async (t) => {
   t.ok(answers.every(({ status, body }) => status !== 503 || body.code === 'storage_unavailable'));
   t.ok(answers.filter(({ status }) => status === 503).length >= 4, 'who would wait too long is told so');
   t.ok(
-    (await readCounter('database_faults_total{kind="too_many_connections"}')) +
-      (await readCounter('database_faults_total{kind="lock_timeout"}')) >
+    (await readCounter('database_errors_total{kind="too_many_connections"}')) +
+      (await readCounter('database_errors_total{kind="lock_timeout"}')) >
       0,
   );
   t.ok((await untilWell()) < 5_000);
@@ -309,7 +309,7 @@ t.test('Postgres crashes at every step of a run', { timeout: IS_LONG ? 1_800_000
 
 /** @returns how many seconds after the crash the runs had ended */
 async function crashAtEveryStep(t: Test, drawn: RunCase, round: number): Promise<[Moment, number][]> {
-  const patience = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
+  const timing = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
   const other = await startTestService(t, { simulator: drawn.simulator, timing });
   const { control } = other.simulator;
   const tenants = await makeTwins(other, drawn, MOMENTS.length + 1);

@@ -9,7 +9,7 @@ import { clearStalls, MOMENTS, type Moment, placeStalls, stallAt } from '../help
 
 /** Of a worker, as `service.ts` has it. */
 const WORKER_CONCURRENCY = 4;
-const patience = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
+const timing = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
 
 t.test('an error at every step', { timeout: 600_000 }, async (t) => {
   const cases = drawRunCases(pickCount({ few: 1, full: 1, long: 4 }));
