@@ -54,8 +54,8 @@ create table sync_states (
 );
 call isolate_tenants('sync_states');
 
--- Adds the job in the same transaction as the run. The tenant's role has no access to the queue's tables, so this function
--- runs with its owner's rights.
+-- Adds the job in the same transaction as the run. The tenant's role has no access to the queue's tables, so this
+-- function runs with its owner's rights.
 create function enqueue_sync_run(of_tenant uuid, run uuid) returns void
   language plpgsql security definer set search_path = pg_catalog, pg_temp
   as $$

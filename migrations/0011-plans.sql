@@ -19,8 +19,8 @@ alter table sync_runs
   -- The range of the change feed that the run wrote. Null if it changed nothing.
   add column first_change_seq bigint,
   add column last_change_seq bigint,
-  -- Parts of an applied plan that are not in the change feed: filtered licenses, adoptions, conflicts. Limited; `counts` has
-  -- the totals.
+  -- Parts of an applied plan that are not in the change feed: filtered licenses, adoptions, conflicts. Limited;
+  -- `counts` has the totals.
   add column notes jsonb not null default '{"filtered": [], "adoptions": [], "conflicts": []}';
 
 -- The plan of a run that was not applied: a preview, or a run in review.

@@ -16,8 +16,8 @@ export interface Collation {
 
 /**
  * Normalizes a list: each license once, in a fixed order that does not depend on the order of the rows. Of several rows
- * for a license, the last edited one wins (`transactionId`), ties are broken by content. Rows of the vendor list win over
- * rows of the laboratory list, because some tenants read only the vendor list.
+ * for a license, the last edited one wins (`transactionId`), ties are broken by content. Rows of the vendor list win
+ * over rows of the laboratory list, because some tenants read only the vendor list.
  * @param digest a collision-free digest of a text
  */
 export const collateVendors = (vendors: readonly Vendor[], digest: (text: string) => string): Collation =>

@@ -53,9 +53,9 @@ export interface Scope {
 }
 
 /**
- * Finds everything that a change can affect: from licenses to their companies and UBIs, from those to all their licenses,
- * until nothing new is found; and the companies that share a name with one of them, before or after the change. It yields
- * the lookups it needs instead of running them, so that it stays pure.
+ * Finds everything that a change can affect: from licenses to their companies and UBIs, from those to all their
+ * licenses, until nothing new is found; and the companies that share a name with one of them, before or after the
+ * change. It yields the lookups it needs instead of running them, so that it stays pure.
  */
 export function* findScope(start: ScopeStart): Generator<ScopeQuery, Scope, ScopeRows> {
   const expansion = new ScopeExpansion();

@@ -2,8 +2,8 @@ import type { ListedLicense } from '../domain/listed-license.js';
 import type { LicenseState } from './snapshot.js';
 
 /**
- * Rebuilds the state's list from the licenses that a tenant knows. A plan made from it, with labs included, applies users'
- * decisions but none of the state's changes since the last sync.
+ * Rebuilds the state's list from the licenses that a tenant knows. A plan made from it, with labs included, applies
+ * users' decisions but none of the state's changes since the last sync.
  */
 export const toKnownList = (licenses: readonly LicenseState[]): ListedLicense[] =>
   licenses.flatMap((license) => (isListed(license) ? toListed(license) : []));

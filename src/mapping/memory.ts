@@ -1,8 +1,8 @@
 import type { Snapshot, VendorCompany } from './snapshot.js';
 
 /**
- * The two identity memories of a tenant while a plan is built: the own company of each license, and the vendor company of
- * each UBI. Entries are written once and never change; no company is recorded for two licenses or for two UBIs.
+ * The two identity memories of a tenant while a plan is built: the own company of each license, and the vendor company
+ * of each UBI. Entries are written once and never change; no company is recorded for two licenses or for two UBIs.
  */
 export class Memory {
   readonly newVendorCompanies: VendorCompany[] = [];

@@ -72,8 +72,8 @@ function* groupByCompany(
 }
 
 /**
- * Maps each own or vendor company to the active company that now holds its license. A vendor company that is no license's
- * own company is superseded by the company of the UBI's oldest license.
+ * Maps each own or vendor company to the active company that now holds its license. A vendor company that is no
+ * license's own company is superseded by the company of the UBI's oldest license.
  */
 function* toHolders(
   licenses: readonly LicenseState[],
@@ -108,8 +108,8 @@ function toActiveCompany(
 }
 
 /**
- * A company without active licenses: archived unless it is a manual company. It is superseded by another company only if
- * it holds no inactive license either.
+ * A company without active licenses: archived unless it is a manual company. It is superseded by another company only
+ * if it holds no inactive license either.
  */
 function toInactiveCompany(
   before: CompanyState,

@@ -19,9 +19,9 @@ export interface VendorChoice {
 }
 
 /**
- * Chooses the vendor company of a UBI, given its active licenses. In this order: the company that a user decided on; the
- * recorded vendor company; the only manual company that one of the licenses was added to; the own company of the oldest
- * license whose own company does not represent another UBI; a new company.
+ * Chooses the vendor company of a UBI, given its active licenses. In this order: the company that a user decided on;
+ * the recorded vendor company; the only manual company that one of the licenses was added to; the own company of the
+ * oldest license whose own company does not represent another UBI; a new company.
  */
 export function chooseVendorCompany(
   ubiKey: string,

@@ -34,8 +34,8 @@ export interface PlanPart {
 }
 
 /**
- * Plans the changes that bring a tenant in line with the state's list. Pure: the same input returns exactly the same plan,
- * and planning again after applying it returns no steps.
+ * Plans the changes that bring a tenant in line with the state's list. Pure: the same input returns exactly the same
+ * plan, and planning again after applying it returns no steps.
  */
 export const planSync = (input: PlanInput): SyncPlan => runToCompletion(planYielding(input));
 

@@ -60,7 +60,8 @@ export interface VendorCompany {
 export interface VendorDecision {
   readonly ubiKey: string;
   /**
-   * The company that gets all licenses of the UBI, including those added manually to `companyIds`. Null keeps them apart.
+   * The company that gets all licenses of the UBI, including those added manually to `companyIds`. Null keeps them
+   * apart.
    */
   readonly companyId: string | null;
   /** The companies that the decision covers. A further company reopens the conflict. */

@@ -1294,7 +1294,7 @@ t.test('reasons: of what is new, renamed, sold, gone and back', (t) => {
   t.same(tell([a(), c()]), ['license.deactivated 2 no_longer_listed']);
   t.same(tell([c()]), ['company.archived #1 no_active_license', 'license.deactivated 1 no_longer_listed']);
   t.same(tell([a(), b(), c()]), [
-    'company.reactivated #1 license_returned',
+    'company.reactivated #1 license_reactivated',
     'license.reactivated 1 listed_again',
     'license.reactivated 2 listed_again',
   ]);
@@ -1302,21 +1302,21 @@ t.test('reasons: of what is new, renamed, sold, gone and back', (t) => {
   t.same(tell([a(), c()]), ['license.updated 2 no_longer_listed'], 'deleted first, then gone');
   t.same(tell([a(), b({ isDeleted: true }), c()]), ['license.updated 2 listed_again'], 'listed, and still deleted');
   t.same(tell([a(), b(), c()]), ['license.reactivated 2 listed_again']);
-  t.same(tell([a(), b({ isLab: true }), c()]), ['license.deactivated 2 lab_not_wanted']);
+  t.same(tell([a(), b({ isLab: true }), c()]), ['license.deactivated 2 labs_excluded']);
   t.same(tell([a(), b(), c()]), ['license.reactivated 2 listed_again']);
   t.same(tell([a(), b(), c()], LICENSE), [
     'company.created #3 split_out',
-    'company.updated #1 told_apart',
+    'company.updated #1 display_name_changed',
     'license.moved 2 strategy',
   ]);
   t.same(tell([a(), b(), c()], VENDOR), [
     'company.archived #3 merged',
-    'company.updated #1 told_apart',
+    'company.updated #1 display_name_changed',
     'license.moved 2 strategy',
   ]);
   t.same(tell([a(), b(), c()], LICENSE), [
     'company.reactivated #3 split_out',
-    'company.updated #1 told_apart',
+    'company.updated #1 display_name_changed',
     'license.moved 2 strategy',
   ]);
   tenant.setOwnUbi('C');
@@ -1333,7 +1333,7 @@ t.test('reasons: a first UBI, a decision, a company that follows another one', (
   const reasons = toReasons(told);
   t.same(
     told.licenses.map((step) => reasons.ofLicense(step)),
-    ['ubi_told'],
+    ['ubi_reported'],
   );
   t.same(
     told.companies.map((step) => [step.kind, reasons.ofCompany(step)]),
@@ -1353,13 +1353,13 @@ t.test('reasons: a first UBI, a decision, a company that follows another one', (
   const merged = tenant.sync(rows);
   t.same(
     merged.licenses.map((step) => toReasons(merged).ofLicense(step)),
-    ['decided_by_person'],
+    ['decided_by_user'],
   );
   tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId: manual }] };
   const other = tenant.sync(rows);
   t.same(
     other.licenses.map((step) => toReasons(other).ofLicense(step)),
-    ['decided_by_person', 'decided_by_person', 'decided_by_person'],
+    ['decided_by_user', 'decided_by_user', 'decided_by_user'],
     'also of licenses that nobody named by hand',
   );
   const blank = other.companies.find(({ after }) => after.sourceName === 'Blank');
@@ -1368,7 +1368,7 @@ t.test('reasons: a first UBI, a decision, a company that follows another one', (
   tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId: null }] };
   const apart = tenant.sync(rows);
   t.ok(apart.licenses.length > 0);
-  for (const step of apart.licenses) t.equal(toReasons(apart).ofLicense(step), 'decided_by_person', 'taken back');
+  for (const step of apart.licenses) t.equal(toReasons(apart).ofLicense(step), 'decided_by_user', 'taken back');
   for (const strategy of [LICENSE, VENDOR]) {
     const switched = tenant.sync(rows, strategy);
     t.ok(switched.licenses.length > 0);
@@ -1398,11 +1398,11 @@ t.test('explanations: the rule, the companies that lost, and who could have stoo
     rejected: [{ companyId: own1, reason: 'strategy_is_one_per_vendor' }],
   });
   t.same(explain('1', LICENSE).rejected, [{ companyId: own2, reason: 'strategy_is_one_per_license' }]);
-  t.match(explain('3', VENDOR), { rule: 'no_ubi_stands_alone', companyId: own3 });
+  t.match(explain('3', VENDOR), { rule: 'no_ubi', companyId: own3 });
   t.same(explain('1', VENDOR, own1), {
-    rule: 'decided_by_person',
+    rule: 'decided_by_user',
     companyId: own1,
-    rejected: [{ companyId: own2, reason: 'a_person_decided' }],
+    rejected: [{ companyId: own2, reason: 'decided_by_user' }],
   });
   t.match(explain('1', LICENSE, own2), { rule: 'own_company' }, 'decisions are about vendors');
   const [vendor] = tenant.snapshot.vendorCompanies;
@@ -1412,13 +1412,13 @@ t.test('explanations: the rule, the companies that lost, and who could have stoo
     explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, group, others, founder, false).map(
       ({ licenseNumber, verdict }) => `${licenseNumber} ${verdict}`,
     );
-  t.same(told(tenant.snapshot.vendorCompanies), ['2 chosen', '1 younger', '3 no_own_company']);
+  t.same(told(tenant.snapshot.vendorCompanies), ['2 chosen', '1 newer', '3 no_own_company']);
   const older = [...group, { ...tenant.license('1'), transactionIdOriginal: '0' }].slice(1);
   t.same(
     explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, older, [], founder, false).map(
       ({ verdict }) => verdict,
     ),
-    ['came_later', 'chosen', 'no_own_company'],
+    ['joined_later', 'chosen', 'no_own_company'],
     'an older license that was sold to the vendor later',
   );
   const rest = older.filter(({ licenseNumber }) => licenseNumber === '1');
@@ -1426,18 +1426,18 @@ t.test('explanations: the rule, the companies that lost, and who could have stoo
     explainVendorCompany(vendor ?? { ubiKey: '', companyId: '' }, rest, [], left, isManual).map(
       ({ verdict }) => verdict,
     );
-  t.same(verdictOf(founder), ['came_later'], 'also when the license that the choice was made by is gone');
-  t.same(verdictOf({ ...founder, transactionIdOriginal: '0', licenseKey: '0' }), ['younger']);
-  t.same(verdictOf(undefined, true), ['named_by_hand_wins'], 'a company made by hand was before them all');
-  t.same(verdictOf(undefined), ['came_later'], 'nobody named a company that was made for the UBI alone');
-  t.same(told([{ ubiKey: 'B', companyId: own1 }]), ['2 chosen', '1 stands_for_another_ubi', '3 no_own_company']);
+  t.same(verdictOf(founder), ['joined_later'], 'also when the license that the choice was made by is gone');
+  t.same(verdictOf({ ...founder, transactionIdOriginal: '0', licenseKey: '0' }), ['newer']);
+  t.same(verdictOf(undefined, true), ['manual_company_wins'], 'a company made by hand was before them all');
+  t.same(verdictOf(undefined), ['joined_later'], 'nobody named a company that was made for the UBI alone');
+  t.same(told([{ ubiKey: 'B', companyId: own1 }]), ['2 chosen', '1 represents_another_ubi', '3 no_own_company']);
   tenant.sync(rows.slice(1));
-  t.match(explain('1', VENDOR), { rule: 'inactive_stays_attached', companyId: own2 });
+  t.match(explain('1', VENDOR), { rule: 'inactive_keeps_company', companyId: own2 });
   t.same(explain('1', VENDOR).rejected, [{ companyId: own1, reason: 'license_is_inactive' }]);
   const manual = tenant.makeByHand('By hand', '9');
   tenant.sync([...rows, row('9', 'A', 'Nine')]);
-  t.match(explain('9', VENDOR), { rule: 'named_by_hand', companyId: manual });
-  t.same(explain('9', VENDOR).rejected, [{ companyId: own2, reason: 'named_by_hand_wins' }]);
+  t.match(explain('9', VENDOR), { rule: 'manual_company', companyId: manual });
+  t.same(explain('9', VENDOR).rejected, [{ companyId: own2, reason: 'manual_company_wins' }]);
   t.end();
 });
 
@@ -1502,8 +1502,8 @@ t.test('not taken: each with why, and what can be told of it', (t) => {
     row('3', 'C', 'Taken'),
   ]);
   t.same(plan.filtered, [
-    { reason: 'inactive_at_first_sight', licenseNumber: '1', ubi: 'A', name: 'Gone' },
-    { reason: 'lab_not_wanted', licenseNumber: '2', ubi: 'B', name: 'Lab' },
+    { reason: 'inactive_when_first_listed', licenseNumber: '1', ubi: 'A', name: 'Gone' },
+    { reason: 'labs_excluded', licenseNumber: '2', ubi: 'B', name: 'Lab' },
   ]);
   t.end();
 });

@@ -31,7 +31,7 @@ interface Leg {
 const LEGS: readonly Leg[] = [
   { name: 'small', size: SMALL, lists: pickCount({ few: 2_000, full: 20_000, long: 100_000 }) },
   { name: 'middle', size: MIDDLE, lists: pickCount({ few: 100, full: 1_000, long: 10_000 }) },
-  { name: 'large', size: LARGE, lists: pickCount({ few: 4, full: 30, long: 300 }) },
+  { name: 'large', size: LARGE, lists: pickCount({ few: 12, full: 30, long: 300 }) },
 ];
 
 const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;

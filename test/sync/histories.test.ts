@@ -7,7 +7,7 @@ import { selectListedLicenses } from '../../src/modules/directory/index.js';
 import { findPlanInputs, toPlanRequest } from '../../src/modules/syncs/apply.js';
 import { planWhole } from '../../src/modules/syncs/plan-tenant.js';
 import { inTenant } from '../../src/modules/tenants/index.js';
-import { IS_LONG, pickCount } from '../helpers/counts.js';
+import { IS_LONG, IS_THINNED, pickCount } from '../helpers/counts.js';
 import { findBrokenInvariants } from '../helpers/invariants.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 import { readSeed } from '../mapping/world.js';
@@ -170,7 +170,7 @@ async function keepLicense(memory: Memory, a: number, b: number): Promise<void> 
 async function decide(memory: Memory, a: number): Promise<void> {
   const { body } = await ask('GET', `${pathOf(memory.tenantId)}/conflicts`);
   const conflict = at(
-    (body.data as Body[]).filter(({ status }) => status !== 'gone'),
+    (body.data as Body[]).filter(({ status }) => status !== 'closed'),
     a,
   );
   if (conflict === undefined) return;
@@ -464,7 +464,8 @@ t.test(`${HISTORIES} histories of two tenants`, async (t) => {
   if (result.failed) t.comment(String(result.errorInstance));
   t.equal(result.numRuns, HISTORIES, 'all were played');
   t.comment([...tally].map(([what, times]) => `${what} ${times}`).join(', '));
-  for (const what of [
+  // Few histories do not come to everything.
+  const expected = IS_THINNED ? ['switch', 'edit', 'revert', 'return', 'replayed from the middle'] : [
     'switch',
     'edit',
     'revert',
@@ -478,7 +479,8 @@ t.test(`${HISTORIES} histories of two tenants`, async (t) => {
     'dismiss',
     'own license',
     'replayed from the middle',
-  ]) {
+  ];
+  for (const what of expected) {
     t.ok((tally.get(what) ?? 0) > 0, `${what}: ${tally.get(what) ?? 0}`);
   }
   t.ok((tally.get('sync needs_review') ?? 0) > 0, 'guards asked');

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { makeTenant, startTestService, syncTenant, type TestResponse, type TestService } from '../helpers/service.js';
 
-/** What comes beside the vendors: laboratories for those who want them, and who transports. */
+/** Laboratories, transporters, and when a state's list is fetched. */
 
 async function listAll({ ask }: TestService, path: string): Promise<TestResponse['body'][]> {
   const items: TestResponse['body'][] = [];
@@ -17,11 +17,11 @@ async function listAll({ ask }: TestService, path: string): Promise<TestResponse
 const isLab = ({ licenses }: TestResponse['body']): boolean =>
   licenses.some(({ activities }: TestResponse['body']) => activities.includes('lab'));
 
-t.test('laboratories join the vendors of a tenant that wants them, and of nobody else', async (t) => {
+t.test('only tenants that include laboratories get companies for them', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 150 } });
   const { ask, simulator } = service;
-  const [without, wanting] = [await makeTenant(service), await makeTenant(service)];
-  const preference = `/v1/tenants/${wanting}/company-creation-preference`;
+  const [without, withLabs] = [await makeTenant(service), await makeTenant(service)];
+  const preference = `/v1/tenants/${withLabs}/company-creation-preference`;
   const { headers } = await ask('GET', preference);
   const changed = await ask('PUT', preference, {
     headers: { 'if-match': headers.get('etag') ?? '' },
@@ -30,30 +30,34 @@ t.test('laboratories join the vendors of a tenant that wants them, and of nobody
   t.equal(changed.status, 200);
 
   const plain = await syncTenant(service, without);
-  t.equal(simulator.control.counters().callsByAction.sync_qa_lab ?? 0, 0, 'nobody wants labs: nobody asks for them');
-  const run = await syncTenant(service, wanting);
-  t.equal(simulator.control.counters().callsByAction.sync_qa_lab, 1, 'asked for once');
-  const companies = await listAll(service, `/v1/tenants/${wanting}/companies`);
+  t.equal(
+    simulator.control.counters().callsByAction.sync_qa_lab ?? 0,
+    0,
+    'laboratories are not fetched if no tenant includes them',
+  );
+  const run = await syncTenant(service, withLabs);
+  t.equal(simulator.control.counters().callsByAction.sync_qa_lab, 1, 'fetched once');
+  const companies = await listAll(service, `/v1/tenants/${withLabs}/companies`);
   const labs = companies.filter(isLab);
   t.ok(labs.length > 0, `${labs.length} laboratories are companies`);
-  t.equal(run.counts.created, plain.counts.created + labs.length, 'beside the same vendors');
+  t.equal(run.counts.created, plain.counts.created + labs.length, 'in addition to the same vendors');
 
   const again = await syncTenant(service, without, { refresh: 'force' });
-  t.equal(again.counts.created + again.counts.updated, 0, 'the other tenant has none of it');
+  t.equal(again.counts.created + again.counts.updated, 0, 'the other tenant has none of them');
   t.notOk((await listAll(service, `/v1/tenants/${without}/companies`)).some(isLab));
-  const unmoved = await syncTenant(service, wanting);
-  t.equal(unmoved.counts.archived, 0, 'a refresh without labs takes none away');
-  t.equal((await listAll(service, `/v1/tenants/${wanting}/companies`)).filter(isLab).length, labs.length);
+  const unmoved = await syncTenant(service, withLabs);
+  t.equal(unmoved.counts.archived, 0, 'a refresh without laboratories removes none');
+  t.equal((await listAll(service, `/v1/tenants/${withLabs}/companies`)).filter(isLab).length, labs.length);
 
   const { headers: present } = await ask('GET', preference);
   const refused = await ask('PUT', preference, {
     headers: { 'if-match': present.get('etag') ?? '' },
     body: { strategy: 'one_per_license', include_labs: false },
   });
-  t.match(refused, { status: 409, body: { code: 'preview_required' } }, 'not to want them any more is a switch');
+  t.match(refused, { status: 409, body: { code: 'preview_required' } }, 'excluding laboratories is a switch');
 });
 
-t.test('labs are kept by a switch that does not speak of them, and given up by a preview', async (t) => {
+t.test('a switch keeps laboratories unless its preview excludes them', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 60 } });
   const { ask, simulator } = service;
   const tenantId = await makeTenant(service);
@@ -71,15 +75,19 @@ t.test('labs are kept by a switch that does not speak of them, and given up by a
   const all = await labs();
   t.ok(all > 0);
   const grouped = (await ask('POST', `${preference}/preview`, { body: { strategy: 'one_per_vendor' } })).body;
-  t.match(await choose({ strategy: 'one_per_vendor', preview_id: grouped.id }), { include_labs: true }, 'as previewed');
+  t.match(
+    await choose({ strategy: 'one_per_vendor', preview_id: grouped.id }),
+    { include_labs: true },
+    'the value of the preview',
+  );
   const without = { strategy: 'one_per_vendor', include_labs: false };
   const given = (await ask('POST', `${preference}/preview`, { body: without })).body;
-  t.ok(given.counts.archived > 0, 'the preview says what goes');
+  t.ok(given.counts.archived > 0, 'the preview shows the archived companies');
   t.match(await choose({ ...without, preview_id: given.id }), { include_labs: false });
-  t.equal(await labs(), 0, 'and it goes');
+  t.equal(await labs(), 0, 'they are archived');
   t.match((await syncTenant(service, tenantId)).counts, { created: 0, archived: 0, reactivated: 0 });
 
-  // The own UBI changes: the flags follow with the next run.
+  // A change of the tenant's UBI updates the own companies with the next run.
   const companies = await listAll(service, `${path}/companies`);
   const other = companies.find(({ ubi, is_own_company }) => ubi !== null && !is_own_company);
   const before = companies.find(({ is_own_company }) => is_own_company);
@@ -95,7 +103,7 @@ t.test('labs are kept by a switch that does not speak of them, and given up by a
   t.match((await ask('GET', `${path}/companies/${before.id}`)).body, { is_own_company: false });
 });
 
-t.test('who also transports is said as an activity, where the state tells', async (t) => {
+t.test('transporters get an activity if the state lists them', async (t) => {
   const service = await startTestService(t, {
     simulator: { licenses: 150, offersTransporters: true },
     states: (environment) => ({
@@ -106,12 +114,12 @@ t.test('who also transports is said as an activity, where the state tells', asyn
   await syncTenant(service, tenantId);
   const companies = await listAll(service, `/v1/tenants/${tenantId}/companies`);
   const transporting = companies.filter(({ licenses }) => licenses[0].activities.includes('transporter'));
-  t.ok(transporting.length > 0, `${transporting.length} licensed sites transport as well`);
+  t.ok(transporting.length > 0, `${transporting.length} licensed sites are transporters`);
   const { control } = service.simulator;
-  t.ok((control.counters().callsByAction.sync_third_party_transporter ?? 0) >= 1, 'the list is read');
+  t.ok((control.counters().callsByAction.sync_third_party_transporter ?? 0) >= 1, 'the list is fetched');
   t.match((await syncTenant(service, tenantId, { refresh: 'force' })).counts, { created: 0, updated: 0, moved: 0 });
 
-  // A login that may not see that list says nothing of it: who transported does so for everybody still.
+  // A login without the privilege for this list leaves the published transporters unchanged.
   control.setOptions({ offersSyncCheck: false });
   const { ubi, username } = service.simulator.demo;
   const all = ['sync_vendor', 'sync_check', 'sync_qa_lab', 'sync_third_party_transporter'] as const;
@@ -122,14 +130,14 @@ t.test('who also transports is said as an activity, where the state tells', asyn
   const rows = await written();
   control.setPrivileges({ ubi, username, privileges: all.slice(0, 3) });
   t.match((await syncTenant(service, tenantId, { refresh: 'force' })).status, /^succeeded/);
-  t.strictSame(await version(), before, 'the list is what it was');
+  t.strictSame(await version(), before, 'the list is unchanged');
   control.setPrivileges({ ubi, username, privileges: [...all] });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.strictSame(await version(), before, 'and is so when it is told again');
-  t.strictSame(await written(), rows, 'no license is written');
+  t.strictSame(await version(), before, 'unchanged when the list is fetched again');
+  t.strictSame(await written(), rows, 'no license row is written');
 });
 
-t.test('a state without a list of transporters, or of labs, is no failure', async (t) => {
+t.test('a state without lists of transporters or laboratories causes no failure', async (t) => {
   const service = await startTestService(t, {
     simulator: { licenses: 100, offersTransporters: false },
     states: (environment) => ({
@@ -138,9 +146,9 @@ t.test('a state without a list of transporters, or of labs, is no failure', asyn
   });
   const { simulator, ask } = service;
   const tenantId = await makeTenant(service);
-  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'it refuses the action');
-  // The simulator refuses what the state does not have by the name of an action that nobody knows.
-  t.equal(simulator.control.counters().callsByAction['(unknown)'], 1, 'which was tried');
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'the state rejects the action');
+  // The simulator counts unsupported actions as unknown.
+  t.equal(simulator.control.counters().callsByAction['(unknown)'], 1, 'the action was tried');
   const preference = `/v1/tenants/${tenantId}/company-creation-preference`;
   const { headers } = await ask('GET', preference);
   await ask('PUT', preference, {
@@ -150,11 +158,11 @@ t.test('a state without a list of transporters, or of labs, is no failure', asyn
   for (const action of ['sync_third_party_transporter', 'sync_qa_lab'] as const) {
     simulator.control.injectFault({ fault: 'raw_body', text: '{"success":1}', action, times: 0 });
     const run = await syncTenant(service, tenantId, { refresh: 'force' });
-    t.match(run.status, /^succeeded/, `${action}: the list is left out`);
+    t.match(run.status, /^succeeded/, `${action}: the state omits the list`);
   }
 });
 
-t.test('who may not read labs is told so, and keeps a login that works', async (t) => {
+t.test('a missing privilege for laboratories fails the run but keeps the credential valid', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const { simulator, ask } = service;
   const { ubi, username } = simulator.demo;
@@ -172,27 +180,27 @@ t.test('who may not read labs is told so, and keeps a login that works', async (
   t.equal(body.data[0].status, 'valid');
 });
 
-t.test('the state says that nothing changed, and its whole list is read once a day all the same', async (t) => {
+t.test('an unchanged checksum avoids fetching the list for up to a day', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 150 } });
   const { simulator, sql } = service;
   const tenantId = await makeTenant(service);
   await syncTenant(service, tenantId);
   const { listCalls } = simulator.control.counters();
   for (let times = 0; times < 3; times += 1) await syncTenant(service, tenantId, { refresh: 'force' });
-  t.equal(simulator.control.counters().listCalls, listCalls, 'sync_check tells: no list is read');
+  t.equal(simulator.control.counters().listCalls, listCalls, 'an equal checksum: no list call');
   await syncTenant(service, tenantId);
-  t.equal(simulator.control.counters().listCalls, listCalls, 'nor for a directory that is young');
+  t.equal(simulator.control.counters().listCalls, listCalls, 'nor for a fresh directory');
   await sql(`update directories set fully_read_datetime = now() - interval '25 hours'`);
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.equal(simulator.control.counters().listCalls, listCalls + 1, 'a day later it is not believed');
+  t.equal(simulator.control.counters().listCalls, listCalls + 1, 'after a day the list is fetched');
   const [row] = simulator.control.rows();
   simulator.control.rename({ location: String(row?.location), name: 'RENAMED SINCE' });
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
-  t.equal(simulator.control.counters().listCalls, listCalls + 2, 'a change makes another sum');
+  t.equal(simulator.control.counters().listCalls, listCalls + 2, 'a change changes the checksum');
   t.equal(run.counts.updated >= 1, true);
 });
 
-t.test('a state that speaks the rest dialect, from login to companies', async (t) => {
+t.test('a state with the REST dialect works from login to companies', async (t) => {
   const service = await startTestService(t, {
     simulator: { state: 'fl', licenses: 120 },
     states: ({ url }) => ({ FL: { environments: { production: { dialect: 'rest', url, origin_id: 'test' } } } }),
@@ -220,7 +228,7 @@ t.test('a state that speaks the rest dialect, from login to companies', async (t
   t.match(again.counts, { created: 0, updated: 0, archived: 0, moved: 0 });
 });
 
-t.test('a list is known by its transaction numbers in any order, and compared row by row once a day', async (t) => {
+t.test('an equal fingerprint avoids comparing the list for up to a day, in any order of rows', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 120 } });
   const { simulator, sql } = service;
   const tenantId = await makeTenant(service);
@@ -235,25 +243,29 @@ t.test('a list is known by its transaction numbers in any order, and compared ro
   const first = await getFacts();
   t.type(first?.fingerprint, 'string');
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.same(await getFacts(), first, 'the same list in another order is not compared again');
+  t.same(await getFacts(), first, 'the same list in another order is not compared');
 
-  // As if the state had edited a license without a new number, which it was never seen to do.
+  // As if the state had edited a license without a new transaction number.
   const [{ license_key: key, name } = { license_key: '', name: '' }] = await sql<{ license_key: string; name: string }>(
     'select license_key, name from directory_licenses where name is not null limit 1',
   );
   const distort = `update directory_licenses set name = 'Distorted', content_hash = 'distorted' where license_key = $1`;
   await sql(distort, [key]);
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.equal((await getFacts())?.version, first?.version, 'not seen by the numbers');
+  t.equal((await getFacts())?.version, first?.version, 'the fingerprint does not show it');
   await sql(`update directories set compared_datetime = now() - interval '25 hours'`);
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.equal(Number((await getFacts())?.version), Number(first?.version) + 1, 'seen by the content, a day later');
-  const [mended] = await sql('select name from directory_licenses where license_key = $1', [key]);
-  t.same(mended, { name });
+  t.equal(
+    Number((await getFacts())?.version),
+    Number(first?.version) + 1,
+    'comparing the content after a day shows it',
+  );
+  const [corrected] = await sql('select name from directory_licenses where license_key = $1', [key]);
+  t.same(corrected, { name });
 
   const [row] = simulator.control.rows().filter(({ deleted }) => !deleted);
   const before = (await getFacts())?.fingerprint;
   simulator.control.rename({ location: String(row?.location), name: 'ANOTHER NAME' });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.not((await getFacts())?.fingerprint, before, 'an edit moves it');
+  t.not((await getFacts())?.fingerprint, before, 'an edit changes the fingerprint');
 });

@@ -2,24 +2,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { makeTenant, startTestService, syncTenant, type TestService, waitForRun } from '../helpers/service.js';
 
-/** One directory for all tenants of a state: who may read it, who leads, and what the others learn of it. */
+/** One directory for all tenants of a state: who may read it, and how concurrent refreshes are shared. */
 
-const GARBAGE = { description: 'never tried', username: 'nobody@example.com', password: 'garbage', owner: 'company' };
+const GARBAGE = { description: 'unverified', username: 'unknown@example.com', password: 'garbage', owner: 'company' };
 
-/** The next list, or login, is answered this much later than it was written. */
+/** Delays the next answer. */
 const slowDown = ({ simulator }: TestService, action: 'login' | 'sync_vendor', delayMs: number): void => {
   simulator.control.injectFault({ fault: 'slow_first_byte', action, delayMs, times: 1 });
 };
 
-/** Until BioTrack has been asked. */
-async function untilAsked({ simulator }: TestService, counter: 'listCallsInFlight' | 'callsInFlight'): Promise<void> {
+/** Waits until a call to BioTrack is in progress. */
+async function waitForCall({ simulator }: TestService, counter: 'listCallsInFlight' | 'callsInFlight'): Promise<void> {
   for (let tries = 0; simulator.control.counters()[counter] === 0; tries += 1) {
-    if (tries > 500) throw new Error(`BioTrack was not asked: ${counter}`);
+    if (tries > 500) throw new Error(`no call to BioTrack: ${counter}`);
     await delay(10);
   }
 }
 
-t.test('nobody reads a directory with a login that was never tried', async (t) => {
+t.test('reading a directory requires a verified login', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const { ask, simulator } = service;
   await syncTenant(service, await makeTenant(service));
@@ -29,7 +29,11 @@ t.test('nobody reads a directory with a login that was never tried', async (t) =
   t.equal(saved.body.status, 'unverified');
   const looked = await ask('GET', `${path}/available-licenses`);
   t.match(looked, { status: 409, body: { code: 'setup_incomplete', next_step: { step: 'credentials' } } });
-  t.equal((await ask('GET', `${path}/credentials/${saved.body.id}`)).body.status, 'rejected', 'it was tried, once');
+  t.equal(
+    (await ask('GET', `${path}/credentials/${saved.body.id}`)).body.status,
+    'rejected',
+    'the first use verified it',
+  );
   t.equal((await ask('POST', `${path}/syncs`, { body: {} })).status, 409);
   t.same((await ask('GET', `${path}/companies`)).body.data, []);
 
@@ -39,22 +43,22 @@ t.test('nobody reads a directory with a login that was never tried', async (t) =
   const { logins } = simulator.control.counters();
   const { length: asked } = simulator.control.requests();
   t.match((await syncTenant(service, stranger)).status, /^succeeded/);
-  t.equal(simulator.control.counters().logins, logins + 1, 'it is tried, though the list is young');
+  t.equal(simulator.control.counters().logins, logins + 1, 'verified, although the list is fresh');
   t.match(
     simulator.control.requests().slice(asked),
     [{ action: 'login' }, { action: 'sync_vendor', transactionStart: 2_147_483_647 }],
-    'and the list is not fetched again: a look beyond its end tells whether the login may read it',
+    'the list is not fetched again: an empty range shows whether the login can read it',
   );
-  t.equal((await ask('GET', `${path}/credentials/${unverified.body.id}`)).body.status, 'valid', 'what worked is noted');
+  t.equal((await ask('GET', `${path}/credentials/${unverified.body.id}`)).body.status, 'valid', 'the result is saved');
 });
 
-t.test('a tenant that is deleted while it leads takes nobody along', async (t) => {
+t.test('deleting the tenant that leads a refresh does not fail the others', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const { ask } = service;
   const [leader, joiner] = [await makeTenant(service), await makeTenant(service)];
   slowDown(service, 'sync_vendor', 2_500);
   await ask('POST', `/v1/tenants/${leader}/syncs`, { body: {} });
-  await untilAsked(service, 'listCallsInFlight');
+  await waitForCall(service, 'listCallsInFlight');
   const { body: run } = await ask('POST', `/v1/tenants/${joiner}/syncs`, { body: {} });
   const { headers } = await ask('GET', `/v1/tenants/${leader}`);
   const deleted = await ask('DELETE', `/v1/tenants/${leader}`, { headers: { 'if-match': headers.get('etag') ?? '' } });
@@ -63,11 +67,11 @@ t.test('a tenant that is deleted while it leads takes nobody along', async (t) =
   t.notMatch(service.logged(), /"run.reason":"internal"/);
 });
 
-t.test('what befell the login of who leads is no news for those who join', async (t) => {
+t.test('a login problem of the leading tenant does not fail the others', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const { ask, sql } = service;
   const [leader, joiner] = [await makeTenant(service), await makeTenant(service)];
-  // Another process asks at this moment, for all that this one can see.
+  // The lease of another process, so that both tenants wait.
   await sql(
     `insert into directory_leases (state, environment, holder, until_datetime)
      values ('NM', 'production', gen_random_uuid(), now() + interval '1 hour')`,
@@ -92,33 +96,33 @@ t.test('what befell the login of who leads is no news for those who join', async
   t.match(await waitForRun(service, joiner, joined), { status: /^succeeded/ });
 });
 
-t.test('a list that was asked for earlier is not laid over one that was asked for later', async (t) => {
+t.test('a list that was requested earlier does not replace one that was requested later', async (t) => {
   const first = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false } });
   const second = await startTestService(t, { beside: first, role: 'api' });
   const [slow, quick] = [await makeTenant(first), await makeTenant(first)];
   await syncTenant(first, slow);
   slowDown(first, 'sync_vendor', 3_000);
   const { body: run } = await first.ask('POST', `/v1/tenants/${slow}/syncs`, { body: { refresh: 'force' } });
-  await untilAsked(first, 'listCallsInFlight');
+  await waitForCall(first, 'listCallsInFlight');
   const added = first.simulator.control.addVendor({});
   await first.sql(`update directories set refreshed_datetime = now() - interval '1 hour'`);
-  // As if it had stood still for longer than a turn lasts.
+  // As if the process had paused for longer than its lease.
   await first.sql('delete from directory_leases');
   const { body } = await second.ask('GET', `/v1/tenants/${quick}/available-licenses`);
-  t.ok(body.data.length > 0, 'another process has read the newer list meanwhile');
+  t.ok(body.data.length > 0, 'another process published the newer list meanwhile');
   t.match((await waitForRun(first, slow, run.id)).status, /^succeeded/);
   const [row] = await first.sql<{ missing: boolean }>(
     'select missing_since_datetime is not null as missing from directory_licenses where license_key = $1',
     [added.locations[0]],
   );
-  t.same(row, { missing: false }, 'the vendor that only the newer list has is still there');
+  t.same(row, { missing: false }, 'the vendor that only the newer list contains is still listed');
 });
 
-t.test('who wants laboratories and is overtaken by a list without them asks again', async (t) => {
+t.test('a refresh with laboratories is repeated if a newer list without them was published', async (t) => {
   const first = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false } });
   const second = await startTestService(t, { beside: first, role: 'api' });
-  const [wanting, quick] = [await makeTenant(first), await makeTenant(first)];
-  const preference = `/v1/tenants/${wanting}/company-creation-preference`;
+  const [withLabs, quick] = [await makeTenant(first), await makeTenant(first)];
+  const preference = `/v1/tenants/${withLabs}/company-creation-preference`;
   const { headers } = await first.ask('GET', preference);
   const chosen = await first.ask('PUT', preference, {
     headers: { 'if-match': headers.get('etag') ?? '' },
@@ -126,23 +130,23 @@ t.test('who wants laboratories and is overtaken by a list without them asks agai
   });
   t.equal(chosen.status, 200);
   slowDown(first, 'sync_vendor', 3_000);
-  const { body: run } = await first.ask('POST', `/v1/tenants/${wanting}/syncs`, { body: {} });
-  await untilAsked(first, 'listCallsInFlight');
-  // As if it had stood still for longer than a turn lasts.
+  const { body: run } = await first.ask('POST', `/v1/tenants/${withLabs}/syncs`, { body: {} });
+  await waitForCall(first, 'listCallsInFlight');
+  // As if the process had paused for longer than its lease.
   await first.sql('delete from directory_leases');
   t.equal((await second.ask('GET', `/v1/tenants/${quick}/available-licenses`)).status, 200);
   const labCalls = (): number => first.simulator.control.counters().callsByAction.sync_qa_lab ?? 0;
-  t.equal(labCalls(), 0, 'the newer list is one without laboratories');
-  t.match((await waitForRun(first, wanting, run.id)).status, /^succeeded/);
-  t.equal(labCalls(), 2, 'asked for twice: with the list that came too late, and with another one');
+  t.equal(labCalls(), 0, 'the newer list has no laboratories');
+  t.match((await waitForRun(first, withLabs, run.id)).status, /^succeeded/);
+  t.equal(labCalls(), 2, 'fetched twice: with the superseded list and with the repeated one');
   const [{ many } = { many: 0 }] = await first.sql<{ many: number }>(
     'select count(*)::int as many from company_licenses where tenant_id = $1 and is_lab',
-    [wanting],
+    [withLabs],
   );
-  t.ok(many > 0, `${many} laboratories are there`);
+  t.ok(many > 0, `${many} laboratories`);
 });
 
-t.test('of two processes one asks the state, and the other takes what it brought', async (t) => {
+t.test('two processes share one fetch', async (t) => {
   const first = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false } });
   const second = await startTestService(t, { beside: first, role: 'api' });
   const [leader, waiting] = [await makeTenant(first), await makeTenant(first)];
@@ -152,37 +156,37 @@ t.test('of two processes one asks the state, and the other takes what it brought
     const before = first.simulator.control.counters().listCalls;
     slowDown(first, 'sync_vendor', 1_500);
     const { body: run } = await first.ask('POST', `/v1/tenants/${leader}/syncs`, { body: { refresh: 'force' } });
-    await untilAsked(first, 'listCallsInFlight');
+    await waitForCall(first, 'listCallsInFlight');
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => second.ask('GET', `/v1/tenants/${waiting}/available-licenses`)),
     );
     for (const { status } of answers) t.equal(status, 200);
     t.match((await waitForRun(first, leader, run.id)).status, /^succeeded/);
-    t.equal(first.simulator.control.counters().listCalls - before, 1, 'a list call for both');
+    t.equal(first.simulator.control.counters().listCalls - before, 1, 'one list call for both');
   }
-  t.same(await first.sql('select * from directory_leases'), [], 'nobody has the turn any more');
+  t.same(await first.sql('select * from directory_leases'), [], 'all leases are released');
 
-  // A process that was killed while it had the turn.
+  // The lease of a process that was killed.
   await first.sql(
     `insert into directory_leases (state, environment, holder, until_datetime)
      values ('NM', 'production', gen_random_uuid(), now() + interval '2 seconds')`,
   );
   const run = await syncTenant(first, leader, { refresh: 'force' });
-  t.match(run.status, /^succeeded/, 'its turn ends by itself');
+  t.match(run.status, /^succeeded/, 'the lease expires');
   t.ok(run.fetched_datetime !== null);
 });
 
-t.test('to force a refresh forces one, whoever is under way', async (t) => {
+t.test('a forced refresh applies to a queued run', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100, offersSyncCheck: false }, role: 'api' });
   const { ask } = service;
   const tenantId = await makeTenant(service);
   const { body: queued } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: {} });
   t.equal(queued.refresh, 'auto');
   const { body: joined } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } });
-  t.match(joined, { id: queued.id, refresh: 'force' }, 'a run that waits does what the last request asked for');
+  t.match(joined, { id: queued.id, refresh: 'force' }, 'the queued run takes the option of the last request');
 });
 
-t.test('a login with one UBI is no verdict on another', async (t) => {
+t.test('a login result for an old UBI is not saved', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const { ask, simulator } = service;
   const tenantId = await makeTenant(service, 'ubi');
@@ -195,7 +199,7 @@ t.test('a login with one UBI is no verdict on another', async (t) => {
     headers: { 'if-match': headers.get('etag') ?? '' },
     body: { password },
   });
-  await untilAsked(service, 'callsInFlight');
+  await waitForCall(service, 'callsInFlight');
   const ubi = await ask('GET', `${path}/ubi`);
   await ask('PUT', `${path}/ubi`, {
     headers: { 'if-match': ubi.headers.get('etag') ?? '' },
@@ -203,10 +207,10 @@ t.test('a login with one UBI is no verdict on another', async (t) => {
   });
   const patched = await patching;
   t.match(patched.body, { ubi: '999999999', status: 'unverified' });
-  t.equal((await ask('GET', `${path}/ubi`)).body.status, 'unverified', 'nor is the new UBI verified by it');
+  t.equal((await ask('GET', `${path}/ubi`)).body.status, 'unverified', 'the new UBI stays unverified');
 });
 
-t.test('a tenant that is locked costs the others nothing', async (t) => {
+t.test('a locked tenant does not block others', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const { ask, service: running } = service;
   const [locked, other] = [await makeTenant(service, 'ubi'), await makeTenant(service, 'ubi')];
@@ -219,28 +223,32 @@ t.test('a tenant that is locked costs the others nothing', async (t) => {
       body: { strategy: 'one_per_vendor' },
     });
   const waiting = [put(), put(), put()];
-  t.equal((await ask('GET', `/v1/tenants/${other}/ubi`)).status, 200, 'another tenant is served meanwhile');
+  t.equal((await ask('GET', `/v1/tenants/${other}/ubi`)).status, 200, 'another tenant is served');
   for (const { status, headers, body } of await Promise.all(waiting)) {
-    t.match({ status, code: body.code }, { status: 503, code: 'storage_unavailable' }, 'whoever waits is told in time');
+    t.match(
+      { status, code: body.code },
+      { status: 503, code: 'storage_unavailable' },
+      'waiting requests time out with 503',
+    );
     t.ok(Number(headers.get('retry-after')) > 0);
   }
   await holder.query('rollback');
   holder.release();
-  t.equal((await put()).status, 201, 'and can do it then');
+  t.equal((await put()).status, 201, 'succeeds after the lock is released');
 });
 
-t.test('a process that ends hands its run over, though a request still waits for BioTrack', async (t) => {
+t.test('a process that shuts down hands over its run while a request waits for BioTrack', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const tenantId = await makeTenant(service);
   slowDown(service, 'sync_vendor', 20_000);
   const { body: run } = await service.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: {} });
-  await untilAsked(service, 'listCallsInFlight');
+  await waitForCall(service, 'listCallsInFlight');
   const looking = service.ask('GET', `/v1/tenants/${tenantId}/available-licenses`);
   await delay(200);
   const start = performance.now();
   await service.stop();
   t.ok(performance.now() - start < 10_000, `it ended after ${Math.round(performance.now() - start)} ms`);
-  t.match(await looking, { status: 503, body: { code: 'upstream_unavailable' } }, 'who waited was told');
+  t.match(await looking, { status: 503, body: { code: 'upstream_unavailable' } }, 'the waiting request returns 503');
   const [row] = await service.sql<{ status: string }>('select status from sync_runs where id = $1', [run.id]);
-  t.same(row, { status: 'queued' }, 'the run waits for another worker');
+  t.same(row, { status: 'queued' }, 'the run is queued for another worker');
 });

@@ -718,7 +718,7 @@ t.test('a worker that was killed', async (t) => {
     [run.id],
   );
   const startedAt = Date.now();
-  const patience = { runs: { attempts: 5, baseSeconds: 0, maxSeconds: 0 } };
+  const timing = { runs: { attempts: 5, baseSeconds: 0, maxSeconds: 0 } };
   await startTestService(t, { role: 'worker', beside: api, timing });
   const done = await waitForRun(api, tenantId, run.id);
   t.match(done, { status: /^succeeded/, attempt: 2 }, 'is taken over');

@@ -10,7 +10,7 @@ export const ChangeSchema = Named(
     seq: Count({ description: 'The number of the change within its tenant. Starts at 1, without gaps.' }),
     kind: Shown({
       description:
-        'The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `own_license.…` is about the tenant’s own licenses. New kinds may be added.',
+        "The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `own_license.…` is about the tenant's own licenses. New kinds may be added.",
       examples: ['company.created'],
     }),
     reason: Nullable(
@@ -25,7 +25,7 @@ export const ChangeSchema = Named(
     license_id: Nullable(
       Uuid({
         description:
-          'The affected license: a license of a company, or with `own_license.…` one of the tenant’s own licenses.',
+          "The affected license: a license of a company, or with `own_license.…` one of the tenant's own licenses.",
       }),
     ),
     before: fields('The changed fields before the change. Null for a new object.'),

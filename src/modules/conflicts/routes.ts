@@ -3,7 +3,7 @@ import { principalOf } from '../../http/auth.js';
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
-import { ItemParams, TenantParams } from '../../http/primitives.js';
+import { TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { VendorConflict } from './repository.js';
 import { ConflictListQuerySchema, ConflictPageSchema, ConflictSchema, ResolveBodySchema } from './schema.js';
@@ -51,7 +51,7 @@ export function registerConflictsRoutes(app: App, { db, pager, ...ports }: Confl
         summary: 'Resolve a conflict',
         description:
           'Applies the decision immediately. It remains in effect across syncs and strategy switches. Call again to change the decision; no company is lost.',
-        params: ItemParams,
+        params: toItemParams('conflict'),
         body: ResolveBodySchema,
         replies: { 200: { description: 'The resolved conflict.', schema: ConflictSchema } },
         errors: ['not_found', 'conflict_closed', 'company_unknown'],

@@ -42,8 +42,8 @@ export async function ensureSchedule(tx: Tx, tenantId: string, intervalSeconds: 
 
 /**
  * Records that a run failed for good, and pauses the schedule if necessary.
- * @param hasUsableLogin whether the next scheduled run has a login, because it was fixed meanwhile, or because the failed
- *   login belongs to a user and scheduled runs use the company's
+ * @param hasUsableLogin whether the next scheduled run has a login, because it was fixed meanwhile, or because the
+ *   failed login belongs to a user and scheduled runs use the company's
  */
 export async function recordRunFailure(
   tx: Tx,

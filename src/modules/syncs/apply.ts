@@ -33,7 +33,8 @@ export interface PlanInputs {
 }
 
 /**
- * Undefined if the setup is incomplete or the state's list was never read. Locks the directory until the transaction ends.
+ * Undefined if the setup is incomplete or the state's list was never read. Locks the directory until the transaction
+ * ends.
  * @param tenant as returned by this transaction's lock, and not changed since
  */
 export async function findPlanInputs(
@@ -160,8 +161,8 @@ export async function applyPlan(
 }
 
 /**
- * Applies a user's decision. Changes of the state's list, the setup or the companies since the last sync are not applied;
- * the next sync still finds them.
+ * Applies a user's decision. Changes of the state's list, the setup or the companies since the last sync are not
+ * applied; the next sync still finds them.
  * @param inputs as they were before the decision was saved
  */
 export async function applyDecision(

@@ -4,9 +4,9 @@ import { inTenant } from '../tenants/index.js';
 import { cancelRun, findRun, type SyncRun } from './repository.js';
 
 /**
- * Cancels a queued or running run. Its worker notices at the next lease renewal and can no longer commit. Does not lock the
- * tenant, because a run that is applying its plan holds that lock; such a run writes its result last, which now fails, so
- * that its whole transaction rolls back.
+ * Cancels a queued or running run. Its worker notices at the next lease renewal and can no longer commit. Does not lock
+ * the tenant, because a run that is applying its plan holds that lock; such a run writes its result last, which now
+ * fails, so that its whole transaction rolls back.
  */
 export const cancelSync = (db: Db, tenantId: string, id: string): Promise<SyncRun> =>
   inTenant(db, tenantId, async (tx) => {

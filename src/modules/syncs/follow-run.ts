@@ -15,8 +15,8 @@ export const getRunEvent = async (db: Db, tenantId: string, runId: string): Prom
   toRunEvent(await getSync(db, tenantId, runId));
 
 /**
- * Yields each change of a run until it has ended, without the event that the caller has already received. Yields undefined
- * if nothing changed.
+ * Yields each change of a run until it has ended, without the event that the caller has already received. Yields
+ * undefined if nothing changed.
  * @param wait resolves when it is time to read the run again; false if the caller has disconnected
  */
 export async function* followRun(

@@ -52,8 +52,8 @@ export function findPlanResult(tx: Tx, versions: InputVersions): Promise<PlanRes
 }
 
 /**
- * The directory version of the last sync, if only the directory has changed since and the last full plan is recent. A delta
- * plan can start from it.
+ * The directory version of the last sync, if only the directory has changed since and the last full plan is recent. A
+ * delta plan can start from it.
  */
 export async function findPlannedVersion(tx: Tx, versions: InputVersions): Promise<number | undefined> {
   const found = await tx
@@ -128,8 +128,8 @@ interface Dismissal extends Omit<InputVersions, 'revision'> {
 }
 
 /**
- * The last sync's result with the row counts of the current list, if a user dismissed the plan for these inputs. Edits since
- * the dismissal do not matter.
+ * The last sync's result with the row counts of the current list, if a user dismissed the plan for these inputs. Edits
+ * since the dismissal do not matter.
  */
 export async function findDismissedResult(tx: Tx, versions: InputVersions): Promise<PlanResult | undefined> {
   const found = await tx

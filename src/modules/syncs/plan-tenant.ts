@@ -62,8 +62,8 @@ export async function planSnapshot(
 }
 
 /**
- * Plans the changes of the directory since the version of the last sync, and everything they can affect. The result is the
- * same as that of `planWhole`, because nothing outside the scope can change.
+ * Plans the changes of the directory since the version of the last sync, and everything they can affect. The result is
+ * the same as that of `planWhole`, because nothing outside the scope can change.
  */
 export async function planSince(tx: Tx, request: PlanRequest, version: number): Promise<ScopedPlan> {
   const { listed, missingKeys } = await selectChangesSince(tx, request.directory.id, version);

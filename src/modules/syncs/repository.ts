@@ -162,8 +162,8 @@ export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<vo
 const NO_PLAN = { input_versions: null, plan_digest: null } as const;
 
 /**
- * Adds the job of a run. Each preview gets a lower priority the more previews of its tenant are already waiting, so that
- * one tenant's previews do not delay other tenants.
+ * Adds the job of a run. Each preview gets a lower priority the more previews of its tenant are already waiting, so
+ * that one tenant's previews do not delay other tenants.
  */
 export async function enqueueRun(tx: Tx, tenantId: string, id: string): Promise<void> {
   await sql`
@@ -180,8 +180,8 @@ export const LEASE_SECONDS = 20;
 const leaseEnd = sql<Date>`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
 /**
- * Claims a run that is due or whose lease has expired, and increases its fence. Undefined if the run has ended, waits for a
- * retry, or is leased by another worker.
+ * Claims a run that is due or whose lease has expired, and increases its fence. Undefined if the run has ended, waits
+ * for a retry, or is leased by another worker.
  */
 export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasTakenOver: boolean }) | undefined> =>
   tx
@@ -430,8 +430,8 @@ export interface AbandonedRun {
 }
 
 /**
- * Runs of all tenants that may need a new job: their lease expired, their retry is due, or they have been queued so long
- * that the queue may have lost their job.
+ * Runs of all tenants that may need a new job: their lease expired, their retry is due, or they have been queued so
+ * long that the queue may have lost their job.
  */
 export const selectAbandonedRuns = (tx: OperatorTx): Promise<AbandonedRun[]> =>
   tx

@@ -19,8 +19,8 @@ export interface ReviewPorts {
 }
 
 /**
- * Applies the plan of a run in review, if planning again gives the same plan. If the run is in review because the state's
- * list was much shorter, accepts that list and queues a new run.
+ * Applies the plan of a run in review, if planning again gives the same plan. If the run is in review because the
+ * state's list was much shorter, accepts that list and queues a new run.
  */
 export async function confirmRun(
   db: Db,

@@ -5,7 +5,7 @@ import { EVENT_STREAM, type EventStreams, lastEventIdOf, type StreamEvent } from
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
-import { Body, ItemParams, locationHeader, pageQuery, TenantParams } from '../../http/primitives.js';
+import { Body, locationHeader, pageQuery, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { cancelSync } from './cancel-service.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
@@ -85,7 +85,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         id: 'getSync',
         tag: 'Syncs',
         summary: 'Get a sync',
-        params: ItemParams,
+        params: toItemParams('sync run'),
         replies: { 200: { description: 'The run.', schema: SyncRunSchema } },
         errors: ['not_found'],
       }),
@@ -101,7 +101,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Cancel a sync',
         description: 'Cancels a queued or running run. Changes that are not committed yet are discarded.',
-        params: ItemParams,
+        params: toItemParams('sync run'),
         replies: { 200: { description: 'The canceled run.', schema: SyncRunSchema } },
         errors: ['not_found', 'run_ended'],
       }),
@@ -118,7 +118,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         summary: 'Stream the progress of a sync',
         description:
           'Server-sent events: `progress` with the whole run after each change, then `end` with the final run, then the stream closes. With `Last-Event-ID`, the event with that id is not sent again.',
-        params: ItemParams,
+        params: toItemParams('sync run'),
         replies: {
           200: { description: 'The events. `data` is the run.', schema: SyncRunSchema, type: EVENT_STREAM },
           204: { description: 'The run has ended, and `Last-Event-ID` is its last event.' },
@@ -143,7 +143,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         summary: 'List the plan items of a sync',
         description:
           'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, conflicts and skipped rows of each kind are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except of runs in review.',
-        params: ItemParams,
+        params: toItemParams('sync run'),
         querystring: Body(pageQuery),
         headers: listHeaders,
         replies: toListReplies('A page of plan items.', PlanPageSchema),
@@ -169,8 +169,8 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Confirm a sync in review',
         description:
-          'Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since. If the reason of the run is `list_shrunk`, accepts the state’s list instead and returns a new run that reads the list again; only operators can do this.',
-        params: ItemParams,
+          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since. If the reason of the run is `list_shrunk`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.",
+        params: toItemParams('sync run'),
         replies: { 200: { description: 'The applied run, or the new run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review', 'plan_stale'],
       }),
@@ -188,8 +188,8 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         id: 'dismissSync',
         tag: 'Syncs',
         summary: 'Dismiss a sync in review',
-        description: 'Nothing is changed. The plan is not proposed again until the state’s list or the setup changes.',
-        params: ItemParams,
+        description: "Nothing is changed. The plan is not proposed again until the state's list or the setup changes.",
+        params: toItemParams('sync run'),
         replies: { 200: { description: 'The canceled run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review'],
       }),

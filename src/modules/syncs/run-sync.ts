@@ -49,7 +49,9 @@ export interface RunSyncDeps {
   readonly directories: DirectoryService;
   readonly loginAttempts: SingleFlight<LoginResult>;
   readonly newId: () => string;
-  /** A plan that affects more than this percentage of the tenant's licenses must be reviewed; 100 disables the guard. */
+  /**
+   * A plan that affects more than this percentage of the tenant's licenses must be reviewed; 100 disables the guard.
+   */
   readonly guardRemovalPercent: number;
   readonly syncIntervalSeconds: number;
   readonly retryPolicy: RetryPolicy;
@@ -58,8 +60,8 @@ export interface RunSyncDeps {
   readonly shutdown: AbortSignal;
   readonly onFinished: (report: RunReport) => void;
   /**
-   * `taken_over`: this worker claimed a run whose lease had expired. `fenced`: this worker lost the run, and its result was
-   * discarded.
+   * `taken_over`: this worker claimed a run whose lease had expired. `fenced`: this worker lost the run, and its result
+   * was discarded.
    */
   readonly onEvent: (event: 'taken_over' | 'fenced') => void;
 }
@@ -84,7 +86,8 @@ class RunLostError extends Error {}
 /**
  * Claims a run and executes it; returns at once if the run cannot be claimed. Fetches the directory without an open
  * transaction, then plans and applies in one short transaction that commits only if this worker still holds the run.
- * @throws the database's error if not even the failure could be saved. Another worker takes over when the lease expires.
+ * @throws the database's error if not even the failure could be saved. Another worker takes over when the lease
+ *   expires.
  */
 export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string): Promise<void> {
   const { db, shutdown, retryPolicy, onFinished, onEvent } = deps;

@@ -79,7 +79,7 @@ export const SyncRunSchema = Named(
     rows: nullableObject(SyncRows),
     warnings: Type.Array(
       Reply({
-        code: OneOf(['ubi_turned_blank', 'plan_dismissed', 'company_means_another_vendor', 'companies_share_a_name']),
+        code: OneOf(['ubi_turned_blank', 'plan_dismissed', 'company_represents_another_vendor', 'companies_share_a_name']),
         license_number: Nullable(Shown()),
         detail: Shown({ description: 'An explanation for users.' }),
       }),

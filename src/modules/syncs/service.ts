@@ -62,8 +62,8 @@ export interface RunRequest {
 }
 
 /**
- * Queues a run, or returns the active full run. Supersedes runs in review. Previews are always new runs. The tenant must be
- * locked, so that two concurrent requests cannot both find no active run.
+ * Queues a run, or returns the active full run. Supersedes runs in review. Previews are always new runs. The tenant
+ * must be locked, so that two concurrent requests cannot both find no active run.
  */
 export async function queueRun(tx: Tx, newId: () => string, tenantId: string, request: RunRequest): Promise<SyncRun> {
   const active = request.mode === 'full' ? await findActiveRun(tx) : undefined;

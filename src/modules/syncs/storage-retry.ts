@@ -5,8 +5,8 @@ const TIMEOUT_MS = 10_000;
 const RETRY_DELAY_MS = 250;
 
 /**
- * Retries a write while the database is unavailable, so that a run does not appear to be running until its lease expires.
- * The write must be idempotent.
+ * Retries a write while the database is unavailable, so that a run does not appear to be running until its lease
+ * expires. The write must be idempotent.
  * @param lease aborts when the worker loses the run
  */
 export async function retryWhileStorageUnavailable<T>(lease: AbortSignal, write: () => Promise<T>): Promise<T> {

@@ -27,14 +27,14 @@ const toList = (vendors: readonly Vendor[]): VendorList => ({
   transactionSum: null,
 });
 
-/** Of a state whose list is whatever it is told to be. */
-function openDirectories() {
+/** Directory services of a state whose list the test sets. */
+function createState() {
   let rows: readonly Vendor[] = [];
   const session = {
     fetchVendors: async () => toList(rows.filter(({ isLab }) => !isLab)),
     fetchLabs: async () => toList(rows.filter(({ isLab }) => isLab)),
     async fetchTransporters() {
-      // One login may read that list, and another one may not.
+      // Some logins cannot read this list.
       if (rows.length % 3 === 0) throw new BiotrackError(ANSWERS.missingPrivilege);
       return toList(rows.filter((_row, index) => index % 7 === 0));
     },
@@ -44,28 +44,28 @@ function openDirectories() {
     createDirectoryService({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
   return {
     create,
-    tell(told: readonly Vendor[]) {
-      rows = told;
+    setRows(next: readonly Vendor[]) {
+      rows = next;
     },
   };
 }
 
-const inOrder = (licenses: readonly ListedLicense[]): string[] =>
+const toSortedJson = (licenses: readonly ListedLicense[]): string[] =>
   licenses.map((license) => JSON.stringify(Object.entries(license).sort(([a], [b]) => (a < b ? -1 : 1)))).sort();
 
-const hold = async (tx: Tx): Promise<Directory> =>
+const lock = async (tx: Tx): Promise<Directory> =>
   (await lockDirectoryShared(tx, TARGET.state, TARGET.environment)) as Directory;
 
-/** Nobody who has the list in memory asks anything of it. */
-const NOBODY = {} as Tx;
+/** Fails every query: a cached list must not read from the database. */
+const NO_DATABASE = {} as Tx;
 
-t.test(`a list that is kept is the one that Postgres has, whatever was published (seed ${SEED})`, async (t) => {
+t.test(`a cached list always equals the published one (seed ${SEED})`, async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 20 } });
   const { db } = service.service;
   const tenantId = await makeTenant(service);
-  const state = openDirectories();
+  const state = createState();
   const login = { ubi: 'x', username: 'x', password: new Secret('x') };
-  const counts = { kept: 0, read: 0, licenses: 0 };
+  const counts = { cached: 0, read: 0, licenses: 0 };
   const property = fc.asyncProperty(
     historyOf(MIDDLE),
     fc.array(fc.boolean(), { minLength: 8 }),
@@ -78,8 +78,8 @@ t.test(`a list that is kept is the one that Postgres has, whatever was published
       play(REAL, history, createTally(), ({ rows }) => lists.push([...rows]));
       const directories = state.create();
       for (const [index, rows] of lists.entries()) {
-        // Of a list with a row without a number nothing can be concluded, and it is not kept.
-        state.tell(isNumbered ? rows.map((row) => ({ ...row, transactionId: row.transactionId ?? '0' })) : rows);
+        // A list with a row without a transaction number has no fingerprint and is not cached.
+        state.setRows(isNumbered ? rows.map((row) => ({ ...row, transactionId: row.transactionId ?? '0' })) : rows);
         await directories.ensureFresh(db, {
           target: TARGET,
           login,
@@ -89,53 +89,53 @@ t.test(`a list that is kept is the one that Postgres has, whatever was published
           force: true,
         });
         await withTenant(db, tenantId, async (tx) => {
-          const directory = await hold(tx);
-          const published = inOrder(await state.create().listLicenses(tx, directory));
+          const directory = await lock(tx);
+          const published = toSortedJson(await state.create().listLicenses(tx, directory));
           counts.licenses += published.length;
-          const isKept = await directories.listLicenses(NOBODY, directory).then(
+          const isCached = await directories.listLicenses(NO_DATABASE, directory).then(
             () => true,
             () => false,
           );
-          counts[isKept ? 'kept' : 'read'] += 1;
-          for (const when of ['at first', 'again'])
-            assert.deepStrictEqual(inOrder(await directories.listLicenses(tx, directory)), published, when);
-          const rest = directories.listLicenses(NOBODY, directory);
-          if (directory.fingerprint === null) await assert.rejects(rest, 'it is not kept');
-          else assert.deepStrictEqual(inOrder(await rest), published, 'what was read is kept');
+          counts[isCached ? 'cached' : 'read'] += 1;
+          for (const when of ['first', 'second'])
+            assert.deepStrictEqual(toSortedJson(await directories.listLicenses(tx, directory)), published, when);
+          const rest = directories.listLicenses(NO_DATABASE, directory);
+          if (directory.fingerprint === null) await assert.rejects(rest, 'not cached');
+          else assert.deepStrictEqual(toSortedJson(await rest), published, 'cached after reading');
         });
       }
     },
   );
   await fc.assert(property, { seed: SEED, numRuns: pickCount({ few: 6, full: 25, long: 25 }), endOnFailure: true });
-  t.comment(`${counts.licenses} licenses; kept since they were published ${counts.kept}, read ${counts.read}`);
-  t.ok(counts.kept > 0 && counts.read > 0, 'both ways were gone');
+  t.comment(`${counts.licenses} licenses; ${counts.cached} lists cached when published, ${counts.read} read`);
+  t.ok(counts.cached > 0 && counts.read > 0, 'both cases occurred');
 });
 
-t.test('the tenants of a state do not read its list one after the other', async (t) => {
+t.test('tenants of the same state share the cached list', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 120 } });
   const [first, second] = [await makeTenant(service), await makeTenant(service)];
   const { counts } = await syncTenant(service, first);
-  // What is read now is not what is published: who read it would see.
+  // Distort the table, so that a sync that reads it produces other companies.
   await service.sql(`update directory_licenses set name = 'Distorted'`);
   t.same((await syncTenant(service, second)).counts, counts);
   const { body } = await service.ask('GET', `/v1/tenants/${second}/companies?page%5Bsize%5D=500`);
   t.notOk(
     body.data.some(({ name }: { name: string }) => name === 'Distorted'),
-    'it was not read',
+    'the table was not read',
   );
 });
 
-t.test('a database that was set back to another day is read, though its version has the same number', async (t) => {
+t.test('a list from before a database restore is not reused, even with the same version number', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 60, offersSyncCheck: false } });
   const other = await startTestService(t, { beside: service, role: 'api' });
   const { sql, simulator } = service;
   const [first, next] = [await makeTenant(service), await makeTenant(service)];
   await syncTenant(service, first);
-  await sql('create table directories_then as select * from directories');
-  await sql('create table licenses_then as select * from directory_licenses');
+  await sql('create table saved_directories as select * from directories');
+  await sql('create table saved_licenses as select * from directory_licenses');
   const [row] = simulator.control.rows().filter(({ deleted }) => !deleted);
   const location = String(row?.location);
-  simulator.control.rename({ location, name: 'TOLD AND FORGOTTEN' });
+  simulator.control.rename({ location, name: 'BEFORE RESTORE' });
   await syncTenant(service, first, { refresh: 'force' });
   const getVersion = async (): Promise<unknown> => (await sql('select version from directories'))[0];
   const version = await getVersion();
@@ -143,17 +143,17 @@ t.test('a database that was set back to another day is read, though its version 
   await sql('delete from directory_license_owners');
   await sql('delete from directory_licenses');
   await sql('delete from directories');
-  await sql('insert into directories overriding system value select * from directories_then');
-  await sql('insert into directory_licenses select * from licenses_then');
+  await sql('insert into directories overriding system value select * from saved_directories');
+  await sql('insert into directory_licenses select * from saved_licenses');
   await sql(`update directories set refreshed_datetime = now() - interval '1 hour'`);
-  simulator.control.rename({ location, name: 'TOLD ANEW' });
+  simulator.control.rename({ location, name: 'AFTER RESTORE' });
   const { status } = await other.ask('GET', `/v1/tenants/${next}/available-licenses`);
-  t.equal(status, 200, 'another process has read the list since');
-  t.same(await getVersion(), version, 'which has the number of the forgotten one');
+  t.equal(status, 200, 'another process published a list after the restore');
+  t.same(await getVersion(), version, 'it has the same version number');
 
   await syncTenant(service, next);
   const { body } = await service.ask('GET', `/v1/tenants/${next}/companies?page%5Bsize%5D=500`);
   const names = body.data.map(({ name }: { name: string }) => name);
-  t.ok(names.includes('TOLD ANEW'), 'what is so now');
-  t.notOk(names.includes('TOLD AND FORGOTTEN'), 'and not what was read before');
+  t.ok(names.includes('AFTER RESTORE'), 'contains the new name');
+  t.notOk(names.includes('BEFORE RESTORE'), 'and not the cached one');
 });
