@@ -18,7 +18,12 @@ import { registerCompaniesRoutes } from './modules/companies/index.js';
 import { registerConfigurationRoutes } from './modules/configuration/index.js';
 import { registerConflictsRoutes } from './modules/conflicts/index.js';
 import { registerCreationPreferenceRoutes } from './modules/creation-preference/index.js';
-import { type LoginResult, registerCredentialsRoutes } from './modules/credentials/index.js';
+import {
+  deleteCredentialsOfUser,
+  type LoginResult,
+  registerCredentialsRoutes,
+  resetVerification,
+} from './modules/credentials/index.js';
 import type { DirectoryService } from './modules/directory/index.js';
 import { createIdempotencyStore } from './modules/idempotency/index.js';
 import { registerLicensesRoutes } from './modules/licenses/index.js';
@@ -92,12 +97,12 @@ export async function buildApp({
   registerHealth(app, () => pingDatabase(db));
   registerStatesRoutes(app, ports.biotrack.states);
   registerApiKeysRoutes(app, deps);
-  registerTenantsRoutes(app, { ...deps, onTenantDeleted: keyring.forgetTenant });
+  registerTenantsRoutes(app, { ...deps, resetVerification, onTenantDeleted: keyring.forgetTenant });
   registerSetupRoutes(app, deps);
   registerConfigurationRoutes(app, deps);
-  registerUbiRoutes(app, deps);
+  registerUbiRoutes(app, { ...deps, resetVerification });
   registerCreationPreferenceRoutes(app, deps);
-  registerUsersRoutes(app, deps);
+  registerUsersRoutes(app, { ...deps, deleteCredentialsOfUser });
   registerSwitchesRoutes(app, deps);
   registerCredentialsRoutes(app, deps);
   registerLicensesRoutes(app, deps);

@@ -2,7 +2,7 @@ import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
-/** Step 2: BioTrack logins. What the vault does with passwords is in `vault.test.ts`. */
+/** Credentials for BioTrack. How passwords are encrypted is tested in `vault.test.ts`. */
 
 const service = await startTestService(t);
 const { ask, newId, contract, simulator } = service;
@@ -15,7 +15,7 @@ const etagOf = async (path: string): Promise<Record<string, string>> => ({
   'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
 });
 
-/** A tenant with its UBI alone, and the path of its credentials. */
+/** A tenant with nothing but its UBI. */
 async function makeBare(ubi: string = demo.ubi): Promise<{ id: string; tenant: string; path: string }> {
   const id = await makeTenant(service, 'tenant');
   await ask('PUT', `/v1/tenants/${id}/ubi`, { headers: FIRST_PUT, body: { ubi } });
@@ -27,16 +27,16 @@ t.test('createCredential', async (t) => {
   t.match(
     await ask('POST', `/v1/tenants/${bare}/credentials`, { body: { ...LOGIN, description: 'x' } }),
     { status: 409, body: { code: 'setup_incomplete', next_step: { operation_id: 'putUbi' } } },
-    'the UBI comes first',
+    'requires the UBI',
   );
 
   const { path, tenant } = await makeBare();
   const logins = countLogins();
-  const created = await ask('POST', path, { body: { ...LOGIN, description: 'State login of the office' } });
+  const created = await ask('POST', path, { body: { ...LOGIN, description: 'Office login' } });
   t.match(created, {
     status: 201,
     body: {
-      description: 'State login of the office',
+      description: 'Office login',
       username: demo.username,
       owner: 'company',
       owner_user_id: null,
@@ -47,7 +47,7 @@ t.test('createCredential', async (t) => {
     },
   });
   t.type(created.body.checked_datetime, 'string');
-  t.equal(countLogins(), logins + 1, 'tried at BioTrack once');
+  t.equal(countLogins(), logins + 1, 'verified with one login');
   t.equal(created.headers.get('location'), `${path}/${created.body.id}`);
   t.match(await ask('GET', `${path}/${created.body.id}`), { status: 200, body: created.body });
   t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'verified' } });
@@ -59,11 +59,11 @@ t.test('createCredential', async (t) => {
       status: 409,
       body: { code: 'credential_exists', conflicting_id: created.body.id, errors: [{ pointer: '/username' }] },
     },
-    'the same user name',
+    'the same username',
   );
   t.match(
     await ask('POST', path, {
-      body: { ...LOGIN, username: 'someone@example.com', description: 'State login of the office' },
+      body: { ...LOGIN, username: 'someone@example.com', description: 'Office login' },
     }),
     {
       status: 409,
@@ -71,16 +71,16 @@ t.test('createCredential', async (t) => {
     },
     'the same description',
   );
-  t.equal(countLogins(), before, 'which cost no login');
+  t.equal(countLogins(), before, 'a duplicate costs no login');
 
   t.match(
     await ask('POST', path, { body: { ...LOGIN, owner: 'user', username: 'me@example.com', description: 'mine' } }),
     { status: 403, body: { code: 'forbidden' } },
-    'an API key is never a person',
+    'an API key cannot own a credential',
   );
 });
 
-t.test('createCredential, refused by BioTrack', async (t) => {
+t.test('createCredential saves nothing that BioTrack rejects', async (t) => {
   const { path, tenant } = await makeBare();
   for (const verify of ['required', 'attempt', undefined]) {
     t.match(
@@ -95,7 +95,7 @@ t.test('createCredential, refused by BioTrack', async (t) => {
       status: 422,
       body: { code: 'credentials_rejected' },
     },
-    'the password is taken to the last blank',
+    'a trailing space belongs to the password',
   );
   t.match(
     await ask('POST', path, { body: { ...LOGIN, username: 'nobody@example.com', description: 'x' } }),
@@ -107,9 +107,13 @@ t.test('createCredential, refused by BioTrack', async (t) => {
       body: { ...LOGIN, username: limited.username, password: limited.password, description: 'x' },
     }),
     { status: 422, body: { code: 'privilege_missing', reason: 'sync_vendor' } },
-    'no right to read vendors',
+    'a missing privilege',
   );
-  t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'verified' } }, 'the login itself did work');
+  t.match(
+    await ask('GET', `${tenant}/ubi`),
+    { body: { status: 'verified' } },
+    'a login without the privilege still verifies the UBI',
+  );
 
   const unknown = await makeBare('999999999');
   t.match(
@@ -123,30 +127,26 @@ t.test('createCredential, refused by BioTrack', async (t) => {
   }
 });
 
-t.test('createCredential, with trouble at BioTrack', async (t) => {
+t.test('createCredential when BioTrack is unavailable', async (t) => {
   const { path, tenant } = await makeBare();
-  for (const fault of ['server_error', 'empty_body', 'html', 'code_1000', 'reset_at_head'] as const) {
+  for (const fault of ['server_error', 'empty_body', 'html', 'code_1000', 'reset_in_headers'] as const) {
     control.injectFault({ fault, action: 'login', times: 0 });
     const answer = await ask('POST', path, { body: { ...LOGIN, description: fault } });
-    t.match(
-      answer,
-      { status: 503, body: { code: 'upstream_unavailable' } },
-      `${fault}: 503, and nothing is said of the password`,
-    );
+    t.match(answer, { status: 503, body: { code: 'upstream_unavailable' } }, `${fault}: 503, and not a rejection`);
     t.match(answer.body.reason, /^upstream_/, answer.body.reason);
-    t.strictSame((await ask('GET', path)).body.data, [], 'and nothing saved');
+    t.strictSame((await ask('GET', path)).body.data, [], 'nothing is saved');
     control.clearFaults();
-    // A login that works, so that no circuit opens.
+    // A successful login keeps the circuit breaker closed.
     t.equal((await ask('POST', (await makeBare()).path, { body: { ...LOGIN, description: 'x' } })).status, 201);
   }
-  t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'unverified' } }, 'nor is anything said of the UBI');
+  t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'unverified' } }, 'the status of the UBI is unchanged');
 
   control.injectFault({ fault: 'server_error', action: 'login' });
   t.match(
     await ask('POST', path, { body: { ...LOGIN, description: 'attempt', verify: 'attempt' } }),
     {
       status: 201,
-      body: { status: 'unverified', checked_datetime: null, status_detail: /No login/ },
+      body: { status: 'unverified', checked_datetime: null, status_detail: /Not verified/ },
     },
     'attempt: saved unverified',
   );
@@ -174,12 +174,12 @@ t.test('createCredential, with trouble at BioTrack', async (t) => {
     body: { ...LOGIN, username: 'fourth', password: 'do-not-echo-me', description: 'echo' },
   });
   t.ok(echoed.status === 422 || echoed.status === 503, `${echoed.status}`);
-  t.notMatch(JSON.stringify(echoed.body), /do-not-echo-me|internal\)/, "BioTrack's own words go nowhere");
+  t.notMatch(JSON.stringify(echoed.body), /do-not-echo-me|internal\)/, 'texts of BioTrack are not passed on');
   t.notMatch(service.logged(), /do-not-echo-me/);
   control.clearFaults();
 });
 
-t.test('createCredential takes text as it is', async (t) => {
+t.test('createCredential stores text unchanged', async (t) => {
   const { path } = await makeBare();
   const password = '  "quoted"\t\\ ünï¢ødé 🔑\n ';
   control.addUser({ ubi: demo.ubi, username: 'Ünusual@example.com', password });
@@ -232,12 +232,16 @@ t.test('createCredential takes text as it is', async (t) => {
       `without ${name}`,
     );
   }
-  t.equal((await ask('GET', path)).body.data.length, 1, 'none of it was kept');
+  t.equal((await ask('GET', path)).body.data.length, 1, 'invalid input is not saved');
 
   const race = await Promise.all(
     Array.from({ length: 6 }, () => ask('POST', path, { body: { ...LOGIN, description: 'raced', verify: 'skip' } })),
   );
-  t.strictSame(race.map(({ status }) => status).sort(), [201, 409, 409, 409, 409, 409], 'of six at once one is made');
+  t.strictSame(
+    race.map(({ status }) => status).sort(),
+    [201, 409, 409, 409, 409, 409],
+    'one of six concurrent requests succeeds',
+  );
 });
 
 t.test('listCredentials and getCredential', async (t) => {
@@ -302,9 +306,9 @@ t.test('updateCredential', async (t) => {
     status: 200,
     body: { id, description: 'Office', status: 'valid' },
   });
-  t.equal(countLogins(), logins, 'another description costs no login');
+  t.equal(countLogins(), logins, 'a new description costs no login');
   t.match(await patch({ description: 'x' }, stale), { status: 412 });
-  t.match(await patch({}), { status: 400, body: { code: 'invalid_request' } }, 'nothing to change is a mistake');
+  t.match(await patch({}), { status: 400, body: { code: 'invalid_request' } }, 'an empty change is invalid');
   t.match(await ask('GET', one), { body: { description: 'Office' } });
 
   t.match(await patch({ description: 'other' }), {
@@ -318,7 +322,7 @@ t.test('updateCredential', async (t) => {
   t.equal(countLogins(), logins);
 
   t.match(await patch({ password: 'wrong' }), { status: 422, body: { code: 'credentials_rejected' } });
-  t.match(await ask('GET', one), { body: { status: 'valid' } }, 'the password that works stays');
+  t.match(await ask('GET', one), { body: { status: 'valid' } }, 'the valid password stays');
   t.match(await ask('POST', `${one}/verify`), { body: { result: 'valid' } });
 
   control.changePassword({ ubi: demo.ubi, username: demo.username, password: 'new-password' });
@@ -338,7 +342,7 @@ t.test('updateCredential', async (t) => {
   t.match(
     await patch({ username: limited.username }),
     { status: 422, body: { code: 'credentials_rejected' } },
-    'another user with the old password',
+    'another username with the old password',
   );
   control.addUser({ ubi: demo.ubi, username: 'same@example.com', password: demo.password });
   t.match(await patch({ username: 'same@example.com' }), {
@@ -373,7 +377,7 @@ t.test('updateCredential', async (t) => {
   t.match(
     await patch({ password: demo.password }),
     { status: 200, body: { status: 'valid' } },
-    'given again it is readable again',
+    'entering the password again fixes it',
   );
 
   const race = await etagOf(one);
@@ -383,7 +387,7 @@ t.test('updateCredential', async (t) => {
   t.strictSame(
     edits.map(({ status }) => status).sort(),
     [200, 412, 412, 412, 412, 412],
-    'of six edits of one version one wins',
+    'one of six concurrent edits succeeds',
   );
 
   await service.sql('delete from ubis where tenant_id = (select tenant_id from credentials where id = $1)', [id]);
@@ -393,7 +397,7 @@ t.test('updateCredential', async (t) => {
       headers: { 'if-match': `"${Number(race['if-match']?.slice(1, -1)) + 1}"` },
     }),
     { status: 409, body: { code: 'setup_incomplete' } },
-    'without a UBI, which only a hand in the database can take away',
+    'requires the UBI, which only SQL can delete',
   );
 });
 
@@ -423,7 +427,7 @@ t.test('deleteCredential', async (t) => {
   t.match(await ask('GET', another), { status: 404 });
   t.match(await ask('DELETE', another, { headers: { 'if-match': '"1"' } }), { status: 404 });
   const [row] = await service.sql('select from credentials where id = $1', [spare.body.id]);
-  t.equal(row, undefined, 'its password went with it');
+  t.equal(row, undefined, 'the password is deleted too');
 });
 
 t.test('verifyCredential', async (t) => {
@@ -438,8 +442,8 @@ t.test('verifyCredential', async (t) => {
   control.injectFault({ fault: 'server_error', action: 'login' });
   t.match(
     await verify(),
-    { status: 200, body: { result: 'unreachable', credential: { status: 'valid' } } },
-    'an outage changes no status',
+    { status: 200, body: { result: 'unavailable', credential: { status: 'valid' } } },
+    'an outage does not change the status',
   );
   control.clearFaults();
   control.setPrivileges({ ubi: demo.ubi, username: demo.username, privileges: ['sync_check'] });
@@ -451,14 +455,20 @@ t.test('verifyCredential', async (t) => {
     },
   });
   control.setPrivileges({ ubi: demo.ubi, username: demo.username, privileges: ['sync_check', 'sync_vendor'] });
-  t.match(await verify(), { body: { result: 'valid', credential: { status: 'valid' } } }, 'a right that was granted');
+  t.match(
+    await verify(),
+    { body: { result: 'valid', credential: { status: 'valid' } } },
+    'after the privilege was granted',
+  );
   control.changePassword({ ubi: demo.ubi, username: demo.username, password: 'another' });
-  t.match(await verify(), { body: { result: 'rejected', credential: { status: 'rejected', status_detail: /again/ } } });
+  t.match(await verify(), {
+    body: { result: 'rejected', credential: { status: 'rejected', status_detail: /correct values/ } },
+  });
   control.injectFault({ fault: 'server_error', action: 'login' });
-  t.match(await verify(), { body: { result: 'unreachable', credential: { status: 'rejected' } } });
+  t.match(await verify(), { body: { result: 'unavailable', credential: { status: 'rejected' } } });
   control.clearFaults();
   control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
-  t.match(await verify(), { body: { result: 'valid' } }, 'asked for by a person it is tried again');
+  t.match(await verify(), { body: { result: 'valid' } }, 'an explicit verification tries a rejected login again');
 
   await ask('PUT', `${tenant}/ubi`, { headers: await etagOf(`${tenant}/ubi`), body: { ubi: '999999999' } });
   t.match(await verify(), {
@@ -471,12 +481,12 @@ t.test('verifyCredential', async (t) => {
   const gone = ask('POST', `${path}/${slow.id}/verify`);
   await new Promise((resolve) => setTimeout(resolve, 200));
   await ask('DELETE', `${path}/${slow.id}`, { headers: await etagOf(`${path}/${slow.id}`) });
-  t.match(await gone, { status: 404, body: { code: 'not_found' } }, 'deleted while BioTrack was asked');
+  t.match(await gone, { status: 404, body: { code: 'not_found' } }, 'deleted during the login');
   control.clearFaults();
 
   await service.sql(`update tenants set state = 'ZZ' where $1 like '%' || tenant_id`, [tenant]);
   const stateless = { status: 422, body: { code: 'unknown_state', detail: /operator/ } };
-  t.match(await verify(), stateless, 'a state that this deployment no longer knows');
+  t.match(await verify(), stateless, 'a state that the deployment no longer supports');
   t.match(await ask('POST', path, { body: { ...LOGIN, username: 'z', description: 'z' } }), stateless);
   const change = { headers: await etagOf(`${path}/${id}`), body: { password: 'new' } };
   t.match(await ask('PATCH', `${path}/${id}`, change), stateless);
@@ -488,7 +498,7 @@ t.test('verifyCredential', async (t) => {
   t.match(await verify(), { status: 409, body: { code: 'setup_incomplete' } });
 });
 
-t.test('no verdict outlives what it was said of', async (t) => {
+t.test('a login result does not outlive the UBI and state it was for', async (t) => {
   const { path, tenant } = await makeBare();
   const { id } = (await ask('POST', path, { body: { ...LOGIN, description: 'x' } })).body;
   t.match(await ask('GET', `${path}/${id}`), { body: { status: 'valid' } });
@@ -497,7 +507,7 @@ t.test('no verdict outlives what it was said of', async (t) => {
   t.match(
     await ask('GET', `${path}/${id}`),
     { body: { status: 'unverified' } },
-    'another data set is another BioTrack',
+    'another environment needs another verification',
   );
   t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'unverified' } });
 
@@ -506,11 +516,11 @@ t.test('no verdict outlives what it was said of', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 150));
   await ask('PUT', `${tenant}/ubi`, { body: { ubi: '007331902' }, headers: await etagOf(`${tenant}/ubi`) });
   t.match(await verifying, { status: 200 });
-  t.match(await ask('GET', `${path}/${id}`), { body: { status: 'unverified' } }, 'said of the UBI of a moment ago');
+  t.match(await ask('GET', `${path}/${id}`), { body: { status: 'unverified' } }, 'the result was for the old UBI');
   t.match(await ask('GET', `${tenant}/ubi`), { body: { ubi: '007331902', status: 'unverified' } });
 });
 
-t.test('a login that was refused is not tried by machine again when its UBI comes back', async (t) => {
+t.test('a rejected login is not tried again automatically when its UBI is restored', async (t) => {
   const tenantId = await makeTenant(service, 'credential');
   const path = `/v1/tenants/${tenantId}`;
   const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
@@ -521,7 +531,7 @@ t.test('a login that was refused is not tried by machine again when its UBI come
 
   for (const refuse of [
     () => ask('POST', `${path}/credentials/${credential.id}/verify`),
-    // A run finds out by itself, with a login that was thought to work.
+    // A run is rejected with a credential that was valid.
     () => syncTenant(service, tenantId, { refresh: 'force' }),
   ]) {
     await service.sql(`update credentials set status = 'valid' where id = $1`, [credential.id]);
@@ -529,20 +539,20 @@ t.test('a login that was refused is not tried by machine again when its UBI come
     await refuse();
     t.equal(await read(), 'rejected');
     await setUbi('999999999');
-    t.equal(await read(), 'unverified', 'of another UBI nothing is known');
+    t.equal(await read(), 'unverified', 'not verified with the other UBI');
     await setUbi(demo.ubi);
     const logins = countLogins();
     t.match(await ask('GET', `${path}/available-licenses`), { status: 409 });
     t.equal(await read(), 'rejected');
-    t.equal(countLogins(), logins, 'BioTrack was not asked again');
+    t.equal(countLogins(), logins, 'no further login');
   }
   control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
   t.match(await ask('POST', `${path}/credentials/${credential.id}/verify`), { body: { result: 'valid' } });
   await ask('GET', `${path}/available-licenses`);
-  t.equal(await read(), 'valid', 'a person who asks is answered anew');
+  t.equal(await read(), 'valid', 'an explicit verification clears the rejection');
 });
 
-t.test('whose a credential is decides what may be done with it', async (t) => {
+t.test('the owner of a credential decides who can access it', async (t) => {
   const { id: tenantId, path } = await makeBare();
   const scriptKey = (
     await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: tenantId } })
@@ -550,7 +560,7 @@ t.test('whose a credential is decides what may be done with it', async (t) => {
   const keys = {
     operator: service.operatorKey,
     'admin key': scriptKey as string,
-    'admin person': service.tokenOf({ tenantId, role: 'admin', userId: 'boss' }),
+    'another admin': service.tokenOf({ tenantId, role: 'admin', userId: 'boss' }),
     owner: service.tokenOf({ tenantId, role: 'user', userId: 'ada' }),
     'owner as admin': service.tokenOf({ tenantId, role: 'admin', userId: 'ada' }),
     'another user': service.tokenOf({ tenantId, role: 'user', userId: 'bob' }),
@@ -561,23 +571,23 @@ t.test('whose a credential is decides what may be done with it', async (t) => {
   t.match(
     mine,
     { status: 201, body: { owner: 'user', owner_user_id: 'ada', status: 'valid', description: 'office' } },
-    "one's own may be called as the company's is, and be the same login",
+    'a user credential can have the description and login of a company credential',
   );
   t.match(
     await ask('POST', path, { key: keys.owner, body: { ...LOGIN, owner: 'user', description: 'again' } }),
     { status: 409, body: { code: 'credential_exists', conflicting_id: mine.body.id } },
-    'but not twice',
+    'but only once per user',
   );
   t.match(
     await ask('POST', path, { key: keys.owner, body: { ...LOGIN, description: 'x', username: 'x' } }),
     { status: 403, body: { code: 'forbidden' } },
-    "the company's is not for a user to save",
+    'a user cannot create a company credential',
   );
   for (const who of ['operator', 'admin key'] as const) {
     t.match(
       await ask('POST', path, { key: keys[who], body: { ...LOGIN, owner: 'user', description: 'x', username: 'x' } }),
       { status: 403, body: { code: 'forbidden' } },
-      `${who} is no person`,
+      `${who} cannot own a credential`,
     );
   }
 
@@ -589,7 +599,7 @@ t.test('whose a credential is decides what may be done with it', async (t) => {
     company: {
       operator: everything,
       'admin key': everything,
-      'admin person': everything,
+      'another admin': everything,
       owner: { list: true, get: 200, patch: 403, verify: 403 },
       'owner as admin': everything,
       'another user': { list: true, get: 200, patch: 403, verify: 403 },
@@ -597,7 +607,7 @@ t.test('whose a credential is decides what may be done with it', async (t) => {
     user: {
       operator: { list: true, get: 403, patch: 403, verify: 403 },
       'admin key': { list: true, get: 403, patch: 403, verify: 403 },
-      'admin person': { list: true, get: 403, patch: 403, verify: 403 },
+      'another admin': { list: true, get: 403, patch: 403, verify: 403 },
       owner: everything,
       'owner as admin': everything,
       'another user': { list: false, get: 404, patch: 404, verify: 404 },
@@ -611,7 +621,7 @@ t.test('whose a credential is decides what may be done with it', async (t) => {
       const key = keys[who as Who];
       const etag = (await ask('GET', one, { key: ownerKey })).headers.get('etag') as string;
       const listed = (await ask('GET', path, { key })).body.data.find((each: { id: string }) => each.id === id);
-      if (listed !== undefined) t.equal(listed.etag, etag, 'the list tells the ETag');
+      if (listed !== undefined) t.equal(listed.etag, etag, 'the list contains the ETag');
       const seen = {
         list: listed !== undefined,
         get: (await ask('GET', one, { key })).status,
@@ -632,19 +642,23 @@ t.test('whose a credential is decides what may be done with it', async (t) => {
 
   const unseen = await ask('GET', `${path}/${mine.body.id}`, { key: keys['another user'] });
   const absent = await ask('GET', `${path}/${newId()}`, { key: keys['another user'] });
-  t.strictSame({ ...unseen.body, request_id: '' }, { ...absent.body, request_id: '' }, "another's is as none");
+  t.strictSame(
+    { ...unseen.body, request_id: '' },
+    { ...absent.body, request_id: '' },
+    'the credential of another user looks like a missing one',
+  );
   const listed = (await ask('GET', path)).body.data.find(({ id }: { id: string }) => id === mine.body.id);
-  t.notMatch(JSON.stringify(listed), new RegExp(demo.password), 'no password is in a list');
+  t.notMatch(JSON.stringify(listed), new RegExp(demo.password), 'the list contains no password');
   t.match(
     await ask('DELETE', `${path}/${mine.body.id}`, { headers: { 'if-match': listed.etag } }),
     { status: 204 },
-    'the operator takes it away with what the list told',
+    'the operator deletes it with the ETag from the list',
   );
   t.match(await ask('GET', `${path}/${mine.body.id}`, { key: keys.owner }), { status: 404 });
   t.match(await ask('GET', path, { key: keys['another user'] }), { body: { data: [{ id: company.id }] } });
 });
 
-t.test('replaced in place: the same id, another secret', async (t) => {
+t.test('a new password raises the secret version and keeps the id', async (t) => {
   const { path } = await makeBare();
   const { id } = (await ask('POST', path, { body: { ...LOGIN, description: 'x' } })).body;
   const read = async () =>
@@ -664,11 +678,11 @@ t.test('replaced in place: the same id, another secret', async (t) => {
   t.match(
     await read(),
     { secret_version: Number(before?.secret_version) + 1 },
-    'another description is no other secret',
+    'a new description keeps the secret version',
   );
 });
 
-t.test('a refused login is remembered, and costs no second one', async (t) => {
+t.test('a rejected login is not repeated for a day', async (t) => {
   const beside = await startTestService(t, { beside: service, role: 'api' });
   const { path } = await makeBare();
   const refusedLogins = (): number => control.counters().loginsRejected;
@@ -682,12 +696,12 @@ t.test('a refused login is remembered, and costs no second one', async (t) => {
   );
   t.ok(
     storm.every(({ status, body }) => status === 422 && body.code === 'credentials_rejected'),
-    '200 requests at two processes: all refused',
+    '200 requests to two processes are all rejected',
   );
-  t.equal(refusedLogins(), before + 1, 'with 1 login at BioTrack');
+  t.equal(refusedLogins(), before + 1, 'with one login');
   t.ok(
     storm.some(({ body }) => body.reason === 'refused_before' && /not tried again/.test(body.detail)),
-    'which is said',
+    'the detail says so',
   );
   await beside.stop();
   const restarted = await startTestService(t, { beside: service, role: 'api' });
@@ -697,25 +711,25 @@ t.test('a refused login is remembered, and costs no second one', async (t) => {
       body: { code: 'credentials_rejected', reason: 'refused_before', errors: [{ pointer: '/password' }] },
     });
   }
-  t.equal(refusedLogins(), before + 1, 'nor does a restart forget it');
-  t.comment('220 triggers, 2 processes, 1 restart: 1 login at BioTrack');
+  t.equal(refusedLogins(), before + 1, 'a restart does not forget it');
+  t.comment('220 requests, 2 processes, 1 restart: 1 login at BioTrack');
 
   before = refusedLogins();
   for (const change of [{ password: 'another wrong one' }, { username: 'second@example.com' }]) {
     await ask('POST', path, { body: { ...wrong, ...change } });
   }
-  t.equal(refusedLogins(), before + 2, 'another password or user is another login');
+  t.equal(refusedLogins(), before + 2, 'another password or username is another login');
   const stranger = await makeBare();
   await ask('POST', stranger.path, { body: wrong });
-  t.equal(refusedLogins(), before + 3, 'and so is another tenant has its own: nothing is learned of it');
+  t.equal(refusedLogins(), before + 3, 'rejections are not shared between tenants');
 
   const rows = await service.sql<{ text: string }>('select login_attempts::text as text from login_attempts');
   t.ok(rows.length > 0);
-  t.notMatch(JSON.stringify(rows), /remembered-as-wrong|demo@example|042517300/, 'only a keyed hash is kept');
-  const trials = await service.sql('select from login_attempts where refused_datetime is null');
-  t.strictSame(trials, [], 'and no trial is left open');
+  t.notMatch(JSON.stringify(rows), /remembered-as-wrong|demo@example|042517300/, 'only a keyed hash is stored');
+  const pending = await service.sql('select from login_attempts where refused_datetime is null');
+  t.strictSame(pending, [], 'no attempt is left pending');
 
-  // Set right at BioTrack meanwhile.
+  // Fixed in BioTrack after the rejection.
   control.addUser({ ubi: demo.ubi, username: 'late@example.com', password: 'right' });
   control.changePassword({ ubi: demo.ubi, username: 'late@example.com', password: 'other' });
   const late = { ...LOGIN, username: 'late@example.com', password: 'right', description: 'late' };
@@ -723,22 +737,26 @@ t.test('a refused login is remembered, and costs no second one', async (t) => {
   control.changePassword({ ubi: demo.ubi, username: 'late@example.com', password: 'right' });
   t.match(await ask('POST', path, { body: late }), { status: 422, body: { reason: 'refused_before' } });
   const saved = await ask('POST', path, { body: { ...late, verify: 'skip' } });
-  t.match(saved, { status: 201, body: { status: 'unverified' } }, 'it can be saved untried');
-  t.match(await ask('POST', `${path}/${saved.body.id}/verify`), { body: { result: 'valid' } }, 'and tried by a person');
+  t.match(saved, { status: 201, body: { status: 'unverified' } }, '`skip` saves it unverified');
+  t.match(
+    await ask('POST', `${path}/${saved.body.id}/verify`),
+    { body: { result: 'valid' } },
+    'and it can be verified',
+  );
   t.match(
     await ask('PATCH', `${path}/${saved.body.id}`, {
       body: { password: 'right' },
       headers: await etagOf(`${path}/${saved.body.id}`),
     }),
     { status: 200, body: { status: 'valid' } },
-    'after which nothing is remembered against it',
+    'a successful login clears the rejection',
   );
   before = refusedLogins();
   await service.sql(`update login_attempts set refused_datetime = now() - interval '25 hours'`);
   t.match(await ask('POST', path, { body: wrong }), { status: 422, body: { code: 'credentials_rejected' } });
-  t.equal(refusedLogins(), before + 1, 'a refusal is believed for a day');
+  t.equal(refusedLogins(), before + 1, 'a rejection expires after a day');
 
-  // Somebody who tried it and died: the next one waits for him, and not for ever.
+  // A process that crashed during the login: others wait until its lease expires.
   await service.sql(
     `update login_attempts set refused_datetime = null, leased_until_datetime = now() + interval '1 second'`,
   );

@@ -10,7 +10,7 @@ const etagOf = async (path: string): Promise<Record<string, string>> => ({
   'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
 });
 
-t.test('getSetup, step by step', async (t) => {
+t.test('getSetup follows a tenant through every step', async (t) => {
   const tenantId = newId();
   const path = `/v1/tenants/${tenantId}`;
   const see = async () => {
@@ -42,7 +42,7 @@ t.test('getSetup, step by step', async (t) => {
   await ask('PUT', `${path}/ubi`, { headers: FIRST_PUT, body: { ubi: demo.ubi } });
   t.match(await see(), {
     steps: {
-      ubi: 'done nobody',
+      ubi: 'done none',
       company_creation_preference: 'todo admin',
       credentials: 'todo admin',
       licenses: 'blocked admin',
@@ -51,7 +51,7 @@ t.test('getSetup, step by step', async (t) => {
   });
   await ask('PUT', `${path}/company-creation-preference`, { headers: FIRST_PUT, body: { strategy: 'one_per_vendor' } });
   t.match(await see(), {
-    steps: { company_creation_preference: 'done nobody', first_sync: 'blocked admin' },
+    steps: { company_creation_preference: 'done none', first_sync: 'blocked admin' },
     next: 'createCredential',
   });
 
@@ -78,27 +78,27 @@ t.test('getSetup, step by step', async (t) => {
       next: 'verifyCredential',
       path: `${path}/credentials/${saved.body.id}/verify`,
     },
-    'somebody else has to act',
+    'the BioTrack administrator must act',
   );
-  t.match(refused.blockers.join(), /limited.*sync_vendor/, 'and is told what about');
+  t.match(refused.blockers.join(), /limited.*sync_vendor/, 'the blocker names the credential and the privilege');
 
   await ask('POST', `${path}/credentials`, {
     body: { description: 'office', username: demo.username, password: demo.password, owner: 'company' },
   });
   t.match(await see(), {
-    steps: { credentials: 'done nobody', licenses: 'todo admin', first_sync: 'todo admin' },
+    steps: { credentials: 'done none', licenses: 'todo admin', first_sync: 'todo admin' },
     next: 'createLicense',
   });
 
   simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 700 });
   const run = await ask('POST', `${path}/syncs`, { body: { refresh: 'force' } });
-  t.equal((await see()).steps.first_sync, 'todo nobody', 'a sync is under way: nobody has to act');
+  t.equal((await see()).steps.first_sync, 'todo none', 'no one must act during a sync');
   await waitForRun(service, tenantId, run.body.id);
-  t.match(await see(), { steps: { first_sync: 'done nobody', licenses: 'todo admin' }, next: 'createLicense' });
+  t.match(await see(), { steps: { first_sync: 'done none', licenses: 'todo admin' }, next: 'createLicense' });
 
   const { license_number } = (await ask('GET', `${path}/available-licenses`)).body.data[0];
   await ask('POST', `${path}/licenses`, { body: { license_number } });
-  t.match(await see(), { steps: { licenses: 'done nobody' }, next: null, blockers: [] }, 'nothing is left to do');
+  t.match(await see(), { steps: { licenses: 'done none' }, next: null, blockers: [] }, 'setup is complete');
 
   const list = (await ask('GET', `${path}/credentials`)).body.data;
   for (const { id } of list) {
@@ -109,12 +109,12 @@ t.test('getSetup, step by step', async (t) => {
   }
   t.match(
     await see(),
-    { steps: { credentials: 'todo admin', licenses: 'done nobody' }, next: 'createCredential' },
-    'true at every moment',
+    { steps: { credentials: 'todo admin', licenses: 'done none' }, next: 'createCredential' },
+    'a deleted credential reopens its step',
   );
 });
 
-t.test('getSetup, with what goes wrong', async (t) => {
+t.test('getSetup reports problems and the call that fixes them', async (t) => {
   const { control } = simulator;
   const username = 'setup@example.com';
   const login = { description: 'office', username, password: 'one', owner: 'company' };
@@ -151,25 +151,25 @@ t.test('getSetup, with what goes wrong', async (t) => {
   t.match(
     await see(),
     {
-      credentials: { status: 'todo', who: 'admin', blockers: [/^office: No login/] },
+      credentials: { status: 'todo', who: 'admin', blockers: [/^office: Not verified yet/] },
       licenses: { status: 'todo' },
       next: { operation_id: 'verifyCredential', method: 'POST', path: `${path}/credentials/${id}/verify` },
     },
-    'never tried: and that keeps nobody from going on',
+    'an unverified credential does not block later steps',
   );
   control.changePassword({ ubi: demo.ubi, username, password: 'two' });
   await ask('POST', `${path}/credentials/${id}/verify`);
   t.match(
     await see(),
     {
-      credentials: { status: 'blocked', who: 'admin', blockers: [/^office: BioTrack refuses/] },
+      credentials: { status: 'blocked', who: 'admin', blockers: [/^office: BioTrack rejected/] },
       licenses: { status: 'blocked', who: 'admin' },
       sync: { status: 'blocked', who: 'admin' },
       next: { operation_id: 'updateCredential', method: 'PATCH', path: `${path}/credentials/${id}` },
     },
-    'rejected: the password is to be entered again, there',
+    'rejected: the next step updates this credential',
   );
-  const { next: mending } = await see();
+  const { next: remediation } = await see();
   for (const [method, call, body] of [
     ['POST', 'syncs', {}],
     ['GET', 'available-licenses', undefined],
@@ -178,16 +178,16 @@ t.test('getSetup, with what goes wrong', async (t) => {
   ] as const) {
     const refusal = await ask(method, `${path}/${call}`, body === undefined ? {} : { body });
     t.match(refusal, { status: 409, body: { code: 'setup_incomplete' } });
-    t.strictSame(refusal.body.next_step, mending, `${method} ${call} names the call that the checklist names`);
+    t.strictSame(refusal.body.next_step, remediation, `${method} ${call} returns the next step of the checklist`);
   }
   const one = `${path}/credentials/${id}`;
   await ask('PATCH', one, { body: { password: 'two' }, headers: await etagOf(one) });
-  t.match(await see(), { credentials: { status: 'done', who: 'nobody', warnings: [] } });
+  t.match(await see(), { credentials: { status: 'done', who: 'none', warnings: [] } });
   await service.sql('update credentials set sealed_password = $2 where id = $1', [id, Buffer.from('nonsense')]);
   t.match(
     await see(),
     { credentials: { status: 'blocked', who: 'admin' }, next: { operation_id: 'updateCredential' } },
-    'a password that cannot be opened is no login, whatever BioTrack said of it',
+    'a password that cannot be decrypted blocks the step, whatever its status',
   );
   await ask('PATCH', one, { body: { password: 'two' }, headers: await etagOf(one) });
 
@@ -198,20 +198,20 @@ t.test('getSetup, with what goes wrong', async (t) => {
   await ask('POST', `${path}/credentials/${old.id}/verify`);
   t.match(
     await see(),
-    { credentials: { status: 'done', blockers: [], warnings: [/^old: BioTrack refuses/] } },
-    'one that works is enough, and the other one is told of',
+    { credentials: { status: 'done', blockers: [], warnings: [/^old: BioTrack rejected/] } },
+    'one valid credential is enough; the other one is a warning',
   );
 
-  // A person with a login of his own has what he needs, whatever the company has.
+  // A user with a credential of their own needs no company credential.
   const bare = await makeTenant(service, 'preference');
   const key = service.tokenOf({ tenantId: bare, role: 'admin', userId: 'own' });
   await ask('POST', `/v1/tenants/${bare}/credentials`, { key, body: { ...login, owner: 'user', password: 'two' } });
   const stepsOf = async (options: { key?: string }) =>
     (await ask('GET', `/v1/tenants/${bare}/setup`, options)).body.steps[2];
   t.match(await stepsOf({ key }), { step: 'credentials', status: 'done' });
-  t.match(await stepsOf({}), { step: 'credentials', status: 'todo' }, 'which is nobody else has');
+  t.match(await stepsOf({}), { step: 'credentials', status: 'todo' }, 'it does not count for other callers');
 
-  // Something is new, so that the whole list is asked for.
+  // A new vendor changes the checksum, so that the complete list is fetched.
   control.addVendor({});
   control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
   const down = await ask('POST', `${path}/syncs`, { body: { refresh: 'force' } });
@@ -222,20 +222,20 @@ t.test('getSetup, with what goes wrong', async (t) => {
   t.match(afterwards, {
     sync: {
       status: 'blocked',
-      blockers: [/^The last sync failed \(upstream_unreachable\): BioTrack cannot be reached/],
+      blockers: [/^The last sync failed \(upstream_unreachable\): BioTrack returned a server error/],
     },
   });
-  t.ok(['admin', 'nobody'].includes(afterwards.sync.who), 'tried again by whoever comes first');
+  t.ok(['admin', 'none'].includes(afterwards.sync.who), 'no one while a retry is scheduled, otherwise the admin');
   await service.sql(`update sync_runs set reason = 'list_shrunk', retry_datetime = null where id = $1`, [failed.id]);
   t.match(await see(), { sync: { status: 'blocked', who: 'operator' } });
   await service.sql(`update sync_runs set reason = 'credentials_rejected' where id = $1`, [failed.id]);
   t.match(
     await see(),
     { sync: { status: 'todo', who: 'admin' } },
-    'what the login failed for then is mended by now: the step before says so',
+    'the credential is fixed since, as the step `credentials` shows',
   );
   await service.sql(`update sync_runs set status = 'needs_review', reason = null where id = $1`, [failed.id]);
-  t.match(await see(), { sync: { status: 'blocked', who: 'admin', blockers: [/waits for a decision/] } });
+  t.match(await see(), { sync: { status: 'blocked', who: 'admin', blockers: [/needs a review/] } });
   await service.sql(`update sync_runs set status = 'failed', reason = 'internal' where id = $1`, [failed.id]);
 
   const location = control.addSite({ ubi: demo.ubi }).location;
@@ -251,11 +251,11 @@ t.test('getSetup, with what goes wrong', async (t) => {
       licenses: {
         status: 'blocked',
         who: 'admin',
-        blockers: [new RegExp(`^${location}: The state no longer lists it`)],
+        blockers: [new RegExp(`^${location}: The state no longer lists the license`)],
       },
       next: { operation_id: 'listAvailableLicenses', method: 'GET' },
     },
-    'the only license has left BioTrack',
+    'the only license is no longer listed',
   );
   const { license_number } = (await ask('GET', `${path}/available-licenses`)).body.data.find(
     ({ state }: { state: string }) => state === 'available',
@@ -264,13 +264,13 @@ t.test('getSetup, with what goes wrong', async (t) => {
   t.match(
     await see(),
     { licenses: { status: 'done', warnings: [new RegExp(`^${location}:`)] }, next: null },
-    'one that is there is enough, and the other one is told of',
+    'one listed license is enough; the other one is a warning',
   );
   const [vanished] = (await ask('GET', `${path}/licenses`)).body.data;
   await ask('DELETE', `${path}/licenses/${vanished.id}`, { headers: await etagOf(`${path}/licenses/${vanished.id}`) });
-  t.match(await see(), { licenses: { status: 'done', warnings: [] } }, 'archived, it is no matter any more');
+  t.match(await see(), { licenses: { status: 'done', warnings: [] } }, 'an archived license causes no warning');
 
-  // Something is new, so that the whole list is asked for.
+  // A new vendor changes the checksum, so that the complete list is fetched.
   control.addVendor({});
   control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
   const late = await ask('POST', `${path}/syncs`, { body: { refresh: 'force' } });
@@ -279,14 +279,14 @@ t.test('getSetup, with what goes wrong', async (t) => {
   t.match(
     await see(),
     { sync: { status: 'done', warnings: [/^The last sync failed/] }, next: null },
-    'the set-up is done, and the last sync failed: both are said',
+    'the step stays done, with the failure of the last sync as a warning',
   );
 
   await service.sql('update tenants set state = $2 where tenant_id = $1', [tenantId, 'ZZ']);
   t.match(
     await see(),
-    { credentials: { status: 'blocked', who: 'operator', blockers: [/does not know the state ZZ/] }, next: null },
-    'nothing that a call could do',
+    { credentials: { status: 'blocked', who: 'operator', blockers: [/does not support the state ZZ/] }, next: null },
+    'no API call can resolve it',
   );
   await service.sql('update tenants set state = $2 where tenant_id = $1', [tenantId, 'NM']);
 
@@ -296,7 +296,7 @@ t.test('getSetup, with what goes wrong', async (t) => {
   t.match(
     (await ask('GET', `/v1/tenants/${unknown}/setup`)).body,
     { steps: [{ step: 'ubi', status: 'blocked', who: 'admin' }], next_step: { operation_id: 'putUbi' } },
-    'a UBI that BioTrack does not know is no finished step',
+    'a rejected UBI reopens its step',
   );
 });
 

@@ -22,7 +22,7 @@ t.test('putTenant', async (t) => {
   t.match(
     await ask('PUT', path, { body: NAMED, headers: { 'if-match': '"1"' } }),
     { status: 412, body: { code: 'precondition_failed' } },
-    'there is nothing to match yet',
+    'there is no version to match',
   );
   const created = await ask('PUT', path, { body: NAMED, headers: FIRST_PUT });
   t.match(created, { status: 201, body: { id, ...NAMED } });
@@ -30,7 +30,7 @@ t.test('putTenant', async (t) => {
   const etag = created.headers.get('etag') as string;
 
   t.match(await ask('PUT', path, { body: NAMED }), { status: 428, body: { code: 'precondition_required' } });
-  t.match(await ask('PUT', path, { body: NAMED, headers: FIRST_PUT }), { status: 412 }, 'it is no longer the first');
+  t.match(await ask('PUT', path, { body: NAMED, headers: FIRST_PUT }), { status: 412 }, 'the tenant already exists');
   for (const header of ['W/"1"', '"1', '1', '*', '']) {
     const { status } = await ask('PUT', path, { body: NAMED, headers: { 'if-match': header } });
     t.ok(status === 400 || status === 412 || status === 428, `If-Match: ${header} is ${status}`);
@@ -43,11 +43,11 @@ t.test('putTenant', async (t) => {
   const renamed = await ask('PUT', path, { body: { ...NAMED, name: 'Ñandú & Söhne' }, headers: { 'if-match': etag } });
   t.match(renamed, { status: 200, body: { name: 'Ñandú & Söhne', state: 'NM' } });
   t.not(renamed.headers.get('etag'), etag);
-  t.match(await ask('PUT', path, { body: NAMED, headers: { 'if-match': etag } }), { status: 412 }, 'it is stale now');
+  t.match(await ask('PUT', path, { body: NAMED, headers: { 'if-match': etag } }), { status: 412 }, 'the ETag is stale');
   const second = renamed.headers.get('etag') as string;
   const either = { 'if-match': `${etag}, ${second}` };
   const moved = await ask('PUT', path, { body: { ...NAMED, state: 'WA', environment: 'production' }, headers: either });
-  t.match(moved, { status: 200, body: { state: 'WA', environment: 'production' } }, 'one of several ETags will do');
+  t.match(moved, { status: 200, body: { state: 'WA', environment: 'production' } }, 'one of several ETags is enough');
 
   const now = { 'if-match': moved.headers.get('etag') as string };
   t.match(await ask('PUT', path, { body: { ...NAMED, state: 'ZZ' }, headers: now }), {
@@ -58,22 +58,22 @@ t.test('putTenant', async (t) => {
     status: 422,
     body: { code: 'unknown_state', errors: [{ pointer: '/environment' }] },
   });
-  const lost = newId();
+  const unsupported = newId();
   const where = { state: 'WA', environment: 'production' };
-  const born = await ask('PUT', `/v1/tenants/${lost}`, { body: { ...NAMED, ...where }, headers: FIRST_PUT });
-  await service.sql(`update tenants set state = 'ZZ' where tenant_id = $1`, [lost]);
+  const saved = await ask('PUT', `/v1/tenants/${unsupported}`, { body: { ...NAMED, ...where }, headers: FIRST_PUT });
+  await service.sql(`update tenants set state = 'ZZ' where tenant_id = $1`, [unsupported]);
   t.match(
-    await ask('PUT', `/v1/tenants/${lost}`, {
-      body: { name: 'Called anew', state: 'ZZ', environment: 'production' },
-      headers: { 'if-match': born.headers.get('etag') as string },
+    await ask('PUT', `/v1/tenants/${unsupported}`, {
+      body: { name: 'Renamed', state: 'ZZ', environment: 'production' },
+      headers: { 'if-match': saved.headers.get('etag') as string },
     }),
-    { status: 200, body: { name: 'Called anew', state: 'ZZ' } },
-    'where the state is gone the name may change all the same',
+    { status: 200, body: { name: 'Renamed', state: 'ZZ' } },
+    'a tenant of an unsupported state can be renamed',
   );
   t.match(
     await ask('PUT', `/v1/tenants/${newId()}`, { body: { ...NAMED, state: 'NY' }, headers: FIRST_PUT }),
     { status: 422, body: { code: 'unknown_state' } },
-    'a state that left has nothing to set up',
+    'a state that left BioTrack cannot be chosen',
   );
 
   const synced = await makeTenant(service);
@@ -91,7 +91,7 @@ t.test('putTenant', async (t) => {
   t.match(
     await ask('PUT', `/v1/tenants/${synced}`, { body, headers: match }),
     { status: 200, body },
-    'the name stays free',
+    'the name can still change',
   );
 
   const racing = newId();
@@ -101,7 +101,7 @@ t.test('putTenant', async (t) => {
   t.strictSame(
     race.map(({ status }) => status).sort(),
     [201, 412, 412, 412, 412, 412, 412, 412],
-    'of eight at once one creates it',
+    'one of eight concurrent requests creates it',
   );
   const edits = await Promise.all(
     Array.from({ length: 8 }, (_each, index) =>
@@ -111,7 +111,7 @@ t.test('putTenant', async (t) => {
   t.strictSame(
     edits.map(({ status }) => status).sort(),
     [200, 412, 412, 412, 412, 412, 412, 412],
-    'of eight edits of one version one wins',
+    'one of eight concurrent edits succeeds',
   );
 });
 
@@ -135,7 +135,7 @@ t.test('listTenants', async (t) => {
   const made = [await makeTenant(service, 'tenant'), await makeTenant(service, 'tenant')];
   const { body } = await ask('GET', '/v1/tenants');
   const ids = body.data.map(({ id }: { id: string }) => id);
-  t.strictSame(ids, [...ids].sort(), 'in the order of ids');
+  t.strictSame(ids, [...ids].sort(), 'ordered by id');
   t.ok(made.every((id) => ids.includes(id)));
   const [first] = [await ask('GET', `/v1/tenants?page[size]=${ids.length - 1}`)];
   t.equal(first.body.data.length, ids.length - 1);
@@ -146,7 +146,7 @@ t.test('listTenants', async (t) => {
   );
   t.equal(last.body.next_page, null);
   const whole = await ask('GET', `/v1/tenants?page[size]=${ids.length}`);
-  t.equal(whole.body.next_page, null, 'a full page may be the last one');
+  t.equal(whole.body.next_page, null, 'a full page can be the last one');
   t.match(await ask('GET', '/v1/tenants?page[after]=x'), { status: 400, body: { code: 'invalid_cursor' } });
 });
 
@@ -171,7 +171,7 @@ t.test('deleteTenant', async (t) => {
     }
     return counts;
   };
-  t.ok(Object.keys(await countRows()).length >= 9, 'it has rows in all these tables');
+  t.ok(Object.keys(await countRows()).length >= 9, 'it has rows in at least nine tables');
   const listed = (await ask('GET', `/v1/tenants/${other}/companies`)).body;
 
   t.match(await ask('DELETE', path), { status: 428, body: { code: 'precondition_required' } });
@@ -181,11 +181,11 @@ t.test('deleteTenant', async (t) => {
   });
   const etag = (await ask('GET', path)).headers.get('etag') as string;
   t.equal((await ask('DELETE', path, { headers: { 'if-match': etag } })).status, 204);
-  t.strictSame(await countRows(), {}, 'nothing of it is left in any table');
+  t.strictSame(await countRows(), {}, 'no table has rows of it');
   t.match(await ask('GET', path), { status: 404, body: { code: 'not_found' } });
   t.match(await ask('DELETE', path, { headers: { 'if-match': etag } }), { status: 404 });
-  t.match(await ask('GET', '/v1/states', { key: admin.body.secret }), { status: 401 }, 'nor do its keys open anything');
-  t.strictSame((await ask('GET', `/v1/tenants/${other}/companies`)).body, listed, 'another one keeps all it has');
+  t.match(await ask('GET', '/v1/states', { key: admin.body.secret }), { status: 401 }, 'its API keys no longer work');
+  t.strictSame((await ask('GET', `/v1/tenants/${other}/companies`)).body, listed, 'other tenants are unchanged');
 });
 
 t.test('every documented answer of these operations was seen', async (t) => {

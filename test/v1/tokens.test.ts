@@ -6,7 +6,7 @@ import t from 'tap';
 import { AUDIENCE, ISSUER, type Person, signToken, toClaims, toPart } from '../helpers/host.js';
 import { FIRST_PUT, makeTenant, startTestService } from '../helpers/service.js';
 
-/** The tokens of the host application: who gets in with one, and who does not. */
+/** Authentication with tokens of the host application. */
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -36,13 +36,13 @@ const published = [
   { kty: 'oct', kid: 'shared', k: Buffer.from('a secret that is published').toString('base64url') },
 ];
 
-/** What is at the host application's address for its keys; undefined: an error. */
-let shown: unknown = published;
-let asked = 0;
+/** What the JWKS URL of the host application returns; undefined for an error. */
+let served: unknown = published;
+let fetches = 0;
 const host = createServer((_request, response) => {
-  asked += 1;
-  if (shown === undefined) response.writeHead(500).end('no');
-  else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: shown }));
+  fetches += 1;
+  if (served === undefined) response.writeHead(500).end('no');
+  else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: served }));
 });
 host.listen(0, '127.0.0.1');
 await once(host, 'listening');
@@ -86,7 +86,7 @@ const flip = (part: string, at: number): string => {
   return bytes.toString('base64url');
 };
 
-t.test('people get in, each as who he is', async (t) => {
+t.test('valid tokens authenticate their user', async (t) => {
   const kids: Readonly<Record<keyof typeof SIGNERS, string>> = {
     EdDSA: 'ed',
     RS256: 'rsa',
@@ -104,7 +104,7 @@ t.test('people get in, each as who he is', async (t) => {
   }
   for (const aud of [[AUDIENCE], ['another', AUDIENCE]])
     t.equal((await ask('GET', `${path}/setup`, { key: withClaims({ aud }) })).status, 200, `aud ${aud}`);
-  t.equal((await ask('GET', `${path}/setup`, { key: withClaims({ exp: now - 5 }) })).status, 200, 'clocks may differ');
+  t.equal((await ask('GET', `${path}/setup`, { key: withClaims({ exp: now - 5 }) })).status, 200, 'allows clock skew');
   for (const sub of ['1', 'auth0|5f7c', 'a'.repeat(200), 'Zoë 🌿', "o'brien@example.com"])
     t.equal((await ask('GET', `${path}/setup`, { key: withClaims({ sub }) })).status, 200, `sub ${sub.slice(0, 20)}`);
 
@@ -113,25 +113,25 @@ t.test('people get in, each as who he is', async (t) => {
     headers: FIRST_PUT,
     body: { strategy: 'one_per_vendor' },
   });
-  t.equal(asAdmin.status, 201, 'an admin sets up');
+  t.equal(asAdmin.status, 201, 'an admin can change the setup');
   const user = withClaims({ role: 'user' });
-  t.match(await ask('GET', `${path}/ubi`, { key: user }), { status: 200 }, 'a user reads');
+  t.match(await ask('GET', `${path}/ubi`, { key: user }), { status: 200 }, 'a user can read');
   const refused = await ask('PUT', `${path}/ubi`, { key: user, headers: { 'if-match': '"1"' }, body: { ubi: '1' } });
-  t.match(refused, { status: 403, body: { code: 'forbidden' } }, 'and changes nothing');
-  t.match(await ask('GET', '/v1/tenants', { key: good }), { status: 403 }, 'no person is an operator');
+  t.match(refused, { status: 403, body: { code: 'forbidden' } }, 'a user cannot change it');
+  t.match(await ask('GET', '/v1/tenants', { key: good }), { status: 403 }, 'a user cannot be an operator');
   t.match(
     await ask('GET', `/v1/tenants/${otherId}/setup`, { key: good }),
     { status: 404 },
-    'his tenant alone is there',
+    'other tenants are not visible',
   );
   t.match(await ask('GET', `/v1/tenants/${service.newId()}`, { key: good }), { status: 404 });
   const nowhere = withClaims({ tenant_id: service.newId() });
   t.match(
     await ask('GET', `${path}/setup`, { key: nowhere }),
     { status: 404 },
-    'nor has a tenant that does not exist any',
+    'a token of an unknown tenant sees nothing',
   );
-  t.match(service.logged(), /"principal\.id":"user-1"/, 'the log says who it was');
+  t.match(service.logged(), /"principal\.id":"user-1"/, 'the log contains the user id');
 });
 
 const ATTACKS: Readonly<Record<string, string>> = {
@@ -161,7 +161,7 @@ const ATTACKS: Readonly<Record<string, string>> = {
   'ES256 in DER': withHeader({ alg: 'ES256', kid: 'ec' }, (text) => sign('sha256', text, pairs.ec.privateKey)),
   'an encrypted token': `${toPart({ alg: 'RSA-OAEP', enc: 'A256GCM', kid: 'encrypting' })}.AA.AA.AA.AA`,
   // The key.
-  'a key of somebody else': withHeader({}, (text) => sign(null, text, pairs.stranger.privateKey)),
+  'the key of another issuer': withHeader({}, (text) => sign(null, text, pairs.stranger.privateKey)),
   'a key id that is not there': withHeader({ kid: 'stranger' }, (text) => sign(null, text, pairs.stranger.privateKey)),
   'the key of another key id': withHeader({ kid: 'rsa' }),
   'a key that is for encryption': withHeader({ alg: 'RS256', kid: 'encrypting' }, (text) =>
@@ -215,15 +215,15 @@ const ATTACKS: Readonly<Record<string, string>> = {
   'our issuer in a list': withClaims({ iss: [ISSUER] }),
   'no issuer': without('iss'),
   // Who.
-  nobody: without('sub'),
-  'an empty person': withClaims({ sub: '' }),
-  'a blank person': withClaims({ sub: '   ' }),
-  'a person with a blank before him': withClaims({ sub: ' user-1' }),
-  'a person of 201 characters': withClaims({ sub: 'a'.repeat(201) }),
-  'a person with a NUL': withClaims({ sub: 'user-1\u0000' }),
-  'a person with a line feed': withClaims({ sub: 'user-1\nuser-2' }),
+  'no user': without('sub'),
+  'an empty user id': withClaims({ sub: '' }),
+  'a blank user id': withClaims({ sub: '   ' }),
+  'a user id with a leading space': withClaims({ sub: ' user-1' }),
+  'a user id of 201 characters': withClaims({ sub: 'a'.repeat(201) }),
+  'a user id with a NUL': withClaims({ sub: 'user-1\u0000' }),
+  'a user id with a line feed': withClaims({ sub: 'user-1\nuser-2' }),
   'half of a surrogate pair': withClaims({ sub: 'user\ud800' }),
-  'a person who is a number': withClaims({ sub: 1 }),
+  'a numeric user id': withClaims({ sub: 1 }),
   'no tenant': without('tenant_id'),
   'a tenant of null': withClaims({ tenant_id: null }),
   'all tenants': withClaims({ tenant_id: '*' }),
@@ -255,62 +255,66 @@ const ATTACKS: Readonly<Record<string, string>> = {
   'two tokens': `${good},${good}`,
 };
 
-t.test('a token that is too long is told so', async (t) => {
+t.test('a token that is too long is rejected with its length', async (t) => {
   const { status, body } = await ask('GET', `${path}/setup`, { key: 'x'.repeat(9_000) });
   t.equal(`${status} ${body.code}`, '401 unauthenticated');
   t.match(body.detail, '9000 characters');
   const long = signToken(HEADER, { ...claims, groups: 'x'.repeat(4_500) }, SIGNERS.EdDSA);
   t.ok(long.length > 6_000);
-  t.equal((await ask('GET', `${path}/setup`, { key: long })).status, 200, 'one that says much of a person is read');
+  t.equal((await ask('GET', `${path}/setup`, { key: long })).status, 200, 'a long token with many claims is accepted');
 });
 
-t.test('no other token is believed', async (t) => {
+t.test('forged and malformed tokens are rejected', async (t) => {
   const names = Object.keys(ATTACKS);
   t.comment(`${names.length} tokens`);
   t.ok(names.length >= 60);
-  t.equal((await ask('GET', `${path}/setup`, { key: good })).status, 200, 'the one that they are made of is good');
+  t.equal((await ask('GET', `${path}/setup`, { key: good })).status, 200, 'the token they are derived from is valid');
   const details = new Set<string>();
   for (const [name, key] of Object.entries(ATTACKS)) {
     const { status, body } = await ask('GET', `${path}/setup`, { key });
     t.equal(`${status} ${body.code}`, '401 unauthenticated', name);
     details.add(body.detail);
-    t.notOk(JSON.stringify(body).includes(key.slice(0, 40)), 'and not said again');
+    t.notOk(JSON.stringify(body).includes(key.slice(0, 40)), 'the reply does not contain the token');
   }
-  t.equal(details.size, 1, 'none of them is told why');
-  t.notOk(service.logged().includes(signature), 'no token is in the log');
+  t.equal(details.size, 1, 'all have the same detail');
+  t.notOk(service.logged().includes(signature), 'the log contains no token');
 });
 
-t.test('keys change, and their address breaks', async (t) => {
-  const before = asked;
+t.test('key rotation and an unavailable JWKS URL', async (t) => {
+  const before = fetches;
   for (let round = 0; round < 50; round += 1) {
     await ask('GET', `${path}/setup`, { key: withHeader({ kid: `made-up-${round}` }) });
   }
-  t.ok(asked - before <= 1, `50 made-up key ids made the service ask ${asked - before} times`);
+  t.ok(fetches - before <= 1, `50 made-up key ids caused ${fetches - before} fetches`);
 
-  shown = [toJwk('next', pairs.next)];
+  served = [toJwk('next', pairs.next)];
   const beside = await startTestService(t, {
     beside: service,
     role: 'api',
     tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url } },
   });
   const next = signToken({ alg: 'EdDSA', kid: 'next' }, claims, (text) => sign(null, text, pairs.next.privateKey));
-  t.equal((await beside.ask('GET', `${path}/setup`, { key: next })).status, 200, 'the new key is known');
-  t.equal((await beside.ask('GET', `${path}/setup`, { key: good })).status, 401, 'the withdrawn one is not');
+  t.equal((await beside.ask('GET', `${path}/setup`, { key: next })).status, 200, 'the new key is accepted');
+  t.equal((await beside.ask('GET', `${path}/setup`, { key: good })).status, 401, 'the removed key is not');
 
-  for (const [what, nowShown] of [
+  for (const [what, reply] of [
     ['an error', undefined],
     ['nonsense', 'nonsense'],
   ] as const) {
-    shown = nowShown;
+    served = reply;
     const alone = await startTestService(t, {
       beside: service,
       role: 'api',
       tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url } },
     });
     const answer = await alone.ask('GET', `${path}/setup`, { key: good });
-    t.match(answer, { status: 503, body: { code: 'identity_unavailable' } }, `${what}: nobody is turned away for it`);
-    t.equal((await alone.ask('GET', `${path}/setup`)).status, 200, 'keys of scripts are not concerned');
-    shown = published;
-    t.equal((await alone.ask('GET', `${path}/setup`, { key: good })).status, 200, 'and good again when it answers');
+    t.match(answer, { status: 503, body: { code: 'identity_unavailable' } }, `${what}: 503, not 401`);
+    t.equal((await alone.ask('GET', `${path}/setup`)).status, 200, 'API keys still work');
+    served = published;
+    t.equal(
+      (await alone.ask('GET', `${path}/setup`, { key: good })).status,
+      200,
+      'tokens work again once the URL does',
+    );
   }
 });

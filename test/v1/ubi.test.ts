@@ -25,37 +25,33 @@ t.test('getUbi and putUbi', async (t) => {
 
   const typed = `  ${demo.ubi.slice(0, 3)}  ${demo.ubi.slice(3)} `;
   const created = await ask('PUT', path, { body: { ubi: typed }, headers: FIRST_PUT });
-  t.match(created, { status: 201, body: { ubi: typed, status: 'unverified' } }, 'shown as typed');
+  t.match(created, { status: 201, body: { ubi: typed, status: 'unverified' } }, 'returned as entered');
   t.match(await ask('GET', path), { status: 200, body: created.body });
   t.equal((await ask('GET', path)).headers.get('etag'), created.headers.get('etag'));
   t.match(
     await ask('PUT', path, { body: { ubi: demo.ubi }, headers: FIRST_PUT }),
     { status: 412, body: { code: 'precondition_failed' } },
-    'two admins at once: the second one is told',
+    'the second of two concurrent admins is rejected',
   );
   const changed = await ask('PUT', path, { body: { ubi: demo.ubi }, headers: await etagOf(path) });
-  t.match(changed, { status: 200, body: { ubi: demo.ubi, status: 'unverified' } }, 'the zero in front stays');
+  t.match(changed, { status: 200, body: { ubi: demo.ubi, status: 'unverified' } }, 'the leading zero stays');
 
   await ask('POST', `/v1/tenants/${tenantId}/credentials`, {
     body: { ...demo, ubi: undefined, description: 'x', owner: 'company' },
   });
-  t.match(await ask('GET', path), { body: { status: 'verified' } }, 'a login has shown it');
+  t.match(await ask('GET', path), { body: { status: 'verified' } }, 'verified by a login');
   const respelled = await ask('PUT', path, { body: { ubi: ` ${demo.ubi}` }, headers: await etagOf(path) });
   t.match(respelled, { status: 200, body: { status: 'verified' } }, 'another spelling is the same UBI');
 
   const before = (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data[0];
   t.equal(before.status, 'valid');
   const other = await ask('PUT', path, { body: { ubi: '007331902' }, headers: await etagOf(path) });
-  t.match(other, { status: 200, body: { status: 'unverified' } }, 'free to change while there is no license');
+  t.match(other, { status: 200, body: { status: 'unverified' } }, 'can change freely without licenses');
   const after = (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data[0];
-  t.match(
-    after,
-    { id: before.id, status: 'unverified', ubi: '007331902' },
-    'a login with one UBI says nothing of another',
-  );
+  t.match(after, { id: before.id, status: 'unverified', ubi: '007331902' }, 'another UBI makes credentials unverified');
 });
 
-t.test('putUbi, once licenses exist', async (t) => {
+t.test('putUbi requires a confirmation once licenses exist', async (t) => {
   const tenantId = await makeTenant(service);
   const path = `/v1/tenants/${tenantId}/ubi`;
   const available = await ask('GET', `/v1/tenants/${tenantId}/available-licenses`);
@@ -85,8 +81,8 @@ t.test('putUbi, once licenses exist', async (t) => {
   });
 });
 
-t.test('putUbi notices a license number, tells what is touched, and lets one of two admins win', async (t) => {
-  // The state's list is mirrored from here on.
+t.test('putUbi rejects license numbers, reports the effect, and lets one concurrent change succeed', async (t) => {
+  // This sync mirrors the state's list.
   const synced = await makeTenant(service);
   await syncTenant(service, synced);
   const [own] = simulator.control.rows({ ubi: demo.ubi });
@@ -97,20 +93,27 @@ t.test('putUbi notices a license number, tells what is touched, and lets one of 
     const refused = await ask('PUT', path, { body: { ubi: pasted }, headers: FIRST_PUT });
     t.match(refused, {
       status: 422,
-      body: { code: 'ubi_is_license_number', errors: [{ pointer: '/ubi', detail: 'is a license number' }] },
+      body: {
+        code: 'ubi_is_license_number',
+        errors: [{ pointer: '/ubi', detail: 'is a license number in this state' }],
+      },
     });
-    t.notMatch(JSON.stringify(refused.body), new RegExp(`${demo.ubi}|${own?.name}`), 'and no more is told of the list');
+    t.notMatch(
+      JSON.stringify(refused.body),
+      new RegExp(`${demo.ubi}|${own?.name}`),
+      'reveals nothing else of the list',
+    );
   }
-  t.match(await ask('GET', path), { status: 404 }, 'nothing was kept');
+  t.match(await ask('GET', path), { status: 404 }, 'nothing is saved');
   t.match(
     await ask('PUT', path, { body: { ubi: '000000000' }, headers: FIRST_PUT }),
     { status: 201 },
-    'a number that the state does not know is for the login to judge',
+    'accepts a number that the state does not list',
   );
   t.match(
     await ask('PUT', path, { body: { ubi: location }, headers: await etagOf(path) }),
     { status: 422, body: { code: 'ubi_is_license_number' } },
-    'when it is changed, too',
+    'also checked on change',
   );
   t.match(await ask('PUT', path, { body: { ubi: demo.ubi }, headers: await etagOf(path) }), { status: 200 });
   const elsewhere = newId();
@@ -121,7 +124,7 @@ t.test('putUbi notices a license number, tells what is touched, and lets one of 
   t.match(
     await ask('PUT', `/v1/tenants/${elsewhere}/ubi`, { body: { ubi: location }, headers: FIRST_PUT }),
     { status: 201 },
-    'of a data set whose list was never read nothing is known',
+    'cannot be checked before the list of this environment was read',
   );
 
   const { license_number } = (await ask('GET', `/v1/tenants/${synced}/available-licenses`)).body.data[0];
@@ -150,14 +153,14 @@ t.test('putUbi notices a license number, tells what is touched, and lets one of 
     t.strictSame(
       answers.map(({ status }) => status).sort(),
       [200, 412, 412, 412, 412, 412, 412, 412],
-      'of eight admins with the same page one wins, and the others are told',
+      'one of eight concurrent changes succeeds, the others return 412',
     );
     const winner = answers.find(({ status }) => status === 200);
-    t.match(await ask('GET', path), { body: { ubi: winner?.body.ubi } }, 'and what he wrote is there');
+    t.match(await ask('GET', path), { body: { ubi: winner?.body.ubi } }, 'the successful change is saved');
   }
 });
 
-t.test('putUbi judges the text', async (t) => {
+t.test('putUbi validates its text', async (t) => {
   const tenantId = await makeTenant(service, 'tenant');
   const path = `/v1/tenants/${tenantId}/ubi`;
   for (const ubi of [
@@ -179,11 +182,11 @@ t.test('putUbi judges the text', async (t) => {
       JSON.stringify(ubi),
     );
   }
-  t.match(await ask('GET', path), { status: 404 }, 'none of it was kept');
+  t.match(await ask('GET', path), { status: 404 }, 'nothing is saved');
   for (const ubi of ["'; drop table ubis; --", '{{7*7}}', 'ÄÖ 統一', '000', '\u{1F33F}']) {
     const { id } = { id: await makeTenant(service, 'tenant') };
     const kept = await ask('PUT', `/v1/tenants/${id}/ubi`, { body: { ubi }, headers: FIRST_PUT });
-    t.match(kept, { status: 201, body: { ubi } }, `${ubi} is only text`);
+    t.match(kept, { status: 201, body: { ubi } }, `${ubi} is accepted as text`);
   }
 });
 

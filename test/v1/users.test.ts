@@ -2,7 +2,7 @@ import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { FIRST_PUT, makeTenant, startTestService, waitForRun } from '../helpers/service.js';
 
-/** People of the host application, and the login that each of them works with. */
+/** Users of the host application, and the credential that each of them uses. */
 
 const service = await startTestService(t);
 const { ask, newId, contract, simulator, tokenOf } = service;
@@ -22,7 +22,7 @@ const readCoverage = async (tenantId: string): Promise<Map<string, Row>> => {
   return new Map(body.data.map((row: Row) => [row.user_id, row]));
 };
 
-/** A BioTrack user of this test's own. */
+/** Adds a BioTrack user. */
 function addLogin(username: string): { username: string; password: string } {
   control.addUser({ ubi: demo.ubi, username, password: `${username}-password` });
   return { username, password: `${username}-password` };
@@ -61,7 +61,7 @@ t.test('getUser and putUser', async (t) => {
       body: { user_id: userId },
     });
     const key = tokenOf({ tenantId, role: 'user', userId });
-    t.match(await ask('GET', `/v1/tenants/${tenantId}/setup`, { key }), { status: 200 }, 'is the same in a token');
+    t.match(await ask('GET', `/v1/tenants/${tenantId}/setup`, { key }), { status: 200 }, 'the same user id in a token');
     t.match((await ask('GET', one)).body, { user_id: userId, last_seen_datetime: /Z$/ });
   }
   const race = await etagOf(path);
@@ -82,7 +82,7 @@ t.test('listCredentialCoverage', async (t) => {
   await ask('GET', `${path}/setup`, { key: bob });
   await ask('PUT', `${path}/users/cy`, { body: { display_name: 'Cy', active: true }, headers: FIRST_PUT });
   let coverage = await readCoverage(tenantId);
-  t.strictSame([...coverage.keys()], ['ada', 'bob', 'cy'], 'seen by token, or told of');
+  t.strictSame([...coverage.keys()], ['ada', 'bob', 'cy'], 'users who sent a token or were registered');
   t.match(coverage.get('ada'), { covered: false, credential: null, own_status: null, last_seen_datetime: /Z$/ });
   t.match(coverage.get('cy'), { display_name: 'Cy', last_seen_datetime: null });
 
@@ -112,11 +112,11 @@ t.test('listCredentialCoverage', async (t) => {
     coverage.get('ada'),
     {
       covered: true,
-      credential: { id: office.body.id, owner: 'company', reason: 'own_refused' },
+      credential: { id: office.body.id, owner: 'company', reason: 'own_rejected' },
       own_status: 'rejected',
-      own_status_detail: /refuses/,
+      own_status_detail: /rejected/,
     },
-    "the company's steps in, and what is wrong with his own is said",
+    'falls back to the company credential, and reports the problem of the own one',
   );
   t.match(coverage.get('bob'), { covered: true, credential: { owner: 'company', reason: 'own_missing' } });
 
@@ -131,18 +131,22 @@ t.test('listCredentialCoverage', async (t) => {
     body: { code: 'invalid_cursor' },
   });
   t.match(await ask('GET', `/v1/tenants/${newId()}/credential-coverage`), { status: 404 });
-  t.match(await ask('GET', `${path}/credential-coverage`, { key: ada }), { status: 403 }, 'for those who manage');
+  t.match(
+    await ask('GET', `${path}/credential-coverage`, { key: ada }),
+    { status: 403 },
+    'users cannot list the coverage',
+  );
   const long = '\u5c71'.repeat(150);
   for (const userId of [long, `${long}\u4e8c`]) {
     await ask('GET', `${path}/setup`, { key: tokenOf({ tenantId, role: 'user', userId }) });
   }
   let next: string | null = `${path}/credential-coverage?page[size]=1`;
-  let people = 0;
-  for (; next !== null; people += 1) next = (await ask('GET', next)).body.next_page;
-  t.equal(people, 5, 'the longest ids can be paged through');
+  let users = 0;
+  for (; next !== null; users += 1) next = (await ask('GET', next)).body.next_page;
+  t.equal(users, 5, 'pagination works with the longest user ids');
 });
 
-t.test("a run works with the asker's own login, then with the company's, and says why", async (t) => {
+t.test("a run prefers the requesting user's credential to the company's, and reports why", async (t) => {
   const tenantId = await makeTenant(service, 'preference');
   const path = `/v1/tenants/${tenantId}`;
   const ada = tokenOf({ tenantId, role: 'user', userId: 'ada' });
@@ -160,15 +164,11 @@ t.test("a run works with the asker's own login, then with the company's, and say
   t.match(
     await ask('POST', `${path}/syncs`, { key: bob, body: {} }),
     { status: 409, body: { code: 'setup_incomplete', next_step: { operation_id: 'createCredential' } } },
-    "another's login is not for him",
+    'a user cannot use the credential of another user',
   );
-  t.match(await ask('POST', `${path}/syncs`, { body: {} }), { status: 409 }, 'nor for a script');
+  t.match(await ask('POST', `${path}/syncs`, { body: {} }), { status: 409 }, 'nor can an API key');
   t.match(await run(ada), { status: /^succeeded/, credential: { id: mine.body.id, owner: 'user', reason: 'own' } });
-  t.match(
-    await ask('GET', `${path}/available-licenses`, { key: ada }),
-    { status: 200 },
-    'good for looking licenses up, too',
-  );
+  t.match(await ask('GET', `${path}/available-licenses`, { key: ada }), { status: 200 }, 'license lookups use it too');
 
   const office = addLogin('run-office@example.com');
   const company = await ask('POST', `${path}/credentials`, {
@@ -178,20 +178,20 @@ t.test("a run works with the asker's own login, then with the company's, and say
   t.match(
     await run(ada),
     { credential: { id: mine.body.id, owner: 'user', reason: 'own' } },
-    'his own still comes first',
+    'the own credential is still preferred',
   );
   t.match(await run(bob), { credential: { id, owner: 'company', reason: 'own_missing' } });
-  t.match(await run(service.operatorKey), { credential: { id, owner: 'company', reason: 'no_person' } });
+  t.match(await run(service.operatorKey), { credential: { id, owner: 'company', reason: 'no_user' } });
 
-  // Refused while it is used: the next run knows.
+  // Rejected during a run: the next run does not use it.
   control.changePassword({ ubi: demo.ubi, username: own.username, password: 'other', endSessions: true });
   control.addVendor({});
   t.match(await run(ada), { status: 'failed', reason: 'credentials_rejected', credential: { reason: 'own' } });
   const rejected = control.counters().loginsRejected;
-  t.match(await run(ada), { status: /^succeeded/, credential: { id, owner: 'company', reason: 'own_refused' } });
-  t.equal(control.counters().loginsRejected, rejected, 'and does not try it again');
+  t.match(await run(ada), { status: /^succeeded/, credential: { id, owner: 'company', reason: 'own_rejected' } });
+  t.equal(control.counters().loginsRejected, rejected, 'without another login attempt');
 
-  // Never tried, and refused at the first try: the same run goes on with the company's.
+  // Unverified, and rejected at first use: the same run falls back to the company's.
   const one = `${path}/credentials/${mine.body.id}`;
   const etag = (await ask('GET', one, { key: ada })).headers.get('etag') as string;
   await ask('PATCH', one, {
@@ -199,7 +199,7 @@ t.test("a run works with the asker's own login, then with the company's, and say
     headers: { 'if-match': etag },
     body: { password: 'wrong again', verify: 'skip' },
   });
-  t.match(await run(ada), { status: /^succeeded/, credential: { id, owner: 'company', reason: 'own_refused' } });
+  t.match(await run(ada), { status: /^succeeded/, credential: { id, owner: 'company', reason: 'own_rejected' } });
   t.match((await ask('GET', one, { key: ada })).body, { status: 'rejected' });
 
   await service.sql(`update credentials set status = 'valid', sealed_password = $2 where id = $1`, [
@@ -213,11 +213,11 @@ t.test("a run works with the asker's own login, then with the company's, and say
       ({ credential }: { credential: unknown }) => credential !== null,
     ),
     true,
-    'every run says it',
+    'every run reports its credential',
   );
 });
 
-t.test('a login that cannot be opened stands in the way of no other one', async (t) => {
+t.test('a password that cannot be decrypted does not block other credentials', async (t) => {
   const tenantId = await makeTenant(service, 'preference');
   const path = `/v1/tenants/${tenantId}`;
   const eve = tokenOf({ tenantId, role: 'user', userId: 'eve' });
@@ -256,15 +256,19 @@ t.test('a login that cannot be opened stands in the way of no other one', async 
     covered: true,
     credential: { id: good, reason: 'own_unreadable' },
     own_status: 'valid',
-    own_status_detail: /Enter the password again/,
+    own_status_detail: /Update the credential with its password/,
   });
   t.match(await run(eve), { status: /^succeeded/, credential: { id: good, reason: 'own_unreadable' } });
   const second = await save('second@example.com', 'user', eve);
   t.match((await readCoverage(tenantId)).get('eve'), { credential: { id: second, owner: 'user', reason: 'own' } });
-  t.match(await run(eve), { status: /^succeeded/, credential: { id: second, reason: 'own' } }, 'his own second one');
+  t.match(
+    await run(eve),
+    { status: /^succeeded/, credential: { id: second, reason: 'own' } },
+    'the second own credential',
+  );
 });
 
-t.test('somebody who is no longer active', async (t) => {
+t.test('a deactivated user loses access and credentials', async (t) => {
   const tenantId = await makeTenant(service, 'preference');
   const path = `/v1/tenants/${tenantId}`;
   const key = tokenOf({ tenantId, role: 'user', userId: 'gone' });
@@ -281,7 +285,7 @@ t.test('somebody who is no longer active', async (t) => {
   });
 
   const user = `${path}/users/gone`;
-  // He is at it while he is turned off: what he saves must not stay.
+  // A credential that the user is saving during the deactivation must not be stored.
   control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 600 });
   const saving = ask('POST', `${path}/credentials`, {
     key,
@@ -301,7 +305,7 @@ t.test('somebody who is no longer active', async (t) => {
   t.strictSame(
     rows.map(({ id }) => id).sort(),
     [theirs.body.id, company.body.id].sort(),
-    'his secret is gone, and no other',
+    'only the credentials of the user are deleted',
   );
   t.match(await ask('GET', `${path}/credentials/${mine.body.id}`), { status: 404 });
   for (const [method, where, body] of [
@@ -313,25 +317,25 @@ t.test('somebody who is no longer active', async (t) => {
     t.match(
       await ask(method, where, { key, body }),
       { status: 403, body: { code: 'forbidden', reason: 'user_inactive' } },
-      `${method} ${where.split('/').at(-1)}: turned away`,
+      `${method} ${where.split('/').at(-1)}: rejected`,
     );
   }
   t.match((await readCoverage(tenantId)).get('gone'), { active: false, covered: false, credential: null });
   t.match(await ask('GET', `${path}/setup`, { key: other }), { status: 200 });
 
   t.match(await ask('PUT', user, { body: { active: true }, headers: await etagOf(user) }), { status: 200 });
-  t.match(await ask('GET', `${path}/setup`, { key }), { status: 200 }, 'and let in again');
+  t.match(await ask('GET', `${path}/setup`, { key }), { status: 200 }, 'access again after reactivation');
   t.match(
     (await ask('GET', `${path}/credentials`, { key })).body.data,
     [{ id: company.body.id }],
-    'without his secret',
+    'the credential stays deleted',
   );
 
   const nowhere = newId();
   t.match(
     await ask('GET', `/v1/tenants/${nowhere}/setup`, { key: tokenOf({ tenantId: nowhere, role: 'user' }) }),
     { status: 404, body: { code: 'not_found' } },
-    'a person of a tenant that is not here is nobody that is kept',
+    'users of unknown tenants are not stored',
   );
 });
 

@@ -39,8 +39,3 @@ export async function deleteApiKeyRow(tx: OperatorTx, id: string): Promise<boole
   const result = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst();
   return result.numDeletedRows > 0n;
 }
-
-export async function tenantExists(tx: OperatorTx, tenantId: string): Promise<boolean> {
-  const found = await tx.selectFrom('tenants').select('tenant_id').where('tenant_id', '=', tenantId).executeTakeFirst();
-  return found !== undefined;
-}

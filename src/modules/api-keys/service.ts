@@ -4,7 +4,8 @@ import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import type { Principal } from '../../domain/principal.js';
 import { Secret } from '../../domain/secret.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
-import { type ApiKey, deleteApiKeyRow, findApiKey, insertApiKey, selectApiKeys, tenantExists } from './repository.js';
+import { tenantExists } from '../tenants/index.js';
+import { type ApiKey, deleteApiKeyRow, findApiKey, insertApiKey, selectApiKeys } from './repository.js';
 
 const PREFIX = 'btk_';
 const SECRET_BYTES = 32;

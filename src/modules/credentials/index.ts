@@ -1,9 +1,15 @@
 export { type Chosen, type CredentialState, isUsable, loadCredentialStates } from './candidates.js';
 export { type LoginResult, toUpstreamError } from './login-result.js';
 export { toRemediation } from './remediation.js';
-export { type Credential, selectCredentialsOf } from './repository.js';
+export { type Credential, deleteCredentialsOfUser, selectCredentialsOf } from './repository.js';
 export { registerCredentialsRoutes } from './routes.js';
-export { type CredentialPorts, type ResealCounts, renameCredential, resealCredentials } from './service.js';
+export {
+  type CredentialPorts,
+  type ResealCounts,
+  renameCredential,
+  resealCredentials,
+  resetVerification,
+} from './service.js';
 export {
   findLogin,
   findUsableCredential,

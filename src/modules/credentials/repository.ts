@@ -198,6 +198,35 @@ export async function deleteCredentialRow(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('credentials').where('id', '=', id).execute();
 }
 
+/**
+ * Resets the status of all credentials after a change of the UBI or the state.
+ * @param ubiKey the new UBI: credentials that BioTrack rejected with it before become `rejected` again. Undefined if the state
+ *   changed, which forgets all rejections.
+ */
+export async function resetCredentialStatuses(tx: Tx, ubiKey: string | undefined): Promise<void> {
+  const wasRejected = sql<boolean>`${ubiKey ?? null}::text = any (refused_ubi_keys)`;
+  await tx
+    .updateTable('credentials')
+    .set((eb) => ({
+      status: eb
+        .case()
+        .when(wasRejected)
+        .then('rejected')
+        .else('unverified')
+        .end()
+        .$castTo<'rejected' | 'unverified'>(),
+      missing_privilege: null,
+      version: eb('version', '+', 1),
+      ...(ubiKey === undefined ? { refused_ubi_keys: [] } : {}),
+    }))
+    .where((eb) => eb.or([eb('status', '!=', 'unverified'), wasRejected]))
+    .execute();
+}
+
+export async function deleteCredentialsOfUser(tx: Tx, userId: string): Promise<void> {
+  await tx.deleteFrom('credentials').where('owner_user_id', '=', userId).execute();
+}
+
 /** A license that is assigned this credential. Archived ones count, because they can be restored. */
 export async function findLicenseUsingCredential(tx: Tx, id: string): Promise<string | undefined> {
   const found = await tx

@@ -8,11 +8,11 @@ import { sendEtag, toEtag, toPrecondition } from '../../http/preconditions.js';
 import {
   Body,
   etagHeader,
-  ItemParams,
   ifMatchHeader,
   locationHeader,
   pageQuery,
   TenantParams,
+  toItemParams,
 } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { type Coverage, listCoverage } from './coverage.js';
@@ -114,7 +114,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         tag: 'Credentials',
         summary: 'Get a credential',
         description: 'The password is never returned. Only the owner can read a user credential.',
-        params: ItemParams,
+        params: toItemParams('credential'),
         replies: { 200: { description: 'The credential.', schema: CredentialSchema, headers: etagHeader } },
         errors: ['not_found'],
       }),
@@ -136,7 +136,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         summary: 'Update a credential',
         description:
           'A new username or password is verified with BioTrack before it replaces the old one; see `verify`. If BioTrack rejects it, nothing changes.',
-        params: ItemParams,
+        params: toItemParams('credential'),
         headers: ifMatchHeader,
         body: CredentialPatchSchema,
         replies: { 200: { description: 'Updated.', schema: CredentialSchema, headers: etagHeader } },
@@ -179,7 +179,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         summary: 'Delete a credential',
         description:
           'Deletes the stored password too. Returns 409 `in_use` while a license, archived ones included, is assigned this credential.',
-        params: ItemParams,
+        params: toItemParams('credential'),
         headers: ifMatchHeader,
         replies: { 204: { description: 'Deleted.' } },
         errors: ['not_found', 'in_use', 'precondition_failed', 'precondition_required'],
@@ -201,7 +201,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         summary: 'Verify a credential',
         description:
           'Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 whatever the result. `unavailable` (no usable answer from BioTrack) does not change the status.',
-        params: ItemParams,
+        params: toItemParams('credential'),
         replies: { 200: { description: 'The result of the login.', schema: VerificationSchema } },
         errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state'],
       }),

@@ -8,7 +8,7 @@ import { ServiceError } from '../../domain/service-error.js';
 import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
 import { resumeAfterFix } from '../schedules/index.js';
 import { findTenant, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { findUbi, recordUbiStatus, requireUbi } from '../ubi/index.js';
+import { findUbi, recordUbiStatus, requireUbi, resetUbiStatus } from '../ubi/index.js';
 import { requireActiveUser } from '../users/index.js';
 import { requireCreation, requireCredentialFor } from './access.js';
 import { attemptLogin, forceLogin, getOriginId, type LoginPorts } from './login-attempt.js';
@@ -20,6 +20,7 @@ import {
   findDuplicateCredential,
   findLicenseUsingCredential,
   insertCredential,
+  resetCredentialStatuses,
   saveLoginResult,
   selectCredentials,
   selectSealedWithOtherKey,
@@ -252,6 +253,15 @@ export async function recordLoginResult(
   if (result.kind === 'valid') await resumeAfterFix(tx);
   if (result.kind !== 'rejected') await recordUbiStatus(tx, context.ubiKey, result.kind !== 'ubi_rejected');
   return saved;
+}
+
+/**
+ * Resets the verification of all credentials and of the UBI after a change of the UBI or the state.
+ * @param ubiKey the new UBI; undefined if the state changed
+ */
+export async function resetVerification(tx: Tx, ubiKey?: string): Promise<void> {
+  await resetCredentialStatuses(tx, ubiKey);
+  await resetUbiStatus(tx);
 }
 
 /** @throws ServiceError `credential_unreadable` if the vault cannot decrypt the password */

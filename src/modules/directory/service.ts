@@ -17,8 +17,8 @@ import type { Activity, Vendor } from '../../domain/vendor.js';
 import { mapAsync, runYielding } from '../../domain/yielding.js';
 import { collateYielding, MAPPING_VERSION } from '../../mapping/index.js';
 import { toFingerprint } from './fingerprint.js';
-import { createListCache } from './kept-lists.js';
 import { withDirectoryLease } from './lease.js';
+import { createListCache } from './list-cache.js';
 import { compareWithPublished } from './publication.js';
 import {
   type Directory,

@@ -129,8 +129,8 @@ function toCredentialsItem({ credentials, upstreamMissing }: SetupFacts): SetupI
 }
 
 function toLicensesItem({ licenses }: SetupFacts): SetupItem {
-  const lines = licenses.flatMap(({ license, conflict }) =>
-    conflict === undefined ? [] : [`${license.license_number}: ${conflict.detail}`],
+  const lines = licenses.flatMap(({ license, problem }) =>
+    problem === undefined ? [] : [`${license.licenseNumber}: ${problem.detail}`],
   );
   if (licenses.length > lines.length) return done('licenses', lines);
   if (lines.length === 0) return todo('licenses');

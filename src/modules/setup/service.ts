@@ -33,7 +33,7 @@ export const getSetup = (db: Db, ports: SetupPorts, tenantId: string, principal:
       hasPreference: (await findCreationPreference(tx)) !== undefined,
       credentials:
         upstreamMissing === undefined ? await loadCredentialStates(tx, ports, tenant, toUserId(principal)) : [],
-      licenses: licenses.filter(({ license }) => license.archived_datetime === null),
+      licenses: licenses.filter(({ license }) => license.archivedDatetime === null),
       isSynced: tenant.firstSyncedAt !== null,
       activeRun: await findActiveRun(tx),
       lastRun: await findLastEndedRun(tx),

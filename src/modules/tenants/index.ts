@@ -5,7 +5,7 @@ export {
   insertTenant,
   selectTenants,
   type Tenant,
-  unverifyCredentials,
+  tenantExists,
 } from './repository.js';
 export { registerTenantsRoutes } from './routes.js';
 export {
@@ -15,5 +15,6 @@ export {
   inTenant,
   inTenantIfUnlocked,
   isTenantGone,
+  type ResetVerification,
   type TenantInput,
 } from './service.js';

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
 import { queryAsTenant, TENANT_REVISION } from '../../db/single-statement.js';
 import type { Environment } from '../../domain/environment.js';
@@ -66,6 +65,12 @@ export const updateTenant = (
     .returning(COLUMNS)
     .executeTakeFirstOrThrow();
 
+/** For operators, who have no transaction of the tenant. */
+export async function tenantExists(tx: OperatorTx, tenantId: string): Promise<boolean> {
+  const found = await tx.selectFrom('tenants').select('tenant_id').where('tenant_id', '=', tenantId).executeTakeFirst();
+  return found !== undefined;
+}
+
 export async function deleteTenantRow(tx: Tx, id: string): Promise<void> {
   // This table has no foreign key to tenants, because operators' keys belong to no tenant.
   await tx.deleteFrom('idempotency_keys').where('tenant_id', '=', id).execute();
@@ -81,26 +86,6 @@ export const selectTenants = (tx: OperatorTx, size: number, after: string | unde
     .orderBy('tenant_id')
     .limit(size + 1)
     .execute();
-
-/**
- * Resets the verification of all credentials and of the UBI, because the UBI or the state changed.
- * @param ubiKey the new UBI: credentials that BioTrack rejected with it before become `rejected` again. Undefined if the state
- *   changed, which forgets all rejections.
- */
-export async function unverifyCredentials(tx: Tx, ubiKey?: string): Promise<void> {
-  const wasRefused = sql<boolean>`${ubiKey ?? null}::text = any (refused_ubi_keys)`;
-  await tx
-    .updateTable('credentials')
-    .set((eb) => ({
-      status: eb.case().when(wasRefused).then('rejected').else('unverified').end().$castTo<'rejected' | 'unverified'>(),
-      missing_privilege: null,
-      version: eb('version', '+', 1),
-      ...(ubiKey === undefined ? { refused_ubi_keys: [] } : {}),
-    }))
-    .where((eb) => eb.or([eb('status', '!=', 'unverified'), wasRefused]))
-    .execute();
-  await tx.updateTable('ubis').set({ status: 'unverified' }).where('status', '!=', 'unverified').execute();
-}
 
 export async function getRevision(tx: Tx): Promise<number> {
   const { revision } = await tx.selectFrom('tenants').select('revision').executeTakeFirstOrThrow();

@@ -1,4 +1,3 @@
-import type { Biotrack } from '../../biotrack/index.js';
 import type { Db } from '../../db/database.js';
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
@@ -8,17 +7,16 @@ import { Body, etagHeader, ifMatchHeader, pageQuery, putHeaders, TenantParams } 
 import type { App } from '../../http/server.js';
 import type { Tenant as TenantRow } from './repository.js';
 import { TenantBodySchema, TenantPageSchema, TenantSchema } from './schema.js';
-import { deleteTenant, getTenant, listTenants, putTenant } from './service.js';
+import { deleteTenant, getTenant, listTenants, putTenant, type TenantPorts } from './service.js';
 
-export interface TenantsDeps {
+export interface TenantsDeps extends TenantPorts {
   readonly db: Db;
-  readonly biotrack: Biotrack;
   readonly pager: Pager;
   /** Called after a tenant was deleted. */
   readonly onTenantDeleted: (tenantId: string) => void;
 }
 
-export function registerTenantsRoutes(app: App, { db, biotrack, pager, onTenantDeleted }: TenantsDeps): void {
+export function registerTenantsRoutes(app: App, { db, pager, onTenantDeleted, ...ports }: TenantsDeps): void {
   app.get(
     '/v1/tenants',
     {
@@ -63,7 +61,7 @@ export function registerTenantsRoutes(app: App, { db, biotrack, pager, onTenantD
     },
     async (request, reply) => {
       const { params, body } = request;
-      const result = await putTenant(db, biotrack, params.tenant_id, body, toPrecondition(request));
+      const result = await putTenant(db, ports, params.tenant_id, body, toPrecondition(request));
       sendEtag(reply, result.tenant.version).code(result.created ? 201 : 200);
       return toTenantReply(result.tenant);
     },

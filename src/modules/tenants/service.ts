@@ -11,7 +11,6 @@ import {
   lockTenantRowIfFree,
   selectTenants,
   type Tenant,
-  unverifyCredentials,
   updateTenant,
 } from './repository.js';
 
@@ -44,6 +43,14 @@ export interface TenantInput {
   readonly environment: Tenant['environment'];
 }
 
+/** Resets the status of credentials and UBI. See `credentials/service.ts`, which imports this module. */
+export type ResetVerification = (tx: Tx, ubiKey?: string) => Promise<void>;
+
+export interface TenantPorts {
+  readonly biotrack: Pick<Biotrack, 'findState'>;
+  readonly resetVerification: ResetVerification;
+}
+
 export interface PutTenantResult {
   readonly tenant: Tenant;
   readonly created: boolean;
@@ -51,7 +58,7 @@ export interface PutTenantResult {
 
 export function putTenant(
   db: Db,
-  biotrack: Pick<Biotrack, 'findState'>,
+  ports: TenantPorts,
   tenantId: string,
   input: TenantInput,
   precondition: Precondition,
@@ -60,7 +67,7 @@ export function putTenant(
     const present = await lockTenantRow(tx);
     checkPrecondition(precondition, present?.version);
     if (present === undefined) {
-      checkState(biotrack, input);
+      checkState(ports.biotrack, input);
       const tenant = await insertTenant(tx, { id: tenantId, ...input });
       if (tenant === undefined)
         throw new ServiceError(
@@ -69,7 +76,7 @@ export function putTenant(
         );
       return { tenant, created: true };
     }
-    return { tenant: await applyTenant(tx, biotrack, present, input), created: false };
+    return { tenant: await applyTenant(tx, ports, present, input), created: false };
   });
 }
 
@@ -79,7 +86,7 @@ export function putTenant(
  */
 export async function applyTenant(
   tx: Tx,
-  biotrack: Pick<Biotrack, 'findState'>,
+  { biotrack, resetVerification }: TenantPorts,
   present: Tenant,
   input: TenantInput,
 ): Promise<Tenant> {
@@ -92,7 +99,7 @@ export async function applyTenant(
       'The companies of this tenant come from its current state and environment. Create another tenant instead.',
     );
   }
-  if (moves) await unverifyCredentials(tx);
+  if (moves) await resetVerification(tx);
   return updateTenant(tx, present.id, input);
 }
 

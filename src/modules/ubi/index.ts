@@ -1,3 +1,3 @@
-export { findUbi, type Ubi } from './repository.js';
+export { findUbi, resetUbiStatus, type Ubi } from './repository.js';
 export { registerUbiRoutes } from './routes.js';
-export { applyUbi, recordUbiStatus, requireUbi } from './service.js';
+export { applyUbi, recordUbiStatus, requireUbi, type UbiPorts } from './service.js';

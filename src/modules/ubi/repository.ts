@@ -46,6 +46,11 @@ export async function updateUbiStatus(tx: Tx, ubiKey: string, status: UbiStatus)
   await tx.updateTable('ubis').set({ status }).where('ubi_key', '=', ubiKey).where('status', '!=', status).execute();
 }
 
+/** Keeps the version, like `updateUbiStatus`. */
+export async function resetUbiStatus(tx: Tx): Promise<void> {
+  await tx.updateTable('ubis').set({ status: 'unverified' }).where('status', '!=', 'unverified').execute();
+}
+
 /** @param ubiKeys the present and the new UBI */
 export async function loadUbiChangeEffect(tx: Tx, ubiKeys: readonly string[]): Promise<ChangeEffect> {
   const count = async (query: { executeTakeFirstOrThrow(): Promise<{ count: number }> }): Promise<number> =>

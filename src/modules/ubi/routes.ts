@@ -5,9 +5,9 @@ import { etagHeader, putHeaders, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Ubi as UbiRow } from './repository.js';
 import { UbiBodySchema, UbiSchema } from './schema.js';
-import { getUbi, putUbi } from './service.js';
+import { getUbi, putUbi, type UbiPorts } from './service.js';
 
-export function registerUbiRoutes(app: App, { db }: { readonly db: Db }): void {
+export function registerUbiRoutes(app: App, { db, ...ports }: UbiPorts & { readonly db: Db }): void {
   app.get(
     '/v1/tenants/:tenant_id/ubi',
     {
@@ -55,7 +55,7 @@ export function registerUbiRoutes(app: App, { db }: { readonly db: Db }): void {
     async (request, reply) => {
       const { params, body } = request;
       const input = { ubi: body.ubi, confirmed: body.confirm === 'change_ubi' };
-      const { ubi, created } = await putUbi(db, params.tenant_id, input, toPrecondition(request));
+      const { ubi, created } = await putUbi(db, ports, params.tenant_id, input, toPrecondition(request));
       sendEtag(reply, ubi.version).code(created ? 201 : 200);
       return toUbiReply(ubi);
     },

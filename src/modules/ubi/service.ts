@@ -5,8 +5,12 @@ import { ServiceError } from '../../domain/service-error.js';
 import { setupIncomplete } from '../../domain/setup.js';
 import { findDirectory, findKeyUse } from '../directory/index.js';
 import { resumeAfterFix } from '../schedules/index.js';
-import { inLockedTenant, inTenant, type Tenant, unverifyCredentials } from '../tenants/index.js';
+import { inLockedTenant, inTenant, type ResetVerification, type Tenant } from '../tenants/index.js';
 import { findUbi, loadUbiChangeEffect, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
+
+export interface UbiPorts {
+  readonly resetVerification: ResetVerification;
+}
 
 export interface UbiInput {
   readonly ubi: string;
@@ -15,6 +19,7 @@ export interface UbiInput {
 
 export function putUbi(
   db: Db,
+  ports: UbiPorts,
   tenantId: string,
   input: UbiInput,
   precondition: Precondition,
@@ -22,7 +27,7 @@ export function putUbi(
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
     const present = await findUbi(tx);
     checkPrecondition(precondition, present?.version);
-    return { ubi: await applyUbi(tx, tenant, present, input), created: present === undefined };
+    return { ubi: await applyUbi(tx, ports, tenant, present, input), created: present === undefined };
   });
 }
 
@@ -32,6 +37,7 @@ export function putUbi(
  */
 export async function applyUbi(
   tx: Tx,
+  { resetVerification }: UbiPorts,
   tenant: Tenant,
   present: Ubi | undefined,
   { ubi, confirmed }: UbiInput,
@@ -42,7 +48,7 @@ export async function applyUbi(
   if (present === undefined || isAnother) await checkNotLicenseNumber(tx, tenant, ubiKey);
   if (isAnother && !confirmed) await requireConfirmation(tx, [present.ubiKey, ubiKey]);
   if (isAnother) {
-    await unverifyCredentials(tx, ubiKey);
+    await resetVerification(tx, ubiKey);
     await resumeAfterFix(tx);
   }
   const status = present === undefined || isAnother ? 'unverified' : present.status;

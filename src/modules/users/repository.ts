@@ -69,7 +69,3 @@ export const saveLastSeen = async (tx: Tx, userId: string): Promise<{ readonly a
     )
     .returning('active')
     .executeTakeFirst();
-
-export async function deleteCredentialsOfUser(tx: Tx, userId: string): Promise<void> {
-  await tx.deleteFrom('credentials').where('owner_user_id', '=', userId).execute();
-}

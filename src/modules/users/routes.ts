@@ -5,9 +5,9 @@ import { etagHeader, putHeaders } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { User as UserRow } from './repository.js';
 import { UserBodySchema, UserParamsSchema, UserSchema } from './schema.js';
-import { createUserTracker, getUser, putUser } from './service.js';
+import { createUserTracker, getUser, putUser, type UserPorts } from './service.js';
 
-export function registerUsersRoutes(app: App, { db }: { readonly db: Db }): void {
+export function registerUsersRoutes(app: App, { db, ...ports }: UserPorts & { readonly db: Db }): void {
   const tracker = createUserTracker(db);
   // Runs for every route of the app.
   app.addHook('preValidation', async ({ principal }) => {
@@ -56,7 +56,8 @@ export function registerUsersRoutes(app: App, { db }: { readonly db: Db }): void
       const { params, body } = request;
       const { tenant_id: tenantId, user_id: userId } = params;
       const input = { displayName: body.display_name ?? null, active: body.active };
-      const { user, created } = await putUser(db, tenantId, userId, input, toPrecondition(request));
+      const precondition = toPrecondition(request);
+      const { user, created } = await putUser(db, ports, { tenantId, userId, input, precondition });
       tracker.forget(tenantId, userId);
       sendEtag(reply, user.version).code(created ? 201 : 200);
       return toUserReply(user);

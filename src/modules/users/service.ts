@@ -3,20 +3,30 @@ import { checkPrecondition, type Precondition } from '../../domain/precondition.
 import type { Principal } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
-import { deleteCredentialsOfUser, findUser, saveLastSeen, saveUser, type User } from './repository.js';
+import { findUser, saveLastSeen, saveUser, type User } from './repository.js';
+
+export interface UserPorts {
+  /** See `credentials/repository.ts`, whose module imports this one. */
+  readonly deleteCredentialsOfUser: (tx: Tx, userId: string) => Promise<void>;
+}
 
 export interface UserInput {
   readonly displayName: string | null;
   readonly active: boolean;
 }
 
+export interface UserUpdate {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly input: UserInput;
+  readonly precondition: Precondition;
+}
+
 /** Registers or updates a user. Deactivating a user deletes their credentials. */
 export const putUser = (
   db: Db,
-  tenantId: string,
-  userId: string,
-  input: UserInput,
-  precondition: Precondition,
+  { deleteCredentialsOfUser }: UserPorts,
+  { tenantId, userId, input, precondition }: UserUpdate,
 ): Promise<{ readonly user: User; readonly created: boolean }> =>
   inLockedTenant(db, tenantId, async (tx) => {
     const present = await findUser(tx, userId);
