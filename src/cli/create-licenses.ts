@@ -6,7 +6,7 @@ import type { TenantOrder } from './tenant-order.js';
 
 type AvailableLicense = Pick<
   components['schemas']['AvailableLicense'],
-  'license_number' | 'state' | 'active' | 'license_id' | 'conflict'
+  'license_number' | 'state' | 'active' | 'license_id' | 'problem'
 >;
 
 /** The numbers that are still to be created: what is created is left as it is, whatever has become of it since. */
@@ -26,8 +26,8 @@ export function toMissingLicenses(listed: readonly AvailableLicense[], wanted: T
 
 /** Ids of archived licenses to bring back: only those that are asked for by number. */
 export const toArchivedLicenses = (listed: readonly AvailableLicense[], wanted: TenantOrder['licenses']): string[] =>
-  listed.flatMap(({ license_number, license_id, conflict }) =>
-    conflict?.reason === 'archived' && license_id !== null && wanted !== 'all' && wanted.includes(license_number)
+  listed.flatMap(({ license_number, license_id, problem }) =>
+    problem?.reason === 'archived' && license_id !== null && wanted !== 'all' && wanted.includes(license_number)
       ? [license_id]
       : [],
   );
@@ -45,7 +45,7 @@ export async function createMissingLicenses(
   const missing = toMissingLicenses(data.data, licenses);
   const archived = toArchivedLicenses(data.data, licenses);
   let created = data.data.filter(
-    ({ state, conflict }) => state !== 'available' && conflict?.reason !== 'archived',
+    ({ state, problem }) => state !== 'available' && problem?.reason !== 'archived',
   ).length;
   if (missing.length + archived.length + created === 0) {
     throw new CliError({

@@ -440,10 +440,10 @@ t.test('a company made by hand comes to stand for the vendor of its license', as
   t.equal(run.counts.adopted, 1);
   t.equal((await holderOf(tenantId, other)).id, made.body.id, 'the whole vendor is with it now');
   const explained = (await ask('GET', `${pathOf(tenantId)}/companies/${made.body.id}/explain`)).body;
-  t.match(explained, { origin: 'manual', own_company_of: null, stands_for_ubi: ubi });
+  t.match(explained, { origin: 'manual', own_company_of: null, vendor_company_of: ubi });
   t.match(
     explained.vendor_candidates.find(({ license_number }: Body) => license_number === other),
-    { company_id: own.id, verdict: 'named_by_hand_wins' },
+    { company_id: own.id, verdict: 'manual_company_wins' },
   );
   await switchTo(tenantId, 'one_per_license');
   t.equal((await holderOf(tenantId, other)).id, own.id, 'and comes back');
@@ -482,7 +482,7 @@ t.test('a license that a person names is told to be moved by hand', async (t) =>
   });
   t.equal(made.status, 201);
   const lines = await readAll(`${pathOf(tenantId)}/changes?page[size]=500`);
-  t.match(lines.at(-1), { kind: 'license.moved', company_id: made.body.id, reason: 'named_by_hand' });
+  t.match(lines.at(-1), { kind: 'license.moved', company_id: made.body.id, reason: 'added_manually' });
 });
 
 t.test('explanation and history', async (t) => {
@@ -492,7 +492,7 @@ t.test('explanation and history', async (t) => {
   const seller = await holderOf(tenantId, sold?.location ?? '');
   const path = `${pathOf(tenantId)}/companies/${seller.id}`;
   const explained = (await ask('GET', `${path}/explain`)).body;
-  t.match(explained, { id: seller.id, stands_for_ubi: demo.ubi, created: { reason: 'first_seen', run_id: run.id } });
+  t.match(explained, { id: seller.id, vendor_company_of: demo.ubi, created: { reason: 'first_seen', run_id: run.id } });
   t.equal(explained.vendor_candidates.filter(({ verdict }: Body) => verdict === 'chosen').length, 1);
   t.match(
     explained.licenses.find(({ license_number }: Body) => license_number === kept?.location),

@@ -368,7 +368,7 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
   });
   t.match(
     moved.body.differences.find(({ action }: { action: string }) => action === 'needs_login').detail,
-    /with the login that is here: send this again/,
+    /the existing credential must read .* Send the document again/,
     'no other login is asked for where there is one',
   );
   t.strictSame(

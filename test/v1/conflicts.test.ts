@@ -77,7 +77,7 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
   t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { moved: 0, conflicts: 0 } });
   const explained = (await ask('GET', `${path}/${manual}/explain`)).body;
   t.match(explained, { origin: 'manual', strategy: 'one_per_vendor' });
-  t.ok(explained.licenses.every(({ rule }: Body) => rule === 'decided_by_person'));
+  t.ok(explained.licenses.every(({ rule }: Body) => rule === 'decided_by_user'));
 
   t.match(await ask('POST', conflict, { body: { decision: 'merge', company_id: vendor.id } }), { status: 200 });
   t.equal((await holderOf(tenantId, number)).id, vendor.id, 'decided anew: also what was named by hand');
@@ -113,7 +113,7 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
   const [gone] = (await ask('GET', `${pathOf(other)}/conflicts?status=gone`)).body.data;
   t.match(await ask('POST', `${pathOf(other)}/conflicts/${gone?.id}/resolve`, { body: { decision: 'keep_apart' } }), {
     status: 409,
-    body: { code: 'conflict_decided' },
+    body: { code: 'conflict_closed' },
   });
 });
 
@@ -124,7 +124,7 @@ t.test('a company that stands for one UBI cannot be chosen for another', async (
   const manual = (await ask('POST', path, { body: { name: 'Both', license_numbers: numbers.slice(0, 2) } })).body.id;
   control.addSite({ ubi: '880000001', location: numbers[0] as string, name: 'ONE' });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.equal((await ask('GET', `${path}/${manual}/explain`)).body.stands_for_ubi, '880000001', 'adopted');
+  t.equal((await ask('GET', `${path}/${manual}/explain`)).body.vendor_company_of, '880000001', 'adopted');
   control.addSite({ ubi: '880000002', location: numbers[1] as string, name: 'TWO' });
   control.addSite({ ubi: '880000002', location: numbers[2] as string, name: 'THREE' });
   t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 1 } });

@@ -403,7 +403,7 @@ t.test('createLicenses: each row has its own result', async (t) => {
     { license_number: second?.location, share_with_leaflink: true },
   ];
   const answer = await bulk(rows);
-  t.match(answer, { status: 200, body: { created: 2, refused: 5 } });
+  t.match(answer, { status: 200, body: { created: 2, rejected: 5 } });
   t.strictSame(
     answer.body.data.map(({ license_number, status, problem }: RowResult) => [
       license_number,
@@ -422,7 +422,7 @@ t.test('createLicenses: each row has its own result', async (t) => {
     ],
   );
   const [made, , , , , again] = answer.body.data;
-  t.match(made.license, { name: 'The first', license_number: first?.location, conflict: null, archived: false });
+  t.match(made.license, { name: 'The first', license_number: first?.location, problem: null, archived: false });
   t.equal(again.problem.conflicting_id, made.license.id, 'and which one is in the way');
   t.equal((await ask('GET', path)).body.data.length, 2);
   t.equal(
@@ -432,7 +432,7 @@ t.test('createLicenses: each row has its own result', async (t) => {
   );
 
   const repeated = await bulk(rows);
-  t.match(repeated.body, { created: 0, refused: 7 }, 'a retry makes nothing twice');
+  t.match(repeated.body, { created: 0, rejected: 7 }, 'a retry makes nothing twice');
   t.match(await bulk([]), { status: 400, body: { errors: [{ pointer: '/licenses' }] } });
   t.match(await bulk(Array.from({ length: 501 }, () => ({ license_number: 'x' }))), { status: 400 });
   t.match(
@@ -444,7 +444,7 @@ t.test('createLicenses: each row has its own result', async (t) => {
   const many = await bulk(
     Array.from({ length: 500 }, (_each, index) => ({ license_number: `unknown-${index}`, name: 'x'.repeat(200) })),
   );
-  t.match(many, { status: 200, body: { created: 0, refused: 500 } }, '500 rows, beyond the limit of other bodies');
+  t.match(many, { status: 200, body: { created: 0, rejected: 500 } }, '500 rows, beyond the limit of other bodies');
   const tooLarge = `{"licenses":[{"license_number":"${'x'.repeat(1024 * 1024)}"}]}`;
   t.match(await ask('POST', `${path}/bulk`, { rawBody: tooLarge }), { status: 413 }, 'more than 1 MiB');
 
@@ -602,7 +602,7 @@ t.test('archiveLicense, and back', async (t) => {
   const archived = await ask('GET', one);
   t.match(archived, {
     status: 200,
-    body: { archived: true, archived_datetime: /Z$/, name: 'Kept', conflict: { reason: 'archived' } },
+    body: { archived: true, archived_datetime: /Z$/, name: 'Kept', problem: { reason: 'archived' } },
   });
   t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 204 }, 'twice is once');
   t.match(await ask('PATCH', one, { body: { archived: true }, headers: await etagOf(one) }), {
@@ -620,7 +620,7 @@ t.test('archiveLicense, and back', async (t) => {
   const listed = (await ask('GET', `${tenant}/available-licenses`)).body.data.find(
     ({ license_number }: Available) => license_number === own?.location,
   );
-  t.match(listed, { state: 'conflict', license_id: made.body.id, conflict: { reason: 'archived' } });
+  t.match(listed, { state: 'problem', license_id: made.body.id, problem: { reason: 'archived' } });
   t.strictSame(
     (await ask('GET', `${tenant}/companies?page[size]=500`)).body.data,
     companies,
@@ -635,7 +635,7 @@ t.test('archiveLicense, and back', async (t) => {
       archived_datetime: null,
       name: 'Kept',
       notify_on_change: false,
-      conflict: null,
+      problem: null,
     },
   });
   const kinds = (await ask('GET', `${tenant}/changes?page[size]=500`)).body.data
@@ -650,27 +650,27 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
   const tenantId = await makeTenant(service);
   const tenant = `/v1/tenants/${tenantId}`;
   const made = await ask('POST', `${tenant}/licenses`, { body: { license_number: location, create_companies: false } });
-  t.match(made, { status: 201, body: { missing_since_datetime: null, conflict: null } });
+  t.match(made, { status: 201, body: { missing_since_datetime: null, problem: null } });
   const see = async () => {
     await pause(1_100);
     const listed = (await ask('GET', `${tenant}/available-licenses`)).body.data.find(
       ({ license_number }: Available) => license_number === location,
     );
     const { body } = await ask('GET', `${tenant}/licenses/${made.body.id}`);
-    t.strictSame(body.conflict, listed.conflict, 'both say the same');
+    t.strictSame(body.problem, listed.problem, 'both say the same');
     t.strictSame(body.missing_since_datetime, listed.missing_since_datetime);
     t.equal(listed.license_id, made.body.id);
-    return { ...listed, reason: listed.conflict?.reason ?? null };
+    return { ...listed, reason: listed.problem?.reason ?? null };
   };
   t.match(await see(), { state: 'created', reason: null, active: true });
   control.sell({ location, toUbi: '007331902' });
-  t.match(await see(), { state: 'conflict', reason: 'other_ubi', ubi: '007331902', active: true }, 'sold');
+  t.match(await see(), { state: 'problem', reason: 'other_ubi', ubi: '007331902', active: true }, 'sold');
   control.sell({ location, toUbi: demo.ubi });
   t.match(await see(), { state: 'created', reason: null }, 'bought back');
   control.vanish({ location });
   const missing = await see();
-  t.match(missing, { state: 'conflict', reason: 'missing', active: false, missing_since_datetime: /Z$/ }, 'gone');
-  t.equal(missing.conflict.since_datetime, missing.missing_since_datetime, 'and since when');
+  t.match(missing, { state: 'problem', reason: 'missing', active: false, missing_since_datetime: /Z$/ }, 'gone');
+  t.equal(missing.problem.since_datetime, missing.missing_since_datetime, 'and since when');
   control.restore({ location });
   t.match(
     await see(),
@@ -678,7 +678,7 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
     'and back, as the same license',
   );
   control.setField({ location, field: 'deleted', value: 1 });
-  t.match(await see(), { state: 'conflict', reason: 'deleted', active: false });
+  t.match(await see(), { state: 'problem', reason: 'deleted', active: false });
   control.setField({ location, field: 'deleted', value: 0 });
   t.match(await see(), { state: 'created' });
 
@@ -687,7 +687,7 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
     headers: await etagOf(`${tenant}/ubi`),
   });
   t.match(
-    (await ask('GET', `${tenant}/licenses/${made.body.id}`)).body.conflict,
+    (await ask('GET', `${tenant}/licenses/${made.body.id}`)).body.problem,
     { reason: 'other_ubi' },
     'of another UBI is the tenant itself',
   );
@@ -696,7 +696,7 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
     headers: await etagOf(tenant),
   });
   t.match(
-    (await ask('GET', `${tenant}/licenses/${made.body.id}`)).body.conflict,
+    (await ask('GET', `${tenant}/licenses/${made.body.id}`)).body.problem,
     null,
     'of a list never read nothing is known',
   );
@@ -706,7 +706,7 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
   });
   t.match(
     await see(),
-    { state: 'conflict', reason: 'missing', active: false },
+    { state: 'problem', reason: 'missing', active: false },
     'and the other data set does not have it',
   );
 });

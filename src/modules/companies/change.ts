@@ -1,3 +1,5 @@
+import { type Difference, findDifference } from '../../domain/difference.js';
+import { SHOWN_LISTING_FIELDS } from '../../domain/license-fields.js';
 import { forEachYielding, type Yielding } from '../../domain/yielding.js';
 import type {
   CompanyReason,
@@ -11,24 +13,18 @@ import type {
 } from '../../mapping/index.js';
 import { toReasons } from '../../mapping/index.js';
 
-/** A line of the change feed, but for its number: what happened to one company or one license. */
-export interface CompanyFeedChange {
+/** An entry of the change feed without its number: what happened to one company or one license. */
+export interface CompanyFeedChange extends Difference {
   readonly kind: string;
-  readonly reason: CompanyReason | LicenseReason | 'person';
+  readonly reason: CompanyReason | LicenseReason | 'edited_by_user';
   readonly companyId: string;
-  /** Of a license that moved: the company that held it before. */
+  /** The previous company of a moved license. */
   readonly fromCompanyId: string | null;
   readonly licenseId: string | null;
   readonly licenseNumber: string | null;
-  /** Null for something new. */
-  readonly before: Fields | null;
-  /** Of something new all fields, else those that changed; named as the API names them. */
-  readonly after: Fields;
 }
 
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** What the feed tells of a plan: companies before their licenses, and nothing that a caller cannot see. */
+/** The feed entries of a plan: companies before their licenses, without steps that change nothing a caller can see. */
 export function* toChanges(
   plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs' | 'strategy' | 'decisions'>,
 ): Yielding<CompanyFeedChange[]> {
@@ -40,9 +36,9 @@ export function* toChanges(
   return changes;
 }
 
-export function toCompanyChange(step: CompanyStep, reasons: Pick<Reasons, 'ofCompany'>): CompanyFeedChange | undefined {
+function toCompanyChange(step: CompanyStep, reasons: Reasons): CompanyFeedChange | undefined {
   const { kind, before, after } = step;
-  const difference = toDifference(before && toCompanyFields(before), toCompanyFields(after));
+  const difference = findDifference(before && toShownCompany(before), toShownCompany(after), COMPANY_FEED_FIELDS);
   if (difference === undefined) return undefined;
   return {
     kind,
@@ -58,7 +54,7 @@ export function toCompanyChange(step: CompanyStep, reasons: Pick<Reasons, 'ofCom
 
 function toLicenseChange(step: LicenseStep, reasons: Reasons): CompanyFeedChange | undefined {
   const { kind, before, after } = step;
-  const difference = toDifference(before && toLicenseFields(before), toLicenseFields(after));
+  const difference = findDifference(before, after, LICENSE_FEED_FIELDS);
   if (difference === undefined) return undefined;
   const isMoved = before !== undefined && before.companyId !== after.companyId;
   return {
@@ -73,43 +69,34 @@ function toLicenseChange(step: LicenseStep, reasons: Reasons): CompanyFeedChange
   };
 }
 
-/** The fields that differ; all of them for something new; undefined if none does. */
-export function toDifference(
-  before: Fields | undefined,
-  after: Fields,
-): Pick<CompanyFeedChange, 'before' | 'after'> | undefined {
-  if (before === undefined) return { before: null, after };
-  const changed = Object.keys(after).filter((name) => !isEqual(before[name], after[name]));
-  if (changed.length === 0) return undefined;
-  const pick = (fields: Fields): Fields => Object.fromEntries(changed.map((name) => [name, fields[name] ?? null]));
-  return { before: pick(before), after: pick(after) };
-}
-
-const isEqual = (a: unknown, b: unknown): boolean =>
-  a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b));
-
-export const toCompanyFields = (company: CompanyState): Fields => ({
+const toShownCompany = (company: CompanyState) => ({
   id: company.id,
   origin: company.origin,
   name: company.editedName ?? company.sourceName,
-  source_name: company.sourceName,
-  display_name: company.displayName,
+  sourceName: company.sourceName,
+  displayName: company.displayName,
   ubi: company.ubi,
-  is_own_company: company.isOwnCompany,
+  isOwnCompany: company.isOwnCompany,
   archived: company.archivedDatetime !== null,
-  superseded_by: company.supersededBy,
+  supersededBy: company.supersededBy,
 });
 
-export const toLicenseFields = (license: LicenseState): Fields => ({
-  id: license.id,
-  company_id: license.companyId,
-  license_number: license.licenseNumber,
-  name: license.name,
-  license_type: license.licenseType,
-  license_type_raw: license.licenseTypeRaw,
-  activities: license.activities,
-  address: license.address,
-  ubi: license.ubi,
-  active: license.active,
-  missing_since_datetime: license.missingSinceDatetime,
-});
+const COMPANY_FEED_FIELDS = [
+  'id',
+  'origin',
+  'name',
+  'sourceName',
+  'displayName',
+  'ubi',
+  'isOwnCompany',
+  'archived',
+  'supersededBy',
+] as const satisfies readonly (keyof ReturnType<typeof toShownCompany>)[];
+
+const LICENSE_FEED_FIELDS = [
+  'id',
+  'companyId',
+  ...SHOWN_LISTING_FIELDS,
+  'active',
+  'missingSinceDatetime',
+] as const satisfies readonly (keyof LicenseState)[];

@@ -1,60 +1,65 @@
 import type { Db, Tx } from '../../db/database.js';
+import { findDifference } from '../../domain/difference.js';
 import { toLicenseKey } from '../../domain/key.js';
+import { toUnlistedLicense } from '../../domain/license-fields.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
 import { type CompanyState, type LicenseState, type LicenseStep, planNames, toNameGroup } from '../../mapping/index.js';
 import { inLockedTenant } from '../tenants/index.js';
-import { toDifference } from './change.js';
-import { type CompanyEdits, loadLicenses, saveEdits } from './edit-repository.js';
+import { type CompanyEdits, EDITABLE_FIELDS } from './company.js';
 import { type ChangeOrigin, recordChanges, savePlannedRows } from './plan-repository.js';
-import { type CompanyRow, type CompanyView, findCompany, viewCompany } from './repository.js';
-import { loadCompanies, loadNamesakes } from './snapshot-repository.js';
+import { type CompanyView, findCompany, getCompanyView, saveEdits } from './repository.js';
+import { loadCompanies, loadLicenses, loadNamesakes } from './snapshot-repository.js';
 
-/** Keeps a person's word on a company: it wins over BioTrack's until it is taken back with null. */
+export interface CompanyEdit {
+  readonly id: string;
+  readonly edits: CompanyEdits;
+  readonly precondition: Precondition;
+  readonly principal: Principal;
+}
+
+/** Saves a user's edits. An edited name overrides the name from BioTrack until it is set to null. */
 export const editCompany = (
   db: Db,
   tenantId: string,
-  id: string,
-  edits: CompanyEdits,
-  precondition: Precondition,
-  principal: Principal,
+  { id, edits, precondition, principal }: CompanyEdit,
 ): Promise<CompanyView> =>
   inLockedTenant(db, tenantId, async (tx) => {
-    const present = await findCompany(tx, id);
-    if (present === undefined) throw notFound('company');
-    checkPrecondition(precondition, present.version);
-    if (edits.name === null && present.origin === 'manual') {
-      throw new ServiceError('invalid_request', '/name: a company made by hand has no other name to return to.', {
-        errors: [{ pointer: '/name', detail: 'must not be null: a company made by hand has no other name' }],
+    const before = await findCompany(tx, id);
+    if (before === undefined) throw notFound('company');
+    checkPrecondition(precondition, before.version);
+    if (edits.name === null && before.origin === 'manual') {
+      throw new ServiceError('invalid_request', '/name must not be null: a manual company has no name from BioTrack.', {
+        errors: [{ pointer: '/name', detail: 'must not be null for a manual company' }],
       });
     }
-    refuseUnstorable(edits.custom_data);
+    rejectUnstorable(edits.customData);
     const origin = { actor: toActor(principal), runId: null };
-    await saveEdits(tx, id, edits);
-    const now = (await findCompany(tx, id)) as CompanyRow;
-    const difference = toDifference(toEditable(present), toEditable(now));
+    const after = await saveEdits(tx, id, edits);
+    const difference = findDifference(before, after, EDITABLE_FIELDS);
     if (difference !== undefined) {
-      const line = {
+      const entry = {
         kind: 'company.edited',
-        reason: 'person',
+        reason: 'edited_by_user',
         companyId: id,
         fromCompanyId: null,
         licenseId: null,
         licenseNumber: null,
       } as const;
-      await recordChanges(tx, tenantId, [{ ...line, ...difference }], origin);
+      await recordChanges(tx, tenantId, [{ ...entry, ...difference }], origin);
     }
-    if (now.name !== present.name)
-      await tellApart(tx, tenantId, id, [present.name_group, toNameGroup(now.name)], origin);
-    return (await viewCompany(tx, tenantId, id, 'active')) as CompanyView;
+    if (after.name !== before.name) {
+      await updateDisplayNames(tx, tenantId, id, [before.nameGroup, toNameGroup(after.name)], origin);
+    }
+    return getCompanyView(tx, tenantId, id, 'active');
   });
 
-/** Text with NUL or half of a surrogate pair, and numbers beyond a double, could not be given back as they came. */
-function refuseUnstorable(customData: CompanyEdits['custom_data']): void {
+/** Postgres cannot store NUL and lone surrogates in `jsonb`; JSON cannot represent numbers beyond a double. */
+function rejectUnstorable(customData: CompanyEdits['customData']): void {
   if (customData === undefined || isStorable(customData)) return;
-  const error = { pointer: '/custom_data', detail: 'holds a text or a number that cannot be kept' };
-  throw new ServiceError('invalid_request', `${error.pointer}: ${error.detail}.`, { errors: [error] });
+  const error = { pointer: '/custom_data', detail: 'contains text or a number that cannot be stored' };
+  throw new ServiceError('invalid_request', `${error.pointer} ${error.detail}.`, { errors: [error] });
 }
 
 function isStorable(value: unknown): boolean {
@@ -66,22 +71,8 @@ function isStorable(value: unknown): boolean {
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-const toEditable = ({
-  name,
-  legal_business_name,
-  relationship_type,
-  leaflink_customer_id,
-  custom_data,
-}: CompanyRow) => ({
-  name,
-  legal_business_name,
-  relationship_type,
-  leaflink_customer_id,
-  custom_data,
-});
-
-/** Gives a company, and whoever is called like it now or before, the display names that tell them apart. */
-async function tellApart(
+/** Recomputes the display names of a company and of all companies that share its previous or its new name. */
+async function updateDisplayNames(
   tx: Tx,
   tenantId: string,
   id: string,
@@ -89,9 +80,9 @@ async function tellApart(
   origin: ChangeOrigin,
 ): Promise<void> {
   const { companies, licenses } = await loadNamesakes(tx, nameGroups);
-  // An archived company is nobody's namesake, and still has a name.
-  const isThere = companies.some((company) => company.id === id);
-  const named = isThere ? companies : [...companies, ...(await loadCompanies(tx, [id]))];
+  // An archived company affects no other name, but has a display name too.
+  const isActive = companies.some((company) => company.id === id);
+  const named = isActive ? companies : [...companies, ...(await loadCompanies(tx, [id]))];
   await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: planNames(named, licenses) }, origin);
 }
 
@@ -109,7 +100,7 @@ export interface ManualCompany {
   readonly licenseNumbers: readonly string[];
 }
 
-/** Makes a company by hand. Licenses that it names come to it as soon as the state lists them, whatever the strategy. */
+/** Creates a manual company. It holds the given licenses under either strategy; unlisted ones join once they are listed. */
 export const createCompany = (
   db: Db,
   newId: () => string,
@@ -119,34 +110,35 @@ export const createCompany = (
 ): Promise<CompanyView> =>
   inLockedTenant(db, tenantId, async (tx) => {
     const keys = licenseNumbers.map(toLicenseKey);
-    refuseRepetition(keys);
+    rejectRepetition(keys);
     const known = new Map((await loadLicenses(tx, keys)).map((license) => [license.licenseKey, license]));
     const holders = await loadCompanies(tx, new Set([...known.values()].map(({ companyId }) => companyId)));
-    refuseTaken(keys, known, holders);
+    rejectHeld(keys, known, holders);
     const company = toManualCompany(newId(), name);
     const licenses = licenseNumbers.map((licenseNumber, index): LicenseStep => {
-      const before = known.get(keys[index] as string);
-      const named = { companyId: company.id, namedByCompanyId: company.id };
-      if (before !== undefined) return { kind: 'license.moved', before, after: { ...before, ...named } };
-      const after = { ...toUnlisted(newId(), licenseNumber), ...named };
+      const key = keys[index] as string;
+      const before = known.get(key);
+      const placement = { companyId: company.id, namedByCompanyId: company.id };
+      if (before !== undefined) return { kind: 'license.moved', before, after: { ...before, ...placement } };
+      const after = { ...toUnlisted(newId(), key, licenseNumber), ...placement };
       return { kind: 'license.created', before, after };
     });
     const origin = { actor: toActor(principal), runId: null };
     const created = { kind: 'company.created', before: undefined, after: company } as const;
     await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: [created], licenses }, origin);
-    await tellApart(tx, tenantId, company.id, [company.nameGroup], origin);
-    return (await viewCompany(tx, tenantId, company.id, 'all')) as CompanyView;
+    await updateDisplayNames(tx, tenantId, company.id, [company.nameGroup], origin);
+    return getCompanyView(tx, tenantId, company.id, 'all');
   });
 
-function refuseRepetition(keys: readonly string[]): void {
+function rejectRepetition(keys: readonly string[]): void {
   const index = keys.findIndex((key, at) => keys.indexOf(key) !== at);
   if (index === -1) return;
-  const error = { pointer: `/license_numbers/${index}`, detail: 'is in the list already' };
-  throw new ServiceError('invalid_request', `${error.pointer}: ${error.detail}.`, { errors: [error] });
+  const error = { pointer: `/license_numbers/${index}`, detail: 'repeats an earlier number' };
+  throw new ServiceError('invalid_request', `${error.pointer} ${error.detail}.`, { errors: [error] });
 }
 
-/** A license has one company: one that an active company holds, also while it is inactive, or that is named by hand. */
-function refuseTaken(
+/** A license is taken if an active company holds it, even while the license is inactive, or a manual company names it. */
+function rejectHeld(
   keys: readonly string[],
   known: ReadonlyMap<string, LicenseState>,
   holders: readonly CompanyState[],
@@ -155,7 +147,7 @@ function refuseTaken(
   for (const [index, key] of keys.entries()) {
     const license = known.get(key);
     if (license === undefined || (!active.has(license.companyId) && license.namedByCompanyId === null)) continue;
-    throw new ServiceError('license_taken', 'Another company has it. Name the numbers that are free.', {
+    throw new ServiceError('license_taken', 'Another company holds one of these licenses. Remove it and retry.', {
       conflicting_id: license.companyId,
       errors: [{ pointer: `/license_numbers/${index}`, detail: 'is held by another company' }],
     });
@@ -176,22 +168,11 @@ const toManualCompany = (id: string, name: string): CompanyState => ({
   supersededBy: null,
 });
 
-/** A license that a person names and the state has not listed yet, as far as the tenant knows. */
-const toUnlisted = (id: string, licenseNumber: string): Omit<LicenseState, 'companyId' | 'namedByCompanyId'> => ({
-  id,
-  ownCompanyId: null,
-  licenseKey: toLicenseKey(licenseNumber),
-  licenseNumber,
-  ubi: null,
-  ubiKey: null,
-  name: null,
-  licenseType: null,
-  licenseTypeRaw: null,
-  activities: [],
-  address: { line1: null, line2: null, city: null, state: null, zip: null },
-  isLab: false,
-  active: false,
-  missingSinceDatetime: null,
-  transactionIdOriginal: null,
-  contentHash: '',
-});
+function toUnlisted(
+  id: string,
+  licenseKey: string,
+  licenseNumber: string,
+): Omit<LicenseState, 'companyId' | 'namedByCompanyId'> {
+  const { isDeleted, ...listing } = toUnlistedLicense(licenseKey, licenseNumber);
+  return { ...listing, id, ownCompanyId: null, active: false, missingSinceDatetime: null };
+}

@@ -12,17 +12,13 @@ import {
 } from '../../mapping/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { inTenant } from '../tenants/index.js';
-import { type DecisiveChange, findFirstChange, selectPlacingChanges } from './history-repository.js';
-import { type CompanyRow, findCompany } from './repository.js';
-import { loadPart, loadScopeAnswer } from './snapshot-repository.js';
+import type { Company } from './company.js';
+import { type DecisiveChange, findCreation, selectAssignments } from './history-repository.js';
+import { findCompany } from './repository.js';
+import { loadPart, loadScopeRows } from './snapshot-repository.js';
 
-/** Who decided something, and when. */
-export interface Decided {
-  readonly reason: string | null;
-  readonly actor: string;
-  readonly runId: string | null;
-  readonly at: Date;
-}
+/** Who decided something, when and why. */
+export type Decided = Omit<DecisiveChange, 'licenseId'>;
 
 export interface ExplainedLicense {
   readonly license: LicenseState;
@@ -31,82 +27,77 @@ export interface ExplainedLicense {
 }
 
 export interface Explanation {
-  readonly company: CompanyRow;
+  readonly company: Company;
   readonly strategy: Strategy | null;
   readonly created: Decided | undefined;
   /** The license whose own company it is. */
   readonly ownOf: LicenseState | undefined;
-  /** The UBI that it stands for, with whoever could have stood for it. */
-  readonly standsFor: { readonly ubiKey: string; readonly candidates: readonly VendorCandidate[] } | undefined;
+  /** The UBI whose vendor company it is, with all candidates for that. */
+  readonly vendorCompanyOf: { readonly ubiKey: string; readonly candidates: readonly VendorCandidate[] } | undefined;
   readonly licenses: readonly ExplainedLicense[];
 }
 
-/** Why a company exists, and why it holds each of its licenses: told from what is kept, by the rules that are applied. */
+/** Why a company exists and why it holds each of its licenses. Derived from the stored rows by the rules of a sync. */
 export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Explanation> =>
   inTenant(db, tenantId, async (tx) => {
     const company = await findCompany(tx, id);
     if (company === undefined) throw notFound('company');
     const strategy = (await findCreationPreference(tx))?.strategy ?? null;
-    const around = await loadAround(tx, id);
-    const standing = around.vendorCompanies.find(({ companyId }) => companyId === id);
-    const ownOf = around.licenses.find(({ ownCompanyId }) => ownCompanyId === id);
-    const held = around.licenses.filter(({ companyId }) => companyId === id);
-    const placed = new Map((await selectPlacingChanges(tx, id)).map((line) => [line.license_id, line]));
-    const group = around.licenses.filter(({ active, ubiKey }) => active && ubiKey === standing?.ubiKey);
+    const { licenses, vendorCompanies, decisions } = await loadNeighbors(tx, id);
+    const vendorCompany = vendorCompanies.find(({ companyId }) => companyId === id);
+    const ownOf = licenses.find(({ ownCompanyId }) => ownCompanyId === id);
+    const assignments = new Map((await selectAssignments(tx, id)).map((entry) => [entry.licenseId, entry]));
+    const group = licenses.filter(({ active, ubiKey }) => active && ubiKey === vendorCompany?.ubiKey);
     return {
       company,
       strategy,
-      created: toDecided(await findFirstChange(tx, id)),
+      created: await findCreation(tx, id),
       ownOf,
-      standsFor:
-        standing === undefined
+      vendorCompanyOf:
+        vendorCompany === undefined
           ? undefined
           : {
-              ubiKey: standing.ubiKey,
+              ubiKey: vendorCompany.ubiKey,
               candidates: explainVendorCompany(
-                standing,
+                vendorCompany,
                 group,
-                around.vendorCompanies,
+                vendorCompanies,
                 ownOf,
                 company.origin === 'manual',
               ),
             },
-      licenses: held.map((license) => ({
-        license,
-        holding: explainHolding({
+      licenses: licenses
+        .filter(({ companyId }) => companyId === id)
+        .map((license) => ({
           license,
-          strategy: strategy ?? 'one_per_license',
-          vendorCompanyId: around.vendorCompanies.find(({ ubiKey }) => ubiKey === license.ubiKey)?.companyId ?? null,
-          decision: around.decisions.find(({ ubiKey }) => ubiKey === license.ubiKey),
-        }),
-        decided: toDecided(placed.get(license.id)),
-      })),
+          holding: explainHolding({
+            license,
+            strategy: strategy ?? 'one_per_license',
+            vendorCompanyId: vendorCompanies.find(({ ubiKey }) => ubiKey === license.ubiKey)?.companyId ?? null,
+            decision: decisions.find(({ ubiKey }) => ubiKey === license.ubiKey),
+          }),
+          decided: assignments.get(license.id),
+        })),
     };
   });
 
-/** The company with its licenses, their vendors, and the other licenses of those. */
-async function loadAround(tx: Tx, id: string): Promise<Snapshot> {
-  const own = await loadScopeAnswer(tx, { kind: 'neighbours', licenseKeys: [], companyIds: [id], ubiKeys: [] });
+/** The company with its licenses, their vendors, and the other licenses of those vendors. */
+async function loadNeighbors(tx: Tx, id: string): Promise<Snapshot> {
+  const own = await loadScopeRows(tx, { kind: 'neighbors', licenseKeys: [], companyIds: [id], ubiKeys: [] });
   const ubiKeys = [...own.licenses, ...own.vendorCompanies].flatMap(({ ubiKey }) => toUbiKey(ubiKey) ?? []);
-  const wider = await loadScopeAnswer(tx, { kind: 'neighbours', licenseKeys: [], companyIds: [id], ubiKeys });
+  const wider = await loadScopeRows(tx, { kind: 'neighbors', licenseKeys: [], companyIds: [id], ubiKeys });
   const rivals = wider.licenses.flatMap(({ ownCompanyId }) => ownCompanyId ?? []);
-  const { vendorCompanies } = await loadScopeAnswer(tx, {
-    kind: 'neighbours',
+  const { vendorCompanies } = await loadScopeRows(tx, {
+    kind: 'neighbors',
     licenseKeys: [],
     companyIds: rivals,
     ubiKeys: [],
   });
-  const part = await loadPart(tx, null, {
+  return loadPart(tx, null, {
     licenseKeys: new Set(wider.licenses.map(({ licenseKey }) => licenseKey)),
     companyIds: new Set([id]),
     ubiKeys: new Set([...ubiKeys, ...vendorCompanies.map(({ ubiKey }) => ubiKey)]),
     nameGroups: new Set(),
     namesakeIds: new Set(),
   });
-  return part;
 }
-
-const toDecided = (line: DecisiveChange | undefined): Decided | undefined =>
-  line === undefined
-    ? undefined
-    : { reason: line.reason, actor: line.actor, runId: line.run_id, at: line.inserted_datetime };

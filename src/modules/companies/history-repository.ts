@@ -1,11 +1,11 @@
 import type { Tx } from '../../db/database.js';
 
-/** So many lines of the feed are told of one company; the latest ones. */
-const MAX_LINES = 2_000;
+/** The latest entries that a company's history is made of. */
+const MAX_ENTRIES = 2_000;
 
 /**
- * The lines of the feed about a company, its licenses, and those that left it; the latest, in their order. `isCut`: there
- * are more.
+ * The latest feed entries about a company, about its licenses and about licenses that left it, the oldest first.
+ * `isTruncated`: older entries are left out.
  */
 export async function selectChangesOf(tx: Tx, companyId: string) {
   const select = () =>
@@ -20,42 +20,41 @@ export async function selectChangesOf(tx: Tx, companyId: string) {
         'changes.seq',
         'changes.kind',
         'changes.reason',
-        'changes.company_id',
-        'changes.from_company_id',
-        'changes.license_id',
-        'changes.before',
+        'changes.company_id as companyId',
+        'changes.from_company_id as fromCompanyId',
+        'changes.license_id as licenseId',
         'changes.after',
         'changes.actor',
-        'changes.run_id',
-        'changes.inserted_datetime',
-        'company_licenses.license_number',
-        'company_licenses.license_key',
+        'changes.run_id as runId',
+        'changes.inserted_datetime as at',
+        'company_licenses.license_number as licenseNumber',
+        'company_licenses.license_key as licenseKey',
       ])
       .orderBy('changes.seq', 'desc')
-      .limit(MAX_LINES + 1);
+      .limit(MAX_ENTRIES + 1);
   const held = await select().where('changes.company_id', '=', companyId).execute();
   const left = await select().where('changes.from_company_id', '=', companyId).execute();
-  const lines = [...held, ...left].sort((a, b) => a.seq - b.seq);
-  return { lines: lines.slice(-MAX_LINES), isCut: lines.length > MAX_LINES };
+  const entries = [...held, ...left].sort((a, b) => a.seq - b.seq);
+  return { entries: entries.slice(-MAX_ENTRIES), isTruncated: entries.length > MAX_ENTRIES };
 }
 
-export type ChangeEntry = Awaited<ReturnType<typeof selectChangesOf>>['lines'][number];
+export type ChangeEntry = Awaited<ReturnType<typeof selectChangesOf>>['entries'][number];
 
-/** A line that says who decided something. */
-export type DecisiveChange = Pick<ChangeEntry, 'license_id' | 'reason' | 'actor' | 'run_id' | 'inserted_datetime'>;
+/** The parts of a feed entry that say who decided something. */
+export type DecisiveChange = Pick<ChangeEntry, 'licenseId' | 'reason' | 'actor' | 'runId' | 'at'>;
 
 const selectDecisive = (tx: Tx, companyId: string) =>
   tx
     .selectFrom('changes')
-    .select(['license_id', 'reason', 'actor', 'run_id', 'inserted_datetime'])
+    .select(['license_id as licenseId', 'reason', 'actor', 'run_id as runId', 'inserted_datetime as at'])
     .where('company_id', '=', companyId);
 
-/** The line that tells of a company's beginning; undefined if it is not in the feed. */
-export const findFirstChange = (tx: Tx, companyId: string): Promise<DecisiveChange | undefined> =>
+/** The entry about a company's creation; undefined if the feed no longer has it. */
+export const findCreation = (tx: Tx, companyId: string): Promise<DecisiveChange | undefined> =>
   selectDecisive(tx, companyId).where('kind', '=', 'company.created').orderBy('seq').limit(1).executeTakeFirst();
 
-/** Of each license that ever was with a company the last line that put it there, or switched it on there. */
-export const selectPlacingChanges = (tx: Tx, companyId: string): Promise<DecisiveChange[]> =>
+/** For each license that the company ever held: the last entry that assigned it to the company or reactivated it there. */
+export const selectAssignments = (tx: Tx, companyId: string): Promise<DecisiveChange[]> =>
   selectDecisive(tx, companyId)
     .distinctOn('license_id')
     .where('license_id', 'is not', null)

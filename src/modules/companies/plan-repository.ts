@@ -1,82 +1,49 @@
 import { sql } from 'kysely';
 import { type Cell, type Columns, insertRows, RowSource, updateRows } from '../../db/bulk.js';
-import { takeChangeNumbers } from '../../db/change-numbers.js';
+import { allocateChangeNumbers } from '../../db/change-numbers.js';
 import type { Tx } from '../../db/database.js';
 import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
 import { runYielding } from '../../domain/yielding.js';
 import type { CompanyState, CompanyStep, LicenseState, LicenseStep, SyncPlan } from '../../mapping/index.js';
 import { type CompanyFeedChange, toChanges } from './change.js';
+import { namesOf, PLACEMENT_FIELDS, PLANNED_FIELDS, toColumns } from './company.js';
 
-const COMPANY_COLUMNS = {
-  tenant_id: 'uuid',
-  id: 'uuid',
-  origin: 'text',
-  source_name: 'text',
-  edited_name: 'text',
-  display_name: 'text',
-  name_group: 'text',
-  ubi: 'text',
-  ubi_key: 'text',
-  is_own_company: 'boolean',
-  archived_datetime: 'timestamptz',
-  superseded_by: 'uuid',
-} as const satisfies Columns;
+const COMPANY_COLUMNS = { tenant_id: 'uuid', ...toColumns(PLANNED_FIELDS) } as const satisfies Columns;
+const companyFields = namesOf(PLANNED_FIELDS);
 
-const toCompanyRow = (tenantId: string, company: CompanyState): Cell[] => [
-  tenantId,
-  company.id,
-  company.origin,
-  company.sourceName,
-  company.editedName,
-  company.displayName,
-  company.nameGroup,
-  company.ubi,
-  company.ubiKey,
-  company.isOwnCompany,
-  company.archivedDatetime,
-  company.supersededBy,
-];
+function toCompanyCells(tenantId: string, company: CompanyState): Cell[] {
+  const cells: Cell[] = [tenantId];
+  for (const field of companyFields) cells.push(company[field]);
+  return cells;
+}
 
-/** Where a license stands; the rest is what the state says of it. */
-const PLACE_COLUMNS = {
-  tenant_id: 'uuid',
-  id: 'uuid',
-  company_id: 'uuid',
-  own_company_id: 'uuid',
-  named_by_company_id: 'uuid',
-  active: 'boolean',
-  missing_since_datetime: 'timestamptz',
-} as const satisfies Columns;
+const PLACEMENT_COLUMNS = { tenant_id: 'uuid', ...toColumns(PLACEMENT_FIELDS) } as const satisfies Columns;
+const LICENSE_COLUMNS = { ...PLACEMENT_COLUMNS, ...LISTING_COLUMNS } as const satisfies Columns;
+const placementFields = namesOf(PLACEMENT_FIELDS);
 
-const LICENSE_COLUMNS = { ...PLACE_COLUMNS, ...LISTING_COLUMNS } as const satisfies Columns;
+function toPlacementCells(tenantId: string, license: LicenseState): Cell[] {
+  const cells: Cell[] = [tenantId];
+  for (const field of placementFields) cells.push(license[field]);
+  return cells;
+}
 
-const toPlaceCells = (tenantId: string, license: LicenseState): Cell[] => [
-  tenantId,
-  license.id,
-  license.companyId,
-  license.ownCompanyId,
-  license.namedByCompanyId,
-  license.active,
-  license.missingSinceDatetime,
-];
-
-const toLicenseRow = (tenantId: string, license: LicenseState): Cell[] =>
-  toPlaceCells(tenantId, license).concat(toListingCells(license));
+const toLicenseCells = (tenantId: string, license: LicenseState): Cell[] =>
+  toPlacementCells(tenantId, license).concat(toListingCells(license));
 
 const KEYS = ['tenant_id', 'id'];
 const TOUCHED = ['updated_datetime = now()'];
 
-/** Who did it and in which run: what every change row says. */
+/** The actor and the run of a change. */
 export interface ChangeOrigin {
   readonly actor: string;
-  /** Null: a person did it directly. */
+  /** Null for a change that a user made directly. */
   readonly runId: string | null;
 }
 
 /**
- * Carries a plan out, decides nothing. The transaction must hold the tenant's lock since before the snapshot was read.
- * Undefined: nothing changed that a caller can see.
+ * Writes the rows of a plan. The transaction must have locked the tenant before the plan's snapshot was read.
+ * Undefined: no feed entry was written, because nothing changed that a caller can see.
  */
 export async function savePlannedRows(
   tx: Tx,
@@ -85,50 +52,67 @@ export async function savePlannedRows(
   origin: ChangeOrigin,
 ): Promise<ChangeRange | undefined> {
   const companies = {
-    created: new RowSource(rowsOf(plan.companies, isNew, ({ after }) => toCompanyRow(tenantId, after))),
-    changed: rowsOf(plan.companies, isKnown, ({ after }) => toCompanyRow(tenantId, after)),
+    created: new RowSource(rowsOf(plan.companies, isNew, ({ after }) => toCompanyCells(tenantId, after))),
+    changed: rowsOf(plan.companies, isKnown, ({ after }) => toCompanyCells(tenantId, after)),
   };
   const licenses = {
-    created: new RowSource(rowsOf(plan.licenses, isNew, ({ after }) => toLicenseRow(tenantId, after))),
-    changed: rowsOf(plan.licenses, isTold, ({ after }) => toLicenseRow(tenantId, after)),
-    placed: rowsOf(plan.licenses, isPlacedOnly, ({ after }) => toPlaceCells(tenantId, after)),
+    created: new RowSource(rowsOf(plan.licenses, isNew, ({ after }) => toLicenseCells(tenantId, after))),
+    changed: rowsOf(plan.licenses, isListingChanged, ({ after }) => toLicenseCells(tenantId, after)),
+    placed: rowsOf(plan.licenses, isOnlyPlaced, ({ after }) => toPlacementCells(tenantId, after)),
   };
   const changes = await runYielding(toChanges(plan));
-  const range = changes.length === 0 ? undefined : await takeChangeNumbers(tx, changes.length);
-  const lines = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
-  // Companies before their licenses: those refer to them.
-  const next = [licenses.created, lines];
-  const raised = [...TOUCHED, 'version = version + 1'];
+  const range = changes.length === 0 ? undefined : await allocateChangeNumbers(tx, changes.length);
+  const entries = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
+  // Licenses have foreign keys to companies.
+  const next = [licenses.created, entries];
   await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, next);
-  await updateRows(tx, 'companies', KEYS, COMPANY_COLUMNS, companies.changed, raised, next);
-  await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, [lines]);
-  await updateRows(tx, 'company_licenses', KEYS, LICENSE_COLUMNS, licenses.changed, TOUCHED, [lines]);
-  await updateRows(tx, 'company_licenses', KEYS, PLACE_COLUMNS, licenses.placed, TOUCHED, [lines]);
+  await updateRows(tx, 'companies', {
+    keys: KEYS,
+    columns: COMPANY_COLUMNS,
+    rows: companies.changed,
+    alsoSet: [...TOUCHED, 'version = version + 1'],
+    next,
+  });
+  await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, [entries]);
+  await updateRows(tx, 'company_licenses', {
+    keys: KEYS,
+    columns: LICENSE_COLUMNS,
+    rows: licenses.changed,
+    alsoSet: TOUCHED,
+    next: [entries],
+  });
+  await updateRows(tx, 'company_licenses', {
+    keys: KEYS,
+    columns: PLACEMENT_COLUMNS,
+    rows: licenses.placed,
+    alsoSet: TOUCHED,
+    next: [entries],
+  });
   await insertRows(
     tx,
     'vendor_companies',
     { tenant_id: 'uuid', ubi_key: 'text', company_id: 'uuid' },
     new RowSource(plan.newVendorCompanies.map(({ ubiKey, companyId }) => [tenantId, ubiKey, companyId])),
   );
-  await insertRows(tx, 'changes', CHANGE_COLUMNS, lines);
+  await insertRows(tx, 'changes', CHANGE_COLUMNS, entries);
   return range;
 }
 
 const isNew = ({ before }: CompanyStep | LicenseStep): boolean => before === undefined;
 const isKnown = (step: CompanyStep | LicenseStep): boolean => !isNew(step);
 
-/** What the state says of it stays as it is, as with most licenses that a switch moves: less to send by two thirds. */
-const isPlacedOnly = ({ before, after }: LicenseStep): boolean =>
+/** The listed fields stay the same, as for most licenses moved by a switch: two thirds of the columns are not sent. */
+const isOnlyPlaced = ({ before, after }: LicenseStep): boolean =>
   before !== undefined && before.contentHash === after.contentHash && before.ubi === after.ubi;
-const isTold = (step: LicenseStep): boolean => isKnown(step) && !isPlacedOnly(step);
+const isListingChanged = (step: LicenseStep): boolean => isKnown(step) && !isOnlyPlaced(step);
 
-/** Made as they are sent. */
+/** Lazy: a row is built when it is sent. */
 function* rowsOf<Step>(
   steps: readonly Step[],
-  isMeant: (step: Step) => boolean,
-  toRow: (step: Step) => Cell[],
+  isIncluded: (step: Step) => boolean,
+  toCells: (step: Step) => Cell[],
 ): Generator<Cell[]> {
-  for (const step of steps) if (isMeant(step)) yield toRow(step);
+  for (const step of steps) if (isIncluded(step)) yield toCells(step);
 }
 
 const CHANGE_COLUMNS = {
@@ -145,7 +129,7 @@ const CHANGE_COLUMNS = {
   run_id: 'uuid',
 } as const satisfies Columns;
 
-/** Adds lines to the tenant's feed, and moves the revision that its lists are read by. */
+/** Appends entries to the tenant's change feed, which also increases its revision. */
 export async function recordChanges(
   tx: Tx,
   tenantId: string,
@@ -153,7 +137,7 @@ export async function recordChanges(
   origin: ChangeOrigin,
 ): Promise<void> {
   if (changes.length === 0) return;
-  const range = await takeChangeNumbers(tx, changes.length);
+  const range = await allocateChangeNumbers(tx, changes.length);
   await insertRows(tx, 'changes', CHANGE_COLUMNS, new RowSource(toChangeRows(tenantId, changes, range, origin)));
 }
 
@@ -180,7 +164,7 @@ function* toChangeRows(
   }
 }
 
-/** From now on state, environment and strategy are in use. */
+/** From the first sync on, state and environment are fixed, and the strategy changes only through a switch. */
 export async function recordFirstSync(tx: Tx): Promise<void> {
   await tx
     .updateTable('tenants')

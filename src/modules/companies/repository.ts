@@ -1,5 +1,13 @@
+import { type ExpressionBuilder, sql } from 'kysely';
 import { clientOf, type Db, type Tx } from '../../db/database.js';
+import { toListingSelect } from '../../db/license-columns.js';
 import { queryAsTenant, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
+import type { DB } from '../../db/tables.js';
+import { SHOWN_LISTING_FIELDS, type ShownListing } from '../../domain/license-fields.js';
+import type { PageRequest } from '../../domain/page.js';
+import { toSnakeCase, toSnakeCaseFields } from '../../domain/snake-case.js';
+import type { PostalAddress } from '../../domain/vendor.js';
+import { COMPANY_FIELDS, type Company, type CompanyEdits, toSelectList } from './company.js';
 
 export interface CompanyFilters {
   readonly name?: string;
@@ -12,68 +20,69 @@ export interface CompanyFilters {
   readonly updatedTo?: Date;
 }
 
-const selectCompanies = (tx: Tx) =>
-  tx
-    .selectFrom('companies')
-    .selectAll()
-    .select((eb) => eb.fn.coalesce('edited_name', 'source_name').$castTo<string>().as('name'));
-
-export type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanies>['executeTakeFirstOrThrow']>>;
-
-export const findCompany = (tx: Tx, id: string): Promise<CompanyRow | undefined> =>
-  selectCompanies(tx).where('id', '=', id).executeTakeFirst();
-
 export type LicensesShown = 'active' | 'all';
 
-/** A license as it stands in the JSON of its company's row. */
-export interface CompanyLicenseView {
-  readonly id: string;
-  readonly license_number: string;
-  readonly name: string | null;
-  readonly license_type: string | null;
-  readonly license_type_raw: string | null;
-  readonly activities: readonly string[];
-  readonly line1: string | null;
-  readonly line2: string | null;
-  readonly city: string | null;
-  readonly state: string | null;
-  readonly zip: string | null;
-  readonly ubi: string | null;
-  readonly active: boolean;
-  readonly missing_since_datetime: string | null;
+export interface CompanyListing {
+  readonly filters: CompanyFilters;
+  readonly page: PageRequest;
+  readonly shown: LicensesShown;
 }
 
-/** A company as it is shown. */
-export interface CompanyView {
+/** A license as the JSON of its company's row holds it. */
+export interface CompanyLicenseView extends Omit<ShownListing, 'address'>, PostalAddress {
   readonly id: string;
-  readonly name: string;
-  readonly source_name: string | null;
-  readonly display_name: string;
-  readonly edited_name: string | null;
-  readonly legal_business_name: string | null;
-  readonly relationship_type: string | null;
-  readonly leaflink_customer_id: string | null;
-  readonly custom_data: Readonly<Record<string, unknown>> | null;
-  readonly ubi: string | null;
-  readonly origin: 'biotrack' | 'manual';
-  readonly is_own_company: boolean;
-  readonly archived_datetime: Date | null;
-  readonly superseded_by: string | null;
-  readonly version: number;
-  readonly inserted_datetime: Date;
-  readonly updated_datetime: Date;
+  readonly active: boolean;
+  /** RFC 3339, in the time zone of the database session. */
+  readonly missingSinceDatetime: string | null;
+}
+
+/** A company with its licenses. */
+export interface CompanyView extends Company {
   readonly licenses: readonly CompanyLicenseView[];
 }
 
-/** The hot reads: their text is put together once for each set of filters in words, and never holds a value. */
-const COMPANY = `c.id, coalesce(c.edited_name, c.source_name) as name, c.source_name, c.display_name, c.edited_name,
-  c.legal_business_name, c.relationship_type, c.leaflink_customer_id, c.custom_data, c.ubi, c.origin, c.is_own_company,
-  c.archived_datetime, c.superseded_by, c.version, c.inserted_datetime, c.updated_datetime`;
+/** A company without its licenses, with the field that groups companies of the same name. */
+export interface StoredCompany extends Company {
+  readonly nameGroup: string;
+}
+
+const toSelection = (eb: ExpressionBuilder<DB, 'companies'>) =>
+  [
+    ...toSelectList(COMPANY_FIELDS),
+    'name_group as nameGroup',
+    eb.fn.coalesce('edited_name', 'source_name').as('name'),
+  ] as const;
+
+export const findCompany = (tx: Tx, id: string): Promise<StoredCompany | undefined> =>
+  tx.selectFrom('companies').select(toSelection).where('id', '=', id).$castTo<StoredCompany>().executeTakeFirst();
+
+/** The company must exist. */
+export const saveEdits = (tx: Tx, id: string, { name, customData, ...edits }: CompanyEdits): Promise<StoredCompany> =>
+  tx
+    .updateTable('companies')
+    .set((eb) => ({
+      ...toSnakeCaseFields(edits, ['legalBusinessName', 'relationshipType', 'leaflinkCustomerId']),
+      ...(name === undefined ? {} : { edited_name: name }),
+      ...(customData === undefined ? {} : { custom_data: customData === null ? null : JSON.stringify(customData) }),
+      version: eb('version', '+', 1),
+      updated_datetime: sql<Date>`now()`,
+    }))
+    .where('id', '=', id)
+    .returning(toSelection)
+    .$castTo<StoredCompany>()
+    .executeTakeFirstOrThrow();
+
+// The texts of the frequent reads are assembled from constants. Values are always passed as parameters.
+const COMPANY = [
+  'coalesce(c.edited_name, c.source_name) as name',
+  ...COMPANY_FIELDS.map((field) => `c.${toSnakeCase(field)} as "${field}"`),
+].join(', ');
+
+const LICENSE = `id, ${toListingSelect(SHOWN_LISTING_FIELDS)}, active, missing_since_datetime as "missingSinceDatetime"`;
 
 const toLicenses = (shown: LicensesShown): string => `
   (select coalesce(json_agg(l order by l.license_key), '[]') from (
-     select id, license_number, name, license_type, license_type_raw, activities, address_line1 as line1,
-            address_line2 as line2, city, address_state as state, zip, ubi, active, missing_since_datetime, license_key
+     select ${LICENSE}, license_key
        from company_licenses
       where tenant_id = $1 and company_id = c.id${shown === 'active' ? ' and active' : ''}) l) as licenses`;
 
@@ -82,7 +91,7 @@ export const toCompanyStatement = (tenantId: string, id: string, shown: Licenses
   values: [tenantId, id],
 });
 
-export async function readCompany(
+export async function findCompanyView(
   db: Db,
   tenantId: string,
   id: string,
@@ -92,21 +101,18 @@ export async function readCompany(
   return row;
 }
 
-/** The same inside of a transaction, as it stands there. */
-export async function viewCompany(
-  tx: Tx,
-  tenantId: string,
-  id: string,
-  shown: LicensesShown,
-): Promise<CompanyView | undefined> {
+/** As this transaction sees it. The company must exist. */
+export async function getCompanyView(tx: Tx, tenantId: string, id: string, shown: LicensesShown): Promise<CompanyView> {
   const { text, values } = toCompanyStatement(tenantId, id, shown);
-  const { rows } = await clientOf(tx).query<CompanyView>(text, [...values]);
-  return rows[0];
+  const [row] = (await clientOf(tx).query<CompanyView>(text, [...values])).rows;
+  if (row === undefined) throw new Error(`company ${id} does not exist`);
+  return row;
 }
 
 /**
- * In the order of ids, which is that of creation; one more than `size` tells that there is another page. Together with
- * the tenant's revision, so that both are of one state; a tenant without companies has one row, with nulls for a company.
+ * Companies in the order of their ids, which is the order of creation, with one more than `size` if there is another
+ * page. Every row also has the tenant's revision, read from the same snapshot. For a tenant without companies there is
+ * one row whose company columns are null.
  */
 export function toPageStatement(
   tenantId: string,
@@ -135,14 +141,11 @@ export interface CompanyPageRows {
   readonly rows: readonly CompanyView[];
 }
 
-/** Undefined for a tenant that does not exist. */
+/** Undefined if the tenant does not exist. */
 export async function findCompanyPage(
   db: Db,
   tenantId: string,
-  filters: CompanyFilters,
-  size: number,
-  after: string | undefined,
-  shown: LicensesShown,
+  { filters, page: { size, after }, shown }: CompanyListing,
 ): Promise<CompanyPageRows | undefined> {
   const statement = toPageStatement(tenantId, filters, size, after, shown);
   const rows = await queryAsTenant<CompanyView & { revision: string }>(db, tenantId, statement);
@@ -165,5 +168,5 @@ function* toConditions(filters: CompanyFilters, place: (value: string) => string
   if (city !== undefined) yield holds(`active and lower(city) = ${place(city.toLowerCase())}`);
 }
 
-/** Text that LIKE takes literally. */
+/** Escapes what has a meaning in a LIKE pattern. */
 const toLikeText = (text: string): string => text.replace(/[\\%_]/g, '\\$&');

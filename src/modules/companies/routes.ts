@@ -1,14 +1,17 @@
 import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
+import { SHOWN_LISTING_FIELDS, type ShownListing } from '../../domain/license-fields.js';
+import { fromSnakeCaseFields, toSnakeCase, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
 import { listHeaders, type SendCachedList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, ItemParams, ifMatchHeader, locationHeader, TenantParams } from '../../http/primitives.js';
+import { etagHeader, ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import { parseDatetimeRange } from '../../http/ranges.js';
 import type { App } from '../../http/server.js';
+import { type CompanyEdits, EDITABLE_FIELDS } from './company.js';
 import { createCompany, editCompany } from './edit-service.js';
 import { type Decided, type Explanation, explainCompany } from './explain-service.js';
 import { getHistory, type History } from './history-service.js';
@@ -39,11 +42,12 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, n
       schema: operation({
         id: 'listCompanies',
         tag: 'Companies',
-        summary: 'The companies, each with its licenses',
+        summary: 'List companies',
+        description: 'Companies with their licenses, the oldest first. Archived companies are excluded by default.',
         params: TenantParams,
         querystring: CompanyListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', CompanyPageSchema),
+        replies: toListReplies('A page of companies.', CompanyPageSchema),
         errors: ['not_found', 'invalid_cursor'],
       }),
     },
@@ -73,8 +77,9 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, n
       schema: operation({
         id: 'getCompany',
         tag: 'Companies',
-        summary: 'One company; an archived one answers too',
-        params: ItemParams,
+        summary: 'Get a company',
+        description: 'Also returns archived companies.',
+        params: toItemParams('company'),
         querystring: CompanyQuerySchema,
         replies: { 200: { description: 'The company.', schema: CompanySchema, headers: etagHeader } },
         errors: ['not_found'],
@@ -93,13 +98,17 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, n
       schema: operation({
         id: 'createCompany',
         tag: 'Companies',
-        summary: 'Make a company by hand',
+        summary: 'Create a manual company',
         description:
-          'Licenses that it names come to it as soon as the state lists them, and stay with it under either strategy.',
+          'A manual company holds the licenses in `license_numbers` under either strategy. A license that the state does not list yet joins the company once it is listed. Returns 409 `license_taken` if another company holds one of them.',
         params: TenantParams,
         body: CompanyBodySchema,
         replies: {
-          201: { description: 'Made.', schema: CompanySchema, headers: { ...etagHeader, ...locationHeader } },
+          201: {
+            description: 'The created company.',
+            schema: CompanySchema,
+            headers: { ...etagHeader, ...locationHeader },
+          },
         },
         errors: ['not_found', 'license_taken'],
       }),
@@ -121,20 +130,22 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, n
       schema: operation({
         id: 'updateCompany',
         tag: 'Companies',
-        summary: 'Edit a company',
+        summary: 'Update a company',
         description:
-          'An edit wins over BioTrack across syncs, switches of the strategy, archive and return, until null takes it back.',
-        params: ItemParams,
+          'Saves edits, which syncs and strategy switches never overwrite. Omitted fields keep their values; null deletes an edit. An edited `name` overrides the name from BioTrack until it is set to null.',
+        params: toItemParams('company'),
         headers: ifMatchHeader,
         body: CompanyPatchSchema,
-        replies: { 200: { description: 'Edited.', schema: CompanySchema, headers: etagHeader } },
+        replies: { 200: { description: 'The updated company.', schema: CompanySchema, headers: etagHeader } },
         errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
     },
     async (request, reply) => {
       const { params, body } = request;
       const precondition = toPrecondition(request);
-      const company = await editCompany(db, params.tenant_id, params.id, body, precondition, principalOf(request));
+      const edits = toEdits(body);
+      const principal = principalOf(request);
+      const company = await editCompany(db, params.tenant_id, { id: params.id, edits, precondition, principal });
       sendEtag(reply, company.version);
       return toCompanyReply(company);
     },
@@ -146,10 +157,11 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, n
       schema: operation({
         id: 'getCompanyExplanation',
         tag: 'Companies',
-        summary: 'Why a company exists, and why it holds its licenses',
-        description: 'Told by the very rules that a sync applies, with normalised keys and the companies that lost.',
-        params: ItemParams,
-        replies: { 200: { description: 'As it is now.', schema: CompanyExplanationSchema } },
+        summary: 'Explain a company and its licenses',
+        description:
+          'Returns why the company exists and which rule gives it each of its licenses, with the normalized keys and the companies that were rejected. Applies the same rules as a sync.',
+        params: toItemParams('company'),
+        replies: { 200: { description: 'The explanation.', schema: CompanyExplanationSchema } },
         errors: ['not_found'],
       }),
     },
@@ -162,9 +174,11 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, n
       schema: operation({
         id: 'getCompanyHistory',
         tag: 'Companies',
-        summary: 'Its names, its licenses, and who held those',
-        params: ItemParams,
-        replies: { 200: { description: 'From the beginning to now.', schema: CompanyHistorySchema } },
+        summary: 'Get the history of a company',
+        description:
+          'Returns the names of the company, the licenses that it held and the vendors that held those licenses. Based on the latest 2,000 entries of the change feed about the company.',
+        params: toItemParams('company'),
+        replies: { 200: { description: 'The history.', schema: CompanyHistorySchema } },
         errors: ['not_found'],
       }),
     },
@@ -177,17 +191,17 @@ const toDecidedReply = (decided: Decided | undefined) =>
     ? null
     : { reason: decided.reason, actor: decided.actor, run_id: decided.runId, datetime: decided.at.toISOString() };
 
-function toExplanationReply({ company, strategy, created, ownOf, standsFor, licenses }: Explanation) {
+function toExplanationReply({ company, strategy, created, ownOf, vendorCompanyOf, licenses }: Explanation) {
   return {
     id: company.id,
     origin: company.origin,
-    archived: company.archived_datetime !== null,
-    superseded_by: company.superseded_by,
+    archived: company.archivedDatetime !== null,
+    superseded_by: company.supersededBy,
     strategy,
     created: toDecidedReply(created),
     own_company_of: ownOf?.licenseNumber ?? null,
-    stands_for_ubi: standsFor?.ubiKey ?? null,
-    vendor_candidates: (standsFor?.candidates ?? []).map((candidate) => ({
+    vendor_company_of: vendorCompanyOf?.ubiKey ?? null,
+    vendor_candidates: (vendorCompanyOf?.candidates ?? []).map((candidate) => ({
       license_number: candidate.licenseNumber,
       transaction_id_original: candidate.transactionIdOriginal,
       company_id: candidate.companyId,
@@ -206,7 +220,7 @@ function toExplanationReply({ company, strategy, created, ownOf, standsFor, lice
   };
 }
 
-const toHistoryReply = ({ names, licenses, owners, isCut }: History) => ({
+const toHistoryReply = ({ names, licenses, owners, isTruncated }: History) => ({
   names: names.map(({ name, since, until, actor, runId }) => ({
     name,
     since_datetime: since.toISOString(),
@@ -229,7 +243,7 @@ const toHistoryReply = ({ names, licenses, owners, isCut }: History) => ({
     ubi,
     until_datetime: until?.toISOString() ?? null,
   })),
-  cut: isCut,
+  truncated: isTruncated,
 });
 
 function toFilters(query: Static<typeof CompanyListQuerySchema>): CompanyFilters {
@@ -247,57 +261,35 @@ function toFilters(query: Static<typeof CompanyListQuerySchema>): CompanyFilters
   };
 }
 
-/** Where a person's word is kept: the fields of a company that are his alone, or his instead of BioTrack's. */
-const EDITABLE = {
-  name: 'edited_name',
-  legal_business_name: 'legal_business_name',
-  relationship_type: 'relationship_type',
-  leaflink_customer_id: 'leaflink_customer_id',
-  custom_data: 'custom_data',
-} as const;
+const toEdits = (body: Static<typeof CompanyPatchSchema>): CompanyEdits => fromSnakeCaseFields(body, EDITABLE_FIELDS);
 
-export function toCompanyReply(company: CompanyView) {
-  return {
-    id: company.id,
-    name: company.name,
-    source_name: company.source_name,
-    display_name: company.display_name,
-    legal_business_name: company.legal_business_name,
-    ubi: company.ubi,
-    origin: company.origin,
-    is_own_company: company.is_own_company,
-    archived: company.archived_datetime !== null,
-    superseded_by: company.superseded_by,
-    relationship_type: company.relationship_type,
-    leaflink_customer_id: company.leaflink_customer_id,
-    custom_data: company.custom_data,
-    overrides: Object.entries(EDITABLE).flatMap(([field, column]) => (company[column] === null ? [] : field)),
-    licenses: company.licenses.map(toCompanyLicenseReply),
-    inserted_datetime: company.inserted_datetime.toISOString(),
-    updated_datetime: company.updated_datetime.toISOString(),
-  };
-}
+export const toCompanyReply = (company: CompanyView) => ({
+  id: company.id,
+  name: company.name,
+  source_name: company.sourceName,
+  display_name: company.displayName,
+  legal_business_name: company.legalBusinessName,
+  ubi: company.ubi,
+  origin: company.origin,
+  is_own_company: company.isOwnCompany,
+  archived: company.archivedDatetime !== null,
+  superseded_by: company.supersededBy,
+  relationship_type: company.relationshipType,
+  leaflink_customer_id: company.leaflinkCustomerId,
+  custom_data: company.customData,
+  overrides: EDITABLE_FIELDS.filter((name) => company[name === 'name' ? 'editedName' : name] !== null).map(toSnakeCase),
+  licenses: company.licenses.map(toCompanyLicenseReply),
+  inserted_datetime: company.insertedDatetime.toISOString(),
+  updated_datetime: company.updatedDatetime.toISOString(),
+});
+
+const isPlain = (name: keyof ShownListing): name is Exclude<keyof ShownListing, 'address'> => name !== 'address';
+const LICENSE_REPLY_FIELDS = ['id', ...SHOWN_LISTING_FIELDS.filter(isPlain), 'active'] as const;
 
 function toCompanyLicenseReply(license: CompanyLicenseView) {
-  return {
-    id: license.id,
-    license_number: license.license_number,
-    name: license.name,
-    license_type: license.license_type,
-    license_type_raw: license.license_type_raw,
-    activities: license.activities,
-    address: {
-      line1: license.line1,
-      line2: license.line2,
-      city: license.city,
-      state: license.state,
-      zip: license.zip,
-    },
-    ubi: license.ubi,
-    active: license.active,
-    missing_since_datetime: toInstant(license.missing_since_datetime),
-  };
+  const { line1, line2, city, state, zip, missingSinceDatetime } = license;
+  return Object.assign(toSnakeCaseFields(license, LICENSE_REPLY_FIELDS), {
+    address: { line1, line2, city, state, zip },
+    missing_since_datetime: missingSinceDatetime === null ? null : new Date(missingSinceDatetime).toISOString(),
+  });
 }
-
-/** Postgres writes times into JSON in its session's time zone. */
-const toInstant = (text: string | null): string | null => (text === null ? null : new Date(text).toISOString());

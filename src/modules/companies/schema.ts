@@ -1,5 +1,7 @@
-import Type from 'typebox';
+import Type, { type TSchema } from 'typebox';
 import { HOLDING_RULES, REJECTIONS, VENDOR_VERDICTS } from '../../domain/holding.js';
+import type { ShownListing } from '../../domain/license-fields.js';
+import type { SnakeCase } from '../../domain/snake-case.js';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { ACTIVITIES } from '../../domain/vendor.js';
 import {
@@ -26,28 +28,30 @@ export const AddressSchema = Named(
     line2: Nullable(Shown()),
     city: Nullable(Shown({ examples: ['Exampleville'] })),
     state: Nullable(Shown({ examples: ['NM'] })),
-    zip: Nullable(Shown({ description: 'Five or nine digits as the state writes them; leading zeros count.' })),
+    zip: Nullable(Shown({ description: 'Five or nine digits as the state lists them, including leading zeros.' })),
   }),
 );
 
-/** What BioTrack says of a license, wherever one is shown. */
+/** What the state lists about a license, for every reply that shows one. */
 export const licenseFields = {
-  license_number: Shown({ description: 'As the state writes it; leading zeros count.', examples: ['220091777'] }),
+  license_number: Shown({ description: 'As the state lists it, including leading zeros.', examples: ['220091777'] }),
   name: Nullable(Shown({ description: 'The trade name of the site.' })),
-  license_type: Nullable(Shown({ description: "What the state's code means; null for an unknown code." })),
-  license_type_raw: Nullable(Shown({ description: "The state's code as it came." })),
-  activities: Type.Array(OneOf(ACTIVITIES), { description: 'What the license allows, as far as BioTrack flags it.' }),
+  license_type: Nullable(Shown({ description: "The meaning of the state's code. Null for an unknown code." })),
+  license_type_raw: Nullable(Shown({ description: "The state's code for the license type." })),
+  activities: Type.Array(OneOf(ACTIVITIES), { description: 'The activities that BioTrack flags for the license.' }),
   address: AddressSchema,
-  ubi: Nullable(Shown({ description: 'The vendor that holds it; null when the state names none.' })),
-};
+  ubi: Nullable(Shown({ description: 'The UBI of the vendor that holds the license. Null if the state lists none.' })),
+} satisfies Record<SnakeCase<keyof ShownListing>, TSchema>;
 
 export const CompanyLicenseSchema = Named(
   'CompanyLicense',
   Reply({
     id: Uuid(),
     ...licenseFields,
-    active: Type.Boolean({ description: 'Listed by the state and not deleted there.' }),
-    missing_since_datetime: Nullable(Datetime({ description: 'Since when the state no longer lists it.' })),
+    active: Type.Boolean({ description: 'Whether the state lists the license and does not flag it as deleted.' }),
+    missing_since_datetime: Nullable(
+      Datetime({ description: "When the license was first missing from the state's list. Null while it is listed." }),
+    ),
   }),
 );
 
@@ -55,41 +59,46 @@ export const CompanySchema = Named(
   'Company',
   Reply({
     id: Uuid({
-      description: 'Given once, and kept through renames, sales, switches of strategy, vanishing and return.',
+      description:
+        'Never changes: not by a rename, a sale, a strategy switch, or an archived company becoming active again.',
     }),
-    name: Shown({ description: 'What a person said, else what BioTrack says.' }),
+    name: Shown({ description: 'The edited name if there is one, otherwise the name from BioTrack.' }),
     source_name: Nullable(
-      Shown({ description: 'What BioTrack says, whatever a person said; null for a company made by hand.' }),
+      Shown({ description: 'The name from BioTrack, even if the name was edited. Null for a manual company.' }),
     ),
     display_name: Shown({ description: "Unique among the tenant's active companies." }),
     legal_business_name: Nullable(Shown()),
-    ubi: Nullable(Shown({ description: 'The one UBI of its licenses; null without one, or with several.' })),
-    origin: OneOf(ORIGINS),
-    is_own_company: Type.Boolean({ description: "It holds a license of the tenant's own UBI." }),
-    archived: Type.Boolean({ description: 'It holds no active license under the present strategy. Never deleted.' }),
-    superseded_by: Nullable(Uuid({ description: 'The company that holds its license now.' })),
+    ubi: Nullable(Shown({ description: 'The UBI that all its licenses share. Null if they have none or several.' })),
+    origin: OneOf(ORIGINS, { description: '`manual` for a company created with `POST …/companies`.' }),
+    is_own_company: Type.Boolean({ description: "Whether it holds a license of the tenant's own UBI." }),
+    archived: Type.Boolean({
+      description: 'Whether it holds no active license under the current strategy. Companies are never deleted.',
+    }),
+    superseded_by: Nullable(Uuid({ description: 'The company that now holds the licenses of this archived company.' })),
     relationship_type: Nullable(Shown()),
     leaflink_customer_id: Nullable(Shown()),
     custom_data: Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true }),
-    overrides: Type.Array(Shown(), { description: 'The fields that a person edited; they win over BioTrack.' }),
+    overrides: Type.Array(Shown(), {
+      description: 'The fields that users edited. They override the values from BioTrack.',
+    }),
     licenses: Type.Array(CompanyLicenseSchema, {
-      description: 'The active ones; with `licenses=all` the inactive ones too.',
+      description: 'The active licenses. With `licenses=all`, also the inactive ones.',
     }),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
 );
 
-const clears = 'Null takes it back.';
+const clears = 'Null deletes the value.';
 
 export const CompanyBodySchema = Body(
   {
-    name: Text(200, { description: 'What it is called.', examples: ['Example Mesa Farms'] }),
+    name: Text(200, { description: 'The name of the company.', examples: ['Example Mesa Farms'] }),
     license_numbers: Type.Optional(
       Type.Array(Text(64, { examples: ['220091777'] }), {
         maxItems: 200,
         description:
-          'Licenses that shall be held by this company, whatever the strategy. They need not be listed yet; one that an active company holds is refused.',
+          'The licenses that this company holds under either strategy. They do not have to be listed yet. A license that an active company holds is rejected.',
       }),
     ),
   },
@@ -99,11 +108,16 @@ export const CompanyBodySchema = Body(
 export const CompanyPatchSchema = Body(
   {
     name: Type.Optional(
-      Nullable(Text(200, { description: 'Wins over what BioTrack says; null returns to that.', examples: ['Mesa'] })),
+      Nullable(
+        Text(200, {
+          description: 'Overrides the name from BioTrack. Null restores the name from BioTrack.',
+          examples: ['Mesa'],
+        }),
+      ),
     ),
     legal_business_name: Type.Optional(Nullable(Text(200, { description: clears }))),
     relationship_type: Type.Optional(
-      Nullable(Text(100, { description: `In the host application's words. ${clears}`, examples: ['customer'] })),
+      Nullable(Text(100, { description: `A term of the host application. ${clears}`, examples: ['customer'] })),
     ),
     leaflink_customer_id: Type.Optional(Nullable(Text(100, { description: clears }))),
     custom_data: Type.Optional(
@@ -111,7 +125,7 @@ export const CompanyPatchSchema = Body(
         type: ['object', 'null'],
         additionalProperties: true,
         maxProperties: 200,
-        description: `Whatever the host application keeps with it. Replaced as a whole. ${clears}`,
+        description: `Any JSON object that the host application stores with the company. A PATCH replaces the whole object. ${clears}`,
       }),
     ),
   },
@@ -121,35 +135,44 @@ export const CompanyPatchSchema = Body(
 export const CompanyPageSchema = Page('CompanyPage', CompanySchema);
 
 const LICENSES_SHOWN = ['active', 'all'] as const;
+const licensesQuery = Type.Optional(
+  OneOf(LICENSES_SHOWN, { description: 'Which licenses to include. Defaults to `active`.' }),
+);
 
 export const CompanyQuerySchema = Body({
-  licenses: Type.Optional(OneOf(LICENSES_SHOWN, { description: 'Which licenses to show; `active` unless told.' })),
+  licenses: licensesQuery,
 });
 
 export const CompanyListQuerySchema = Body({
   ...pageQuery,
-  name: Type.Optional(Line(200, { description: 'Part of the name; upper and lower case are the same.' })),
-  ubi: Type.Optional(Text(64, { description: 'Exactly this UBI, white space aside.' })),
-  license_number: Type.Optional(Text(64, { description: 'Holds exactly this license, white space aside.' })),
-  city: Type.Optional(
-    Line(100, { description: 'Has an active license in this city; upper and lower case are the same.' }),
+  name: Type.Optional(Line(200, { description: 'Companies whose name contains this text, ignoring case.' })),
+  ubi: Type.Optional(Text(64, { description: 'Companies with this UBI, ignoring whitespace.' })),
+  license_number: Type.Optional(Text(64, { description: 'The company that holds this license, ignoring whitespace.' })),
+  city: Type.Optional(Line(100, { description: 'Companies with an active license in this city, ignoring case.' })),
+  origin: Type.Optional(
+    OneOf(ORIGINS, { description: "`biotrack`: created from the state's list. `manual`: created by a user." }),
   ),
-  origin: Type.Optional(OneOf(ORIGINS, { description: 'Where it comes from: a vendor of the state, or a person.' })),
-  archived: Type.Optional(OneOf(['exclude', 'include', 'only'], { description: '`exclude` unless told.' })),
+  archived: Type.Optional(
+    OneOf(['exclude', 'include', 'only'], {
+      description: 'Whether to include archived companies. Defaults to `exclude`.',
+    }),
+  ),
   updated_datetime: Type.Optional(
     Type.String({
       maxLength: 90,
-      description: '`from,to`, either side may be empty: updated at or after `from`, before `to` (RFC 3339).',
+      description:
+        'A range `from,to` of RFC 3339 times: updated at or after `from` and before `to`. Either side can be empty.',
       examples: ['2026-11-24T00:00:00Z,'],
     }),
   ),
-  licenses: Type.Optional(OneOf(LICENSES_SHOWN, { description: 'Which licenses to show; `active` unless told.' })),
+  licenses: licensesQuery,
 });
 
 const decided = Nullable(
   Type.Unsafe<{ reason: string | null; actor: string; run_id: string | null; datetime: string } | null>({
     type: 'object',
-    description: 'Who decided it and when: a person, or whoever asked for the run.',
+    description:
+      'Who decided it, when, and in which run. The actor of a run is the user or schedule that requested it.',
     properties: {
       reason: { type: ['string', 'null'] },
       actor: { type: 'string' },
@@ -167,42 +190,48 @@ export const CompanyExplanationSchema = Named(
     origin: OneOf(ORIGINS),
     archived: Type.Boolean(),
     superseded_by: Nullable(Uuid()),
-    strategy: Nullable(OneOf(STRATEGIES, { description: 'The strategy in use.' })),
+    strategy: Nullable(OneOf(STRATEGIES, { description: 'The current strategy. Null before one is chosen.' })),
     created: decided,
     own_company_of: Nullable(
-      Shown({ description: 'The license whose own company it is, whoever holds that license now.' }),
+      Shown({ description: 'The license whose own company it is, even if another company holds that license now.' }),
     ),
-    stands_for_ubi: Nullable(Shown({ description: 'The UBI, normalised, whose vendor company it is.' })),
+    vendor_company_of: Nullable(Shown({ description: 'The normalized UBI whose vendor company it is.' })),
     vendor_candidates: Type.Array(
       Reply({
         license_number: Shown(),
         transaction_id_original: Nullable(
-          Shown({ description: "The state's number at the license's creation: the lowest is the oldest." }),
+          Shown({
+            description:
+              "The state's number for the creation of the license. The oldest license has the lowest number.",
+          }),
         ),
-        company_id: Nullable(Uuid({ description: "The license's own company." })),
+        company_id: Nullable(Uuid({ description: 'The own company of the license.' })),
         verdict: OneOf(VENDOR_VERDICTS),
       }),
-      { description: 'Which companies could have stood for that UBI, the oldest license first.' },
+      {
+        description:
+          'The licenses whose own companies could have become the vendor company of that UBI, the oldest first.',
+      },
     ),
     licenses: Type.Array(
       Reply({
-        license_number: Shown({ description: 'As the state writes it.' }),
-        license_key: Shown({ description: 'The license number, normalised: what identifies it.' }),
-        ubi: Nullable(Shown({ description: 'As the state writes it.' })),
-        ubi_key: Nullable(Shown({ description: 'The UBI, normalised; null for a blank one, which groups nothing.' })),
+        license_number: Shown({ description: 'As the state lists it.' }),
+        license_key: Shown({ description: 'The normalized license number, which identifies the license.' }),
+        ubi: Nullable(Shown({ description: 'As the state lists it.' })),
+        ubi_key: Nullable(Shown({ description: 'The normalized UBI, which groups licenses. Null for a blank UBI.' })),
         active: Type.Boolean(),
-        rule: OneOf(HOLDING_RULES, { description: 'Why this company holds it.' }),
+        rule: OneOf(HOLDING_RULES, { description: 'The rule by which this company holds the license.' }),
         rejected: Type.Array(Reply({ company_id: Uuid(), reason: OneOf(REJECTIONS) }), {
-          description: 'Companies that could hold it as well, and why they do not.',
+          description: 'Other companies that could hold the license, with the reason why they do not.',
         }),
         decided,
       }),
-      { description: 'All its licenses, the inactive ones too.' },
+      { description: 'All its licenses, including inactive ones.' },
     ),
   }),
 );
 
-const until = Nullable(Datetime({ description: 'Null: still so.' }));
+const until = Nullable(Datetime({ description: 'Null while the period lasts.' }));
 
 export const CompanyHistorySchema = Named(
   'CompanyHistory',
@@ -212,7 +241,7 @@ export const CompanyHistorySchema = Named(
         name: Shown(),
         since_datetime: Datetime(),
         until_datetime: until,
-        actor: Shown({ description: 'Who asked for the sync, or edited it.' }),
+        actor: Shown({ description: 'Who requested the sync or edited the name.' }),
         run_id: Nullable(Uuid()),
       }),
     ),
@@ -222,16 +251,18 @@ export const CompanyHistorySchema = Named(
         license_number: Shown(),
         since_datetime: Datetime(),
         since_reason: Nullable(Shown({ examples: ['first_seen'] })),
-        from_company_id: Nullable(Uuid({ description: 'The company that held it before.' })),
+        from_company_id: Nullable(Uuid({ description: 'The company that held the license before.' })),
         until_datetime: until,
         until_reason: Nullable(Shown({ examples: ['sold'] })),
-        to_company_id: Nullable(Uuid({ description: 'The company that held it then.' })),
+        to_company_id: Nullable(Uuid({ description: 'The company that held the license next.' })),
       }),
-      { description: 'The licenses that it held, in the order in which they came.' },
+      { description: 'The licenses that it held, in the order in which it received them.' },
     ),
     owners: Type.Array(Reply({ license_number: Shown(), ubi: Nullable(Shown()), until_datetime: until }), {
-      description: 'The vendors that held these licenses, as the state listed them, the earliest first.',
+      description: 'The vendors that held these licenses according to the state, the earliest first.',
     }),
-    cut: Type.Boolean({ description: 'The beginning is left out: only the latest 2,000 changes are told.' }),
+    truncated: Type.Boolean({
+      description: 'Whether the earliest part is left out. The history covers the latest 2,000 changes.',
+    }),
   }),
 );

@@ -1,24 +1,18 @@
 import type { Db } from '../../db/database.js';
-import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
+import { type PageOf, toPage } from '../../domain/page.js';
 import { notFound } from '../../domain/service-error.js';
 import { findRevision } from '../tenants/index.js';
 import {
-  type CompanyFilters,
+  type CompanyListing,
   type CompanyView,
   findCompanyPage,
+  findCompanyView,
   type LicensesShown,
-  readCompany,
 } from './repository.js';
 
 export { findRevision };
 
-export interface CompanyListing {
-  readonly filters: CompanyFilters;
-  readonly page: PageRequest;
-  readonly shown: LicensesShown;
-}
-
-/** A page, with the revision of the state that it is of. */
+/** A page with the tenant's revision that it was read at. */
 export interface RevisionedPage<T> extends PageOf<T> {
   readonly revision: string;
 }
@@ -26,15 +20,15 @@ export interface RevisionedPage<T> extends PageOf<T> {
 export async function listCompanies(
   db: Db,
   tenantId: string,
-  { filters, page: { size, after }, shown }: CompanyListing,
+  listing: CompanyListing,
 ): Promise<RevisionedPage<CompanyView>> {
-  const found = await findCompanyPage(db, tenantId, filters, size, after, shown);
+  const found = await findCompanyPage(db, tenantId, listing);
   if (found === undefined) throw notFound('tenant');
-  return { ...toPage(found.rows, size), revision: found.revision };
+  return { ...toPage(found.rows, listing.page.size), revision: found.revision };
 }
 
 export async function getCompany(db: Db, tenantId: string, id: string, shown: LicensesShown): Promise<CompanyView> {
-  const company = await readCompany(db, tenantId, id, shown);
+  const company = await findCompanyView(db, tenantId, id, shown);
   if (company !== undefined) return company;
   throw notFound((await findRevision(db, tenantId)) === undefined ? 'tenant' : 'company');
 }

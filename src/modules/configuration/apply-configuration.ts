@@ -1,37 +1,41 @@
 import type { Tx } from '../../db/database.js';
 import { toLicenseKey } from '../../domain/key.js';
+import { DEFAULT_SETTINGS, type License, type LicenseSettings } from '../../domain/license.js';
 import type { Principal } from '../../domain/principal.js';
 import { type FieldError, ServiceError } from '../../domain/service-error.js';
+import type { Strategy } from '../../domain/strategy.js';
 import { applyCreationPreference, findCreationPreference } from '../creation-preference/index.js';
-import { type Credential, renameCredential, selectCredentialsOf } from '../credentials/index.js';
+import { type Credential, renameCredential, resetVerification, selectCredentialsOf } from '../credentials/index.js';
 import {
   addLicense,
   applyLicensePatch,
   type LicenseInput,
-  type LicensePatch,
   type LicensePorts,
-  type LicenseRow,
   loadLicenseViews,
   loadOffer,
+  type Offer,
 } from '../licenses/index.js';
 import { applyTenant, type Tenant } from '../tenants/index.js';
 import { applyUbi, findUbi } from '../ubi/index.js';
-import { type Configuration, type CredentialEntry, type LicenseEntry, toLicenseEntry } from './document.js';
+import {
+  type Configuration,
+  type CredentialEntry,
+  ENTRY_FIELDS,
+  type LicenseEntry,
+  toLicenseEntry,
+} from './document.js';
 
-/** What is wanted; what is not named, or null where a setting stands, is left as it is. */
+/** The requested configuration. What is missing, or null where a setting stands, stays unchanged. */
 export interface WantedConfiguration {
   readonly tenant?: Configuration['tenant'];
   readonly ubi?: string | null;
-  readonly company_creation_preference?: {
-    readonly strategy: 'one_per_license' | 'one_per_vendor';
-    readonly include_labs?: boolean;
-  } | null;
+  readonly companyCreationPreference?: { readonly strategy: Strategy; readonly includeLabs?: boolean } | null;
   readonly credentials?: readonly CredentialEntry[];
   readonly licenses?: readonly WantedLicense[];
   readonly confirm?: 'change_ubi';
 }
 
-export type WantedLicense = Partial<LicenseEntry> & Pick<LicenseEntry, 'license_number'>;
+export type WantedLicense = Partial<LicenseEntry> & Pick<LicenseEntry, 'licenseNumber'>;
 
 export type DifferenceAction =
   | 'set'
@@ -43,244 +47,236 @@ export type DifferenceAction =
   | 'needs_password'
   | 'needs_login';
 
-/** One way in which the tenant is not as the document says. */
-export interface Difference {
-  /** Where in the document; rows of lists by their user name or license number. */
-  readonly path: string;
+/** A place in the document. */
+export interface DocumentPath {
+  readonly section: Exclude<keyof WantedConfiguration, 'confirm'>;
+  /** In a list: the username or the license number. */
+  readonly key?: string;
+  readonly field?:
+    | keyof Configuration['tenant']
+    | 'strategy'
+    | 'includeLabs'
+    | keyof CredentialEntry
+    | keyof LicenseEntry;
+}
+
+export type DocumentValue = string | boolean | Date | null | CredentialEntry | Partial<LicenseEntry>;
+
+/** One difference between the tenant and the document. */
+export interface ConfigurationDifference {
+  readonly path: DocumentPath;
   readonly action: DifferenceAction;
-  readonly before: unknown;
-  readonly after: unknown;
-  /** Whether it is so from now on. */
-  readonly applied: boolean;
-  /** Why not, and what to do. */
+  readonly before: DocumentValue;
+  readonly after: DocumentValue;
+  readonly isApplied: boolean;
+  /** Why it was not applied, and what to do. */
   readonly detail: string | null;
 }
 
 /**
- * Whether the state's list may be used. `read`: a login of this tenant read it a moment ago; `later`: it is another one
- * than before, which a login can read once this is applied; `no_login`: there is none to read it with.
+ * Whether the state's list can be used. `fresh`: it was just read with a login of this tenant. `outdated`: this document
+ * changes the state, environment or UBI, so the list must be read again. `no_login`: no login works.
  */
-export type ListAtHand = 'read' | 'later' | 'no_login';
+export type ListStatus = 'fresh' | 'outdated' | 'no_login';
 
 export interface ApplyOptions {
   readonly principal: Principal;
-  readonly list: ListAtHand;
+  readonly list: ListStatus;
 }
 
-/** Makes the tenant what the document says, as far as that goes without a password. The tenant must be locked. */
+/** Applies what needs no password. The tenant must be locked. */
 export async function applyConfiguration(
   tx: Tx,
   ports: LicensePorts,
   tenant: Tenant,
   wanted: WantedConfiguration,
   options: ApplyOptions,
-): Promise<readonly Difference[]> {
-  const differences: Difference[] = [];
-  const note: Note = (path, action, before, after, detail = null) => {
-    differences.push({ path, action, before, after, applied: detail === null, detail });
+): Promise<readonly ConfigurationDifference[]> {
+  const differences: ConfigurationDifference[] = [];
+  const record: RecordDifference = (path, action, before, after, detail = null) => {
+    differences.push({ path, action, before, after, isApplied: detail === null, detail });
   };
-  const now = await applyTenantPart(tx, ports, tenant, wanted, options, note);
-  await applyUbiPart(tx, now, wanted, note);
-  await applyPreferencePart(tx, now, wanted, note);
-  await applyCredentialsPart(tx, wanted, note);
-  await applyLicensesPart(tx, ports, now, wanted, options, note);
+  const context = { tx, ports, wanted, record, ...options };
+  const updated = await applyTenantPart(context, tenant);
+  await applyUbiPart(context, updated);
+  await applyPreferencePart(context, updated);
+  await applyCredentialsPart(context);
+  await applyLicensesPart(context, updated);
   return differences;
 }
 
-/** With a detail it is not applied. */
-type Note = (path: string, action: DifferenceAction, before: unknown, after: unknown, detail?: string | null) => void;
+/** A difference with a detail was not applied. */
+type RecordDifference = (
+  path: DocumentPath,
+  action: DifferenceAction,
+  before: DocumentValue,
+  after: DocumentValue,
+  detail?: string | null,
+) => void;
+
+interface Context extends ApplyOptions {
+  readonly tx: Tx;
+  readonly ports: LicensePorts;
+  readonly wanted: WantedConfiguration;
+  readonly record: RecordDifference;
+}
 
 async function applyTenantPart(
-  tx: Tx,
-  { biotrack }: LicensePorts,
+  { tx, ports, wanted: { tenant: wanted }, principal, record }: Context,
   tenant: Tenant,
-  { tenant: wanted }: WantedConfiguration,
-  { principal }: ApplyOptions,
-  note: Note,
 ): Promise<Tenant> {
   if (wanted === undefined) return tenant;
-  const names = (['name', 'state', 'environment'] as const).filter((name) => wanted[name] !== tenant[name]);
-  if (names.length === 0) return tenant;
+  const changed = (['name', 'state', 'environment'] as const).filter((name) => wanted[name] !== tenant[name]);
+  if (changed.length === 0) return tenant;
   if (principal.role !== 'operator') {
     throw new ServiceError(
       'forbidden',
-      'Name, state and environment are for the operator to change; leave "tenant" out.',
+      'Only operators can change the name, state and environment of a tenant. Leave "tenant" out.',
     );
   }
-  for (const name of names) note(`/tenant/${name}`, 'set', tenant[name], wanted[name]);
-  return applyTenant(tx, biotrack, tenant, wanted);
+  for (const field of changed) record({ section: 'tenant', field }, 'set', tenant[field], wanted[field]);
+  return applyTenant(tx, { ...ports, resetVerification }, tenant, wanted);
 }
 
-async function applyUbiPart(tx: Tx, tenant: Tenant, { ubi, confirm }: WantedConfiguration, note: Note): Promise<void> {
+async function applyUbiPart({ tx, wanted: { ubi, confirm }, record }: Context, tenant: Tenant): Promise<void> {
   if (ubi === undefined || ubi === null) return;
   const present = await findUbi(tx);
   if (present?.ubi === ubi) return;
-  await applyUbi(tx, tenant, present, { ubi, confirmed: confirm === 'change_ubi' });
-  note('/ubi', 'set', present?.ubi ?? null, ubi);
+  await applyUbi(tx, { resetVerification }, tenant, present, { ubi, confirmed: confirm === 'change_ubi' });
+  record({ section: 'ubi' }, 'set', present?.ubi ?? null, ubi);
 }
 
-async function applyPreferencePart(
-  tx: Tx,
-  tenant: Tenant,
-  { company_creation_preference: wanted }: WantedConfiguration,
-  note: Note,
-): Promise<void> {
-  if (wanted === undefined || wanted === null) return;
-  const { strategy, include_labs: includeLabs = false } = wanted;
+async function applyPreferencePart({ tx, wanted, record }: Context, tenant: Tenant): Promise<void> {
+  const section = 'companyCreationPreference';
+  const preference = wanted[section];
+  if (preference === undefined || preference === null) return;
+  const { strategy, includeLabs = false } = preference;
   const present = await findCreationPreference(tx);
   if (present?.strategy === strategy && present.includeLabs === includeLabs) return;
   await applyCreationPreference(tx, tenant, { strategy, includeLabs });
-  const path = '/company_creation_preference';
-  if (present?.strategy !== strategy) note(`${path}/strategy`, 'set', present?.strategy ?? null, strategy);
-  if (present?.includeLabs !== includeLabs)
-    note(`${path}/include_labs`, 'set', present?.includeLabs ?? null, includeLabs);
+  const after = { strategy, includeLabs };
+  for (const field of ['strategy', 'includeLabs'] as const) {
+    if (present?.[field] !== after[field]) record({ section, field }, 'set', present?.[field] ?? null, after[field]);
+  }
 }
 
-async function applyCredentialsPart(tx: Tx, { credentials: wanted }: WantedConfiguration, note: Note): Promise<void> {
+async function applyCredentialsPart({ tx, wanted: { credentials: wanted }, record }: Context): Promise<void> {
   if (wanted === undefined) return;
+  const section = 'credentials';
   const present = await selectCredentialsOf(tx, 'company');
   for (const { username, description } of wanted) {
-    const path = `/credentials/${toPointerPart(username)}`;
+    const path = { section, key: username } as const;
     const credential = present.find((each) => each.username === username);
-    if (credential === undefined) note(path, 'needs_password', null, { description, username }, NEEDS_PASSWORD);
+    if (credential === undefined) record(path, 'needs_password', null, { description, username }, NEEDS_PASSWORD);
     else if (credential.description !== description) {
       await renameCredential(tx, credential, description);
-      note(`${path}/description`, 'update', credential.description, description);
+      record({ ...path, field: 'description' }, 'update', credential.description, description);
     }
   }
   const names = new Set(wanted.map(({ username }) => username));
   for (const { username, description } of present.filter((credential) => !names.has(credential.username))) {
-    note(`/credentials/${toPointerPart(username)}`, 'keep', { description, username }, null, KEPT);
+    record({ section, key: username }, 'keep', { description, username }, null, KEPT);
   }
 }
 
-const NEEDS_PASSWORD = 'A password is in no document: save this login with POST …/credentials.';
-const KEPT = 'A password is not thrown away by a document: take this login away with DELETE …/credentials/{id}.';
+const NEEDS_PASSWORD = 'A document contains no passwords. Create this credential with POST …/credentials.';
+const KEPT = 'A document never deletes credentials. To delete this one, use DELETE …/credentials/{id}.';
 const NEEDS_LOGIN =
-  'The state is asked for its licenses with a login that works: save one with POST …/credentials, then send this again.';
+  "Reading the state's licenses requires a working credential. Create one with POST …/credentials, then send the document again.";
+const NEEDS_NEW_LIST =
+  "The state, environment or UBI changes, so the existing credential must read the state's licenses again. Send the document again once this change is applied.";
 
-const COMES_LATER =
-  'With another UBI or environment the state has to be asked anew, with the login that is here: send this again once it is applied.';
-
-async function applyLicensesPart(
-  tx: Tx,
-  ports: LicensePorts,
-  tenant: Tenant,
-  { licenses: wanted }: WantedConfiguration,
-  { principal, list }: ApplyOptions,
-  note: Note,
-): Promise<void> {
-  if (wanted === undefined) return;
+async function applyLicensesPart(context: Context, tenant: Tenant): Promise<void> {
+  const { tx, ports, wanted, principal, list, record } = context;
+  if (wanted.licenses === undefined) return;
+  const section = 'licenses';
   const views = await loadLicenseViews(tx, tenant);
-  const present = new Map(views.map(({ license }) => [license.license_key, license]));
+  const present = new Map(views.map(({ license }) => [license.licenseKey, license]));
   const credentials = await selectCredentialsOf(tx, 'company');
-  const offer = list === 'read' ? await loadOffer(tx, tenant) : undefined;
-  for (const [index, entry] of wanted.entries()) {
-    const path = `/licenses/${toPointerPart(entry.license_number)}`;
-    const license = present.get(toLicenseKey(entry.license_number));
-    await atRow(index, async () => {
-      if (license !== undefined) {
-        await changeOne(tx, ports, tenant, license, entry, credentials, principal, path, note);
-      } else if (offer === undefined) {
-        note(path, 'needs_login', null, entry, list === 'later' ? COMES_LATER : NEEDS_LOGIN);
-      } else {
-        const made = await addLicense(tx, ports, offer, toInput(entry, credentials), principal);
-        note(path, 'create', null, toLicenseEntry(made, credentials));
-      }
-    });
+  const offer = list === 'fresh' ? await loadOffer(tx, tenant) : undefined;
+  for (const [index, entry] of wanted.licenses.entries()) {
+    const license = present.get(toLicenseKey(entry.licenseNumber));
+    await withRowPointer(index, () =>
+      license === undefined
+        ? createOne(context, offer, entry, credentials)
+        : changeOne(context, tenant, license, entry, credentials),
+    );
   }
-  const keys = new Set(wanted.map(({ license_number }) => toLicenseKey(license_number)));
+  const keys = new Set(wanted.licenses.map(({ licenseNumber }) => toLicenseKey(licenseNumber)));
   for (const license of present.values()) {
-    if (keys.has(license.license_key) || license.archived_datetime !== null) continue;
-    await applyLicensePatch(tx, ports, tenant, license, { archived: true }, principal);
-    const path = `/licenses/${toPointerPart(license.license_number)}`;
-    note(path, 'archive', toLicenseEntry(license, credentials), null);
+    if (keys.has(license.licenseKey) || license.archivedDatetime !== null) continue;
+    await applyLicensePatch(tx, ports, tenant, { license, patch: { archived: true }, principal });
+    record({ section, key: license.licenseNumber }, 'archive', toLicenseEntry(license, credentials), null);
   }
+}
+
+async function createOne(
+  { tx, ports, principal, list, record }: Context,
+  offer: Offer | undefined,
+  entry: WantedLicense,
+  credentials: readonly Credential[],
+): Promise<void> {
+  const path = { section: 'licenses', key: entry.licenseNumber } as const;
+  if (offer === undefined) {
+    record(path, 'needs_login', null, entry, list === 'outdated' ? NEEDS_NEW_LIST : NEEDS_LOGIN);
+    return;
+  }
+  const license = await addLicense(tx, ports, offer, toInput(entry, credentials), principal);
+  record(path, 'create', null, toLicenseEntry(license, credentials));
 }
 
 async function changeOne(
-  tx: Tx,
-  ports: LicensePorts,
+  { tx, ports, principal, record }: Context,
   tenant: Tenant,
-  license: LicenseRow,
-  wanted: WantedLicense,
+  license: License,
+  entry: WantedLicense,
   credentials: readonly Credential[],
-  principal: Principal,
-  path: string,
-  note: Note,
 ): Promise<void> {
   const before = toLicenseEntry(license, credentials);
-  const fields = toWantedFields(wanted).filter(([name, value]) => before[name] !== value);
-  const isArchived = license.archived_datetime !== null;
-  if (fields.length === 0 && !isArchived) return;
-  const patch = toPatch(Object.fromEntries(fields), credentials);
-  const after = await applyLicensePatch(
-    tx,
-    ports,
-    tenant,
-    license,
-    isArchived ? { ...patch, archived: false } : patch,
-    principal,
-  );
-  if (isArchived) note(path, 'restore', null, toLicenseEntry(after, credentials));
-  for (const [name, value] of fields) note(`${path}/${name}`, 'update', before[name], value);
+  const changed = ENTRY_FIELDS.filter((field) => isChange(field, before[field], entry[field]));
+  const isArchived = license.archivedDatetime !== null;
+  if (changed.length === 0 && !isArchived) return;
+  const settings = toSettings(Object.fromEntries(changed.map((field) => [field, entry[field]])), credentials);
+  const patch = isArchived ? { ...settings, archived: false } : settings;
+  const after = await applyLicensePatch(tx, ports, tenant, { license, patch, principal });
+  const path = { section: 'licenses', key: entry.licenseNumber } as const;
+  if (isArchived) record(path, 'restore', null, toLicenseEntry(after, credentials));
+  for (const field of changed) record({ ...path, field }, 'update', before[field], entry[field] ?? null);
 }
 
-type EntryField = Exclude<keyof LicenseEntry, 'license_number'>;
+type EntryValue = LicenseEntry[keyof LicenseEntry];
 
-/** What the document says of a license, as it would be told. Of a name or a type null says nothing. */
-function toWantedFields({ license_number, ...fields }: WantedLicense): [EntryField, LicenseEntry[EntryField]][] {
-  return (Object.entries(fields) as [EntryField, LicenseEntry[EntryField] | undefined][]).flatMap(([name, value]) => {
-    if (value === undefined) return [];
-    if ((name === 'name' || name === 'license_type') && value === null) return [];
-    const isTime = name === 'issue_datetime' || name === 'expiry_datetime';
-    return [[name, isTime && value !== null ? new Date(String(value)).toISOString() : value]];
-  });
+/** A null name or license type means the one that the state lists, which is what an exported document has. */
+function isChange(field: keyof LicenseEntry, before: EntryValue, wanted: EntryValue | undefined): boolean {
+  if (wanted === undefined || ((field === 'name' || field === 'licenseType') && wanted === null)) return false;
+  return before instanceof Date && wanted instanceof Date ? before.getTime() !== wanted.getTime() : before !== wanted;
 }
 
-function toPatch(
-  { credential, issue_datetime, expiry_datetime, ...rest }: Partial<LicenseEntry>,
+function toSettings(
+  { licenseNumber, credential, ...settings }: Partial<LicenseEntry>,
   credentials: readonly Credential[],
-): LicensePatch {
-  return {
-    ...rest,
-    ...(issue_datetime === undefined ? {} : { issue_datetime: toDate(issue_datetime) }),
-    ...(expiry_datetime === undefined ? {} : { expiry_datetime: toDate(expiry_datetime) }),
-    ...(credential === undefined ? {} : { credential_id: toCredentialId(credential, credentials) }),
-  };
+): Partial<LicenseSettings> {
+  if (credential === undefined) return settings;
+  return { ...settings, credentialId: toCredentialId(credential, credentials) };
 }
 
-const toDate = (text: string | null): Date | null => (text === null ? null : new Date(text));
-
-function toInput(entry: WantedLicense, credentials: readonly Credential[]): LicenseInput {
-  return {
-    license_number: entry.license_number,
-    name: entry.name ?? null,
-    license_type: entry.license_type ?? null,
-    issue_datetime: toDate(entry.issue_datetime ?? null),
-    expiry_datetime: toDate(entry.expiry_datetime ?? null),
-    active: entry.active ?? true,
-    credential_id: toCredentialId(entry.credential ?? null, credentials),
-    default_intake_location_id: entry.default_intake_location_id ?? null,
-    sync_enabled: entry.sync_enabled ?? true,
-    create_companies: entry.create_companies ?? true,
-    sync_rooms: entry.sync_rooms ?? true,
-    notify_on_change: entry.notify_on_change ?? true,
-    share_with_leaflink: entry.share_with_leaflink ?? false,
-  };
-}
+const toInput = (entry: WantedLicense, credentials: readonly Credential[]): LicenseInput => ({
+  ...DEFAULT_SETTINGS,
+  ...toSettings(entry, credentials),
+  licenseNumber: entry.licenseNumber,
+});
 
 function toCredentialId(username: string | null, credentials: readonly Credential[]): string | null {
   if (username === null) return null;
   const credential = credentials.find((each) => each.username === username);
   if (credential !== undefined) return credential.id;
-  throw new ServiceError('credential_unknown', 'Save the login first, or leave "credential" out.', {
-    errors: [{ pointer: '/credential', detail: 'is the user name of no login of the company' }],
+  throw new ServiceError('credential_unknown', 'Create the credential first, or leave "credential" out.', {
+    errors: [{ pointer: '/credential', detail: 'must be the username of a company-wide credential' }],
   });
 }
 
-/** What is refused of a row is said of its place in the body. */
-async function atRow(index: number, work: () => Promise<void>): Promise<void> {
+/** Makes the pointers of an error relative to the whole document. */
+async function withRowPointer(index: number, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -291,5 +287,3 @@ async function atRow(index: number, work: () => Promise<void>): Promise<void> {
     throw new ServiceError(error.code, error.message, { ...error.extras, errors });
   }
 }
-
-const toPointerPart = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');

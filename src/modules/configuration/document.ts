@@ -1,45 +1,37 @@
 import { createHash } from 'node:crypto';
 import type { Tx } from '../../db/database.js';
 import type { Environment } from '../../domain/environment.js';
+import { type License, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
 import type { Strategy } from '../../domain/strategy.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { type Credential, selectCredentialsOf } from '../credentials/index.js';
-import { type LicenseRow, loadLicenseViews } from '../licenses/index.js';
+import { loadLicenseViews } from '../licenses/index.js';
 import type { Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
 
-/** The set-up of a tenant without its secrets, named as in JSON: it is a document that goes out and comes back. */
+/** The setup of a tenant without its secrets. */
 export interface Configuration {
   readonly tenant: { readonly name: string; readonly state: string; readonly environment: Environment };
   readonly ubi: string | null;
-  readonly company_creation_preference: { readonly strategy: Strategy; readonly include_labs: boolean } | null;
+  readonly companyCreationPreference: { readonly strategy: Strategy; readonly includeLabs: boolean } | null;
   readonly credentials: readonly CredentialEntry[];
   readonly licenses: readonly LicenseEntry[];
 }
 
-/** A login of the company, without its password. */
+/** A company-wide credential without its password. */
 export interface CredentialEntry {
   readonly description: string;
   readonly username: string;
 }
 
 /** A created license that is not archived. */
-export interface LicenseEntry {
-  readonly license_number: string;
-  readonly name: string | null;
-  readonly license_type: string | null;
-  readonly issue_datetime: string | null;
-  readonly expiry_datetime: string | null;
-  readonly active: boolean;
-  /** The user name of the company's login that it works with. */
+export interface LicenseEntry extends Omit<LicenseSettings, 'credentialId'> {
+  readonly licenseNumber: string;
+  /** The username of a company-wide credential. */
   readonly credential: string | null;
-  readonly default_intake_location_id: string | null;
-  readonly sync_enabled: boolean;
-  readonly create_companies: boolean;
-  readonly sync_rooms: boolean;
-  readonly notify_on_change: boolean;
-  readonly share_with_leaflink: boolean;
 }
+
+export const ENTRY_FIELDS = SETTING_NAMES.map((name) => (name === 'credentialId' ? 'credential' : name));
 
 export async function loadConfiguration(tx: Tx, tenant: Tenant): Promise<Configuration> {
   const { name, state, environment } = tenant;
@@ -49,40 +41,25 @@ export async function loadConfiguration(tx: Tx, tenant: Tenant): Promise<Configu
   return {
     tenant: { name, state, environment },
     ubi: (await findUbi(tx))?.ubi ?? null,
-    company_creation_preference:
-      preference === undefined ? null : { strategy: preference.strategy, include_labs: preference.includeLabs },
+    companyCreationPreference:
+      preference === undefined ? null : { strategy: preference.strategy, includeLabs: preference.includeLabs },
     credentials: credentials
       .map(({ description, username }) => ({ description, username }))
       .sort((a, b) => (a.username < b.username ? -1 : 1)),
     licenses: views.flatMap(({ license }) =>
-      license.archived_datetime === null ? [toLicenseEntry(license, credentials)] : [],
+      license.archivedDatetime === null ? [toLicenseEntry(license, credentials)] : [],
     ),
   };
 }
 
-export function toLicenseEntry(license: LicenseRow, credentials: readonly Credential[]): LicenseEntry {
-  const credential = credentials.find(({ id }) => id === license.credential_id);
-  return {
-    license_number: license.license_number,
-    name: license.name,
-    license_type: license.license_type,
-    issue_datetime: license.issue_datetime?.toISOString() ?? null,
-    expiry_datetime: license.expiry_datetime?.toISOString() ?? null,
-    active: license.active,
-    credential: credential?.username ?? null,
-    default_intake_location_id: license.default_intake_location_id,
-    sync_enabled: license.sync_enabled,
-    create_companies: license.create_companies,
-    sync_rooms: license.sync_rooms,
-    notify_on_change: license.notify_on_change,
-    share_with_leaflink: license.share_with_leaflink,
-  };
+export function toLicenseEntry(
+  { id, licenseKey, archivedDatetime, version, insertedDatetime, updatedDatetime, credentialId, ...entry }: License,
+  credentials: readonly Credential[],
+): LicenseEntry {
+  return { ...entry, credential: credentials.find((each) => each.id === credentialId)?.username ?? null };
 }
 
-/**
- * A number for what the document says, equal for equal documents: nobody counts the versions of something that is put
- * together from so many parts. Of 33 bits, which is as many as an ETag of ours holds.
- */
+/** A digest of the document as a version number: its parts have no common counter. It fits the 33 bits of our ETags. */
 export function toVersion(configuration: Configuration): number {
   const digest = createHash('sha256').update(JSON.stringify(configuration)).digest();
   return 1 + Number(digest.readBigUInt64BE() >> 31n);

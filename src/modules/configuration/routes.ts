@@ -1,10 +1,13 @@
+import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
+import { fromSnakeCaseFields, toSnakeCase, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, ifMatchHeader, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import type { Configuration as ConfigurationDocument } from './document.js';
+import type { DocumentPath, DocumentValue, WantedConfiguration, WantedLicense } from './apply-configuration.js';
+import { type Configuration as ConfigurationDocument, ENTRY_FIELDS } from './document.js';
 import {
   ConfigurationBodySchema,
   ConfigurationQuerySchema,
@@ -29,10 +32,11 @@ export function registerConfigurationRoutes(
     {
       schema: operation({
         id: 'getConfiguration',
-        tag: 'Set-up',
-        summary: 'The whole set-up as one document, without secrets',
+        tag: 'Setup',
+        summary: 'Get the configuration',
+        description: 'Returns the whole setup as one document, without secrets. PUT accepts the document as it is.',
         params: TenantParams,
-        replies: { 200: { description: 'The document.', schema: ConfigurationSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The configuration.', schema: ConfigurationSchema, headers: etagHeader } },
         errors: ['not_found'],
       }),
     },
@@ -49,17 +53,17 @@ export function registerConfigurationRoutes(
       schema: operation({
         id: 'putConfiguration',
         bodyLimitBytes: BODY_LIMIT_BYTES,
-        tag: 'Set-up',
-        summary: 'Make the set-up what a document says',
+        tag: 'Setup',
+        summary: 'Apply a configuration',
         description:
-          'All of it or nothing, and each difference is told; sent twice it changes nothing. What the document does not name is left as it is, but for licenses: a created one that is not in the list is archived. Logins are named, not saved: a password is in no document.',
+          'Applies the document in one transaction and returns each difference; on an error nothing changes. Sending the same document again changes nothing. What the document leaves out stays unchanged, except that created licenses missing from `licenses` are archived. Documents contain no passwords: credentials are created with `POST …/credentials`.',
         params: TenantParams,
         querystring: ConfigurationQuerySchema,
         headers: ifMatchHeader,
         body: ConfigurationBodySchema,
         replies: {
           200: {
-            description: 'Each difference, and the set-up as it is now.',
+            description: 'Each difference, and the resulting configuration.',
             schema: ConfigurationResultSchema,
             headers: etagHeader,
           },
@@ -91,26 +95,72 @@ export function registerConfigurationRoutes(
         precondition: toPrecondition(request),
         principal: principalOf(request),
       };
-      const result = await putConfiguration(db, ports, params.tenant_id, body, options);
+      const result = await putConfiguration(db, ports, params.tenant_id, toWanted(body), options);
       sendEtag(reply, result.version);
       return toResultReply(result);
     },
   );
 }
 
-const toConfigurationReply = (configuration: ConfigurationDocument) => ({
+const LICENSE_FIELDS = ['licenseNumber', ...ENTRY_FIELDS] as const;
+
+const toWanted = ({
+  company_creation_preference: preference,
+  licenses,
+  ...body
+}: Static<typeof ConfigurationBodySchema>): WantedConfiguration => ({
+  ...body,
+  companyCreationPreference: preference && { strategy: preference.strategy, includeLabs: preference.include_labs },
+  licenses: licenses?.map(({ issue_datetime, expiry_datetime, ...license }) =>
+    fromSnakeCaseFields<WantedLicense>(
+      { ...license, issue_datetime: toDate(issue_datetime), expiry_datetime: toDate(expiry_datetime) },
+      LICENSE_FIELDS,
+    ),
+  ),
+});
+
+const toDate = (text: string | null | undefined) => (typeof text === 'string' ? new Date(text) : text);
+
+const toConfigurationReply = ({
+  companyCreationPreference: preference,
+  credentials,
+  licenses,
+  ...configuration
+}: ConfigurationDocument) => ({
   ...configuration,
-  credentials: [...configuration.credentials],
-  licenses: [...configuration.licenses],
+  company_creation_preference:
+    preference === null ? null : { strategy: preference.strategy, include_labs: preference.includeLabs },
+  credentials: [...credentials],
+  licenses: licenses.map((license) => toSnakeCaseFields(license, LICENSE_FIELDS)),
 });
 
 function toResultReply({ isDryRun, differences, configuration }: Result) {
-  const applied = differences.filter((difference) => difference.applied).length;
+  const applied = differences.filter(({ isApplied }) => isApplied).length;
   return {
     dry_run: isDryRun,
     applied,
     pending: differences.length - applied,
-    differences: [...differences],
+    differences: differences.map(({ path, action, before, after, isApplied, detail }) => ({
+      path: toPointer(path),
+      action,
+      before: toValueReply(before),
+      after: toValueReply(after),
+      applied: isApplied,
+      detail,
+    })),
     configuration: toConfigurationReply(configuration),
   };
+}
+
+function toPointer({ section, key, field }: DocumentPath): string {
+  const parts = [toSnakeCase(section), key && toPointerPart(key), field && toSnakeCase(field)];
+  return parts.map((part) => (part === undefined ? '' : `/${part}`)).join('');
+}
+
+const toPointerPart = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+
+function toValueReply(value: DocumentValue): unknown {
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value !== 'object' || value === null) return value;
+  return 'username' in value ? value : toSnakeCaseFields(value, LICENSE_FIELDS);
 }

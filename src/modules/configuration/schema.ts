@@ -1,7 +1,8 @@
 import Type from 'typebox';
 import { ENVIRONMENTS } from '../../domain/environment.js';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { Body, Count, DatetimeInput, Named, Nullable, OneOf, Reply, Shown, Text } from '../../http/primitives.js';
+import { Body, Count, Named, Nullable, OneOf, Reply, Shown, Text } from '../../http/primitives.js';
+import { settingPatches, shownSettings } from '../licenses/schema.js';
 
 const EXAMPLE_LICENSE = {
   license_number: '220091777',
@@ -27,27 +28,23 @@ const EXAMPLE = {
   licenses: [EXAMPLE_LICENSE],
 };
 
-const flag = () => Type.Optional(Type.Boolean({ examples: [true] }));
-const time = (example: string) => Type.Optional(Nullable(DatetimeInput({ examples: [example] })));
+const unchanged = 'Null leaves it unchanged.';
+const { credential_id: _body, ...patches } = settingPatches;
+const { credential_id: _reply, ...shown } = shownSettings;
 
 const LicenseEntryBody = Body({
+  ...patches,
   license_number: Text(64, { examples: ['220091777'] }),
-  name: Type.Optional(Nullable(Text(200, { description: 'null says nothing.', examples: ['Example Mesa Farms'] }))),
-  license_type: Type.Optional(Nullable(Text(100, { description: 'null says nothing.', examples: ['Retailer'] }))),
-  issue_datetime: time('2025-01-31T00:00:00Z'),
-  expiry_datetime: time('2027-01-31T00:00:00Z'),
-  active: flag(),
+  name: Type.Optional(Nullable(Text(200, { description: unchanged, examples: ['Example Mesa Farms'] }))),
+  license_type: Type.Optional(Nullable(Text(100, { description: unchanged, examples: ['Retailer'] }))),
   credential: Type.Optional(
     Nullable(
-      Text(200, { description: "The user name of the company's login to work with.", examples: ['user@example.com'] }),
+      Text(200, {
+        description: 'The username of the company-wide credential that the license uses.',
+        examples: ['user@example.com'],
+      }),
     ),
   ),
-  default_intake_location_id: Type.Optional(Nullable(Text(100, { examples: ['room-7'] }))),
-  sync_enabled: flag(),
-  create_companies: flag(),
-  sync_rooms: flag(),
-  notify_on_change: flag(),
-  share_with_leaflink: flag(),
 });
 
 const nullable = <S extends ReturnType<typeof Body>>(schema: S) => Type.Union([schema, Type.Null()]);
@@ -61,12 +58,12 @@ export const ConfigurationBodySchema = Body(
         environment: OneOf(ENVIRONMENTS, { examples: ['training'] }),
       }),
     ),
-    ubi: Type.Optional(Nullable(Text(64, { description: 'null says nothing.', examples: ['422000931'] }))),
+    ubi: Type.Optional(Nullable(Text(64, { description: unchanged, examples: ['422000931'] }))),
     company_creation_preference: Type.Optional(
       nullable(
         Body({
           strategy: OneOf(STRATEGIES, { examples: ['one_per_license'] }),
-          include_labs: Type.Optional(Type.Boolean({ description: 'false unless told.', examples: [false] })),
+          include_labs: Type.Optional(Type.Boolean({ description: 'Defaults to `false`.', examples: [false] })),
         }),
       ),
     ),
@@ -76,18 +73,18 @@ export const ConfigurationBodySchema = Body(
           description: Text(120, { examples: ['State login of the office'] }),
           username: Text(200, { examples: ['user@example.com'] }),
         }),
-        { maxItems: 100, description: "The company's logins. Passwords are in no document." },
+        { maxItems: 100, description: 'The company-wide credentials, without passwords.' },
       ),
     ),
     licenses: Type.Optional(
       Type.Array(LicenseEntryBody, {
         maxItems: 500,
-        description: 'All licenses to work with: a created one that is not among them is archived.',
+        description: 'All licenses of the tenant. Created licenses that are missing from this list are archived.',
       }),
     ),
     confirm: Type.Optional(
       OneOf(['change_ubi'], {
-        description: 'Needed to change the UBI once licenses exist.',
+        description: 'Required to change the UBI of a tenant that has licenses.',
         examples: ['change_ubi'],
       }),
     ),
@@ -99,7 +96,7 @@ export const ConfigurationQuerySchema = Body({
   dry_run: Type.Optional(
     Type.Boolean({
       description:
-        'Tell the differences and change nothing of the set-up; false unless told. A login may still be tried at BioTrack, to see which licenses there are, and what came of that is kept.',
+        "Returns the differences without changing the setup. Defaults to `false`. If the document creates licenses, the request may still log in to BioTrack and refresh the state's list.",
       examples: [true],
     }),
   ),
@@ -116,25 +113,9 @@ export const ConfigurationSchema = Named(
         Type.Null(),
       ]),
       credentials: Type.Array(Reply({ description: Shown(), username: Shown() })),
-      licenses: Type.Array(
-        Reply({
-          license_number: Shown(),
-          name: Nullable(Shown()),
-          license_type: Nullable(Shown()),
-          issue_datetime: Nullable(Shown()),
-          expiry_datetime: Nullable(Shown()),
-          active: Type.Boolean(),
-          credential: Nullable(Shown()),
-          default_intake_location_id: Nullable(Shown()),
-          sync_enabled: Type.Boolean(),
-          create_companies: Type.Boolean(),
-          sync_rooms: Type.Boolean(),
-          notify_on_change: Type.Boolean(),
-          share_with_leaflink: Type.Boolean(),
-        }),
-      ),
+      licenses: Type.Array(Reply({ license_number: Shown(), ...shown, credential: Nullable(Shown()) })),
     },
-    { description: 'The whole set-up of a tenant, without a secret; a PUT takes it as it is.', examples: [EXAMPLE] },
+    { description: 'The whole setup of a tenant, without secrets. PUT accepts it as it is.', examples: [EXAMPLE] },
   ),
 );
 
@@ -143,23 +124,23 @@ const anything = (description: string) => Type.Unsafe<unknown>({ description });
 export const ConfigurationResultSchema = Named(
   'ConfigurationResult',
   Reply({
-    dry_run: Type.Boolean({ description: 'Nothing was changed.' }),
-    applied: Count({ description: 'Differences that are no more; of a dry run, that would be no more.' }),
-    pending: Count({ description: 'Differences that need something else first.' }),
+    dry_run: Type.Boolean({ description: 'Whether this was a dry run, which changes nothing.' }),
+    applied: Count({ description: 'The number of differences that were applied, or would be in a real run.' }),
+    pending: Count({ description: 'The number of differences that need another step first.' }),
     differences: Type.Array(
       Reply({
         path: Shown({
-          description: 'Where in the document: rows of lists by user name or license number.',
+          description: 'The place in the document. Entries of lists are named by their username or license number.',
           examples: ['/licenses/220091777/sync_enabled'],
         }),
         action: OneOf(['set', 'create', 'update', 'archive', 'restore', 'keep', 'needs_password', 'needs_login'], {
           description:
-            '`keep`: a login that the document does not name stays. `needs_password`: a login has to be saved by `POST …/credentials`. `needs_login`: a license can be created once there is a login that works.',
+            '`keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_login`: the license can be created once a credential works.',
         }),
-        before: anything('What is there; null for nothing.'),
-        after: anything('What the document says; null for nothing.'),
-        applied: Type.Boolean(),
-        detail: Nullable(Shown({ description: 'Why it is not applied, and what to do.' })),
+        before: anything('The value before. Null if there was none.'),
+        after: anything('The value in the document. Null if there is none.'),
+        applied: Type.Boolean({ description: 'Whether it was applied, or would be in a real run.' }),
+        detail: Nullable(Shown({ description: 'Why it was not applied, and what to do. Null if it was applied.' })),
       }),
     ),
     configuration: ConfigurationSchema,

@@ -1,4 +1,4 @@
-import type { Db, Tx } from '../../db/database.js';
+import type { Db } from '../../db/database.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
@@ -9,8 +9,8 @@ import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
 import {
   applyConfiguration,
-  type Difference,
-  type ListAtHand,
+  type ConfigurationDifference,
+  type ListStatus,
   type WantedConfiguration,
 } from './apply-configuration.js';
 import { type Configuration, loadConfiguration, toVersion } from './document.js';
@@ -24,10 +24,10 @@ export interface VersionedConfiguration {
 
 export interface ConfigurationResult {
   readonly isDryRun: boolean;
-  readonly differences: readonly Difference[];
-  /** As it is afterwards; of a dry run, as it would be. */
+  readonly differences: readonly ConfigurationDifference[];
+  /** The configuration after the changes; in a dry run, as it would be. */
   readonly configuration: Configuration;
-  /** Of what is there now. */
+  /** The version of the stored configuration, which a dry run does not change. */
   readonly version: number;
 }
 
@@ -43,7 +43,7 @@ export interface PutOptions {
   readonly principal: Principal;
 }
 
-/** Makes a tenant what a document says, all of it or nothing, and tells each difference. */
+/** Applies a document in one transaction, and returns each difference. */
 export async function putConfiguration(
   db: Db,
   ports: LicensePorts,
@@ -51,14 +51,15 @@ export async function putConfiguration(
   wanted: WantedConfiguration,
   { isDryRun, precondition, principal }: PutOptions,
 ): Promise<ConfigurationResult> {
-  refuseTwice(wanted);
-  const list = await prepareList(db, ports, tenantId, wanted, precondition, principal);
+  rejectDuplicates(wanted);
+  const list = await prepareList(db, ports, tenantId, { wanted, precondition, principal });
   try {
     return await inLockedTenant(db, tenantId, async (tx, tenant) => {
       const before = toVersion(await loadConfiguration(tx, tenant));
       checkPrecondition(precondition, before);
       const differences = await applyConfiguration(tx, ports, tenant, wanted, { principal, list });
-      const { configuration, version } = await readBack(tx, tenant, wanted);
+      const configuration = await loadConfiguration(tx, { ...tenant, ...wanted.tenant });
+      const version = toVersion(configuration);
       if (isDryRun) throw new DryRunEnd({ isDryRun, differences, configuration, version: before });
       return { isDryRun, differences, configuration, version };
     });
@@ -68,65 +69,61 @@ export async function putConfiguration(
   }
 }
 
-/** Ends a dry run, which is the real one up to its commit: so it tells exactly what the real one would do. */
+/** Rolls back a dry run, which executes the same statements as a real run and so returns the same differences. */
 class DryRunEnd extends Error {
   readonly result: ConfigurationResult;
 
   constructor(result: ConfigurationResult) {
-    super('nothing is kept of a dry run');
+    super('a dry run is rolled back');
     this.result = result;
   }
 }
 
-async function readBack(tx: Tx, tenant: Tenant, wanted: WantedConfiguration): Promise<VersionedConfiguration> {
-  const configuration = await loadConfiguration(tx, { ...tenant, ...wanted.tenant });
-  return { configuration, version: toVersion(configuration) };
-}
-
-/** Sees to the state's list where licenses are to be created, and a login can be had for it. */
+/** Refreshes the state's list if the document creates licenses and a login works. */
 async function prepareList(
   db: Db,
   ports: LicensePorts,
   tenantId: string,
-  wanted: WantedConfiguration,
-  precondition: Precondition,
-  principal: Principal,
-): Promise<ListAtHand> {
-  const list = await inTenant<ListAtHand>(db, tenantId, async (tx, tenant) => {
+  {
+    wanted,
+    precondition,
+    principal,
+  }: { readonly wanted: WantedConfiguration; readonly precondition: Precondition; readonly principal: Principal },
+): Promise<ListStatus> {
+  const list = await inTenant<ListStatus>(db, tenantId, async (tx, tenant) => {
     checkPrecondition(precondition, toVersion(await loadConfiguration(tx, tenant)));
-    const created = new Set((await loadLicenseViews(tx, tenant)).map(({ license }) => license.license_key));
-    const isNew = (wanted.licenses ?? []).some(({ license_number }) => !created.has(toLicenseKey(license_number)));
-    if (!isNew) return 'later';
+    const created = new Set((await loadLicenseViews(tx, tenant)).map(({ license }) => license.licenseKey));
+    const isNew = (wanted.licenses ?? []).some(({ licenseNumber }) => !created.has(toLicenseKey(licenseNumber)));
+    if (!isNew) return 'outdated';
     const login = await findLogin(tx, ports, tenant, toUserId(principal));
     const ubi = await findUbi(tx);
     if (login === undefined || ubi === undefined) return 'no_login';
-    // What was read with one UBI shows nothing of another.
-    return isMoved(tenant, wanted) || toUbiKey(wanted.ubi ?? ubi.ubi) !== ubi.ubiKey ? 'later' : 'read';
+    // The login is verified for the stored UBI, not for another one.
+    return isMoved(tenant, wanted) || toUbiKey(wanted.ubi ?? ubi.ubi) !== ubi.ubiKey ? 'outdated' : 'fresh';
   });
-  if (list === 'read') await ensureDirectory(db, ports, tenantId, principal);
+  if (list === 'fresh') await ensureDirectory(db, ports, tenantId, principal);
   return list;
 }
 
 const isMoved = ({ state, environment }: Tenant, { tenant }: WantedConfiguration): boolean =>
   tenant !== undefined && (tenant.state !== state || tenant.environment !== environment);
 
-/** A row that is there twice says two things of one. */
-function refuseTwice({ credentials = [], licenses = [] }: WantedConfiguration): void {
+function rejectDuplicates({ credentials = [], licenses = [] }: WantedConfiguration): void {
   const rows = [
     ...credentials.map(({ username }, index) => ({
       key: `/credentials ${username}`,
       pointer: `/credentials/${index}/username`,
     })),
-    ...licenses.map(({ license_number }, index) => ({
-      key: `/licenses ${toLicenseKey(license_number)}`,
+    ...licenses.map(({ licenseNumber }, index) => ({
+      key: `/licenses ${toLicenseKey(licenseNumber)}`,
       pointer: `/licenses/${index}/license_number`,
     })),
   ];
   const seen = new Set<string>();
   for (const { key, pointer } of rows) {
     if (seen.has(key)) {
-      const errors = [{ pointer, detail: 'is there twice' }];
-      throw new ServiceError('invalid_request', `${pointer} is there twice.`, { errors });
+      const errors = [{ pointer, detail: 'repeats an earlier entry' }];
+      throw new ServiceError('invalid_request', `${pointer} repeats an earlier entry.`, { errors });
     }
     seen.add(key);
   }

@@ -1,5 +1,7 @@
 import { BiotrackError } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
+import type { License } from '../../domain/license.js';
+import { toUnlistedLicense } from '../../domain/license-fields.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
 import { ServiceError } from '../../domain/service-error.js';
@@ -23,27 +25,26 @@ import {
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { findLicenseProblem, type LicenseProblemView } from './problem.js';
-import { type LicenseRow, selectAllLicenses } from './repository.js';
+import { selectAllLicenses } from './repository.js';
 
 export interface LicensePorts extends CredentialPorts {
   readonly directories: DirectoryService;
   readonly syncIntervalSeconds: number;
-  /** Aborted when this process is about to end. */
+  /** Aborted when this process shuts down. */
   readonly shutdown: AbortSignal;
 }
 
 export interface AvailableLicenseView {
   readonly listed: ListedLicense;
   readonly missingSince: Date | null;
-  /** The created license, if there is one. */
+  /** The id of the created license. Undefined if it was not created. */
   readonly licenseId: string | undefined;
-  /** Why the created license is not what it was created as. */
-  readonly conflict: LicenseProblemView | undefined;
+  readonly problem: LicenseProblemView | undefined;
 }
 
 /**
- * The licenses that the state lists under the tenant's UBI (no call of BioTrack lists a login's own), and the created
- * ones that it does not list there any more.
+ * The licenses that the state lists under the tenant's UBI, and created licenses that it no longer lists there. BioTrack
+ * has no call that returns the licenses of a login.
  */
 export async function listAvailableLicenses(
   db: Db,
@@ -59,50 +60,38 @@ export async function listAvailableLicenses(
     const created = await selectAllLicenses(tx);
     const own = await selectLicensesOfUbi(tx, directory.id, ubiKey);
     const listings = await selectListings(tx, directory.id, [
-      ...new Set([...own, ...created.map(toKeyed)].map(({ licenseKey }) => licenseKey)),
+      ...new Set([...own, ...created].map(({ licenseKey }) => licenseKey)),
     ]);
-    const byKey = new Map(created.map((license) => [license.license_key, license]));
-    const ground = { isPublished: directory.version > 0, ubiKey };
+    const createdByKey = new Map(created.map((license) => [license.licenseKey, license]));
+    const context = { isPublished: directory.version > 0, ubiKey };
     const known = new Set(listings.map(({ licenseKey }) => licenseKey));
     return [
       ...listings.map((listing) => {
-        const license = byKey.get(listing.licenseKey);
+        const license = createdByKey.get(listing.licenseKey);
         return {
           listed: listing,
           missingSince: listing.missingSince,
           licenseId: license?.id,
-          conflict: license === undefined ? undefined : findLicenseProblem(license, listing, ground),
+          problem: license === undefined ? undefined : findLicenseProblem(license, listing, context),
         };
       }),
       ...created
-        .filter(({ license_key }) => !known.has(license_key))
+        .filter(({ licenseKey }) => !known.has(licenseKey))
         .map((license) => ({
           listed: toUnlisted(license),
           missingSince: null,
           licenseId: license.id,
-          conflict: findLicenseProblem(license, undefined, ground),
+          problem: findLicenseProblem(license, undefined, context),
         })),
     ].sort((a, b) => (a.listed.licenseKey < b.listed.licenseKey ? -1 : 1));
   });
 }
 
-const toKeyed = ({ license_key }: LicenseRow) => ({ licenseKey: license_key });
-
-/** All that is known of a license that the state never listed, such as one of its other data set. */
-const toUnlisted = (license: LicenseRow): ListedLicense => ({
-  licenseKey: license.license_key,
-  licenseNumber: license.license_number,
-  ubi: null,
-  ubiKey: null,
-  name: license.name,
-  licenseType: license.license_type,
-  licenseTypeRaw: null,
-  activities: [],
-  address: { line1: null, line2: null, city: null, state: null, zip: null },
-  isDeleted: false,
-  isLab: false,
-  transactionIdOriginal: null,
-  contentHash: '',
+/** For a license that this directory never listed, such as one of the state's other environment. */
+const toUnlisted = ({ licenseKey, licenseNumber, name, licenseType }: License): ListedLicense => ({
+  ...toUnlistedLicense(licenseKey, licenseNumber),
+  name,
+  licenseType,
 });
 
 export async function loadOwnLicenses(tx: Tx, tenant: Tenant): Promise<ListedLicense[]> {
@@ -111,30 +100,30 @@ export async function loadOwnLicenses(tx: Tx, tenant: Tenant): Promise<ListedLic
   return directory === undefined ? [] : selectLicensesOfUbi(tx, directory.id, ubiKey);
 }
 
-/** What a caller waits for the state's list, at the most: shorter than the server lets a request take. */
-const PATIENCE_MS = 25_000;
+/** The longest wait for the state's list. Shorter than the server's request timeout. */
+const LIST_TIMEOUT_MS = 25_000;
 
-/** Sees to it that the state's directory is there and not old, with a login that the caller may use. */
+/** Refreshes the state's directory if it is missing or old, with a credential that the caller may use. */
 export async function ensureDirectory(
   db: Db,
   ports: LicensePorts,
   tenantId: string,
   principal: Principal,
 ): Promise<void> {
-  const patience = AbortSignal.any([ports.shutdown, AbortSignal.timeout(PATIENCE_MS)]);
+  const signal = AbortSignal.any([ports.shutdown, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
   let usable: UsableCredential | undefined;
   try {
     usable = await getUsableCredential(db, ports, tenantId, { userId: toUserId(principal) });
     const { tenant, login } = usable;
     const target = { state: tenant.state, environment: tenant.environment };
-    const request = { target, login, includeLabs: false, force: false, signal: patience };
+    const request = { target, login, includeLabs: false, force: false, signal };
     await ports.directories.ensureFresh(db, { ...request, ...toLoginPorts(db, ports, usable) });
   } catch (error) {
-    throw toDirectoryFault(tenantId, usable, error, patience);
+    throw toDirectoryError(tenantId, usable, error, signal);
   }
 }
 
-function toDirectoryFault(
+function toDirectoryError(
   tenantId: string,
   usable: UsableCredential | undefined,
   error: unknown,
@@ -151,15 +140,12 @@ function toDirectoryFault(
   if (error instanceof ListShrunkError) {
     return new ServiceError(
       'upstream_unavailable',
-      'The list is much shorter than before; an operator has to look at it.',
-      {
-        reason: 'list_shrunk',
-        cause: error,
-      },
+      'The state returned a much shorter list than before. An operator must review it.',
+      { reason: 'list_shrunk', cause: error },
     );
   }
   if (!aborted) return error;
-  return new ServiceError('upstream_unavailable', "The state's list is not there yet. Ask again in a moment.", {
+  return new ServiceError('upstream_unavailable', "The state's list has not arrived yet. Retry in a moment.", {
     reason: 'upstream_timeout',
     cause: error,
   });

@@ -1,29 +1,27 @@
-import { takeChangeNumbers } from '../../db/change-numbers.js';
+import { allocateChangeNumbers } from '../../db/change-numbers.js';
 import type { Tx } from '../../db/database.js';
+import type { Difference } from '../../domain/difference.js';
 
-/** A line of the change feed about one of the tenant's own licenses. */
-export interface LicenseChangeRecord {
+/** An entry of the change feed about one of the tenant's own licenses. */
+export interface LicenseChangeRecord extends Difference {
   readonly kind: 'own_license.created' | 'own_license.updated' | 'own_license.archived' | 'own_license.restored';
   readonly licenseId: string;
-  /** Null for something new. */
-  readonly before: Readonly<Record<string, unknown>> | null;
-  readonly after: Readonly<Record<string, unknown>>;
   readonly actor: string;
 }
 
 /** The tenant must be locked. */
-export async function insertLicenseChange(tx: Tx, tenantId: string, note: LicenseChangeRecord): Promise<void> {
-  const { first: seq } = await takeChangeNumbers(tx, 1);
+export async function insertLicenseChange(tx: Tx, tenantId: string, change: LicenseChangeRecord): Promise<void> {
+  const { first: seq } = await allocateChangeNumbers(tx, 1);
   await tx
     .insertInto('changes')
     .values({
       tenant_id: tenantId,
       seq,
-      kind: note.kind,
-      license_id: note.licenseId,
-      before: note.before === null ? null : JSON.stringify(note.before),
-      after: JSON.stringify(note.after),
-      actor: note.actor,
+      kind: change.kind,
+      license_id: change.licenseId,
+      before: change.before === null ? null : JSON.stringify(change.before),
+      after: JSON.stringify(change.after),
+      actor: change.actor,
     })
     .execute();
 }

@@ -1,5 +1,4 @@
 export { ensureDirectory, type LicensePorts } from './available-licenses.js';
-export type { LicenseRow } from './repository.js';
 export { registerLicensesRoutes } from './routes.js';
 export {
   addLicense,
@@ -9,4 +8,5 @@ export {
   type LicenseView,
   loadLicenseViews,
   loadOffer,
+  type Offer,
 } from './service.js';

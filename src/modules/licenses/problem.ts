@@ -1,45 +1,46 @@
+import type { License } from '../../domain/license.js';
 import type { LicenseProblem } from '../../domain/license-problem.js';
 import type { DirectoryEntry } from '../directory/index.js';
-import type { LicenseRow } from './repository.js';
 
-/** Why a created license is not what it was created as. */
+/** Why a created license no longer matches the state's list. */
 export interface LicenseProblemView {
   readonly reason: LicenseProblem;
-  /** For a person: what happened and what to do. */
+  /** Text for users: what happened and what to do. */
   readonly detail: string;
   readonly since: Date | null;
 }
 
 const DETAILS: Readonly<Record<LicenseProblem, string>> = {
-  archived: 'It was created and archived here. PATCH it with "archived": false to bring it back.',
-  missing: 'The state no longer lists it. It is kept as it is, and good again when it returns.',
-  deleted: 'The state lists it as deleted. It is kept as it is; archive it if it is not needed any more.',
-  other_ubi: "The state lists it under another UBI: it was sold, or the tenant's UBI was changed since it was created.",
+  archived: 'The license was archived here. To restore it, PATCH it with "archived": false.',
+  missing:
+    'The state no longer lists the license. It stays unchanged here, and the problem ends once it is listed again.',
+  deleted: 'The state lists the license as deleted. It stays unchanged here; archive it if it is no longer needed.',
+  other_ubi: "The state lists the license under another UBI: it was sold, or the tenant's UBI was changed.",
 };
 
-/** What the state's list has to do with a created license. */
+/** What a license is compared with. */
 export interface LicenseContext {
-  /** False while there is no list of the state yet: then nothing is known. */
+  /** False until the state's list was read for the first time: nothing is known about the license until then. */
   readonly isPublished: boolean;
   /** The UBI of the tenant. */
   readonly ubiKey: string | undefined;
 }
 
-/** Undefined: it is listed under the tenant's UBI, as it was when it was created, or nothing is known of it yet. */
+/** Undefined if the license is listed under the tenant's UBI, or nothing is known yet. */
 export function findLicenseProblem(
-  license: Pick<LicenseRow, 'archived_datetime'>,
+  license: Pick<License, 'archivedDatetime'>,
   listing: DirectoryEntry | undefined,
   { isPublished, ubiKey }: LicenseContext,
 ): LicenseProblemView | undefined {
-  const conflict = (reason: LicenseProblem, since: Date | null = null): LicenseProblemView => ({
+  const toView = (reason: LicenseProblem, since: Date | null = null): LicenseProblemView => ({
     reason,
     detail: DETAILS[reason],
     since,
   });
-  if (license.archived_datetime !== null) return conflict('archived', license.archived_datetime);
+  if (license.archivedDatetime !== null) return toView('archived', license.archivedDatetime);
   if (!isPublished) return undefined;
-  if (listing === undefined) return conflict('missing');
-  if (listing.missingSince !== null) return conflict('missing', listing.missingSince);
-  if (listing.isDeleted) return conflict('deleted');
-  return listing.ubiKey === ubiKey ? undefined : conflict('other_ubi');
+  if (listing === undefined) return toView('missing');
+  if (listing.missingSince !== null) return toView('missing', listing.missingSince);
+  if (listing.isDeleted) return toView('deleted');
+  return listing.ubiKey === ubiKey ? undefined : toView('other_ubi');
 }

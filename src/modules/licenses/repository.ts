@@ -1,25 +1,45 @@
+import type { Selectable } from 'kysely';
 import type { Tx } from '../../db/database.js';
+import type { Licenses } from '../../db/tables.js';
+import { type License, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
+import { fromSnakeCaseFields, toSnakeCaseFields } from '../../domain/snake-case.js';
+
+const STORED_FIELDS = [
+  'id',
+  'licenseKey',
+  'licenseNumber',
+  ...SETTING_NAMES,
+  'archivedDatetime',
+  'version',
+  'insertedDatetime',
+  'updatedDatetime',
+] as const;
+
+const fromRow = (row: Selectable<Licenses>): License => fromSnakeCaseFields<License>(row, STORED_FIELDS);
 
 const select = (tx: Tx) => tx.selectFrom('licenses').selectAll();
 
-export type LicenseRow = Awaited<ReturnType<ReturnType<typeof select>['executeTakeFirstOrThrow']>>;
+export async function findLicense(tx: Tx, id: string): Promise<License | undefined> {
+  const row = await select(tx).where('id', '=', id).executeTakeFirst();
+  return row && fromRow(row);
+}
 
-export const findLicense = (tx: Tx, id: string): Promise<LicenseRow | undefined> =>
-  select(tx).where('id', '=', id).executeTakeFirst();
+export async function findLicenseByKey(tx: Tx, licenseKey: string): Promise<License | undefined> {
+  const row = await select(tx).where('license_key', '=', licenseKey).executeTakeFirst();
+  return row && fromRow(row);
+}
 
-export const findLicenseByKey = (tx: Tx, licenseKey: string): Promise<LicenseRow | undefined> =>
-  select(tx).where('license_key', '=', licenseKey).executeTakeFirst();
-
-/** Whether the archived ones are among them. */
+/** Whether a list includes archived licenses. */
 export type ArchivedShown = 'exclude' | 'include' | 'only';
 
-export const selectLicenses = (
+/** Up to `size + 1` licenses in the order of their ids. */
+export async function selectLicenses(
   tx: Tx,
   archived: ArchivedShown,
   size: number,
   after: string | undefined,
-): Promise<LicenseRow[]> =>
-  select(tx)
+): Promise<License[]> {
+  const rows = await select(tx)
     .$if(archived !== 'include', (query) =>
       query.where('archived_datetime', archived === 'only' ? 'is not' : 'is', null),
     )
@@ -27,30 +47,36 @@ export const selectLicenses = (
     .orderBy('id')
     .limit(size + 1)
     .execute();
+  return rows.map(fromRow);
+}
 
-/** All of them, the archived ones too: a vendor has few. */
-export const selectAllLicenses = (tx: Tx): Promise<LicenseRow[]> => select(tx).orderBy('license_key').execute();
+/** All licenses of the tenant, including archived ones. A tenant has few. */
+export const selectAllLicenses = async (tx: Tx): Promise<License[]> =>
+  (await select(tx).orderBy('license_key').execute()).map(fromRow);
 
-type KeptInside = 'tenant_id' | 'version' | 'inserted_datetime' | 'updated_datetime' | 'archived_datetime';
+export type NewLicense = LicenseSettings & Pick<License, 'id' | 'licenseKey' | 'licenseNumber'>;
 
-export type NewLicense = Omit<LicenseRow, KeptInside>;
-
-export const insertLicense = (tx: Tx, tenantId: string, license: NewLicense): Promise<LicenseRow> =>
-  tx
+export async function insertLicense(tx: Tx, tenantId: string, license: NewLicense): Promise<License> {
+  const values = toSnakeCaseFields(license, ['id', 'licenseKey', 'licenseNumber', ...SETTING_NAMES]);
+  const row = await tx
     .insertInto('licenses')
-    .values({ tenant_id: tenantId, ...license })
+    .values({ tenant_id: tenantId, ...values })
     .returningAll()
     .executeTakeFirstOrThrow();
+  return fromRow(row);
+}
 
-export type LicenseChange = Partial<Omit<NewLicense, 'id' | 'license_key' | 'license_number'>> & {
-  readonly archived?: boolean;
-};
+export type LicenseChange = Partial<LicenseSettings> & { readonly archived?: boolean };
 
-export const saveLicenseChange = (tx: Tx, id: string, { archived, ...change }: LicenseChange): Promise<LicenseRow> =>
-  tx
+export async function saveLicenseChange(
+  tx: Tx,
+  id: string,
+  { archived, ...settings }: LicenseChange,
+): Promise<License> {
+  const row = await tx
     .updateTable('licenses')
     .set((eb) => ({
-      ...change,
+      ...toSnakeCaseFields(settings, SETTING_NAMES),
       ...(archived === undefined ? {} : { archived_datetime: archived ? eb.fn<Date>('now') : null }),
       version: eb('version', '+', 1),
       updated_datetime: eb.fn<Date>('now'),
@@ -58,8 +84,10 @@ export const saveLicenseChange = (tx: Tx, id: string, { archived, ...change }: L
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow();
+  return fromRow(row);
+}
 
-/** A login of the company's: a person's own works for that person alone. */
+/** Whether the id is of a company-wide credential: a license cannot use the credential of a user. */
 export async function companyCredentialExists(tx: Tx, id: string): Promise<boolean> {
   const found = await tx
     .selectFrom('credentials')

@@ -1,12 +1,15 @@
 import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
-import { ERRORS } from '../../domain/service-error.js';
+import { DEFAULT_SETTINGS, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
+import { SHOWN_LISTING_FIELDS } from '../../domain/license-fields.js';
+import { ERRORS, type ServiceError } from '../../domain/service-error.js';
+import { fromSnakeCaseFields, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, ItemParams, ifMatchHeader, locationHeader, TenantParams } from '../../http/primitives.js';
+import { etagHeader, ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { type AvailableLicenseView, type LicensePorts, listAvailableLicenses } from './available-licenses.js';
 import type { LicenseProblemView } from './problem.js';
@@ -19,7 +22,7 @@ import {
   LicensePageSchema,
   LicensePatchSchema,
   LicenseSchema,
-  MOST_IN_BULK,
+  MAX_BULK_LICENSES,
 } from './schema.js';
 import {
   archiveLicense,
@@ -34,8 +37,8 @@ import {
   updateLicense,
 } from './service.js';
 
-const CHANGE_FAULTS = ['license_type_unknown', 'invalid_dates', 'credential_unknown'] as const;
-const LIST_FAULTS = ['setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'] as const;
+const CHANGE_ERRORS = ['license_type_unknown', 'invalid_dates', 'credential_unknown'] as const;
+const LIST_ERRORS = ['setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'] as const;
 const BULK_LIMIT_BYTES = 1024 * 1024;
 
 export interface LicensesDeps extends LicensePorts {
@@ -50,12 +53,12 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
       schema: operation({
         id: 'listAvailableLicenses',
         tag: 'Licenses',
-        summary: "Step 3: the licenses that the state lists under the tenant's UBI",
+        summary: 'List available licenses',
         description:
-          "Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login. Created licenses that are no longer listed there are shown too, with the reason.",
+          "Returns all licenses that the state lists under the tenant's UBI, and created licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a working credential and can take up to 25 seconds.",
         params: TenantParams,
-        replies: { 200: { description: 'All of them.', schema: AvailableLicenseListSchema } },
-        errors: ['not_found', ...LIST_FAULTS],
+        replies: { 200: { description: 'All available licenses.', schema: AvailableLicenseListSchema } },
+        errors: ['not_found', ...LIST_ERRORS],
       }),
     },
     async (request) => {
@@ -70,14 +73,19 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
       schema: operation({
         id: 'createLicense',
         tag: 'Licenses',
-        summary: 'Step 3: create a license',
-        description: 'The first license that shall create companies starts the first sync.',
+        summary: 'Create a license',
+        description:
+          'Creates one of the available licenses. The first license with `create_companies` starts the first sync. Returns 409 `license_exists` if the license was already created, even if it is archived.',
         params: TenantParams,
         body: LicenseBodySchema,
         replies: {
-          201: { description: 'Created.', schema: LicenseSchema, headers: { ...etagHeader, ...locationHeader } },
+          201: {
+            description: 'The created license.',
+            schema: LicenseSchema,
+            headers: { ...etagHeader, ...locationHeader },
+          },
         },
-        errors: ['not_found', ...LIST_FAULTS, 'license_exists', 'license_not_available', ...CHANGE_FAULTS],
+        errors: ['not_found', ...LIST_ERRORS, 'license_exists', 'license_not_available', ...CHANGE_ERRORS],
       }),
     },
     async (request, reply) => {
@@ -97,12 +105,12 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
         id: 'createLicenses',
         bodyLimitBytes: BULK_LIMIT_BYTES,
         tag: 'Licenses',
-        summary: 'Step 3: create many licenses',
-        description: `At most ${MOST_IN_BULK} rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.`,
+        summary: 'Create licenses in bulk',
+        description: `Creates up to ${MAX_BULK_LICENSES} licenses in one request of up to 1 MiB. Each license has its own result: a rejected one does not affect the others.`,
         params: TenantParams,
         body: LicenseBulkBodySchema,
-        replies: { 200: { description: 'What became of each row.', schema: LicenseBulkResultSchema } },
-        errors: ['not_found', ...LIST_FAULTS],
+        replies: { 200: { description: 'The result of each license.', schema: LicenseBulkResultSchema } },
+        errors: ['not_found', ...LIST_ERRORS],
       }),
     },
     async (request) => {
@@ -118,11 +126,12 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
       schema: operation({
         id: 'listLicenses',
         tag: 'Licenses',
-        summary: 'The created licenses',
+        summary: 'List licenses',
+        description: 'Created licenses, the oldest first. Archived licenses are excluded by default.',
         params: TenantParams,
         querystring: LicenseListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page, oldest first.', LicensePageSchema),
+        replies: toListReplies('A page of licenses.', LicensePageSchema),
         errors: ['not_found', 'invalid_cursor'],
       }),
     },
@@ -144,8 +153,9 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
       schema: operation({
         id: 'getLicense',
         tag: 'Licenses',
-        summary: 'One created license',
-        params: ItemParams,
+        summary: 'Get a license',
+        description: 'Also returns archived licenses.',
+        params: toItemParams('license'),
         replies: { 200: { description: 'The license.', schema: LicenseSchema, headers: etagHeader } },
         errors: ['not_found'],
       }),
@@ -163,25 +173,23 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
       schema: operation({
         id: 'updateLicense',
         tag: 'Licenses',
-        summary: 'Change a license, archive it or bring it back',
-        params: ItemParams,
+        summary: 'Update a license',
+        description: 'Also archives or restores the license, with `archived`. Omitted fields keep their values.',
+        params: toItemParams('license'),
         headers: ifMatchHeader,
         body: LicensePatchSchema,
-        replies: { 200: { description: 'Changed.', schema: LicenseSchema, headers: etagHeader } },
-        errors: ['not_found', 'precondition_failed', 'precondition_required', ...CHANGE_FAULTS],
+        replies: { 200: { description: 'The updated license.', schema: LicenseSchema, headers: etagHeader } },
+        errors: ['not_found', 'precondition_failed', 'precondition_required', ...CHANGE_ERRORS],
       }),
     },
     async (request, reply) => {
       const { params, body } = request;
-      const view = await updateLicense(
-        db,
-        ports,
-        params.tenant_id,
-        params.id,
-        toPatch(body),
-        toPrecondition(request),
-        principalOf(request),
-      );
+      const view = await updateLicense(db, ports, params.tenant_id, {
+        id: params.id,
+        patch: toPatch(body),
+        precondition: toPrecondition(request),
+        principal: principalOf(request),
+      });
       sendEtag(reply, view.license.version);
       return toLicenseReply(view);
     },
@@ -193,101 +201,94 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
       schema: operation({
         id: 'archiveLicense',
         tag: 'Licenses',
-        summary: 'Take a license away',
-        description: 'It is kept, archived, with all that was set; PATCH with `archived: false` brings it back.',
-        params: ItemParams,
+        summary: 'Archive a license',
+        description: 'The license and its settings are kept. To restore it, PATCH it with `"archived": false`.',
+        params: toItemParams('license'),
         headers: ifMatchHeader,
-        replies: { 204: { description: 'Archived.' } },
+        replies: { 204: { description: 'The license is archived.' } },
         errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
     },
     async (request, reply) => {
       const { params } = request;
-      await archiveLicense(db, ports, params.tenant_id, params.id, toPrecondition(request), principalOf(request));
+      await archiveLicense(db, ports, params.tenant_id, {
+        id: params.id,
+        precondition: toPrecondition(request),
+        principal: principalOf(request),
+      });
       return reply.code(204).send();
     },
   );
 }
 
-function toInput(body: Static<typeof LicenseBodySchema>): LicenseInput {
-  const toDate = (text: string | undefined): Date | null => (text === undefined ? null : new Date(text));
-  return {
-    license_number: body.license_number,
-    name: body.name ?? null,
-    license_type: body.license_type ?? null,
-    issue_datetime: toDate(body.issue_datetime),
-    expiry_datetime: toDate(body.expiry_datetime),
-    active: body.active ?? true,
-    credential_id: body.credential_id ?? null,
-    default_intake_location_id: body.default_intake_location_id ?? null,
-    sync_enabled: body.sync_enabled ?? true,
-    create_companies: body.create_companies ?? true,
-    sync_rooms: body.sync_rooms ?? true,
-    notify_on_change: body.notify_on_change ?? true,
-    share_with_leaflink: body.share_with_leaflink ?? false,
-  };
+const toInput = ({ license_number: licenseNumber, ...body }: Static<typeof LicenseBodySchema>): LicenseInput => ({
+  ...DEFAULT_SETTINGS,
+  ...toSettings(body),
+  licenseNumber,
+});
+
+const toPatch = ({ archived, ...body }: Static<typeof LicensePatchSchema>): Patch => ({
+  ...toSettings(body),
+  ...(archived === undefined ? {} : { archived }),
+});
+
+function toSettings({ issue_datetime, expiry_datetime, ...body }: Omit<Static<typeof LicensePatchSchema>, 'archived'>) {
+  return fromSnakeCaseFields<Partial<LicenseSettings>>(
+    { ...body, issue_datetime: toDate(issue_datetime), expiry_datetime: toDate(expiry_datetime) },
+    SETTING_NAMES,
+  );
 }
 
-/** What is not told stays as it is. */
-function toPatch({ issue_datetime, expiry_datetime, ...rest }: Static<typeof LicensePatchSchema>): Patch {
-  const toDate = (text: string | null): Date | null => (text === null ? null : new Date(text));
-  return {
-    ...rest,
-    ...(issue_datetime === undefined ? {} : { issue_datetime: toDate(issue_datetime) }),
-    ...(expiry_datetime === undefined ? {} : { expiry_datetime: toDate(expiry_datetime) }),
-  };
-}
+const toDate = (text: string | null | undefined) => (typeof text === 'string' ? new Date(text) : text);
 
-function toAvailableLicenseReply({ listed, missingSince, licenseId, conflict }: AvailableLicenseView) {
+function toAvailableLicenseReply({ listed, missingSince, licenseId, problem }: AvailableLicenseView) {
   return {
-    license_number: listed.licenseNumber,
-    name: listed.name,
-    license_type: listed.licenseType,
-    license_type_raw: listed.licenseTypeRaw,
-    activities: [...listed.activities],
-    address: { ...listed.address },
-    ubi: listed.ubi,
-    state: licenseId === undefined ? 'available' : conflict === undefined ? 'created' : 'conflict',
+    ...toSnakeCaseFields(listed, SHOWN_LISTING_FIELDS),
+    state: licenseId === undefined ? 'available' : problem === undefined ? 'created' : 'problem',
     license_id: licenseId ?? null,
-    conflict: toConflictReply(conflict),
-    active: !listed.isDeleted && missingSince === null && conflict?.reason !== 'missing',
+    problem: toProblemReply(problem),
+    active: !listed.isDeleted && missingSince === null && problem?.reason !== 'missing',
     missing_since_datetime: missingSince?.toISOString() ?? null,
-  };
+  } as const;
 }
 
-const toConflictReply = (conflict: LicenseProblemView | undefined) =>
-  conflict === undefined
+const toProblemReply = (problem: LicenseProblemView | undefined) =>
+  problem === undefined
     ? null
-    : { reason: conflict.reason, detail: conflict.detail, since_datetime: conflict.since?.toISOString() ?? null };
+    : { reason: problem.reason, detail: problem.detail, since_datetime: problem.since?.toISOString() ?? null };
 
-function toLicenseReply({ license: row, missingSince, conflict }: LicenseView) {
-  const { tenant_id, license_key, version, archived_datetime, ...license } = row;
-  return {
-    ...license,
-    issue_datetime: license.issue_datetime?.toISOString() ?? null,
-    expiry_datetime: license.expiry_datetime?.toISOString() ?? null,
-    archived: archived_datetime !== null,
-    archived_datetime: archived_datetime?.toISOString() ?? null,
-    missing_since_datetime: missingSince?.toISOString() ?? null,
-    conflict: toConflictReply(conflict),
-    inserted_datetime: license.inserted_datetime.toISOString(),
-    updated_datetime: license.updated_datetime.toISOString(),
-  };
-}
+const SHOWN_FIELDS = [
+  'id',
+  'licenseNumber',
+  ...SETTING_NAMES,
+  'archivedDatetime',
+  'insertedDatetime',
+  'updatedDatetime',
+] as const;
+
+const toLicenseReply = ({ license, missingSince, problem }: LicenseView) => ({
+  ...toSnakeCaseFields(license, SHOWN_FIELDS),
+  archived: license.archivedDatetime !== null,
+  missing_since_datetime: missingSince?.toISOString() ?? null,
+  problem: toProblemReply(problem),
+});
 
 function toBulkReply(results: readonly RowResult[]) {
   const data = results.map((result, index) => {
     const { licenseNumber: license_number } = result;
     if ('view' in result) return { license_number, status: 201, license: toLicenseReply(result.view), problem: null };
-    const { code, message: detail, extras } = result.fault;
-    const { status, title } = ERRORS[code];
-    const errors = (extras.errors ?? []).map(({ pointer, ...rest }) => ({
-      pointer: `/licenses/${index}${pointer}`,
-      ...rest,
-    }));
-    const { reason = null, conflicting_id = null } = extras;
-    return { license_number, status, license: null, problem: { code, title, detail, reason, conflicting_id, errors } };
+    return { license_number, license: null, ...toRowProblem(result.error, index) };
   });
   const created = results.filter((result) => 'view' in result).length;
-  return { created, refused: results.length - created, data };
+  return { created, rejected: results.length - created, data };
+}
+
+function toRowProblem({ code, message: detail, extras }: ServiceError, index: number) {
+  const { status, title } = ERRORS[code];
+  const { reason = null, conflicting_id = null } = extras;
+  const errors = (extras.errors ?? []).map((error) => ({
+    pointer: `/licenses/${index}${error.pointer}`,
+    detail: error.detail,
+  }));
+  return { status, problem: { code, title, detail, reason, conflicting_id, errors } };
 }

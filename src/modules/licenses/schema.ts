@@ -1,6 +1,8 @@
-import Type from 'typebox';
+import Type, { type TSchema } from 'typebox';
+import type { LicenseSettings } from '../../domain/license.js';
 import { LICENSE_PROBLEMS } from '../../domain/license-problem.js';
 import { ERRORS, type ErrorCode } from '../../domain/service-error.js';
+import type { SnakeCase } from '../../domain/snake-case.js';
 import {
   Body,
   Count,
@@ -18,46 +20,50 @@ import {
 } from '../../http/primitives.js';
 import { licenseFields } from '../companies/schema.js';
 
+type SettingSchemas = Record<SnakeCase<keyof LicenseSettings>, TSchema>;
+
+const stored = 'Stored for the host application.';
 const toggles = {
-  sync_enabled: 'Keep it up to date: the tenant is synced by itself as long as a license wants that and companies.',
-  create_companies: 'Creating it starts the first sync, once the other steps are done.',
-  sync_rooms: 'Kept for the host application.',
-  notify_on_change: 'Kept for the host application.',
-  share_with_leaflink: 'Kept for the host application.',
+  sync_enabled:
+    'Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`.',
+  create_companies: 'Whether to create companies. The first such license starts the first sync once setup is complete.',
+  sync_rooms: stored,
+  notify_on_change: stored,
+  share_with_leaflink: stored,
 };
 const toggle = (name: keyof typeof toggles, preset: boolean) =>
-  Type.Optional(Type.Boolean({ description: `${toggles[name]} ${preset} unless told.`, examples: [preset] }));
+  Type.Optional(Type.Boolean({ description: `${toggles[name]} Defaults to \`${preset}\`.`, examples: [preset] }));
 
 const issued = { examples: ['2025-01-31T00:00:00Z'] };
-const expires = { description: 'After `issue_datetime`.', examples: ['2027-01-31T00:00:00Z'] };
-const intake = { description: 'Kept for the host application.', examples: ['room-7'] };
+const expires = { description: 'Must be after `issue_datetime`.', examples: ['2027-01-31T00:00:00Z'] };
+const intake = { description: stored, examples: ['room-7'] };
+const credential = `The id of a company-wide credential. ${stored} The credential cannot be deleted while a license uses it.`;
+const type = 'Must be one of the license types of the state, if `GET /v1/states` returns any.';
 
 export const LicenseBodySchema = Body(
   {
-    license_number: Text(64, { description: 'One of `GET …/available-licenses`.', examples: ['220091777'] }),
-    name: Type.Optional(
-      Text(200, { description: "BioTrack's name of the site unless told.", examples: ['Example Mesa Farms'] }),
-    ),
-    license_type: Type.Optional(
-      Text(100, {
-        description: "BioTrack's unless told; one of the state's types where those are known.",
-        examples: ['Retailer'],
-      }),
-    ),
-    issue_datetime: Type.Optional(DatetimeInput(issued)),
-    expiry_datetime: Type.Optional(DatetimeInput(expires)),
-    active: Type.Optional(Type.Boolean({ description: 'true unless told.', examples: [true] })),
-    credential_id: Type.Optional(
-      Uuid({
-        description: 'A company-wide credential, kept for the host application; it cannot be deleted meanwhile.',
-      }),
-    ),
-    default_intake_location_id: Type.Optional(Text(100, intake)),
-    sync_enabled: toggle('sync_enabled', true),
-    create_companies: toggle('create_companies', true),
-    sync_rooms: toggle('sync_rooms', true),
-    notify_on_change: toggle('notify_on_change', true),
-    share_with_leaflink: toggle('share_with_leaflink', false),
+    license_number: Text(64, {
+      description: 'A number that `GET …/available-licenses` returns.',
+      examples: ['220091777'],
+    }),
+    ...({
+      name: Type.Optional(
+        Text(200, { description: 'Defaults to the name that the state lists.', examples: ['Example Mesa Farms'] }),
+      ),
+      license_type: Type.Optional(
+        Text(100, { description: `${type} Defaults to the type that the state lists.`, examples: ['Retailer'] }),
+      ),
+      issue_datetime: Type.Optional(DatetimeInput(issued)),
+      expiry_datetime: Type.Optional(DatetimeInput(expires)),
+      active: Type.Optional(Type.Boolean({ description: `${stored} Defaults to \`true\`.`, examples: [true] })),
+      credential_id: Type.Optional(Uuid({ description: credential })),
+      default_intake_location_id: Type.Optional(Text(100, intake)),
+      sync_enabled: toggle('sync_enabled', true),
+      create_companies: toggle('create_companies', true),
+      sync_rooms: toggle('sync_rooms', true),
+      notify_on_change: toggle('notify_on_change', true),
+      share_with_leaflink: toggle('share_with_leaflink', false),
+    } satisfies SettingSchemas),
   },
   { examples: [{ license_number: '220091777' }] },
 );
@@ -65,88 +71,96 @@ export const LicenseBodySchema = Body(
 const change = (name: keyof typeof toggles) =>
   Type.Optional(Type.Boolean({ description: toggles[name], examples: [true] }));
 
+export const settingPatches = {
+  name: Type.Optional(
+    Nullable(Text(200, { description: 'Null sets the name that the state lists.', examples: ['Example Mesa Farms'] })),
+  ),
+  license_type: Type.Optional(
+    Nullable(Text(100, { description: `${type} Null sets the type that the state lists.`, examples: ['Retailer'] })),
+  ),
+  issue_datetime: Type.Optional(Nullable(DatetimeInput(issued))),
+  expiry_datetime: Type.Optional(Nullable(DatetimeInput(expires))),
+  active: Type.Optional(Type.Boolean({ description: stored, examples: [true] })),
+  credential_id: Type.Optional(Nullable(Uuid({ description: credential }))),
+  default_intake_location_id: Type.Optional(Nullable(Text(100, intake))),
+  sync_enabled: change('sync_enabled'),
+  create_companies: change('create_companies'),
+  sync_rooms: change('sync_rooms'),
+  notify_on_change: change('notify_on_change'),
+  share_with_leaflink: change('share_with_leaflink'),
+} satisfies SettingSchemas;
+
 export const LicensePatchSchema = Body(
   {
-    name: Type.Optional(
-      Nullable(Text(200, { description: "null: BioTrack's name of the site.", examples: ['Example Mesa Farms'] })),
-    ),
-    license_type: Type.Optional(
-      Nullable(
-        Text(100, {
-          description: "One of the state's types where those are known; null: BioTrack's.",
-          examples: ['Retailer'],
-        }),
-      ),
-    ),
-    issue_datetime: Type.Optional(Nullable(DatetimeInput(issued))),
-    expiry_datetime: Type.Optional(Nullable(DatetimeInput(expires))),
-    active: Type.Optional(Type.Boolean({ examples: [true] })),
-    credential_id: Type.Optional(
-      Nullable(Uuid({ description: 'A company-wide credential, kept for the host application; null for none.' })),
-    ),
-    default_intake_location_id: Type.Optional(Nullable(Text(100, intake))),
-    sync_enabled: change('sync_enabled'),
-    create_companies: change('create_companies'),
-    sync_rooms: change('sync_rooms'),
-    notify_on_change: change('notify_on_change'),
-    share_with_leaflink: change('share_with_leaflink'),
+    ...settingPatches,
     archived: Type.Optional(
-      Type.Boolean({ description: '`true` is what DELETE does; `false` brings it back as it was.', examples: [false] }),
+      Type.Boolean({
+        description: '`true` archives the license, as DELETE does. `false` restores it with its settings.',
+        examples: [false],
+      }),
     ),
   },
   { minProperties: 1, examples: [{ notify_on_change: false }] },
 );
 
-export const MOST_IN_BULK = 500;
+export const MAX_BULK_LICENSES = 500;
+
+/** The settings of a license in replies. */
+export const shownSettings = {
+  name: Nullable(Shown()),
+  license_type: Nullable(Shown()),
+  issue_datetime: Nullable(Datetime()),
+  expiry_datetime: Nullable(Datetime()),
+  active: Type.Boolean(),
+  credential_id: Nullable(Uuid()),
+  default_intake_location_id: Nullable(Shown()),
+  sync_enabled: Type.Boolean(),
+  create_companies: Type.Boolean(),
+  sync_rooms: Type.Boolean(),
+  notify_on_change: Type.Boolean(),
+  share_with_leaflink: Type.Boolean(),
+} satisfies SettingSchemas;
 
 export const LicenseBulkBodySchema = Body(
   {
     licenses: Type.Array(LicenseBodySchema, {
       minItems: 1,
-      maxItems: MOST_IN_BULK,
-      description: 'Each as for one. A row that does not fit the schema refuses them all.',
+      maxItems: MAX_BULK_LICENSES,
+      description:
+        'Each as for `POST …/licenses`. If one of them does not match the schema, the whole request is rejected.',
     }),
   },
   { examples: [{ licenses: [{ license_number: '220091777' }, { license_number: '220091778' }] }] },
 );
 
-const LicenseConflict = Named(
-  'LicenseConflict',
+const LicenseProblem = Named(
+  'LicenseProblem',
   Reply(
     {
       reason: OneOf(LICENSE_PROBLEMS, {
         description:
-          '`archived`: by a person, here. `missing`: no longer listed. `deleted`: listed as deleted. `other_ubi`: listed under another UBI.',
+          '`archived`: archived here by a user. `missing`: the state no longer lists it. `deleted`: the state lists it as deleted. `other_ubi`: the state lists it under another UBI.',
       }),
-      detail: Shown({ description: 'What happened and what to do, for a person.' }),
-      since_datetime: Nullable(Datetime({ description: 'Since when, where that is known.' })),
+      detail: Shown({ description: 'Text for users: what happened and what to do.' }),
+      since_datetime: Nullable(Datetime({ description: 'When the problem started. Null if unknown.' })),
     },
-    { description: 'Why a created license is not what it was created as.' },
+    { description: "Why a created license no longer matches the state's list." },
   ),
 );
-const nullableConflict = Type.Union([LicenseConflict, Type.Null()]);
+const nullableProblem = Type.Union([LicenseProblem, Type.Null()]);
 
 export const LicenseSchema = Named(
   'License',
   Reply({
     id: Uuid(),
     license_number: Shown({ examples: ['220091777'] }),
-    name: Nullable(Shown()),
-    license_type: Nullable(Shown()),
-    issue_datetime: Nullable(Datetime()),
-    expiry_datetime: Nullable(Datetime()),
-    active: Type.Boolean(),
-    credential_id: Nullable(Uuid()),
-    default_intake_location_id: Nullable(Shown()),
-    sync_enabled: Type.Boolean(),
-    create_companies: Type.Boolean(),
-    sync_rooms: Type.Boolean(),
-    notify_on_change: Type.Boolean(),
-    share_with_leaflink: Type.Boolean(),
-    archived: Type.Boolean({ description: 'Taken away by a person; kept, and not in lists unless asked for.' }),
+    ...shownSettings,
+    archived: Type.Boolean({ description: 'Whether a user archived it. Lists exclude archived licenses by default.' }),
     archived_datetime: Nullable(Datetime()),
-    missing_since_datetime: Nullable(Datetime({ description: 'Since when the state no longer lists it.' })),
-    conflict: nullableConflict,
+    missing_since_datetime: Nullable(
+      Datetime({ description: "When the license was first missing from the state's list. Null while it is listed." }),
+    ),
+    problem: nullableProblem,
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
@@ -158,7 +172,7 @@ export const LicenseListQuerySchema = Body({
   ...pageQuery,
   archived: Type.Optional(
     OneOf(['exclude', 'include', 'only'], {
-      description: 'Whether archived ones are shown: `exclude` unless told.',
+      description: 'Whether to include archived licenses. Defaults to `exclude`.',
       examples: ['include'],
     }),
   ),
@@ -167,28 +181,28 @@ export const LicenseListQuerySchema = Body({
 export const LicenseBulkResultSchema = Named(
   'LicenseBulkResult',
   Reply({
-    created: Count({ description: 'Rows that made a license.' }),
-    refused: Count({ description: 'Rows that did not.' }),
+    created: Count({ description: 'The number of created licenses.' }),
+    rejected: Count({ description: 'The number of rejected licenses.' }),
     data: Type.Array(
       Reply({
-        license_number: Shown({ description: 'As it was sent.' }),
-        status: Type.Integer({ description: 'What `POST …/licenses` would have answered.', examples: [201] }),
+        license_number: Shown({ description: 'The number as it was sent.' }),
+        status: Type.Integer({ description: 'The status that `POST …/licenses` would return.', examples: [201] }),
         license: Type.Union([LicenseSchema, Type.Null()]),
         problem: Type.Union([
           Reply({
-            code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'Stable; branch on this.' }),
+            code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'A stable error code.' }),
             title: Shown(),
-            detail: Shown({ description: 'For a person.' }),
-            reason: Nullable(Shown({ description: 'A finer reason under the code.' })),
-            conflicting_id: Nullable(Shown({ description: 'The id of what is in the way.' })),
+            detail: Shown({ description: 'Text for users.' }),
+            reason: Nullable(Shown({ description: 'A more specific reason.' })),
+            conflicting_id: Nullable(Shown({ description: 'The id of the object that caused the error.' })),
             errors: Type.Array(
-              Reply({ pointer: Shown({ description: 'JSON pointer into the whole body.' }), detail: Shown() }),
+              Reply({ pointer: Shown({ description: 'A JSON pointer into the request body.' }), detail: Shown() }),
             ),
           }),
           Type.Null(),
         ]),
       }),
-      { description: 'One for each row, in their order.' },
+      { description: 'One result per license, in the order of the request.' },
     ),
   }),
 );
@@ -197,14 +211,16 @@ export const AvailableLicenseSchema = Named(
   'AvailableLicense',
   Reply({
     ...licenseFields,
-    state: OneOf(['available', 'created', 'conflict'], {
+    state: OneOf(['available', 'created', 'problem'], {
       description:
-        '`created`: `POST …/licenses` was called for it. `conflict`: the same, and it is no longer what it was then; see `conflict`.',
+        "`available`: can be created. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`.",
     }),
-    license_id: Nullable(Uuid({ description: 'With `created` and `conflict`: which.' })),
-    conflict: nullableConflict,
-    active: Type.Boolean({ description: 'Listed by the state and not deleted there.' }),
-    missing_since_datetime: Nullable(Datetime({ description: 'Since when the state no longer lists it.' })),
+    license_id: Nullable(Uuid({ description: 'The id of the created license. Null for an available one.' })),
+    problem: nullableProblem,
+    active: Type.Boolean({ description: 'Whether the state lists the license and does not flag it as deleted.' }),
+    missing_since_datetime: Nullable(
+      Datetime({ description: "When the license was first missing from the state's list. Null while it is listed." }),
+    ),
   }),
 );
 
@@ -212,6 +228,6 @@ export const AvailableLicenseListSchema = Named(
   'AvailableLicenseList',
   Reply({
     data: Type.Array(AvailableLicenseSchema),
-    next_page: Type.Null({ description: 'All of them are on this page: a vendor has few licenses.' }),
+    next_page: Type.Null({ description: 'Always null: the list is not paginated.' }),
   }),
 );

@@ -1,6 +1,8 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
+import { findDifference } from '../../domain/difference.js';
 import { toLicenseKey } from '../../domain/key.js';
+import { type License, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
@@ -9,7 +11,7 @@ import { notFound, ServiceError } from '../../domain/service-error.js';
 import { findCreationPreference, requireCreationPreference } from '../creation-preference/index.js';
 import { findUsableCredential } from '../credentials/index.js';
 import { type DirectoryEntry, findDirectory, selectListings } from '../directory/index.js';
-import { beginSchedule } from '../schedules/index.js';
+import { ensureSchedule } from '../schedules/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, requireUbi } from '../ubi/index.js';
@@ -23,23 +25,21 @@ import {
   findLicenseByKey,
   insertLicense,
   type LicenseChange,
-  type LicenseRow,
-  type NewLicense,
   saveLicenseChange,
   selectAllLicenses,
   selectLicenses,
 } from './repository.js';
 
-/** A created license with what the state says of it now. */
+/** A created license, compared with what the state lists now. */
 export interface LicenseView {
-  readonly license: LicenseRow;
+  readonly license: License;
   readonly missingSince: Date | null;
-  readonly conflict: LicenseProblemView | undefined;
+  readonly problem: LicenseProblemView | undefined;
 }
 
-export type LicenseInput = Omit<NewLicense, 'id' | 'license_key'>;
+export type LicenseInput = LicenseSettings & Pick<License, 'licenseNumber'>;
 
-/** Creates a license; the first one that shall create companies starts the first sync. */
+/** The first license with `createCompanies` also starts the first sync. */
 export async function createLicense(
   db: Db,
   ports: LicensePorts,
@@ -48,19 +48,19 @@ export async function createLicense(
   principal: Principal,
 ): Promise<LicenseView> {
   checkDates(input);
-  await prepare(db, ports, tenantId, principal);
+  await checkSetup(db, ports, tenantId, principal);
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
     const license = await addLicense(tx, ports, await loadOffer(tx, tenant), input, principal);
     return toView(tx, tenant, license);
   });
 }
 
-/** What became of one row of many. */
+/** The result of one row of a bulk request. */
 export type RowResult =
   | { readonly licenseNumber: string; readonly view: LicenseView }
-  | { readonly licenseNumber: string; readonly fault: ServiceError };
+  | { readonly licenseNumber: string; readonly error: ServiceError };
 
-/** Creates many; a row that is refused leaves the others as they are. */
+/** Creates each license independently: an invalid row does not affect the others. */
 export async function createLicenses(
   db: Db,
   ports: LicensePorts,
@@ -68,27 +68,27 @@ export async function createLicenses(
   inputs: readonly LicenseInput[],
   principal: Principal,
 ): Promise<RowResult[]> {
-  await prepare(db, ports, tenantId, principal);
+  await checkSetup(db, ports, tenantId, principal);
   return inLockedTenant(db, tenantId, async (tx, tenant) => {
     const offer = await loadOffer(tx, tenant);
     const results: RowResult[] = [];
     for (const input of inputs) {
-      const licenseNumber = input.license_number;
+      const { licenseNumber } = input;
       try {
-        // Every refusal comes before the first statement that writes, so that it leaves the transaction whole.
+        // `addLicense` throws before it writes, so the transaction can go on.
         const license = await addLicense(tx, ports, offer, input, principal);
         results.push({ licenseNumber, view: await toView(tx, tenant, license) });
-      } catch (fault) {
-        if (!(fault instanceof ServiceError)) throw fault;
-        results.push({ licenseNumber, fault });
+      } catch (error) {
+        if (!(error instanceof ServiceError)) throw error;
+        results.push({ licenseNumber, error });
       }
     }
     return results;
   });
 }
 
-/** What comes before any license: the earlier steps, and a list of the state that is not old. */
-async function prepare(db: Db, ports: LicensePorts, tenantId: string, principal: Principal): Promise<void> {
+/** Requires the earlier setup steps, and refreshes the state's list. */
+async function checkSetup(db: Db, ports: LicensePorts, tenantId: string, principal: Principal): Promise<void> {
   await inTenant(db, tenantId, async (tx) => {
     await requireUbi(tx, tenantId);
     await requireCreationPreference(tx, tenantId);
@@ -96,7 +96,7 @@ async function prepare(db: Db, ports: LicensePorts, tenantId: string, principal:
   await ensureDirectory(db, ports, tenantId, principal);
 }
 
-/** What can be created: read once for any number of licenses, in the transaction that creates them. */
+/** The licenses that can be created. Load it once per transaction, for any number of licenses. */
 export interface Offer {
   readonly tenant: Tenant;
   readonly listed: ReadonlyMap<string, ListedLicense>;
@@ -110,8 +110,8 @@ export async function loadOffer(tx: Tx, tenant: Tenant): Promise<Offer> {
 type AddPorts = Pick<LicensePorts, 'biotrack' | 'vault' | 'newId' | 'syncIntervalSeconds'>;
 
 /**
- * Creates one. The tenant must be locked.
- * @throws Fault before anything is written
+ * The tenant must be locked.
+ * @throws ServiceError before anything is written
  */
 export async function addLicense(
   tx: Tx,
@@ -119,15 +119,15 @@ export async function addLicense(
   { tenant, listed: offered }: Offer,
   input: LicenseInput,
   principal: Principal,
-): Promise<LicenseRow> {
+): Promise<License> {
   checkDates(input);
-  const licenseKey = toLicenseKey(input.license_number);
+  const licenseKey = toLicenseKey(input.licenseNumber);
   const present = await findLicenseByKey(tx, licenseKey);
   if (present !== undefined) {
-    const isArchived = present.archived_datetime !== null;
+    const isArchived = present.archivedDatetime !== null;
     const detail = isArchived
-      ? 'It is created already, and archived; PATCH it with "archived": false to bring it back.'
-      : 'It is created already.';
+      ? 'The license is archived. To restore it, PATCH it with "archived": false.'
+      : 'To change the license, PATCH it.';
     throw new ServiceError('license_exists', detail, {
       conflicting_id: present.id,
       ...(isArchived ? { reason: 'archived' } : {}),
@@ -135,31 +135,33 @@ export async function addLicense(
   }
   const listed = offered.get(licenseKey);
   if (listed === undefined) {
-    throw new ServiceError('license_not_available', 'GET …/available-licenses lists those that are.', {
-      errors: [{ pointer: '/license_number', detail: "is not listed under the tenant's UBI" }],
-    });
+    throw new ServiceError(
+      'license_not_available',
+      "The state does not list this license under the tenant's UBI. See GET …/available-licenses.",
+      {
+        errors: [{ pointer: '/license_number', detail: "is not listed under the tenant's UBI" }],
+      },
+    );
   }
-  checkLicenseType(ports.biotrack, tenant, input.license_type);
-  await checkCredential(tx, input.credential_id);
+  checkLicenseType(ports.biotrack, tenant, input.licenseType);
+  await checkCredential(tx, input.credentialId);
   const license = await insertLicense(tx, tenant.id, {
     ...input,
     id: ports.newId(),
-    license_key: licenseKey,
-    license_number: listed.licenseNumber,
+    licenseKey,
+    licenseNumber: listed.licenseNumber,
     name: input.name ?? listed.name,
-    license_type: input.license_type ?? listed.licenseType,
+    licenseType: input.licenseType ?? listed.licenseType,
   });
-  const actor = toActor(principal);
-  const note = { kind: 'own_license.created', licenseId: license.id, before: null, actor } as const;
-  await insertLicenseChange(tx, tenant.id, { ...note, after: toFields(license) });
-  if (license.create_companies) await startFirstSync(tx, ports, tenant, principal);
+  await recordChange(tx, tenant.id, { before: undefined, after: license, principal });
+  if (license.createCompanies) await startFirstSync(tx, ports, tenant, principal);
   return license;
 }
 
-/** The seed of the product: companies are created by themselves once the three steps are done, and kept up to date. */
+/** Queues the first sync if setup is complete. Syncs run on a schedule from now on. */
 async function startFirstSync(tx: Tx, ports: AddPorts, tenant: Tenant, principal: Principal): Promise<void> {
   const { newId, syncIntervalSeconds } = ports;
-  await beginSchedule(tx, tenant.id, syncIntervalSeconds);
+  await ensureSchedule(tx, tenant.id, syncIntervalSeconds);
   if (tenant.firstSyncedAt !== null) return;
   const preference = await findCreationPreference(tx);
   if (preference === undefined || (await findUsableCredential(tx, ports, tenant, toUserId(principal))) === undefined)
@@ -173,101 +175,101 @@ async function startFirstSync(tx: Tx, ports: AddPorts, tenant: Tenant, principal
   await queueRun(tx, newId, tenant.id, { ...request, strategy: preference.strategy });
 }
 
-/** What a PATCH says; null returns to what BioTrack says, or to nothing. */
+/** A null `name` or `licenseType` is replaced by the value that the state lists. */
 export type LicensePatch = LicenseChange;
+
+export interface LicenseUpdate {
+  readonly id: string;
+  readonly patch: LicensePatch;
+  readonly precondition: Precondition;
+  readonly principal: Principal;
+}
 
 export const updateLicense = (
   db: Db,
   ports: LicensePorts,
   tenantId: string,
-  id: string,
-  patch: LicensePatch,
-  precondition: Precondition,
-  principal: Principal,
+  { id, patch, precondition, principal }: LicenseUpdate,
 ): Promise<LicenseView> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
-    const present = await requireLicense(tx, id);
-    checkPrecondition(precondition, present.version);
-    return toView(tx, tenant, await applyLicensePatch(tx, ports, tenant, present, patch, principal));
+    const license = await requireLicense(tx, id);
+    checkPrecondition(precondition, license.version);
+    return toView(tx, tenant, await applyLicensePatch(tx, ports, tenant, { license, patch, principal }));
   });
 
-/** Changes one, archives it or brings it back. The tenant must be locked. */
+/** Changes, archives or restores a license. The tenant must be locked. */
 export async function applyLicensePatch(
   tx: Tx,
   ports: AddPorts,
   tenant: Tenant,
-  present: LicenseRow,
-  patch: LicensePatch,
-  principal: Principal,
-): Promise<LicenseRow> {
-  checkDates({ ...present, ...patch });
-  checkLicenseType(ports.biotrack, tenant, patch.license_type ?? null);
-  await checkCredential(tx, patch.credential_id ?? null);
-  const wasArchived = present.archived_datetime !== null;
-  const { archived, ...rest } = patch;
-  const isMoved = archived !== undefined && archived !== wasArchived;
-  // Archived twice is archived once: since when it is so stays as it was.
-  if (!isMoved && Object.keys(rest).length === 0) return present;
-  const wanted = await withDefaults(tx, tenant, present, isMoved ? patch : rest);
-  const changed = await saveLicenseChange(tx, present.id, wanted);
-  const isArchived = changed.archived_datetime !== null;
-  await noteChange(tx, tenant.id, present, changed, principal);
-  const isNew = !present.create_companies || wasArchived || (changed.sync_enabled && !present.sync_enabled);
-  if (changed.create_companies && isNew && !isArchived) await startFirstSync(tx, ports, tenant, principal);
-  return changed;
+  {
+    license: before,
+    patch,
+    principal,
+  }: { readonly license: License; readonly patch: LicensePatch; readonly principal: Principal },
+): Promise<License> {
+  checkDates({ ...before, ...patch });
+  checkLicenseType(ports.biotrack, tenant, patch.licenseType ?? null);
+  await checkCredential(tx, patch.credentialId ?? null);
+  const wasArchived = before.archivedDatetime !== null;
+  const { archived, ...settings } = patch;
+  const isArchivedChanged = archived !== undefined && archived !== wasArchived;
+  // Archiving an archived license must not change when it was archived.
+  if (!isArchivedChanged && Object.keys(settings).length === 0) return before;
+  const change = await withListedValues(tx, tenant, before, isArchivedChanged ? patch : settings);
+  const after = await saveLicenseChange(tx, before.id, change);
+  await recordChange(tx, tenant.id, { before, after, principal });
+  const isArchived = after.archivedDatetime !== null;
+  const isNew = !before.createCompanies || wasArchived || (after.syncEnabled && !before.syncEnabled);
+  if (after.createCompanies && isNew && !isArchived) await startFirstSync(tx, ports, tenant, principal);
+  return after;
 }
 
-/** Null is BioTrack's own word again, as far as the state still says something of the license. */
-async function withDefaults(tx: Tx, tenant: Tenant, present: LicenseRow, patch: LicensePatch): Promise<LicenseChange> {
-  if (patch.name !== null && patch.license_type !== null) return patch;
-  const listing = (await loadListings(tx, tenant, [present.license_key])).get(present.license_key);
+/** Replaces null by the value that the state lists. */
+async function withListedValues(tx: Tx, tenant: Tenant, license: License, patch: LicensePatch): Promise<LicenseChange> {
+  if (patch.name !== null && patch.licenseType !== null) return patch;
+  const listing = (await loadListings(tx, tenant, [license.licenseKey])).get(license.licenseKey);
   return {
     ...patch,
     ...(patch.name === null ? { name: listing?.name ?? null } : {}),
-    ...(patch.license_type === null ? { license_type: listing?.licenseType ?? null } : {}),
+    ...(patch.licenseType === null ? { licenseType: listing?.licenseType ?? null } : {}),
   };
 }
 
-async function noteChange(
+const FEED_FIELDS = ['id', 'licenseNumber', ...SETTING_NAMES, 'archived'] as const;
+
+const withArchived = (license: License) => ({ ...license, archived: license.archivedDatetime !== null });
+
+async function recordChange(
   tx: Tx,
   tenantId: string,
-  present: LicenseRow,
-  changed: LicenseRow,
-  principal: Principal,
+  { before, after, principal }: { before: License | undefined; after: License; principal: Principal },
 ): Promise<void> {
-  const [old, now] = [toFields(present), toFields(changed)];
-  const names = Object.keys(now).filter((name) => JSON.stringify(old[name]) !== JSON.stringify(now[name]));
-  if (names.length === 0) return;
-  const pick = (fields: Fields): Fields => Object.fromEntries(names.map((name) => [name, fields[name]]));
-  const kind =
-    old.archived === now.archived ? 'updated' : changed.archived_datetime === null ? ('restored' as const) : 'archived';
-  const what = { kind: `own_license.${kind}`, licenseId: changed.id, actor: toActor(principal) } as const;
-  await insertLicenseChange(tx, tenantId, { ...what, before: pick(old), after: pick(now) });
+  const difference = findDifference(before && withArchived(before), withArchived(after), FEED_FIELDS);
+  if (difference === undefined) return;
+  const kind = `own_license.${toChangeKind(before, after)}` as const;
+  await insertLicenseChange(tx, tenantId, { kind, licenseId: after.id, actor: toActor(principal), ...difference });
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** What the change feed tells of a license, named as the API names it. */
-function toFields(license: LicenseRow): Fields {
-  const { tenant_id, license_key, version, inserted_datetime, updated_datetime, archived_datetime, ...fields } =
-    license;
-  return { ...fields, archived: archived_datetime !== null };
+function toChangeKind(before: License | undefined, after: License): 'created' | 'updated' | 'archived' | 'restored' {
+  if (before === undefined) return 'created';
+  const isArchived = after.archivedDatetime !== null;
+  if (isArchived === (before.archivedDatetime !== null)) return 'updated';
+  return isArchived ? 'archived' : 'restored';
 }
 
-/** Takes a license away, and keeps it. What was made of it stays. */
+/** Archives a license. Companies and licenses that were created from it stay. */
 export const archiveLicense = (
   db: Db,
   ports: LicensePorts,
   tenantId: string,
-  id: string,
-  precondition: Precondition,
-  principal: Principal,
+  { id, precondition, principal }: Omit<LicenseUpdate, 'patch'>,
 ): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
-    const present = await requireLicense(tx, id);
-    checkPrecondition(precondition, present.version);
-    if (present.archived_datetime !== null) return;
-    await applyLicensePatch(tx, ports, tenant, present, { archived: true }, principal);
+    const license = await requireLicense(tx, id);
+    checkPrecondition(precondition, license.version);
+    if (license.archivedDatetime !== null) return;
+    await applyLicensePatch(tx, ports, tenant, { license, patch: { archived: true }, principal });
   });
 
 export const getLicense = (db: Db, tenantId: string, id: string): Promise<LicenseView> =>
@@ -284,26 +286,26 @@ export const listLicenses = (
     return { items: await toViews(tx, tenant, items), nextAfter };
   });
 
-/** All created licenses, the archived ones too. */
+/** All created licenses, including archived ones. */
 export const loadLicenseViews = async (tx: Tx, tenant: Tenant): Promise<LicenseView[]> =>
   toViews(tx, tenant, await selectAllLicenses(tx));
 
-async function toView(tx: Tx, tenant: Tenant, license: LicenseRow): Promise<LicenseView> {
+async function toView(tx: Tx, tenant: Tenant, license: License): Promise<LicenseView> {
   const [view] = await toViews(tx, tenant, [license]);
   return view as LicenseView;
 }
 
-async function toViews(tx: Tx, tenant: Tenant, licenses: readonly LicenseRow[]): Promise<LicenseView[]> {
-  const keys = licenses.map(({ license_key }) => license_key);
+async function toViews(tx: Tx, tenant: Tenant, licenses: readonly License[]): Promise<LicenseView[]> {
+  const keys = licenses.map(({ licenseKey }) => licenseKey);
   const listings = await loadListings(tx, tenant, keys);
   const directory = await findDirectory(tx, tenant.state, tenant.environment);
-  const ground = { isPublished: (directory?.version ?? 0) > 0, ubiKey: (await findUbi(tx))?.ubiKey };
+  const context = { isPublished: (directory?.version ?? 0) > 0, ubiKey: (await findUbi(tx))?.ubiKey };
   return licenses.map((license) => {
-    const listing = listings.get(license.license_key);
+    const listing = listings.get(license.licenseKey);
     return {
       license,
       missingSince: listing?.missingSince ?? null,
-      conflict: findLicenseProblem(license, listing, ground),
+      problem: findLicenseProblem(license, listing, context),
     };
   });
 }
@@ -314,15 +316,18 @@ async function loadListings(tx: Tx, tenant: Tenant, keys: readonly string[]): Pr
   return new Map(listings.map((listing) => [listing.licenseKey, listing]));
 }
 
-async function requireLicense(tx: Tx, id: string): Promise<LicenseRow> {
+async function requireLicense(tx: Tx, id: string): Promise<License> {
   const license = await findLicense(tx, id);
   if (license === undefined) throw notFound('license');
   return license;
 }
 
-function checkDates({ issue_datetime, expiry_datetime }: Pick<LicenseInput, 'issue_datetime' | 'expiry_datetime'>) {
-  if (issue_datetime === null || expiry_datetime === null || expiry_datetime > issue_datetime) return;
-  throw new ServiceError('invalid_dates', 'A license expires after it was issued.', {
+function checkDates({
+  issueDatetime,
+  expiryDatetime,
+}: Pick<LicenseSettings, 'issueDatetime' | 'expiryDatetime'>): void {
+  if (issueDatetime === null || expiryDatetime === null || expiryDatetime > issueDatetime) return;
+  throw new ServiceError('invalid_dates', 'expiry_datetime must be after issue_datetime.', {
     errors: [{ pointer: '/expiry_datetime', detail: 'must be after issue_datetime' }],
   });
 }
@@ -331,18 +336,16 @@ async function checkCredential(tx: Tx, credentialId: string | null): Promise<voi
   if (credentialId === null || (await companyCredentialExists(tx, credentialId))) return;
   throw new ServiceError(
     'credential_unknown',
-    'GET …/credentials lists them. A license works with one of the company.',
-    {
-      errors: [{ pointer: '/credential_id', detail: 'is no company-wide credential of this tenant' }],
-    },
+    'credential_id must be the id of a company-wide credential. GET …/credentials returns them.',
+    { errors: [{ pointer: '/credential_id', detail: 'must be the id of a company-wide credential of this tenant' }] },
   );
 }
 
-/** Only where the state's types are known: elsewhere any word is as good as another. */
+/** Accepts any type in a state whose license types are not configured. */
 function checkLicenseType(biotrack: Biotrack, tenant: Tenant, licenseType: string | null): void {
   const known = Object.values(biotrack.findState(tenant.state)?.licenseTypes ?? {});
   if (licenseType === null || known.length === 0 || known.includes(licenseType)) return;
-  throw new ServiceError('license_type_unknown', "GET /v1/states lists the state's types.", {
-    errors: [{ pointer: '/license_type', detail: 'is not a type of this state' }],
+  throw new ServiceError('license_type_unknown', "GET /v1/states returns the state's license types.", {
+    errors: [{ pointer: '/license_type', detail: 'is not a license type of this state' }],
   });
 }
