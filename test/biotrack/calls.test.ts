@@ -1,4 +1,4 @@
-// What is asked of BioTrack, word for word, and what its answers mean. nock plays the state; faults.test.ts harms it.
+// The exact requests to BioTrack and the classification of its responses, which nock sends. Faults are in faults.test.ts.
 import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import nock from 'nock';
@@ -43,7 +43,7 @@ const STATES = parseStates({
 
 type Body = Record<string, unknown>;
 
-/** One expected call, its exact body, and its answer. A body that differs leaves the call without an answer. */
+/** Expects one call with exactly this body, and sends the response. A call with another body gets none. */
 function expectCall(body: Body, answer: nock.Body, status = 200, headers: nock.ReplyHeaders = {}): nock.Scope {
   return nock(HOST)
     .post('/serverjson.asp', body as nock.DataMatcherMap)
@@ -62,13 +62,13 @@ const callBody = (action: string, more: Body = {}): Body => ({
 const loggedIn = { success: 1, admin: 1, sessionid: SESSION, time: 1_700_000_000 };
 const expectLogin = (): nock.Scope => expectCall(loginBody, loggedIn);
 
-interface Door extends Biotrack {
+interface TestBiotrack extends Biotrack {
   readonly events: BiotrackEvent[];
   readonly delays: number[];
 }
 
-/** The adapter over nock. It does not try again unless told, waits for nothing, and has a clock that waiting moves. */
-function open(options: Partial<BiotrackOptions> = {}): Door {
+/** The adapter with nock as the network: one attempt by default, and a fake clock that delays advance at once. */
+function open(options: Partial<BiotrackOptions> = {}): TestBiotrack {
   const events: BiotrackEvent[] = [];
   const delays: number[] = [];
   let now = Date.UTC(2026, 0, 1);
@@ -95,7 +95,7 @@ async function failureOf(work: Promise<unknown>): Promise<BiotrackError> {
     if (error instanceof BiotrackError) return error;
     throw error;
   }
-  throw new Error('it did not fail');
+  throw new Error('the call did not fail');
 }
 
 const fetchVendors = async (biotrack: Biotrack, target: { state: string; environment: 'production' } = NM) =>
@@ -127,7 +127,7 @@ t.before(() => {
 });
 t.teardown(() => nock.restore());
 
-/** A test at whose end every expected call has been made. */
+/** A test that fails if an expected call was not made. */
 function test(name: string, work: (t: Test) => Promise<void>): void {
   t.test(name, async (t) => {
     await work(t);
@@ -136,8 +136,8 @@ function test(name: string, work: (t: Test) => Promise<void>): void {
   });
 }
 
-test('api4: what is asked', async (t) => {
-  await t.test('a verification is one login and a read that needs the privilege and has no answer', async (t) => {
+test('api4 sends exactly these requests', async (t) => {
+  await t.test('a verification is one login and one read that needs the privilege and returns no rows', async (t) => {
     nock(HOST, { reqheaders: { 'content-type': 'text/JSON' }, badheaders: ['traceparent', 'authorization'] })
       .post('/serverjson.asp', loginBody as nock.DataMatcherMap)
       .reply(200, loggedIn, { 'content-type': 'text/plain' });
@@ -150,7 +150,7 @@ test('api4: what is asked', async (t) => {
     ]);
   });
 
-  await t.test('the lists are asked for as a whole, without bounds', async (t) => {
+  await t.test('lists are requested without bounds', async (t) => {
     expectLogin();
     expectCall(callBody('sync_vendor'), { vendor: [row()], success: '1' });
     expectCall(callBody('sync_qa_lab'), {
@@ -200,7 +200,7 @@ test('api4: what is asked', async (t) => {
     t.same(await session.checkVendors?.(), { sum: vendors.transactionSum });
   });
 
-  await t.test('training data is asked for on the same host', async (t) => {
+  await t.test('training data is requested from the same host', async (t) => {
     expectCall({ ...loginBody, training: 1 }, loggedIn);
     expectCall({ ...callBody('sync_vendor'), training: 1 }, { success: 1, vendor: [row()] });
     const session = await open().openSession({ state: 'NM', environment: 'training' }, LOGIN);
@@ -208,13 +208,13 @@ test('api4: what is asked', async (t) => {
     t.equal(session.fetchTransporters, undefined, 'New Mexico has no list of transporters');
   });
 
-  await t.test('an address with a path of its own is asked there', async (t) => {
+  await t.test('a URL with a path is used as it is', async (t) => {
     nock(HOST).post('/other.asp').reply(200, loggedIn);
     await open().openSession({ state: 'CT', environment: 'production' }, LOGIN);
-    t.pass('it was asked');
+    t.pass('the call was made');
   });
 
-  await t.test('whoever may not use sync_check is told nothing and reads the list', async (t) => {
+  await t.test('a refused or unreadable sync_check returns no sum', async (t) => {
     for (const answer of [
       { success: 0, errorcode: 62, error: 'The current session does not possess access to the sync_check privilege.' },
       { success: 0, errorcode: 602, error: 'Unknown' },
@@ -228,7 +228,7 @@ test('api4: what is asked', async (t) => {
   });
 });
 
-test('answers become verdicts', async (t) => {
+test('a login has a verdict', async (t) => {
   const denied = 'The current session does not possess access to the sync_vendor privilege.';
   const verify = (answer: Body) => {
     expectCall(loginBody, answer);
@@ -252,12 +252,12 @@ test('answers become verdicts', async (t) => {
     missing,
   );
   t.same(await probe({ success: 0, error: 'Invalid username or password.' }), { kind: 'rejected' });
-  t.same(await probe('<html>', 503), { kind: 'valid' }, 'trouble after the login does not make it less valid');
+  t.same(await probe('<html>', 503), { kind: 'valid' }, 'a failure after the login does not change the verdict');
   t.same(await probe({ success: 0, errorcode: 602, error: 'Something' }), { kind: 'valid' });
   t.same(await probe(''), { kind: 'valid' });
 });
 
-test('answers become reasons', async (t) => {
+test('every failure has a reason and an answer class', async (t) => {
   const text = (error: string, errorcode?: number | string): Body => ({ success: 0, error, errorcode });
   type Expected = readonly [name: string, answer: nock.Body, status: number, reason: UpstreamReason, id: string];
   const at: Record<'login' | 'sync_vendor', readonly Expected[]> = {
@@ -266,9 +266,15 @@ test('answers become reasons', async (t) => {
       ['text in a 401', text('Invalid username or password.'), 401, 'credentials_rejected', 'wrong_credentials'],
       ['bare', { success: 0 }, 200, 'ubi_rejected', 'unknown_ubi'],
       ['bare in a 500', { success: 0 }, 500, 'upstream_unreachable', 'server_error'],
-      ['a code of sessions', { success: 0, errorcode: 60 }, 200, 'upstream_rejected', 'unknown_text'],
-      ['a session without id', { success: 1 }, 200, 'upstream_invalid_response', 'unexpected_json'],
-      ['a session id of no text', { success: 1, sessionid: 5 }, 200, 'upstream_invalid_response', 'unexpected_json'],
+      ['a session code at login', { success: 0, errorcode: 60 }, 200, 'upstream_rejected', 'unknown_text'],
+      ['a login without session id', { success: 1 }, 200, 'upstream_invalid_response', 'unexpected_json'],
+      [
+        'a session id that is not a string',
+        { success: 1, sessionid: 5 },
+        200,
+        'upstream_invalid_response',
+        'unexpected_json',
+      ],
       ['version', text('Invalid API version.', 17), 200, 'upstream_rejected', 'api_version'],
     ],
     sync_vendor: [
@@ -290,8 +296,8 @@ test('answers become reasons', async (t) => {
       ],
       ['1000', text('An internal error has occurred.', '1000'), 200, 'upstream_rejected', 'internal_error_1000'],
       ['bare', { success: 0 }, 200, 'upstream_rejected', 'bare_refusal'],
-      ['a text and no success', { error: 'Hm' }, 200, 'upstream_rejected', 'unknown_text'],
-      ['success of no kind', { success: 2 }, 200, 'upstream_invalid_response', 'unexpected_json'],
+      ['a text without success', { error: 'Hm' }, 200, 'upstream_rejected', 'unknown_text'],
+      ['an unknown value of success', { success: 2 }, 200, 'upstream_invalid_response', 'unexpected_json'],
       [
         'an inherited success',
         '{"__proto__":{"success":1,"vendor":[]}}',
@@ -315,7 +321,7 @@ test('answers become reasons', async (t) => {
       ['no list', { success: 1 }, 200, 'list_empty', 'list_missing'],
       ['a list of null', { success: 1, vendor: null }, 200, 'list_empty', 'list_missing'],
       ['an empty list', { success: 1, vendor: [] }, 200, 'list_empty', 'list_missing'],
-      ['a list of another kind', { success: 1, vendor: {} }, 200, 'upstream_invalid_response', 'list_not_array'],
+      ['a list that is an object', { success: 1, vendor: {} }, 200, 'upstream_invalid_response', 'list_not_array'],
       ['a list in a 201', { success: 1, vendor: [row()] }, 201, 'upstream_invalid_response', 'unexpected_status'],
       ['a list in a 206', { success: 1, vendor: [row()] }, 206, 'upstream_invalid_response', 'unexpected_status'],
       ['a list in a 500', { success: 1, vendor: [row()] }, 500, 'upstream_unreachable', 'server_error'],
@@ -342,7 +348,7 @@ test('answers become reasons', async (t) => {
     }
   });
 
-  await t.test('a state without an address is not asked', async (t) => {
+  await t.test('no request is sent for a state without a URL', async (t) => {
     const biotrack = open();
     const left = await failureOf(biotrack.openSession({ state: 'IL', environment: 'production' }, LOGIN));
     t.match(left, { reason: 'upstream_unreachable', retryable: false, fixedBy: 'none' });
@@ -350,7 +356,7 @@ test('answers become reasons', async (t) => {
     t.match(unknown, { reason: 'upstream_unreachable', retryable: false, fixedBy: 'operator' });
   });
 
-  await t.test('nothing of what BioTrack says or was told gets out', async (t) => {
+  await t.test('errors and events contain nothing that BioTrack sent or received', async (t) => {
     const echo = `Login failed for ${PASSWORD} (internal) at node 17.`;
     for (const answer of [
       text(echo),
@@ -369,16 +375,16 @@ test('answers become reasons', async (t) => {
         JSON.stringify([failure, biotrack.events]),
       ].join('\n');
       for (const secret of [PASSWORD, 'canary', 'Login failed', SESSION])
-        t.notOk(seen.includes(secret), 'not to be seen');
+        t.notOk(seen.includes(secret), `${secret} does not appear`);
       t.equal(failure.cause, undefined);
     }
   });
 
-  await t.test('unknown texts are counted under a label that is the same for the same text', async (t) => {
+  await t.test('unknown texts have a label, and equal texts have the same', async (t) => {
     const labels: string[] = [];
-    for (const said of ['Case 4711 is closed', 'Case 4712 is  closed', 'Another', `Case 1 is closed${PASSWORD}`]) {
+    for (const error of ['Case 4711 is closed', 'Case 4712 is  closed', 'Another', `Case 1 is closed${PASSWORD}`]) {
       expectLogin();
-      expectCall(callBody('sync_vendor'), text(said, 602));
+      expectCall(callBody('sync_vendor'), text(error, 602));
       const biotrack = open();
       await failureOf(fetchVendors(biotrack));
       for (const event of biotrack.events) if (event.kind === 'unknown_text') labels.push(event.label);
@@ -392,11 +398,11 @@ test('answers become reasons', async (t) => {
       await failureOf(biotrack.openSession(NM, LOGIN));
     }
     const seen = biotrack.events.flatMap((event) => (event.kind === 'unknown_text' ? [event.label] : []));
-    t.equal(new Set(seen).size, 33, 'bounded: 32 and the rest');
+    t.equal(new Set(seen).size, 33, 'at most 32 labels and one for the rest');
   });
 });
 
-test('a list is believed if it is complete, valid and plausible', async (t) => {
+test('a list is accepted if it is complete, valid and plausible', async (t) => {
   const fetchRows = (rows: readonly unknown[], more: Body = {}) => {
     expectLogin();
     expectCall(callBody('sync_vendor'), JSON.stringify({ success: 1, vendor: rows, ...more }));
@@ -412,9 +418,9 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
     reason: 'upstream_invalid_response',
     answer: 'list_implausible',
   });
-  t.match(await failureOf(fetchRows([{}])), { reason: 'upstream_invalid_response' }, 'not one valid row');
+  t.match(await failureOf(fetchRows([{}])), { reason: 'upstream_invalid_response' }, 'no valid row');
 
-  await t.test('rows that are not taken say why, and which they are', async (t) => {
+  await t.test('a skip has the reason and identifies the row', async (t) => {
     const bad: readonly (readonly [unknown, Body])[] = [
       [null, { reason: 'not_an_object', licenseNumber: null, ubi: null, name: null }],
       [[row()], { reason: 'not_an_object', licenseNumber: null, ubi: null, name: null }],
@@ -445,7 +451,7 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
     for (const [value, expected] of bad) t.match((await fetchRows([...good(20), value])).skips, [expected]);
   });
 
-  await t.test('a leaked header line, a byte order mark and white space around the document do no harm', async (t) => {
+  await t.test('leaked header lines, a byte order mark and white space around the document are ignored', async (t) => {
     const json = JSON.stringify({ success: 1, vendor: [row({ name: 'Café: {a}' })] });
     for (const body of [
       `Content-Type: text/plain\r\n\r\n${json}`,
@@ -473,7 +479,7 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
     }
   });
 
-  await t.test('a charset is not guessed', async (t) => {
+  await t.test('only the configured charset is accepted', async (t) => {
     const json = JSON.stringify({ success: 1, vendor: [row({ name: 'Café €' })] });
     const latin = Buffer.from(json.replace('€', '\x80'), 'latin1');
     expectLogin();
@@ -484,10 +490,10 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
     t.match(await failureOf(fetchVendors(open())), { reason: 'upstream_invalid_response' });
     const CT = { state: 'CT', environment: 'production' } as const;
     nock(HOST).post('/other.asp').reply(200, loggedIn).post('/other.asp').reply(200, latin);
-    t.equal((await fetchVendors(open(), CT)).vendors[0]?.name, 'Café €', 'unless the states file says so');
+    t.equal((await fetchVendors(open(), CT)).vendors[0]?.name, 'Café €', 'the states file can set another charset');
   });
 
-  await t.test('numbers beyond 2^53 keep their digits', async (t) => {
+  await t.test('numbers above 2^53 keep their digits', async (t) => {
     const json = JSON.stringify({ success: 1, vendor: [row({ name: '"transactionid": 12345678901234567890, ' })] })
       .replace('"31019131"', '98765432109876543210')
       .replace('"220091777"', '00220091777'.replace(/^0+/, '9007199254740993'));
@@ -502,7 +508,7 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
     t.equal(transactionSum, '98765432109876543210');
   });
 
-  await t.test('laboratories may be none, but not missing', async (t) => {
+  await t.test('a list of laboratories can be empty, but not missing', async (t) => {
     const fetchLabs = (answer: Body) => {
       expectLogin();
       expectCall(callBody('sync_qa_lab'), answer);
@@ -525,7 +531,7 @@ test('a list is believed if it is complete, valid and plausible', async (t) => {
   });
 });
 
-test('rest', async (t) => {
+test('rest sends exactly these requests', async (t) => {
   const loginReply = (status = 200, body: Body = { session: 'S-1' }) =>
     nock(REST_HOST, { reqheaders: { 'x-ubi': LOGIN.ubi, 'content-type': 'application/json' } })
       .post('/v1/user/login', { Username: LOGIN.username, Password: PASSWORD })
@@ -557,7 +563,7 @@ test('rest', async (t) => {
   });
   const fetchAll = () => fetchVendors(open(), FL);
 
-  await t.test('a verification', async (t) => {
+  await t.test('a verification is one login and one read', async (t) => {
     loginReply();
     vendors({ TransactionID: '2147483647' }, { Vendor: [], NextCursor: null });
     t.same(await open().verifyLogin(FL, LOGIN), { kind: 'valid' });
@@ -568,7 +574,7 @@ test('rest', async (t) => {
     t.same(await open().verifyLogin(FL, { ...LOGIN, ubi: '1\r\nX-Evil: 1' }), { kind: 'ubi_rejected' }, 'never sent');
   });
 
-  await t.test('pages make one list', async (t) => {
+  await t.test('all pages are combined into one list', async (t) => {
     loginReply();
     vendors({}, { Vendor: [restRow(1), restRow(2)], NextCursor: 'c 2', NextTransactionID: 9 });
     vendors({ After: 'c 2' }, { Vendor: [restRow(3)], NextCursor: 7 });
@@ -590,7 +596,7 @@ test('rest', async (t) => {
     });
   });
 
-  await t.test('pages that lead nowhere are no list', async (t) => {
+  await t.test('a repeated cursor or a page without a list rejects the list', async (t) => {
     loginReply();
     vendors({}, { Vendor: [restRow(1)], NextCursor: 'a' });
     vendors({ After: 'a' }, { Vendor: [restRow(1)], NextCursor: 'a' });
@@ -604,7 +610,7 @@ test('rest', async (t) => {
     t.match(await failureOf(fetchAll()), { reason: 'list_empty' });
   });
 
-  await t.test('refusals are read from whatever status', async (t) => {
+  await t.test('refusals are recognized with any status', async (t) => {
     const denied = 'The current session does not possess access to the sync_vendor privilege.';
     const cases: readonly (readonly [number, nock.Body, UpstreamReason])[] = [
       [400, { Error: denied }, 'privilege_missing'],
@@ -621,7 +627,7 @@ test('rest', async (t) => {
     }
   });
 
-  await t.test('a 401 is a lost session: one login, then failure', async (t) => {
+  await t.test('a 401 causes one new login, and the second fails', async (t) => {
     loginReply();
     vendors({}, {}, 401);
     loginReply();
@@ -629,7 +635,7 @@ test('rest', async (t) => {
     t.match(await failureOf(fetchAll()), { reason: 'upstream_session_lost' });
   });
 
-  await t.test('it has no other lists', async (t) => {
+  await t.test('rest has no other lists', async (t) => {
     loginReply();
     const session = await open().openSession(FL, LOGIN);
     t.match(await session.fetchLabs(), { fetched: 0 });
@@ -638,14 +644,14 @@ test('rest', async (t) => {
   });
 });
 
-test('again, where it is safe', async (t) => {
+test('calls are repeated where it is safe', async (t) => {
   await t.test('reads are repeated with full jitter, logins are not', async (t) => {
     expectLogin();
     for (const status of [503, 500]) expectCall(callBody('sync_vendor'), '', status);
     expectCall(callBody('sync_vendor'), { success: 1, vendor: [row()] });
     const biotrack = open({ retry: { attempts: 3, baseMs: 500 }, random: () => 0.25 });
     t.equal((await fetchVendors(biotrack)).fetched, 1);
-    t.same(biotrack.delays, [125, 250], 'a quarter of each wait, as the dice fell');
+    t.same(biotrack.delays, [125, 250], 'a quarter of the maximum delay, for the random number 0.25');
     for (const [status, answer] of [
       [503, ''],
       [200, ''],
@@ -659,7 +665,7 @@ test('again, where it is safe', async (t) => {
     }
   });
 
-  await t.test('Retry-After is kept to', async (t) => {
+  await t.test('Retry-After is added to the delay', async (t) => {
     expectCall(loginBody, '', 429, { 'retry-after': '7' });
     expectLogin();
     const biotrack = open({ retry: { attempts: 2, baseMs: 500 } });
@@ -667,7 +673,7 @@ test('again, where it is safe', async (t) => {
     t.same(biotrack.delays, [7_500]);
   });
 
-  await t.test('Retry-After is a number or a date, five minutes at most, and nonsense is none', async (t) => {
+  await t.test('Retry-After is a number or a date, at most five minutes, and invalid values are ignored', async (t) => {
     const cases: readonly (readonly [string, number | undefined])[] = [
       ['120', 120_000],
       ['86400', 300_000],
@@ -683,11 +689,11 @@ test('again, where it is safe', async (t) => {
       t.match(await failureOf(fetchVendors(biotrack)), { reason: 'upstream_throttled', retryAfterMs }, header);
       if (retryAfterMs === undefined || retryAfterMs === 0) continue;
       const before = await failureOf(biotrack.openSession(NM, LOGIN));
-      t.match(before, { answer: 'retry_after_pending', retryAfterMs }, 'nobody else asks that host before');
+      t.match(before, { answer: 'retry_after_pending', retryAfterMs }, 'no other call is sent to the host before');
     }
   });
 
-  await t.test('a host that fails is left alone, and tried again', async (t) => {
+  await t.test('repeated failures open the circuit, and a probe closes it', async (t) => {
     let now = 0;
     const biotrack = open({ circuit: { failures: 3, openMs: 1_000 }, now: () => now });
     const fail = (): Promise<BiotrackError> => failureOf(biotrack.openSession(NM, LOGIN));
@@ -698,18 +704,18 @@ test('again, where it is safe', async (t) => {
     t.match(await fail(), { answer: 'circuit_open', reason: 'upstream_unreachable', retryAfterMs: 1_000 });
     now = 1_000;
     expectCall(loginBody, '', 502);
-    t.match(await fail(), { answer: 'server_error' }, 'one may try');
+    t.match(await fail(), { answer: 'server_error' }, 'one call probes the host');
     t.match(await fail(), { answer: 'circuit_open' });
     now = 2_000;
     expectCall(loginBody, { success: 0 });
-    t.match(await fail(), { reason: 'ubi_rejected' }, 'a refusal is an answer');
+    t.match(await fail(), { reason: 'ubi_rejected' }, 'a refusal is a valid response');
     expectLogin();
     await biotrack.openSession(NM, LOGIN);
-    const turns = biotrack.events.map(({ kind }) => kind).filter((kind) => kind.startsWith('circuit'));
-    t.same(turns, ['circuit_opened', 'circuit_closed']);
+    const changes = biotrack.events.map(({ kind }) => kind).filter((kind) => kind.startsWith('circuit'));
+    t.same(changes, ['circuit_opened', 'circuit_closed']);
   });
 
-  await t.test('a caller who goes away gets his own reason', async (t) => {
+  await t.test('an aborted call rejects with the reason of the signal', async (t) => {
     const controller = new AbortController();
     const reason = new Error('the service stops');
     nock(HOST).post('/serverjson.asp').delay(2_000).reply(200, loggedIn);
@@ -730,11 +736,11 @@ function refusalOf(file: unknown): StatesFileError {
     if (error instanceof StatesFileError) return error;
     throw error;
   }
-  throw new Error('the file was taken');
+  throw new Error('the file was accepted');
 }
 
 test('states', async (t) => {
-  await t.test('the shipped ones', async (t) => {
+  await t.test('the built-in states', async (t) => {
     const active = DEFAULT_STATES.filter(({ status }) => status === 'active');
     t.same(
       active.map(({ code }) => code),
@@ -749,7 +755,11 @@ test('states', async (t) => {
       ],
     );
     for (const { code, status, environments } of DEFAULT_STATES) {
-      t.equal(Object.keys(environments).length > 0, status === 'active', `${code} has an address while it is active`);
+      t.equal(
+        Object.keys(environments).length > 0,
+        status === 'active',
+        `${code} has a URL if and only if it is active`,
+      );
     }
     const file = Object.fromEntries(
       DEFAULT_STATES.map(({ code, name, status, leftOn, environments }) => [
@@ -764,10 +774,10 @@ test('states', async (t) => {
         },
       ]),
     );
-    t.same(parseStates(file), DEFAULT_STATES, 'a file that says no more than it must comes to the same');
+    t.same(parseStates(file), DEFAULT_STATES, 'a minimal file has the same result');
   });
 
-  await t.test('a file that cannot be used is refused with the place, and never with what stands there', async (t) => {
+  await t.test('an invalid file is rejected with the pointer, never with the value', async (t) => {
     const environment = { dialect: 'api4', url: HOST };
     const nm = (production: unknown, more: Body = {}) => ({ NM: { environments: { production }, ...more } });
     const cases: readonly (readonly [unknown, string])[] = [
@@ -795,8 +805,8 @@ test('states', async (t) => {
     for (const [file, pointer] of cases) {
       const refused = refusalOf(file);
       t.equal(refused.pointer, pointer, pointer);
-      t.ok(refused.message.includes(pointer === '' ? 'the document' : pointer), 'the message has it too');
-      t.notOk(refused.message.replace(pointer, '').includes('canary'), 'and no value');
+      t.ok(refused.message.includes(pointer === '' ? 'the document' : pointer), 'the message contains the pointer');
+      t.notOk(refused.message.replace(pointer, '').includes('canary'), 'the message contains no value');
     }
   });
 
@@ -804,7 +814,7 @@ test('states', async (t) => {
   t.equal(open().findState('XX'), undefined);
 });
 
-test('the bridge to nock makes an error of what a handler throws', async (t) => {
+test('NockDispatcher reports exceptions of a handler as errors', async (t) => {
   for (const at of ['onResponseStart', 'onResponseData', 'onResponseEnd'] as const) {
     nock(HOST).get('/').reply(200, 'x');
     const thrown = new Error(`thrown in ${at}`);
@@ -832,17 +842,17 @@ test('the table of answers in docs/biotrack.md is current', async (t) => {
   t.ok(document === withAnswerTable(document), 'docs/biotrack.md is stale: run `npm run derive answers`');
 });
 
-/** Never gets through, and never says so. */
+/** Never connects and never reports an error. */
 class NoConnection extends Dispatcher {
   override dispatch(): boolean {
     return true;
   }
 }
 
-t.test('what must not be taken for more than it is', async (t) => {
+t.test('ambiguous responses are not overinterpreted', async (t) => {
   nock.disableNetConnect();
 
-  await t.test('a refused password is not tried again because the host is busy as well', async (t) => {
+  await t.test('a rejected password is not repeated, even if the host is busy too', async (t) => {
     for (const [status, error, reason] of [
       [429, 'Invalid username or password.', 'credentials_rejected'],
       [200, 'Too many requests. Account locked.', 'upstream_throttled'],
@@ -854,7 +864,7 @@ t.test('what must not be taken for more than it is', async (t) => {
     }
   });
 
-  await t.test('a gateway that refuses a login says nothing of the UBI', async (t) => {
+  await t.test('a login that a gateway rejects is not a verdict on the UBI', async (t) => {
     for (const status of [403, 404, 405, 408]) {
       nock(REST_HOST).post('/v1/user/login').reply(status, { message: 'Forbidden' });
       const { reason } = await failureOf(open().openSession(FL, LOGIN));
@@ -864,27 +874,27 @@ t.test('what must not be taken for more than it is', async (t) => {
     t.match(
       await failureOf(open().openSession(FL, LOGIN)),
       { reason: 'ubi_rejected' },
-      'the bare refusal of the dialect does',
+      'the bare refusal of the dialect is',
     );
   });
 
-  await t.test('no connection within its deadline', async (t) => {
+  await t.test('the connect deadline applies before the deadline of the call', async (t) => {
     const biotrack = open({ dispatcher: new NoConnection(), timeouts: { connectMs: 60, shortMs: 10_000 } });
     const start = performance.now();
     t.match(await failureOf(biotrack.openSession(NM, LOGIN)), {
       reason: 'upstream_unreachable',
       answer: 'no_connection',
     });
-    t.ok(performance.now() - start < 5_000, 'and not the deadline of the whole call');
+    t.ok(performance.now() - start < 5_000, 'before the deadline of the call');
   });
 
-  await t.test("one host's open circuit is no other host's", async (t) => {
+  await t.test('an open circuit does not affect other hosts', async (t) => {
     const biotrack = open({ circuit: { failures: 1, openMs: 60_000 } });
     expectCall(loginBody, '', 503);
     await failureOf(biotrack.openSession(NM, LOGIN));
     t.match(await failureOf(biotrack.openSession(NM, LOGIN)), { answer: 'circuit_open' });
     nock(REST_HOST).post('/v1/user/login').reply(200, { session: SESSION });
     await biotrack.openSession(FL, LOGIN);
-    t.pass('the other one is asked');
+    t.pass('the call to the other host was made');
   });
 });

@@ -3,7 +3,7 @@ import t from 'tap';
 import { parseDocument } from '../../src/biotrack/document.js';
 import { pickCount } from '../helpers/counts.js';
 
-/** A large document is read in pieces, and means what it means when it is read at once; so does what is no document. */
+/** A body has the same result whether it is parsed in pieces or at once, valid or not. */
 
 const reading = { member: 'vendor', map: (row: unknown) => ({ row }) };
 const RUNS = pickCount({ few: 600, full: 3_000, long: 3_000 });
@@ -23,14 +23,14 @@ const document = fc
     return `${space}{${texts.join(`${space},${space}`)}}${space}`;
   });
 
-/** What a broken line or a careless program does to a text. */
+/** Random changes of a text. */
 const damage = fc.record({
   at: fc.double({ min: 0, max: 1, noNaN: true }),
   remove: fc.integer({ min: 0, max: 3 }),
   insert: fc.constantFrom('', '', ',', '[', ']', '{', '}', '"', '\\', ':', '1', 'null', '[]', ',,', '"vendor":['),
 });
 
-t.test('in pieces or at once', async (t) => {
+t.test('parsing in pieces has the same result as parsing at once', async (t) => {
   const seed = Date.now() % 1_000_000_000;
   t.comment(`seed ${seed}`);
   let whole = 0;
@@ -56,10 +56,10 @@ t.test('in pieces or at once', async (t) => {
     ),
     { seed, numRuns: RUNS },
   );
-  t.ok(whole > RUNS / 6 && broken > RUNS / 6, `${whole} documents, ${broken} that are none`);
+  t.ok(whole > RUNS / 6 && broken > RUNS / 6, `${whole} valid and ${broken} invalid documents`);
 });
 
-t.test('what pieces could hide', async (t) => {
+t.test('parsing in pieces accepts no invalid JSON', async (t) => {
   const read = async (text: string) => {
     const result = await parseDocument(Buffer.from(text), 'utf-8', reading, { largeBytes: 0, pieceBytes: 1 });
     return result.kind === 'object' ? JSON.stringify(result.object) : result.kind;
@@ -69,8 +69,16 @@ t.test('what pieces could hide', async (t) => {
   for (const list of ['[1,]', '[,1]', '[1,,2]', '[1 2]', '[1,2', '[1,2}', '[{"a":1],2]', '[,]', '[1,2]]', '["a,]']) {
     t.equal(await read(`{"vendor":${list}}`), 'invalid_json', list);
   }
-  t.equal(await read('{"vendor":[1],"vendor":[2,3]}'), '{"vendor":[{"row":2},{"row":3}]}', 'the last one counts');
-  t.equal(await read('{"x":{"vendor":[1,2]},"vendor":[3]}'), '{"x":{"vendor":[1,2]},"vendor":[{"row":3}]}', 'its own');
+  t.equal(
+    await read('{"vendor":[1],"vendor":[2,3]}'),
+    '{"vendor":[{"row":2},{"row":3}]}',
+    'the last of repeated members counts',
+  );
+  t.equal(
+    await read('{"x":{"vendor":[1,2]},"vendor":[3]}'),
+    '{"x":{"vendor":[1,2]},"vendor":[{"row":3}]}',
+    'only the member of the document itself',
+  );
   t.equal(
     await read('{"vendor":[{"transactionid":12345678901234567890}]}'),
     '{"vendor":[{"row":{"transactionid":"12345678901234567890"}}]}',
@@ -78,6 +86,6 @@ t.test('what pieces could hide', async (t) => {
   t.equal(
     await read('{"vendor":["\\",[\\\\",{"a":"]"}]}'),
     '{"vendor":[{"row":"\\",[\\\\"},{"row":{"a":"]"}}]}',
-    'texts',
+    'brackets in strings',
   );
 });

@@ -1,5 +1,5 @@
-// Everything that can happen to an answer on its way, with undici's real pool over real sockets: the simulator's faults
-// one by one, lists cut at every byte, and bodies that nobody would think of.
+// Damaged responses, with undici's real pool over real sockets: each fault of the simulator, lists truncated at every byte,
+// and random bodies.
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
@@ -32,12 +32,12 @@ import { IS_LONG, pickCount } from '../helpers/counts.js';
 
 const SEED = Number(process.env.TEST_SEED ?? Date.now() % 2_147_483_647);
 const NM = { state: 'NM', environment: 'production' } as const;
-/** Short, so that a fault that is only noticed by its deadline is noticed soon. */
+/** Short, because some faults are only detected by a deadline. */
 const TIMEOUTS = { connectMs: 700, headersMs: 400, listMs: 900, shortMs: 700 };
 const GRACE_MS = 1_000;
 
 t.setTimeout(IS_LONG ? 3_600_000 : 240_000);
-/** Of a list that is cut at every byte. */
+/** The size of the list that is truncated at every byte. */
 const FEW_ROWS = pickCount({ few: 1, full: 5, long: 5 });
 
 t.comment(`seed ${SEED}`);
@@ -65,7 +65,7 @@ interface End {
   readonly tookMs: number;
 }
 
-/** How a piece of work ended: well, or with a typed failure. Anything else is thrown on. */
+/** The result of the work: ok, or the reason of a BiotrackError. Rethrows other errors. */
 async function endOf(work: () => Promise<unknown>): Promise<End> {
   const startedAt = performance.now();
   const tookMs = (): number => performance.now() - startedAt;
@@ -78,12 +78,12 @@ async function endOf(work: () => Promise<unknown>): Promise<End> {
   }
 }
 
-/** What each fault comes to: at a login, and at a list. `null`: the fault does not apply there. */
+/** The expected reason at a login and at a list. `null`: the fault does not apply. */
 interface Expected {
   readonly order: FaultRule;
   readonly login: UpstreamReason | 'ok' | null;
   readonly list: UpstreamReason | 'ok';
-  /** Rest says the same differently: without codes, and with statuses. */
+  /** Only if `rest` differs, because it has no codes. */
   readonly restLogin?: UpstreamReason | 'ok';
   readonly restList?: UpstreamReason | 'ok';
 }
@@ -145,12 +145,12 @@ const EXPECTED: readonly Expected[] = [
   { order: { fault: 'wrong_charset', charset: 'latin1' }, login: 'ok', list: 'upstream_invalid_response' },
 ];
 
-t.test('every fault of the simulator has its reason, in time', async (t) => {
+t.test('every fault of the simulator ends with its reason before the deadline', async (t) => {
   const covered = new Set<FaultName>(EXPECTED.map(({ order }) => order.fault));
   t.same(
     FAULT_NAMES.filter((name) => !covered.has(name)),
     [],
-    'no fault without an expectation',
+    'every fault has an expectation',
   );
   for (const [state, dialect] of [
     ['nm', 'api4'],
@@ -181,7 +181,7 @@ t.test('every fault of the simulator has its reason, in time', async (t) => {
           const end = await endOf(async () => {
             if (session === undefined) return biotrack.openSession(NM, login);
             const list = await session.fetchVendors();
-            assertBelievable(t, list);
+            assertPlausible(t, list);
             return list;
           });
           control.clearFaults();
@@ -190,28 +190,28 @@ t.test('every fault of the simulator has its reason, in time', async (t) => {
           slowestMs = Math.max(slowestMs, end.tookMs);
           count += 1;
           t.equal(end.reason, reason, `${name} (${end.error?.answer})`);
-          t.ok(end.tookMs < deadlineMs + GRACE_MS, `${name} is known after ${Math.round(end.tookMs)} ms`);
+          t.ok(end.tookMs < deadlineMs + GRACE_MS, `${name} ended after ${Math.round(end.tookMs)} ms`);
           const seen = `${inspect(end.error, { depth: 9, showHidden: true })}${end.error?.stack}${JSON.stringify(events)}`;
-          t.notOk(seen.includes(simulator.demo.password), 'the password is nowhere');
+          t.notOk(seen.includes(simulator.demo.password), 'the password does not appear');
         }
       }
       t.equal(control.counters().redirectsFollowed, 0, 'no redirect was followed');
-      t.comment(`${count} faults, the slowest known after ${Math.round(slowestMs)} ms`);
+      t.comment(`${count} faults, the slowest ended after ${Math.round(slowestMs)} ms`);
     });
   }
 });
 
-function assertBelievable(t: Test, list: VendorList): void {
+function assertPlausible(t: Test, list: VendorList): void {
   const { vendors, skips, fetched } = list;
   const isSane =
     vendors.length > 0 &&
     fetched === vendors.length + skips.length &&
     skips.length <= fetched * 0.05 &&
     vendors.every(({ licenseNumber }) => licenseNumber.trim() !== '');
-  if (!isSane) t.fail('a list was believed that is not to be');
+  if (!isSane) t.fail('an implausible list was accepted');
 }
 
-t.test('attempts and waits end by the deadline of the whole', async (t) => {
+t.test('the deadline of a call includes all attempts and waits', async (t) => {
   const simulator = await startSimulator({ licenses: 100 });
   t.teardown(() => simulator.close());
   const login = toLogin(simulator.demo);
@@ -226,14 +226,15 @@ t.test('attempts and waits end by the deadline of the whole', async (t) => {
     simulator.control.clearFaults();
   }
   simulator.control.injectFault({ fault: 'reset_in_body', action: 'sync_vendor', times: 2 });
-  t.equal((await endOf(() => session.fetchVendors())).reason, 'ok', 'a read recovers');
+  t.equal((await endOf(() => session.fetchVendors())).reason, 'ok', 'a repeated read succeeds');
+  const { listCalls } = simulator.control.counters();
   simulator.control.injectFault({ fault: 'throttled', retryAfterSeconds: 30, action: 'sync_vendor' });
   const end = await endOf(() => session.fetchVendors());
   t.match(end, { reason: 'upstream_throttled', error: { retryAfterMs: 30_000 } });
-  t.ok(end.tookMs < 300, 'nobody waits for what cannot end in time');
+  t.equal(simulator.control.counters().listCalls, listCalls + 1, 'a wait beyond the deadline is not started');
 });
 
-t.test('nobody there', async (t) => {
+t.test('hosts that refuse connections or never respond', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -272,7 +273,7 @@ t.test('sessions', async (t) => {
     return biotrack.openSession(NM, login);
   };
 
-  await t.test('one login serves several reads', async (t) => {
+  await t.test('several reads use one login', async (t) => {
     const session = await begin();
     await session.fetchVendors();
     await session.fetchLabs();
@@ -281,7 +282,7 @@ t.test('sessions', async (t) => {
     t.match(control.counters(), { logins: 1, calls: 5 });
   });
 
-  await t.test('a lost session is renewed once, however many reads find it lost', async (t) => {
+  await t.test('a lost session is renewed once, however many reads detect it', async (t) => {
     const session = await begin();
     control.expireSessions();
     const lists = await Promise.all([session.fetchVendors(), session.fetchLabs(), session.fetchVendors()]);
@@ -293,14 +294,14 @@ t.test('sessions', async (t) => {
     t.match(control.counters(), { logins: 2 });
   });
 
-  await t.test('lost again at once', async (t) => {
+  await t.test('a session that is lost again at once is not renewed again', async (t) => {
     const session = await begin();
     control.injectFault({ fault: 'session_expired', action: 'sync_vendor', times: 0 });
     t.equal((await endOf(() => session.fetchVendors())).reason, 'upstream_session_lost');
     t.match(control.counters(), { logins: 2, callsByAction: { sync_vendor: 2 } });
   });
 
-  await t.test('a password that changed meanwhile is refused once', async (t) => {
+  await t.test('a password that was changed is rejected by one login', async (t) => {
     const session = await begin();
     control.changePassword({ ...simulator.demo, password: 'another', endSessions: true });
     for (let time = 0; time < 5; time += 1) {
@@ -309,7 +310,7 @@ t.test('sessions', async (t) => {
     t.match(control.counters(), { logins: 2, loginsRejected: 1 });
   });
 
-  await t.test('a wrong password costs exactly one login, whatever else goes wrong', async (t) => {
+  await t.test('a wrong password causes exactly one login, with any other fault', async (t) => {
     const wrong = { ...login, password: new Secret('wrong') };
     for (const ask of [() => biotrack.verifyLogin(NM, wrong), () => endOf(() => biotrack.openSession(NM, wrong))]) {
       control.reset();
@@ -322,26 +323,33 @@ t.test('sessions', async (t) => {
     for (const fault of ['hang', 'empty_body', 'reset_in_headers', 'server_error', 'code_1000', 'cut_body'] as const) {
       control.reset();
       control.injectFault({ fault, action: 'login', delayMs: 50 });
-      t.not((await endOf(() => biotrack.openSession(NM, wrong))).reason, 'credentials_rejected', 'an outage is none');
+      t.not(
+        (await endOf(() => biotrack.openSession(NM, wrong))).reason,
+        'credentials_rejected',
+        'an outage is not a rejection',
+      );
       t.equal(control.counters().calls, 1, `${fault}: one login`);
     }
   });
 
-  await t.test('trouble after the login does not unmake it; an outage before it is no verdict', async (t) => {
-    control.reset();
-    control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
-    t.same(await biotrack.verifyLogin(NM, login), { kind: 'valid' });
-    control.injectFault({ fault: 'server_error', action: 'login' });
-    t.equal((await endOf(() => biotrack.verifyLogin(NM, login))).reason, 'upstream_unreachable');
-    const limited = simulator.users.find(({ username }) => username.startsWith('limited'));
-    control.reset();
-    if (limited === undefined) throw new Error('the simulator has no limited user');
-    t.same(await biotrack.verifyLogin(NM, toLogin(limited)), { kind: 'privilege_missing', privilege: 'sync_vendor' });
-    t.match(control.counters(), { logins: 1, listCalls: 1 });
-  });
+  await t.test(
+    'a failure after the login does not change the verdict, and an outage at the login is no verdict',
+    async (t) => {
+      control.reset();
+      control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
+      t.same(await biotrack.verifyLogin(NM, login), { kind: 'valid' });
+      control.injectFault({ fault: 'server_error', action: 'login' });
+      t.equal((await endOf(() => biotrack.verifyLogin(NM, login))).reason, 'upstream_unreachable');
+      const limited = simulator.users.find(({ username }) => username.startsWith('limited'));
+      control.reset();
+      if (limited === undefined) throw new Error('the simulator has no limited user');
+      t.same(await biotrack.verifyLogin(NM, toLogin(limited)), { kind: 'privilege_missing', privilege: 'sync_vendor' });
+      t.match(control.counters(), { logins: 1, listCalls: 1 });
+    },
+  );
 });
 
-t.test('nothing is left after 500 faults', async (t) => {
+t.test('500 faults leave no sockets and timers', async (t) => {
   const count = (kind: RegExp): number => process.getActiveResourcesInfo().filter((name) => kind.test(name)).length;
   const timersBefore = count(/Timeout/);
   const simulator = await startSimulator({ licenses: 60, dirtyRows: false });
@@ -368,15 +376,15 @@ t.test('nothing is left after 500 faults', async (t) => {
   }
   await biotrack.close();
   for (let wait = 0; wait < 100 && simulator.control.counters().openConnections > 0; wait += 1) await sleep(10);
-  t.equal(simulator.control.counters().openConnections, 0, 'the simulator has no connection left');
+  t.equal(simulator.control.counters().openConnections, 0, 'the simulator has no open connection');
   await simulator.close();
   for (let wait = 0; wait < 150 && count(/TCPSocket|TLS/) > 0; wait += 1) await sleep(10);
   t.ok(faults >= 500, `${faults} faults: ${JSON.stringify(Object.fromEntries(reasons))}`);
-  t.equal(count(/TCPSocket|TLS/), 0, 'no socket is left');
-  t.ok(count(/Timeout/) <= timersBefore, 'no timer is left');
+  t.equal(count(/TCPSocket|TLS/), 0, 'no socket is open');
+  t.ok(count(/Timeout/) <= timersBefore, 'no timer is active');
 });
 
-/** A listener of our own: logins are accepted, and every other call is answered as told. */
+/** Accepts every login, and responds to other calls with the given listener. */
 async function startListener(answer: RequestListener): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -399,7 +407,7 @@ async function startListener(answer: RequestListener): Promise<{ url: string; cl
 
 const LOGIN: BiotrackLogin = { ubi: '1', username: 'a', password: new Secret('b') };
 
-/** A list as the state writes it, byte for byte. */
+/** The bytes of the simulator's list. */
 async function fetchBody(simulator: Simulator): Promise<Buffer> {
   const call = async (body: object): Promise<Buffer> => {
     const headers = { 'content-type': 'text/JSON' };
@@ -415,7 +423,7 @@ async function fetchBody(simulator: Simulator): Promise<Buffer> {
   return call({ API: '4.0', action: 'sync_vendor', sessionid: login.sessionid });
 }
 
-/** The list's first rows, in whichever order its members are. */
+/** The first rows of the list. */
 function withRows(body: Buffer, count: number): Buffer {
   const document = JSON.parse(String(body));
   return Buffer.from(JSON.stringify({ success: 1, vendor: document.vendor.slice(0, count) }));
@@ -424,7 +432,7 @@ function withRows(body: Buffer, count: number): Buffer {
 type Cut = 'with_length' | 'chunked' | 'without_length';
 const CUTS: readonly Cut[] = ['with_length', 'chunked', 'without_length'];
 
-t.test('a list cut at any byte is not believed', async (t) => {
+t.test('a list that is truncated at any byte is rejected', async (t) => {
   const simulator = await startSimulator({ licenses: 200, dirtyRows: false });
   const whole = await fetchBody(simulator);
   await simulator.close();
@@ -449,7 +457,7 @@ t.test('a list cut at any byte is not believed', async (t) => {
     await listener.close();
   });
   const session = await biotrack.openSession(NM, LOGIN);
-  let believed = 0;
+  let accepted = 0;
   for (const [name, rows, offsetsOf] of [
     [`${FEW_ROWS} rows`, FEW_ROWS, everyByte],
     [
@@ -465,22 +473,22 @@ t.test('a list cut at any byte is not believed', async (t) => {
       for (const at of offsets) {
         cut = { how, at };
         const { reason } = await endOf(() => session.fetchVendors());
-        if (reason === 'ok') believed += 1;
+        if (reason === 'ok') accepted += 1;
         if (reason !== 'upstream_invalid_response') t.fail(`${name}, ${how}, cut at ${at}: ${reason}`);
       }
     }
     cut = { how: 'without_length', at: body.length };
-    t.equal((await session.fetchVendors()).fetched, rows, 'uncut it is believed');
+    t.equal((await session.fetchVendors()).fetched, rows, 'the complete list is accepted');
     t.pass(`${name}: ${offsets.length} offsets of ${body.length} bytes, each cut in ${CUTS.length} ways`);
   }
-  t.equal(believed, 0, '0 believed');
+  t.equal(accepted, 0, 'no truncated list is accepted');
 });
 
 const everyByte = (length: number): readonly number[] => Array.from({ length }, (_, index) => index);
 const someBytes = (length: number, count: number, random: () => number): readonly number[] =>
   Array.from({ length: count }, () => Math.floor(random() * length));
 
-t.test('generated bodies end typed, or as a list that is to be believed', async (t) => {
+t.test('random bodies end with a typed error or a plausible list', async (t) => {
   const simulator = await startSimulator({ licenses: 40, seed: 3 });
   const whole = withRows(await fetchBody(simulator), 30);
   await simulator.close();
@@ -498,8 +506,8 @@ t.test('generated bodies end typed, or as a list that is to be believed', async 
     body = number % 3 === 0 ? Buffer.from(randomJson(random)) : mutate(whole, random);
     const session = await biotrack.openSession(NM, LOGIN);
     try {
-      assertBelievable(t, await session.fetchVendors());
-      ends.set('believed', (ends.get('believed') ?? 0) + 1);
+      assertPlausible(t, await session.fetchVendors());
+      ends.set('accepted', (ends.get('accepted') ?? 0) + 1);
     } catch (error) {
       const isTyped = error instanceof BiotrackError && UPSTREAM_REASONS.includes(error.reason);
       if (!isTyped) t.fail(`seed ${SEED}, body ${number}: ${String(error)}`, { body: String(body).slice(0, 400) });
@@ -507,10 +515,10 @@ t.test('generated bodies end typed, or as a list that is to be believed', async 
     }
   }
   t.pass(`${wanted} bodies: ${JSON.stringify(Object.fromEntries(ends))}`);
-  t.ok((ends.get('believed') ?? 0) > 0 && (ends.get('upstream_invalid_response') ?? 0) > 0, 'both ends were met');
+  t.ok((ends.get('accepted') ?? 0) > 0 && (ends.get('upstream_invalid_response') ?? 0) > 0, 'both results occurred');
 });
 
-/** Mulberry32: small, and the same everywhere. */
+/** Mulberry32, a seeded random number generator. */
 function toRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -572,7 +580,7 @@ function randomJson(random: () => number): string {
   return JSON.stringify(value);
 }
 
-/** A real list with bytes changed, left out, doubled or put in; or with values of rows exchanged for odd ones. */
+/** A real list with bytes changed, removed, repeated or inserted, or with unusual values in some rows. */
 function mutate(body: Buffer, random: () => number): Buffer {
   const below = (limit: number): number => Math.floor(random() * limit);
   if (random() < 0.5) {
@@ -600,14 +608,14 @@ function mutate(body: Buffer, random: () => number): Buffer {
   return mutated;
 }
 
-t.test('connections that end oddly', async (t) => {
+t.test('malformed HTTP responses', async (t) => {
   const sockets = new Set<Socket>();
-  let speak: (socket: Socket) => void = () => {};
+  let respond: (socket: Socket) => void = () => {};
   const server = createTcpServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
-    socket.once('data', () => speak(socket));
+    socket.once('data', () => respond(socket));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const biotrack = open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { timeouts: TIMEOUTS });
@@ -617,39 +625,39 @@ t.test('connections that end oddly', async (t) => {
     server.close();
   });
   const cases: readonly (readonly [string, (socket: Socket) => void, UpstreamReason])[] = [
-    ['a head without end', (socket) => socket.write('HTTP/1.1 200 OK\r\n'), 'upstream_timeout'],
+    ['endless headers', (socket) => socket.write('HTTP/1.1 200 OK\r\n'), 'upstream_timeout'],
     [
-      'a head that is too long',
+      'headers that are too long',
       (socket) => socket.write(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`),
       'upstream_invalid_response',
     ],
     [
-      'two lengths',
+      'two Content-Length headers',
       (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x'),
       'upstream_invalid_response',
     ],
     [
-      'a bad chunk',
+      'an invalid chunk',
       (socket) => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}'),
       'upstream_invalid_response',
     ],
     [
-      'a body that is announced and never comes',
+      'a body that never arrives',
       (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n'),
       'upstream_timeout',
     ],
     [
-      'interim answers without end',
+      'endless interim responses',
       (socket) => {
         const timer = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'), 20);
         socket.on('close', () => clearInterval(timer));
       },
       'upstream_timeout',
     ],
-    ['no content at all', (socket) => socket.end('HTTP/1.1 204 No Content\r\n\r\n'), 'upstream_invalid_response'],
+    ['HTTP 204', (socket) => socket.end('HTTP/1.1 204 No Content\r\n\r\n'), 'upstream_invalid_response'],
   ];
   for (const [name, how, reason] of cases) {
-    speak = how;
+    respond = how;
     const end = await endOf(() => biotrack.openSession(NM, LOGIN));
     t.equal(end.reason, reason, `${name} (${end.error?.answer})`);
     t.ok(end.tookMs < TIMEOUTS.shortMs + GRACE_MS, `${name}: after ${Math.round(end.tookMs)} ms`);

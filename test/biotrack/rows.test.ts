@@ -1,4 +1,4 @@
-// Rows of the wire in every shape that was seen, and in many that were not, as vendors.
+// The conversion of rows to vendors, in every observed shape and with random values.
 import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
@@ -14,7 +14,7 @@ const TYPES = { '8': 'Retailer', '10': 'Retailer with medical endorsement' };
 
 t.comment(`seed ${SEED}`);
 
-/** Holds for every sample; a failure says which sample, and with which seed it comes again. */
+/** Checks the property for random samples. A failure includes the sample and the seed. */
 function holds<T>(arbitrary: fc.Arbitrary<T>, property: (sample: T) => void): void {
   fc.assert(fc.property(arbitrary, property), { seed: SEED, numRuns: RUNS });
 }
@@ -25,10 +25,10 @@ const equal = (actual: unknown, expected: unknown): void => {
   }
 };
 
-/** Half of a surrogate pair somewhere. */
-const isTorn = (text: string): boolean => /\p{Surrogate}/u.test(text);
+/** Whether the text has a lone surrogate. */
+const hasLoneSurrogate = (text: string): boolean => /\p{Surrogate}/u.test(text);
 
-/** A value of the wire, what it means, and that it may also be absent. */
+/** A value on the wire, possibly absent, and its expected meaning. */
 interface Shape<T> {
   readonly wire: unknown;
   readonly means: T;
@@ -39,11 +39,11 @@ const ABSENT = Symbol('absent');
 const nothing = <T>(means: T): fc.Arbitrary<Shape<T>> =>
   fc.constantFrom(shape<T>(null, means), shape<T>(ABSENT, means), shape<T>('', means), shape<T>('  ', means));
 
-/** Text that a person could have typed, of one word so that its inner spaces are ours to choose. */
+/** A word without spaces, so that the tests control the spaces. */
 const word = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
   .map((text) => text.replace(/[\s\0]/gu, ''))
-  .filter((text) => text !== '' && !isTorn(text) && text.toLowerCase() !== 'none');
+  .filter((text) => text !== '' && !hasLoneSurrogate(text) && text.toLowerCase() !== 'none');
 const padded = (text: string): fc.Arbitrary<string> => fc.constantFrom(text, ` ${text}`, `${text}  `, `\t${text}\n`);
 const gaps = fc.constantFrom(' ', '  ', '   ', '\t');
 
@@ -101,7 +101,7 @@ const transaction: fc.Arbitrary<Shape<string | null>> = fc.oneof(
   nothing<string | null>(null),
 );
 
-/** The second line: something of its own, or one of the ways of saying nothing. */
+/** A second address line: a text of its own, or one of the ways to write none. */
 const secondLine = fc.oneof(
   line.map((own) => ({ kind: 'own' as const, own })),
   fc.constantFrom('none', 'NONE', ' None ').map((wire) => ({ kind: 'nothing' as const, wire })),
@@ -132,7 +132,7 @@ const api4Row = fc.record({
   order: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 16, maxLength: 16 }),
 });
 
-/** The row as an object whose keys come in a drawn order, without those that are absent. */
+/** The row as an object with keys in random order, without absent ones. */
 function toRow(fields: Readonly<Record<string, unknown>>, order: readonly number[]): unknown {
   const entries = Object.entries(fields).filter(([, value]) => value !== ABSENT);
   const ordered = entries.map((entry, index) => ({ entry, at: order[index] ?? 0 })).sort((a, b) => a.at - b.at);
@@ -155,9 +155,9 @@ function toSecondLine(
   return shape(second.how === 'end' ? end : second.how === 'lower' ? ` ${first.toLowerCase()}` : first, null);
 }
 
-t.test('api4: every shape that was seen comes to what it means', async (t) => {
+t.test('api4: every observed shape has its meaning', async (t) => {
   holds(api4Row, ({ order, address2, ...shapes }) => {
-    // Lower case is not always the same letters: then it is no repetition.
+    // Lowercasing can change the number of words; such lines are not compared.
     const first = shapes.address1.means;
     const isPlain = first === null || first.toLowerCase().split(' ').length === first.split(' ').length;
     const second = isPlain && !(first ?? '').includes(',') ? toSecondLine(address2, first) : shape(null, null);
@@ -222,7 +222,7 @@ const KEYS = [
   '__proto__',
 ];
 
-/** Anything that JSON can carry, with the odd values often. */
+/** Any JSON value, with a preference for unusual ones. */
 const anything = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.constantFrom('\0', 'a\ud800b', '\udc00', ' ', 'none', 2 ** 53, 1e308, -1, 0.5, '9'.repeat(400), 'x'.repeat(3_000)),
@@ -230,7 +230,7 @@ const anything = fc.oneof(
   identifier.map(({ wire }) => wire),
 );
 
-t.test('anything at all is a vendor or a skip, and nothing unstorable gets through', async (t) => {
+t.test('any JSON value becomes a vendor or a skip without unstorable text', async (t) => {
   const seen = new Map<string, number>();
   const members = fc.dictionary(fc.constantFrom(...KEYS), anything, { maxKeys: 23 });
   const named = fc
@@ -243,19 +243,19 @@ t.test('anything at all is a vendor or a skip, and nothing unstorable gets throu
       equal(convert(), listed);
       const reason = 'reason' in listed ? listed.reason : 'vendor';
       seen.set(reason, (seen.get(reason) ?? 0) + 1);
-      checkSane(listed);
+      checkStorable(listed);
     }
   });
   for (const reason of [...SKIP_REASONS, 'vendor']) t.ok(seen.has(reason), `${reason}: ${seen.get(reason) ?? 0} times`);
 });
 
-function checkSane(listed: Vendor | Skip): void {
+function checkStorable(listed: Vendor | Skip): void {
   const texts: unknown[] =
     'address' in listed ? [...Object.values(listed), ...Object.values(listed.address)] : Object.values(listed);
   for (const text of texts) {
     if (typeof text !== 'string') continue;
     if (text === '' || text.trim() !== text) throw new Error(`not trimmed: ${JSON.stringify(text)}`);
-    if (text.includes('\0') || isTorn(text)) throw new Error(`not storable: ${JSON.stringify(text)}`);
+    if (text.includes('\0') || hasLoneSurrogate(text)) throw new Error(`not storable: ${JSON.stringify(text)}`);
   }
   if ('reason' in listed) return;
   if (listed.licenseNumber.length > 200 || (listed.ubi?.length ?? 0) > 200) throw new Error('too long for an index');
@@ -265,7 +265,7 @@ function checkSane(listed: Vendor | Skip): void {
   equal(listed.activities, [...new Set(listed.activities)].sort());
 }
 
-t.test('rest: the same meanings in its words', async (t) => {
+t.test('rest: every observed shape has its meaning', async (t) => {
   const flag = fc.boolean();
   const row = fc.record({
     producer: flag,

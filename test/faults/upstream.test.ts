@@ -2,17 +2,17 @@ import t from 'tap';
 import { FAULT_NAMES, type FaultName, type FaultParameters } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
 
-/** Every fault of the simulator, at the login and at the list of a real sync: what the tenant is told, and what stays. */
+/** Real syncs with every fault of the simulator, at the login and at the list. */
 
-/** Little patience, so that a call that hangs is a matter of a second; nothing else is different. */
+/** Short timeouts, so that a hanging call ends within a second. */
 const PATIENCE = {
   timeouts: { connectMs: 500, headersMs: 500, listMs: 2_000, shortMs: 1_000 },
   retry: { attempts: 2, baseMs: 10, maxMs: 20 },
-  // The circuit has tests of its own; here each fault has to be met.
+  // Never opens, so that every fault reaches the sync.
   circuit: { failures: 1_000_000, openMs: 1 },
 };
 
-/** What each fault comes to at the list; undefined: it is survived. At the login a few come to something else. */
+/** The expected reason for a fault at the list; undefined if the sync succeeds. At the login, a few differ. */
 const EXPECTED: Readonly<Record<FaultName, string | undefined>> = {
   reset_at_connect: 'upstream_unreachable',
   hang: 'upstream_timeout',
@@ -48,11 +48,11 @@ const EXPECTED: Readonly<Record<FaultName, string | undefined>> = {
 
 const PARAMETERS: Readonly<Partial<Record<FaultName, FaultParameters>>> = {
   slow_first_byte: { delayMs: 5_000 },
-  error_response: { error: 'Something nobody has heard of.', errorcode: 4711 },
+  error_response: { error: 'An unknown text.', errorcode: 4711 },
   drip: { bytes: 1, intervalMs: 50 },
 };
 
-/** Every row that a sync may write, with the transaction that wrote it. */
+/** All rows that a sync can write, with the transaction that wrote each. */
 async function readRows(service: TestService): Promise<string> {
   const tables = ['companies', 'company_licenses', 'vendor_companies', 'changes', 'directory_licenses', 'directories'];
   const states = await Promise.all(
@@ -65,7 +65,7 @@ async function readRows(service: TestService): Promise<string> {
   return states.map(([row]) => row?.state).join('\n');
 }
 
-t.test('every fault × login and list: a typed reason in time, and nothing changed', async (t) => {
+t.test('every fault at the login and at the list ends with a reason and changes nothing', async (t) => {
   const service = await startTestService(t, {
     timing: PATIENCE,
     simulator: { licenses: 100, offersSyncCheck: false },
@@ -87,32 +87,32 @@ t.test('every fault × login and list: a typed reason in time, and nothing chang
       const elapsedMs = performance.now() - start;
       simulator.control.clearFaults();
       const { body } = await service.ask('GET', `/v1/tenants/${tenantId}/credentials`);
-      t.equal(body.data[0].status, 'valid', `${what}: the credential is not to blame`);
+      t.equal(body.data[0].status, 'valid', `${what}: the credential stays valid`);
       seen.set(run.reason ?? run.status, (seen.get(run.reason ?? run.status) ?? 0) + 1);
       const isOfLists = ['shrunk_list', 'missing_list', 'invalid_rows'].includes(fault) && action === 'login';
       const expected = isOfLists ? undefined : EXPECTED[fault];
       if (expected === undefined) {
-        t.match(run.status, /^succeeded/, `${what}: survived`);
+        t.match(run.status, /^succeeded/, `${what}: the sync succeeds`);
         continue;
       }
       if (action === 'sync_vendor') t.equal(run.reason, expected, `${what}: ${run.reason}`);
-      // A list that shrank waits for an operator, and its digest is kept for him.
+      // A shrunk list waits for an operator, and its digest is stored.
       const isShrunk = run.reason === 'list_shrunk';
       t.equal(run.status, isShrunk ? 'needs_review' : 'failed', `${what}: ${run.reason}`);
-      t.match(run.reason, /^(upstream_|list_)/, `${what} is trouble at BioTrack`);
-      t.type(run.reason_detail, 'string', `${what}: and says what to do`);
-      t.ok(elapsedMs < PATIENCE.timeouts.listMs + 4_000, `${what}: in time`);
+      t.match(run.reason, /^(upstream_|list_)/, `${what}: the reason is on BioTrack's side`);
+      t.type(run.reason_detail, 'string', `${what}: the run has advice`);
+      t.ok(elapsedMs < PATIENCE.timeouts.listMs + 4_000, `${what}: ended after ${Math.round(elapsedMs)} ms`);
       if (isShrunk) await service.sql('update directories set refused_digest = null, refused_datetime = null');
       t.equal(await readRows(service), before, `${what}: no row was written`);
     }
   }
   t.comment(`reasons: ${JSON.stringify(Object.fromEntries(seen))}`);
   const last = await syncTenant(service, tenantId, { refresh: 'force' });
-  t.match(last.status, /^succeeded/, 'and when the trouble is over, so it is here');
-  t.notMatch(service.logged(), simulator.demo.password, 'the password is in no log');
+  t.match(last.status, /^succeeded/, 'without faults the sync succeeds again');
+  t.notMatch(service.logged(), simulator.demo.password, 'the log does not contain the password');
 });
 
-t.test('a wrong password with 1,000 triggers is one login', async (t) => {
+t.test('1,000 sync requests with a changed password cause one login', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const { simulator, ask } = service;
   const tenantId = await makeTenant(service);
@@ -132,7 +132,7 @@ t.test('a wrong password with 1,000 triggers is one login', async (t) => {
   const after = simulator.control.counters();
   t.comment(`1,000 triggers: ${JSON.stringify(Object.fromEntries(statuses))}`);
   t.equal((statuses.get(202) ?? 0) + (statuses.get(409) ?? 0), 1_000);
-  t.ok((statuses.get(409) ?? 0) > 0, 'once it is known, a trigger says what to do instead');
+  t.ok((statuses.get(409) ?? 0) > 0, 'later sync requests are rejected');
   t.equal(
     runs.data.filter((run: { reason: string }) => run.reason === 'credentials_rejected').length,
     1,
@@ -142,35 +142,35 @@ t.test('a wrong password with 1,000 triggers is one login', async (t) => {
   const { body: credential } = await ask('GET', `/v1/tenants/${tenantId}/credentials/${credentials.data[0].id}`);
   t.equal(credential.status, 'rejected');
   const { body: setup } = await ask('GET', `/v1/tenants/${tenantId}/setup`);
-  t.equal(setup.next_step.step, 'credentials', 'the checklist says who has to act');
+  t.equal(setup.next_step.step, 'credentials', 'setup asks for credentials');
 });
 
-t.test('nor is it tried more than once by whoever looks licenses up', async (t) => {
-  for (const isTried of [true, false]) {
+t.test('20 reads of the available licenses with a wrong password cause one login', async (t) => {
+  for (const isVerified of [true, false]) {
     const service = await startTestService(t, { simulator: { licenses: 100 }, directoryMaxAgeSeconds: 1 });
     const { simulator, ask } = service;
-    const tenantId = await makeTenant(service, isTried ? 'credential' : 'preference');
+    const tenantId = await makeTenant(service, isVerified ? 'credential' : 'preference');
     const { ubi, username } = simulator.demo;
-    if (isTried) {
+    if (isVerified) {
       simulator.control.changePassword({ ubi, username, password: 'another one' });
     } else {
       const login = { description: 'untried', username, password: 'wrong', owner: 'company', verify: 'skip' };
       await ask('POST', `/v1/tenants/${tenantId}/credentials`, { body: login });
     }
     const before = simulator.control.counters().logins;
-    const looks = Array.from({ length: 20 }, () => ask('GET', `/v1/tenants/${tenantId}/available-licenses`));
-    for (const { status, body } of await Promise.all(looks)) {
+    const reads = Array.from({ length: 20 }, () => ask('GET', `/v1/tenants/${tenantId}/available-licenses`));
+    for (const { status, body } of await Promise.all(reads)) {
       t.match({ status, code: body.code }, { status: 409, code: 'setup_incomplete' });
     }
     t.equal(
       simulator.control.counters().logins - before,
       1,
-      `one login, with a password that was ${isTried ? '' : 'not '}tried before`,
+      `one login, with a password that was ${isVerified ? '' : 'not '}verified before`,
     );
   }
 });
 
-t.test('a list that is cut, or is any other text, is never applied', async (t) => {
+t.test('a truncated list or another text is never applied', async (t) => {
   const service = await startTestService(t, {
     timing: PATIENCE,
     simulator: { licenses: 100, offersSyncCheck: false, shuffle: false },
@@ -180,8 +180,8 @@ t.test('a list that is cut, or is any other text, is never applied', async (t) =
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/);
   const before = await readRows(service);
   const rows = JSON.stringify(simulator.control.rows()).length;
-  const harms: FaultParameters[] = [
-    ...Array.from({ length: 25 }, (_harm, index) => ({ cutAt: Math.floor((rows / 60) * (index + 1)) })),
+  const damages: FaultParameters[] = [
+    ...Array.from({ length: 25 }, (_, index) => ({ cutAt: Math.floor((rows / 60) * (index + 1)) })),
     ...[
       '{}',
       '{"success":1,"vendor":[]}',
@@ -192,12 +192,12 @@ t.test('a list that is cut, or is any other text, is never applied', async (t) =
       '7',
     ].map((text) => ({ text })),
   ];
-  for (const harm of harms) {
-    const fault = harm.text === undefined ? 'cut_body_without_length' : 'raw_body';
-    simulator.control.injectFault({ fault, action: 'sync_vendor', times: 0, ...harm });
+  for (const damage of damages) {
+    const fault = damage.text === undefined ? 'cut_body_without_length' : 'raw_body';
+    simulator.control.injectFault({ fault, action: 'sync_vendor', times: 0, ...damage });
     const run = await syncTenant(service, tenantId, { refresh: 'force' });
     simulator.control.clearFaults();
-    t.equal(run.status, 'failed', `${JSON.stringify(harm)}: ${run.reason}`);
+    t.equal(run.status, 'failed', `${JSON.stringify(damage)}: ${run.reason}`);
   }
-  t.equal(await readRows(service), before, 'no row was written by any of them');
+  t.equal(await readRows(service), before, 'no row was written');
 });

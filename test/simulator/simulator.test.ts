@@ -25,7 +25,7 @@ interface Observed {
   readonly chunks: number;
 }
 
-/** One call over a bare socket, so that what a client library would hide can be seen. */
+/** One call over a raw socket, to observe what an HTTP client would hide. */
 const observe = (url: string, document: unknown, patienceMs = 5_000): Promise<Observed> =>
   new Promise((resolve) => {
     const { hostname, port } = new URL(url);
@@ -115,13 +115,13 @@ const groupBy = <T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
   return groups;
 };
 
-/** A simulator that ends with its test. */
+/** A simulator that is closed when the test ends. */
 const start = async (test: Pick<typeof t, 'teardown'>, options: SimulatorOptions = {}): Promise<Simulator> => {
   const simulator = await startSimulator({ licenses: 120, ...options });
   test.teardown(() => simulator.close());
   return simulator;
 };
-t.test('1: one address, POST only, two content types, errors in HTTP 200', async (t) => {
+t.test('api4 has one URL, POST only, two content types, and errors with HTTP 200', async (t) => {
   const simulator = await start(t);
   const login = { API: '4.0', action: 'login', ...credentials(simulator.demo) };
   for (const contentType of ['text/JSON', 'application/json', 'APPLICATION/JSON; charset=utf-8']) {
@@ -141,11 +141,11 @@ t.test('1: one address, POST only, two content types, errors in HTTP 200', async
   t.equal(get.headers.get('allow'), 'POST');
 
   const refused = await post(simulator, { API: '4.0', action: 'sync_vendor', sessionid: 'no' });
-  t.equal(refused.status, 200, 'an error is HTTP 200');
+  t.equal(refused.status, 200, 'errors have HTTP 200');
   t.equal(codeOf((await refused.json()) as Document), '60');
 
   simulator.control.setOptions({ contentType: 'image/png' });
-  t.equal((await post(simulator, login)).headers.get('content-type'), 'image/png', 'the content type can be any');
+  t.equal((await post(simulator, login)).headers.get('content-type'), 'image/png', 'the content type is a setting');
 
   for (const broken of ['', '{', 'null', '[]', '"4.0"']) {
     const answer = (await (await post(simulator, broken)).json()) as Document;
@@ -153,7 +153,7 @@ t.test('1: one address, POST only, two content types, errors in HTTP 200', async
   }
 });
 
-t.test('2: the API version, the action and the privilege', async (t) => {
+t.test('calls need the API version, a known action and its privilege', async (t) => {
   const simulator = await start(t);
   const sessionid = await logIn(simulator);
   for (const API of ['3.0', 4, undefined]) {
@@ -167,7 +167,7 @@ t.test('2: the API version, the action and the privilege', async (t) => {
   }
 });
 
-t.test('3: login by UBI, sessions', async (t) => {
+t.test('users log in with their UBI and get a session', async (t) => {
   const simulator = await start(t, { sessionTtlSeconds: 60 });
   const { demo, control } = simulator;
   const accepted = await call(simulator, { action: 'login', ...credentials(demo) });
@@ -175,7 +175,7 @@ t.test('3: login by UBI, sessions', async (t) => {
   t.equal(accepted.admin, 1);
   t.match(accepted.sessionid, /^[0-9a-f]{128}$/);
   t.type(accepted.time, 'number');
-  t.same(Object.keys(accepted).sort(), ['admin', 'sessionid', 'success', 'time'], 'and no license, no name');
+  t.same(Object.keys(accepted).sort(), ['admin', 'sessionid', 'success', 'time'], 'no license and no name');
 
   const wrong = { error: 'Invalid username or password.', errorcode: undefined };
   for (const change of [
@@ -195,7 +195,7 @@ t.test('3: login by UBI, sessions', async (t) => {
   t.match(
     await call(simulator, { action: 'login', ...credentials(demo), license_number: someVendor }),
     wrong,
-    'a UBI of the state without such a user',
+    'a UBI of the state without this user',
   );
   for (const license_number of ['999999999', `${demo.ubi} `, Number(demo.ubi), '42517300', '', undefined]) {
     const answer = await call(simulator, { action: 'login', ...credentials(demo), license_number });
@@ -216,9 +216,9 @@ t.test('3: login by UBI, sessions', async (t) => {
   const first = await logIn(simulator);
   const second = await logIn(simulator);
   t.not(first, second);
-  t.ok((await list(simulator, first)).length > 0, 'two sessions live side by side');
+  t.ok((await list(simulator, first)).length > 0, 'both sessions are valid');
   t.same(control.expireSessions({ ubi: demo.ubi, username: demo.username }), { expired: 2 });
-  t.equal(codeOf(await call(simulator, { action: 'sync_vendor', sessionid: second })), '63', 'expired on command');
+  t.equal(codeOf(await call(simulator, { action: 'sync_vendor', sessionid: second })), '63', 'expired by the command');
   t.throws(() => control.expireSessions({ ubi: demo.ubi }), CommandError);
 
   control.setOptions({ oneSessionPerUser: true });
@@ -228,7 +228,7 @@ t.test('3: login by UBI, sessions', async (t) => {
   t.ok((await list(simulator, fourth)).length > 0);
 });
 
-t.test('4: nosession, privileges per action and user, passwords that change', async (t) => {
+t.test('privileges and passwords can change, and calls can carry credentials', async (t) => {
   const simulator = await start(t);
   const { demo, control } = simulator;
   const limited = at(simulator.users, 1);
@@ -240,10 +240,14 @@ t.test('4: nosession, privileges per action and user, passwords that change', as
   t.match(control.counters(), { logins: 0, nosessionCalls: 3, nosessionRejected: 2, openSessions: 0 });
 
   const session = await logIn(simulator, limited);
-  t.equal(codeOf(await call(simulator, { action: 'sync_vendor', sessionid: session })), '62', 'login yes, list no');
-  t.ok(isSuccess(await call(simulator, { action: 'sync_qa_lab', sessionid: session })), 'another action yes');
+  t.equal(
+    codeOf(await call(simulator, { action: 'sync_vendor', sessionid: session })),
+    '62',
+    'the login succeeds and the list is refused',
+  );
+  t.ok(isSuccess(await call(simulator, { action: 'sync_qa_lab', sessionid: session })), 'another action is allowed');
   control.setPrivileges({ ...limited, privileges: [...PRIVILEGES] });
-  t.ok((await list(simulator, session)).length > 0, 'granted while the session lives');
+  t.ok((await list(simulator, session)).length > 0, 'granted during the session');
   control.setPrivileges({ ...limited, privileges: [] });
   t.equal(codeOf(await call(simulator, { action: 'sync_qa_lab', sessionid: session })), '62');
 
@@ -251,7 +255,7 @@ t.test('4: nosession, privileges per action and user, passwords that change', as
   control.changePassword({ ...demo, password: ' new  password ' });
   t.match(await call(simulator, { action: 'login', ...credentials(demo) }), { error: 'Invalid username or password.' });
   t.ok(isSuccess(await call(simulator, { action: 'login', ...credentials({ ...demo, password: ' new  password ' }) })));
-  t.ok((await list(simulator, demoSession)).length > 0, 'the session outlives the password');
+  t.ok((await list(simulator, demoSession)).length > 0, 'the session stays valid after the password changed');
   control.changePassword({ ...demo, password: 'third', endSessions: true });
   t.equal(codeOf(await call(simulator, { action: 'sync_vendor', sessionid: demoSession })), '63');
 
@@ -262,13 +266,13 @@ t.test('4: nosession, privileges per action and user, passwords that change', as
   t.throws(() => control.deleteUser({ ubi: '700000001', username: 'demo@example.com' }), /does not exist/);
 });
 
-t.test('5: the lists', async (t) => {
+t.test('sync_vendor and the other lists', async (t) => {
   const simulator = await start(t);
   const { control } = simulator;
   const sessionid = await logIn(simulator);
   const rows = control.rows();
   const whole = await list(simulator, sessionid);
-  t.equal(whole.length, rows.length, 'the whole state in one answer');
+  t.equal(whole.length, rows.length, 'the whole state in one response');
   t.same(
     whole.map(({ location }) => String(location)),
     rows.map(({ location }) => location),
@@ -276,7 +280,7 @@ t.test('5: the lists', async (t) => {
   const orders = whole.map((row) => Object.keys(row).join());
   t.ok(new Set(orders).size > whole.length / 2, 'the key order is random');
   const again = await list(simulator, sessionid);
-  t.not(again.map((row) => Object.keys(row).join()).join(), orders.join(), 'and drawn anew for every answer');
+  t.not(again.map((row) => Object.keys(row).join()).join(), orders.join(), 'and differs between responses');
   t.same(again, whole, 'with the same content');
   control.setOptions({ shuffleRows: true });
   const shuffled = (await list(simulator, sessionid)).map(({ location }) => String(location));
@@ -284,7 +288,11 @@ t.test('5: the lists', async (t) => {
     shuffled,
     rows.map(({ location }) => location),
   );
-  t.same(shuffled.toSorted(), rows.map(({ location }) => location).toSorted(), 'the row order, where wanted');
+  t.same(
+    shuffled.toSorted(),
+    rows.map(({ location }) => location).toSorted(),
+    'the row order is random only if shuffled',
+  );
   control.setOptions({ shuffleRows: false });
 
   const ids = rows.map(({ transactionid }) => transactionid).toSorted((a, b) => a - b);
@@ -302,7 +310,7 @@ t.test('5: the lists', async (t) => {
     transaction_start: at(ids, -1 + ids.length) + 1,
   });
   t.ok(isSuccess(nothing));
-  t.notOk('vendor' in nothing, 'no vendor key when there is nothing');
+  t.notOk('vendor' in nothing, 'no vendor key without rows');
 
   const check = async (data: unknown): Promise<Document[]> =>
     (await call(simulator, { action: 'sync_check', sessionid, download: 0, data })).summary as Document[];
@@ -316,11 +324,15 @@ t.test('5: the lists', async (t) => {
   t.not(after?.sum, String(sum(0)), 'an edit changes the sum');
   t.same(await check('vendor'), []);
   control.setOptions({ offersSyncCheck: false });
-  t.equal(codeOf(await call(simulator, { action: 'sync_check', sessionid, data: [] })), '62', 'not offered everywhere');
+  t.equal(
+    codeOf(await call(simulator, { action: 'sync_check', sessionid, data: [] })),
+    '62',
+    'refused where it is not offered',
+  );
 
   const labs = (await call(simulator, { action: 'sync_qa_lab', sessionid })).qa_lab as Document[];
   t.equal(labs.length, 8);
-  t.ok(labs.some((lab) => 'ubi' in lab) && labs.some((lab) => !('ubi' in lab)), 'a lab may have no ubi');
+  t.ok(labs.some((lab) => 'ubi' in lab) && labs.some((lab) => !('ubi' in lab)), 'the ubi of a lab can be absent');
   const lastLab = Math.max(...labs.map(({ transactionid }) => Number(transactionid)));
   const lastLabs = await call(simulator, { action: 'sync_qa_lab', sessionid, transaction_start: lastLab });
   t.equal((lastLabs.qa_lab as Document[]).filter(({ transactionid }) => Number(transactionid) < lastLab).length, 0);
@@ -329,7 +341,7 @@ t.test('5: the lists', async (t) => {
   t.ok((transporters.third_party_transporter as Document[]).length > 0);
 });
 
-t.test('5: without shuffling the list is built once, and never stale', async (t) => {
+t.test('without shuffling the list is reused until it changes', async (t) => {
   const simulator = await start(t, { shuffle: false });
   const sessionid = await logIn(simulator);
   const body = async (): Promise<string> =>
@@ -341,14 +353,14 @@ t.test('5: without shuffling the list is built once, and never stale', async (t)
   t.match(await body(), /FRESH NAME/);
   simulator.control.reset();
   const newSession = await logIn(simulator);
-  t.equal(newSession, sessionid, 'after a reset everything comes again');
+  t.equal(newSession, sessionid, 'a reset restores the sequence of sessions');
   simulator.control.rename({ location, name: 'OTHER NAME' });
   const other = await body();
   t.match(other, /OTHER NAME/);
   t.notMatch(other, /FRESH NAME/);
 });
 
-t.test('6: state profiles', async (t) => {
+t.test('each state has its own data', async (t) => {
   const shapes = async (options: SimulatorOptions) => {
     const simulator = await start(t, options);
     return { simulator, rows: await list(simulator, await logIn(simulator)) };
@@ -393,7 +405,7 @@ t.test('6: state profiles', async (t) => {
   const ct = await shapes({ state: 'ct' });
   t.ok(
     ct.rows.every(({ deleted }) => deleted === 0 || deleted === 1),
-    'ct: deleted is a whole number',
+    'ct: deleted is an integer',
   );
   t.ok(ct.rows.every(({ location }) => /^[A-Z]{4}\d{7}$/.test(String(location)) || String(location).trim() === ''));
 
@@ -408,12 +420,12 @@ t.test('6: state profiles', async (t) => {
   const madeMs = performance.now() - begin;
   const answer = (JSON.parse(text) as { vendor: Document[] }).vendor;
   const parseMs = performance.now() - begin - madeMs;
-  // Against the parsing of the same list, since machines and their load differ.
-  t.ok(madeMs < 10 * parseMs, `100,000 licenses made and answered in ${madeMs} ms, parsed in ${parseMs} ms`);
-  t.equal(new Set(answer.map(({ location }) => String(location).trim())).size, 100_001, '100,000 and the blank ones');
+  // Relative to parsing the same list, because machines and their load differ.
+  t.ok(madeMs < 10 * parseMs, `100,000 licenses generated and sent in ${madeMs} ms, parsed in ${parseMs} ms`);
+  t.equal(new Set(answer.map(({ location }) => String(location).trim())).size, 100_001, '100,000 and the blank number');
 });
 
-t.test('7: dirty rows, and every shape', async (t) => {
+t.test('lists contain dirty rows and every shape', async (t) => {
   const simulator = await start(t, { licenses: 2_100 });
   const rows = await list(simulator, await logIn(simulator));
   const texts = (key: string) => rows.map((row) => (row[key] === undefined ? undefined : row[key]));
@@ -427,7 +439,7 @@ t.test('7: dirty rows, and every shape', async (t) => {
   t.same([...shapesOf('ubi')].sort(), ['null', 'number', 'string', 'undefined']);
   t.ok(
     rows.some(({ locationtype }) => Number(locationtype) === 42),
-    'a code that nobody knows',
+    'an unknown code',
   );
 
   const isBlank = (value: unknown) => value === undefined || value === null || String(value).trim() === '';
@@ -471,11 +483,11 @@ t.test('7: dirty rows, and every shape', async (t) => {
   const conflicts = doubles.filter(([, [a, b]]) => !isSame(a, b));
   t.ok(
     conflicts.some(([, [a, b]]) => a?.transactionid === b?.transactionid),
-    'conflicts of one transaction',
+    'conflicting rows with one transaction number',
   );
   t.ok(
     conflicts.some(([, [a, b]]) => a?.transactionid !== b?.transactionid),
-    'conflicts of several',
+    'conflicting rows with several transaction numbers',
   );
   const byName = groupBy(meaning, ({ name }) => name ?? '');
   t.ok(
@@ -485,7 +497,7 @@ t.test('7: dirty rows, and every shape', async (t) => {
   const byTransaction = groupBy(meaning, ({ transactionid }) => transactionid);
   t.ok(
     [...byTransaction].some(([, group]) => new Set(group.map(({ location }) => location)).size > 1),
-    'not unique per row',
+    'a transaction number that is not unique',
   );
 
   const before = await list(simulator, await logIn(simulator));
@@ -499,10 +511,10 @@ t.test('7: dirty rows, and every shape', async (t) => {
     Number(row.transactionid),
     row.address1 || null,
   ];
-  t.equal(JSON.stringify(after.map(truth)), JSON.stringify(before.map(truth)), 'of the same meaning');
+  t.equal(JSON.stringify(after.map(truth)), JSON.stringify(before.map(truth)), 'with the same values');
 });
 
-t.test('8: mutations', async (t) => {
+t.test('commands change the list', async (t) => {
   const simulator = await start(t);
   const { control, demo } = simulator;
   const sessionid = await logIn(simulator);
@@ -521,7 +533,7 @@ t.test('8: mutations', async (t) => {
 
   await isNext(first, control.rename({ location: first, name: 'A & "B"' }).transactionId, 'rename');
   t.equal((await row(first)).name, 'A & "B"');
-  t.equal(Number((await row(first)).transactionid_original), original, 'the original transaction stays');
+  t.equal(Number((await row(first)).transactionid_original), original, 'the original transaction number stays');
   const moved = control.moveAddress({ location: first, address1: '1 NEW ST', zip: '00501' });
   await isNext(first, moved.transactionId, 'move');
   t.match(await row(first), { address1: '1 NEW ST', zip: '00501' });
@@ -532,7 +544,7 @@ t.test('8: mutations', async (t) => {
   await isNext(second, control.delete({ location: second }).transactionId, 'delete');
   t.equal(Number((await row(second)).deleted), 1);
   control.setOptions({ deletedRows: 'vanish' });
-  t.same(await row(second), {}, 'in some states deleted rows vanish');
+  t.same(await row(second), {}, 'deleted rows can be omitted');
   control.setOptions({ deletedRows: 'flagged' });
   await isNext(second, control.restore({ location: second }).transactionId, 'restore');
 
@@ -541,7 +553,7 @@ t.test('8: mutations', async (t) => {
   t.equal(control.rows().length, count - 1);
   t.same(await row(second), {});
   const unchanged = control.restore({ location: second, unchanged: true });
-  t.equal(unchanged.transactionId, last, 'a return without an edit');
+  t.equal(unchanged.transactionId, last, 'restored without a new transaction number');
   t.equal(Number((await row(second)).transactionid), last);
 
   await isNext(first, control.sell({ location: first, toUbi: '612345678' }).transactionId, 'sell');
@@ -572,7 +584,7 @@ t.test('8: mutations', async (t) => {
   );
   t.equal((await row(first)).producer, 'maybe');
   control.setField({ location: first, field: 'producer' });
-  t.notOk('producer' in (await row(first)), 'a field without a value is left out');
+  t.notOk('producer' in (await row(first)), 'a field without a value is omitted');
   control.addElement({ element: 'not a row' });
   t.ok((await list(simulator, sessionid)).some((element) => (element as unknown) === 'not a row'));
 
@@ -586,10 +598,10 @@ t.test('8: mutations', async (t) => {
 
   control.reset();
   t.equal(control.rows({ ubi: demo.ubi }).length, 4);
-  t.equal(Math.max(...control.rows().map(({ transactionid }) => transactionid)), begin, 'a reset takes it all back');
+  t.equal(Math.max(...control.rows().map(({ transactionid }) => transactionid)), begin, 'a reset undoes all changes');
 });
 
-t.test('9: training data', async (t) => {
+t.test('training data is a separate list', async (t) => {
   const simulator = await start(t, { trainingLicenses: 120, dirtyRows: false });
   const sessionid = await logIn(simulator);
   const production = await list(simulator, sessionid);
@@ -612,138 +624,150 @@ t.test('9: training data', async (t) => {
   t.same(await list(simulator, sessionid), production);
 });
 
-t.test('10: faults are seen at the socket', async (t) => {
+t.test('every fault is visible at the socket', async (t) => {
   const simulator = await start(t, { licenses: 60, shuffle: false });
   const { control, demo, url } = simulator;
   const sessionid = await logIn(simulator);
   const request = { API: '4.0', action: 'sync_vendor', sessionid };
   const whole = (await observe(url, request)).body;
-  const ordered = new Map<string, number>();
-  const harmed = async (order: FaultRule, patienceMs?: number): Promise<Observed> => {
-    const times = (ordered.get(order.fault) ?? 0) + 1;
-    ordered.set(order.fault, times);
-    control.injectFault({ action: 'sync_vendor', ...order });
+  const injected = new Map<string, number>();
+  const observeFault = async (rule: FaultRule, patienceMs?: number): Promise<Observed> => {
+    const times = (injected.get(rule.fault) ?? 0) + 1;
+    injected.set(rule.fault, times);
+    control.injectFault({ action: 'sync_vendor', ...rule });
     const observed = await observe(url, request, patienceMs);
-    t.equal(control.counters().faultsFired[order.fault], times, `${order.fault} fired`);
+    t.equal(control.counters().faultsFired[rule.fault], times, `${rule.fault} fired`);
     const next = await observe(url, {
       ...request,
       sessionid: control.counters().openSessions > 0 ? sessionid : await logIn(simulator),
     });
-    t.same(next.body, whole, `${order.fault}: the next call is as it should be`);
+    t.same(next.body, whole, `${rule.fault}: the next call is unaffected`);
     return observed;
   };
   const json = ({ body }: Observed): Document => JSON.parse(body.toString()) as Document;
 
-  const hanging = await harmed({ fault: 'hang' }, 150);
-  t.equal(hanging.firstByteMs, undefined, 'hang: nothing comes');
+  const hanging = await observeFault({ fault: 'hang' }, 150);
+  t.equal(hanging.firstByteMs, undefined, 'hang: no bytes arrive');
   t.ok(hanging.totalMs >= 140);
-  const hungUp = await harmed({ fault: 'hang', delayMs: 50 });
-  t.ok(hungUp.head === '' && hungUp.totalMs < 2_000, 'hang: until hung up');
-  const slow = await harmed({ fault: 'slow_first_byte', delayMs: 120 });
+  const hungUp = await observeFault({ fault: 'hang', delayMs: 50 });
+  t.ok(hungUp.head === '' && hungUp.totalMs < 2_000, 'hang: until the connection is closed');
+  const slow = await observeFault({ fault: 'slow_first_byte', delayMs: 120 });
   t.ok((slow.firstByteMs ?? 0) >= 110, 'slow: the first byte is late');
   t.same(slow.body, whole);
-  const dripped = await harmed({ fault: 'drip', bytes: 2_000, intervalMs: 10 });
-  t.same(dripped.body, whole, 'drip: all of it comes');
+  const dripped = await observeFault({ fault: 'drip', bytes: 2_000, intervalMs: 10 });
+  t.same(dripped.body, whole, 'drip: the whole body arrives');
   t.ok(dripped.chunks >= Math.floor(whole.length / 2_000), 'drip: in small pieces');
   t.ok(dripped.totalMs >= (whole.length / 2_000) * 9, 'drip: slowly');
 
-  const atConnect = await harmed({ fault: 'reset_at_connect' });
+  const atConnect = await observeFault({ fault: 'reset_at_connect' });
   t.match(atConnect, { head: '', error: /ECONNRESET|EPIPE/ }, 'reset at connect');
-  const atHead = await harmed({ fault: 'reset_in_headers' });
-  t.match(atHead, { head: '', error: 'ECONNRESET' }, 'reset at the head');
-  const inHead = await harmed({ fault: 'reset_in_headers', bytes: 10 });
-  t.match(inHead, { head: 'HTTP/1.1 2', error: 'ECONNRESET' }, 'reset in the head');
-  const inBody = await harmed({ fault: 'reset_in_body', cutAt: 100 });
+  const atHead = await observeFault({ fault: 'reset_in_headers' });
+  t.match(atHead, { head: '', error: 'ECONNRESET' }, 'reset before the headers');
+  const inHead = await observeFault({ fault: 'reset_in_headers', bytes: 10 });
+  t.match(inHead, { head: 'HTTP/1.1 2', error: 'ECONNRESET' }, 'reset in the headers');
+  const inBody = await observeFault({ fault: 'reset_in_body', cutAt: 100 });
   t.same(inBody.body, whole.subarray(0, 100));
   t.match(inBody, { error: 'ECONNRESET', isEnded: false }, 'reset in the body');
-  t.equal((await harmed({ fault: 'invalid_http' })).head.startsWith('%!PS'), true, 'no HTTP at all');
+  t.equal((await observeFault({ fault: 'invalid_http' })).head.startsWith('%!PS'), true, 'not HTTP');
 
-  const cut = await harmed({ fault: 'cut_body', cutAt: 100 });
+  const cut = await observeFault({ fault: 'cut_body', cutAt: 100 });
   t.same(cut.body, whole.subarray(0, 100));
-  t.equal(lengthOf(cut), whole.length, 'cut: the length is announced');
+  t.equal(lengthOf(cut), whole.length, 'cut: with Content-Length');
   t.match(cut, { error: undefined, isEnded: true }, 'cut: without a reset');
-  t.equal((await harmed({ fault: 'cut_body' })).body.length, Math.floor(whole.length / 2), 'cut: in the middle');
-  t.equal((await harmed({ fault: 'cut_body', cutAt: 0 })).body.length, 0, 'cut: at once');
-  const unannounced = await harmed({ fault: 'cut_body_without_length', cutAt: 100 });
+  t.equal(
+    (await observeFault({ fault: 'cut_body' })).body.length,
+    Math.floor(whole.length / 2),
+    'cut: half of the body',
+  );
+  t.equal((await observeFault({ fault: 'cut_body', cutAt: 0 })).body.length, 0, 'cut: no body');
+  const unannounced = await observeFault({ fault: 'cut_body_without_length', cutAt: 100 });
   t.same(unannounced.body, whole.subarray(0, 100));
   t.equal(lengthOf(unannounced), undefined, 'cut: looks like a regular end');
   t.notMatch(unannounced.head, /transfer-encoding/i);
   t.match(unannounced, { error: undefined, isEnded: true });
 
-  const empty = await harmed({ fault: 'empty_body' });
+  const empty = await observeFault({ fault: 'empty_body' });
   t.equal(lengthOf(empty), 0);
   t.equal(empty.body.length, 0);
-  const html = await harmed({ fault: 'html' });
+  const html = await observeFault({ fault: 'html' });
   t.match(html.head, /^HTTP\/1.1 200 /);
   t.match(html.body.toString(), /^<!DOCTYPE html>/);
-  t.equal((await harmed({ fault: 'json_null' })).body.toString(), 'null');
-  t.equal((await harmed({ fault: 'json_array' })).body.toString(), '[]');
-  const raw = await harmed({ fault: 'raw_body', text: '{"success":1,"vendor":{}}', status: 201, contentType: 'a/b' });
+  t.equal((await observeFault({ fault: 'json_null' })).body.toString(), 'null');
+  t.equal((await observeFault({ fault: 'json_array' })).body.toString(), '[]');
+  const raw = await observeFault({
+    fault: 'raw_body',
+    text: '{"success":1,"vendor":{}}',
+    status: 201,
+    contentType: 'a/b',
+  });
   t.equal(raw.body.toString(), '{"success":1,"vendor":{}}');
   t.match(raw.head, /^HTTP\/1.1 201 [\s\S]*content-type: a\/b/i);
-  t.equal((await harmed({ fault: 'two_documents' })).body.toString(), `${whole}\n${whole}`);
-  t.equal((await harmed({ fault: 'leaked_header' })).body.toString(), `Content-Type: text/plain\r\n\r\n${whole}`);
-  t.same((await harmed({ fault: 'wrong_charset' })).body, Buffer.from(whole.toString(), 'utf16le'));
-  t.same((await harmed({ fault: 'wrong_charset', charset: 'latin1' })).body, Buffer.from(whole.toString(), 'latin1'));
-  const marked = await harmed({ fault: 'wrong_charset', charset: 'utf8_with_bom' });
+  t.equal((await observeFault({ fault: 'two_documents' })).body.toString(), `${whole}\n${whole}`);
+  t.equal((await observeFault({ fault: 'leaked_header' })).body.toString(), `Content-Type: text/plain\r\n\r\n${whole}`);
+  t.same((await observeFault({ fault: 'wrong_charset' })).body, Buffer.from(whole.toString(), 'utf16le'));
+  t.same(
+    (await observeFault({ fault: 'wrong_charset', charset: 'latin1' })).body,
+    Buffer.from(whole.toString(), 'latin1'),
+  );
+  const marked = await observeFault({ fault: 'wrong_charset', charset: 'utf8_with_bom' });
   t.same(marked.body, Buffer.concat([Buffer.from('\uFEFF'), whole]));
 
-  const throttled = await harmed({ fault: 'throttled', retryAfterSeconds: 7 });
+  const throttled = await observeFault({ fault: 'throttled', retryAfterSeconds: 7 });
   t.match(throttled.head, /^HTTP\/1.1 429 [\s\S]*retry-after: 7/i);
-  const dated = await harmed({ fault: 'throttled', retryAfter: 'Wed, 21 Oct 2026 07:28:00 GMT' });
+  const dated = await observeFault({ fault: 'throttled', retryAfter: 'Wed, 21 Oct 2026 07:28:00 GMT' });
   t.match(dated.head, /retry-after: Wed, 21 Oct/i);
-  t.match((await harmed({ fault: 'server_error' })).head, /^HTTP\/1.1 503 /);
-  t.match((await harmed({ fault: 'server_error', status: 500 })).head, /^HTTP\/1.1 500 /);
-  t.match((await harmed({ fault: 'redirect' })).head, /^HTTP\/1.1 302 [\s\S]*location: \/redirected/i);
-  const elsewhere = await harmed({ fault: 'redirect', status: 307, location: 'http://192.0.2.1/' });
+  t.match((await observeFault({ fault: 'server_error' })).head, /^HTTP\/1.1 503 /);
+  t.match((await observeFault({ fault: 'server_error', status: 500 })).head, /^HTTP\/1.1 500 /);
+  t.match((await observeFault({ fault: 'redirect' })).head, /^HTTP\/1.1 302 [\s\S]*location: \/redirected/i);
+  const elsewhere = await observeFault({ fault: 'redirect', status: 307, location: 'http://192.0.2.1/' });
   t.match(elsewhere.head, /^HTTP\/1.1 307 [\s\S]*location: http:\/\/192\.0\.2\.1\//i);
   await fetch(`${url}/redirected`);
-  t.equal(control.counters().redirectsFollowed, 1, 'who follows a redirect is counted');
+  t.equal(control.counters().redirectsFollowed, 1, 'followed redirects are counted');
 
-  t.same(json(await harmed({ fault: 'code_602', error: 'Something else.' })), {
+  t.same(json(await observeFault({ fault: 'code_602', error: 'Something else.' })), {
     success: 0,
     error: 'Something else.',
     errorcode: 602,
   });
-  t.match(json(await harmed({ fault: 'code_602' })), { success: 0, error: String, errorcode: 602 });
-  t.match(json(await harmed({ fault: 'code_1000' })), { success: 0, error: String, errorcode: 1000 });
-  t.same(json(await harmed({ fault: 'error_response', error: 'x', errorcode: '17' })), {
+  t.match(json(await observeFault({ fault: 'code_602' })), { success: 0, error: String, errorcode: 602 });
+  t.match(json(await observeFault({ fault: 'code_1000' })), { success: 0, error: String, errorcode: 1000 });
+  t.same(json(await observeFault({ fault: 'error_response', error: 'x', errorcode: '17' })), {
     success: 0,
     error: 'x',
     errorcode: '17',
   });
-  t.same(json(await harmed({ fault: 'error_response' })), { success: 0 });
-  t.same(json(await harmed({ fault: 'invalid_license_number' })), {
+  t.same(json(await observeFault({ fault: 'error_response' })), { success: 0 });
+  t.same(json(await observeFault({ fault: 'invalid_license_number' })), {
     success: 0,
     error: 'You provided an invalid location license number.',
     errorcode: 63,
   });
-  t.match(json(await harmed({ fault: 'echo_password' })).error, demo.password, 'the password comes back');
+  t.match(json(await observeFault({ fault: 'echo_password' })).error, demo.password, 'the error contains the password');
 
-  const huge = await harmed({ fault: 'huge_body', bytes: 3_000_000 });
+  const huge = await observeFault({ fault: 'huge_body', bytes: 3_000_000 });
   t.ok(huge.body.length >= 3_000_000);
   t.equal(lengthOf(huge), undefined);
-  const announced = await harmed({ fault: 'huge_body', bytes: 3_000_000, withLength: true });
+  const announced = await observeFault({ fault: 'huge_body', bytes: 3_000_000, withLength: true });
   t.equal(lengthOf(announced), announced.body.length);
-  t.ok(((json(announced).vendor as unknown[]) ?? []).length > 10_000, 'huge, and a list all the same');
+  t.ok(((json(announced).vendor as unknown[]) ?? []).length > 10_000, 'a huge but valid list');
 
-  t.equal((json(await harmed({ fault: 'shrunk_list', keep: 3 })).vendor as unknown[]).length, 3);
-  t.equal((json(await harmed({ fault: 'shrunk_list' })).vendor as unknown[]).length, 30);
-  t.same(json(await harmed({ fault: 'shrunk_list', keep: 0 })), { success: 1 });
-  t.same(json(await harmed({ fault: 'missing_list' })), { success: 1 });
-  const invalid = json(await harmed({ fault: 'invalid_rows', percent: 10 })).vendor as Document[];
+  t.equal((json(await observeFault({ fault: 'shrunk_list', keep: 3 })).vendor as unknown[]).length, 3);
+  t.equal((json(await observeFault({ fault: 'shrunk_list' })).vendor as unknown[]).length, 30);
+  t.same(json(await observeFault({ fault: 'shrunk_list', keep: 0 })), { success: 1 });
+  t.same(json(await observeFault({ fault: 'missing_list' })), { success: 1 });
+  const invalid = json(await observeFault({ fault: 'invalid_rows', percent: 10 })).vendor as Document[];
   t.equal(invalid.filter(({ location }) => location === '').length, 10, 'the first tenth of every hundred rows');
 
-  // The last one, because it ends the session that the others use.
-  t.same(json(await harmed({ fault: 'session_expired' })), {
+  // Last, because it ends the session that the others use.
+  t.same(json(await observeFault({ fault: 'session_expired' })), {
     success: 0,
     error: 'Your session has expired.',
     errorcode: 63,
   });
-  t.same([...ordered.keys()].sort(), [...FAULT_NAMES].sort(), 'no fault is left out');
+  t.same([...injected.keys()].sort(), [...FAULT_NAMES].sort(), 'every fault is tested');
 });
 
-t.test('10: faults wait for their call', async (t) => {
+t.test('faults wait for their calls', async (t) => {
   const simulator = await start(t);
   const { control, demo } = simulator;
   const sessionid = await logIn(simulator);
@@ -761,13 +785,13 @@ t.test('10: faults wait for their call', async (t) => {
   control.injectFault({ fault: 'server_error', times: 2 });
   t.same(await statuses(3), [503, 503, 200], 'the next two');
   control.injectFault({ fault: 'server_error', action: 'login' });
-  t.same(await statuses(2), [200, 200], 'other actions are left alone');
+  t.same(await statuses(2), [200, 200], 'other actions are not affected');
   t.same(await statuses(2, 'login'), [503, 200]);
   control.injectFault({ fault: 'server_error', status: 500 });
   control.injectFault({ fault: 'server_error', status: 502 });
-  t.same(await statuses(3), [500, 502, 200], 'one after the other');
+  t.same(await statuses(3), [500, 502, 200], 'in the order of injection');
   control.injectFault({ fault: 'missing_list' });
-  t.ok(await logIn(simulator), 'a fault of the list is not spent on a login');
+  t.ok(await logIn(simulator), 'a login does not use up a fault of the list');
   t.notOk('vendor' in (await call(simulator, { action: 'sync_vendor', sessionid })));
   const { id } = control.injectFault({ fault: 'throttled', times: 0 });
   t.same(await statuses(3), [429, 429, 429], 'until it is cleared');
@@ -779,11 +803,11 @@ t.test('10: faults wait for their call', async (t) => {
   const lost = await call(simulator, { action: 'sync_vendor', sessionid });
   t.equal(lost.error, 'Invalid session.');
   const still = await call(simulator, { action: 'sync_vendor', sessionid });
-  t.equal(codeOf(still), '63', 'a lost session stays lost');
-  t.ok((await list(simulator, await logIn(simulator))).length > 0, 'and a login mends it');
+  t.equal(codeOf(still), '63', 'an expired session stays expired');
+  t.ok((await list(simulator, await logIn(simulator))).length > 0, 'a new login works');
 });
 
-t.test('10: a hanging call ends with the simulator', async (t) => {
+t.test('closing the simulator ends hanging calls', async (t) => {
   const simulator = await startSimulator({ licenses: 5 });
   simulator.control.injectFault({ fault: 'hang' });
   const waiting = observe(simulator.url, { API: '4.0', action: 'login' });
@@ -795,7 +819,7 @@ t.test('10: a hanging call ends with the simulator', async (t) => {
   t.equal(simulator.control.counters().callsInFlight, 0);
 });
 
-t.test('11: counters and a log without secrets', async (t) => {
+t.test('the counters and the request log contain no secrets', async (t) => {
   const simulator = await start(t);
   const { control, demo } = simulator;
   const sessionid = await logIn(simulator);
@@ -839,7 +863,11 @@ t.test('11: counters and a log without secrets', async (t) => {
   );
   control.injectFault({ fault: 'html', action: 'login' });
   await post(simulator, { API: '4.0', action: 'login', ...credentials(demo) });
-  t.match(control.counters(), { logins: 5, loginsAccepted: 1, loginsRejected: 3 }, 'an undecided login is an attempt');
+  t.match(
+    control.counters(),
+    { logins: 5, loginsAccepted: 1, loginsRejected: 3 },
+    'a login replaced by a fault is an attempt',
+  );
 
   const log = control.requests();
   t.equal(log.length, 11);
@@ -860,12 +888,12 @@ t.test('11: counters and a log without secrets', async (t) => {
   });
   const everything = JSON.stringify({ log, counters, users: control.users(), faults: control.faults() });
   for (const secret of [demo.password, 'a-wrong-password', 'the-second-password', sessionid, sessionid.slice(0, 20)]) {
-    t.notOk(everything.includes(secret), 'no secret is kept');
+    t.notOk(everything.includes(secret), 'no secret is logged');
   }
-  t.ok(everything.includes(demo.username), 'while the rest is');
+  t.ok(everything.includes(demo.username), 'other values are logged');
 });
 
-t.test('the rest dialect', async (t) => {
+t.test('rest has login, paged vendors and its own refusals', async (t) => {
   const simulator = await start(t, { state: 'fl', licenses: 250, dirtyRows: false });
   const { demo, control, url } = simulator;
   const login = (headers: Record<string, string>, password = demo.password) =>
@@ -927,7 +955,7 @@ t.test('the rest dialect', async (t) => {
   );
   control.setOptions({ restCursorParameter: 'after', restLastCursor: 'absent' });
   const renamed = await page(`?after=${second.NextCursor}`);
-  t.equal((renamed.Vendor as Document[]).length, 50, 'the parameter has another name');
+  t.equal((renamed.Vendor as Document[]).length, 50, 'the cursor parameter is a setting');
   t.notOk('NextCursor' in renamed);
   control.setOptions({ restLastCursor: 'empty' });
   t.equal((await page(`?after=${second.NextCursor}`)).NextCursor, '');
@@ -944,11 +972,11 @@ t.test('the rest dialect', async (t) => {
   control.injectFault({ fault: 'session_expired', action: 'sync_vendor' });
   t.same(await page(''), { Error: 'Your session has expired.' });
   t.same(await page(''), { Error: 'Your session has expired.' });
-  t.equal((await fetch(`${url}/serverjson.asp`, { method: 'POST' })).status, 404, 'no other dialect beside it');
+  t.equal((await fetch(`${url}/serverjson.asp`, { method: 'POST' })).status, 404, 'the other dialect is not available');
   t.equal((await fetch(`${url}/v1/vendor`, { method: 'POST' })).status, 405);
 });
 
-t.test('the same seed and the same calls give the same bytes', async (t) => {
+t.test('the same seed and calls produce the same bytes', async (t) => {
   const transcript = async (simulator: Simulator): Promise<readonly string[]> => {
     const bytes: string[] = [];
     const ask = async (document: Document): Promise<string> => {
@@ -979,11 +1007,11 @@ t.test('the same seed and the same calls give the same bytes', async (t) => {
     a.control.reset();
     t.same(await transcript(a), first, `${state}: after a reset`);
     const other = await transcript(await start(t, { state, seed: 8 }));
-    t.equal(first.filter((answer, place) => answer === other[place]).length, 0, `${state}: another seed, other bytes`);
+    t.equal(first.filter((bytes, index) => bytes === other[index]).length, 0, `${state}: another seed, other bytes`);
   }
 });
 
-t.test('the same seed gives the same bytes in the rest dialect too', async (t) => {
+t.test('the same seed and calls produce the same bytes in rest', async (t) => {
   const transcript = async (seed: number): Promise<readonly string[]> => {
     const { url, demo } = await start(t, { state: 'fl', seed });
     const login = await fetch(`${url}/v1/user/login`, {
@@ -1002,7 +1030,7 @@ t.test('the same seed gives the same bytes in the rest dialect too', async (t) =
   t.not(a[1], other[1], 'another seed, other bytes');
 });
 
-t.test('a reset forgets everything', async (t) => {
+t.test('a reset restores the initial state', async (t) => {
   const simulator = await start(t);
   const { control, demo } = simulator;
   const state = () => ({
@@ -1029,13 +1057,13 @@ t.test('a reset forgets everything', async (t) => {
   control.reset();
   t.same(state(), begin);
   t.equal(codeOf(await call(simulator, { action: 'sync_vendor', sessionid })), '60');
-  t.ok((await list(simulator, await logIn(simulator))).length > 0, 'the first password holds again');
+  t.ok((await list(simulator, await logIn(simulator))).length > 0, 'the initial password is valid again');
 });
 
-t.test('the control port', async (t) => {
+t.test('the control port offers every command', async (t) => {
   const simulator = await start(t);
   const { controlUrl, control, demo } = simulator;
-  const order = async (path: string, body?: unknown): Promise<{ status: number; answer: Document }> => {
+  const send = async (path: string, body?: unknown): Promise<{ status: number; answer: Document }> => {
     const response = await fetch(`${controlUrl}${path}`, {
       method: 'POST',
       ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
@@ -1050,7 +1078,7 @@ t.test('the control port', async (t) => {
   const methods = Object.keys(control).map(
     (name) => `/${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
   );
-  t.same([...help.commands, ...help.read].sort(), methods.sort(), 'every function has its path');
+  t.same([...help.commands, ...help.read].sort(), methods.sort(), 'every function has a path');
 
   const [first, second] = control.rows({ ubi: demo.ubi }).map(({ location }) => location);
   const user = { ubi: '1', username: 'u' };
@@ -1079,26 +1107,26 @@ t.test('the control port', async (t) => {
     '/set-options': { shuffleKeys: false },
   };
   for (const path of help.commands) {
-    const { status, answer } = await order(path, bodies[path]);
+    const { status, answer } = await send(path, bodies[path]);
     t.equal(status, 200, `POST ${path} ${JSON.stringify(answer)}`);
     if (bodies[path] === undefined) continue;
     t.equal(
-      (await order(path, { ...(bodies[path] as Document), nonsense: 1 })).status,
+      (await send(path, { ...(bodies[path] as Document), nonsense: 1 })).status,
       400,
-      `${path}: a misspelt member`,
+      `${path}: an unknown member`,
     );
-    t.equal((await order(path)).status, path === '/add-vendor' || path === '/set-options' ? 200 : 400);
+    t.equal((await send(path)).status, path === '/add-vendor' || path === '/set-options' ? 200 : 400);
   }
   t.match(await read(`/rows?ubi=${demo.ubi}`), { rows: Array });
   t.equal((await fetch(`${controlUrl}/rows?page=1`)).status, 400);
   t.equal(((await read('/rows?training=1')).rows as unknown[]).length, 20);
-  t.equal((await order('/rename', { location: 'nowhere', name: 'x' })).status, 404);
-  t.equal((await order('/rename', { location: first, name: 7 })).status, 400, 'nothing is converted');
-  t.equal((await order('/inject-fault', { fault: 'nonsense' })).status, 400);
-  t.equal((await order('/nonsense')).status, 404);
+  t.equal((await send('/rename', { location: 'nowhere', name: 'x' })).status, 404);
+  t.equal((await send('/rename', { location: first, name: 7 })).status, 400, 'values are not converted');
+  t.equal((await send('/inject-fault', { fault: 'nonsense' })).status, 400);
+  t.equal((await send('/nonsense')).status, 404);
 });
 
-t.test('loopback only, and wrong options are refused', async (t) => {
+t.test('only loopback hosts and valid options are accepted', async (t) => {
   for (const host of ['0.0.0.0', '::', '192.168.1.1', 'example.com', '', '127.0.0.1.example.com']) {
     await t.rejects(startSimulator({ host }), /not a loopback address/, host);
   }
@@ -1111,7 +1139,7 @@ t.test('loopback only, and wrong options are refused', async (t) => {
   await t.rejects(startSimulator({ licenses: 5, controlPort }), { code: 'EADDRINUSE' });
 });
 
-t.test('the command', async (t) => {
+t.test('the command starts a simulator', async (t) => {
   const lines: string[] = [];
   const io = { print: (line: string) => lines.push(line) };
   t.equal(await runSimulatorCommand(['--help'], io), undefined);
@@ -1143,7 +1171,7 @@ t.test('the command', async (t) => {
     [...argv, '--training-licenses', '7', '--one-session-per-user', '--shuffle-rows'],
     io,
   );
-  if (simulator === undefined) throw new Error('it did not start');
+  if (simulator === undefined) throw new Error('the simulator did not start');
   t.teardown(() => simulator.close());
   t.equal(simulator.control.rows().length, 50);
   t.equal(simulator.control.rows({ training: true }).length, 7);
