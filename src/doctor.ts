@@ -12,7 +12,7 @@ import { toSqlState } from './db/sqlstate.js';
 import type { Secret } from './domain/secret.js';
 import { findLocalFile, hasPostgres } from './local/index.js';
 import { MIGRATIONS } from './migrations.js';
-import { eachTenantId } from './modules/tenants/index.js';
+import { iterateTenantIds } from './modules/tenants/index.js';
 import type { Keyset } from './vault/index.js';
 
 type Print = (line: string) => void;
@@ -220,7 +220,7 @@ function checkRowSecurity({ unprotectedTables }: DatabaseCheck): Finding {
 
 async function checkSealed(db: Db, keyset: Keyset): Promise<Finding> {
   const subject = 'passwords';
-  const counts = await countSealed(db, eachTenantId(db));
+  const counts = await countSealed(db, iterateTenantIds(db));
   const lost = counts.filter(({ keyId }) => !keyset.some(({ id }) => id === keyId));
   if (lost.length > 0) {
     return {

@@ -7,7 +7,7 @@ import { toSqlState } from './db/sqlstate.js';
 import type { Secret } from './domain/secret.js';
 import { MIGRATIONS } from './migrations.js';
 import { createApiKey } from './modules/api-keys/index.js';
-import { eachTenantId } from './modules/tenants/index.js';
+import { iterateTenantIds } from './modules/tenants/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
 type Print = (line: string) => void;
@@ -57,7 +57,7 @@ export async function checkInvariants(environment: Environment, print: Print): P
     // A set: rows without a tenant are found again in each tenant.
     const violations = new Set<string>();
     let tenants = 0;
-    for await (const id of eachTenantId(db)) {
+    for await (const id of iterateTenantIds(db)) {
       for (const { label, tenantId, what } of await withTenant(db, id, (tx) => findViolations(clientOf(tx)))) {
         violations.add(`${label}: ${tenantId ?? ''} ${what}`);
       }

@@ -5,7 +5,7 @@ import { readKeyset, readStates } from './configured-files.js';
 import { closeDatabase, type Db, openDatabase } from './db/database.js';
 import { countSealed } from './db/sealed-columns.js';
 import { resealCredentials } from './modules/credentials/index.js';
-import { eachTenantId } from './modules/tenants/index.js';
+import { iterateTenantIds } from './modules/tenants/index.js';
 import { addKey, createVault, type Keyset, KeysetError, promoteKey, renderKeyset, retireKey } from './vault/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
@@ -80,7 +80,7 @@ async function runStep(
     if (step === 'reseal') return await resealPasswords(db, keyset, config, { print, printError });
     if (step === 'status') return await printStatus(db, keyset, { print, printError });
     const remaining = retireKey(keyset, id);
-    const sealed = (await countSealed(db, eachTenantId(db))).filter(({ keyId }) => keyId === id);
+    const sealed = (await countSealed(db, iterateTenantIds(db))).filter(({ keyId }) => keyId === id);
     if (sealed.length > 0) {
       for (const { table, count } of sealed) printError(`${count} passwords in ${table} are sealed with key ${id}.`);
       printError(
@@ -101,7 +101,7 @@ async function resealPasswords(db: Db, keyset: Keyset, config: Config, { print, 
   try {
     const ports = { biotrack, vault: createVault(keyset) };
     let [resealed, unreadable] = [0, 0];
-    for await (const tenantId of eachTenantId(db)) {
+    for await (const tenantId of iterateTenantIds(db)) {
       const counts = await resealCredentials(db, ports, tenantId);
       resealed += counts.resealed;
       unreadable += counts.unreadable;
@@ -115,7 +115,7 @@ async function resealPasswords(db: Db, keyset: Keyset, config: Config, { print, 
 }
 
 async function printStatus(db: Db, keyset: Keyset, { print, printError }: Output): Promise<number> {
-  const counts = await countSealed(db, eachTenantId(db));
+  const counts = await countSealed(db, iterateTenantIds(db));
   const describe = (id: string): string => {
     const ofKey = counts.filter(({ keyId }) => keyId === id);
     return ofKey.length === 0 ? 'none' : ofKey.map(({ count, table }) => `${count} in ${table}`).join(', ');

@@ -700,7 +700,7 @@ t.test('a rejected login is not repeated for a day', async (t) => {
   );
   t.equal(refusedLogins(), before + 1, 'with one login');
   t.ok(
-    storm.some(({ body }) => body.reason === 'refused_before' && /not tried again/.test(body.detail)),
+    storm.some(({ body }) => body.reason === 'rejected_before' && /not tried again/.test(body.detail)),
     'the detail says so',
   );
   await beside.stop();
@@ -708,7 +708,7 @@ t.test('a rejected login is not repeated for a day', async (t) => {
   for (let times = 0; times < 20; times += 1) {
     t.match(await restarted.ask('POST', path, { body: { ...wrong, description: `${times}` } }), {
       status: 422,
-      body: { code: 'credentials_rejected', reason: 'refused_before', errors: [{ pointer: '/password' }] },
+      body: { code: 'credentials_rejected', reason: 'rejected_before', errors: [{ pointer: '/password' }] },
     });
   }
   t.equal(refusedLogins(), before + 1, 'a restart does not forget it');
@@ -735,7 +735,7 @@ t.test('a rejected login is not repeated for a day', async (t) => {
   const late = { ...LOGIN, username: 'late@example.com', password: 'right', description: 'late' };
   t.match(await ask('POST', path, { body: late }), { status: 422 });
   control.changePassword({ ubi: demo.ubi, username: 'late@example.com', password: 'right' });
-  t.match(await ask('POST', path, { body: late }), { status: 422, body: { reason: 'refused_before' } });
+  t.match(await ask('POST', path, { body: late }), { status: 422, body: { reason: 'rejected_before' } });
   const saved = await ask('POST', path, { body: { ...late, verify: 'skip' } });
   t.match(saved, { status: 201, body: { status: 'unverified' } }, '`skip` saves it unverified');
   t.match(

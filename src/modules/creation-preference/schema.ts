@@ -21,7 +21,7 @@ export const CreationPreferenceBodySchema = Body(
     preview_id: Type.Optional(
       Uuid({
         description:
-          'After the first sync: the id of a preview of this preference, which is then applied. Without it, the call only accepts changes that move or archive no company.',
+          'The id of a preview of this preference, which is then applied. Required after the first sync for changes that move or archive companies.',
       }),
     ),
   },
@@ -32,7 +32,7 @@ export const CreationPreferenceSchema = Named(
   'CompanyCreationPreference',
   Reply({
     strategy: OneOf(STRATEGIES, strategyNote),
-    include_labs: Type.Boolean(),
+    include_labs: Type.Boolean({ description: 'Whether laboratories become companies.' }),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),

@@ -28,7 +28,7 @@ export interface Candidates {
   readonly company: readonly Candidate[];
 }
 
-export interface Chosen {
+export interface ChosenCredential {
   readonly credential: Credential;
   readonly reason: CredentialChoice;
 }
@@ -82,7 +82,7 @@ export function chooseCredential(
   { own, company }: Candidates,
   isUser: boolean,
   isEligible = ({ state }: Candidate): boolean => isUsable(state),
-): Chosen | undefined {
+): ChosenCredential | undefined {
   const preferred = own.find(isEligible);
   if (preferred !== undefined) return { credential: preferred.credential, reason: 'own' };
   const fallback = company.find(isEligible);

@@ -2,13 +2,13 @@ import type { Db } from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { inTenant } from '../tenants/index.js';
 import { selectUsers, type User } from '../users/index.js';
-import { type Candidate, type Chosen, chooseCredential, type OpenPorts, toCandidate } from './candidates.js';
+import { type Candidate, type ChosenCredential, chooseCredential, type OpenPorts, toCandidate } from './candidates.js';
 import { selectCredentialsOf } from './repository.js';
 
 /** A user, and the credential that their syncs would use now. */
 export interface Coverage {
   readonly user: User;
-  readonly chosen: Chosen | undefined;
+  readonly chosen: ChosenCredential | undefined;
   /** The user's preferred own credential, usable or not. */
   readonly own: Candidate | undefined;
 }

@@ -1,4 +1,4 @@
-export { type Chosen, type CredentialState, isUsable, loadCredentialStates } from './candidates.js';
+export { type ChosenCredential, type CredentialState, isUsable, loadCredentialStates } from './candidates.js';
 export { type LoginResult, toUpstreamError } from './login-result.js';
 export { toRemediation } from './remediation.js';
 export { type Credential, deleteCredentialsOfUser, selectCredentialsOf } from './repository.js';

@@ -19,7 +19,7 @@ export function toLoginResultDetail(result: {
     case 'valid':
       return 'BioTrack accepted the login.';
     case 'rejected':
-      return 'BioTrack rejected the username or password. Update this credential with the correct values. It is not used until then.';
+      return 'BioTrack rejected the username or password. Update this credential with the correct values, or verify it again if you fixed the login in BioTrack. It is not used until then.';
     case 'ubi_rejected':
       return "BioTrack does not recognize the tenant's UBI. Check the tenant's state, then set the UBI that this state issued to the company.";
     case 'privilege_missing':
@@ -49,7 +49,7 @@ export function toLoginError(result: Exclude<LoginResult, { kind: 'valid' }>): S
           ? 'Nothing was saved. BioTrack rejected this username and password within the last 24 hours, so they were not tried again. If they are correct now, save them with "verify": "skip", then verify the credential.'
           : 'Nothing was saved. Check the username and password, then send them again.',
         {
-          ...(result.isRemembered ? { reason: 'refused_before' } : {}),
+          ...(result.isRemembered ? { reason: 'rejected_before' } : {}),
           errors: [{ pointer: '/password', detail: 'was rejected by BioTrack, or the username was' }],
         },
       );

@@ -58,7 +58,10 @@ export const selectCredentials = (
     .limit(size + 1)
     .execute();
 
-/** Credentials that are sealed with another key than `keyId`. A sealed password starts with a format byte, the length of its key id, and the key id. */
+/**
+ * Credentials that are sealed with another key than `keyId`. A sealed password starts with a format byte, the length of its
+ * key id, and the key id.
+ */
 export const selectSealedWithOtherKey = (tx: Tx, keyId: string, after: string, size: number): Promise<Credential[]> =>
   select(tx)
     .where(

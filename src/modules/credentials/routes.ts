@@ -178,7 +178,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         tag: 'Credentials',
         summary: 'Delete a credential',
         description:
-          'Deletes the stored password too. Returns 409 `in_use` while a license, archived ones included, is assigned this credential.',
+          'Deletes the stored password too. Returns 409 `in_use` while a license, including an archived one, uses the credential.',
         params: toItemParams('credential'),
         headers: ifMatchHeader,
         replies: { 204: { description: 'Deleted.' } },

@@ -5,7 +5,7 @@ import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import {
   type Candidates,
-  type Chosen,
+  type ChosenCredential,
   chooseCredential,
   isUsable,
   loadCandidates,
@@ -19,7 +19,7 @@ import { type Credential, findCredential, saveLastUsed } from './repository.js';
 import { type CredentialPorts, openPassword, recordLoginResult } from './service.js';
 
 /** A verified credential with its opened password. */
-export interface UsableCredential extends Chosen {
+export interface UsableCredential extends ChosenCredential {
   readonly login: BiotrackLogin;
   readonly tenant: Tenant;
 }
@@ -41,7 +41,7 @@ export interface UseOptions {
   /** The requesting user; undefined for API keys and the schedule. */
   readonly userId: string | undefined;
   /** Called in the transaction that chooses a credential, before its login is used. */
-  readonly recordChoice?: (tx: Tx, chosen: Chosen) => Promise<void>;
+  readonly recordChoice?: (tx: Tx, chosen: ChosenCredential) => Promise<void>;
 }
 
 type UsePorts = Omit<CredentialPorts, 'newId'>;
@@ -78,14 +78,14 @@ export function getUsableCredential(
   });
 }
 
-type Choice = Chosen & { readonly tenant: Tenant; readonly ubiKey: string };
+type TenantChoice = ChosenCredential & { readonly tenant: Tenant; readonly ubiKey: string };
 
 const choose = (
   db: Db,
   tenantId: string,
   { recordChoice }: UseOptions,
-  find: (tx: Tx, tenant: Tenant) => Promise<Chosen>,
-): Promise<Choice> =>
+  find: (tx: Tx, tenant: Tenant) => Promise<ChosenCredential>,
+): Promise<TenantChoice> =>
   inTenant(db, tenantId, async (tx, tenant) => {
     const { ubiKey } = await requireUbi(tx, tenantId);
     const chosen = await find(tx, tenant);
@@ -94,7 +94,7 @@ const choose = (
     return { ...chosen, tenant, ubiKey };
   });
 
-async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: Choice): Promise<UsableCredential> {
+async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: TenantChoice): Promise<UsableCredential> {
   const { credential, tenant } = chosen;
   const password = openPassword(ports.biotrack, ports.vault, tenant, credential);
   const usable = { ...chosen, login: { ubi: ubiKey, username: credential.username, password } };
@@ -184,7 +184,7 @@ export async function findUsableCredential(
   ports: OpenPorts,
   tenant: Tenant,
   userId: string | undefined,
-): Promise<Chosen | undefined> {
+): Promise<ChosenCredential | undefined> {
   return chooseCredential(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
 }
 
@@ -194,11 +194,11 @@ export async function findLogin(
   ports: OpenPorts,
   tenant: Tenant,
   userId: string | undefined,
-): Promise<Chosen | undefined> {
+): Promise<ChosenCredential | undefined> {
   return chooseLogin(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
 }
 
-const chooseLogin = (candidates: Candidates, isUser: boolean): Chosen | undefined =>
+const chooseLogin = (candidates: Candidates, isUser: boolean): ChosenCredential | undefined =>
   chooseCredential(candidates, isUser) ?? chooseCredential(candidates, isUser, (each) => isUsable(each.credential));
 
 /** @throws ServiceError `setup_incomplete` */
@@ -207,7 +207,7 @@ export async function requireUsableCredential(
   ports: OpenPorts,
   tenant: Tenant,
   userId: string | undefined,
-): Promise<Chosen> {
+): Promise<ChosenCredential> {
   const candidates = await loadCandidates(tx, ports, tenant, userId);
   const chosen = chooseLogin(candidates, userId !== undefined);
   if (chosen !== undefined) return chosen;

@@ -415,5 +415,5 @@ const isSame = (directory: Directory, fingerprint: string | null): boolean =>
   directory.comparedAgeSeconds !== null &&
   directory.comparedAgeSeconds < FULL_READ_SECONDS;
 
-/** 128 bits of SHA-256. Accidental collisions are negligible, and an intentional one would only affect its author's license. */
+/** 128 bits of SHA-256: accidental collisions are negligible, and a license holder gains nothing from an intentional one. */
 const toDigest = (text: string): string => hash('sha256', text, 'base64url').slice(0, 22);

@@ -10,11 +10,11 @@ export {
 export { registerTenantsRoutes } from './routes.js';
 export {
   applyTenant,
-  eachTenantId,
   inLockedTenant,
   inTenant,
   inTenantIfUnlocked,
   isTenantGone,
+  iterateTenantIds,
   type ResetVerification,
   type TenantInput,
 } from './service.js';

@@ -20,7 +20,9 @@ export const TenantSchema = Named(
     id: Uuid(),
     name: Shown({ examples: ['Example Mesa Farms'] }),
     state: Shown(stateCode),
-    environment: OneOf(ENVIRONMENTS),
+    environment: OneOf(ENVIRONMENTS, {
+      description: "Whether the tenant uses the state's live data or its training data.",
+    }),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),

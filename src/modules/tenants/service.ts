@@ -125,7 +125,7 @@ export const listTenants = (db: Db, { size, after }: PageRequest): Promise<PageO
 const ID_PAGE_SIZE = 500;
 
 /** Reads the ids in pages, each in its own transaction. */
-export async function* eachTenantId(db: Db): AsyncGenerator<string> {
+export async function* iterateTenantIds(db: Db): AsyncGenerator<string> {
   for (let after: string | undefined; ; ) {
     const page = await listTenants(db, { size: ID_PAGE_SIZE, after });
     for (const { id } of page.items) yield id;
