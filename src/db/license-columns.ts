@@ -62,15 +62,23 @@ export function toListingCells(license: Listing<string>): Cell[] {
   return cells;
 }
 
-export function fromListingRow<Activity extends string>(row: Pick<Row, ColumnName>): Listing<Activity> {
-  const license: Record<string, unknown> = {};
-  for (const [name, column] of fieldList) license[name] = row[column];
-  const address: Record<string, unknown> = {};
-  for (const [name, column] of addressFieldList) address[name] = row[column];
-  license.address = address;
-  // The table holds only activities of the closed list: every writer takes them from there.
-  return license as unknown as Listing<Activity>;
+/**
+ * Compiles a function that converts a row to a listing and copies `more` fields as they are. A loop over the fields takes
+ * three times as long, and a sync converts up to 100,000 rows.
+ */
+export function compileFromListingRow<Row, License>(more: readonly (keyof Row & string)[] = []): (row: Row) => License {
+  const toText = (fields: readonly Field<string>[]) => fields.map(([name, column]) => `${name}: row.${column}`);
+  const address = `address: { ${toText(addressFieldList).join(', ')} }`;
+  const properties = [...toText(fieldList), address, ...more.map((name) => `${name}: row.${name}`)];
+  return new Function('row', `return { ${properties.join(', ')} };`) as (row: Row) => License;
 }
+
+type ListingRow = Pick<Row, ColumnName>;
+const convertRow = compileFromListingRow<ListingRow, Listing<string>>();
+
+/** The table holds only activities of the closed list: every writer takes them from there. */
+export const fromListingRow = <Activity extends string>(row: ListingRow): Listing<Activity> =>
+  convertRow(row) as Listing<Activity>;
 
 /** For a select list in SQL: the columns of these fields, each named like its field; an address is not nested. */
 export const toListingSelect = (names: readonly (FieldName | 'address')[]): string =>

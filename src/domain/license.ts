@@ -5,7 +5,7 @@ export interface LicenseSettings {
   readonly issueDatetime: Date | null;
   readonly expiryDatetime: Date | null;
   readonly active: boolean;
-  /** A company-wide credential. */
+  /** A company credential. */
   readonly credentialId: string | null;
   readonly defaultIntakeLocationId: string | null;
   readonly syncEnabled: boolean;

@@ -1,4 +1,4 @@
-/** `licenseTypeRaw` as `license_type_raw`, the spelling of JSON fields and SQL columns. */
+/** `isOwnCompany` as `is_own_company`, the spelling of JSON fields and SQL columns. */
 export type SnakeCase<Name extends string> = Name extends `${infer First}${infer Rest}`
   ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${SnakeCase<Rest>}`
   : Name;

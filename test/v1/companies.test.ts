@@ -31,7 +31,7 @@ interface Company {
   readonly [name: string]: unknown;
 }
 
-t.test('a list of companies has an ETag that moves with whatever it can show', async (t) => {
+t.test('the ETag of a list of companies changes with everything the list can show', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const path = `/v1/tenants/${tenantId}/companies`;
   const poll = async (query: string, etag: string) =>
@@ -40,40 +40,40 @@ t.test('a list of companies has an ETag that moves with whatever it can show', a
 
   const empty = await read();
   t.match(empty, /^"[A-Za-z0-9_-]{22}"$/, 'strong');
-  t.match(await poll('', empty), { status: 304, body: undefined }, 'nothing yet, and that is known');
+  t.match(await poll('', empty), { status: 304, body: undefined }, 'an empty list has an ETag too');
   await syncTenant(service, tenantId);
-  t.equal((await poll('', empty)).status, 200, 'a first sync is seen');
+  t.equal((await poll('', empty)).status, 200, 'changed by the first sync');
 
   const etag = await read();
   const same = await poll('', etag);
   t.match(same, { status: 304, body: undefined });
   t.equal(same.headers.get('etag'), etag);
-  t.equal((await poll('', `"x", W/${etag}`)).status, 304, 'one of several, a weak one is as good');
-  t.equal((await poll('', '*')).status, 304, 'whatever there is');
+  t.equal((await poll('', `"x", W/${etag}`)).status, 304, 'one of several tags, compared weakly');
+  t.equal((await poll('', '*')).status, 304, 'any tag');
   for (const other of ['"x"', etag.slice(1, -1), `${etag.slice(0, -2)}"`, 'nonsense']) {
     t.equal((await poll('', other)).status, 200, other);
   }
   const queries = ['?page[size]=5', '?licenses=all', '?archived=include', '?name=a', `?ubi=${demo.ubi}`];
   const etags = await Promise.all(queries.map((query) => read(query)));
-  t.equal(new Set([etag, ...etags]).size, queries.length + 1, 'another query is another list');
-  t.equal(await read('?page[size]=100'), etag, 'the default, said aloud');
+  t.equal(new Set([etag, ...etags]).size, queries.length + 1, 'each query has its own ETag');
+  t.equal(await read('?page[size]=100'), etag, 'the default page size, given explicitly');
   const { body: first } = await ask('GET', `${path}?page[size]=5`);
-  t.not(await read(new URL(first.next_page).search), etags[0], 'another page is another list');
+  t.not(await read(new URL(first.next_page).search), etags[0], 'each page has its own ETag');
   t.match(
     await ask('GET', `/v1/tenants/${newId()}/companies`, { headers: { 'if-none-match': '*' } }),
     { status: 404, body: { code: 'not_found' } },
-    'not of a tenant that does not exist',
+    'an unknown tenant returns 404',
   );
 
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.equal((await poll('', etag)).status, 304, 'a sync without news is none');
+  t.equal((await poll('', etag)).status, 304, 'unchanged by a sync without changes');
   const [row] = control.rows().filter(({ deleted }) => !deleted);
   control.rename({ location: String(row?.location), name: 'ANOTHER NAME' });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.equal((await poll('', etag)).status, 200, 'a name is');
+  t.equal((await poll('', etag)).status, 200, 'changed by a renamed company');
 });
 
-t.test('whoever asks after a change is told of it, however many ask at once', async (t) => {
+t.test('a read after a change returns the change, with many concurrent readers', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   await syncTenant(service, tenantId);
   const path = `/v1/tenants/${tenantId}/companies`;
@@ -84,7 +84,7 @@ t.test('whoever asks after a change is told of it, however many ask at once', as
   let polls = 0;
   for (let round = 0; round < 30; round += 1) {
     const etag = (await read()).headers.get('etag') ?? '';
-    // Their reads are under way when the change is made, and those of the others come right after it.
+    // These reads run while the change is made, and the others right after it.
     const before = Promise.all(Array.from({ length: 8 }, (_, index) => (index % 2 === 0 ? poll(etag) : read())));
     const { headers } = await ask('GET', `${path}/${company.id}`);
     const change = { body: { name: `Name ${round}` }, headers: { 'if-match': headers.get('etag') ?? '' } };
@@ -95,10 +95,10 @@ t.test('whoever asks after a change is told of it, however many ask at once', as
     const isNew = ({ id, name }: Company): boolean => id === company.id && name === `Name ${round}`;
     stale += after.filter(({ status, body }) => status !== 200 || !body.data.some(isNew)).length;
   }
-  t.equal(stale, 0, `of ${polls} polls none was told less than it could have read itself`);
+  t.equal(stale, 0, `none of ${polls} reads was stale`);
 });
 
-t.test('a list that is sent again is the same to the byte, and ends with its tenant', async (t) => {
+t.test('a cached list is identical to the first one, and is gone with its tenant', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   await syncTenant(service, tenantId);
   for (const list of ['companies', 'companies?page[size]=3&licenses=all', 'changes?page[size]=5']) {
@@ -118,7 +118,7 @@ t.test('a list that is sent again is the same to the byte, and ends with its ten
     t.match(await ask('GET', `${path}/${list}`), { status: 404, body: { code: 'not_found' } }, list);
 });
 
-t.test('a page of a long list is read in the order of its index, in tables that were never analysed', async (t) => {
+t.test('a page of a long list is read by an index scan, even in tables that were never analyzed', async (t) => {
   const tenantId = await makeTenant(service, 'tenant');
   await service.sql(
     `insert into companies (tenant_id, id, origin, source_name, display_name, name_group, is_own_company)
@@ -144,7 +144,7 @@ t.test('a page of a long list is read in the order of its index, in tables that 
   await service.sql('delete from tenants where tenant_id = $1', [tenantId]);
 });
 
-t.test('no write that a list can show leaves the revision where it was', async (t) => {
+t.test('every write that a list can show increases the revision', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   await syncTenant(service, tenantId);
   const getRevision = async (): Promise<number> => {
@@ -153,7 +153,7 @@ t.test('no write that a list can show leaves the revision where it was', async (
     ]);
     return Number(row?.revision);
   };
-  // As the service writes, with each column that there is: what is added later is seen as well.
+  // Reads the columns from the catalog, so that new columns are covered too.
   for (const table of ['companies', 'company_licenses']) {
     const columns = await service.sql<{ name: string }>(
       `select column_name as name from information_schema.columns
@@ -179,31 +179,31 @@ t.test('no write that a list can show leaves the revision where it was', async (
   t.same(
     triggers.map(({ of }) => of),
     ['companies', 'company_licenses'],
-    'at insert, update and delete',
+    'on insert, update and delete',
   );
 });
 
 t.test('listCompanies', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const path = `/v1/tenants/${tenantId}/companies`;
-  t.strictSame((await ask('GET', path)).body, { data: [], next_page: null }, 'none before the first sync');
+  t.strictSame((await ask('GET', path)).body, { data: [], next_page: null }, 'no companies before the first sync');
   await syncTenant(service, tenantId);
 
   const all = await readAll(`${path}?page[size]=500`);
   t.ok(all.length > 50, `${all.length} companies`);
   const ids = all.map(({ id }) => id);
-  t.strictSame(ids, [...ids].sort(), 'oldest first');
+  t.strictSame(ids, [...ids].sort(), 'ordered by id, oldest first');
   for (const size of [1, 7, 50, 100]) {
     const paged = await readAll(`${path}?page[size]=${size}`);
     t.strictSame(
       paged.map(({ id }) => id),
       ids,
-      `in pages of ${size} the same`,
+      `the same list in pages of ${size}`,
     );
   }
-  t.strictSame(await readAll(path), all, '100 on a page unless told');
+  t.strictSame(await readAll(path), all, 'the default page size returns the same list');
   t.equal((await ask('GET', path)).body.data.length, Math.min(100, all.length));
-  t.equal(new Set(all.map(({ display_name }) => display_name)).size, all.length, 'display names tell them apart');
+  t.equal(new Set(all.map(({ display_name }) => display_name)).size, all.length, 'display names are unique');
   t.ok(
     all.every(
       ({ archived, origin, overrides }) => archived === false && origin === 'biotrack' && `${overrides}` === '',
@@ -213,7 +213,7 @@ t.test('listCompanies', async (t) => {
   t.strictSame(
     own.map(({ ubi }) => ubi),
     [demo.ubi],
-    "the tenant's own company is flagged",
+    "is_own_company marks the tenant's own company",
   );
 
   const search = async (query: Record<string, string>): Promise<Company[]> =>
@@ -234,24 +234,24 @@ t.test('listCompanies', async (t) => {
     ({ name }: Company) =>
       name.toLowerCase().includes(part.toLowerCase());
   t.ok((await expectSame({ name: word }, isLike(word))) > 0);
-  t.ok((await expectSame({ name: word.toLowerCase() }, isLike(word))) > 0, 'upper and lower case are the same');
+  t.ok((await expectSame({ name: word.toLowerCase() }, isLike(word))) > 0, 'ignores case');
   await expectSame({ name: '' }, () => true);
   for (const name of ['%', '_', '\\', "'", '"', '&', 'Ñ', "'; drop table companies; --", '%%%', 'a%b', '\\%']) {
     await expectSame({ name }, isLike(name));
   }
   t.equal(await expectSame({ ubi: demo.ubi }, ({ ubi }) => ubi === demo.ubi), 1);
-  t.equal(await expectSame({ ubi: ` ${demo.ubi}  ` }, ({ ubi }) => ubi === demo.ubi), 1, 'white space aside');
-  t.equal(await expectSame({ ubi: demo.ubi.replace(/^0/, '') }, () => false), 0, 'leading zeros count');
+  t.equal(await expectSame({ ubi: ` ${demo.ubi}  ` }, ({ ubi }) => ubi === demo.ubi), 1, 'ignores whitespace');
+  t.equal(await expectSame({ ubi: demo.ubi.replace(/^0/, '') }, () => false), 0, 'leading zeros are significant');
   const number = some.licenses[0]?.license_number as string;
   t.equal(await expectSame({ license_number: number }, ({ id }) => id === some.id), 1);
-  t.equal(await expectSame({ license_number: number.slice(1) }, () => false), 0, 'exactly this number');
+  t.equal(await expectSame({ license_number: number.slice(1) }, () => false), 0, 'matches the whole number');
   const city = some.licenses[0]?.address.city as string;
   const isIn = ({ licenses }: Company) =>
     licenses.some(({ address }) => address.city?.toLowerCase() === city.toLowerCase());
   t.ok((await expectSame({ city: city.toLowerCase() }, isIn)) > 1);
   t.ok(
     (await expectSame({ city, ubi: some.ubi as string }, (company) => isIn(company) && company.ubi === some.ubi)) > 0,
-    'filters narrow each other',
+    'filters combine',
   );
   await expectSame({ origin: 'biotrack' }, () => true);
   await expectSame({ origin: 'manual' }, () => false);
@@ -306,13 +306,13 @@ t.test('listCompanies', async (t) => {
   t.match(
     await ask('GET', next.replace('origin=biotrack', 'origin=manual')),
     { status: 400, body: { code: 'invalid_cursor' } },
-    'a cursor is bound to its filters',
+    'a cursor is only valid with its filters',
   );
   const other = await makeTenant(service);
   t.match(
     await ask('GET', next.replace(tenantId, other)),
     { status: 400, body: { code: 'invalid_cursor' } },
-    'and to its tenant',
+    'and for its tenant',
   );
 });
 
@@ -355,23 +355,23 @@ t.test('getCompany', async (t) => {
   t.match(
     gone,
     { status: 200, body: { id: body.id, name, archived: true, licenses: [] } },
-    'an archived one answers too',
+    'also returns archived companies',
   );
   t.equal(gone.body.licenses.length, 0);
   const whole = await ask('GET', `${path}/${body.id}?licenses=all`);
   t.match(whole.body.licenses, [{ license_number: location, active: false }]);
   t.type(whole.body.licenses[0].missing_since_datetime, 'string');
-  t.not(gone.headers.get('etag'), headers.get('etag'), 'it has another version');
+  t.not(gone.headers.get('etag'), headers.get('etag'), 'the version changed');
   t.strictSame(
     (await readAll(path)).filter(({ id }) => id === body.id),
     [],
-    'not in the list',
+    'not listed by default',
   );
   t.equal((await readAll(`${path}?archived=only`)).filter(({ id }) => id === body.id).length, 1);
   t.match(await ask('GET', `${path}/${newId()}`), { status: 404, body: { code: 'not_found' } });
 });
 
-t.test('edits win, and say what they hide', async (t) => {
+t.test('edits override BioTrack across syncs and switches', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_license');
   await syncTenant(service, tenantId);
   const { location } = control.rows({ ubi: demo.ubi })[1] as { location: string };
@@ -402,43 +402,44 @@ t.test('edits win, and say what they hide', async (t) => {
     status: 200,
     body: { ...edits, display_name: 'Edited', overrides: Object.keys(edits) },
   });
-  control.rename({ location, name: 'THE STATE SAYS SO' });
+  control.rename({ location, name: 'RENAMED BY THE STATE' });
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
   const items = await readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`);
   t.ok(
     items.some(
-      ({ company_id, after }) => company_id === company.id && after?.source_name === 'THE STATE SAYS SO' && !after.name,
+      ({ company_id, after }) =>
+        company_id === company.id && after?.source_name === 'RENAMED BY THE STATE' && !after.name,
     ),
-    'the run says what it would have written',
+    'the plan contains the source name',
   );
-  t.match((await ask('GET', path)).body, { ...edits, source_name: 'THE STATE SAYS SO' });
+  t.match((await ask('GET', path)).body, { ...edits, source_name: 'RENAMED BY THE STATE' });
   await switchTo(tenantId, 'one_per_vendor');
-  t.match((await ask('GET', path)).body, edits, 'across a switch');
+  t.match((await ask('GET', path)).body, edits, 'kept across a switch');
   await switchTo(tenantId, 'one_per_license');
   control.vanish({ location });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.match((await ask('GET', path)).body, { ...edits, archived: true }, 'archived');
+  t.match((await ask('GET', path)).body, { ...edits, archived: true }, 'kept while archived');
   control.restore({ location });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.match((await ask('GET', path)).body, { ...edits, archived: false }, 'and returned');
+  t.match((await ask('GET', path)).body, { ...edits, archived: false }, 'kept after the return');
   const cleared = await edit(tenantId, company.id, { name: null, custom_data: null });
-  t.match(cleared.body, { name: 'THE STATE SAYS SO', custom_data: null });
+  t.match(cleared.body, { name: 'RENAMED BY THE STATE', custom_data: null });
   t.strictSame(cleared.body.overrides, ['legal_business_name', 'relationship_type', 'leaflink_customer_id']);
 });
 
-t.test('a company made by hand comes to stand for the vendor of its license', async (t) => {
+t.test('a manual company becomes the vendor company of its license', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_license');
   const [ubi, named, other] = ['880000005', '88300001', '88300002'];
   const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
-    body: { name: 'By hand, and first', license_numbers: [named] },
+    body: { name: 'Created manually first', license_numbers: [named] },
   });
-  for (const location of [named, other]) control.addSite({ ubi, location, name: 'BY THE STATE' });
+  for (const location of [named, other]) control.addSite({ ubi, location, name: 'LISTED BY THE STATE' });
   await syncTenant(service, tenantId, { refresh: 'force' });
   const own = await holderOf(tenantId, other);
   t.not(own.id, made.body.id);
   const run = await switchTo(tenantId, 'one_per_vendor');
   t.equal(run.counts.adopted, 1);
-  t.equal((await holderOf(tenantId, other)).id, made.body.id, 'the whole vendor is with it now');
+  t.equal((await holderOf(tenantId, other)).id, made.body.id, 'it holds all licenses of the vendor');
   const explained = (await ask('GET', `${pathOf(tenantId)}/companies/${made.body.id}/explain`)).body;
   t.match(explained, { origin: 'manual', own_company_of: null, vendor_company_of: ubi });
   t.match(
@@ -446,11 +447,11 @@ t.test('a company made by hand comes to stand for the vendor of its license', as
     { company_id: own.id, verdict: 'manual_company_wins' },
   );
   await switchTo(tenantId, 'one_per_license');
-  t.equal((await holderOf(tenantId, other)).id, own.id, 'and comes back');
+  t.equal((await holderOf(tenantId, other)).id, own.id, 'the own company holds it again');
   t.equal((await holderOf(tenantId, named)).id, made.body.id);
 });
 
-t.test('a license that vanished is still held by its active company', async (t) => {
+t.test('an active company still holds a license that is no longer listed', async (t) => {
   const ubi = '990000100';
   const [kept, gone] = ['990000101', '990000102'];
   for (const location of [kept, gone]) control.addSite({ ubi, location, name: 'TWO SITES' });
@@ -459,7 +460,7 @@ t.test('a license that vanished is still held by its active company', async (t) 
   control.vanish({ location: gone });
   await syncTenant(service, tenantId, { refresh: 'force' });
   const { id } = await holderOf(tenantId, kept);
-  const body = { name: 'By hand', license_numbers: [gone] };
+  const body = { name: 'Created manually', license_numbers: [gone] };
   t.match(await ask('POST', `${pathOf(tenantId)}/companies`, { body }), {
     status: 409,
     body: { code: 'license_taken', conflicting_id: id },
@@ -467,10 +468,10 @@ t.test('a license that vanished is still held by its active company', async (t) 
   control.vanish({ location: kept });
   await syncTenant(service, tenantId, { refresh: 'force' });
   const made = await ask('POST', `${pathOf(tenantId)}/companies`, { body });
-  t.match(made, { status: 201 }, 'an archived company holds nothing back');
+  t.match(made, { status: 201 }, 'an archived company does not keep its licenses');
 });
 
-t.test('a license that a person names is told to be moved by hand', async (t) => {
+t.test('a license that a user adds to a company moves with the reason added_manually', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_license');
   const location = '88310001';
   control.addSite({ ubi: '880000011', location, name: 'TO VANISH' });
@@ -478,7 +479,7 @@ t.test('a license that a person names is told to be moved by hand', async (t) =>
   control.vanish({ location });
   await syncTenant(service, tenantId, { refresh: 'force' });
   const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
-    body: { name: 'By hand', license_numbers: [location] },
+    body: { name: 'Created manually', license_numbers: [location] },
   });
   t.equal(made.status, 201);
   const lines = await readAll(`${pathOf(tenantId)}/changes?page[size]=500`);
@@ -498,12 +499,12 @@ t.test('explanation and history', async (t) => {
     explained.licenses.find(({ license_number }: Body) => license_number === kept?.location),
     { rule: 'vendor_company', ubi_key: demo.ubi, active: true, decided: { run_id: run.id } },
   );
-  await edit(tenantId, seller.id, { name: 'As we call it' });
+  await edit(tenantId, seller.id, { name: 'Our name' });
   control.sell({ location: sold?.location ?? '', toUbi: '007331902' });
   const second = await syncTenant(service, tenantId, { refresh: 'force' });
   const buyer = await holderOf(tenantId, sold?.location ?? '');
   const history = (await ask('GET', `${path}/history`)).body;
-  t.match(history.names, [{ name: seller.name }, { name: 'As we call it', run_id: null, until_datetime: null }]);
+  t.match(history.names, [{ name: seller.name }, { name: 'Our name', run_id: null, until_datetime: null }]);
   t.match(
     history.licenses.find(({ license_number }: Body) => license_number === sold?.location),
     { since_reason: 'first_seen', until_reason: 'sold', to_company_id: buyer.id },
@@ -511,7 +512,7 @@ t.test('explanation and history', async (t) => {
   t.match(
     history.owners.filter(({ license_number }: Body) => license_number === sold?.location),
     [{ ubi: demo.ubi }, { ubi: '007331902', until_datetime: null }],
-    'who held it, and who does',
+    'the previous and the current vendor',
   );
   const bought = (await ask('GET', `${pathOf(tenantId)}/companies/${buyer.id}/history`)).body;
   t.match(
@@ -528,6 +529,6 @@ t.test('explanation and history', async (t) => {
   t.match(await ask('GET', `${pathOf(tenantId)}/companies/${newId()}/history`), { status: 404 });
 });
 
-t.test('every documented answer of these operations was seen', async (t) => {
+t.test('every documented response of these operations was tested', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['companies.test.ts'], isOwnOutcome), []);
 });

@@ -5,7 +5,7 @@ import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { pickCount } from '../helpers/counts.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
-/** The whole set-up as one document: read from one tenant, put to others. */
+/** The whole setup as one document: read from one tenant, applied to others. */
 
 const service = await startTestService(t, {
   directoryMaxAgeSeconds: 1,
@@ -39,7 +39,7 @@ const put = async (tenantId: string, body: unknown, query = '', options: { key?:
 const toLines = ({ differences }: { differences: readonly Difference[] }): string[] =>
   differences.map(({ action, path, applied }) => `${action} ${path}${applied ? '' : ' (pending)'}`);
 
-/** All that a PUT could change of these tenants, as the owner of the database sees it. */
+/** Everything that a PUT can change for a tenant. */
 async function dump(tenantId: string): Promise<string> {
   const tables = ['tenants', 'ubis', 'creation_preferences', 'credentials', 'licenses', 'changes', 'sync_runs'];
   const parts = await Promise.all(
@@ -54,7 +54,7 @@ async function dump(tenantId: string): Promise<string> {
   return parts.join('\n--\n');
 }
 
-/** That a login was used, and when, is no part of the set-up. */
+/** When a login was used is not part of the setup. */
 const withoutUse = (text: string): string =>
   text.replaceAll(/"?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^,)]*/g, '').replaceAll(/\)\d+$/gm, ')');
 
@@ -78,9 +78,9 @@ t.test('getConfiguration', async (t) => {
   const other = await ask('POST', `${tenant}/licenses`, {
     body: { license_number: second?.location, create_companies: false },
   });
-  const person = tokenOf({ tenantId: model, role: 'user', userId: 'ada' });
+  const user = tokenOf({ tenantId: model, role: 'user', userId: 'ada' });
   await ask('POST', `${tenant}/credentials`, {
-    key: person,
+    key: user,
     body: { description: 'mine', username: 'mine@example.com', password: 'x', owner: 'user', verify: 'skip' },
   });
   const { body, headers } = await ask('GET', toPath(model));
@@ -95,23 +95,31 @@ t.test('getConfiguration', async (t) => {
     body.licenses.find(({ license_number }: { license_number: string }) => license_number === first?.location),
     { credential: demo.username, share_with_leaflink: true, create_companies: false, active: true },
   );
-  t.notMatch(JSON.stringify(body), new RegExp(`${demo.password}|mine@example`), 'no secret, and nothing of a person');
-  t.equal((await ask('GET', toPath(model))).headers.get('etag'), headers.get('etag'), 'the same until it is changed');
+  t.notMatch(
+    JSON.stringify(body),
+    new RegExp(`${demo.password}|mine@example`),
+    'no secrets and no credentials of users',
+  );
+  t.equal(
+    (await ask('GET', toPath(model))).headers.get('etag'),
+    headers.get('etag'),
+    'the same ETag until something changes',
+  );
   await ask('PATCH', `${tenant}/licenses/${other.body.id}`, {
     body: { notify_on_change: false },
     headers: await etagOf(`${tenant}/licenses/${other.body.id}`),
   });
-  t.not((await ask('GET', toPath(model))).headers.get('etag'), headers.get('etag'), 'and another one then');
-  t.match(await ask('GET', toPath(model), { key: person }), { status: 200 }, 'everybody of the tenant may read it');
+  t.not((await ask('GET', toPath(model))).headers.get('etag'), headers.get('etag'), 'another ETag after a change');
+  t.match(await ask('GET', toPath(model), { key: user }), { status: 200 }, 'every user of the tenant can read it');
 });
 
-t.test('putConfiguration: the set-up of one tenant for others', async (t) => {
+t.test('putConfiguration applies the setup of one tenant to others', async (t) => {
   const document = await read(model);
   const same = await put(model, document);
   t.match(
     same,
     { status: 200, body: { applied: 0, pending: 0, differences: [], configuration: document } },
-    'what came out goes in',
+    'the exported document changes nothing',
   );
 
   const tenantId = await makeTenant(service, 'tenant');
@@ -127,7 +135,7 @@ t.test('putConfiguration: the set-up of one tenant for others', async (t) => {
   t.match(dry, { status: 200, body: { dry_run: true, applied: 3, pending: 3 } });
   t.equal(await dump(tenantId), before, 'a dry run writes nothing');
   t.strictSame(await etagOf(path), etag);
-  t.equal(dry.headers.get('etag'), etag['if-match'], 'and tells the ETag of what is there');
+  t.equal(dry.headers.get('etag'), etag['if-match'], 'returns the ETag of the stored configuration');
   t.strictSame(
     toLines(dry.body).sort(),
     [
@@ -141,11 +149,11 @@ t.test('putConfiguration: the set-up of one tenant for others', async (t) => {
     ].sort(),
   );
   const real = await put(tenantId, document);
-  t.strictSame(real.body.differences, dry.body.differences, 'the real one does what the dry one has told');
+  t.strictSame(real.body.differences, dry.body.differences, 'the real run applies the differences of the dry run');
   t.strictSame(real.body.configuration, dry.body.configuration);
   t.match(await read(tenantId), { ubi: demo.ubi, licenses: [], credentials: [] });
   const again = await put(tenantId, document);
-  t.match(again.body, { applied: 0, pending: 3 }, 'sent again it finds only what still waits for a password');
+  t.match(again.body, { applied: 0, pending: 3 }, 'sent again, only what needs a password remains');
 
   await ask('POST', `/v1/tenants/${tenantId}/credentials`, {
     body: { description: 'office', username: demo.username, password: demo.password, owner: 'company' },
@@ -154,18 +162,14 @@ t.test('putConfiguration: the set-up of one tenant for others', async (t) => {
   const end = await put(tenantId, document);
   t.match(end, { status: 200, body: { dry_run: false, applied: 3, pending: 0 } });
   t.strictSame(end.body.differences, dryEnd.body.differences);
-  t.ok(toLines(end.body).includes(`update /credentials/${demo.username}/description`), 'renamed');
-  t.strictSame(await read(tenantId), document, 'in the end both tenants say the same');
+  t.ok(toLines(end.body).includes(`update /credentials/${demo.username}/description`), 'the description is updated');
+  t.strictSame(await read(tenantId), document, 'both tenants have the same configuration');
   t.strictSame(end.body.configuration, document);
   t.match((await put(tenantId, document)).body, { applied: 0, pending: 0, differences: [] });
-  t.strictSame(
-    (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data,
-    [],
-    'none that shall create companies, no run',
-  );
+  t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data, [], 'no sync without create_companies');
 });
 
-t.test('putConfiguration: each kind of difference, and nothing else', async (t) => {
+t.test('putConfiguration returns each kind of difference, and nothing else', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const document = await read(model);
   await put(tenantId, { licenses: document.licenses });
@@ -200,9 +204,13 @@ t.test('putConfiguration: each kind of difference, and nothing else', async (t) 
     { before: null, after: '2025-01-31T00:00:00.000Z' },
   );
   const [run] = (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data;
-  t.match(run, { trigger: 'setup_completed' }, 'and one that shall create companies starts the first sync');
+  t.match(run, { trigger: 'setup_completed' }, 'a license with create_companies starts the first sync');
   await waitForRun(service, tenantId, run.id);
-  t.match((await put(tenantId, wanted)).body, { differences: [] }, 'another spelling of a time is no difference');
+  t.match(
+    (await put(tenantId, wanted)).body,
+    { differences: [] },
+    'the same time in another time zone is no difference',
+  );
 
   const back = await put(tenantId, {
     licenses: [...wanted.licenses, { license_number: b.license_number, notify_on_change: !b.notify_on_change }],
@@ -214,19 +222,19 @@ t.test('putConfiguration: each kind of difference, and nothing else', async (t) 
   t.match(
     (await ask('GET', `/v1/tenants/${tenantId}/licenses`)).body.data.length,
     3,
-    'the archived one is back as the one that it was',
+    'the archived license was restored, not created again',
   );
   t.match(
     (await put(tenantId, { credentials: [] })).body,
     { applied: 0, pending: 1, differences: [{ action: 'keep' }] },
-    'no document throws a password away',
+    'a document never deletes a credential',
   );
-  t.match((await put(tenantId, {})).body, { differences: [] }, 'what is not named is left alone');
+  t.match((await put(tenantId, {})).body, { differences: [] }, 'an empty document changes nothing');
   t.match((await put(tenantId, { ubi: null, company_creation_preference: null })).body, { differences: [] });
   t.match(
     (await put(tenantId, { ubi: ` ${demo.ubi}` })).body,
     { applied: 1, differences: [{ path: '/ubi' }] },
-    'as typed',
+    'the UBI is stored as sent',
   );
 
   const operator = await put(tenantId, { tenant: { name: 'Renamed', state: 'NM', environment: 'production' } });
@@ -239,11 +247,11 @@ t.test('putConfiguration: each kind of difference, and nothing else', async (t) 
   t.match(
     await put(tenantId, await read(tenantId), '', { key: admin }),
     { status: 200, body: { differences: [] } },
-    'unchanged it is no matter',
+    'an admin can send an unchanged tenant',
   );
 });
 
-t.test('putConfiguration: all of it or nothing', async (t) => {
+t.test('putConfiguration is atomic', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const [first, second] = listOwn();
   await put(tenantId, { licenses: [{ license_number: first?.location, create_companies: false }] });
@@ -262,7 +270,7 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
       { company_creation_preference: { strategy: 'one_per_license' } },
     ],
     [
-      'another data set after it',
+      'another environment after the first sync',
       409,
       'fixed_after_first_sync',
       undefined,
@@ -275,8 +283,8 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
       '/state',
       { tenant: { name: 'x', state: 'ZZ', environment: 'training' } },
     ],
-    ['another UBI, unconfirmed', 409, 'confirmation_required', undefined, { ubi: '007331902' }],
-    ['a license number for a UBI', 422, 'ubi_is_license_number', '/ubi', { ubi: first?.location }],
+    ['another UBI without confirmation', 409, 'confirmation_required', undefined, { ubi: '007331902' }],
+    ['a license number instead of a UBI', 422, 'ubi_is_license_number', '/ubi', { ubi: first?.location }],
     [
       'a description that is taken',
       409,
@@ -292,35 +300,35 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
       { licenses: [row, { license_number: foreign?.location }] },
     ],
     [
-      'a type that the state does not have',
+      'an unknown license type',
       422,
       'license_type_unknown',
       '/licenses/1/license_type',
       { licenses: [row, { license_number: second?.location, license_type: 'Spaceport' }] },
     ],
     [
-      'dates that contradict each other',
+      'an expiry before the issue',
       422,
       'invalid_dates',
       '/licenses/0/expiry_datetime',
       { licenses: [{ ...row, issue_datetime: '2025-01-31T00:00:00Z', expiry_datetime: '2025-01-30T00:00:00Z' }] },
     ],
     [
-      'a login that is not there',
+      'an unknown credential',
       422,
       'credential_unknown',
       '/licenses/0/credential',
-      { licenses: [{ ...row, credential: 'nobody' }] },
+      { licenses: [{ ...row, credential: 'unknown' }] },
     ],
     [
-      'a license twice',
+      'a repeated license',
       400,
       'invalid_request',
       '/licenses/1/license_number',
       { licenses: [row, { license_number: ` ${first?.location} ` }] },
     ],
     [
-      'a login twice',
+      'a repeated credential',
       400,
       'invalid_request',
       '/credentials/1/username',
@@ -334,7 +342,7 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
   ];
   const before = await dump(tenantId);
   for (const [what, status, code, pointer, part] of bad) {
-    // Something that would be changed comes before it.
+    // A valid change is applied before the invalid part is reached.
     const document = {
       ...(part as object),
       tenant: { name: 'Changed', state: 'NM', environment: 'production', ...(part as { tenant?: object }).tenant },
@@ -346,7 +354,7 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
     }
   }
   const after = await dump(tenantId);
-  t.equal(withoutUse(after), withoutUse(before), 'nothing of it was kept');
+  t.equal(withoutUse(after), withoutUse(before), 'nothing was changed');
   for (const body of [
     { licenses: [{}] },
     { licenses: 'all' },
@@ -369,12 +377,12 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
   t.match(
     moved.body.differences.find(({ action }: { action: string }) => action === 'needs_login').detail,
     /the existing credential must read .* Send the document again/,
-    'no other login is asked for where there is one',
+    'does not ask for another credential',
   );
   t.strictSame(
     toLines(moved.body),
     ['set /ubi', `needs_login /licenses/${foreign?.location} (pending)`, `archive /licenses/${first?.location}`],
-    "another UBI's licenses are looked up with a login of that UBI",
+    'the licenses of the new UBI can be created once the list was read again',
   );
 
   const bare = await makeTenant(service, 'tenant');
@@ -389,7 +397,7 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
   t.match(
     await put(down, { tenant: { name: 'x', state: 'NM', environment: 'production' } }),
     { status: 200 },
-    'who needs nothing of the state does not wait for it',
+    'a document without new licenses does not need BioTrack',
   );
   control.clearFaults();
   await service.sql('update credentials set secret_version = 7 where tenant_id = $1', [down]);
@@ -397,7 +405,7 @@ t.test('putConfiguration: all of it or nothing', async (t) => {
   t.match(await ask('PUT', toPath(newId()), { body: {}, headers: { 'if-match': '"1"' } }), { status: 404 });
 });
 
-t.test('putConfiguration: any document, against a model', async (t) => {
+t.test('putConfiguration with random documents, compared with a model', async (t) => {
   const seed = Number(process.env.FC_SEED ?? Date.now() % 1_000_000);
   t.comment(`seed ${seed}`);
   const [, , vendor] = simulator.users as [typeof demo, typeof demo, typeof demo];
@@ -442,7 +450,7 @@ t.test('putConfiguration: any document, against a model', async (t) => {
     include_labs: fc.boolean(),
     licenses: maybe(fc.uniqueArray(entry, { selector: ({ license_number }) => license_number, maxLength: 6 })),
   });
-  /** What the tenant says, by license number; of all that were ever created, for an archived one comes back as it was. */
+  /** The expected settings of every license ever created: an archived one is restored with its settings. */
   const model = new Map<string, Record<string, unknown>>();
   let shown: string[] = [];
   let changes = 0;
@@ -456,12 +464,12 @@ t.test('putConfiguration: any document, against a model', async (t) => {
     const dry = await put(tenantId, wanted, '?dry_run=true');
     const real = await put(tenantId, wanted);
     t.equal(real.status, 200);
-    t.strictSame(real.body.differences, dry.body.differences, 'as foretold');
+    t.strictSame(real.body.differences, dry.body.differences, 'the same differences as the dry run');
     t.strictSame(real.body.configuration, dry.body.configuration);
     changes += real.body.applied;
     for (const { license_number, ...fields } of licenses ?? []) {
-      const said = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-      model.set(license_number, { ...model.get(license_number), ...said });
+      const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+      model.set(license_number, { ...model.get(license_number), ...given });
     }
     if (licenses !== undefined) shown = licenses.map(({ license_number }) => license_number).sort();
     const now = await read(tenantId);
@@ -472,16 +480,20 @@ t.test('putConfiguration: any document, against a model', async (t) => {
     });
     t.strictSame(now.licenses.map(({ license_number }: { license_number: string }) => license_number).sort(), shown);
     for (const license of now.licenses) {
-      const said = model.get(license.license_number) as Record<string, unknown>;
-      t.strictSame(Object.fromEntries(Object.keys(said).map((name) => [name, license[name]])), said);
+      const expected = model.get(license.license_number) as Record<string, unknown>;
+      t.strictSame(Object.fromEntries(Object.keys(expected).map((name) => [name, license[name]])), expected);
     }
-    t.match((await put(tenantId, wanted)).body, { applied: 0, pending: 0, differences: [] }, 'twice is once');
-    t.match((await put(tenantId, now)).body, { differences: [] }, 'what came out goes in');
+    t.match(
+      (await put(tenantId, wanted)).body,
+      { applied: 0, pending: 0, differences: [] },
+      'sent again, it changes nothing',
+    );
+    t.match((await put(tenantId, now)).body, { differences: [] }, 'the exported document changes nothing');
   }
   t.comment(`${documents.length} documents, ${changes} differences`);
 });
 
-t.test('putConfiguration: two at once', async (t) => {
+t.test('one of several concurrent putConfiguration calls succeeds', async (t) => {
   const tenantId = await makeTenant(service, 'tenant');
   await ask('PUT', `/v1/tenants/${tenantId}/ubi`, { headers: FIRST_PUT, body: { ubi: demo.ubi } });
   for (let round = 0; round < 5; round += 1) {
@@ -495,6 +507,6 @@ t.test('putConfiguration: two at once', async (t) => {
   }
 });
 
-t.test('every documented answer of these operations was seen', async (t) => {
+t.test('every documented response of these operations was tested', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['configuration.test.ts'], isOwnOutcome), []);
 });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, waitForRun } from '../helpers/service.js';
 
-/** Step 3: the tenant's own licenses. */
+/** The tenant's own licenses: available ones, created ones, archive and restore. */
 
 const service = await startTestService(t, {
   directoryMaxAgeSeconds: 1,
@@ -51,7 +51,7 @@ t.test('listAvailableLicenses', async (t) => {
     rows
       .map((row) => ({ license_number: row.location, name: row.name, ubi: row.ubi, active: !row.deleted }))
       .sort((a, b) => (a.license_number < b.license_number ? -1 : 1)),
-    "the login's licenses, as the simulator lists them",
+    'all licenses that the simulator lists under the UBI',
   );
   t.ok(body.data.every(({ state, license_id }: Available) => state === 'available' && license_id === null));
   const [first] = rows;
@@ -67,7 +67,7 @@ t.test('listAvailableLicenses', async (t) => {
   t.match(await ask('GET', path), { status: 409, body: { code: 'credential_unreadable' } });
 });
 
-t.test('listAvailableLicenses, with trouble at BioTrack', async (t) => {
+t.test('listAvailableLicenses while BioTrack fails', async (t) => {
   const tenantId = await makeTenant(service);
   const path = `/v1/tenants/${tenantId}/available-licenses`;
   t.equal((await ask('GET', path)).status, 200);
@@ -79,7 +79,7 @@ t.test('listAvailableLicenses, with trouble at BioTrack', async (t) => {
   t.match(
     (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data[0],
     { status: 'valid' },
-    'an outage marks no credential',
+    'an outage does not change the credential',
   );
   t.equal((await ask('GET', path)).status, 200);
 
@@ -92,16 +92,16 @@ t.test('listAvailableLicenses, with trouble at BioTrack', async (t) => {
   t.match(
     (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data[0],
     { status: 'rejected' },
-    'a refused login is noted',
+    'a rejected login is recorded',
   );
   for (let times = 0; times < 3; times += 1) {
     t.match(
       await ask('GET', path),
       { status: 409, body: { code: 'setup_incomplete' } },
-      'and not tried again by machine',
+      'and is not retried automatically',
     );
   }
-  t.equal(control.counters().loginsRejected, logins + 1, 'one login, however often it is asked');
+  t.equal(control.counters().loginsRejected, logins + 1, 'only one login');
   control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
 });
 
@@ -140,10 +140,10 @@ t.test('createLicense', async (t) => {
     share_with_leaflink: true,
   };
   const created = await post(full);
-  t.match(created, { status: 201, body: full }, 'kept as told');
+  t.match(created, { status: 201, body: full }, 'returned as sent');
   t.equal(created.headers.get('location'), `${path}/${created.body.id}`);
   t.match(await ask('GET', `${path}/${created.body.id}`), { status: 200, body: created.body });
-  t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data, [], 'without create_companies no run');
+  t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data, [], 'no sync without create_companies');
 
   t.match(await post({ license_number: number }), {
     status: 409,
@@ -152,7 +152,7 @@ t.test('createLicense', async (t) => {
   t.match(
     await post({ license_number: `  ${number} ` }),
     { status: 409, body: { code: 'license_exists' } },
-    'blanks aside',
+    'ignores whitespace',
   );
   t.match(await post({ license_number: '000000000' }), {
     status: 422,
@@ -164,7 +164,7 @@ t.test('createLicense', async (t) => {
   t.match(
     await post({ license_number: foreign?.location }),
     { status: 422, body: { code: 'license_not_available' } },
-    "somebody else's license",
+    'a license of another vendor',
   );
   t.match(await post({ license_number: second?.location, license_type: 'Spaceport' }), {
     status: 422,
@@ -214,12 +214,12 @@ t.test('createLicense', async (t) => {
   t.match(
     await post({ license_number: Number(second?.location) }),
     { status: 400, body: { errors: [{ pointer: '/license_number' }] } },
-    'a number is no text',
+    'a JSON number is not accepted',
   );
 
-  const presets = await post({ license_number: second?.location, create_companies: false });
+  const defaults = await post({ license_number: second?.location, create_companies: false });
   t.match(
-    presets,
+    defaults,
     {
       status: 201,
       body: {
@@ -235,7 +235,7 @@ t.test('createLicense', async (t) => {
         share_with_leaflink: false,
       },
     },
-    'what is not told comes from BioTrack or is preset',
+    'missing settings have their defaults or come from the state',
   );
 
   const available: Available[] = (await ask('GET', `/v1/tenants/${tenantId}/available-licenses`)).body.data;
@@ -246,16 +246,16 @@ t.test('createLicense', async (t) => {
       .sort(),
     [
       [number, created.body.id],
-      [second?.location, presets.body.id],
+      [second?.location, defaults.body.id],
     ].sort(),
-    'told among the available ones',
+    'marked as created among the available ones',
   );
 
   await service.sql('update credentials set secret_version = 7 where id = $1', [credential.id]);
   t.match(await post({ license_number: number }), { status: 409, body: { code: 'credential_unreadable' } });
 });
 
-t.test('createLicense, with trouble at BioTrack', async (t) => {
+t.test('createLicense while BioTrack fails', async (t) => {
   const tenantId = await makeTenant(service);
   await pause(1_100);
   control.injectFault({ fault: 'html', action: 'login', times: 0 });
@@ -267,7 +267,7 @@ t.test('createLicense, with trouble at BioTrack', async (t) => {
   t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/licenses`)).body, { data: [], next_page: null });
 });
 
-t.test('createLicense, the first one starts the first sync', async (t) => {
+t.test('the first created license starts the first sync', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const tenant = `/v1/tenants/${tenantId}`;
   const [first, second, third] = listOwn();
@@ -281,7 +281,7 @@ t.test('createLicense, the first one starts the first sync', async (t) => {
   t.match(run.status, /^succeeded/);
   t.ok(run.counts.created > 0);
   t.equal((await ask('POST', `${tenant}/licenses`, { body: { license_number: third?.location } })).status, 201);
-  t.equal((await ask('GET', `${tenant}/syncs`)).body.data.length, 1, 'the next one starts none');
+  t.equal((await ask('GET', `${tenant}/syncs`)).body.data.length, 1, 'the next one does not start another');
 
   const raced = await makeTenant(service);
   const answers = await Promise.all(
@@ -291,10 +291,10 @@ t.test('createLicense, the first one starts the first sync', async (t) => {
   );
   t.ok(
     answers.every(({ status }) => status === 201),
-    'all licenses at once',
+    'all licenses concurrently',
   );
   const runs = (await ask('GET', `/v1/tenants/${raced}/syncs`)).body.data;
-  t.equal(runs.length, 1, 'are one first run');
+  t.equal(runs.length, 1, 'start one first sync');
   await waitForRun(service, raced, runs[0].id);
 
   const twice = await makeTenant(service, 'credential');
@@ -308,7 +308,7 @@ t.test('createLicense, the first one starts the first sync', async (t) => {
   t.strictSame(
     same.map(({ status }) => status).sort(),
     [201, 409, 409, 409],
-    'the same license four times at once is one',
+    'one of four concurrent requests creates the license',
   );
 });
 
@@ -344,7 +344,7 @@ t.test('a license that BioTrack no longer lists under the UBI', async (t) => {
   const path = `/v1/tenants/${tenantId}/available-licenses`;
   const numbers = async (): Promise<string[]> =>
     (await ask('GET', path)).body.data.map((each: Available) => each.license_number);
-  t.ok((await numbers()).includes(location), 'a new site is there when the list is read again');
+  t.ok((await numbers()).includes(location), 'a new site appears when the list is read again');
   control.sell({ location, toUbi: '007331902' });
   await pause(1_100);
   t.notOk((await numbers()).includes(location), 'sold');
@@ -359,7 +359,7 @@ t.test('a license that BioTrack no longer lists under the UBI', async (t) => {
     'select missing_since_datetime is not null as missing from directory_licenses where license_key = $1',
     [location],
   );
-  t.match(row, { missing: true }, 'vanished, and known to be');
+  t.match(row, { missing: true }, 'missing from the list, and recorded as such');
 });
 
 const etagOf = async (path: string): Promise<Record<string, string>> => ({
@@ -383,7 +383,7 @@ t.test('createLicenses: each row has its own result', async (t) => {
     t.match(
       await ask('POST', `/v1/tenants/${id}/licenses/bulk`, { body: { licenses: [{ license_number: 'x' }] } }),
       { status: 409, body: { code: 'setup_incomplete', next_step: { operation_id: next } } },
-      'what comes before is missing for every row',
+      'a missing setup step rejects the whole request',
     );
   }
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
@@ -423,28 +423,32 @@ t.test('createLicenses: each row has its own result', async (t) => {
   );
   const [made, , , , , again] = answer.body.data;
   t.match(made.license, { name: 'The first', license_number: first?.location, problem: null, archived: false });
-  t.equal(again.problem.conflicting_id, made.license.id, 'and which one is in the way');
+  t.equal(again.problem.conflicting_id, made.license.id, 'with the id of the existing license');
   t.equal((await ask('GET', path)).body.data.length, 2);
   t.equal(
     (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data.length,
     1,
-    'two that shall create companies: one first run',
+    'two licenses with create_companies start one first sync',
   );
 
   const repeated = await bulk(rows);
-  t.match(repeated.body, { created: 0, rejected: 7 }, 'a retry makes nothing twice');
+  t.match(repeated.body, { created: 0, rejected: 7 }, 'a retry creates nothing twice');
   t.match(await bulk([]), { status: 400, body: { errors: [{ pointer: '/licenses' }] } });
   t.match(await bulk(Array.from({ length: 501 }, () => ({ license_number: 'x' }))), { status: 400 });
   t.match(
     await bulk([{ license_number: third?.location }, { license_number: third?.location, active: 'yes' }]),
     { status: 400, body: { errors: [{ pointer: '/licenses/1/active' }] } },
-    'a row off the schema refuses them all',
+    'one row that does not match the schema rejects the whole request',
   );
   t.equal((await ask('GET', path)).body.data.length, 2);
   const many = await bulk(
     Array.from({ length: 500 }, (_each, index) => ({ license_number: `unknown-${index}`, name: 'x'.repeat(200) })),
   );
-  t.match(many, { status: 200, body: { created: 0, rejected: 500 } }, '500 rows, beyond the limit of other bodies');
+  t.match(
+    many,
+    { status: 200, body: { created: 0, rejected: 500 } },
+    '500 rows, larger than the limit for other bodies',
+  );
   const tooLarge = `{"licenses":[{"license_number":"${'x'.repeat(1024 * 1024)}"}]}`;
   t.match(await ask('POST', `${path}/bulk`, { rawBody: tooLarge }), { status: 413 }, 'more than 1 MiB');
 
@@ -456,7 +460,7 @@ t.test('createLicenses: each row has its own result', async (t) => {
   t.equal(
     answers.reduce((sum, { body }) => sum + body.created, 0),
     same.length,
-    'four scripts at once make each license once',
+    'four concurrent requests create each license once',
   );
 
   await pause(1_100);
@@ -478,11 +482,11 @@ t.test('updateLicense', async (t) => {
     ask('PATCH', one, { body, headers: headers ?? (await etagOf(one)) });
 
   t.match(await patch({ active: false }, {}), { status: 428, body: { code: 'precondition_required' } });
-  t.match(await patch({ active: 1 }, {}), { status: 400 }, 'a bad body is 400 before anything else');
-  t.match(await patch({}), { status: 400 }, 'nothing to change is a mistake');
+  t.match(await patch({ active: 1 }, {}), { status: 400 }, 'an invalid body is checked before the precondition');
+  t.match(await patch({}), { status: 400 }, 'an empty body is invalid');
   const stale = await etagOf(one);
   const changes = {
-    name: 'By hand',
+    name: 'Edited',
     license_type: 'Processor',
     issue_datetime: '2025-01-31T00:00:00.000Z',
     expiry_datetime: '2026-01-31T00:00:00.000Z',
@@ -507,19 +511,19 @@ t.test('updateLicense', async (t) => {
   t.match(
     await patch({ issue_datetime: '2027-01-31T00:00:00Z' }),
     { status: 422, body: { code: 'invalid_dates' } },
-    'with what is there',
+    'checked against the stored date',
   );
   t.match(await patch({ license_type: 'Spaceport' }), { status: 422, body: { code: 'license_type_unknown' } });
   t.match(await patch({ credential_id: newId() }), { status: 422, body: { code: 'credential_unknown' } });
-  const person = service.tokenOf({ tenantId, role: 'user', userId: 'somebody' });
+  const user = service.tokenOf({ tenantId, role: 'user', userId: 'grace' });
   const personal = await ask('POST', `/v1/tenants/${tenantId}/credentials`, {
-    key: person,
+    key: user,
     body: { description: 'mine', username: 'x', password: 'x', owner: 'user', verify: 'skip' },
   });
   t.match(
     await patch({ credential_id: personal.body.id }),
     { status: 422, body: { code: 'credential_unknown' } },
-    "a person's own login is for that person",
+    "a user's own credential cannot be used",
   );
   t.match(
     await patch({ issue_datetime: null, expiry_datetime: null, credential_id: null, default_intake_location_id: null }),
@@ -534,9 +538,9 @@ t.test('updateLicense', async (t) => {
   t.match(
     await patch({ name: null, license_type: null }),
     { status: 200, body: { name: listed.name, license_type: listed.license_type } },
-    "null is BioTrack's word again",
+    'null sets the values that the state lists',
   );
-  t.match(await patch({ name: 'x', license_number: '1' }), { status: 400 }, 'a license does not become another one');
+  t.match(await patch({ name: 'x', license_number: '1' }), { status: 400 }, 'the number cannot be changed');
 
   const race = await etagOf(one);
   const edits = await Promise.all(Array.from({ length: 6 }, (_each, index) => patch({ name: `by ${index}` }, race)));
@@ -545,7 +549,7 @@ t.test('updateLicense', async (t) => {
   t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data, []);
   t.match(await patch({ create_companies: true }), { status: 200 });
   const runs = (await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data;
-  t.match(runs, [{ trigger: 'setup_completed' }], 'the first that shall create companies starts the first run');
+  t.match(runs, [{ trigger: 'setup_completed' }], 'the first license with create_companies starts the first sync');
   await waitForRun(service, tenantId, runs[0].id);
 
   const feed = (await ask('GET', `/v1/tenants/${tenantId}/changes?page[size]=500`)).body.data.filter(
@@ -559,18 +563,19 @@ t.test('updateLicense', async (t) => {
   });
   let state: Record<string, unknown> = {};
   for (const { before, after } of feed) {
-    for (const [name, value] of Object.entries(before ?? {})) t.strictSame(state[name], value, `${name} was so`);
+    for (const [name, value] of Object.entries(before ?? {}))
+      t.strictSame(state[name], value, `${name}: before matches the earlier entries`);
     state = { ...state, ...after };
   }
   const now = (await ask('GET', one)).body;
   t.strictSame(
     Object.fromEntries(Object.keys(state).map((name) => [name, now[name]])),
     state,
-    'replayed, the feed is what the license is now',
+    'replaying the feed gives the current license',
   );
 });
 
-t.test('a state that this deployment no longer knows', async (t) => {
+t.test('a state that is no longer configured', async (t) => {
   const tenantId = await makeTenant(service);
   const path = `/v1/tenants/${tenantId}`;
   await service.sql(`update tenants set state = 'ZZ' where tenant_id = $1`, [tenantId]);
@@ -581,7 +586,7 @@ t.test('a state that this deployment no longer knows', async (t) => {
   await service.sql(`update tenants set state = 'NM' where tenant_id = $1`, [tenantId]);
 });
 
-t.test('archiveLicense, and back', async (t) => {
+t.test('archive and restore a license', async (t) => {
   const [own] = listOwn();
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const tenant = `/v1/tenants/${tenantId}`;
@@ -604,7 +609,7 @@ t.test('archiveLicense, and back', async (t) => {
     status: 200,
     body: { archived: true, archived_datetime: /Z$/, name: 'Kept', problem: { reason: 'archived' } },
   });
-  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 204 }, 'twice is once');
+  t.match(await ask('DELETE', one, { headers: await etagOf(one) }), { status: 204 }, 'archiving twice changes nothing');
   t.match(await ask('PATCH', one, { body: { archived: true }, headers: await etagOf(one) }), {
     status: 200,
     body: archived.body,
@@ -621,11 +626,7 @@ t.test('archiveLicense, and back', async (t) => {
     ({ license_number }: Available) => license_number === own?.location,
   );
   t.match(listed, { state: 'problem', license_id: made.body.id, problem: { reason: 'archived' } });
-  t.strictSame(
-    (await ask('GET', `${tenant}/companies?page[size]=500`)).body.data,
-    companies,
-    'no company goes with it, and none is changed',
-  );
+  t.strictSame((await ask('GET', `${tenant}/companies?page[size]=500`)).body.data, companies, 'no company changes');
   const restored = await ask('PATCH', one, { body: { archived: false }, headers: await etagOf(one) });
   t.match(restored, {
     status: 200,
@@ -644,7 +645,7 @@ t.test('archiveLicense, and back', async (t) => {
   t.strictSame(kinds, ['own_license.created', 'own_license.archived', 'own_license.restored']);
 });
 
-t.test('a created license and what becomes of it at BioTrack', async (t) => {
+t.test('a created license has a problem once it no longer matches the list', async (t) => {
   const { location } = control.addSite({ ubi: demo.ubi, name: 'To be followed' });
   await pause(1_100);
   const tenantId = await makeTenant(service);
@@ -657,7 +658,7 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
       ({ license_number }: Available) => license_number === location,
     );
     const { body } = await ask('GET', `${tenant}/licenses/${made.body.id}`);
-    t.strictSame(body.problem, listed.problem, 'both say the same');
+    t.strictSame(body.problem, listed.problem, 'both operations return the same problem');
     t.strictSame(body.missing_since_datetime, listed.missing_since_datetime);
     t.equal(listed.license_id, made.body.id);
     return { ...listed, reason: listed.problem?.reason ?? null };
@@ -669,13 +670,13 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
   t.match(await see(), { state: 'created', reason: null }, 'bought back');
   control.vanish({ location });
   const missing = await see();
-  t.match(missing, { state: 'problem', reason: 'missing', active: false, missing_since_datetime: /Z$/ }, 'gone');
-  t.equal(missing.problem.since_datetime, missing.missing_since_datetime, 'and since when');
+  t.match(missing, { state: 'problem', reason: 'missing', active: false, missing_since_datetime: /Z$/ }, 'missing');
+  t.equal(missing.problem.since_datetime, missing.missing_since_datetime, 'with the time since when');
   control.restore({ location });
   t.match(
     await see(),
     { state: 'created', reason: null, missing_since_datetime: null },
-    'and back, as the same license',
+    'listed again: the same license',
   );
   control.setField({ location, field: 'deleted', value: 1 });
   t.match(await see(), { state: 'problem', reason: 'deleted', active: false });
@@ -689,7 +690,7 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
   t.match(
     (await ask('GET', `${tenant}/licenses/${made.body.id}`)).body.problem,
     { reason: 'other_ubi' },
-    'of another UBI is the tenant itself',
+    "the tenant's UBI changed",
   );
   await ask('PUT', tenant, {
     body: { name: 'Test', state: 'NM', environment: 'training' },
@@ -698,7 +699,7 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
   t.match(
     (await ask('GET', `${tenant}/licenses/${made.body.id}`)).body.problem,
     null,
-    'of a list never read nothing is known',
+    'no problem is known before the list was read',
   );
   await ask('PUT', `${tenant}/ubi`, {
     body: { ubi: demo.ubi, confirm: 'change_ubi' },
@@ -707,10 +708,10 @@ t.test('a created license and what becomes of it at BioTrack', async (t) => {
   t.match(
     await see(),
     { state: 'problem', reason: 'missing', active: false },
-    'and the other data set does not have it',
+    'the other environment does not list it',
   );
 });
 
-t.test('every documented answer of these operations was seen', async (t) => {
+t.test('every documented response of these operations was tested', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['licenses.test.ts'], isOwnOutcome), []);
 });

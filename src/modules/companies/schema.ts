@@ -67,7 +67,7 @@ export const CompanySchema = Named(
       Shown({ description: 'The name from BioTrack, even if the name was edited. Null for a manual company.' }),
     ),
     display_name: Shown({ description: "Unique among the tenant's active companies." }),
-    legal_business_name: Nullable(Shown()),
+    legal_business_name: Nullable(Shown({ description: 'Set by users.' })),
     ubi: Nullable(Shown({ description: 'The UBI that all its licenses share. Null if they have none or several.' })),
     origin: OneOf(ORIGINS, { description: '`manual` for a company created with `POST …/companies`.' }),
     is_own_company: Type.Boolean({ description: "Whether it holds a license of the tenant's own UBI." }),
@@ -75,9 +75,13 @@ export const CompanySchema = Named(
       description: 'Whether it holds no active license under the current strategy. Companies are never deleted.',
     }),
     superseded_by: Nullable(Uuid({ description: 'The company that now holds the licenses of this archived company.' })),
-    relationship_type: Nullable(Shown()),
-    leaflink_customer_id: Nullable(Shown()),
-    custom_data: Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true }),
+    relationship_type: Nullable(Shown({ description: 'A term of the host application. Set by users.' })),
+    leaflink_customer_id: Nullable(Shown({ description: 'Set by users.' })),
+    custom_data: Type.Unsafe<Record<string, unknown> | null>({
+      type: ['object', 'null'],
+      additionalProperties: true,
+      description: 'Any JSON object. Set by users.',
+    }),
     overrides: Type.Array(Shown(), {
       description: 'The fields that users edited. They override the values from BioTrack.',
     }),
@@ -125,7 +129,7 @@ export const CompanyPatchSchema = Body(
         type: ['object', 'null'],
         additionalProperties: true,
         maxProperties: 200,
-        description: `Any JSON object that the host application stores with the company. A PATCH replaces the whole object. ${clears}`,
+        description: `Any JSON object with up to 200 properties. A PATCH replaces the whole object. ${clears}`,
       }),
     ),
   },
@@ -161,7 +165,7 @@ export const CompanyListQuerySchema = Body({
     Type.String({
       maxLength: 90,
       description:
-        'A range `from,to` of RFC 3339 times: updated at or after `from` and before `to`. Either side can be empty.',
+        'A range `from,to` of RFC 3339 datetimes: updated at or after `from` and before `to`. Either side can be empty.',
       examples: ['2026-11-24T00:00:00Z,'],
     }),
   ),
@@ -206,7 +210,10 @@ export const CompanyExplanationSchema = Named(
           }),
         ),
         company_id: Nullable(Uuid({ description: 'The own company of the license.' })),
-        verdict: OneOf(VENDOR_VERDICTS),
+        verdict: OneOf(VENDOR_VERDICTS, {
+          description:
+            'Why the own company of the license is or is not the vendor company. `newer`: the license is newer than that of the chosen company. `joined_later`: the license is older, but joined the vendor after the choice. `represents_another_ubi`: the company already represents another vendor. `manual_company_wins`: a manual company was adopted. `no_own_company`: the license never had a company of its own.',
+        }),
       }),
       {
         description:
@@ -220,7 +227,10 @@ export const CompanyExplanationSchema = Named(
         ubi: Nullable(Shown({ description: 'As the state lists it.' })),
         ubi_key: Nullable(Shown({ description: 'The normalized UBI, which groups licenses. Null for a blank UBI.' })),
         active: Type.Boolean(),
-        rule: OneOf(HOLDING_RULES, { description: 'The rule by which this company holds the license.' }),
+        rule: OneOf(HOLDING_RULES, {
+          description:
+            'The rule by which this company holds the license. `inactive_keeps_company`: inactive licenses stay where they were. `decided_by_user`: a resolved conflict. `manual_company`: a user added the license to this manual company. `no_ubi`: the state lists no UBI, so the license has its own company. `vendor_company`: the company of its UBI (`one_per_vendor`). `own_company`: the company of the license (`one_per_license`).',
+        }),
         rejected: Type.Array(Reply({ company_id: Uuid(), reason: OneOf(REJECTIONS) }), {
           description: 'Other companies that could hold the license, with the reason why they do not.',
         }),

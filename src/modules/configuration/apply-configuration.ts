@@ -271,7 +271,7 @@ function toCredentialId(username: string | null, credentials: readonly Credentia
   const credential = credentials.find((each) => each.username === username);
   if (credential !== undefined) return credential.id;
   throw new ServiceError('credential_unknown', 'Create the credential first, or leave "credential" out.', {
-    errors: [{ pointer: '/credential', detail: 'must be the username of a company-wide credential' }],
+    errors: [{ pointer: '/credential', detail: 'must be the username of a company credential' }],
   });
 }
 

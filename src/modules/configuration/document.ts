@@ -18,7 +18,7 @@ export interface Configuration {
   readonly licenses: readonly LicenseEntry[];
 }
 
-/** A company-wide credential without its password. */
+/** A company credential without its password. */
 export interface CredentialEntry {
   readonly description: string;
   readonly username: string;
@@ -27,7 +27,7 @@ export interface CredentialEntry {
 /** A created license that is not archived. */
 export interface LicenseEntry extends Omit<LicenseSettings, 'credentialId'> {
   readonly licenseNumber: string;
-  /** The username of a company-wide credential. */
+  /** The username of a company credential. */
   readonly credential: string | null;
 }
 

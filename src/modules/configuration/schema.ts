@@ -40,7 +40,7 @@ const LicenseEntryBody = Body({
   credential: Type.Optional(
     Nullable(
       Text(200, {
-        description: 'The username of the company-wide credential that the license uses.',
+        description: 'The username of the company credential that the license uses.',
         examples: ['user@example.com'],
       }),
     ),
@@ -73,7 +73,7 @@ export const ConfigurationBodySchema = Body(
           description: Text(120, { examples: ['State login of the office'] }),
           username: Text(200, { examples: ['user@example.com'] }),
         }),
-        { maxItems: 100, description: 'The company-wide credentials, without passwords.' },
+        { maxItems: 100, description: 'The company credentials, without passwords.' },
       ),
     ),
     licenses: Type.Optional(

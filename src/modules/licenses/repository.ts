@@ -87,7 +87,7 @@ export async function saveLicenseChange(
   return fromRow(row);
 }
 
-/** Whether the id is of a company-wide credential: a license cannot use the credential of a user. */
+/** Whether the id is of a company credential: a license cannot use the credential of a user. */
 export async function companyCredentialExists(tx: Tx, id: string): Promise<boolean> {
   const found = await tx
     .selectFrom('credentials')

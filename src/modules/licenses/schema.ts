@@ -37,7 +37,7 @@ const toggle = (name: keyof typeof toggles, preset: boolean) =>
 const issued = { examples: ['2025-01-31T00:00:00Z'] };
 const expires = { description: 'Must be after `issue_datetime`.', examples: ['2027-01-31T00:00:00Z'] };
 const intake = { description: stored, examples: ['room-7'] };
-const credential = `The id of a company-wide credential. ${stored} The credential cannot be deleted while a license uses it.`;
+const credential = `The id of a company credential. ${stored} The credential cannot be deleted while a license uses it.`;
 const type = 'Must be one of the license types of the state, if `GET /v1/states` returns any.';
 
 export const LicenseBodySchema = Body(
@@ -105,20 +105,20 @@ export const LicensePatchSchema = Body(
 
 export const MAX_BULK_LICENSES = 500;
 
-/** The settings of a license in replies. */
+/** The settings of a license in responses. */
 export const shownSettings = {
   name: Nullable(Shown()),
   license_type: Nullable(Shown()),
   issue_datetime: Nullable(Datetime()),
   expiry_datetime: Nullable(Datetime()),
-  active: Type.Boolean(),
-  credential_id: Nullable(Uuid()),
-  default_intake_location_id: Nullable(Shown()),
-  sync_enabled: Type.Boolean(),
-  create_companies: Type.Boolean(),
-  sync_rooms: Type.Boolean(),
-  notify_on_change: Type.Boolean(),
-  share_with_leaflink: Type.Boolean(),
+  active: Type.Boolean({ description: stored }),
+  credential_id: Nullable(Uuid({ description: `The id of a company credential. ${stored}` })),
+  default_intake_location_id: Nullable(Shown({ description: stored })),
+  sync_enabled: Type.Boolean({ description: toggles.sync_enabled }),
+  create_companies: Type.Boolean({ description: toggles.create_companies }),
+  sync_rooms: Type.Boolean({ description: stored }),
+  notify_on_change: Type.Boolean({ description: stored }),
+  share_with_leaflink: Type.Boolean({ description: stored }),
 } satisfies SettingSchemas;
 
 export const LicenseBulkBodySchema = Body(
@@ -156,7 +156,7 @@ export const LicenseSchema = Named(
     license_number: Shown({ examples: ['220091777'] }),
     ...shownSettings,
     archived: Type.Boolean({ description: 'Whether a user archived it. Lists exclude archived licenses by default.' }),
-    archived_datetime: Nullable(Datetime()),
+    archived_datetime: Nullable(Datetime({ description: 'Null if it is not archived.' })),
     missing_since_datetime: Nullable(
       Datetime({ description: "When the license was first missing from the state's list. Null while it is listed." }),
     ),

@@ -336,8 +336,8 @@ async function checkCredential(tx: Tx, credentialId: string | null): Promise<voi
   if (credentialId === null || (await companyCredentialExists(tx, credentialId))) return;
   throw new ServiceError(
     'credential_unknown',
-    'credential_id must be the id of a company-wide credential. GET …/credentials returns them.',
-    { errors: [{ pointer: '/credential_id', detail: 'must be the id of a company-wide credential of this tenant' }] },
+    'credential_id must be the id of a company credential. GET …/credentials returns them.',
+    { errors: [{ pointer: '/credential_id', detail: 'must be the id of a company credential of this tenant' }] },
   );
 }
 
