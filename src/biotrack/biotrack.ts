@@ -34,7 +34,7 @@ export interface Biotrack {
   readonly states: readonly BiotrackState[];
   findState(code: string): BiotrackState | undefined;
   /**
-   * Logs in exactly once, then checks the privilege to read vendors.
+   * Logs in, then checks the privilege to read vendors. The login is repeated only if BioTrack did not process it.
    * @throws BiotrackError if BioTrack gave no verdict, for example because it is down
    */
   verifyLogin(target: BiotrackTarget, login: BiotrackLogin, options?: CallOptions): Promise<LoginVerdict>;

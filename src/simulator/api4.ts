@@ -32,7 +32,7 @@ type Members = (readonly [key: string, value: readonly Buffer[]])[];
 /** "API 4.0": one URL, POST only, the action in the body, errors with HTTP 200. */
 export class Api4Handler implements DialectHandler {
   readonly #simulation: Simulation;
-  /** The last complete list, reused while its data and settings are unchanged and nothing is shuffled. */
+  /** The last complete list, reused while its data and options are unchanged and nothing is shuffled. */
   #cached: { readonly data: DataSet; readonly key: string; readonly rows: readonly Buffer[] } | undefined;
 
   constructor(simulation: Simulation) {
@@ -86,7 +86,7 @@ export class Api4Handler implements DialectHandler {
       case 'sync_vendor':
         return this.#respondWithVendors(call, listFault);
       case 'sync_check': {
-        const summary = summarizeTables(call.members.data, data, this.#simulation.settings);
+        const summary = summarizeTables(call.members.data, data, this.#simulation.options);
         return this.#succeed(call, [['summary', [Buffer.from(JSON.stringify(summary))]]], 'ok');
       }
       case 'sync_qa_lab':
@@ -103,7 +103,7 @@ export class Api4Handler implements DialectHandler {
   }
 
   #login(call: SimulatorCall): SimulatedResponse {
-    const { users, sessions, settings, counters, clock } = this.#simulation;
+    const { users, sessions, options, counters, clock } = this.#simulation;
     const checked = this.#check(call);
     counters.recordLogin(this.#simulation.toCaller(call), checked.outcome === 'accepted' ? 'accepted' : 'rejected');
     if (checked.outcome !== 'accepted') return this.#refuse(call, toCredentialRefusal(checked.outcome));
@@ -111,7 +111,7 @@ export class Api4Handler implements DialectHandler {
     const time = EPOCH_SECONDS + call.number + Math.floor(clock.advancedSeconds);
     const members: Members = [
       ['admin', json(1)],
-      ['sessionid', json(sessions.open(user, settings))],
+      ['sessionid', json(sessions.open(user, options))],
       ['time', json(time)],
     ];
     return this.#succeed(call, members, 'accepted');
@@ -136,20 +136,20 @@ export class Api4Handler implements DialectHandler {
   }
 
   async #respondWithVendors(call: SimulatorCall, fault: FaultRule | undefined): Promise<SimulatedResponse> {
-    const { settings, writer, counters } = this.#simulation;
+    const { options, writer, counters } = this.#simulation;
     const data = this.#simulation.getDataSet(call.training);
     const bounds = { start: call.transactionStart, end: call.transactionEnd };
-    const rows = selectRows(data, bounds, settings, fault);
+    const rows = selectRows(data, bounds, options, fault);
     const isWhole = fault === undefined && !isBounded(bounds);
     const elements = isWhole ? data.elements : [];
     counters.recordList();
     // BioTrack omits the key if there are no rows (observed), and also if something failed.
     if (rows.length + elements.length === 0) return this.#succeed(call, [], 'no_rows');
-    const isCacheable = isWhole && !settings.shuffleKeys && !settings.shuffleRows;
-    const key = `${data.version}|${settings.shapeSeed}|${settings.deletedRows}`;
+    const isCacheable = isWhole && !options.shuffleKeys && !options.shuffleRows;
+    const key = `${data.version}|${options.shapeSeed}|${options.deletedRows}`;
     const isCached = isCacheable && this.#cached?.data === data && this.#cached.key === key;
     const cached = isCached ? this.#cached?.rows : undefined;
-    const written = cached ?? (await writeRows(rows, (row) => writer.license(row), elements, settings, call.random));
+    const written = cached ?? (await writeRows(rows, (row) => writer.license(row), elements, options, call.random));
     if (isCacheable) this.#cached = { data, key, rows: written };
     return this.#succeed(call, [['vendor', toJsonArray(written)]], `${rows.length + elements.length}_rows`);
   }
@@ -163,17 +163,17 @@ export class Api4Handler implements DialectHandler {
     const bounds = { start: call.transactionStart, end: call.transactionEnd };
     const rows = all.filter((row) => isWithin(row.transactionId, bounds));
     if (rows.length === 0) return this.#succeed(call, [], 'no_rows');
-    const written = await writeRows(rows, write, [], this.#simulation.settings, call.random);
+    const written = await writeRows(rows, write, [], this.#simulation.options, call.random);
     return this.#succeed(call, [[key, toJsonArray(written)]], `${rows.length}_rows`);
   }
 
   #succeed(call: SimulatorCall, members: Members, outcome: string): SimulatedResponse {
-    const success = this.#simulation.settings.shuffleKeys ? call.random.pick([1, '1'] as const) : 1;
+    const success = this.#simulation.options.shuffleKeys ? call.random.pick([1, '1'] as const) : 1;
     return this.#respond(call, [['success', json(success)], ...members], outcome);
   }
 
   #refuse(call: SimulatorCall, { error, errorcode }: SimulatedRefusal): SimulatedResponse {
-    const varies = this.#simulation.settings.shuffleKeys;
+    const varies = this.#simulation.options.shuffleKeys;
     const members: Members = [['success', json(varies ? call.random.pick([0, '0'] as const) : 0)]];
     if (error !== null) members.push(['error', json(error)]);
     if (errorcode !== null) {
@@ -183,7 +183,7 @@ export class Api4Handler implements DialectHandler {
   }
 
   #respond(call: SimulatorCall, members: Members, outcome: string): SimulatedResponse {
-    const { contentType, shuffleKeys } = this.#simulation.settings;
+    const { contentType, shuffleKeys } = this.#simulation.options;
     const body = writeObject(members, shuffleKeys ? call.random : undefined);
     return { status: 200, contentType, body, outcome };
   }

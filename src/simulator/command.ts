@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { CommandError } from './command-error.js';
+import type { SimulatorOptions } from './options.js';
 import { STATE_PROFILES, type StateProfile } from './profiles.js';
-import type { SimulatorOptions } from './settings.js';
 import { type Simulator, startSimulator } from './simulator.js';
 
 export const simulatorUsage = `Simulates the BioTrack system of a state on this machine, with generated data.

@@ -8,7 +8,7 @@ export const createControlListener = (control: SimulatorControl): FastifyInstanc
   const app = Fastify({
     forceCloseConnections: true,
     bodyLimit: 256 * 1_024 * 1_024,
-    // Values are never dropped or converted: an UBI sent as a number must fail instead of losing its leading zero.
+    // Values are never dropped or converted: a UBI sent as a number must fail, not lose its leading zero.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
   });
 

@@ -3,11 +3,11 @@ import { CommandError } from './command-error.js';
 import type { CounterValues } from './counters.js';
 import type { DataSet } from './data-set.js';
 import type { FaultRule, FaultStatus } from './faults.js';
+import type { RuntimeOptions } from './options.js';
 import { Random } from './random.js';
 import type { LoggedRequest } from './request-log.js';
 import type { RowValue, SimulatedLicense } from './row.js';
 import { generateAddress } from './sample-data.js';
-import type { Settings } from './settings.js';
 import type { Simulation } from './simulation.js';
 import { PRIVILEGES, type Privilege, type UserKey } from './users.js';
 
@@ -97,8 +97,8 @@ export interface SimulatorControl {
   injectFault(input: FaultRule): { readonly id: number };
   clearFaults(input?: { readonly id?: number }): { readonly cleared: number };
   faults(): readonly FaultStatus[];
-  options(): Readonly<Settings>;
-  setOptions(input: Partial<Settings>): Readonly<Settings>;
+  options(): Readonly<RuntimeOptions>;
+  setOptions(input: Partial<RuntimeOptions>): Readonly<RuntimeOptions>;
   counters(): CounterValues;
   requests(): readonly LoggedRequest[];
   reset(): void;
@@ -214,10 +214,10 @@ export const createControl = (simulation: Simulation, protocol: Server): Simulat
     },
     clearFaults: (input) => ({ cleared: simulation.faults.clear(input?.id) }),
     faults: () => simulation.faults.list(),
-    options: () => simulation.settings,
+    options: () => simulation.options,
     setOptions: (input) => {
-      simulation.changeSettings(input);
-      return simulation.settings;
+      simulation.updateOptions(input);
+      return simulation.options;
     },
     counters: () => simulation.counters.values(simulation.sessions.countOpen()),
     requests: () => simulation.log.list(),

@@ -10,7 +10,7 @@ export const toFaultResponse = (
   call: SimulatorCall,
   fault: FaultRule,
 ): SimulatedResponse => {
-  const { contentType } = simulation.settings;
+  const { contentType } = simulation.options;
   const plain = (status: number, text: string, type = contentType): SimulatedResponse => ({
     status,
     contentType: fault.contentType ?? type,

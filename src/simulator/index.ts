@@ -14,9 +14,9 @@ export type {
 } from './control.js';
 export type { CounterValues, LoginCount } from './counters.js';
 export { FAULT_NAMES, type FaultName, type FaultParameters, type FaultRule, type FaultStatus } from './faults.js';
+export type { RuntimeOptions, SimulatorOptions } from './options.js';
 export { STATE_PROFILES, type StateProfile } from './profiles.js';
 export type { LoggedRequest } from './request-log.js';
 export type { RowValue } from './row.js';
-export type { Settings, SimulatorOptions } from './settings.js';
 export { type Simulator, type SimulatorLogin, startSimulator } from './simulator.js';
 export { PRIVILEGES, type Privilege, type UserKey } from './users.js';

@@ -4,7 +4,7 @@ export const STATE_PROFILES = ['nm', 'wa', 'ct', 'fl'] as const;
 export type StateProfile = (typeof STATE_PROFILES)[number];
 export type SimulatorDialect = 'api4' | 'rest';
 
-/** The known differences between states. Unknown ones are settings of the simulator. */
+/** The known differences between states. Unknown ones are options of the simulator. */
 export interface Profile {
   readonly state: StateProfile;
   readonly dialect: SimulatorDialect;

@@ -113,7 +113,7 @@ const respond = async (
       sendInvalidHttp(exchange);
       return NO_RESPONSE;
     case 'huge_body': {
-      const bytes = await sendHugeBody(exchange, simulation.settings.contentType, fault);
+      const bytes = await sendHugeBody(exchange, simulation.options.contentType, fault);
       return { outcome: 'fault', status: 200, bytes };
     }
     default: {

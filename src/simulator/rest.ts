@@ -24,7 +24,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
 
 /**
  * The licensee REST dialect. Its actions have the names of `api4`, so that faults, counters and privileges are the same
- * in both. The cursor parameter and the status of refusals are unknown, so both are settings.
+ * in both. The cursor parameter and the status of refusals are unknown, so both are options.
  */
 export class RestHandler implements DialectHandler {
   readonly #simulation: Simulation;
@@ -43,7 +43,7 @@ export class RestHandler implements DialectHandler {
     const document = toRecord(parseJson(body));
     if (route.action === 'login' && document === undefined) {
       return this.#toResponse(
-        this.#simulation.settings.restErrorStatus,
+        this.#simulation.options.restErrorStatus,
         { Error: SIMULATED_REFUSALS.unreadable.error },
         'unreadable',
       );
@@ -82,14 +82,14 @@ export class RestHandler implements DialectHandler {
   }
 
   #login(call: SimulatorCall): SimulatedResponse {
-    const { users, sessions, settings, counters } = this.#simulation;
+    const { users, sessions, options, counters } = this.#simulation;
     const data = this.#simulation.getDataSet(call.training);
     const checked = users.check(call.ubi, call.username, call.password, (ubi) => data.hasUbi(ubi));
     const isAccepted = checked.outcome === 'accepted' && this.#isLicenseOf(call);
     counters.recordLogin(this.#simulation.toCaller(call), isAccepted ? 'accepted' : 'rejected');
     if (checked.outcome !== 'accepted') return this.#refuse(toCredentialRefusal(checked.outcome).error);
     if (!isAccepted) return this.#refuse(SIMULATED_REFUSALS.invalidLicenseNumber.error);
-    return this.#toResponse(200, { session: sessions.open(checked.user, settings) }, 'accepted');
+    return this.#toResponse(200, { session: sessions.open(checked.user, options) }, 'accepted');
   }
 
   /** Whether `X-License`, if sent, is exactly a license of the UBI. */
@@ -102,31 +102,31 @@ export class RestHandler implements DialectHandler {
   }
 
   async #respondWithVendors(call: SimulatorCall, fault: FaultRule | undefined): Promise<SimulatedResponse> {
-    const { settings, writer, counters } = this.#simulation;
+    const { options, writer, counters } = this.#simulation;
     const data = this.#simulation.getDataSet(call.training);
-    const cursor = call.members[settings.restCursorParameter];
+    const cursor = call.members[options.restCursorParameter];
     const after = toBound(cursor);
     if (cursor !== undefined && cursor !== '' && String(after) !== cursor) return this.#refuse('Invalid cursor.');
-    const all = selectRows(data, { start: call.transactionStart, end: 0 }, settings, fault);
+    const all = selectRows(data, { start: call.transactionStart, end: 0 }, options, fault);
     const rest = all.filter((row) => row.id > after);
-    const page = rest.slice(0, settings.restPageSize);
+    const page = rest.slice(0, options.restPageSize);
     const isLast = page.length === rest.length;
     const elements = isLast && fault === undefined && call.transactionStart === 0 ? data.elements : [];
     counters.recordList();
-    const written = await writeRows(page, (row) => writer.license(row), elements, settings, call.random);
+    const written = await writeRows(page, (row) => writer.license(row), elements, options, call.random);
     const members: (readonly [string, readonly Buffer[]])[] = [
       ['NextTransactionID', [Buffer.from(String(data.lastTransactionId + 1))]],
     ];
-    const nextCursor = isLast ? LAST_CURSOR[settings.restLastCursor] : `"${page.at(-1)?.id ?? ''}"`;
+    const nextCursor = isLast ? LAST_CURSOR[options.restLastCursor] : `"${page.at(-1)?.id ?? ''}"`;
     if (nextCursor !== undefined) members.unshift(['NextCursor', [Buffer.from(nextCursor)]]);
     if (fault?.fault !== 'missing_list') members.push(['Vendor', toJsonArray(written)]);
-    const body = writeObject(members, settings.shuffleKeys ? call.random : undefined);
-    return { status: 200, contentType: settings.contentType, body, outcome: `${page.length + elements.length}_rows` };
+    const body = writeObject(members, options.shuffleKeys ? call.random : undefined);
+    return { status: 200, contentType: options.contentType, body, outcome: `${page.length + elements.length}_rows` };
   }
 
   #refuse(error: string | null): SimulatedResponse {
     return this.#toResponse(
-      this.#simulation.settings.restErrorStatus,
+      this.#simulation.options.restErrorStatus,
       error === null ? {} : { Error: error },
       'refused',
     );
@@ -138,7 +138,7 @@ export class RestHandler implements DialectHandler {
     outcome: string,
     headers: Readonly<Record<string, string>> = {},
   ): SimulatedResponse {
-    const { contentType } = this.#simulation.settings;
+    const { contentType } = this.#simulation.options;
     return { status, contentType, headers, body: [Buffer.from(JSON.stringify(document))], outcome };
   }
 }

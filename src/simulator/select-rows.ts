@@ -1,7 +1,7 @@
 import type { DataSet } from './data-set.js';
 import type { FaultRule } from './faults.js';
+import type { RuntimeOptions } from './options.js';
 import type { SimulatedLicense } from './row.js';
-import type { Settings } from './settings.js';
 
 /** Inclusive transaction numbers. 0 means no bound. */
 export interface Bounds {
@@ -13,10 +13,10 @@ export interface Bounds {
 export const selectRows = (
   data: DataSet,
   bounds: Bounds,
-  settings: Pick<Settings, 'deletedRows'>,
+  options: Pick<RuntimeOptions, 'deletedRows'>,
   fault: FaultRule | undefined,
 ): readonly SimulatedLicense[] => {
-  let rows = settings.deletedRows === 'vanish' ? data.list.filter((row) => !row.deleted) : data.list;
+  let rows = options.deletedRows === 'vanish' ? data.list.filter((row) => !row.deleted) : data.list;
   if (isBounded(bounds)) rows = rows.filter((row) => isWithin(row.transactionId, bounds));
   return fault === undefined ? rows : applyFault(rows, fault);
 };

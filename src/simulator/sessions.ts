@@ -17,7 +17,7 @@ export interface SessionRules {
   readonly oneSessionPerUser: boolean;
 }
 
-/** BioTrack's session lifetime, and whether a second login ends the first session, are unknown: both are settings. */
+/** BioTrack's session lifetime, and whether a second login ends the first session, are unknown: both are options. */
 export class Sessions {
   readonly #clock: Clock;
   readonly #seed: number;

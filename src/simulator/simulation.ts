@@ -5,11 +5,11 @@ import { DEMO_USER, LIMITED_USER, SECOND_USER } from './demo.js';
 import type { SimulatorCall } from './dialect.js';
 import { Faults } from './faults.js';
 import { type GeneratedData, generateData } from './generate.js';
+import type { RuntimeOptions, SimulatorSetup } from './options.js';
 import { Random } from './random.js';
 import { RequestLog, redactSecrets } from './request-log.js';
 import { RowWriter } from './row-writer.js';
 import { Sessions } from './sessions.js';
-import type { Settings, SimulatorSetup } from './settings.js';
 import { PRIVILEGES, type Privilege, SimulatedUsers, type UserKey } from './users.js';
 
 /** The complete state of a running simulator. */
@@ -18,7 +18,7 @@ export class Simulation {
   readonly counters = new Counters();
   readonly log = new RequestLog();
   readonly faults = new Faults();
-  settings: Settings;
+  options: RuntimeOptions;
   clock = new Clock();
   users = new SimulatedUsers();
   sessions: Sessions;
@@ -28,9 +28,9 @@ export class Simulation {
 
   constructor(setup: SimulatorSetup) {
     this.setup = setup;
-    this.settings = { ...setup.settings };
+    this.options = { ...setup.runtimeOptions };
     this.sessions = new Sessions(this.clock, setup.seed);
-    this.writer = new RowWriter(setup.profile, setup.settings.shapeSeed);
+    this.writer = new RowWriter(setup.profile, setup.runtimeOptions.shapeSeed);
     this.#addUsers();
   }
 
@@ -48,16 +48,16 @@ export class Simulation {
     return created;
   }
 
-  changeSettings(settings: Partial<Settings>): void {
-    const isReshaped = settings.shapeSeed !== undefined && settings.shapeSeed !== this.settings.shapeSeed;
-    this.settings = { ...this.settings, ...settings };
-    if (isReshaped) this.writer = new RowWriter(this.setup.profile, this.settings.shapeSeed);
+  updateOptions(options: Partial<RuntimeOptions>): void {
+    const isReshaped = options.shapeSeed !== undefined && options.shapeSeed !== this.options.shapeSeed;
+    this.options = { ...this.options, ...options };
+    if (isReshaped) this.writer = new RowWriter(this.setup.profile, this.options.shapeSeed);
   }
 
   /** Whether the state's BioTrack has the action. Others are refused like a missing privilege. */
   offers(action: string): action is Privilege {
-    if (action === 'sync_check') return this.settings.offersSyncCheck;
-    if (action === 'sync_third_party_transporter') return this.settings.offersTransporters;
+    if (action === 'sync_check') return this.options.offersSyncCheck;
+    if (action === 'sync_third_party_transporter') return this.options.offersTransporters;
     return action === 'sync_vendor' || action === 'sync_qa_lab';
   }
 
@@ -75,7 +75,7 @@ export class Simulation {
 
   /** Restores the initial state: the same calls get the same responses again. */
   reset(): void {
-    this.changeSettings(this.setup.settings);
+    this.updateOptions(this.setup.runtimeOptions);
     this.clock = new Clock();
     this.users = new SimulatedUsers();
     this.sessions = new Sessions(this.clock, this.setup.seed);

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { createControl, type SimulatorControl } from './control.js';
 import { createControlListener } from './control-listener.js';
 import { DEMO_USER, LIMITED_USER, SECOND_USER } from './demo.js';
+import { type SimulatorOptions, toSetup } from './options.js';
 import { createProtocolListener } from './protocol-listener.js';
-import { type SimulatorOptions, toSetup } from './settings.js';
 import { Simulation } from './simulation.js';
 
 export interface SimulatorLogin {

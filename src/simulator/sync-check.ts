@@ -1,7 +1,7 @@
 import type { DataSet } from './data-set.js';
 import { toBound, toRecord } from './dialect.js';
+import type { RuntimeOptions } from './options.js';
 import { isWithin, selectRows } from './select-rows.js';
-import type { Settings } from './settings.js';
 
 export interface TableSummary {
   readonly table: string;
@@ -15,14 +15,14 @@ export interface TableSummary {
 export const summarizeTables = (
   requested: unknown,
   data: DataSet,
-  settings: Pick<Settings, 'deletedRows'>,
+  options: Pick<RuntimeOptions, 'deletedRows'>,
 ): readonly TableSummary[] =>
   (Array.isArray(requested) ? requested : []).flatMap((entry: unknown) => {
     const request = toRecord(entry);
     if (request === undefined || typeof request.table !== 'string') return [];
     const bounds = { start: toBound(request.transaction_start), end: toBound(request.transaction_end) };
     let sum = 0n;
-    for (const { transactionId } of selectTable(request.table, data, settings)) {
+    for (const { transactionId } of selectTable(request.table, data, options)) {
       if (isWithin(transactionId, bounds)) sum += BigInt(transactionId);
     }
     const match = request.sum !== undefined && String(request.sum) === String(sum) ? 1 : 0;
@@ -32,9 +32,9 @@ export const summarizeTables = (
 const selectTable = (
   table: string,
   data: DataSet,
-  settings: Pick<Settings, 'deletedRows'>,
+  options: Pick<RuntimeOptions, 'deletedRows'>,
 ): readonly { readonly transactionId: number }[] => {
-  if (table === 'vendor') return selectRows(data, { start: 0, end: 0 }, settings, undefined);
+  if (table === 'vendor') return selectRows(data, { start: 0, end: 0 }, options, undefined);
   if (table === 'qa_lab') return data.labs;
   return table === 'third_party_transporter' ? data.transporters : [];
 };

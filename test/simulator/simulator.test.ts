@@ -145,7 +145,7 @@ t.test('api4 has one URL, POST only, two content types, and errors with HTTP 200
   t.equal(codeOf((await refused.json()) as Document), '60');
 
   simulator.control.setOptions({ contentType: 'image/png' });
-  t.equal((await post(simulator, login)).headers.get('content-type'), 'image/png', 'the content type is a setting');
+  t.equal((await post(simulator, login)).headers.get('content-type'), 'image/png', 'the content type is an option');
 
   for (const broken of ['', '{', 'null', '[]', '"4.0"']) {
     const answer = (await (await post(simulator, broken)).json()) as Document;
@@ -955,7 +955,7 @@ t.test('rest has login, paged vendors and its own refusals', async (t) => {
   );
   control.setOptions({ restCursorParameter: 'after', restLastCursor: 'absent' });
   const renamed = await page(`?after=${second.NextCursor}`);
-  t.equal((renamed.Vendor as Document[]).length, 50, 'the cursor parameter is a setting');
+  t.equal((renamed.Vendor as Document[]).length, 50, 'the cursor parameter is an option');
   t.notOk('NextCursor' in renamed);
   control.setOptions({ restLastCursor: 'empty' });
   t.equal((await page(`?after=${second.NextCursor}`)).NextCursor, '');

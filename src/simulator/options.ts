@@ -25,8 +25,8 @@ export interface SimulatorOptions {
   readonly offersTransporters?: boolean;
 }
 
-/** Can be changed at runtime. Each is unknown in BioTrack or differs between states. */
-export interface Settings {
+/** Options that can be changed at runtime. Each is unknown in BioTrack or differs between states. */
+export interface RuntimeOptions {
   /** The `Content-Type` of responses. BioTrack's is not reliable. */
   contentType: string;
   /** Varies the key order, and whether `success` is 1 or "1", in each response. */
@@ -59,7 +59,7 @@ export interface SimulatorSetup {
   readonly port: number;
   readonly controlPort: number;
   readonly dirtyRows: boolean;
-  readonly settings: Readonly<Settings>;
+  readonly runtimeOptions: Readonly<RuntimeOptions>;
 }
 
 const MAX_LICENSES = 500_000;
@@ -84,7 +84,7 @@ export const toSetup = (options: SimulatorOptions): SimulatorSetup => {
     port: checkWholeNumber('port', options.port ?? 0, 65_535),
     controlPort: checkWholeNumber('controlPort', options.controlPort ?? 0, 65_535),
     dirtyRows: options.dirtyRows ?? true,
-    settings: {
+    runtimeOptions: {
       contentType: profile.dialect === 'rest' ? 'application/json' : 'text/JSON',
       shuffleKeys: options.shuffleKeys ?? shuffle,
       shuffleRows: options.shuffleRows ?? false,
