@@ -1,3 +1,7 @@
+import { ERRORS, type ErrorCode } from '../domain/service-error.js';
+import { toProblemType } from './problem.js';
+import { PROBLEM_DESCRIPTIONS } from './problem-descriptions.js';
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** Limits the nesting of examples of recursive schemas. */
@@ -12,8 +16,7 @@ export function addExamples(document: Json): void {
   for (const item of Object.values((document.paths ?? {}) as Json)) {
     for (const operation of Object.values(item as Record<string, Json>)) {
       const { requestBody, responses = {} } = operation as { requestBody?: Part; responses?: Record<string, Part> };
-      addExample(requestBody, undefined, schemas);
-      for (const [status, part] of Object.entries(responses)) addExample(part, Number(status), schemas);
+      for (const part of [requestBody, ...Object.values(responses)]) addExample(part, schemas);
     }
   }
 }
@@ -23,22 +26,24 @@ interface Part {
   readonly content?: Readonly<Record<string, { schema?: Json; example?: unknown; examples?: unknown }>>;
 }
 
-const FIRST_CODE = /`([a-z_]+)`: ([^.]*)\./;
+const FIRST_CODE = /`([a-z_]+)`: /;
 
-function addExample(part: Part | undefined, status: number | undefined, schemas: Readonly<Record<string, Json>>): void {
+function addExample(part: Part | undefined, schemas: Readonly<Record<string, Json>>): void {
   for (const content of Object.values(part?.content ?? {})) {
     if (content.schema === undefined || content.example !== undefined || content.examples !== undefined) continue;
     const example = toExample(content.schema, schemas, 0);
     // The first error code that `toErrorResponses` lists in the description.
-    const [, code, title] = FIRST_CODE.exec(part?.description ?? '') ?? [];
-    content.example = code === undefined ? example : { ...(example as Json), ...toProblem(code, title ?? ''), status };
+    const code = FIRST_CODE.exec(part?.description ?? '')?.[1];
+    content.example = code === undefined ? example : { ...(example as Json), ...toProblemFields(code as ErrorCode) };
   }
 }
 
-const toProblem = (code: string, title: string): Json => ({
-  type: `urn:biotrack-connect:problem:${code}`,
+const toProblemFields = (code: ErrorCode): Json => ({
+  type: toProblemType(code),
   code,
-  title,
+  title: ERRORS[code].title,
+  status: ERRORS[code].status,
+  detail: PROBLEM_DESCRIPTIONS[code],
 });
 
 function toExample(schema: Json, schemas: Readonly<Record<string, Json>>, depth: number): unknown {

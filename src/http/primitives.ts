@@ -126,10 +126,11 @@ export const pageQuery = {
 };
 
 export const TenantParams = Body({ tenant_id: Uuid({ description: 'The id of the tenant.' }) });
-export const ItemParams = Body({
-  tenant_id: Uuid({ description: 'The id of the tenant.' }),
-  id: Uuid({ description: 'The id of the object.' }),
-});
+export const toItemParams = (noun: string) =>
+  Body({
+    tenant_id: Uuid({ description: 'The id of the tenant.' }),
+    id: Uuid({ description: `The id of the ${noun}.` }),
+  });
 
 /** The ETag header of a versioned resource. */
 export const etagHeader = {

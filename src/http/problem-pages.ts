@@ -1,26 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { ERRORS, type ErrorCode, ServiceError } from '../domain/service-error.js';
 import { toProblemType } from './problem.js';
-
-/** General advice by status; `detail` of a problem is specific. */
-const ADVICE: Readonly<Record<number, string>> = {
-  400: 'Fix the request before you retry. "errors" lists each invalid part.',
-  401: 'Send the header "Authorization: Bearer …" with a valid API key or token.',
-  403: 'Use an API key or a user whose role allows the operation.',
-  404: 'Check the path and its ids. Objects of other tenants also return 404.',
-  405: 'Use one of the methods in the Allow header.',
-  408: 'Retry. The headers must arrive within 10 seconds, the whole request within 30 seconds.',
-  409: 'Resolve the conflict before you retry. See "detail", and "next_step" or "conflicting_id" if present.',
-  412: 'Read the resource again, reapply the change, and send the new ETag.',
-  413: 'Split the request into several smaller ones.',
-  414: 'Shorten the URL.',
-  415: 'Send the header "Content-Type: application/json".',
-  422: 'The request is well formed but cannot be processed. "detail" describes what to change.',
-  428: 'Send If-Match with the current ETag, or "If-None-Match: *" for the first PUT.',
-  429: 'Wait for the number of seconds in Retry-After before you retry.',
-  500: 'Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.',
-  503: 'The request is valid. Retry it after the number of seconds in Retry-After.',
-};
+import { PROBLEM_DESCRIPTIONS } from './problem-descriptions.js';
 
 /** Serves an HTML page per problem type at `/docs/problems/{code}`, and an index at `/docs/problems`. */
 export function registerProblemPages(app: FastifyInstance): void {
@@ -42,7 +23,7 @@ export function registerProblemPages(app: FastifyInstance): void {
         : `<ul>${operationIds.join('\n')}</ul>`;
     const body = `<p>${title}.</p>
 <dl><dt>status</dt><dd>${status}</dd><dt>code</dt><dd><code>${code}</code></dd><dt>type</dt><dd><code>${toProblemType(code)}</code></dd></dl>
-<p>${ADVICE[status]}</p>
+<p>${PROBLEM_DESCRIPTIONS[code]}</p>
 <h2>Returned by</h2>
 ${returnedBy}
 <p><a href="/docs/problems">All problems</a> · <a href="/docs">API reference</a></p>`;

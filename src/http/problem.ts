@@ -8,7 +8,7 @@ export const NextStepSchema = Named(
   'NextStep',
   Reply(
     {
-      step: Shown({ examples: ['ubi'] }),
+      step: Shown({ description: 'The setup step that the call belongs to.', examples: ['ubi'] }),
       operation_id: Shown({ examples: ['putUbi'] }),
       method: Shown({ examples: ['PUT'] }),
       path: Shown({ description: 'The path of the call, relative to the base URL.' }),

@@ -263,6 +263,14 @@ function toFilters(query: Static<typeof CompanyListQuerySchema>): CompanyFilters
 
 const toEdits = (body: Static<typeof CompanyPatchSchema>): CompanyEdits => fromSnakeCaseFields(body, EDITABLE_FIELDS);
 
+function toOverrides(company: CompanyView): string[] {
+  const overrides: string[] = [];
+  for (const field of EDITABLE_FIELDS) {
+    if (company[field === 'name' ? 'editedName' : field] !== null) overrides.push(toSnakeCase(field));
+  }
+  return overrides;
+}
+
 export const toCompanyReply = (company: CompanyView) => ({
   id: company.id,
   name: company.name,
@@ -277,7 +285,7 @@ export const toCompanyReply = (company: CompanyView) => ({
   relationship_type: company.relationshipType,
   leaflink_customer_id: company.leaflinkCustomerId,
   custom_data: company.customData,
-  overrides: EDITABLE_FIELDS.filter((name) => company[name === 'name' ? 'editedName' : name] !== null).map(toSnakeCase),
+  overrides: toOverrides(company),
   licenses: company.licenses.map(toCompanyLicenseReply),
   inserted_datetime: company.insertedDatetime.toISOString(),
   updated_datetime: company.updatedDatetime.toISOString(),

@@ -31,7 +31,7 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
         tag: 'Setup',
         summary: 'Set the company creation preference',
         description:
-          "Defines how vendors become companies. Before the first sync, the preference can be changed freely. Afterwards, `preview_id` is required: the request applies that preview in one transaction, or returns 409 if the state's list, the companies or the setup changed since. To undo a switch, switch back: company ids and edits are restored.",
+          "Defines how vendors become companies. Before the first sync, the preference can be changed freely. Afterwards, changes that move or archive companies require `preview_id`: the request applies that preview in one transaction, or returns 409 if the state's list, the companies or the setup changed since. To undo a switch, switch back: company ids and edits are restored.",
         params: TenantParams,
         headers: putHeaders,
         body: CreationPreferenceBodySchema,
@@ -95,7 +95,7 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
         tag: 'Setup',
         summary: 'Compare the strategies',
         description:
-          "Returns the numbers of vendors and licenses, and which companies would share a name with each strategy. Reads the state's list from BioTrack if the mirrored list is outdated, so it requires a usable login.",
+          "Returns the numbers of vendors and licenses, and which companies would share a name with each strategy. Reads the state's list from BioTrack if the mirrored list is outdated, which requires a usable credential.",
         params: TenantParams,
         replies: { 200: { description: 'The comparison.', schema: AdviceSchema } },
         errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'],

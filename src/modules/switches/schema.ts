@@ -59,8 +59,8 @@ export const AdviceSchema = Named(
     licenses_without_vendor: Count({
       description: 'Active licenses without a UBI. Each becomes its own company with either strategy.',
     }),
-    vendors_with_several_licenses: Count(),
-    most_licenses_of_a_vendor: Count(),
+    vendors_with_several_licenses: Count({ description: 'UBIs with more than one active license.' }),
+    most_licenses_of_a_vendor: Count({ description: 'The highest number of active licenses under one UBI.' }),
     include_labs: Type.Boolean({ description: 'Whether laboratories are counted, according to the preference.' }),
     strategies: Type.Array(StrategyAdvice, { description: 'The result of each strategy.' }),
     directory_version: Count({ description: "The version of the state's list that was used." }),

@@ -31,7 +31,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Start a sync',
         description:
-          'Returns immediately; the run is executed in the background. If a full run is already queued or running, returns that run. Requires a UBI, a company creation preference and a usable login. A `preview` is always a new run.',
+          'Returns immediately; the run is executed in the background. If a full run is already queued or running, returns that run. Requires a UBI, a company creation preference and a usable credential. A `preview` is always a new run.',
         params: TenantParams,
         body: SyncBodySchema,
         replies: {

@@ -40,7 +40,7 @@ const SyncCounts = Named(
       moved: Count({ description: 'Licenses that moved from one company to another.' }),
       conflicts: Count(),
     },
-    { description: 'Numbers of companies, except where noted.' },
+    { description: 'Numbers of companies, except where noted. Null until the run has planned its changes.' },
   ),
 );
 
@@ -56,7 +56,10 @@ const SyncRows = Named(
       duplicate: Count(),
       skipped: Count({ description: 'Rows without a valid license, for example without a license number.' }),
     },
-    { description: "Rows of the state's list: fetched = used + filtered + duplicate + skipped." },
+    {
+      description:
+        "Rows of the state's list: fetched = used + filtered + duplicate + skipped. Null until the list has been read.",
+    },
   ),
 );
 
@@ -66,21 +69,32 @@ export const SyncRunSchema = Named(
   'SyncRun',
   Reply({
     id: Uuid(),
-    status: OneOf(RUN_STATUSES),
+    status: OneOf(RUN_STATUSES, {
+      description:
+        '`queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it.',
+    }),
     reason: Nullable(
       OneOf(FAILURE_REASONS, { description: 'Why the run failed, or why it will be retried or reviewed.' }),
     ),
     reason_detail: Nullable(Shown({ description: 'An explanation for users: what the reason means and what to do.' })),
-    trigger: OneOf(['request', 'setup_completed', 'schedule', 'superseded']),
-    mode: OneOf(['full', 'preview']),
+    trigger: OneOf(['request', 'setup_completed', 'schedule', 'superseded'], {
+      description:
+        'What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one.',
+    }),
+    mode: OneOf(['full', 'preview'], { description: '`full` applies changes, `preview` only plans them.' }),
     refresh: OneOf(REFRESHES, refreshDescription),
     strategy: OneOf(STRATEGIES),
     counts: nullableObject(SyncCounts),
     rows: nullableObject(SyncRows),
     warnings: Type.Array(
       Reply({
-        code: OneOf(['ubi_turned_blank', 'plan_dismissed', 'company_represents_another_vendor', 'companies_share_a_name']),
-        license_number: Nullable(Shown()),
+        code: OneOf([
+          'ubi_turned_blank',
+          'plan_dismissed',
+          'company_represents_another_vendor',
+          'companies_share_a_name',
+        ]),
+        license_number: Nullable(Shown({ description: 'The license that the warning is about, if any.' })),
         detail: Shown({ description: 'An explanation for users.' }),
       }),
       {
@@ -90,31 +104,31 @@ export const SyncRunSchema = Named(
     skips: Type.Array(
       Reply({
         reason: OneOf(SKIP_REASONS),
-        license_number: Nullable(Shown()),
-        ubi: Nullable(Shown()),
-        name: Nullable(Shown()),
+        license_number: Nullable(Shown({ description: 'Null if the row has no readable value.' })),
+        ubi: Nullable(Shown({ description: 'Null if the row has no readable value.' })),
+        name: Nullable(Shown({ description: 'Null if the row has no readable value.' })),
       }),
       { description: "Skipped rows of the state's list, with reasons. At most 100." },
     ),
     progress: Reply({
       step: OneOf(RUN_STEPS),
       done: Count({ description: 'The number of completed steps.' }),
-      total: Count(),
+      total: Count({ description: 'The number of all steps.' }),
     }),
     directory_version: Nullable(Count({ description: "The version of the state's list that the run used." })),
     credential: Type.Union(
       [
         Reply({
-          id: Uuid({ description: 'The login may have been deleted since.' }),
+          id: Uuid({ description: 'The credential may have been deleted since.' }),
           owner: OneOf(['company', 'user']),
           reason: OneOf(CREDENTIAL_CHOICES, {
             description:
-              "Why this login was chosen. `own`: it belongs to the user who started the run. Otherwise it is a login of the company, because no user started the run (`no_user`), or because the user's own login is missing (`own_missing`), was rejected by BioTrack (`own_rejected`), or cannot be decrypted (`own_unreadable`).",
+              "Why this credential was chosen. `own`: it belongs to the user who started the run. Otherwise it is a company credential, because no user started the run (`no_user`), or because the user's own credential is missing (`own_missing`), was rejected by BioTrack (`own_rejected`), or cannot be decrypted (`own_unreadable`).",
           }),
         }),
         Type.Null(),
       ],
-      { description: 'The login that the run uses. Null until one is chosen.' },
+      { description: 'The credential that the run uses. Null until one is chosen.' },
     ),
     include_labs: Nullable(
       Type.Unsafe<boolean>({
@@ -123,7 +137,7 @@ export const SyncRunSchema = Named(
       }),
     ),
     applied_datetime: Nullable(Datetime({ description: 'For a preview of a strategy switch: when it was applied.' })),
-    attempt: Count({ description: 'The number of attempts.' }),
+    attempt: Count({ description: 'The number of attempts so far.' }),
     requested_datetime: Datetime(),
     started_datetime: Nullable(Datetime()),
     finished_datetime: Nullable(Datetime()),
