@@ -4,11 +4,11 @@ import { type Db, pingDatabase } from './db/database.js';
 import { CommitUnknownError, isStorageUnavailable } from './db/sqlstate.js';
 import { ServiceError } from './domain/service-error.js';
 import type { SingleFlight } from './domain/single-flight.js';
-import type { RunWithCause } from './http/cause.js';
 import { createEventStreams } from './http/event-stream.js';
 import { registerHealth } from './http/health.js';
 import { createListSender } from './http/list-etag.js';
 import { createPager } from './http/pages.js';
+import type { RunWithContext } from './http/request-context.js';
 import type { RequestFacts } from './http/request-log.js';
 import { type App, createServer } from './http/server.js';
 import { createTokenReader, type TokenOptions } from './http/tokens.js';
@@ -60,7 +60,7 @@ export interface AppDeps {
   readonly syncIntervalSeconds: number;
   readonly onRequestFinished: (facts: RequestFacts) => void;
   /** Lets the database know whose call a change belongs to. */
-  readonly withCause: RunWithCause;
+  readonly runWithContext: RunWithContext;
 }
 
 /** The API: every module by name, on one page. */
@@ -72,7 +72,7 @@ export async function buildApp({
   rateLimitPerMinute,
   listCacheMegabytes,
   onRequestFinished,
-  withCause,
+  runWithContext,
   ...ports
 }: AppDeps): Promise<App> {
   const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
@@ -84,7 +84,7 @@ export async function buildApp({
     idempotencyKeys: createIdempotencyStore({ db, ...ports }),
     translateError,
     onRequestFinished,
-    withCause,
+    runWithContext,
     rateLimitPerMinute,
   });
   const deps = {

@@ -80,12 +80,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, logger } = options;
   const log: Log = logger;
   const { databaseSilenceMs, sweepMs: _, runs: retryPolicy = RETRY_POLICY, ...timing } = options.timing ?? {};
-  const causes = new AsyncLocalStorage<AuditContext>();
+  const auditContexts = new AsyncLocalStorage<AuditContext>();
   const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
     poolSize: config.databasePoolSize,
     applicationName: 'biotrack-connect',
-    findCause: () => causes.getStore(),
+    findAuditContext: () => auditContexts.getStore(),
     onEvent: (event) => reportDatabaseEvent(metrics, log, event),
     ...(databaseSilenceMs === undefined ? {} : { silenceMs: databaseSilenceMs }),
   });
@@ -138,7 +138,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       rateLimitPerMinute: config.rateLimitPerMinute,
       listCacheMegabytes: config.listCacheMegabytes,
       onRequestFinished: metrics.requestFinished,
-      withCause: (cause, work) => causes.run(cause, work),
+      runWithContext: (context, rest) => auditContexts.run(context, rest),
     });
     await app.listen({ host: config.host, port: config.port });
   }

@@ -29,7 +29,7 @@ export interface Db {
   readonly pool: pg.Pool;
   readonly onEvent: (event: DatabaseEvent) => void;
   /** The current API request, for the audit log; undefined for reads and for the worker. */
-  readonly findCause: () => AuditContext | undefined;
+  readonly findAuditContext: () => AuditContext | undefined;
 }
 
 /** Database failures, for metrics and logs. */
@@ -53,7 +53,7 @@ export interface DatabaseOptions {
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
   readonly onEvent?: (event: DatabaseEvent) => void;
-  readonly findCause?: () => AuditContext | undefined;
+  readonly findAuditContext?: () => AuditContext | undefined;
   /** A connection that sends nothing for this long during a query is considered lost. Defaults to `SILENCE_MS`. */
   readonly silenceMs?: number;
 }
@@ -88,7 +88,7 @@ export function openDatabase(options: DatabaseOptions): Db {
     keepAlive: true,
     types: { getTypeParser },
   });
-  const { onEvent = () => {}, findCause = () => undefined, silenceMs = SILENCE_MS } = options;
+  const { onEvent = () => {}, findAuditContext = () => undefined, silenceMs = SILENCE_MS } = options;
   // The client reports a broken idle connection as well; without this listener the pool's event would end the process.
   pool.on('error', () => {});
   pool.on('connect', (client) => {
@@ -96,7 +96,7 @@ export function openDatabase(options: DatabaseOptions): Db {
     client.on('error', (error) => onEvent({ kind: 'connection_lost', error }));
     endWhenSilent(client, silenceMs);
   });
-  return { pool, onEvent, findCause };
+  return { pool, onEvent, findAuditContext };
 }
 
 /**
@@ -246,8 +246,8 @@ async function transactOnce<T>(
     sessions.set(kysely, session);
     const result = await work(kysely);
     await beforeCommitStorage.getStore()?.(kysely as Tx | OperatorTx, tenantId);
-    const cause = db.findCause();
-    if (cause !== undefined) await writeAudit(client, tenantId, cause, session.writes);
+    const auditContext = db.findAuditContext();
+    if (auditContext !== undefined) await writeAudit(client, tenantId, auditContext, session.writes);
     await commit(client);
     return result;
   } catch (error) {

@@ -27,7 +27,7 @@ export const OpaqueText = (maxLength: number, notes: Notes = {}) =>
   Type.String({ minLength: 1, maxLength, pattern: OPAQUE, ...notes });
 
 /** Text in a response. */
-export const Shown = (notes: Notes = {}) => Type.String({ ...notes });
+export const ResponseText = (notes: Notes = {}) => Type.String({ ...notes });
 
 const UUID_PATTERN = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
 

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { ERRORS, type ErrorCode, type ServiceError } from '../domain/service-error.js';
-import { Count, Named, Nullable, OneOf, Reply, Shown } from './primitives.js';
+import { Count, Named, Nullable, OneOf, Reply, ResponseText } from './primitives.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -8,10 +8,10 @@ export const NextStepSchema = Named(
   'NextStep',
   Reply(
     {
-      step: Shown({ description: 'The setup step that the call belongs to.', examples: ['ubi'] }),
-      operation_id: Shown({ examples: ['putUbi'] }),
-      method: Shown({ examples: ['PUT'] }),
-      path: Shown({ description: 'The path of the call, relative to the base URL.' }),
+      step: ResponseText({ description: 'The setup step that the call belongs to.', examples: ['ubi'] }),
+      operation_id: ResponseText({ examples: ['putUbi'] }),
+      method: ResponseText({ examples: ['PUT'] }),
+      path: ResponseText({ description: 'The path of the call, relative to the base URL.' }),
     },
     { description: 'The call to make next.' },
   ),
@@ -21,36 +21,36 @@ export const ProblemSchema = Named(
   'Problem',
   Reply(
     {
-      type: Shown({
+      type: ResponseText({
         description: 'A stable URI that identifies the problem type, documented at `/docs/problems/{code}`.',
         examples: ['urn:biotrack-connect:problem:not_found'],
       }),
       code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'A stable code to branch on.' }),
-      title: Shown({ examples: [ERRORS.not_found.title] }),
+      title: ResponseText({ examples: [ERRORS.not_found.title] }),
       status: Type.Integer(),
-      detail: Shown({
+      detail: ResponseText({
         description: 'What is wrong with this request and what to do next. Not stable; do not parse it.',
         examples: ['The tenant does not exist, or the caller cannot access it.'],
       }),
-      request_id: Shown({
+      request_id: ResponseText({
         description: 'Include it when you contact support.',
         examples: ['f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e'],
       }),
       errors: Type.Optional(
         Type.Array(
           Reply({
-            pointer: Shown({
+            pointer: ResponseText({
               description:
                 'A JSON pointer into the body, `?name` for a query parameter, `header:name` for a header, or `path:name` for a path parameter.',
             }),
-            detail: Shown(),
+            detail: ResponseText(),
           }),
           { description: 'The invalid parts of the request, at most 20.' },
         ),
       ),
       next_step: Type.Optional(NextStepSchema),
-      conflicting_id: Type.Optional(Shown({ description: 'The id of the object that caused the conflict.' })),
-      reason: Type.Optional(Nullable(Shown({ description: 'A more specific reason for some codes.' }))),
+      conflicting_id: Type.Optional(ResponseText({ description: 'The id of the object that caused the conflict.' })),
+      reason: Type.Optional(Nullable(ResponseText({ description: 'A more specific reason for some codes.' }))),
       effect: Type.Optional(
         Reply(
           {

@@ -7,7 +7,6 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDe
 import type { IdempotencyStore } from '../domain/idempotency.js';
 import { ERRORS, ServiceError } from '../domain/service-error.js';
 import { type Authenticate, registerAuth, registerPolicy } from './auth.js';
-import { type RunWithCause, registerCause } from './cause.js';
 import { registerDrain } from './drain.js';
 import { handleFrameworkError, registerErrorHandler, type TranslateError } from './error-handler.js';
 import { registerIdempotency } from './idempotency.js';
@@ -18,6 +17,7 @@ import { BODY_LIMIT } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
 import { registerRateLimit } from './rate-limit.js';
+import { type RunWithContext, registerRequestContext } from './request-context.js';
 import { type RequestFacts, registerRequestLog } from './request-log.js';
 import { buildSerializer } from './serializer.js';
 import { registerStrictValidation } from './validation.js';
@@ -40,7 +40,7 @@ export interface ServerOptions {
   readonly idempotencyKeys: IdempotencyStore;
   readonly translateError: TranslateError;
   readonly onRequestFinished: (facts: RequestFacts) => void;
-  readonly withCause: RunWithCause;
+  readonly runWithContext: RunWithContext;
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -91,7 +91,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   await registerRateLimit(app, options.rateLimitPerMinute);
   registerPolicy(app);
   registerIdempotency(app, options.idempotencyKeys);
-  registerCause(app, options.withCause);
+  registerRequestContext(app, options.runWithContext);
   await registerOpenapi(app, options.publicUrl);
   return app;
 }

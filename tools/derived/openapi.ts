@@ -24,7 +24,7 @@ export async function renderOpenapi(): Promise<string> {
     loginAttempts: createSingleFlight(),
     syncIntervalSeconds: 3_600,
     onRequestFinished: () => {},
-    withCause: (_cause, rest) => rest(),
+    runWithContext: (_context, rest) => rest(),
     tokens: undefined,
     listCacheMegabytes: 0,
     rateLimitPerMinute: 1,

@@ -1,5 +1,16 @@
 import Type from 'typebox';
-import { Body, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
+import {
+  Body,
+  Datetime,
+  Named,
+  Nullable,
+  OneOf,
+  Page,
+  Reply,
+  ResponseText,
+  Text,
+  Uuid,
+} from '../../http/primitives.js';
 
 const KEY_ROLES = ['operator', 'admin'] as const;
 const roleNote = { description: '`operator`: access to all tenants. `admin`: access to one tenant.' };
@@ -15,7 +26,7 @@ export const ApiKeyBodySchema = Body(
 
 const fields = {
   id: Uuid(),
-  description: Shown({ examples: ['onboarding script'] }),
+  description: ResponseText({ examples: ['onboarding script'] }),
   role: OneOf(KEY_ROLES, roleNote),
   tenant_id: Nullable(Uuid({ description: 'Null for `operator`.' })),
   inserted_datetime: Datetime(),
@@ -27,7 +38,7 @@ export const NewApiKeySchema = Named(
   'NewApiKey',
   Reply({
     ...fields,
-    secret: Shown({ description: 'The bearer token. Store it now: it cannot be read again.' }),
+    secret: ResponseText({ description: 'The bearer token. Store it now: it cannot be read again.' }),
   }),
 );
 

@@ -1,5 +1,16 @@
 import Type from 'typebox';
-import { Body, Count, Datetime, Named, Nullable, Page, pageQuery, Reply, Shown, Uuid } from '../../http/primitives.js';
+import {
+  Body,
+  Count,
+  Datetime,
+  Named,
+  Nullable,
+  Page,
+  pageQuery,
+  Reply,
+  ResponseText,
+  Uuid,
+} from '../../http/primitives.js';
 
 const fields = (description: string) =>
   Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description });
@@ -8,13 +19,13 @@ export const ChangeSchema = Named(
   'Change',
   Reply({
     seq: Count({ description: 'The number of the change within its tenant. Starts at 1, without gaps.' }),
-    kind: Shown({
+    kind: ResponseText({
       description:
         "The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `own_license.…` is about the tenant's own licenses. New kinds may be added.",
       examples: ['company.created'],
     }),
     reason: Nullable(
-      Shown({
+      ResponseText({
         description: 'A reason code, such as `sold`, `renamed` or `merged`. New codes may be added.',
         examples: ['first_seen'],
       }),
@@ -30,7 +41,10 @@ export const ChangeSchema = Named(
     ),
     before: fields('The changed fields before the change. Null for a new object.'),
     after: fields('The changed fields after the change. All fields for a new object.'),
-    actor: Shown({ description: 'Who made the change.', examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] }),
+    actor: ResponseText({
+      description: 'Who made the change.',
+      examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'],
+    }),
     run_id: Nullable(Uuid({ description: 'The sync run that made the change.' })),
     inserted_datetime: Datetime(),
   }),

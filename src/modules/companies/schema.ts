@@ -14,7 +14,7 @@ import {
   Page,
   pageQuery,
   Reply,
-  Shown,
+  ResponseText,
   Text,
   Uuid,
 } from '../../http/primitives.js';
@@ -24,23 +24,30 @@ const ORIGINS = ['biotrack', 'manual'] as const;
 export const AddressSchema = Named(
   'Address',
   Reply({
-    line1: Nullable(Shown({ examples: ['14 Example Rd'] })),
-    line2: Nullable(Shown()),
-    city: Nullable(Shown({ examples: ['Exampleville'] })),
-    state: Nullable(Shown({ examples: ['NM'] })),
-    zip: Nullable(Shown({ description: 'Five or nine digits as the state lists them, including leading zeros.' })),
+    line1: Nullable(ResponseText({ examples: ['14 Example Rd'] })),
+    line2: Nullable(ResponseText()),
+    city: Nullable(ResponseText({ examples: ['Exampleville'] })),
+    state: Nullable(ResponseText({ examples: ['NM'] })),
+    zip: Nullable(
+      ResponseText({ description: 'Five or nine digits as the state lists them, including leading zeros.' }),
+    ),
   }),
 );
 
 /** What the state lists about a license, for every reply that shows one. */
 export const licenseFields = {
-  license_number: Shown({ description: 'As the state lists it, including leading zeros.', examples: ['220091777'] }),
-  name: Nullable(Shown({ description: 'The trade name of the site.' })),
-  license_type: Nullable(Shown({ description: "The meaning of the state's code. Null for an unknown code." })),
-  license_type_raw: Nullable(Shown({ description: "The state's code for the license type." })),
+  license_number: ResponseText({
+    description: 'As the state lists it, including leading zeros.',
+    examples: ['220091777'],
+  }),
+  name: Nullable(ResponseText({ description: 'The trade name of the site.' })),
+  license_type: Nullable(ResponseText({ description: "The meaning of the state's code. Null for an unknown code." })),
+  license_type_raw: Nullable(ResponseText({ description: "The state's code for the license type." })),
   activities: Type.Array(OneOf(ACTIVITIES), { description: 'The activities that BioTrack flags for the license.' }),
   address: AddressSchema,
-  ubi: Nullable(Shown({ description: 'The UBI of the vendor that holds the license. Null if the state lists none.' })),
+  ubi: Nullable(
+    ResponseText({ description: 'The UBI of the vendor that holds the license. Null if the state lists none.' }),
+  ),
 } satisfies Record<SnakeCase<keyof ShownListing>, TSchema>;
 
 export const CompanyLicenseSchema = Named(
@@ -62,27 +69,29 @@ export const CompanySchema = Named(
       description:
         'Never changes: not by a rename, a sale, a strategy switch, or an archived company becoming active again.',
     }),
-    name: Shown({ description: 'The edited name if there is one, otherwise the name from BioTrack.' }),
+    name: ResponseText({ description: 'The edited name if there is one, otherwise the name from BioTrack.' }),
     source_name: Nullable(
-      Shown({ description: 'The name from BioTrack, even if the name was edited. Null for a manual company.' }),
+      ResponseText({ description: 'The name from BioTrack, even if the name was edited. Null for a manual company.' }),
     ),
-    display_name: Shown({ description: "Unique among the tenant's active companies." }),
-    legal_business_name: Nullable(Shown({ description: 'Set by users.' })),
-    ubi: Nullable(Shown({ description: 'The UBI that all its licenses share. Null if they have none or several.' })),
+    display_name: ResponseText({ description: "Unique among the tenant's active companies." }),
+    legal_business_name: Nullable(ResponseText({ description: 'Set by users.' })),
+    ubi: Nullable(
+      ResponseText({ description: 'The UBI that all its licenses share. Null if they have none or several.' }),
+    ),
     origin: OneOf(ORIGINS, { description: '`manual` for a company created with `POST …/companies`.' }),
     is_own_company: Type.Boolean({ description: "Whether it holds a license of the tenant's own UBI." }),
     archived: Type.Boolean({
       description: 'Whether it holds no active license under the current strategy. Companies are never deleted.',
     }),
     superseded_by: Nullable(Uuid({ description: 'The company that now holds the licenses of this archived company.' })),
-    relationship_type: Nullable(Shown({ description: 'A term of the host application. Set by users.' })),
-    leaflink_customer_id: Nullable(Shown({ description: 'Set by users.' })),
+    relationship_type: Nullable(ResponseText({ description: 'A term of the host application. Set by users.' })),
+    leaflink_customer_id: Nullable(ResponseText({ description: 'Set by users.' })),
     custom_data: Type.Unsafe<Record<string, unknown> | null>({
       type: ['object', 'null'],
       additionalProperties: true,
       description: 'Any JSON object. Set by users.',
     }),
-    overrides: Type.Array(Shown(), {
+    overrides: Type.Array(ResponseText(), {
       description: 'The fields that users edited. They override the values from BioTrack.',
     }),
     licenses: Type.Array(CompanyLicenseSchema, {
@@ -197,14 +206,16 @@ export const CompanyExplanationSchema = Named(
     strategy: Nullable(OneOf(STRATEGIES, { description: 'The current strategy. Null before one is chosen.' })),
     created: decided,
     own_company_of: Nullable(
-      Shown({ description: 'The license whose own company it is, even if another company holds that license now.' }),
+      ResponseText({
+        description: 'The license whose own company it is, even if another company holds that license now.',
+      }),
     ),
-    vendor_company_of: Nullable(Shown({ description: 'The normalized UBI whose vendor company it is.' })),
+    vendor_company_of: Nullable(ResponseText({ description: 'The normalized UBI whose vendor company it is.' })),
     vendor_candidates: Type.Array(
       Reply({
-        license_number: Shown(),
+        license_number: ResponseText(),
         transaction_id_original: Nullable(
-          Shown({
+          ResponseText({
             description:
               "The state's number for the creation of the license. The oldest license has the lowest number.",
           }),
@@ -222,10 +233,12 @@ export const CompanyExplanationSchema = Named(
     ),
     licenses: Type.Array(
       Reply({
-        license_number: Shown({ description: 'As the state lists it.' }),
-        license_key: Shown({ description: 'The normalized license number, which identifies the license.' }),
-        ubi: Nullable(Shown({ description: 'As the state lists it.' })),
-        ubi_key: Nullable(Shown({ description: 'The normalized UBI, which groups licenses. Null for a blank UBI.' })),
+        license_number: ResponseText({ description: 'As the state lists it.' }),
+        license_key: ResponseText({ description: 'The normalized license number, which identifies the license.' }),
+        ubi: Nullable(ResponseText({ description: 'As the state lists it.' })),
+        ubi_key: Nullable(
+          ResponseText({ description: 'The normalized UBI, which groups licenses. Null for a blank UBI.' }),
+        ),
         active: Type.Boolean(),
         rule: OneOf(HOLDING_RULES, {
           description:
@@ -248,29 +261,32 @@ export const CompanyHistorySchema = Named(
   Reply({
     names: Type.Array(
       Reply({
-        name: Shown(),
+        name: ResponseText(),
         since_datetime: Datetime(),
         until_datetime: until,
-        actor: Shown({ description: 'Who requested the sync or edited the name.' }),
+        actor: ResponseText({ description: 'Who requested the sync or edited the name.' }),
         run_id: Nullable(Uuid()),
       }),
     ),
     licenses: Type.Array(
       Reply({
         license_id: Uuid(),
-        license_number: Shown(),
+        license_number: ResponseText(),
         since_datetime: Datetime(),
-        since_reason: Nullable(Shown({ examples: ['first_seen'] })),
+        since_reason: Nullable(ResponseText({ examples: ['first_seen'] })),
         from_company_id: Nullable(Uuid({ description: 'The company that held the license before.' })),
         until_datetime: until,
-        until_reason: Nullable(Shown({ examples: ['sold'] })),
+        until_reason: Nullable(ResponseText({ examples: ['sold'] })),
         to_company_id: Nullable(Uuid({ description: 'The company that held the license next.' })),
       }),
       { description: 'The licenses that it held, in the order in which it received them.' },
     ),
-    owners: Type.Array(Reply({ license_number: Shown(), ubi: Nullable(Shown()), until_datetime: until }), {
-      description: 'The vendors that held these licenses according to the state, the earliest first.',
-    }),
+    owners: Type.Array(
+      Reply({ license_number: ResponseText(), ubi: Nullable(ResponseText()), until_datetime: until }),
+      {
+        description: 'The vendors that held these licenses according to the state, the earliest first.',
+      },
+    ),
     truncated: Type.Boolean({
       description: 'Whether the earliest part is left out. The history covers the latest 2,000 changes.',
     }),

@@ -1,8 +1,8 @@
 import Type from 'typebox';
 import { ENVIRONMENTS } from '../../domain/environment.js';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { Body, Count, Named, Nullable, OneOf, Reply, Shown, Text } from '../../http/primitives.js';
-import { settingPatches, shownSettings } from '../licenses/schema.js';
+import { Body, Count, Named, Nullable, OneOf, Reply, ResponseText, Text } from '../../http/primitives.js';
+import { settingFields, settingPatches } from '../licenses/schema.js';
 
 const EXAMPLE_LICENSE = {
   license_number: '220091777',
@@ -30,7 +30,7 @@ const EXAMPLE = {
 
 const unchanged = 'Null leaves it unchanged.';
 const { credential_id: _body, ...patches } = settingPatches;
-const { credential_id: _reply, ...shown } = shownSettings;
+const { credential_id: _reply, ...shown } = settingFields;
 
 const LicenseEntryBody = Body({
   ...patches,
@@ -106,14 +106,14 @@ export const ConfigurationSchema = Named(
   'Configuration',
   Reply(
     {
-      tenant: Reply({ name: Shown(), state: Shown(), environment: OneOf(ENVIRONMENTS) }),
-      ubi: Nullable(Shown()),
+      tenant: Reply({ name: ResponseText(), state: ResponseText(), environment: OneOf(ENVIRONMENTS) }),
+      ubi: Nullable(ResponseText()),
       company_creation_preference: Type.Union([
         Reply({ strategy: OneOf(STRATEGIES), include_labs: Type.Boolean() }),
         Type.Null(),
       ]),
-      credentials: Type.Array(Reply({ description: Shown(), username: Shown() })),
-      licenses: Type.Array(Reply({ license_number: Shown(), ...shown, credential: Nullable(Shown()) })),
+      credentials: Type.Array(Reply({ description: ResponseText(), username: ResponseText() })),
+      licenses: Type.Array(Reply({ license_number: ResponseText(), ...shown, credential: Nullable(ResponseText()) })),
     },
     { description: 'The whole setup of a tenant, without secrets. PUT accepts it as it is.', examples: [EXAMPLE] },
   ),
@@ -129,7 +129,7 @@ export const ConfigurationResultSchema = Named(
     pending: Count({ description: 'The number of differences that need another step first.' }),
     differences: Type.Array(
       Reply({
-        path: Shown({
+        path: ResponseText({
           description: 'The place in the document. Entries of lists are named by their username or license number.',
           examples: ['/licenses/220091777/sync_enabled'],
         }),
@@ -140,7 +140,9 @@ export const ConfigurationResultSchema = Named(
         before: anything('The value before. Null if there was none.'),
         after: anything('The value in the document. Null if there is none.'),
         applied: Type.Boolean({ description: 'Whether it was applied, or would be in a real run.' }),
-        detail: Nullable(Shown({ description: 'Why it was not applied, and what to do. Null if it was applied.' })),
+        detail: Nullable(
+          ResponseText({ description: 'Why it was not applied, and what to do. Null if it was applied.' }),
+        ),
       }),
     ),
     configuration: ConfigurationSchema,

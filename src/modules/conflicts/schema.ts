@@ -1,5 +1,16 @@
 import Type from 'typebox';
-import { Body, Datetime, Named, Nullable, OneOf, Page, pageQuery, Reply, Shown, Uuid } from '../../http/primitives.js';
+import {
+  Body,
+  Datetime,
+  Named,
+  Nullable,
+  OneOf,
+  Page,
+  pageQuery,
+  Reply,
+  ResponseText,
+  Uuid,
+} from '../../http/primitives.js';
 
 const STATUSES = ['open', 'resolved', 'closed'] as const;
 const DECISIONS = ['merge', 'keep_apart'] as const;
@@ -16,11 +27,11 @@ export const ConflictSchema = Named(
       description:
         '`open`: a user must decide. `resolved`: a user has decided. `closed`: the companies changed before a decision, so there is nothing to decide.',
     }),
-    ubi: Shown({ description: 'The UBI of the vendor that several companies claim.', examples: ['422000931'] }),
+    ubi: ResponseText({ description: 'The UBI of the vendor that several companies claim.', examples: ['422000931'] }),
     company_ids: Type.Array(Uuid(), { description: 'The companies that claim the vendor.' }),
     decision: Nullable(OneOf(DECISIONS, decisionDescription)),
     decided_company_id: Nullable(Uuid({ description: 'With `merge`: the company that holds all licenses.' })),
-    decided_by: Nullable(Shown({ examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] })),
+    decided_by: Nullable(ResponseText({ examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] })),
     decided_datetime: Nullable(Datetime()),
     run_id: Nullable(Uuid({ description: 'The run that found the conflict.' })),
     inserted_datetime: Datetime(),

@@ -9,7 +9,7 @@ import {
   OpaqueText,
   Page,
   Reply,
-  Shown,
+  ResponseText,
   Text,
   Uuid,
 } from '../../http/primitives.js';
@@ -75,21 +75,23 @@ export const CredentialSchema = Named(
   'Credential',
   Reply({
     id: Uuid(),
-    description: Shown(),
-    username: Shown({ examples: ['user@example.com'] }),
+    description: ResponseText(),
+    username: ResponseText({ examples: ['user@example.com'] }),
     owner: OneOf(OWNERS),
     owner_user_id: Nullable(
-      Shown({ description: 'The user that owns it; null if `owner` is `company`.', examples: ['user-1'] }),
+      ResponseText({ description: 'The user that owns it; null if `owner` is `company`.', examples: ['user-1'] }),
     ),
-    ubi: Shown({ description: "The tenant's UBI, which every BioTrack login sends.", examples: ['422000931'] }),
+    ubi: ResponseText({ description: "The tenant's UBI, which every BioTrack login sends.", examples: ['422000931'] }),
     status: OneOf(STATUSES, {
       description:
         'The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.',
     }),
-    status_detail: Nullable(Shown({ description: 'What to do about the status; null for `valid`. Text for users.' })),
+    status_detail: Nullable(
+      ResponseText({ description: 'What to do about the status; null for `valid`. Text for users.' }),
+    ),
     checked_datetime: Nullable(Datetime({ description: 'When BioTrack last accepted or rejected it.' })),
     last_used_datetime: Nullable(Datetime({ description: 'When a sync or a license lookup last used it.' })),
-    etag: Shown({ description: 'The current ETag, for If-Match.', examples: ['"1"'] }),
+    etag: ResponseText({ description: 'The current ETag, for If-Match.', examples: ['"1"'] }),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
@@ -105,12 +107,12 @@ export const VerificationSchema = Named(
         '`unavailable`: BioTrack neither accepted nor rejected the login. All other values are the new status.',
     }),
     missing_privilege: Nullable(
-      Shown({
+      ResponseText({
         description: 'The missing privilege; null unless `result` is `privilege_missing`.',
         examples: ['sync_vendor'],
       }),
     ),
-    detail: Shown({ description: 'What the result means and what to do. Text for users.' }),
+    detail: ResponseText({ description: 'What the result means and what to do. Text for users.' }),
     credential: CredentialSchema,
   }),
 );
@@ -118,8 +120,8 @@ export const VerificationSchema = Named(
 export const CredentialCoverageSchema = Named(
   'CredentialCoverage',
   Reply({
-    user_id: Shown({ examples: ['user-1'] }),
-    display_name: Nullable(Shown({ examples: ['Ada Example'] })),
+    user_id: ResponseText({ examples: ['user-1'] }),
+    display_name: Nullable(ResponseText({ examples: ['Ada Example'] })),
     active: Type.Boolean({ description: 'False if the host application deactivated the user.' }),
     last_seen_datetime: Nullable(Datetime()),
     covered: Type.Boolean({ description: 'Whether a sync of this user has a usable credential now.' }),
@@ -141,7 +143,7 @@ export const CredentialCoverageSchema = Named(
     own_status: Nullable(
       OneOf(STATUSES, { description: "The status of the user's own credential; null if there is none." }),
     ),
-    own_status_detail: Nullable(Shown({ description: 'What to do about `own_status`. Text for users.' })),
+    own_status_detail: Nullable(ResponseText({ description: 'What to do about `own_status`. Text for users.' })),
   }),
 );
 

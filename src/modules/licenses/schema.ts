@@ -14,7 +14,7 @@ import {
   Page,
   pageQuery,
   Reply,
-  Shown,
+  ResponseText,
   Text,
   Uuid,
 } from '../../http/primitives.js';
@@ -106,14 +106,14 @@ export const LicensePatchSchema = Body(
 export const MAX_BULK_LICENSES = 500;
 
 /** The settings of a license in responses. */
-export const shownSettings = {
-  name: Nullable(Shown()),
-  license_type: Nullable(Shown()),
+export const settingFields = {
+  name: Nullable(ResponseText()),
+  license_type: Nullable(ResponseText()),
   issue_datetime: Nullable(Datetime()),
   expiry_datetime: Nullable(Datetime()),
   active: Type.Boolean({ description: stored }),
   credential_id: Nullable(Uuid({ description: `The id of a company credential. ${stored}` })),
-  default_intake_location_id: Nullable(Shown({ description: stored })),
+  default_intake_location_id: Nullable(ResponseText({ description: stored })),
   sync_enabled: Type.Boolean({ description: toggles.sync_enabled }),
   create_companies: Type.Boolean({ description: toggles.create_companies }),
   sync_rooms: Type.Boolean({ description: stored }),
@@ -141,7 +141,7 @@ const LicenseProblem = Named(
         description:
           '`archived`: archived here by a user. `missing`: the state no longer lists it. `deleted`: the state lists it as deleted. `other_ubi`: the state lists it under another UBI.',
       }),
-      detail: Shown({ description: 'Text for users: what happened and what to do.' }),
+      detail: ResponseText({ description: 'Text for users: what happened and what to do.' }),
       since_datetime: Nullable(Datetime({ description: 'When the problem started. Null if unknown.' })),
     },
     { description: "Why a created license no longer matches the state's list." },
@@ -153,8 +153,8 @@ export const LicenseSchema = Named(
   'License',
   Reply({
     id: Uuid(),
-    license_number: Shown({ examples: ['220091777'] }),
-    ...shownSettings,
+    license_number: ResponseText({ examples: ['220091777'] }),
+    ...settingFields,
     archived: Type.Boolean({ description: 'Whether a user archived it. Lists exclude archived licenses by default.' }),
     archived_datetime: Nullable(Datetime({ description: 'Null if it is not archived.' })),
     missing_since_datetime: Nullable(
@@ -185,18 +185,21 @@ export const LicenseBulkResultSchema = Named(
     rejected: Count({ description: 'The number of rejected licenses.' }),
     data: Type.Array(
       Reply({
-        license_number: Shown({ description: 'The number as it was sent.' }),
+        license_number: ResponseText({ description: 'The number as it was sent.' }),
         status: Type.Integer({ description: 'The status that `POST …/licenses` would return.', examples: [201] }),
         license: Type.Union([LicenseSchema, Type.Null()]),
         problem: Type.Union([
           Reply({
             code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'A stable error code.' }),
-            title: Shown(),
-            detail: Shown({ description: 'Text for users.' }),
-            reason: Nullable(Shown({ description: 'A more specific reason.' })),
-            conflicting_id: Nullable(Shown({ description: 'The id of the object that caused the error.' })),
+            title: ResponseText(),
+            detail: ResponseText({ description: 'Text for users.' }),
+            reason: Nullable(ResponseText({ description: 'A more specific reason.' })),
+            conflicting_id: Nullable(ResponseText({ description: 'The id of the object that caused the error.' })),
             errors: Type.Array(
-              Reply({ pointer: Shown({ description: 'A JSON pointer into the request body.' }), detail: Shown() }),
+              Reply({
+                pointer: ResponseText({ description: 'A JSON pointer into the request body.' }),
+                detail: ResponseText(),
+              }),
             ),
           }),
           Type.Null(),

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
-import { Count, Datetime, Named, Nullable, OneOf, Reply, Shown } from '../../http/primitives.js';
+import { Count, Datetime, Named, Nullable, OneOf, Reply, ResponseText } from '../../http/primitives.js';
 
 export const ScheduleSchema = Named(
   'Schedule',
@@ -16,6 +16,6 @@ export const ScheduleSchema = Named(
     failures: Count({ description: 'Failed runs since the last success.' }),
     paused_datetime: Nullable(Datetime()),
     reason: Nullable(OneOf(FAILURE_REASONS, { description: 'Why the schedule is paused.' })),
-    resume_detail: Nullable(Shown({ description: 'An explanation for users of how the schedule resumes.' })),
+    resume_detail: Nullable(ResponseText({ description: 'An explanation for users of how the schedule resumes.' })),
   }),
 );

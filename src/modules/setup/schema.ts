@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { SETUP_ACTORS, SETUP_STEPS } from '../../domain/setup.js';
-import { Named, OneOf, Reply, Shown } from '../../http/primitives.js';
+import { Named, OneOf, Reply, ResponseText } from '../../http/primitives.js';
 import { NextStepSchema } from '../../http/problem.js';
 
 export const SetupSchema = Named(
@@ -13,10 +13,10 @@ export const SetupSchema = Named(
           description:
             '`todo`: ready to do, or in progress. `blocked`: an earlier step or a problem must be resolved first; see `blockers`.',
         }),
-        blockers: Type.Array(Shown(), {
+        blockers: Type.Array(ResponseText(), {
           description: 'What keeps the step from being done, and how to fix it. Text for users.',
         }),
-        warnings: Type.Array(Shown(), {
+        warnings: Type.Array(ResponseText(), {
           description: 'Problems that do not block this step. Text for users.',
         }),
         who: OneOf(SETUP_ACTORS, {

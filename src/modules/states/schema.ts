@@ -1,15 +1,15 @@
 import Type from 'typebox';
 import { ENVIRONMENTS } from '../../domain/environment.js';
-import { Named, Nullable, OneOf, Reply, Shown } from '../../http/primitives.js';
+import { Named, Nullable, OneOf, Reply, ResponseText } from '../../http/primitives.js';
 
 export const StateSchema = Named(
   'State',
   Reply({
-    code: Shown({ description: 'The US postal code of the state.', examples: ['NM'] }),
-    name: Shown({ examples: ['New Mexico'] }),
+    code: ResponseText({ description: 'The US postal code of the state.', examples: ['NM'] }),
+    name: ResponseText({ examples: ['New Mexico'] }),
     status: OneOf(['active', 'left'], { description: '`left`: the state no longer uses BioTrack.' }),
     left_date: Nullable(
-      Shown({
+      ResponseText({
         description: 'When the state stopped using BioTrack: a date or a year. Null if unknown or if it still does.',
       }),
     ),
@@ -19,7 +19,7 @@ export const StateSchema = Named(
       }),
     ),
     environments: Type.Array(OneOf(ENVIRONMENTS), { description: 'The environments configured in this deployment.' }),
-    license_types: Type.Array(Reply({ code: Shown(), name: Shown() }), {
+    license_types: Type.Array(Reply({ code: ResponseText(), name: ResponseText() }), {
       description:
         'The known license types of the state. Licenses can have other types; their code is then returned unchanged.',
     }),

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { Body, Count, Named, OneOf, Reply, Shown } from '../../http/primitives.js';
+import { Body, Count, Named, OneOf, Reply, ResponseText } from '../../http/primitives.js';
 
 export { CreationPreferenceBodySchema, CreationPreferenceSchema } from '../creation-preference/schema.js';
 export { SyncRunSchema } from '../syncs/schema.js';
@@ -19,10 +19,10 @@ const Namesakes = Named(
   'Namesakes',
   Reply(
     {
-      name: Shown({ description: 'The shared name.', examples: ['GREEN LEAF'] }),
+      name: ResponseText({ description: 'The shared name.', examples: ['GREEN LEAF'] }),
       companies: Type.Array(
         Reply({
-          license_numbers: Type.Array(Shown({ examples: ['220091777'] })),
+          license_numbers: Type.Array(ResponseText({ examples: ['220091777'] })),
           ubi: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
         }),
         { description: 'At most 20 of the companies.' },

@@ -4,7 +4,18 @@ import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { PLAN_ACTIONS, RUN_STATUSES, RUN_STEPS } from '../../domain/sync-run.js';
 import { SKIP_REASONS } from '../../domain/vendor.js';
-import { Body, Count, Datetime, Named, Nullable, OneOf, Page, Reply, Shown, Uuid } from '../../http/primitives.js';
+import {
+  Body,
+  Count,
+  Datetime,
+  Named,
+  Nullable,
+  OneOf,
+  Page,
+  Reply,
+  ResponseText,
+  Uuid,
+} from '../../http/primitives.js';
 
 const REFRESHES = ['auto', 'force'] as const;
 const refreshDescription = {
@@ -76,7 +87,9 @@ export const SyncRunSchema = Named(
     reason: Nullable(
       OneOf(FAILURE_REASONS, { description: 'Why the run failed, or why it will be retried or reviewed.' }),
     ),
-    reason_detail: Nullable(Shown({ description: 'An explanation for users: what the reason means and what to do.' })),
+    reason_detail: Nullable(
+      ResponseText({ description: 'An explanation for users: what the reason means and what to do.' }),
+    ),
     trigger: OneOf(['request', 'setup_completed', 'schedule', 'superseded'], {
       description:
         'What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one.',
@@ -94,8 +107,8 @@ export const SyncRunSchema = Named(
           'company_represents_another_vendor',
           'companies_share_a_name',
         ]),
-        license_number: Nullable(Shown({ description: 'The license that the warning is about, if any.' })),
-        detail: Shown({ description: 'An explanation for users.' }),
+        license_number: Nullable(ResponseText({ description: 'The license that the warning is about, if any.' })),
+        detail: ResponseText({ description: 'An explanation for users.' }),
       }),
       {
         description: 'Information for users about a run that did not fail. At most 100.',
@@ -104,9 +117,9 @@ export const SyncRunSchema = Named(
     skips: Type.Array(
       Reply({
         reason: OneOf(SKIP_REASONS),
-        license_number: Nullable(Shown({ description: 'Null if the row has no readable value.' })),
-        ubi: Nullable(Shown({ description: 'Null if the row has no readable value.' })),
-        name: Nullable(Shown({ description: 'Null if the row has no readable value.' })),
+        license_number: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
+        ubi: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
+        name: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
       }),
       { description: "Skipped rows of the state's list, with reasons. At most 100." },
     ),
@@ -156,17 +169,17 @@ export const PlanItemSchema = Named(
         'What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that share a name with the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.',
     }),
     kind: Nullable(
-      Shown({
+      ResponseText({
         description: 'The kind of the change in the change feed. Null if the item is not a change.',
         examples: ['license.moved'],
       }),
     ),
-    reason: Shown({ description: 'A reason code. New codes may be added.', examples: ['sold'] }),
+    reason: ResponseText({ description: 'A reason code. New codes may be added.', examples: ['sold'] }),
     company_id: Nullable(
       Uuid({ description: 'The affected company, or the company that holds the license afterwards.' }),
     ),
     license_id: Nullable(Uuid()),
-    license_number: Nullable(Shown()),
+    license_number: Nullable(ResponseText()),
     before: fields('The changed fields before the change. Null if the object is new or the item is not a change.'),
     after: fields(
       'The changed fields after the change. For other items, the details of the row, the conflict or the companies.',

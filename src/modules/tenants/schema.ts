@@ -1,5 +1,5 @@
 import { ENVIRONMENTS } from '../../domain/environment.js';
-import { Body, Datetime, Named, OneOf, Page, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
+import { Body, Datetime, Named, OneOf, Page, Reply, ResponseText, Text, Uuid } from '../../http/primitives.js';
 
 const stateCode = { description: 'A state code from `GET /v1/states`.', examples: ['NM'] };
 
@@ -18,8 +18,8 @@ export const TenantSchema = Named(
   'Tenant',
   Reply({
     id: Uuid(),
-    name: Shown({ examples: ['Example Mesa Farms'] }),
-    state: Shown(stateCode),
+    name: ResponseText({ examples: ['Example Mesa Farms'] }),
+    state: ResponseText(stateCode),
     environment: OneOf(ENVIRONMENTS, {
       description: "Whether the tenant uses the state's live data or its training data.",
     }),

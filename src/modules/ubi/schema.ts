@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { Body, Datetime, Named, OneOf, Reply, Shown, Text } from '../../http/primitives.js';
+import { Body, Datetime, Named, OneOf, Reply, ResponseText, Text } from '../../http/primitives.js';
 
 export const UbiBodySchema = Body(
   {
@@ -20,7 +20,7 @@ export const UbiBodySchema = Body(
 export const UbiSchema = Named(
   'Ubi',
   Reply({
-    ubi: Shown({ description: 'As entered.', examples: ['422000931'] }),
+    ubi: ResponseText({ description: 'As entered.', examples: ['422000931'] }),
     status: OneOf(['unverified', 'verified', 'rejected'], {
       description:
         '`unverified`: no login with this UBI yet. `verified`: BioTrack accepted a login with it. `rejected`: BioTrack does not recognize it.',

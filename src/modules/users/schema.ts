@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { Body, Datetime, Named, Nullable, Reply, Shown, Text, Uuid } from '../../http/primitives.js';
+import { Body, Datetime, Named, Nullable, Reply, ResponseText, Text, Uuid } from '../../http/primitives.js';
 
 /** Has the length limit of the `sub` claim. */
 const userId = Text(200, {
@@ -25,8 +25,8 @@ export const UserBodySchema = Body(
 export const UserSchema = Named(
   'User',
   Reply({
-    user_id: Shown({ examples: ['user-1'] }),
-    display_name: Nullable(Shown({ examples: ['Ada Example'] })),
+    user_id: ResponseText({ examples: ['user-1'] }),
+    display_name: Nullable(ResponseText({ examples: ['Ada Example'] })),
     active: Type.Boolean(),
     last_seen_datetime: Nullable(Datetime({ description: 'When the user last sent a request; null if never.' })),
     inserted_datetime: Datetime(),

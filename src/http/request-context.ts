@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { toActor } from '../domain/principal.js';
 import { isRead } from './operation.js';
 
-/** The request that causes a change; recorded in the audit log. */
-export interface RequestCause {
+/** What the audit log records of a request. */
+export interface RequestContext {
   readonly operationId: string;
   readonly actor: string;
   readonly requestId: string;
@@ -11,16 +11,16 @@ export interface RequestCause {
   readonly object: string;
 }
 
-/** Runs the rest of a request with `cause` as its ambient context. */
-export type RunWithCause = (cause: RequestCause, rest: () => void) => void;
+/** Runs the rest of a request with its context available to the database layer. */
+export type RunWithContext = (context: RequestContext, rest: () => void) => void;
 
-/** Sets the cause for every operation that can change data, so that handlers need not pass it on. */
-export function registerCause(app: FastifyInstance, withCause: RunWithCause): void {
+/** Sets the context for every operation that can change data, so that handlers need not pass it on. */
+export function registerRequestContext(app: FastifyInstance, runWithContext: RunWithContext): void {
   app.addHook('preHandler', (request, _reply, done) => {
     const { operationId } = request.routeOptions.schema ?? {};
     const { principal } = request;
     if (operationId === undefined || principal === null || isRead(operationId)) return done();
     const object = new URL(request.url, 'http://localhost').pathname;
-    withCause({ operationId, actor: toActor(principal), requestId: request.id, object }, done);
+    runWithContext({ operationId, actor: toActor(principal), requestId: request.id, object }, done);
   });
 }
