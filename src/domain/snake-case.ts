@@ -31,10 +31,12 @@ export function toSnakeCaseFields<T extends object, K extends keyof T & string>(
   const fields: Record<string, unknown> = {};
   for (const name of names) {
     const value: unknown = object[name];
-    if (value !== undefined) fields[toSnakeCase(name)] = value instanceof Date ? value.toISOString() : value;
+    if (value !== undefined) fields[toSnakeCase(name)] = typeof value === 'object' ? toText(value) : value;
   }
   return fields as SnakeCased<Pick<T, K>>;
 }
+
+const toText = (value: object | null): unknown => (value instanceof Date ? value.toISOString() : value);
 
 /** Copies the named fields of a row or a request body from snake_case; fields that are undefined are left out. */
 export function fromSnakeCaseFields<T extends object>(
