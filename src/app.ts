@@ -43,27 +43,27 @@ export interface AppDeps {
   readonly vault: Vault;
   readonly directories: DirectoryService;
   readonly loginAttempts: SingleFlight<LoginResult>;
-  /** Aborted when this process is about to end: nobody waits for BioTrack any longer. */
+  /** Aborted at shutdown, to cancel pending BioTrack requests and event streams. */
   readonly shutdown: AbortSignal;
   readonly clock: () => Date;
-  /** UUIDs in rising order. */
+  /** Returns UUIDs in ascending order. */
   readonly newId: () => string;
   readonly logger: FastifyBaseLogger;
-  /** Undefined: nobody comes with a token. */
+  /** How to verify JWTs. Undefined to accept API keys only. */
   readonly tokens: TokenOptions | undefined;
-  /** Requests of one caller that one process takes. */
+  /** Per caller and process. */
   readonly rateLimitPerMinute: number;
-  /** Of pages of lists, kept to be sent again. */
+  /** The size of the cache for list pages. */
   readonly listCacheMegabytes: number;
-  /** The base of links, without a slash at its end. */
+  /** The base of links, without a trailing slash. */
   readonly publicUrl: string;
   readonly syncIntervalSeconds: number;
   readonly onRequestFinished: (facts: RequestFacts) => void;
-  /** Lets the database know whose call a change belongs to. */
+  /** Passes the context of a request to the audit log. */
   readonly runWithContext: RunWithContext;
 }
 
-/** The API: every module by name, on one page. */
+/** Builds the API from all modules. */
 export async function buildApp({
   db,
   logger,
@@ -114,12 +114,12 @@ export async function buildApp({
   return app;
 }
 
-/** What the database throws when it is not there, for a caller. */
+/** Converts database failures to errors for the caller. */
 function translateError(error: unknown): ServiceError | undefined {
   if (error instanceof CommitUnknownError) {
-    const detail = 'It may have been done: the answer was lost. Read it again before you repeat the request.';
+    const detail = 'It is unknown whether the changes were saved. Read the current state before you retry.';
     return new ServiceError('storage_unavailable', detail, { cause: error });
   }
   if (!isStorageUnavailable(error)) return undefined;
-  return new ServiceError('storage_unavailable', 'Nothing was changed. Try again in a moment.', { cause: error });
+  return new ServiceError('storage_unavailable', 'Nothing was changed. Retry in a moment.', { cause: error });
 }
