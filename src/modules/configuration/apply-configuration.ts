@@ -246,7 +246,7 @@ async function changeOne(
 
 type EntryValue = LicenseEntry[keyof LicenseEntry];
 
-/** A null name or license type means the one that the state lists, which is what an exported document has. */
+/** A null name or license type changes nothing: an exported document has null where the state lists nothing. */
 function isChange(field: keyof LicenseEntry, before: EntryValue, wanted: EntryValue | undefined): boolean {
   if (wanted === undefined || ((field === 'name' || field === 'licenseType') && wanted === null)) return false;
   return before instanceof Date && wanted instanceof Date ? before.getTime() !== wanted.getTime() : before !== wanted;
