@@ -17,6 +17,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transform, version } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const TESTS = join(ROOT, 'test/');
+const TAP_PROXY = join(ROOT, 'test/helpers/tap.ts');
 /** Not below `node_modules`, whose frames stack traces leave out. */
 const CACHE = join(ROOT, '.test-build');
 const MAX_AGE_MS = 24 * 3_600_000;
@@ -58,7 +60,10 @@ export async function compileTests(): Promise<string> {
       });
       const target = join(unfinished, relative(ROOT, path).replace(/\.ts$/, '.js'));
       mkdirSync(dirname(target), { recursive: true });
-      writeFileSync(target, `${code}//# sourceMappingURL=${encodeURI(target.replace(/.*\//, ''))}.map\n`);
+      writeFileSync(
+        target,
+        `${redirectTap(path, code)}//# sourceMappingURL=${encodeURI(target.replace(/.*\//, ''))}.map\n`,
+      );
       writeFileSync(`${target}.map`, map);
     }),
   );
@@ -70,6 +75,13 @@ export async function compileTests(): Promise<string> {
     if (!existsSync(folder)) throw error;
   }
   return folder;
+}
+
+/** Test files and their helpers get the `t` of test/helpers/tap.ts, which says why. */
+function redirectTap(path: string, code: string): string {
+  const proxy = relative(dirname(path), TAP_PROXY).replace(/\.ts$/, '.js');
+  if (path === TAP_PROXY || !path.startsWith(TESTS)) return code;
+  return code.replace(/^import t from "tap";$/m, `import t from "${proxy.startsWith('.') ? proxy : `./${proxy}`}";`);
 }
 
 /** Not at once: another run may still load from one. */

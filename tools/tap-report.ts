@@ -32,30 +32,48 @@ interface Tally {
   readonly comments: string[];
 }
 
+export interface FileListener {
+  /** Output that is not TAP. */
+  onOutput(line: string): void;
+  onFile(report: FileReport): void;
+}
+
 /**
- * Reads what a test file writes, and judges it more strictly than tap does: a test without an assertion has failed, and
- * so has a skip or a todo without a reason.
+ * Reads what a worker writes, each file a subtest, and judges it more strictly than tap does: a test without an assertion
+ * has failed, and so has a skip or a todo without a reason.
  */
-export async function readTap(
-  stream: Readable,
-  onOutput: (line: string) => void,
-): Promise<Omit<FileReport, 'name' | 'durationMs'>> {
+export async function readTap(stream: Readable, { onOutput, onFile }: FileListener): Promise<void> {
   const root = new Parser();
-  const tally: Tally = { passed: 0, failures: [], skips: [], comments: [] };
-  collect(root, [], tally);
+  let file: { readonly name: string; readonly tally: Tally; readonly startedAt: number } | undefined;
+  const finish = (): void => {
+    if (file === undefined) return;
+    const { name, tally, startedAt } = file;
+    file = undefined;
+    onFile({ name, ...tally, durationMs: performance.now() - startedAt });
+  };
+  root.on('child', (child: Parser) => {
+    file = { name: child.name, tally: createTally(), startedAt: performance.now() };
+    collect(child, [], file.tally);
+  });
+  root.on('assert', (result: Result) => {
+    if (file !== undefined) judge(result, [], file.tally, { all: 0, failures: 0 });
+    else if (!result.ok) {
+      // An error after the last test of a file.
+      file = { name: 'outside of all tests', tally: createTally(), startedAt: performance.now() };
+      add(result, [result.name], file.tally);
+    }
+    finish();
+  });
   root.on('extra', (text: string) => onOutput(text.trim()));
-  root.on('bailout', (reason: string) => void tally.failures.push({ path: 'bail out', detail: reason }));
-  const { ok, failures } = await new Promise<FinalResults>((done, fail) => {
+  root.on('bailout', (reason: string) => void file?.tally.failures.push({ path: 'bail out', detail: reason }));
+  await new Promise<FinalResults>((done, fail) => {
     root.on('complete', done);
     stream.on('error', fail);
     stream.pipe(root);
   });
-  const before = { all: 0, failures: 0 };
-  // Its own result: a plan that was not kept, or an end before there was one.
-  const own = failures.map((failure) => ('tapError' in failure ? failure.tapError : undefined)).find(Boolean);
-  judge({ ok, tapError: own } as Result, [], tally, before);
-  return tally;
 }
+
+const createTally = (): Tally => ({ passed: 0, failures: [], skips: [], comments: [] });
 
 /** Adds up the assertions of one level and of those below. */
 function collect(parser: Parser, path: readonly string[], tally: Tally): void {

@@ -3,6 +3,7 @@
 //
 // Why not tap's own runner: it compiles all sources with TypeScript for each file, and runs files in alphabetical order.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
@@ -11,6 +12,7 @@ import { startTestServer, TEST_DATABASE_URL, type TestServer } from '../test/hel
 import { compileTests } from './compile.js';
 import { type FileReport, readTap } from './tap-report.js';
 import { selectTestFiles, type Tier } from './test-files.js';
+import type { WorkerOrder } from './test-worker.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TIMEOUT_S = 600;
@@ -18,6 +20,9 @@ const LONG_TIMEOUT_S = 7200;
 const KILL_AFTER_MS = 10_000;
 /** On two processors. Many tests mostly wait: for a lease to expire, a process to start, a slow answer. */
 const FILES_AT_A_TIME = Number(process.env.TEST_FILES_AT_A_TIME ?? 4);
+
+/** These change, crash or count what belongs to the whole process. */
+const OWN_PROCESS = /^test\/(faults|bench)\/|^test\/biotrack\/(calls|faults)\.test/;
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -50,39 +55,6 @@ function fail(text: string): void {
   say(`FAILED ${text}`);
 }
 
-interface Exit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-/** Starts a program and passes its output to `read`. */
-async function run<T>(
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-  read: (stdout: Readable, group: number) => Promise<T>,
-): Promise<Exit & { readonly result: T }> {
-  const child = spawn(process.execPath, args, {
-    cwd: ROOT,
-    env,
-    // A process group of its own, so that it can be ended together with the processes it started.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = new Promise<Exit>((done, refuse) => {
-    child.on('error', refuse);
-    child.on('close', (code, signal) => done({ code, signal }));
-  });
-  const { pid } = child;
-  if (pid === undefined) throw (await exited.catch((error: unknown) => error)) as Error;
-  running.add(pid);
-  try {
-    const [result, exit] = await Promise.all([read(child.stdout, pid), exited]);
-    return { result, ...exit };
-  } finally {
-    running.delete(pid);
-  }
-}
-
 function report({ name, passed, failures, skips, comments, durationMs }: FileReport): void {
   total.passed += passed;
   total.failed += failures.length;
@@ -97,28 +69,67 @@ function report({ name, passed, failures, skips, comments, durationMs }: FileRep
   for (const { path, detail } of failures) say(`\n  not ok: ${path}\n${detail.replace(/^/gm, '  ')}\n`);
 }
 
-async function runFile(name: string, compiled: string, timeoutS: number): Promise<FileReport> {
-  const startedAt = performance.now();
-  // A file ends itself when its time is over, and reports which test was running.
-  const env = { ...process.env, TAP_TIMEOUT: String(timeoutS) };
-  const args = ['--enable-source-maps', join(compiled, name.replace(/\.ts$/, '.js'))];
+const toMessage = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+/** Runs files in one process until none is left or one has failed, which may have left something behind. */
+async function runWorker(waiting: string[], { compiled, timeoutS }: RunOptions): Promise<void> {
+  const child = spawn(process.execPath, ['--enable-source-maps', join(compiled, 'tools/test-worker.js')], {
+    cwd: ROOT,
+    // A process group of its own, so that it can be ended together with the processes it started.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  const { pid } = child;
+  // Not `close`, which does not come once the channel has been disconnected from here.
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  if (pid === undefined) throw await exited.catch((error: unknown) => error);
+  running.add(pid);
+  let current: string | undefined;
+  let hasFailed = false;
   let end: NodeJS.Timeout | undefined;
-  const { code, signal, result } = await run(args, env, (stdout, group) => {
-    end = setTimeout(() => stopGroup(group, 'SIGKILL'), timeoutS * 1_000 + 3 * KILL_AFTER_MS);
-    return readTap(stdout, (line) => say(`       ${line}`));
-  }).finally(() => clearTimeout(end));
-  const failures = [...result.failures];
-  if (code !== 0 && failures.length === 0)
-    failures.push({ path: 'the file', detail: `  ended with ${signal ?? code}` });
-  return { ...result, name, failures, durationMs: performance.now() - startedAt };
+  const startNext = (): void => {
+    const isLast = hasFailed || (current !== undefined && OWN_PROCESS.test(current)) || stoppedBy !== undefined;
+    // A file that wants a process of its own is left for a fresh one.
+    const isForAnother = current !== undefined && waiting[0] !== undefined && OWN_PROCESS.test(waiting[0]);
+    current = isLast || isForAnother ? undefined : waiting.shift();
+    clearTimeout(end);
+    if (current === undefined) {
+      if (child.connected) child.disconnect();
+      end = setTimeout(() => stopGroup(pid, 'SIGKILL'), KILL_AFTER_MS);
+      return;
+    }
+    const compiledPath = join(compiled, current.replace(/\.ts$/, '.js'));
+    child.send({ name: current, compiledPath, timeoutMs: timeoutS * 1_000 } satisfies WorkerOrder);
+    end = setTimeout(() => stopGroup(pid, 'SIGKILL'), timeoutS * 1_000 + 3 * KILL_AFTER_MS);
+  };
+  const reading = readTap(child.stdout as Readable, {
+    onOutput: (line) => say(`       ${line}`),
+    onFile: (each) => {
+      hasFailed ||= each.failures.length > 0;
+      report(each);
+      if (each.name === current) startNext();
+    },
+  });
+  startNext();
+  try {
+    const [[code, signal]] = await Promise.all([exited, reading]);
+    if (current !== undefined) fail(`${current}: its process ended with ${signal ?? code}`);
+    else if (code !== 0 && !hasFailed) fail(`a test process ended with ${signal ?? code}`);
+  } finally {
+    clearTimeout(end);
+    running.delete(pid);
+  }
 }
 
-async function runFiles(files: readonly string[], compiled: string, timeoutS: number): Promise<void> {
+interface RunOptions {
+  readonly compiled: string;
+  readonly timeoutS: number;
+}
+
+async function runFiles(files: readonly string[], options: RunOptions): Promise<void> {
   const waiting = [...files];
   const work = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined && stoppedBy === undefined; file = waiting.shift()) {
-      report(await runFile(file, compiled, timeoutS));
-    }
+    while (waiting.length > 0 && stoppedBy === undefined) await runWorker(waiting, options);
   };
   await Promise.all(Array.from({ length: FILES_AT_A_TIME }, work));
 }
@@ -144,14 +155,14 @@ async function main(): Promise<void> {
     process.env[TEST_DATABASE_URL] = server.url;
     process.env.TEST_COMPILED = compiled;
     if (tier === 'full' || tier === 'long') process.env.TEST_COUNTS = tier;
-    if (tier === 'long') process.env.TEST_LONG = '1';
-    if (stoppedBy === undefined) await runFiles(selected.files, compiled, tier === 'long' ? LONG_TIMEOUT_S : TIMEOUT_S);
+    if (stoppedBy === undefined)
+      await runFiles(selected.files, { compiled, timeoutS: tier === 'long' ? LONG_TIMEOUT_S : TIMEOUT_S });
   } finally {
     await server?.stop();
   }
 }
 
-await main().catch((error: unknown) => fail(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+await main().catch((error: unknown) => fail(toMessage(error)));
 if (stoppedBy !== undefined) fail(`the run was stopped by ${stoppedBy}`);
 if (total.passed === 0 && total.failed === 0) fail('nothing ran');
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';

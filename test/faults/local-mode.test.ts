@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { LocalFile } from '../../src/local/index.js';
+import { buildDist } from '../helpers/build-dist.js';
 import type { Ask, TestResponse } from '../helpers/service.js';
 import { FIRST_PUT, sendRequest, waitForRun } from '../helpers/service.js';
 
 /** The built service as a child process, the way `npm start` runs it: with a folder and nothing else. */
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const MAIN = buildDist();
 const READY_WITHIN_MS = 30_000;
 
 interface Child {

@@ -1,19 +1,17 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type t from 'tap';
 import { findFreePort } from '../../src/local/index.js';
+import { buildDist } from './build-dist.js';
 import type { TestService } from './service.js';
 
 /** The service as a process of its own, which can be ended, stopped and killed. */
 
-const PREPARE = fileURLToPath(new URL('../../tools/prepare.mjs', import.meta.url));
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const READY_WITHIN_MS = 60_000;
 
 export interface Child {
@@ -57,21 +55,10 @@ export interface ChildOptions {
   readonly variables?: Readonly<Record<string, string>>;
 }
 
-let isBuilt = false;
-
-/** A file of tests that is run alone may find an old build. */
-function build(): void {
-  if (isBuilt) return;
-  const { status } = spawnSync(process.execPath, [PREPARE, '--build'], { stdio: 'inherit' });
-  if (status !== 0) throw new Error('it could not be built');
-  isBuilt = true;
-}
-
 /** Starts it and waits until it says that it has started. Whoever forgets to end it has it killed with the test. */
 export async function startChild(tap: Pick<typeof t, 'teardown'>, options: ChildOptions): Promise<Child> {
-  build();
   const port = options.port ?? (await findFreePort('127.0.0.1'));
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [buildDist()], {
     // An environment of its own: tap's variables would have the child report to tap.
     env: {
       PATH: process.env.PATH ?? '',

@@ -6,6 +6,9 @@ const TIER = process.env.TEST_COUNTS;
 /** With `npm run test:long`. */
 export const IS_LONG = TIER === 'long';
 
+/** With `npm test`: too few cases to see everything that can happen. */
+export const IS_THINNED = TIER !== 'full' && TIER !== 'long';
+
 export interface Counts {
   /** With `npm test`: a second or two. */
   readonly few: number;

@@ -5,12 +5,13 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { SESSION_BEGIN, SESSION_END } from '../../tools/conventions/commands.js';
 import { parseMarkdown } from '../../tools/conventions/markdown.js';
+import { buildDist } from './build-dist.js';
 
 /** The sessions of the documents: shell blocks that a test pastes into one shell. */
 
 const ROOT_URL = new URL('../../', import.meta.url);
 export const ROOT = fileURLToPath(ROOT_URL);
-export const MAIN = fileURLToPath(new URL('dist/main.js', ROOT_URL));
+export const MAIN = buildDist();
 const SEPARATOR = '---- next block ----\n';
 
 export const HAS_SHELL = spawnSync('curl', ['--version']).status === 0 && spawnSync('bash', ['--version']).status === 0;

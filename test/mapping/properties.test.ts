@@ -36,14 +36,14 @@ const LEGS: readonly Leg[] = [
 
 const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
 
-/** The least share of rows that must be so; the first three are the project's, the others keep the traps in. */
+/** The minimum share of rows with each trait, in percent, so that the lists contain the difficult cases. */
 const FLOORS: readonly (readonly [keyof Tally, string, number])[] = [
   ['duplicates', 'duplicates', 20],
   ['blankUbis', 'blank UBIs', 20],
   ['sharedNames', 'a name shared with another UBI', 10],
   ['blankNames', 'blank names', 5],
   ['leadingZeros', 'leading zeros', 10],
-  ['respelt', 'license numbers in another spelling', 10],
+  ['respelled', 'license numbers in another spelling', 10],
   ['labs', 'labs', 4],
   ['deleted', 'deleted', 5],
   ['unnumbered', 'a null transaction id', 10],
@@ -52,7 +52,7 @@ const FLOORS: readonly (readonly [keyof Tally, string, number])[] = [
 t.comment(`FC_SEED=${SEED} replays this run`);
 
 for (const { name, size, lists } of LEGS) {
-  t.test(`every law on ${lists} ${name} lists and their histories`, (t) => {
+  t.test(`every law holds for ${lists} ${name} lists and their histories`, (t) => {
     const tally = createTally();
     const cases = new Map(LAWS.map((law) => [law.name, 0]));
     const property = fc.property(historyOf(size), (history) => {
@@ -67,17 +67,17 @@ for (const { name, size, lists } of LEGS) {
       t.end();
       return;
     }
-    t.equal(result.numRuns, lists, 'all lists were played');
+    t.equal(result.numRuns, lists, 'all lists were checked');
     for (const [field, what, floor] of FLOORS) {
       const share = 100 * (Number(tally[field]) / tally.rows);
       t.comment(`${name}: ${what}: ${percent(Number(tally[field]), tally.rows)} of ${tally.rows} rows`);
       t.ok(share >= floor, `${what}: ${share.toFixed(1)} %, at least ${floor} %`);
     }
-    const happened = [...tally.happenings].map(([what, times]) => `${what} ${times}`).join(', ');
+    const happened = [...tally.events].map(([what, times]) => `${what} ${times}`).join(', ');
     t.comment(
       `${name}: ${happened}; manual companies ${tally.manualCompanies}, conflicts ${tally.conflicts}, decided ${tally.decisions}`,
     );
-    t.equal(tally.happenings.size, 21, 'everything that can happen did');
+    t.equal(tally.events.size, 21, 'every kind of event occurred');
     t.ok(tally.conflicts > 0, `${tally.conflicts} conflicts`);
     t.ok(tally.decisions > 0, `${tally.decisions} decisions in force`);
     for (const law of LAWS) {
@@ -88,9 +88,9 @@ for (const { name, size, lists } of LEGS) {
   });
 }
 
-t.test('a part that leaves something out is caught', (t) => {
-  /** What each wrong collector forgets of the part. */
-  const forgetful: readonly (readonly [string, (part: ReturnType<typeof partOf>) => ReturnType<typeof partOf>])[] = [
+t.test('a delta plan with an incomplete part is detected', (t) => {
+  /** Each removes something from the part. */
+  const incompletes: readonly (readonly [string, (part: ReturnType<typeof partOf>) => ReturnType<typeof partOf>])[] = [
     [
       'namesakes',
       (input) => ({
@@ -100,7 +100,7 @@ t.test('a part that leaves something out is caught', (t) => {
     ],
     ['vendor companies', (input) => ({ ...input, snapshot: { ...input.snapshot, vendorCompanies: [] } })],
     [
-      'licenses that are listed as before',
+      'unchanged licenses',
       (input) => {
         const changed = new Set(input.changed);
         const licenses = input.snapshot.licenses.filter(({ licenseKey }) => changed.has(licenseKey));
@@ -108,7 +108,7 @@ t.test('a part that leaves something out is caught', (t) => {
       },
     ],
     [
-      'companies that hold nothing',
+      'companies without licenses',
       (input) => {
         const held = new Set(input.snapshot.licenses.map(({ companyId }) => companyId));
         const companies = input.snapshot.companies.filter(({ id }) => held.has(id));
@@ -116,21 +116,21 @@ t.test('a part that leaves something out is caught', (t) => {
       },
     ],
   ];
-  for (const [what, forget] of forgetful) {
+  for (const [what, omit] of incompletes) {
     let caught: unknown;
     const property = fc.property(historyOf(SMALL), (history) => {
       play(REAL, history, createTally(), (sync, isLast) => {
-        if (isLast) checkDelta(sync, (input, old) => forget(partOf(input, old)));
+        if (isLast) checkDelta(sync, (input, old) => omit(partOf(input, old)));
       });
     });
     const result = fc.check(property, { seed: SEED, numRuns: 3_000, endOnFailure: true });
     if (result.failed) caught = result.errorInstance;
-    t.ok(caught instanceof Error, `forgetting ${what} is caught after ${result.numRuns} lists`);
+    t.ok(caught instanceof Error, `omitting ${what} is detected after ${result.numRuns} lists`);
   }
   t.end();
 });
 
-t.test('I14: normalising any text is idempotent and agrees with the specification', (t) => {
+t.test('I14: normalizing any text is idempotent and matches the specification', (t) => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.string({
@@ -156,16 +156,16 @@ t.test('I14: normalising any text is idempotent and agrees with the specificatio
   const result = fc.check(
     fc.property(text, (raw) => {
       const key = toLicenseKey(raw);
-      if (key !== keyOf(raw)) throw new Error(`a key that the specification does not give: ${JSON.stringify(key)}`);
-      if (toLicenseKey(key) !== key) throw new Error('the key of a license key is another one');
+      if (key !== keyOf(raw)) throw new Error(`not the key of the specification: ${JSON.stringify(key)}`);
+      if (toLicenseKey(key) !== key) throw new Error('a license key is not its own key');
       const ubiKey = toUbiKey(raw);
-      if (ubiKey !== ubiKeyOf(raw)) throw new Error('a UBI key that the specification does not give');
-      if (ubiKey !== null && toUbiKey(ubiKey) !== ubiKey) throw new Error('the key of a UBI key is another one');
-      if (toNameKey(toNameKey(raw)) !== toNameKey(raw)) throw new Error('the key of a name key is another one');
+      if (ubiKey !== ubiKeyOf(raw)) throw new Error('not the UBI key of the specification');
+      if (ubiKey !== null && toUbiKey(ubiKey) !== ubiKey) throw new Error('a UBI key is not its own key');
+      if (toNameKey(toNameKey(raw)) !== toNameKey(raw)) throw new Error('a name key is not its own key');
     }),
     { seed: SEED, numRuns: runs },
   );
   t.notOk(result.failed, fc.defaultReportMessage(result) ?? `${runs} texts`);
-  t.equal(result.numRuns, runs, 'all of them were tried');
+  t.equal(result.numRuns, runs, 'all texts were checked');
   t.end();
 });

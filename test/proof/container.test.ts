@@ -7,6 +7,7 @@ import pg from 'pg';
 import t from 'tap';
 import { parse } from 'yaml';
 import { findFreePort } from '../../src/local/index.js';
+import { buildDist } from '../helpers/build-dist.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import { argsOf, listCopies, parseDockerfile, toCommand, variablesOf } from './dockerfile.js';
 import { type Contained, makeImageTree, start, USER } from './image-tree.js';
@@ -116,6 +117,7 @@ t.test('docker-compose.yml', async (t) => {
 });
 
 t.test('the built tree of the image, with copied packages and no engine', async (t) => {
+  buildDist();
   const tree = await makeImageTree(ROOT, image);
   t.teardown(() => tree.remove());
   t.comment(USER.uid === undefined ? 'as the present user: it may not become another' : `as user ${USER.uid}`);

@@ -35,6 +35,10 @@ t.test('the plan of a sync: previewed, and as it was applied', async (t) => {
   t.ok(idle.every(({ action }) => action === 'unchanged' || action === 'skipped'));
   t.equal(idle.filter(({ action }) => action === 'unchanged').length, nothing.counts.unchanged);
   t.match(await ask('GET', `${pathOf(tenantId)}/syncs/${newId()}/plan`), { status: 404 });
+  t.match(await ask('GET', `${pathOf(tenantId)}/syncs/${run.id}/plan?page[after]=x`), {
+    status: 400,
+    body: { code: 'invalid_cursor' },
+  });
 });
 
 t.test('guards: many removals wait for a person', async (t) => {
@@ -123,7 +127,7 @@ t.test('guards: a list that shrank is not published before an operator accepts i
   const { steps, next_step: next } = (await alone.ask('GET', `${pathOf(newcomer)}/setup`)).body;
   t.match(
     steps[4],
-    { step: 'first_sync', status: 'blocked', who: 'operator', blockers: [/waits for a decision.*An operator has to/] },
+    { step: 'first_sync', status: 'blocked', who: 'operator', blockers: [/needs a review.*An operator must/] },
     'the checklist sends nobody where he may not go',
   );
   t.equal(next.operation_id, 'createLicense', 'and an admin has another step to take meanwhile');
