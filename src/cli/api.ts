@@ -1,53 +1,52 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import createClient, { type Client } from 'openapi-fetch';
-import { CliError, toCliError, toNetworkError } from './failure.js';
+import { CliError, toCliError, toNetworkError } from './cli-error.js';
 import type { paths } from './generated/v1.js';
 import type { Hidden } from './hidden.js';
-import { type RequestAttempt, toPauseMs } from './patience.js';
+import { type RequestAttempt, toRetryDelayMs } from './retry-delay.js';
 
-/** A login at BioTrack may be part of an answer, and BioTrack takes its time. */
+/** Some requests log in at BioTrack, which can be slow. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
 export interface ApiResponse<T> {
   readonly data: T;
-  /** The version to change it by; empty for what has none. */
+  /** Empty for responses without an ETag. */
   readonly etag: string;
 }
 
 type Sent<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
 type Send<T> = (client: Client<paths>) => Sent<T>;
 
-/** The service, as one tenant's steps talk to it. */
 export interface ApiClient {
-  /** @throws Failure for every answer that is not the one that was hoped for */
+  /** Retries according to `toRetryDelayMs`. @throws CliError for everything but success */
   call<T>(send: Send<T>): Promise<ApiResponse<T>>;
-  /** The same, but what does not exist is an answer too. */
+  /** Like `call`, but undefined for 404. */
   find<T>(send: Send<T>): Promise<ApiResponse<T> | undefined>;
-  /** What the service tells as it happens; undefined where it does not, for whatever reason: nothing is repeated. */
+  /** Opens a stream of server-sent events; undefined if that fails for any reason. Does not retry. */
   listen<T extends ReadableStream | null>(send: Send<T>): Promise<NonNullable<T> | undefined>;
 }
 
 export interface ApiClientOptions {
   readonly baseUrl: string;
   readonly apiKey: Hidden;
-  /** How long to wait, in all, for a service that asks for patience. */
-  readonly patienceMs: number;
-  readonly onWait: (pauseMs: number, failure: CliError) => void;
-  /** A service that has not answered yet is not there, rather than about to come back. */
+  /** Total time to wait between the retries of one request. */
+  readonly maxRetryMs: number;
+  readonly onRetry: (delayMs: number, error: CliError) => void;
+  /** Do not retry when there is no connection: the service is probably not running. */
   readonly isFirstContact?: boolean;
 }
 
 export function createApiClient({
   baseUrl,
   apiKey,
-  patienceMs,
-  onWait,
+  maxRetryMs,
+  onRetry,
   isFirstContact = false,
 }: ApiClientOptions): ApiClient {
   const client = createClient<paths>({
     baseUrl,
     headers: { Authorization: `Bearer ${apiKey.reveal()}` },
-    // Followed, a redirect would carry a password to wherever it points.
+    // Following a redirect could send a password to another host.
     redirect: 'manual',
     fetch: (request) =>
       fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]) }),
@@ -56,14 +55,14 @@ export function createApiClient({
   const api: ApiClient = {
     async call(send) {
       let waitedMs = 0;
-      for (let repeats = 0; ; repeats += 1) {
+      for (let retries = 0; ; retries += 1) {
         const result = await attempt(send);
-        if ('answer' in result) return result.answer;
-        const pauseMs = toPauseMs(result.attempt, repeats, waitedMs, patienceMs);
-        if (pauseMs === undefined) throw result.failure;
-        onWait(pauseMs, result.failure);
-        await pause(pauseMs);
-        waitedMs += pauseMs;
+        if ('response' in result) return result.response;
+        const delayMs = toRetryDelayMs(result.attempt, { retries, waitedMs, maxRetryMs });
+        if (delayMs === undefined) throw result.error;
+        onRetry(delayMs, result.error);
+        await delay(delayMs);
+        waitedMs += delayMs;
       }
     },
     async find(send) {
@@ -79,10 +78,10 @@ export function createApiClient({
         const { data, response } = await send(client);
         const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
         if (response.ok && isStream) return data ?? undefined;
-        // It is read by nobody, and would keep its connection.
+        // An unread body would keep the connection open.
         await response.body?.cancel();
       } catch {
-        // As if there were none.
+        // The caller polls instead.
       }
       return undefined;
     },
@@ -91,26 +90,28 @@ export function createApiClient({
 
   async function attempt<T>(
     send: Send<T>,
-  ): Promise<{ answer: ApiResponse<T> } | { attempt: RequestAttempt; failure: CliError }> {
+  ): Promise<{ response: ApiResponse<T> } | { attempt: RequestAttempt; error: CliError }> {
     let sent: Awaited<Sent<T>>;
     try {
       sent = await send(client);
     } catch (error) {
-      // A body that is no JSON: some other server answered.
+      // The body is not JSON: another server answered.
       if (error instanceof SyntaxError) throw toCliError(new Response(null), undefined);
-      const failure = toNetworkError(error, baseUrl);
-      if (failure === undefined) throw error;
-      // Two minutes were patience enough.
-      if (failure.code === 'timeout' || isFirstContact) throw failure;
-      return { attempt: { kind: 'no_connection' }, failure };
+      const networkError = toNetworkError(error, baseUrl);
+      if (networkError === undefined) throw error;
+      // A timeout is not retried, because it took two minutes.
+      if (networkError.code === 'timeout' || isFirstContact) throw networkError;
+      return { attempt: { kind: 'no_connection' }, error: networkError };
     }
-    const { data, error, response } = sent;
-    if (response.ok && data !== undefined) return { answer: { data, etag: toStrong(response.headers.get('etag')) } };
-    const failure = toCliError(response, error);
+    const { data, error: body, response } = sent;
+    if (response.ok && data !== undefined) {
+      return { response: { data, etag: toStrongEtag(response.headers.get('etag')) } };
+    }
+    const error = toCliError(response, body);
     const retryAfter = response.headers.get('retry-after');
-    return { attempt: { kind: 'answer', status: response.status, code: failure.code, retryAfter }, failure };
+    return { attempt: { kind: 'response', status: response.status, code: error.code, retryAfter }, error };
   }
 }
 
-/** A proxy that compresses may weaken an ETag, and a weak one never matches. */
-const toStrong = (etag: string | null): string => (etag ?? '').replace(/^W\//, '');
+/** A proxy that compresses may weaken an ETag, and If-Match never matches a weak one. */
+const toStrongEtag = (etag: string | null): string => (etag ?? '').replace(/^W\//, '');

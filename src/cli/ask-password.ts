@@ -3,16 +3,16 @@ import { Writable } from 'node:stream';
 import { Hidden } from './hidden.js';
 import type { Terminal } from './terminal.js';
 
-/** Whether there is somebody to ask: one who sees the question, and types. */
+/** Whether a user can see a prompt and type. */
 export const canAsk = ({ isInteractive, input }: Terminal): boolean => isInteractive && input?.isTTY === true;
 
-/** Asks for a password; what is typed does not show. Undefined if the asked one gives up or says nothing. */
+/** Prompts for a password without echo. Undefined if the user enters nothing or presses Ctrl-C. */
 export function askPassword({ stream, input }: Terminal, question: string): Promise<Hidden | undefined> {
   return new Promise((resolve) => {
     stream.write(question);
-    // As a terminal, so that the line is read key by key; its echo goes nowhere.
-    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-    const lines = createInterface({ input: input as NodeJS.ReadableStream, output: nowhere, terminal: true });
+    // In terminal mode, readline echoes keys to its output, which discards them.
+    const discard = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const lines = createInterface({ input: input as NodeJS.ReadableStream, output: discard, terminal: true });
     const end = (answer: string): void => {
       resolve(answer === '' ? undefined : new Hidden(answer));
       stream.write('\n');

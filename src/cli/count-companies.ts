@@ -4,12 +4,11 @@ import { listAll } from './pages.js';
 
 export type ListedCompany = components['schemas']['Company'];
 
-/** How many companies a person is shown. */
-export const SHOWN_COMPANIES = 20;
+const MAX_LISTED_COMPANIES = 20;
 
 export interface CompanyCount {
   readonly companies: number;
-  /** The active licenses that they hold. */
+  /** Active licenses of these companies. */
   readonly licenses: number;
   readonly first: readonly ListedCompany[];
 }
@@ -25,7 +24,7 @@ export async function countCompanies(api: ApiClient, tenantId: string): Promise<
   for await (const company of pages) {
     companies += 1;
     licenses += company.licenses.length;
-    if (first.length < SHOWN_COMPANIES) first.push(company);
+    if (first.length < MAX_LISTED_COMPANIES) first.push(company);
   }
   return { companies, licenses, first };
 }

@@ -31,7 +31,7 @@ type OptionName = keyof typeof OPTIONS;
 type TextName = { [N in OptionName]: (typeof OPTIONS)[N] extends typeof TEXT ? N : never }[OptionName];
 type SwitchName = 'include-labs' | 'json' | 'no-progress' | 'help';
 
-/** The command line as it was typed; what the words mean is judged elsewhere. */
+/** The parsed command line. Values of a tenant are validated later, with the same rules as those of a file. */
 export interface Flags {
   readonly texts: Readonly<Partial<Record<TextName, string>>>;
   readonly switches: ReadonlySet<SwitchName>;
@@ -40,8 +40,8 @@ export interface Flags {
   readonly waitSeconds: number;
 }
 
-/** What describes the one tenant of the command line; a file describes its tenants itself. */
-const OF_ONE_TENANT: readonly OptionName[] = [
+/** Flags that cannot be combined with --file. */
+const SINGLE_TENANT_FLAGS: readonly OptionName[] = [
   'tenant',
   'name',
   'state',
@@ -55,7 +55,7 @@ const OF_ONE_TENANT: readonly OptionName[] = [
 ];
 
 /**
- * Reads the command line. Node's own messages quote what they refuse, which may be a mistyped password: these do not.
+ * Parses the command line. Unlike Node's messages, the errors never quote a value, which may be a mistyped password.
  * @throws UsageError
  */
 export function parseFlags(args: readonly string[]): Flags {
@@ -66,7 +66,7 @@ export function parseFlags(args: readonly string[]): Flags {
     tokens: true,
     allowPositionals: true,
   });
-  const mistakes: string[] = [];
+  const errors: string[] = [];
   const texts: Partial<Record<TextName, string>> = {};
   const switches = new Set<SwitchName>();
   const licenses: string[] = [];
@@ -74,39 +74,39 @@ export function parseFlags(args: readonly string[]): Flags {
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional') {
-      mistakes.push('There is a word that belongs to no flag; a value with blanks in it needs quotes.');
+      errors.push('Unexpected argument; a value with spaces needs quotes.');
       break;
     }
     if (!isKnown(token.name)) {
-      mistakes.push(`${token.rawName.startsWith('--') ? token.rawName : 'A flag with one dash'} is not known.`);
+      errors.push(`Unknown flag${token.rawName.startsWith('--') ? `: ${token.rawName}` : ' with a single dash'}.`);
       break;
     }
     const { name, value, inlineValue } = token;
     if (isSwitch(name)) {
-      if (value !== undefined) mistakes.push(`--${name} takes no value.`);
+      if (value !== undefined) errors.push(`--${name} takes no value.`);
       switches.add(name);
     } else if (value === undefined || (inlineValue === false && value.startsWith('-'))) {
-      // What follows may be half of a value, so nothing more is said of it.
-      mistakes.push(`--${name} needs a value; write --${name}=… for one that begins with a dash.`);
+      // The rest may be part of a value, so it is not checked.
+      errors.push(`--${name} needs a value; use --${name}=… if the value starts with a dash.`);
       break;
     } else if (name === 'license') {
       licenses.push(value);
     } else {
-      if (given.has(name)) mistakes.push(`--${name} is given twice.`);
+      if (given.has(name)) errors.push(`--${name} must not be repeated.`);
       texts[name] = value;
     }
     given.add(name);
   }
   if (given.has('file')) {
-    for (const name of OF_ONE_TENANT) {
-      if (given.has(name)) mistakes.push(`--${name} describes one tenant; with --file it belongs into the file.`);
+    for (const name of SINGLE_TENANT_FLAGS) {
+      if (given.has(name)) errors.push(`--${name} cannot be combined with --file; set it in the file.`);
     }
   }
-  if (given.has('password') && given.has('password-file')) mistakes.push('--password or --password-file, not both.');
-  const concurrency = toNumber('concurrency', texts.concurrency ?? '4', 1, 64, mistakes);
-  const waitSeconds = toNumber('wait-seconds', texts['wait-seconds'] ?? '600', 0, 86_400, mistakes);
-  // Who asks for help gets it, whatever else is wrong.
-  if (mistakes.length > 0 && !switches.has('help')) throw new UsageError(mistakes);
+  if (given.has('password') && given.has('password-file'))
+    errors.push('--password cannot be combined with --password-file.');
+  const concurrency = toNumber('concurrency', texts.concurrency ?? '4', 1, 64, errors);
+  const waitSeconds = toNumber('wait-seconds', texts['wait-seconds'] ?? '600', 0, 86_400, errors);
+  if (errors.length > 0 && !switches.has('help')) throw new UsageError(errors);
   return { texts, switches, licenses, concurrency, waitSeconds };
 }
 
@@ -114,10 +114,10 @@ const isKnown = (name: string): name is OptionName => Object.hasOwn(OPTIONS, nam
 
 const isSwitch = (name: OptionName): name is SwitchName => OPTIONS[name].type === 'boolean';
 
-function toNumber(name: string, text: string, least: number, most: number, mistakes: string[]): number {
+function toNumber(name: string, text: string, min: number, max: number, errors: string[]): number {
   const value = Number(text);
-  if (!/^\d{1,9}$/.test(text) || value < least || value > most) {
-    mistakes.push(`--${name} must be a whole number from ${least} to ${most}.`);
+  if (!/^\d{1,9}$/.test(text) || value < min || value > max) {
+    errors.push(`--${name} must be an integer from ${min} to ${max}.`);
   }
   return value;
 }

@@ -1,36 +1,36 @@
 export const HELP = `Usage: npm run onboard -- [flags]        (or: node dist/main.js onboard [flags])
 
-Takes tenants through the set-up, over the API: UBI, company creation preference, BioTrack login, licenses, first sync.
-Whatever is done already is left as it is, so it can be run again at any time: twice is the same as once.
+Sets up tenants through the API: tenant, UBI, company creation preference, BioTrack login, licenses and first sync.
+Steps that are already done are skipped, so the command can be repeated at any time.
 
-Where
-  --base-url URL         the service            (or BIOTRACK_CONNECT_URL; else a local mode that runs here)
-  --api-key KEY          an operator's API key  (or BIOTRACK_CONNECT_API_KEY, which other users of the machine cannot see)
+Service
+  --base-url URL         base URL (or BIOTRACK_CONNECT_URL; default: the local mode running on this machine)
+  --api-key KEY          operator API key (or BIOTRACK_CONNECT_API_KEY, which other users of this machine cannot see)
 
 One tenant
-  --tenant UUID          its id; one is made up and printed if this is absent
-  --name TEXT            its name
-  --state CODE           such as NM
-  --environment WORD     production or training
-  --ubi TEXT             the company's UBI, with its leading zeros
-  --strategy WORD        one_per_license: each license becomes a company; one_per_vendor: each UBI does
-  --include-labs         laboratories become companies too
-  --username TEXT        the BioTrack user
-  --password TEXT        its password, or --password-file FILE, or BIOTRACK_CONNECT_PASSWORD; else you are asked
-  --description TEXT     what to call the login (BioTrack login)
-  --license NUMBER       a license to create; may be repeated (all that the state lists under the UBI)
+  --tenant UUID          ID (default: a new ID, which is printed)
+  --name TEXT            name
+  --state CODE           state, for example NM
+  --environment NAME     production or training
+  --ubi TEXT             the company's UBI, with leading zeros
+  --strategy NAME        one_per_license: one company per license; one_per_vendor: one company per UBI
+  --include-labs         create companies for laboratories too
+  --username TEXT        BioTrack username
+  --password TEXT        BioTrack password (or --password-file FILE or BIOTRACK_CONNECT_PASSWORD; default: prompt)
+  --description TEXT     description of the login (default: BioTrack login)
+  --license NUMBER       license to create; can be repeated (default: all licenses that the state lists for the UBI)
 
 Many tenants
-  --file FILE            a JSON file, see below
-  --concurrency N        how many tenants at a time (4)
+  --file FILE            JSON file with tenants, see below
+  --concurrency N        number of tenants at a time, 1 to 64 (default: 4)
 
-How
-  --wait-seconds N       how long to wait for the end of a tenant's sync (600)
-  --json                 for machines: one JSON object for each tenant, a line each
-  --no-progress          no bars and no progress lines
-  --help                 this text
+Output and waiting
+  --wait-seconds N       maximum time to wait for a tenant's sync (default: 600)
+  --json                 print one JSON object per tenant, each on its own line
+  --no-progress          show no progress
+  --help                 show this help
 
-Without flags it onboards the demo tenant of the local mode that "npm start" runs.
+Without flags, the command sets up the demo tenant of the local mode that "npm start" runs.
 
 Examples
   npm run onboard
@@ -39,7 +39,7 @@ Examples
   npm run onboard -- --base-url https://connect.example.com --name "Example Mesa Farms" --state NM \\
     --environment production --ubi 042517300 --strategy one_per_license --username user@example.com
 
-The file
+File format
   {
     "defaults": { "state": "NM", "environment": "production", "strategy": "one_per_license" },
     "tenants": [
@@ -52,9 +52,11 @@ The file
       }
     ]
   }
-  A tenant needs tenant_id, name, state, environment, ubi, strategy and a credential with username and password; all but
-  tenant_id and name may stand in defaults. licenses is "all" (unless told) or a list of license numbers; include_labs is
-  true or false. A base_url may stand beside defaults. A password that stands nowhere is taken from --password-file or
-  BIOTRACK_CONNECT_PASSWORD. Nothing is begun while the file has a mistake.
 
-Exit code: 0 if every tenant is done, 1 if one failed, 2 if the command was called wrongly.`;
+  Required for each tenant: tenant_id, name, state, environment, ubi, strategy, credential.username and
+  credential.password. Optional: credential.description, include_labs (true or false) and licenses ("all", the default,
+  or an array of license numbers). All fields except tenant_id and name can be set in "defaults". The file can also
+  contain "base_url". A missing password is read from --password-file or BIOTRACK_CONNECT_PASSWORD. The file is
+  validated completely before anything is changed.
+
+Exit code: 0 if all tenants were set up, 1 if one failed, 2 for invalid flags or an invalid file.`;

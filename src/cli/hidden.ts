@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** A password or a key. It shows only where `reveal` is called, whatever prints, logs or serializes what holds it. */
+/** A password or a key. Printing, logging or serializing it shows `***`; only `reveal` returns the text. */
 export class Hidden {
   readonly #text: string;
 

@@ -1,15 +1,15 @@
 import { type ApiClient, createApiClient } from './api.js';
+import { CliError } from './cli-error.js';
 import { type CompanyCount, countCompanies } from './count-companies.js';
 import { createMissingLicenses } from './create-licenses.js';
-import { CliError } from './failure.js';
-import { findNewestRun, type Run, startRun, toSyncAction, followFirstRun } from './first-sync.js';
+import { findNewestRun, followFirstRun, type Run, startRun, toSyncAction } from './first-sync.js';
 import type { Hidden } from './hidden.js';
-import { MOST_PATIENCE_MS } from './patience.js';
+import { MAX_RETRY_MS } from './retry-delay.js';
 import { saveCredential } from './save-credential.js';
 import { savePreferenceSetting, saveTenantSetting, saveUbiSetting } from './settings.js';
-import type { TenantOrder } from './tenant-order.js';
+import type { TenantSpec } from './tenant-spec.js';
 
-/** The steps in their order, as a person reads them. */
+/** The steps in their order. */
 export const ONBOARDING_STEPS = [
   'tenant',
   'ubi',
@@ -22,88 +22,90 @@ export const ONBOARDING_STEPS = [
 ] as const;
 export type OnboardingStep = (typeof ONBOARDING_STEPS)[number];
 
-/** Where a tenant stands. */
-export interface Standing {
+export interface TenantProgress {
   readonly step: OnboardingStep;
-  /** Within the step, where it has parts. */
+  /** Parts of the step; both 0 for a step without parts. */
   readonly done: number;
   readonly total: number;
-  readonly note: string;
+  readonly activity: string;
 }
 
-export interface Done {
+export interface OnboardingSuccess {
   readonly isDone: true;
   readonly ownLicenses: number;
   readonly run: Run;
   readonly count: CompanyCount;
 }
 
-export interface NotDone {
+export interface OnboardingFailure {
   readonly isDone: false;
   readonly step: OnboardingStep | 'connect';
   readonly failure: CliError;
 }
 
-export type OnboardingResult = { readonly order: TenantOrder; readonly durationMs: number } & (Done | NotDone);
+export type OnboardingResult = { readonly spec: TenantSpec; readonly durationMs: number } & (
+  | OnboardingSuccess
+  | OnboardingFailure
+);
 
-export interface TenantWork {
+export interface OnboardingOptions {
   readonly baseUrl: string;
   readonly apiKey: Hidden;
-  /** For the end of the sync. */
+  /** Maximum time to wait for the sync. */
   readonly waitMs: number;
-  readonly show: (standing: Standing) => void;
+  readonly show: (progress: TenantProgress) => void;
 }
 
-/** Takes one tenant through all steps. Each looks first what is there, so that it can be begun anew at any time. */
-export async function onboardTenant(order: TenantOrder, work: TenantWork): Promise<OnboardingResult> {
+/** Runs all steps for one tenant. Each step reads the current state first, so that it can be repeated. */
+export async function onboardTenant(spec: TenantSpec, options: OnboardingOptions): Promise<OnboardingResult> {
   const started = performance.now();
-  let standing: Standing = { step: 'tenant', done: 0, total: 0, note: '' };
-  const show = (next: Partial<Standing>): void => {
-    standing = { ...standing, ...next };
-    work.show(standing);
+  let progress: TenantProgress = { step: 'tenant', done: 0, total: 0, activity: '' };
+  const show = (next: Partial<TenantProgress>): void => {
+    progress = { ...progress, ...next };
+    options.show(progress);
   };
-  const enter = (step: OnboardingStep): void => show({ step, done: 0, total: 0, note: '' });
+  const enter = (step: OnboardingStep): void => show({ step, done: 0, total: 0, activity: '' });
   const api = createApiClient({
-    baseUrl: work.baseUrl,
-    apiKey: work.apiKey,
-    patienceMs: Math.min(work.waitMs, MOST_PATIENCE_MS),
-    onWait: (pauseMs, { title }) => show({ note: `waits ${(pauseMs / 1_000).toFixed(1)} s: ${title}` }),
+    baseUrl: options.baseUrl,
+    apiKey: options.apiKey,
+    maxRetryMs: Math.min(options.waitMs, MAX_RETRY_MS),
+    onRetry: (delayMs, { title }) => show({ activity: `retrying in ${(delayMs / 1_000).toFixed(1)} s: ${title}` }),
   });
-  let result: Done | NotDone;
+  let result: OnboardingSuccess | OnboardingFailure;
   try {
-    result = await takeSteps(api, order, work.waitMs, enter, show);
-  } catch (failure) {
-    if (!(failure instanceof CliError)) throw failure;
-    result = { isDone: false, step: standing.step, failure };
+    result = await runSteps(api, spec, options.waitMs, enter, show);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    result = { isDone: false, step: progress.step, failure: error };
   }
-  return { order, durationMs: performance.now() - started, ...result };
+  return { spec, durationMs: performance.now() - started, ...result };
 }
 
-async function takeSteps(
+async function runSteps(
   api: ApiClient,
-  order: TenantOrder,
+  spec: TenantSpec,
   waitMs: number,
   enter: (step: OnboardingStep) => void,
-  show: (next: Partial<Standing>) => void,
-): Promise<Done> {
-  const { tenantId } = order;
+  show: (next: Partial<TenantProgress>) => void,
+): Promise<OnboardingSuccess> {
+  const { tenantId } = spec;
   enter('tenant');
-  await saveTenantSetting(api, order);
+  await saveTenantSetting(api, spec);
   enter('ubi');
-  const isOtherUbi = await saveUbiSetting(api, order);
+  const isOtherUbi = await saveUbiSetting(api, spec);
   enter('preference');
-  const isOtherPreference = await savePreferenceSetting(api, order);
+  const isOtherPreference = await savePreferenceSetting(api, spec);
   enter('credential');
-  await saveCredential(api, order);
+  await saveCredential(api, spec);
   enter('licenses');
   const before = await findNewestRun(api, tenantId);
-  const ownLicenses = await createMissingLicenses(api, order, (done, total) => show({ done, total }));
+  const ownLicenses = await createMissingLicenses(api, spec, (done, total) => show({ done, total }));
   enter('sync');
   const newest = await findNewestRun(api, tenantId);
   const action = toSyncAction(before, newest, isOtherUbi || isOtherPreference);
   const first = newest === undefined || action === 'start' ? await startRun(api, tenantId) : newest;
   const run = await followFirstRun(api, tenantId, first, waitMs, ({ progress }) =>
-    show({ done: progress.done, total: progress.total, note: progress.step }),
+    show({ done: progress.done, total: progress.total, activity: progress.step }),
   );
   enter('check');
   await checkSetup(api, tenantId);
@@ -111,12 +113,12 @@ async function takeSteps(
   return { isDone: true, ownLicenses, run, count: await countCompanies(api, tenantId) };
 }
 
-/** That it is done is for the service to say, not for us. */
+/** @throws CliError if the API reports a step that is not done */
 async function checkSetup(api: ApiClient, tenantId: string): Promise<void> {
   const params = { path: { tenant_id: tenantId } };
   const { data } = await api.call((client) => client.GET('/v1/tenants/{tenant_id}/setup', { params }));
   const open = data.steps.filter(({ status }) => status !== 'done');
   if (open.length === 0) return;
   const details = open.map(({ step, status, blockers }) => [`${step} is ${status}`, ...blockers].join(': '));
-  throw new CliError({ title: 'The set-up is not complete', detail: details.join('; '), code: 'setup_incomplete' });
+  throw new CliError({ title: 'Setup is not complete', detail: details.join('; '), code: 'setup_incomplete' });
 }

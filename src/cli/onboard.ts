@@ -1,13 +1,13 @@
 import { createApiClient } from './api.js';
-import { each } from './each.js';
-import { CliError } from './failure.js';
+import { CliError } from './cli-error.js';
+import { mapConcurrently } from './concurrency.js';
 import { type Flags, parseFlags } from './flags.js';
 import { HELP } from './help.js';
 import { type Job, prepareJob } from './job.js';
 import { type OnboardingResult, onboardTenant } from './onboard-tenant.js';
-import { MOST_PATIENCE_MS } from './patience.js';
 import { createProgress } from './progress.js';
 import { toFailureLine, toFailureReport, toJsonLine, toOutageLines, toWarningLines } from './report.js';
+import { MAX_RETRY_MS } from './retry-delay.js';
 import { toCompaniesTable, toSummaryTable } from './tables.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage-error.js';
@@ -15,8 +15,8 @@ import { UsageError } from './usage-error.js';
 export type { Terminal } from './terminal.js';
 
 /**
- * Onboards tenants from the command line, over the API alone.
- * @returns the exit code: 0 all are done, 1 one failed, 2 called wrongly
+ * The onboarding command. It uses the API only.
+ * @returns the exit code: 1 if a tenant failed, 2 for invalid arguments or input
  */
 export async function onboard(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
@@ -25,7 +25,7 @@ export async function onboard(args: readonly string[], terminal: Terminal): Prom
       terminal.print(HELP);
       return 0;
     }
-    return await carryOut(await prepareJob(flags, terminal), flags, terminal);
+    return await runJob(await prepareJob(flags, terminal), flags, terminal);
   } catch (error) {
     if (error instanceof CliError) {
       terminal.printError(error.toString());
@@ -33,40 +33,40 @@ export async function onboard(args: readonly string[], terminal: Terminal): Prom
     }
     if (!(error instanceof UsageError)) throw error;
     for (const line of error.lines) terminal.printError(line);
-    terminal.printError('--help tells what there is.');
+    terminal.printError('Run with --help for usage.');
     return 2;
   }
 }
 
-async function carryOut(job: Job, flags: Flags, terminal: Terminal): Promise<number> {
+async function runJob(job: Job, flags: Flags, terminal: Terminal): Promise<number> {
   const { print, printError } = terminal;
   const asJson = flags.switches.has('json');
   const outage = await findOutage(job);
   if (outage !== undefined) {
-    // Nobody is onboarded at a service that is not there: people are told once, machines for each tenant.
+    // One message for users, but one line per tenant with --json.
     const failed = { isDone: false, durationMs: 0, step: 'connect', failure: outage } as const;
-    if (asJson) for (const order of job.orders) print(toJsonLine({ order, ...failed }));
+    if (asJson) for (const spec of job.specs) print(toJsonLine({ spec, ...failed }));
     for (const line of toOutageLines(outage, job.isLocal)) printError(line);
     return 1;
   }
   if (job.newTenantId !== undefined) {
-    printError(`The tenant ${job.newTenantId} is new. To run this again, say --tenant ${job.newTenantId}`);
+    printError(`Creating tenant ${job.newTenantId}. To repeat the command for it, add --tenant ${job.newTenantId}`);
   }
-  const outcomes = await onboardAll(job, flags, terminal, (outcome) => {
-    if (asJson) print(toJsonLine(outcome));
+  const results = await onboardAll(job, flags, terminal, (result) => {
+    if (asJson) print(toJsonLine(result));
   });
-  if (!asJson) printTables(outcomes, print);
-  for (const line of [...toWarningLines(outcomes), ...toFailureReport(outcomes)]) printError(line);
-  return outcomes.every(({ isDone }) => isDone) ? 0 : 1;
+  if (!asJson) printTables(results, print);
+  for (const line of [...toWarningLines(results), ...toFailureReport(results)]) printError(line);
+  return results.every(({ isDone }) => isDone) ? 0 : 1;
 }
 
-/** Asks once whether the service is there and knows the key, before every tenant finds out for itself. */
+/** Checks once that the service is reachable and accepts the key, instead of failing for every tenant. */
 async function findOutage({ baseUrl, apiKey }: Job): Promise<CliError | undefined> {
   const api = createApiClient({
     baseUrl,
     apiKey,
-    patienceMs: MOST_PATIENCE_MS,
-    onWait: () => {},
+    maxRetryMs: MAX_RETRY_MS,
+    onRetry: () => {},
     isFirstContact: true,
   });
   try {
@@ -79,26 +79,26 @@ async function findOutage({ baseUrl, apiKey }: Job): Promise<CliError | undefine
 }
 
 async function onboardAll(
-  { baseUrl, apiKey, orders }: Job,
+  { baseUrl, apiKey, specs }: Job,
   { switches, concurrency, waitSeconds }: Flags,
   terminal: Terminal,
-  tell: (outcome: OnboardingResult) => void,
+  onResult: (result: OnboardingResult) => void,
 ): Promise<OnboardingResult[]> {
-  const progress = createProgress(chooseProgress(switches, terminal), orders.length, terminal);
+  const progress = createProgress(chooseProgress(switches, terminal), specs.length, terminal);
   try {
-    return await each(orders, concurrency, async (order) => {
-      progress.begin(order);
-      const outcome = await onboardTenant(order, {
+    return await mapConcurrently(specs, concurrency, async (spec) => {
+      progress.begin(spec);
+      const result = await onboardTenant(spec, {
         baseUrl,
         apiKey,
         waitMs: waitSeconds * 1_000,
-        show: (standing) => progress.show(order, standing),
+        show: (tenantProgress) => progress.show(spec, tenantProgress),
       });
-      progress.end(outcome);
-      // A single one is told of at the end, which is now.
-      if (!outcome.isDone && orders.length > 1) progress.log(toFailureLine(outcome));
-      tell(outcome);
-      return outcome;
+      progress.end(result);
+      // The failure of a single tenant is printed once, at the end.
+      if (!result.isDone && specs.length > 1) progress.log(toFailureLine(result));
+      onResult(result);
+      return result;
     });
   } finally {
     progress.stop();
@@ -110,8 +110,8 @@ function chooseProgress(switches: Flags['switches'], { isInteractive }: Terminal
   return isInteractive ? 'bars' : 'lines';
 }
 
-function printTables(outcomes: readonly OnboardingResult[], print: Terminal['print']): void {
-  print(toSummaryTable(outcomes));
-  const [only, ...others] = outcomes;
+function printTables(results: readonly OnboardingResult[], print: Terminal['print']): void {
+  print(toSummaryTable(results));
+  const [only, ...others] = results;
   if (only?.isDone === true && others.length === 0) print(toCompaniesTable(only.count));
 }

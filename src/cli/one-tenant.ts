@@ -1,8 +1,8 @@
 import type { Flags } from './flags.js';
 import type { Hidden } from './hidden.js';
 
-/** Which flag says what stands where in a file. */
-const FLAG_OF: Readonly<Record<string, string>> = {
+/** The flag for each field of a tenant in a file. */
+const FLAGS: Readonly<Record<string, string>> = {
   '/tenant_id': '--tenant',
   '/name': '--name',
   '/state': '--state',
@@ -16,9 +16,9 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   '/credential/password': '--password',
 };
 
-export const toFlagName = (pointer: string): string => FLAG_OF[pointer] ?? pointer;
+export const toFlagName = (pointer: string): string => FLAGS[pointer] ?? pointer;
 
-/** Whether the demo tenant of a local mode is meant: nothing was said of a business or a login. */
+/** Whether the flags mean the demo tenant of local mode: they name neither a business nor a login. */
 export const isDemo = ({ texts }: Flags): boolean =>
   texts.file === undefined &&
   texts.state === undefined &&
@@ -28,7 +28,7 @@ export const isDemo = ({ texts }: Flags): boolean =>
   texts.password === undefined &&
   texts['password-file'] === undefined;
 
-/** The flags in the shape of a tenant in a file, so that both are judged by the same rules. */
+/** Converts flags to a tenant as in a file, so that both are validated by the same rules. */
 export const toRawTenant =
   ({ texts, switches, licenses }: Flags, tenantId: string | undefined) =>
   (password: Hidden | undefined): unknown => {

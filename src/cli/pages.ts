@@ -5,16 +5,16 @@ interface Page<T> {
   readonly next_page: string | null;
 }
 
-/** The most that a page may hold. */
+/** The API's maximum. */
 export const PAGE_SIZE = 500;
 
-/** Where the next page begins, out of its URL: the URL itself may name a host that only others reach. */
+/** Extracts the cursor from a page's URL. The URL itself is not used: its host may not be reachable from here. */
 export const toCursor = (nextPage: string): string | undefined =>
   URL.canParse(nextPage) ? (new URL(nextPage).searchParams.get('page[after]') ?? undefined) : undefined;
 
 export type ListQuery = { readonly 'page[size]': number; readonly 'page[after]'?: string };
 
-/** Every item of a list, page by page. */
+/** Yields the items of all pages. */
 export async function* listAll<T>(get: (query: ListQuery) => Promise<ApiResponse<Page<T>>>): AsyncGenerator<T> {
   let query: ListQuery | undefined = { 'page[size]': PAGE_SIZE };
   while (query !== undefined) {

@@ -1,14 +1,13 @@
 import { MultiBar } from 'cli-progress';
-import { ONBOARDING_STEPS, type OnboardingResult, type Standing } from './onboard-tenant.js';
-import type { TenantOrder } from './tenant-order.js';
+import { ONBOARDING_STEPS, type OnboardingResult, type TenantProgress } from './onboard-tenant.js';
+import type { TenantSpec } from './tenant-spec.js';
 import { type Terminal, toPrintable } from './terminal.js';
 
-/** How the work is shown while it goes on. */
 export interface Progress {
-  begin(order: TenantOrder): void;
-  show(order: TenantOrder, standing: Standing): void;
-  end(outcome: OnboardingResult): void;
-  /** A line that stays. */
+  begin(spec: TenantSpec): void;
+  show(spec: TenantSpec, progress: TenantProgress): void;
+  end(result: OnboardingResult): void;
+  /** Prints a line that stays visible. */
   log(line: string): void;
   stop(): void;
 }
@@ -16,45 +15,45 @@ export interface Progress {
 type Choice = 'bars' | 'lines' | 'nothing';
 
 export function createProgress(choice: Choice, tenants: number, terminal: Terminal): Progress {
-  if (choice === 'bars') return drawBars(tenants, terminal);
-  return writeLines(choice === 'lines', tenants, terminal);
+  if (choice === 'bars') return createBarProgress(tenants, terminal);
+  return createLineProgress(choice === 'lines', tenants, terminal);
 }
 
-/** What a tenant is doing, in a few words. */
-export function toDoing({ step, done, total, note }: Standing): string {
-  if (note !== '') return `${step}: ${note}`;
+/** `sync: fetching`, `licenses 2/5` */
+export function toActivity({ step, done, total, activity }: TenantProgress): string {
+  if (activity !== '') return `${step}: ${activity}`;
   return total === 0 ? step : `${step} ${done + 1}/${total}`;
 }
 
-/** Each step counts as much as the next; a step with parts counts by its parts. */
-export const toPercent = ({ step, done, total }: Standing): number =>
+/** All steps have the same weight; within a step its parts count. */
+export const toPercent = ({ step, done, total }: TenantProgress): number =>
   Math.floor(
     ((ONBOARDING_STEPS.indexOf(step) + (total === 0 ? 0 : Math.min(done / total, 1))) / ONBOARDING_STEPS.length) * 100,
   );
 
-/** For logs and pipes: one line for each step of a single tenant, one for each tenant of many. */
-function writeLines(isWanted: boolean, tenants: number, { printError }: Terminal): Progress {
+/** For logs and pipes: one line per step of a single tenant, or one line per tenant. */
+function createLineProgress(isWanted: boolean, tenants: number, { printError }: Terminal): Progress {
   let ended = 0;
   let last = '';
   return {
     begin: () => {},
-    show: ({ name }, standing) => {
-      const line = `${toPrintable(name)}: ${toDoing(standing)}`;
+    show: ({ name }, progress) => {
+      const line = `${toPrintable(name)}: ${toActivity(progress)}`;
       if (!isWanted || tenants > 1 || line === last) return;
       last = line;
       printError(line);
     },
-    end: ({ order, isDone }) => {
+    end: ({ spec, isDone }) => {
       ended += 1;
-      if (isWanted && tenants > 1 && isDone) printError(`${ended}/${tenants} ${toPrintable(order.name)}: done`);
+      if (isWanted && tenants > 1 && isDone) printError(`${ended}/${tenants} ${toPrintable(spec.name)}: done`);
     },
     log: printError,
     stop: () => {},
   };
 }
 
-/** For people: a bar for each tenant at work, and one for all. */
-function drawBars(tenants: number, { stream }: Terminal): Progress {
+/** For terminals: a bar for each tenant in progress, and one for all tenants. */
+function createBarProgress(tenants: number, { stream }: Terminal): Progress {
   const bars = new MultiBar({
     stream,
     format: '{name} [{bar}] {percentage}% {doing}',
@@ -62,9 +61,9 @@ function drawBars(tenants: number, { stream }: Terminal): Progress {
     barCompleteChar: '#',
     barIncompleteChar: '-',
     clearOnComplete: true,
-    // It would take the signal away, and Ctrl-C would end the bars instead of the command.
+    // Otherwise Ctrl-C would stop the bars instead of the command.
     gracefulExit: false,
-    // Cut to the width of the terminal, instead of changing the terminal.
+    // Otherwise the library disables line wrapping of the terminal.
     linewrap: true,
   });
   const drawn = new Map<string, ReturnType<typeof bars.create>>();
@@ -74,19 +73,19 @@ function drawBars(tenants: number, { stream }: Terminal): Progress {
     begin({ tenantId, name }) {
       drawn.set(tenantId, bars.create(100, 0, { name: toWidth(name), doing: '' }));
     },
-    show({ tenantId }, standing) {
-      drawn.get(tenantId)?.update(toPercent(standing), { doing: toDoing(standing) });
+    show({ tenantId }, progress) {
+      drawn.get(tenantId)?.update(toPercent(progress), { doing: toActivity(progress) });
     },
-    end({ order }) {
-      const bar = drawn.get(order.tenantId);
+    end({ spec }) {
+      const bar = drawn.get(spec.tenantId);
       if (bar !== undefined) bars.remove(bar);
-      drawn.delete(order.tenantId);
+      drawn.delete(spec.tenantId);
       ended += 1;
       whole?.update(ended, { doing: `${ended}/${tenants}` });
     },
     log: (line) => bars.log(`${line}\n`),
     stop() {
-      // What was logged last is written by the next drawing, which may never come.
+      // Draws once more, because logged lines are written by the next drawing.
       bars.update();
       bars.stop();
     },

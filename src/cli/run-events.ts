@@ -3,30 +3,29 @@ import type { components } from './generated/v1.js';
 
 type Run = components['schemas']['SyncRun'];
 
-/** The service says every ten seconds that it is still there: what is silent for longer is broken, or kept back. */
-const LONGEST_SILENCE_MS = 15_000;
+/** The service sends a keep-alive every ten seconds; after a longer silence the stream is broken or buffered. */
+const MAX_SILENCE_MS = 15_000;
 
-/** What the service tells of a run as it happens. */
+/** Server-sent events of a run. */
 export interface RunEvents {
   /**
-   * Shows the run each time that it moves, until no more is told: it has ended, the stream broke, or there is none. So
-   * whoever needs to know how the run stands asks for the run itself. What broke goes on from where it was the next
-   * time; what told nothing is not asked again.
+   * Shows the run with each event until the stream ends, for any reason; afterwards the caller must fetch the run to know
+   * its status. A broken stream resumes with the next call. If a stream sent nothing, later calls return at once.
    */
   listen(runId: string, signal: AbortSignal): Promise<void>;
 }
 
 export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Run) => void): RunEvents {
-  let isWorthIt = true;
+  let isAvailable = true;
   let lastSeen: { readonly runId: string; readonly id: string } | undefined;
 
   return {
     async listen(runId, signal) {
-      if (!isWorthIt) return;
-      // Until it has told something.
-      isWorthIt = false;
+      if (!isAvailable) return;
+      // Until something arrives.
+      isAvailable = false;
       const silence = new AbortController();
-      const timer = setTimeout(() => silence.abort(), LONGEST_SILENCE_MS);
+      const timer = setTimeout(() => silence.abort(), MAX_SILENCE_MS);
       const params = { path: { tenant_id: tenantId, id: runId } };
       const headers = lastSeen?.runId === runId ? { 'Last-Event-ID': lastSeen.id } : {};
       const either = AbortSignal.any([signal, silence.signal]);
@@ -41,7 +40,7 @@ export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Ru
         );
         if (stream === undefined) return;
         for await (const text of toBlocks(stream)) {
-          isWorthIt = true;
+          isAvailable = true;
           timer.refresh();
           const event = toEvent(text);
           if (event === undefined) continue;
@@ -50,8 +49,8 @@ export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Ru
           if (event.isLast) return;
         }
       } catch {
-        // What was shown was true, and the rest is asked for.
-        if (silence.signal.aborted) isWorthIt = false;
+        // The caller fetches the run.
+        if (silence.signal.aborted) isAvailable = false;
       } finally {
         clearTimeout(timer);
       }
@@ -59,7 +58,7 @@ export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Ru
   };
 }
 
-/** What stands between two empty lines: an event, or a word to keep the connection open. */
+/** Splits a stream at empty lines into events and keep-alive comments. */
 async function* toBlocks(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let text = '';

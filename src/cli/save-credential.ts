@@ -1,23 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { ApiClient } from './api.js';
-import { CliError } from './failure.js';
+import { CliError } from './cli-error.js';
 import type { components } from './generated/v1.js';
 import { listAll } from './pages.js';
-import { MOST_RACES } from './put-setting.js';
-import type { TenantOrder } from './tenant-order.js';
+import { MAX_RACES } from './put-setting.js';
+import type { TenantSpec } from './tenant-spec.js';
 
 type Credential = components['schemas']['Credential'];
 
 export type CredentialAction =
   | { readonly kind: 'reuse' }
   | { readonly kind: 'create' }
-  /** The login is there and does not work, or was never tried: the password that was given now is the newer word. */
+  /** The login exists, but is not valid or not verified: save the given password. */
   | { readonly kind: 'replace_password'; readonly id: string }
   | { readonly kind: 'description_taken'; readonly by: string };
 
 /**
- * What to do about the login. One user name is one login, whatever it is called. Another login of the same description
- * is left alone: somebody may sync with it.
+ * Decides how to save the login. Logins are matched by username, not by description. Another login with the same
+ * description is not changed, because syncs may use it.
  */
 export function toCredentialAction(
   present: readonly Credential[],
@@ -31,18 +31,18 @@ export function toCredentialAction(
   return namesake === undefined ? { kind: 'create' } : { kind: 'description_taken', by: namesake.username };
 }
 
-/** Makes sure of a login that works; returns whether anything had to be changed. */
-export async function saveCredential(api: ApiClient, order: TenantOrder): Promise<boolean> {
+/** Makes sure that a valid login is saved. Returns whether anything was changed. */
+export async function saveCredential(api: ApiClient, spec: TenantSpec): Promise<boolean> {
   for (let races = 0; ; races += 1) {
-    const action = toCredentialAction(await listCredentials(api, order.tenantId), order.credential);
+    const action = toCredentialAction(await listCredentials(api, spec.tenantId), spec.credential);
     if (action.kind === 'reuse') return false;
     try {
-      await carryOut(api, order, action);
+      await applyAction(api, spec, action);
       return true;
     } catch (error) {
-      // Somebody saved or changed it meanwhile, or the answer to a first attempt was lost.
+      // Another caller saved or changed it, or the response to an earlier attempt was lost.
       const isRace = error instanceof CliError && ['credential_exists', 'precondition_failed'].includes(error.code);
-      if (!isRace || races >= MOST_RACES) throw error;
+      if (!isRace || races >= MAX_RACES) throw error;
     }
   }
 }
@@ -57,22 +57,22 @@ async function listCredentials(api: ApiClient, tenantId: string): Promise<Creden
   return credentials;
 }
 
-async function carryOut(
+async function applyAction(
   api: ApiClient,
-  { tenantId, credential }: TenantOrder,
+  { tenantId, credential }: TenantSpec,
   action: Exclude<CredentialAction, { kind: 'reuse' }>,
 ): Promise<void> {
   const { description, username, password } = credential;
   if (action.kind === 'description_taken') {
     throw new CliError({
-      title: 'The description is taken',
-      detail: `"${description}" is the login of ${action.by}. Give this login another description.`,
+      title: 'Login description in use',
+      detail: `"${description}" is the description of the login ${action.by}. Use another description.`,
       code: 'description_taken',
     });
   }
   if (action.kind === 'create') {
-    // One key for all repetitions of this request, and a new one for the next run: BioTrack may have changed its mind
-    // by then, and the refusal of today would be answered again for a day.
+    // The same key for all retries of this request, and a new one for each run of this command: the API would otherwise
+    // return a stored rejection for a day, even if BioTrack accepts the login by then.
     const headers = { 'Idempotency-Key': randomUUID() };
     const body = { description, username, password: password.reveal(), owner: 'company' as const };
     const params = { path: { tenant_id: tenantId } };

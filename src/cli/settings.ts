@@ -1,15 +1,13 @@
 import type { ApiClient } from './api.js';
 import { putSetting } from './put-setting.js';
-import type { TenantOrder } from './tenant-order.js';
+import type { TenantSpec } from './tenant-spec.js';
 
-/** The tenant, its UBI and its preference: each is read first, and written only if it is not as ordered. */
-
-export function saveTenantSetting(api: ApiClient, order: TenantOrder): Promise<boolean> {
-  const path = { tenant_id: order.tenantId };
-  const { name, state, environment } = order;
+export function saveTenantSetting(api: ApiClient, spec: TenantSpec): Promise<boolean> {
+  const path = { tenant_id: spec.tenantId };
+  const { name, state, environment } = spec;
   return putSetting({
     read: () => api.find((client) => client.GET('/v1/tenants/{tenant_id}', { params: { path } })),
-    isAsWanted: (present) => present.name === name && present.state === state && present.environment === environment,
+    isUpToDate: (present) => present.name === name && present.state === state && present.environment === environment,
     write: (header) =>
       api.call((client) =>
         client.PUT('/v1/tenants/{tenant_id}', { params: { path, header }, body: { name, state, environment } }),
@@ -17,19 +15,22 @@ export function saveTenantSetting(api: ApiClient, order: TenantOrder): Promise<b
   });
 }
 
-export function saveUbiSetting(api: ApiClient, { tenantId, ubi }: TenantOrder): Promise<boolean> {
+export function saveUbiSetting(api: ApiClient, { tenantId, ubi }: TenantSpec): Promise<boolean> {
   const path = { tenant_id: tenantId };
   return putSetting({
     read: () => api.find((client) => client.GET('/v1/tenants/{tenant_id}/ubi', { params: { path } })),
-    isAsWanted: (present) => present.ubi === ubi,
+    isUpToDate: (present) => present.ubi === ubi,
     write: (header) =>
       api.call((client) => client.PUT('/v1/tenants/{tenant_id}/ubi', { params: { path, header }, body: { ubi } })),
   });
 }
 
-export function savePreferenceSetting(api: ApiClient, { tenantId, strategy, includeLabs }: TenantOrder): Promise<boolean> {
+export function savePreferenceSetting(
+  api: ApiClient,
+  { tenantId, strategy, includeLabs }: TenantSpec,
+): Promise<boolean> {
   const path = { tenant_id: tenantId };
-  // A PUT without the word would turn labs off where somebody turned them on.
+  // A PUT without include_labs would reset it to false.
   let labs = includeLabs ?? false;
   return putSetting({
     read: async () => {
@@ -39,7 +40,7 @@ export function savePreferenceSetting(api: ApiClient, { tenantId, strategy, incl
       labs = includeLabs ?? present?.data.include_labs ?? false;
       return present;
     },
-    isAsWanted: (present) => present.strategy === strategy && present.include_labs === labs,
+    isUpToDate: (present) => present.strategy === strategy && present.include_labs === labs,
     write: (header) =>
       api.call((client) =>
         client.PUT('/v1/tenants/{tenant_id}/company-creation-preference', {

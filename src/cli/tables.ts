@@ -5,28 +5,27 @@ import { toPrintable } from './terminal.js';
 
 const toNumber = (value: number): string => value.toLocaleString('en-US');
 
-/** No colors: the tables are piped and pasted. No lines between rows, so that many tenants fit on a screen. */
+/** No colors, because tables are piped and pasted. */
 const PLAIN = { head: [], border: [], compact: true };
 
 /** One row for each tenant. */
-export function toSummaryTable(outcomes: readonly OnboardingResult[]): string {
+export function toSummaryTable(results: readonly OnboardingResult[]): string {
   const table = new Table({
     head: ['tenant', 'id', 'strategy', 'companies', 'licenses', 'sync', 'time'],
     colAligns: ['left', 'left', 'left', 'right', 'right', 'left', 'right'],
     style: PLAIN,
   });
-  for (const outcome of outcomes) {
-    const { order, durationMs } = outcome;
-    const results = outcome.isDone
-      ? [toNumber(outcome.count.companies), toNumber(outcome.count.licenses), outcome.run.status]
-      : ['–', '–', `failed: ${outcome.step}`];
+  for (const result of results) {
+    const { spec, durationMs } = result;
+    const results = result.isDone
+      ? [toNumber(result.count.companies), toNumber(result.count.licenses), result.run.status]
+      : ['–', '–', `failed: ${result.step}`];
     const seconds = `${(durationMs / 1_000).toFixed(1)} s`;
-    table.push([toPrintable(order.name), order.tenantId, order.strategy, ...results, seconds]);
+    table.push([toPrintable(spec.name), spec.tenantId, spec.strategy, ...results, seconds]);
   }
   return table.toString();
 }
 
-/** The first companies of a tenant, as its people will see them. */
 export function toCompaniesTable({ companies, first }: CompanyCount): string {
   const table = new Table({
     head: ['company', 'UBI', 'licenses', 'city'],

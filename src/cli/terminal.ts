@@ -1,21 +1,18 @@
-/** What the command has of the outside world: `main.ts` alone knows the process. */
+/** The process as the command sees it; tests pass their own. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Where local mode keeps its `local.json`. */
+  /** The folder with `local.json`. */
   readonly dataDir: string;
-  /** A line of the result. */
+  /** Prints a line of the result. */
   readonly print: (line: string) => void;
-  /** A line about the work: progress, warnings, failures. */
+  /** Prints progress, warnings and errors. */
   readonly printError: (line: string) => void;
-  /** Whether a person looks at `stream`, so that bars may be drawn there. */
+  /** Whether `stream` is a terminal, which can show progress bars. */
   readonly isInteractive: boolean;
   readonly stream: NodeJS.WritableStream;
-  /** Where a person may type a password; nobody is asked without one. */
+  /** For the password prompt; without it there is no prompt. */
   readonly input?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
 }
 
-/**
- * Text of others for a line of a terminal: names come from a state's list and faults from a server, and neither may move
- * the cursor, change colors or write a line of its own.
- */
+/** Replaces control characters in text from a server, which could move the cursor, change colors or add lines. */
 export const toPrintable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim();

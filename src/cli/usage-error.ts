@@ -1,4 +1,4 @@
-/** The command was called wrongly: each line says what is wrong, and none shows what may be a secret. */
+/** Invalid arguments or input. The lines never contain a value, which may be a secret. */
 export class UsageError extends Error {
   readonly lines: readonly string[];
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** A UUID of version 7 (RFC 9562): the time in front, so that ids made later sort later. */
+/** A version 7 UUID (RFC 9562): starts with the time, so that later IDs sort later. */
 export function newUuidV7(nowMs: number = Date.now(), random: Uint8Array = randomBytes(10)): string {
   const bytes = Buffer.alloc(16);
   bytes.writeUIntBE(nowMs, 0, 6);

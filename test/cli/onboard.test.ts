@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { onboard } from '../../src/cli/onboard.js';
-import { MOST_REPEATS, toPauseMs } from '../../src/cli/patience.js';
+import { MAX_RETRIES, type RetryState, toRetryDelayMs } from '../../src/cli/retry-delay.js';
 import { findFreePort } from '../../src/local/index.js';
 import { PRIVILEGES } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
@@ -33,7 +33,7 @@ interface Result extends RecordedTerminal {
   readonly output: string;
 }
 
-/** Runs the command; whatever it writes, it is no secret. */
+/** Runs the command and checks that it writes no secret. */
 async function run(test: Test, args: readonly string[], options: TerminalOptions = {}): Promise<Result> {
   const terminal = recordTerminal({ env, ...options });
   const code = await onboard(args, terminal);
@@ -96,15 +96,15 @@ for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
     const cells = row.split('│').map((cell) => cell.trim());
     t.same(cells.slice(1, 7), ['Shop', tenantId, strategy, `${companies.length}`, `${licenses}`, 'succeeded']);
     t.match(output, `… and ${companies.length - 20} more`, 'the first companies are listed');
-    t.match(errors, /Shop: ubi\n.*Shop: credential\n/s, 'each step is told as a line');
-    t.match(errors, /Shop: sync: \w+/, 'and what the run is at');
+    t.match(errors, /Shop: ubi\n.*Shop: credential\n/s, 'each step is printed as a line');
+    t.match(errors, /Shop: sync: \w+/, 'and the step of the run');
     if (strategy === 'one_per_vendor') t.ok(companies.length < licenses, 'a vendor holds several licenses');
     const setup = await ask('GET', `/v1/tenants/${tenantId}/setup`);
-    t.equal(setup.body.next_step, null, 'nothing is left to do');
+    t.equal(setup.body.next_step, null, 'no step is left');
   });
 }
 
-t.test('twice is the same as once', async (t) => {
+t.test('a second run changes nothing', async (t) => {
   const tenantId = service.newId();
   const first = await run(t, flagsOf(tenantId));
   t.equal(first.code, 0, first.errors);
@@ -120,39 +120,39 @@ t.test('twice is the same as once', async (t) => {
   t.same(simulator.control.counters().logins, logins, 'BioTrack was not asked for a login again');
 });
 
-t.test('what is half done is taken up where it stands', async (t) => {
+t.test('a partial setup is completed', async (t) => {
   for (const upTo of ['tenant', 'ubi', 'preference', 'credential'] as const) {
     const tenantId = await makeTenant(service, upTo);
     const { code, errors } = await run(t, flagsOf(tenantId));
     t.equal(code, 0, `${upTo}: ${errors}`);
     t.ok((await listCompanies(tenantId)).length > 100, upTo);
     t.equal(await count(tenantId, 'credentials'), 1);
-    t.equal((await ask('GET', `/v1/tenants/${tenantId}`)).body.name, 'Shop', 'and is as ordered in the end');
+    t.equal((await ask('GET', `/v1/tenants/${tenantId}`)).body.name, 'Shop', 'and has the requested settings');
   }
 });
 
-t.test('a tenant that was synced without licenses gets them, and keeps its run', async (t) => {
+t.test('a synced tenant without licenses gets them without a new run', async (t) => {
   const tenantId = await makeTenant(service);
   const done = await syncTenant(service, tenantId);
   const { code, out } = await run(t, [...flagsOf(tenantId), '--json']);
   t.equal(code, 0);
-  t.equal(JSON.parse(out[0] ?? '').run.id, done.id, 'no run is started for what is done');
+  t.equal(JSON.parse(out[0] ?? '').run.id, done.id, 'no run is started');
   t.ok((await count(tenantId, 'licenses')) > 0);
 });
 
-t.test('a preference that only adds is changed later, and synced', async (t) => {
+t.test('include_labs is changed later and starts a run', async (t) => {
   const tenantId = await makeTenant(service);
   const done = await syncTenant(service, tenantId);
   const { code, out, errors } = await run(t, [...flagsOf(tenantId), '--include-labs', '--json']);
   t.equal(code, 0, errors);
-  t.not(JSON.parse(out[0] ?? '').run.id, done.id, 'another run makes it true');
+  t.not(JSON.parse(out[0] ?? '').run.id, done.id, 'another run applies it');
   const path = `/v1/tenants/${tenantId}/company-creation-preference`;
   t.equal((await ask('GET', path)).body.include_labs, true);
   await run(t, flagsOf(tenantId));
-  t.equal((await ask('GET', path)).body.include_labs, true, 'a later run without the word leaves it');
+  t.equal((await ask('GET', path)).body.include_labs, true, 'a later run without the flag keeps it');
 });
 
-t.test('a login that does not work any more is mended with the password that is given', async (t) => {
+t.test('an invalid login gets the given password', async (t) => {
   const user = { ubi: demo.ubi, username: 'changing@example.com', password: WRONG_PASSWORD };
   simulator.control.addUser(user);
   const tenantId = await makeTenant(service, 'preference');
@@ -175,10 +175,10 @@ t.test('a login that does not work any more is mended with the password that is 
 
   const other = await run(t, flagsOf(tenantId, { description: 'office' }));
   t.equal(other.code, 1);
-  t.match(other.errors, 'The description is taken', 'the login of somebody else is left alone');
+  t.match(other.errors, 'Login description in use', 'another login is not changed');
 });
 
-t.test('only the licenses that are asked for', async (t) => {
+t.test('only the requested licenses are created', async (t) => {
   const [one, two] = simulator.control.rows({ ubi: demo.ubi }).map(({ location }) => location);
   const tenantId = service.newId();
   const { code, errors } = await run(t, [...flagsOf(tenantId), `--license=${one}`, `--license=${two}`]);
@@ -189,7 +189,7 @@ t.test('only the licenses that are asked for', async (t) => {
   t.match(unknown.errors, /Shop \(.*\): licenses: .*\(license_not_available, request /);
 });
 
-t.test('an archived license is brought back by whoever asks for it by number', async (t) => {
+t.test('an archived license is restored if it is requested by number', async (t) => {
   const [one] = simulator.control.rows({ ubi: demo.ubi }).map(({ location }) => location);
   const tenantId = service.newId();
   t.equal((await run(t, [...flagsOf(tenantId), `--license=${one}`])).code, 0);
@@ -197,7 +197,7 @@ t.test('an archived license is brought back by whoever asks for it by number', a
   const [license] = (await ask('GET', path)).body.data;
   await ask('DELETE', `${path}/${license.id}`, { headers: { 'if-match': '"1"' } });
   t.equal((await run(t, flagsOf(tenantId))).code, 0);
-  t.match((await ask('GET', `${path}/${license.id}`)).body, { archived: true }, 'whoever wants all does not mean it');
+  t.match((await ask('GET', `${path}/${license.id}`)).body, { archived: true }, '"all" does not restore it');
   const { code, errors } = await run(t, [...flagsOf(tenantId), `--license=${one}`]);
   t.equal(code, 0, errors);
   t.match((await ask('GET', `${path}/${license.id}`)).body, { archived: false });
@@ -216,16 +216,19 @@ t.test('many tenants from a file, some of which fail', async (t) => {
   t.equal(code, 1);
   t.ok((await listCompanies(good.tenant_id)).length > 100, 'the others are done');
   t.ok((await listCompanies(vendor.tenant_id)).length > 100);
-  t.match(errors, /6 Good Shop: done/, 'progress is told by tenant');
-  t.match(output, /Vendor +Shop/, 'a name cannot turn the line around');
+  t.match(errors, /6 Good Shop: done/, 'progress is printed per tenant');
+  t.match(output, /Vendor +Shop/, 'a name cannot change the direction of the line');
   t.match(output, new RegExp(`${wrong.tenant_id}.*failed: credential`));
   const report = err.slice(err.indexOf('4 of 6 tenants failed:'));
   const line = (name: string) => report.find((text) => text.includes(`${name} (`)) ?? '';
-  t.match(line('Wrong Password'), /: credential: BioTrack refuses .*: .* \(credentials_rejected, request [\w-]+\)$/);
-  t.match(line('Unknown UBI'), /: credential: BioTrack does not know the UBI: .* \(ubi_rejected, /);
-  t.match(line('Barred'), /: credential: The BioTrack user lacks a privilege: .*sync_vendor.* \(privilege_missing, /);
-  t.match(line('Nowhere'), /: tenant: .*\/state is not a state.* \(unknown_state, /);
-  t.equal(await count(wrong.tenant_id, 'credentials'), 0, 'a login that is refused is not stored');
+  t.match(
+    line('Wrong Password'),
+    /: credential: BioTrack rejected the username or password: .* \(credentials_rejected, request [\w-]+\)$/,
+  );
+  t.match(line('Unknown UBI'), /: credential: BioTrack rejected the UBI: .* \(ubi_rejected, /);
+  t.match(line('Barred'), /: credential: BioTrack user lacks a privilege: .*sync_vendor.* \(privilege_missing, /);
+  t.match(line('Nowhere'), /: tenant: .*\/state is not supported.* \(unknown_state, /);
+  t.equal(await count(wrong.tenant_id, 'credentials'), 0, 'a rejected login is not stored');
 
   const mended = tenants.map((tenant) => {
     if (tenant === nowhere) return { ...nowhere, state: 'NM' };
@@ -240,7 +243,7 @@ t.test('many tenants from a file, some of which fail', async (t) => {
   t.equal(await count(good.tenant_id, 'credentials'), 1);
 });
 
-t.test('passwords of a file may stand elsewhere', async (t) => {
+t.test('the password for a file can come from a file or the environment', async (t) => {
   const { credential, ...tenant } = tenantInFile('Shop', demo);
   const file = { defaults: DEFAULTS, tenants: [{ ...tenant, credential: { username: credential.username } }] };
   const path = await saveFile(file);
@@ -254,7 +257,7 @@ t.test('passwords of a file may stand elsewhere', async (t) => {
   t.equal(fromEnv.code, 0, fromEnv.errors);
 });
 
-t.test('a file with mistakes: every one of them, and nothing is done', async (t) => {
+t.test('an invalid file: all errors are reported and nothing is changed', async (t) => {
   const id = service.newId();
   const good = { ...tenantInFile('Good', demo), tenant_id: id };
   const path = await saveFile({
@@ -303,14 +306,14 @@ t.test('a file with mistakes: every one of them, and nothing is done', async (t)
       '/tenants/5/ubi',
     ].sort(),
   );
-  t.match(err.join('\n'), 'leading zeros count');
-  t.equal((await ask('GET', `/v1/tenants/${id}`)).status, 404, 'nothing was done');
+  t.match(err.join('\n'), 'must be a string, to keep leading zeros');
+  t.equal((await ask('GET', `/v1/tenants/${id}`)).status, 404, 'nothing was changed');
 
   for (const [content, expected] of [
-    [`{"password": ${WRONG_PASSWORD}}`, 'the file is not JSON'],
-    [`{\n"password":"x" "${WRONG_PASSWORD}"}`, 'the file is not JSON (line 2)'],
-    ['[]', '(the whole file) must be an object'],
-    ['{}', '/tenants must be a list of one or more tenants'],
+    [`{"password": ${WRONG_PASSWORD}}`, 'the file is not valid JSON'],
+    [`{\n"password":"x" "${WRONG_PASSWORD}"}`, 'the file is not valid JSON (line 2)'],
+    ['[]', '(the file) must be an object'],
+    ['{}', '/tenants must be an array with at least one tenant'],
   ] as const) {
     const result = await run(t, ['--file', await saveFile(content)]);
     t.equal(result.code, 2);
@@ -321,19 +324,19 @@ t.test('a file with mistakes: every one of them, and nothing is done', async (t)
   t.match(absent.errors, 'cannot be read');
 });
 
-t.test('wrong usage', async (t) => {
+t.test('invalid flags', async (t) => {
   const cases: readonly [readonly string[], RegExp][] = [
-    [['--colour=red'], /^--colour is not known\./],
-    [['-x'], /A flag with one dash is not known/],
+    [['--colour=red'], /^Unknown flag: --colour\./],
+    [['-x'], /Unknown flag with a single dash/],
     [['--password', '-x'], /--password needs a value/],
     [['--password'], /--password needs a value/],
-    [['--password', 'half', WRONG_PASSWORD], /a word that belongs to no flag/],
-    [['--name=a', '--name=b'], /--name is given twice/],
+    [['--password', 'half', WRONG_PASSWORD], /Unexpected argument/],
+    [['--name=a', '--name=b'], /--name must not be repeated/],
     [['--json=yes'], /--json takes no value/],
-    [['--concurrency=0'], /--concurrency must be a whole number from 1 to 64/],
+    [['--concurrency=0'], /--concurrency must be an integer from 1 to 64/],
     [['--wait-seconds=x'], /--wait-seconds must be/],
-    [['--file=x', '--ubi=1', '--license=1'], /--ubi describes one tenant.*\n--license describes/],
-    [['--password=x', '--password-file=y'], /not both/],
+    [['--file=x', '--ubi=1', '--license=1'], /--ubi cannot be combined with --file.*\n--license cannot/],
+    [['--password=x', '--password-file=y'], /--password cannot be combined with --password-file/],
     [['--base-url=example.com'], /--base-url must be a URL/],
     [['--base-url=http://user:secret@example.com'], /--base-url must be a URL/],
     [['--name=Shop'], /--state is required\..*--environment is required\..*--ubi.*--strategy.*--username.*--password/s],
@@ -356,7 +359,7 @@ t.test('wrong usage', async (t) => {
 t.test('without flags: the demo tenant of local mode', async (t) => {
   const nothing = await run(t, [], { env: {}, dataDir: folder });
   t.equal(nothing.code, 1);
-  t.match(nothing.errors, /No local mode is running here: .* "npm start"/);
+  t.match(nothing.errors, /Local mode is not running: .* "npm start"/);
 
   const tenantId = service.newId();
   const local = {
@@ -365,7 +368,7 @@ t.test('without flags: the demo tenant of local mode', async (t) => {
     demo: { tenant_id: tenantId, state: 'NM', environment: 'production', ...demo },
   };
   const dataDir = t.testdir({ 'local.json': JSON.stringify(local) });
-  // A key and a password that were set for another place are not for this one.
+  // The key and the password belong to another service and are not used.
   const elsewhere = { BIOTRACK_CONNECT_API_KEY: 'btk_other', BIOTRACK_CONNECT_PASSWORD: WRONG_PASSWORD };
   const { code, output, errors } = await run(t, [], { env: elsewhere, dataDir });
   t.equal(code, 0, errors);
@@ -373,30 +376,30 @@ t.test('without flags: the demo tenant of local mode', async (t) => {
 
   const another = await run(t, ['--name=Second Shop', '--strategy=one_per_vendor'], { env: {}, dataDir });
   t.equal(another.code, 0, another.errors);
-  const made = /The tenant (\S+) is new/.exec(another.errors)?.[1] ?? '';
-  t.match(made, /^[0-9a-f]{8}-[0-9a-f]{4}-7/, 'a UUID of version 7');
+  const made = /Creating tenant (\S+)\./.exec(another.errors)?.[1] ?? '';
+  t.match(made, /^[0-9a-f]{8}-[0-9a-f]{4}-7/, 'a version 7 UUID');
   t.ok((await listCompanies(made)).length > 100);
 
   const switched = await run(t, ['--strategy=one_per_vendor'], { env: {}, dataDir });
-  t.equal(switched.code, 1, 'the strategy of a synced tenant is not switched in passing');
-  t.match(switched.errors, /preference: .* \(preview_required, request .*\)\n.*Order the strategy that the tenant has/);
+  t.equal(switched.code, 1, 'the strategy of a synced tenant is not switched');
+  t.match(switched.errors, /preference: .* \(preview_required, request .*\)\n.*Use the strategy that the tenant has/);
 
   const stopped = { ...local, base_url: `http://127.0.0.1:${await findFreePort('127.0.0.1')}` };
   const stopDir = t.testdir({ 'local.json': JSON.stringify(stopped) });
   const away = await run(t, [], { env: {}, dataDir: stopDir });
   t.equal(away.code, 1);
-  t.match(away.errors, /cannot be reached: nothing listens there \(unreachable\)\nStart local mode with "npm start"/);
+  t.match(away.errors, /cannot be reached: connection refused \(unreachable\)\nStart local mode with "npm start"/);
   const broken = t.testdir({ 'local.json': '{"base_url": 1}' });
   t.equal((await run(t, [], { env: {}, dataDir: broken })).code, 1);
 });
 
-t.test('a service that is away, or is another, or does not know the key', async (t) => {
+t.test('a service that is not running, is another one, or rejects the key', async (t) => {
   const url = `http://127.0.0.1:${await findFreePort('127.0.0.1')}`;
   const tenantId = service.newId();
   const away = await run(t, [...flagsOf(tenantId), '--base-url', url]);
   t.equal(away.code, 1);
-  t.equal(away.err.length, 2, 'one line, and what to do');
-  t.match(away.err[0], `The service at ${url} cannot be reached: nothing listens there (unreachable)`);
+  t.equal(away.err.length, 2, 'one line and advice');
+  t.match(away.err[0], `The service at ${url} cannot be reached: connection refused (unreachable)`);
   const asJson = await run(t, [...flagsOf(tenantId), '--base-url', url, '--json']);
   t.equal(asJson.code, 1);
   t.match(JSON.parse(asJson.output), {
@@ -406,12 +409,12 @@ t.test('a service that is away, or is another, or does not know the key', async 
   });
   const stranger = await run(t, [...flagsOf(tenantId), '--api-key', 'btk_unknown']);
   t.equal(stranger.code, 1);
-  t.match(stranger.errors, /\(unauthenticated, request .*\)\nCheck the API key/);
+  t.match(stranger.errors, /\(unauthenticated, request .*\)\nCheck that the API key/);
   const keyWithBreak = await run(t, [...flagsOf(tenantId), '--api-key', 'btk\nx']);
   t.equal(keyWithBreak.code, 2);
   const other = await run(t, [...flagsOf(tenantId), '--base-url', simulator.url]);
   t.equal(other.code, 1);
-  t.match(other.errors, /This is no answer of biotrack-connect: HTTP \d+\..*\(unexpected_answer/);
+  t.match(other.errors, /Response is not from biotrack-connect: HTTP \d+\..*\(unexpected_response/);
   for (const [status, headers, content] of [
     [200, {}, '<html>'],
     [307, { location: `${baseUrl}/v1/states` }, ''],
@@ -423,7 +426,7 @@ t.test('a service that is away, or is another, or does not know the key', async 
     const answer = await run(t, [...flagsOf(tenantId), '--base-url', html.url]);
     await html.close();
     t.equal(answer.code, 1);
-    t.match(answer.errors, 'unexpected_answer');
+    t.match(answer.errors, 'unexpected_response');
   }
 });
 
@@ -433,7 +436,7 @@ function refuse(response: ServerResponse, status: number, headers: OutgoingHttpH
   return true;
 }
 
-t.test('a bumpy way: refusals for now, broken connections, lost answers and races', async (t) => {
+t.test('temporary errors, broken connections, lost responses and races are survived', async (t) => {
   const spoilt = new Map<string, number>();
   const tenantId = service.newId();
   const once = (what: string): boolean => {
@@ -467,7 +470,7 @@ t.test('a bumpy way: refusals for now, broken connections, lost answers and race
   const { code, errors } = await run(t, [...flagsOf(tenantId), '--base-url', between.url]);
   await between.close();
   t.equal(code, 0, errors);
-  t.match(errors, /Shop: ubi: waits 1.0 s: Too many/, 'waiting is told');
+  t.match(errors, /Shop: ubi: retrying in 1.0 s: Too many/, 'the retry is shown');
   t.equal(await count(tenantId, 'credentials'), 1);
   t.ok((await listCompanies(tenantId)).length > 100);
   const posts = between.passed.filter(({ method }) => method === 'POST');
@@ -480,16 +483,16 @@ t.test('a bumpy way: refusals for now, broken connections, lost answers and race
   t.equal(
     licensePosts[0]?.headers['idempotency-key'],
     licensePosts[1]?.headers['idempotency-key'],
-    'a repetition the same',
+    'a retry has the same key',
   );
   t.not(
     licensePosts[1]?.headers['idempotency-key'],
     licensePosts[2]?.headers['idempotency-key'],
-    'another request another',
+    'another request has another key',
   );
 });
 
-t.test('patience ends', async (t) => {
+t.test('retries are limited by --wait-seconds', async (t) => {
   const between = await startInBetween(baseUrl, ({ path }, response) => {
     if (!path.endsWith('/ubi')) return false;
     return refuse(
@@ -505,15 +508,15 @@ t.test('patience ends', async (t) => {
   t.match(errors, /Shop .*: ubi: Away: Later\. \(upstream_unavailable\)/);
 });
 
-t.test('a sync that ends otherwise', async (t) => {
+t.test('a sync that does not succeed', async (t) => {
   const tenantId = await makeTenant(service);
   const done = await syncTenant(service, tenantId);
   const path = `/v1/tenants/${tenantId}/syncs`;
-  /** What the list of runs tells, from the first time it is asked to the last, and then what is true. */
+  /** The runs that the list returns, one per request; afterwards the real list. */
   let lists: object[] = [];
   const between = await startInBetween(baseUrl, (passing, response) => {
     if (passing.method !== 'GET' || !passing.path.startsWith(path) || lists.length === 0) return false;
-    // The events tell how it is in truth, and the run is asked for all the same.
+    // Events are real; the command fetches the run anyway.
     if (passing.path.endsWith('/events')) return false;
     const run = { ...done, ...(lists.length > 1 ? lists.shift() : lists[0]) };
     response.writeHead(200, { 'content-type': 'application/json' });
@@ -527,13 +530,13 @@ t.test('a sync that ends otherwise', async (t) => {
   const detail = 'BioTrack sent no list.';
   const failed = await runWith([{}, { id: 'other', status: 'failed', reason: 'list_empty', reason_detail: detail }]);
   t.equal(failed.code, 1);
-  t.match(failed.errors, `: sync: The sync ended as failed: ${detail} [run other] (list_empty)`);
+  t.match(failed.errors, `: sync: Sync ended with status failed: ${detail} [run other] (list_empty)`);
   const review = await runWith([{ status: 'needs_review', reason: 'list_shrunk' }]);
   t.equal(review.code, 1);
-  t.match(review.errors, /: sync: The sync waits for a person: .* \(list_shrunk\)/);
+  t.match(review.errors, /: sync: Sync needs review: .* \(list_shrunk\)/);
   const late = await runWith([{ status: 'running', retry_datetime: '2026-11-24T08:15:30.000Z' }], '--wait-seconds=1');
   t.equal(late.code, 1);
-  t.match(late.errors, /: sync: The sync has not ended in time: .* its next attempt is at 2026-11.* \(still_running\)/);
+  t.match(late.errors, /: sync: Sync did not finish in time: .* its next attempt is at 2026-11.* \(still_running\)/);
   const replaced = await runWith([
     { status: 'running' },
     { status: 'running' },
@@ -544,7 +547,7 @@ t.test('a sync that ends otherwise', async (t) => {
   await between.close();
 });
 
-/** Lets runs be held up before they plan. Placed once: two who replace a function at once get in each other's way. */
+/** Lets tests hold runs before planning. Called once, because concurrent `create or replace function` fails. */
 async function placeHold(): Promise<void> {
   await service.sql(`create function hold() returns trigger language plpgsql as $$ begin
     if new.step = 'planning' then perform pg_advisory_xact_lock(hashtext(new.tenant_id::text)); end if;
@@ -552,7 +555,7 @@ async function placeHold(): Promise<void> {
   await service.sql('create trigger hold before update on sync_runs for each row execute function hold()');
 }
 
-/** Holds up a tenant's next run. */
+/** Holds a tenant's next run. */
 async function holdRun(tenantId: string): Promise<() => Promise<void>> {
   const holder = new pg.Client({ connectionString: service.databaseUrl });
   await holder.connect();
@@ -561,14 +564,14 @@ async function holdRun(tenantId: string): Promise<() => Promise<void>> {
 }
 
 interface Followed {
-  /** How often the run was asked for, and its events. */
+  /** How often the run was fetched, and the requests for its events. */
   readonly asked: number;
   readonly listened: readonly Passing[];
 }
 
 /**
- * Follows a sync of a tenant that is set up, with somebody between who meddles with the events.
- * @param isEnough seen this much, the sync need not go on any longer
+ * Follows a sync of a tenant through a proxy that meddles with the events.
+ * @param isEnough when true, the held sync may continue
  */
 async function followHeldSync(
   t: Test,
@@ -597,12 +600,12 @@ async function followHeldSync(
   return look();
 }
 
-t.test('a sync is told of by the service while it goes on', { timeout: 180_000 }, async (t) => {
+t.test('a sync is followed through its events', { timeout: 180_000 }, async (t) => {
   const [tenantId, other] = [service.newId(), service.newId()];
   for (const each of [tenantId, other]) t.equal((await run(t, flagsOf(each))).code, 0);
   await placeHold();
 
-  // Somebody keeps to himself what the service says. It takes a while to find out, and the rest goes on meanwhile.
+  // A proxy buffers all events. Detecting this takes a while, so it runs in parallel with the rest.
   const open = new Set<ServerResponse>();
   const keep: Meddle = (_passing, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
@@ -619,20 +622,20 @@ t.test('a sync is told of by the service while it goes on', { timeout: 180_000 }
     ({ listened }) => listened.length === 1,
   );
   t.equal(told.listened.length, 1);
-  t.equal(told.asked, 1, 'the run is asked for once, when it has ended');
+  t.equal(told.asked, 1, 'the run is fetched once, after its end');
 
   const cutOnce: Meddle = ({ headers }, response, passOn) =>
     headers['last-event-id'] === undefined && cutAfterFirst(passOn, response);
   const cut = await followHeldSync(t, tenantId, cutOnce, ({ listened }) => listened.length === 2);
   const [first, second] = cut.listened.map(({ headers }) => headers['last-event-id']);
-  t.equal(cut.listened.length, 2, 'a stream that is cut goes on');
+  t.equal(cut.listened.length, 2, 'a broken stream is resumed');
   t.equal(first, undefined);
-  t.match(second, /^[\w-]{16}$/, 'from where it was');
+  t.match(second, /^[\w-]{16}$/, 'after the last event');
   t.equal(cut.asked, 2);
 
   const full: Meddle = (_passing, response) => refuse(response, 503, {}, { code: 'streams_exhausted' });
   const refused = await followHeldSync(t, tenantId, full, ({ asked }) => asked === 4);
-  t.equal(refused.listened.length, 1, 'where there is none, none is asked for again');
+  t.equal(refused.listened.length, 1, 'a missing stream is not requested again');
 
   for (const body of ['id: 1\nevent: progress\ndata: {{\n\n', '']) {
     const talkNonsense: Meddle = (_passing, response) => {
@@ -640,13 +643,13 @@ t.test('a sync is told of by the service while it goes on', { timeout: 180_000 }
       return true;
     };
     const strange = await followHeldSync(t, tenantId, talkNonsense, ({ asked }) => asked === 4);
-    t.ok(strange.asked >= 4, `nothing is made of ${JSON.stringify(body)}`);
+    t.ok(strange.asked >= 4, `${JSON.stringify(body)} is ignored`);
   }
 
   const silent = await finding;
   t.equal(silent.listened.length, 1);
   t.equal(silent.asked, 1, 'the run had ended meanwhile');
-  t.equal(open.size, 0, 'and the connection is closed');
+  t.equal(open.size, 0, 'the connection is closed');
 });
 
 t.test('a sync that failed is started again', async (t) => {
@@ -668,33 +671,34 @@ t.test('a sync that failed is started again', async (t) => {
   t.ok((await listCompanies(tenantId)).length > 100);
 });
 
-t.test('how long to wait before a request is sent again', async (t) => {
-  const answer = (status: number, retryAfter: string | null = null, code = 'x') =>
-    ({ kind: 'answer', status, code, retryAfter }) as const;
-  t.equal(toPauseMs({ kind: 'no_connection' }, 0, 0, 60_000), 250);
-  t.equal(toPauseMs({ kind: 'no_connection' }, 3, 0, 60_000), 2_000, 'longer each time');
-  t.equal(toPauseMs({ kind: 'no_connection' }, MOST_REPEATS, 0, 60_000), undefined, 'and not for ever');
-  t.equal(toPauseMs(answer(429, '7'), 0, 0, 60_000), 7_000);
-  t.equal(toPauseMs(answer(503, '7'), 0, 55_000, 60_000), undefined, 'longer than there is patience');
-  t.equal(toPauseMs(answer(503), 1, 0, 60_000), 500);
-  t.equal(toPauseMs(answer(503, 'soon'), 0, 0, 60_000), 250, 'nonsense counts as nothing');
+t.test('the delay before a retry', async (t) => {
+  const response = (status: number, retryAfter: string | null = null, code = 'x') =>
+    ({ kind: 'response', status, code, retryAfter }) as const;
+  const after = (retries: number, waitedMs = 0): RetryState => ({ retries, waitedMs, maxRetryMs: 60_000 });
+  t.equal(toRetryDelayMs({ kind: 'no_connection' }, after(0)), 250);
+  t.equal(toRetryDelayMs({ kind: 'no_connection' }, after(3)), 2_000, 'grows');
+  t.equal(toRetryDelayMs({ kind: 'no_connection' }, after(MAX_RETRIES)), undefined, 'retries are limited');
+  t.equal(toRetryDelayMs(response(429, '7'), after(0)), 7_000);
+  t.equal(toRetryDelayMs(response(503, '7'), after(0, 55_000)), undefined, 'the total delay is limited');
+  t.equal(toRetryDelayMs(response(503), after(1)), 500);
+  t.equal(toRetryDelayMs(response(503, 'soon'), after(0)), 250, 'an invalid Retry-After is ignored');
   t.equal(
-    toPauseMs(answer(503, new Date(9_000).toUTCString()), 0, 0, 60_000, () => 4_000),
+    toRetryDelayMs(response(503, new Date(9_000).toUTCString()), after(0), () => 4_000),
     5_000,
   );
   for (const status of [400, 401, 403, 404, 409, 412, 422, 500]) {
-    t.equal(toPauseMs(answer(status, '1'), 0, 0, 60_000), undefined, `${status} is an answer`);
+    t.equal(toRetryDelayMs(response(status, '1'), after(0)), undefined, `${status} is not retried`);
   }
 });
 
-t.test('for machines', async (t) => {
+t.test('--json', async (t) => {
   const good = tenantInFile('Good', demo);
   const bad = tenantInFile('Bad', { ...demo, password: WRONG_PASSWORD });
   const path = await saveFile({ base_url: baseUrl, defaults: DEFAULTS, tenants: [good, bad] });
   const { code, out } = await run(t, ['--file', path, '--json'], { env: { BIOTRACK_CONNECT_API_KEY: operatorKey } });
   t.equal(code, 1);
   const lines = out.map((line) => JSON.parse(line));
-  t.equal(lines.length, 2, 'a line each, and nothing else');
+  t.equal(lines.length, 2, 'one line per tenant and nothing else');
   const companies = await listCompanies(good.tenant_id);
   t.match(
     lines.find(({ tenant_id }) => tenant_id === good.tenant_id),
@@ -712,17 +716,17 @@ t.test('for machines', async (t) => {
   );
 });
 
-t.test('for people: bars, and a question for the password', async (t) => {
+t.test('in a terminal: progress bars and a password prompt', async (t) => {
   const tenantId = service.newId();
   const args = flagsOf(tenantId).filter((flag) => !flag.startsWith('--password'));
   const { code, drawn, errors } = await run(t, args, { typed: demo.password });
   t.equal(code, 0, errors);
-  t.match(drawn(), `BioTrack password of ${demo.username} (Shop): `);
+  t.match(drawn(), `BioTrack password for ${demo.username} (Shop): `);
   t.match(drawn(), /Shop +\[#*-*\] \d+% /, 'a bar is drawn');
-  t.notMatch(errors, 'Shop: ubi', 'in place of lines');
+  t.notMatch(errors, 'Shop: ubi', 'instead of lines');
 
   const silent = await run(t, args, { typed: '' });
-  t.equal(silent.code, 2, 'who says nothing is told what is missing');
+  t.equal(silent.code, 2, 'an empty password is reported as missing');
   t.match(silent.errors, '--password is required');
 
   const wrong = tenantInFile('Wrong', { ...demo, password: WRONG_PASSWORD });
@@ -733,7 +737,7 @@ t.test('for people: bars, and a question for the password', async (t) => {
   const many = await run(t, ['--file', path], { typed: '' });
   t.equal(many.code, 1);
   t.match(many.drawn(), /all tenants +\[#*-*\] \d+% \d\/2/);
-  t.match(many.drawn(), /Wrong \(.*\): credential: BioTrack refuses/, 'a failure stays above the bars');
+  t.match(many.drawn(), /Wrong \(.*\): credential: BioTrack rejected/, 'a failure stays visible above the bars');
 
   const quiet = await run(t, [...flagsOf(tenantId), '--no-progress'], { typed: '' });
   t.equal(quiet.drawn(), '');
@@ -741,21 +745,21 @@ t.test('for people: bars, and a question for the password', async (t) => {
 
 t.test('--help', async (t) => {
   for (const args of [['--help'], ['-h', '--nonsense']]) {
-    // Not as above: the examples show the password of the demo login, which everybody knows.
+    // Not with run(): the help shows the demo password.
     const terminal = recordTerminal();
     t.equal(await onboard(args, terminal), 0);
     const output = terminal.out.join('\n');
-    const example = output.slice(output.indexOf('\n  {'), output.indexOf('\n  A tenant needs'));
-    t.equal(JSON.parse(example).tenants.length, 1, 'the file that it shows is one');
+    const example = output.slice(output.indexOf('\n  {'), output.indexOf('\n\n  Required for each tenant'));
+    t.equal(JSON.parse(example).tenants.length, 1, 'the example file is valid');
     for (const flag of ['--base-url', '--concurrency', '--wait-seconds', '--json', '--file']) t.match(output, flag);
   }
 });
 
-t.test('as a process of its own', async (t) => {
+t.test('as a separate process', async (t) => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const start = (file: string, args: readonly string[], more: Record<string, string> = {}) =>
     new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-      // Nothing of ours: the runner would put itself into the child.
+      // Not our environment: the test runner would load itself into the child.
       const options = { cwd: root, env: { PATH: process.env.PATH ?? '', ...more }, timeout: 180_000 };
       execFile(process.execPath, [file, ...args], options, (error, stdout, stderr) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : 99, stdout, stderr });

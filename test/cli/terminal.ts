@@ -1,20 +1,20 @@
 import { PassThrough } from 'node:stream';
 import type { Terminal } from '../../src/cli/terminal.js';
 
-/** A terminal that remembers what was written. */
+/** A terminal that records its output. */
 export interface RecordedTerminal extends Terminal {
   readonly out: string[];
   readonly err: string[];
-  /** What was drawn on the stream: bars and questions. */
+  /** Output on the stream: progress bars and prompts. */
   readonly drawn: () => string;
-  /** Everything that anybody could have seen. */
+  /** All output. */
   readonly all: () => string;
 }
 
 export interface TerminalOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly dataDir?: string;
-  /** With this, somebody looks at it, and types this once he is asked. */
+  /** Makes the terminal interactive; typed at the password prompt. */
   readonly typed?: string;
 }
 
@@ -28,7 +28,7 @@ export function recordTerminal({ env = {}, dataDir = '/nowhere', typed }: Termin
   const input = Object.assign(new PassThrough(), tty);
   stream.on('data', (piece: Buffer) => {
     pieces.push(piece.toString());
-    if (piece.toString().includes('password of')) input.write(`${typed}\r`);
+    if (piece.toString().includes('password for')) input.write(`${typed}\r`);
   });
   const drawn = (): string => pieces.join('');
   return {
@@ -38,7 +38,7 @@ export function recordTerminal({ env = {}, dataDir = '/nowhere', typed }: Termin
     stream,
     ...(isInteractive ? { input } : {}),
     print: (line) => out.push(line),
-    complain: (line) => err.push(line),
+    printError: (line) => err.push(line),
     out,
     err,
     drawn,

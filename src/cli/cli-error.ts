@@ -3,16 +3,16 @@ import { toPrintable } from './terminal.js';
 
 export type ApiProblem = components['schemas']['Problem'];
 
-interface FailureFacts {
+interface CliErrorOptions {
   readonly title: string;
   readonly detail: string;
-  /** The service's code, or one of our own; for machines. */
+  /** The API's error code, or one of this command. */
   readonly code: string;
   readonly status?: number;
   readonly requestId?: string;
 }
 
-/** Why a step could not be done, in words for a person. */
+/** Why a step failed, with texts for the user. */
 export class CliError extends Error {
   readonly title: string;
   readonly detail: string;
@@ -20,9 +20,9 @@ export class CliError extends Error {
   readonly status: number | undefined;
   readonly requestId: string | undefined;
 
-  constructor({ title, detail, code, status, requestId }: FailureFacts) {
+  constructor({ title, detail, code, status, requestId }: CliErrorOptions) {
     super(`${title}: ${detail}`);
-    this.name = 'Failure';
+    this.name = 'CliError';
     this.title = title;
     this.detail = detail;
     this.code = code;
@@ -36,15 +36,15 @@ export class CliError extends Error {
   }
 }
 
-/** What the service refused, as it says it; anything that is no problem document is somebody else's answer. */
+/** Converts an error response. A response without a problem document comes from another server. */
 export function toCliError(response: Response, body: unknown): CliError {
   const { status, headers } = response;
   const requestId = headers.get('x-request-id') ?? undefined;
   if (!isProblem(body)) {
     return new CliError({
-      title: 'This is no answer of biotrack-connect',
-      detail: `HTTP ${status}. Is the base URL right, and is nothing in between?`,
-      code: 'unexpected_answer',
+      title: 'Response is not from biotrack-connect',
+      detail: `HTTP ${status}. Check the base URL, and any proxy in front of the service.`,
+      code: 'unexpected_response',
       status,
       ...(requestId === undefined ? {} : { requestId }),
     });
@@ -60,24 +60,24 @@ function isProblem(body: unknown): body is ApiProblem {
   return typeof code === 'string' && typeof title === 'string' && typeof detail === 'string';
 }
 
-const UNREACHABLE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'the host name cannot be looked up',
-  ECONNRESET: 'the connection was broken',
-  UND_ERR_SOCKET: 'the connection was broken',
+const NETWORK_ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'host not found',
+  EAI_AGAIN: 'host name lookup failed',
+  ECONNRESET: 'connection closed',
+  UND_ERR_SOCKET: 'connection closed',
 };
 
-/** What the network said instead of an answer; undefined for an error that is not the network's. */
+/** Converts a network error of fetch; undefined for other errors. */
 export function toNetworkError(error: unknown, baseUrl: string): CliError | undefined {
   if (!(error instanceof Error)) return undefined;
   const title = `The service at ${baseUrl} cannot be reached`;
   if (error.name === 'TimeoutError') {
-    return new CliError({ title, detail: 'it did not answer in time', code: 'timeout' });
+    return new CliError({ title, detail: 'no response in time', code: 'timeout' });
   }
-  // How fetch says it, before the answer and in the middle of it.
+  // The messages of fetch for errors before and during a response.
   if (error.message !== 'fetch failed' && error.message !== 'terminated') return undefined;
   const { code } = (error.cause ?? {}) as { readonly code?: unknown };
-  const word = typeof code === 'string' ? code : 'no connection';
-  return new CliError({ title, detail: UNREACHABLE[word] ?? word, code: 'unreachable' });
+  const cause = typeof code === 'string' ? code : 'no connection';
+  return new CliError({ title, detail: NETWORK_ERRORS[cause] ?? cause, code: 'unreachable' });
 }

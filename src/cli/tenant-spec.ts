@@ -1,13 +1,13 @@
 import {
-  type FieldMistake,
+  boolean,
+  type FieldParser,
+  type InputError,
   oneOf,
   password,
-  type ReadField,
   readObject,
   text,
   toPointer,
   uuid,
-  yesOrNo,
 } from './fields.js';
 import type { components } from './generated/v1.js';
 import type { Hidden } from './hidden.js';
@@ -15,15 +15,15 @@ import type { Hidden } from './hidden.js';
 export type CompanyStrategy = components['schemas']['CompanyCreationPreference']['strategy'];
 export type TenantEnvironment = components['schemas']['Tenant']['environment'];
 
-/** How one tenant shall be. */
-export interface TenantOrder {
+/** The desired state of a tenant. */
+export interface TenantSpec {
   readonly tenantId: string;
   readonly name: string;
   readonly state: string;
   readonly environment: TenantEnvironment;
   readonly ubi: string;
   readonly strategy: CompanyStrategy;
-  /** Undefined: as it is, and without labs if nothing is said yet. */
+  /** Undefined: keep the current value; `false` for a new tenant. */
   readonly includeLabs: boolean | undefined;
   readonly credential: { readonly description: string; readonly username: string; readonly password: Hidden };
   readonly licenses: 'all' | readonly string[];
@@ -31,20 +31,20 @@ export interface TenantOrder {
 
 const LICENSE_NUMBER = text(64);
 
-const licenses: ReadField<'all' | readonly string[]> = (value) => {
+const licenses: FieldParser<'all' | readonly string[]> = (value) => {
   if (value === 'all') return { value };
-  const refusal = { refusal: 'must be "all", or a list of one or more license numbers as text' };
-  if (!Array.isArray(value) || value.length === 0) return refusal;
+  const error = { error: 'must be "all" or an array of license numbers as strings' };
+  if (!Array.isArray(value) || value.length === 0) return error;
   const numbers: string[] = [];
   for (const item of value) {
     const read = LICENSE_NUMBER(item);
-    if ('refusal' in read) return refusal;
+    if ('error' in read) return error;
     numbers.push(read.value);
   }
   return { value: [...new Set(numbers)] };
 };
 
-/** Every field of a tenant in a file: where it stands, and what it may be. */
+/** The member name and the parser of each field of a tenant in a file. */
 const FIELDS = {
   tenantId: ['tenant_id', uuid],
   name: ['name', text(200)],
@@ -52,7 +52,7 @@ const FIELDS = {
   environment: ['environment', oneOf<TenantEnvironment>('production', 'training')],
   ubi: ['ubi', text(64)],
   strategy: ['strategy', oneOf<CompanyStrategy>('one_per_license', 'one_per_vendor')],
-  includeLabs: ['include_labs', yesOrNo],
+  includeLabs: ['include_labs', boolean],
   licenses: ['licenses', licenses],
 } as const;
 
@@ -62,43 +62,43 @@ const CREDENTIAL_FIELDS = {
   password: ['password', password],
 } as const;
 
-type ValuesOf<Table extends Record<string, readonly [string, ReadField<unknown>]>> = {
-  readonly [Name in keyof Table]?: Table[Name] extends readonly [string, ReadField<infer T>] ? T : never;
+type ValuesOf<Table extends Record<string, readonly [string, FieldParser<unknown>]>> = {
+  readonly [Name in keyof Table]?: Table[Name] extends readonly [string, FieldParser<infer T>] ? T : never;
 };
 type Values = ValuesOf<typeof FIELDS> & ValuesOf<typeof CREDENTIAL_FIELDS>;
 type FieldName = keyof Values;
 
-/** What was said of a tenant, possibly not all of it. */
+/** The fields given for a tenant, possibly incomplete. */
 export interface TenantFields {
   readonly values: Values;
-  /** Also those whose value was refused: they need not be asked for again. */
+  /** Includes invalid fields, which are not reported as missing too. */
   readonly given: ReadonlySet<FieldName>;
 }
 
 export const NO_FIELDS: TenantFields = { values: {}, given: new Set() };
 
-/** Reads what is there and notes each mistake. `withoutId`: defaults, which belong to no tenant. */
+/** Reads the given fields and adds each invalid one to `errors`. `withoutId`: for defaults, which have no ID and name. */
 export function readTenantFields(
   raw: unknown,
   pointer: string,
-  mistakes: FieldMistake[],
+  errors: InputError[],
   { withoutId = false }: { readonly withoutId?: boolean } = {},
 ): TenantFields {
   const own = Object.entries(FIELDS).filter(([name]) => !withoutId || (name !== 'tenantId' && name !== 'name'));
   const known = [...own.map(([, [name]]) => name), 'credential'];
-  const members = readObject(raw, pointer, known, mistakes) ?? {};
+  const members = readObject(raw, pointer, known, errors) ?? {};
   const values: Partial<Record<FieldName, unknown>> = {};
   const given = new Set<FieldName>();
   const readAll = (
     source: Readonly<Record<string, unknown>>,
     parent: string,
-    table: readonly (readonly [string, readonly [string, ReadField<unknown>]])[],
+    table: readonly (readonly [string, readonly [string, FieldParser<unknown>]])[],
   ): void => {
     for (const [name, [member, read]] of table) {
       if (!Object.hasOwn(source, member)) continue;
       given.add(name as FieldName);
       const result = read(source[member]);
-      if ('refusal' in result) mistakes.push({ pointer: toPointer(parent, member), detail: result.refusal });
+      if ('error' in result) errors.push({ pointer: toPointer(parent, member), detail: result.error });
       else values[name as FieldName] = result.value;
     }
   };
@@ -106,12 +106,12 @@ export function readTenantFields(
   if (Object.hasOwn(members, 'credential')) {
     const parent = toPointer(pointer, 'credential');
     const table = Object.entries(CREDENTIAL_FIELDS);
-    const credential = readObject(members.credential, parent, [...Object.keys(CREDENTIAL_FIELDS)], mistakes);
+    const credential = readObject(members.credential, parent, [...Object.keys(CREDENTIAL_FIELDS)], errors);
     if (credential !== undefined) readAll(credential, parent, table);
-    // One mistake is said of it already.
+    // Already reported as not an object.
     else for (const [name] of table) given.add(name as FieldName);
   }
-  // Each value came out of the reader of its own name.
+  // Each value comes from the parser of its name.
   return { values: values as Values, given };
 }
 
@@ -128,17 +128,17 @@ const REQUIRED = {
   password: '/credential/password',
 } as const;
 
-/** The whole order, the tenant's own words before the defaults; notes what is still missing. */
-export function toTenantOrder(
+/** Merges a tenant's fields with the defaults, and adds each missing one to `errors`. */
+export function toTenantSpec(
   own: TenantFields,
   defaults: TenantFields,
   pointer: string,
-  mistakes: FieldMistake[],
-): TenantOrder | undefined {
+  errors: InputError[],
+): TenantSpec | undefined {
   for (const [name, member] of Object.entries(REQUIRED)) {
     if (own.given.has(name as FieldName) || defaults.given.has(name as FieldName)) continue;
-    const hint = name === 'password' ? '; it may come from BIOTRACK_CONNECT_PASSWORD or --password-file too' : '';
-    mistakes.push({ pointer: `${pointer}${member}`, detail: `is required${hint}` });
+    const hint = name === 'password' ? ' (or set BIOTRACK_CONNECT_PASSWORD or --password-file)' : '';
+    errors.push({ pointer: `${pointer}${member}`, detail: `is required${hint}` });
   }
   const { tenantId, name, state, environment, ubi, strategy, username, password, ...rest } = {
     ...defaults.values,
