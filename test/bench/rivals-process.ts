@@ -21,7 +21,7 @@ interface ServerOrder {
 
 /** A bare Fastify with `pg`: the same query, unnamed as ours, and the same reply schema. */
 async function startBare({ databaseUrl, tenantId }: ServerOrder): Promise<string> {
-  // The same plans as ours, too: see PAGEWISE.
+  // The same plans as ours, too: see INDEX_ORDER_SETTING.
   const options = '-c enable_bitmapscan=off';
   const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_SIZE, options });
   const app: FastifyInstance = Fastify();

@@ -19,6 +19,7 @@ import {
 import type { UpstreamReason } from '../../src/domain/failure-reason.js';
 import { Secret } from '../../src/domain/secret.js';
 import { NockDispatcher } from '../helpers/nock-dispatcher.js';
+import { PATIENCE_MS } from '../helpers/until.js';
 
 const HOST = 'https://nm.biotrack.test';
 const REST_HOST = 'https://fl.biotrack.test';
@@ -879,13 +880,13 @@ t.test('ambiguous responses are not overinterpreted', async (t) => {
   });
 
   await t.test('the connect deadline applies before the deadline of the call', async (t) => {
-    const biotrack = open({ dispatcher: new NoConnection(), timeouts: { connectMs: 60, shortMs: 10_000 } });
+    const biotrack = open({ dispatcher: new NoConnection(), timeouts: { connectMs: 60, shortMs: 600_000 } });
     const start = performance.now();
     t.match(await failureOf(biotrack.openSession(NM, LOGIN)), {
       reason: 'upstream_unreachable',
       answer: 'no_connection',
     });
-    t.ok(performance.now() - start < 5_000, 'before the deadline of the call');
+    t.ok(performance.now() - start < PATIENCE_MS, 'before the deadline of the call');
   });
 
   await t.test('an open circuit does not affect other hosts', async (t) => {

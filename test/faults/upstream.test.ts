@@ -1,6 +1,7 @@
 import t from 'tap';
 import { FAULT_NAMES, type FaultName, type FaultParameters } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
+import { PATIENCE_MS } from '../helpers/until.js';
 
 /** Real syncs with every fault of the simulator, at the login and at the list. */
 
@@ -101,7 +102,7 @@ t.test('every fault at the login and at the list ends with a reason and changes 
       t.equal(run.status, isShrunk ? 'needs_review' : 'failed', `${what}: ${run.reason}`);
       t.match(run.reason, /^(upstream_|list_)/, `${what}: the reason is on BioTrack's side`);
       t.type(run.reason_detail, 'string', `${what}: the run has advice`);
-      t.ok(elapsedMs < PATIENCE.timeouts.listMs + 4_000, `${what}: ended after ${Math.round(elapsedMs)} ms`);
+      t.ok(elapsedMs < PATIENCE_MS, `${what}: ended after ${Math.round(elapsedMs)} ms`);
       if (isShrunk) await service.sql('update directories set refused_digest = null, refused_datetime = null');
       t.equal(await readRows(service), before, `${what}: no row was written`);
     }

@@ -87,7 +87,7 @@ export interface TestServiceOptions {
   /** Of one caller; unless told, more than any test asks. */
   readonly rateLimitPerMinute?: number;
   /** Less patience with BioTrack than usual. */
-  readonly patience?: ServiceOptions['patience'];
+  readonly timing?: ServiceOptions['timing'];
   /** Another process beside this one: the same database, simulator and keys. */
   readonly beside?: Pick<TestService, 'databaseUrl' | 'simulator' | 'keysetFile'>;
   /** Between service and database there is a line that can be cut. */
@@ -141,7 +141,7 @@ export async function startTestService(
     keyset: parseKeyset(keysetFile),
     tokens: options.tokens ?? HOST.tokens,
     // A failure is told at once unless a test wants to see how it is put off.
-    patience: { runs: { attempts: 1, baseSeconds: 0, maxSeconds: 0 }, ...options.patience },
+    timing: { runs: { attempts: 1, baseSeconds: 0, maxSeconds: 0 }, ...options.timing },
     logger: createLogger('info', { write: (text: string) => lines.push(text) }),
   });
   const owner = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'test owner' });

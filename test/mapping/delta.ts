@@ -1,4 +1,5 @@
-// A delta as the database would collect it: what changed between two lists, and the part of a tenant that it can touch.
+// Builds the input of a delta plan like the database does: the changes between two lists, and the part of a tenant that
+// they can affect.
 import type { ListedLicense } from '../../src/domain/listed-license.js';
 import {
   findScope,
@@ -9,18 +10,21 @@ import {
   type Snapshot,
 } from '../../src/mapping/index.js';
 
-/** What a tenant answers: every question looked up in memory. */
-export function answer({ licenses, companies, vendorCompanies, decisions }: Snapshot, question: ScopeQuery): ScopeRows {
-  if (question.kind === 'namesakes') {
-    const nameGroups = new Set(question.nameGroups);
+/** Answers a scope query from a snapshot. */
+export function findScopeRows(
+  { licenses, companies, vendorCompanies, decisions }: Snapshot,
+  query: ScopeQuery,
+): ScopeRows {
+  if (query.kind === 'namesakes') {
+    const nameGroups = new Set(query.nameGroups);
     const namesakes = companies.filter(
       ({ archivedDatetime, nameGroup }) => archivedDatetime === null && nameGroups.has(nameGroup),
     );
     return { licenses: [], companies: namesakes, vendorCompanies: [] };
   }
-  const keys = new Set(question.licenseKeys);
-  const ids = new Set<string | null>(question.companyIds);
-  const ubiKeys = new Set<string | null>(question.ubiKeys);
+  const keys = new Set(query.licenseKeys);
+  const ids = new Set<string | null>(query.companyIds);
+  const ubiKeys = new Set<string | null>(query.ubiKeys);
   return {
     licenses: licenses.filter(
       ({ licenseKey, companyId, ownCompanyId, namedByCompanyId, ubiKey }) =>
@@ -49,13 +53,13 @@ export function scopeOf(
   const gone = old.flatMap(({ licenseKey }) => (present.has(licenseKey) ? [] : licenseKey));
   const changed = [...listed.map(({ licenseKey }) => licenseKey), ...gone];
   const ubiKeys = listed.flatMap(({ ubiKey }) => ubiKey ?? []);
-  const finding = findScope({ licenseKeys: changed, companyIds: [], ubiKeys, listed });
-  let turn = finding.next();
-  while (turn.done !== true) turn = finding.next(answer(snapshot, turn.value));
-  return { scope: turn.value, changed };
+  const search = findScope({ licenseKeys: changed, companyIds: [], ubiKeys, listed });
+  let step = search.next();
+  while (step.done !== true) step = search.next(findScopeRows(snapshot, step.value));
+  return { scope: step.value, changed };
 }
 
-/** The part of the input of a full plan that a delta plan is made from. */
+/** Reduces the input of a full plan to the input of a delta plan. */
 export function partOf(
   { snapshot, listed, ...rest }: PlanInput,
   old: readonly ListedLicense[],

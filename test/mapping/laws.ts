@@ -1,5 +1,5 @@
-// What sync.md says of the planner, sentence by sentence, as checks of one sync by any mapper: the properties run them on
-// ours, the wrong mappers are caught by them. None of them asks our code what is right.
+// The rules of the planner as checks of one sync by any mapper. The property tests run them on our mapper; the wrong
+// mappers must break them. No check uses our code to compute what is expected.
 import type { ListedLicense } from '../../src/domain/listed-license.js';
 import type { Vendor } from '../../src/domain/vendor.js';
 import { type CompanyState, explainHolding, type LicenseState, type VendorDecision } from '../../src/mapping/index.js';
@@ -21,17 +21,17 @@ import {
 } from './world.js';
 
 export interface Law {
-  /** The number of an invariant, or the subject of a sentence. */
+  /** The number of an invariant, or a subject. */
   readonly name: string;
   readonly sentence: string;
-  /** Throws a Violation. Returns how many cases it could have failed on, so that a law of nothing is seen. */
+  /** Throws a Violation. Returns the number of cases checked, so that a law without cases is noticed. */
   readonly check: (sync: Sync) => number;
-  /** It plans again, which costs most of the time. */
+  /** It plans again, which is slow. */
   readonly isCostly?: true;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Seeing
+// Views
 
 interface View {
   readonly listed: ReadonlyMap<string, ListedLicense>;
@@ -105,8 +105,8 @@ function expectSame(got: unknown, wanted: unknown, law: string, what: () => stri
   expect(gotText === wantedText, law, () => `${what()}: got ${gotText}, wanted ${wantedText}`);
 }
 
-/** Plans once more, later and with fresh ids, on what this sync left behind. */
-const syncAgain = (seen: Sync, room: number, strategy = seen.strategy): Sync =>
+/** Plans again after this sync, later and with new ids. */
+const syncAgain = (seen: Sync, round: number, strategy = seen.strategy): Sync =>
   sync(seen.mapper, {
     rows: seen.rows,
     collation: seen.collation,
@@ -114,29 +114,29 @@ const syncAgain = (seen: Sync, room: number, strategy = seen.strategy): Sync =>
     strategy,
     strategyBefore: seen.strategy,
     includeLabs: seen.includeLabs,
-    at: toTime(room),
-    room,
+    at: toTime(round),
+    round,
   });
 
-/** Plans the very same sync. */
+/** Plans the same sync again. */
 const replan = (
-  { mapper, collation, before, strategy, includeLabs, at, room }: Sync,
+  { mapper, collation, before, strategy, includeLabs, at, round }: Sync,
   snapshot = before,
 ): ReturnType<Sync['mapper']['planSync']> =>
-  mapper.planSync({ listed: collation.licenses, snapshot, strategy, includeLabs, at, newId: createIds(room) });
+  mapper.planSync({ listed: collation.licenses, snapshot, strategy, includeLabs, at, newId: createIds(round) });
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The list
 
-/** What a row says, without the number of its edit. */
+/** The content of a row without the number of its edit. */
 const contentOf = ({ transactionId: _, ...content }: Omit<Vendor, 'transactionId'> & Partial<Vendor>): string =>
   JSON.stringify(content);
 
 const editOf = ({ transactionId }: Vendor): bigint => (transactionId === null ? -1n : BigInt(transactionId));
 
-/** Of the rows of a license those that were edited last. */
+/** The rows of a license that were edited last. */
 function lastEdited(rows: readonly Vendor[]): Vendor[] {
-  // What the list of vendors says wins over the list of laboratories, which not everybody reads.
+  // Rows of the vendor list win over rows of the laboratory list, because some tenants read only the vendor list.
   const ofVendors = rows.filter(({ isLab }) => !isLab);
   const group = ofVendors.length > 0 ? ofVendors : rows;
   const last = group.reduce((best, row) => (editOf(row) > best ? editOf(row) : best), -1n);
@@ -150,7 +150,7 @@ function checkCollation({ rows, collation }: Sync): number {
   expectSame(collation.duplicates, rows.length - groups.size, 'duplicates', () => 'count of duplicates');
   for (const { licenseKey, ubiKey, contentHash: _, ...winner } of collation.licenses) {
     const candidates = lastEdited(groups.get(licenseKey) ?? []).map(contentOf);
-    expect(candidates.includes(contentOf(winner)), 'duplicates', () => `${licenseKey} says what no row says`);
+    expect(candidates.includes(contentOf(winner)), 'duplicates', () => `the content of ${licenseKey} is in no row`);
     expectSame(ubiKey, ubiKeyOf(winner.ubi), 'duplicates', () => `the UBI of ${licenseKey}`);
   }
   return collation.duplicates;
@@ -162,7 +162,7 @@ function checkOrder(seen: Sync): number {
   const odd = rows.filter((_, index) => index % 2 === 1);
   for (const shuffled of [[...rows].reverse(), [...odd.reverse(), ...even]]) {
     const other = mapper.collateVendors(shuffled, digest);
-    expectSame(other, collation, 'I2', () => 'another order of the rows is another list');
+    expectSame(other, collation, 'I2', () => 'the list depends on the order of the rows');
   }
   const shuffled = {
     ...before,
@@ -171,12 +171,12 @@ function checkOrder(seen: Sync): number {
     vendorCompanies: [...before.vendorCompanies].reverse(),
   };
   const other = replan(seen, shuffled);
-  expectSame(other.counts, plan.counts, 'I2', () => 'another order of the snapshot gives other counts');
+  expectSame(other.counts, plan.counts, 'I2', () => 'the counts depend on the order of the snapshot');
   expectSame(
     toCanonicalText(mapper.applyPlan(shuffled, other)),
     toCanonicalText(after),
     'I2',
-    () => 'another order of the snapshot has another effect',
+    () => 'the effect depends on the order of the snapshot',
   );
   return rows.length;
 }
@@ -189,7 +189,7 @@ function checkDuplicateProof({ mapper, rows, collation }: Sync): number {
     .map(({ licenseKey: _key, ubiKey: _ubiKey, contentHash: _hash, ...row }, index) => ({
       ...row,
       transactionId: '0',
-      name: 'As it was once',
+      name: 'Older name',
       ubi: index % 2 === 0 ? null : '999',
       isDeleted: !row.isDeleted,
     }));
@@ -200,7 +200,7 @@ function checkDuplicateProof({ mapper, rows, collation }: Sync): number {
   return more;
 }
 
-function checkNormalising({ mapper, collation }: Sync): number {
+function checkNormalizing({ mapper, collation }: Sync): number {
   const once = collation.licenses.map(({ licenseKey, ubiKey, contentHash: _, ...row }) => ({
     ...row,
     licenseNumber: licenseKey,
@@ -220,7 +220,7 @@ function checkNormalising({ mapper, collation }: Sync): number {
 // ---------------------------------------------------------------------------------------------------------------------
 // Licenses
 
-/** What a license takes over from the list as it is. */
+/** The fields that a license copies from the list. */
 const sourceOf = (row: ListedLicense | LicenseState): unknown => [
   row.licenseNumber,
   row.name,
@@ -237,25 +237,25 @@ function checkLicenses(seen: Sync): number {
   let filtered = 0;
   for (const [key, row] of listed) {
     const [before, after] = [licensesBefore.get(key), licensesAfter.get(key)];
-    const isWanted = !row.isDeleted && (seen.includeLabs || !row.isLab);
-    if (before === undefined && !isWanted) {
+    const isActive = !row.isDeleted && (seen.includeLabs || !row.isLab);
+    if (before === undefined && !isActive) {
       filtered += 1;
-      expect(after === undefined, 'licenses', () => `${key} is taken, though inactive at first sight`);
+      expect(after === undefined, 'licenses', () => `${key} is added although it was inactive when first listed`);
       continue;
     }
-    if (after === undefined) throw new Violation('licenses', `${key} is listed and not taken`);
-    expectSame(after.active, isWanted, 'licenses', () => `${key} active`);
-    expectSame(sourceOf(after), sourceOf(row), 'licenses', () => `what ${key} says`);
+    if (after === undefined) throw new Violation('licenses', `${key} is listed and not added`);
+    expectSame(after.active, isActive, 'licenses', () => `${key} active`);
+    expectSame(sourceOf(after), sourceOf(row), 'licenses', () => `the fields of ${key}`);
     expectSame(after.missingSinceDatetime, null, 'licenses', () => `${key} is listed and missing`);
     const keeps = row.ubiKey === null && before !== undefined;
     expectSame(after.ubiKey, keeps ? before.ubiKey : row.ubiKey, 'licenses', () => `the UBI of ${key}`);
-    expectSame(after.ubi, keeps ? before.ubi : row.ubi, 'licenses', () => `the UBI of ${key} as written`);
+    expectSame(after.ubi, keeps ? before.ubi : row.ubi, 'licenses', () => `the spelling of the UBI of ${key}`);
   }
   for (const [key, after] of licensesAfter) {
     const before = licensesBefore.get(key);
     if (listed.has(key)) continue;
-    if (before === undefined) throw new Violation('licenses', `${key} comes from nowhere`);
-    // What was only named by hand is awaited, not missing.
+    if (before === undefined) throw new Violation('licenses', `${key} is not listed and was not known`);
+    // Licenses that were only added manually are not missing.
     const missingSinceDatetime = before.contentHash === '' ? null : (before.missingSinceDatetime ?? seen.at);
     const { companyId, ownCompanyId } = after;
     const wanted = { ...before, companyId, ownCompanyId, active: false, missingSinceDatetime };
@@ -264,9 +264,9 @@ function checkLicenses(seen: Sync): number {
   for (const [key, { id, namedByCompanyId, companyId }] of licensesBefore) {
     const after = licensesAfter.get(key);
     expectSame(after?.id, id, 'I13', () => `the id of ${key}`);
-    expectSame(after?.namedByCompanyId, namedByCompanyId, 'licenses', () => `${key} named by hand`);
+    expectSame(after?.namedByCompanyId, namedByCompanyId, 'licenses', () => `the manual company of ${key}`);
     if (after?.active === false) {
-      expectSame(after.companyId, companyId, 'vanishing', () => `${key} is inactive, and its company`);
+      expectSame(after.companyId, companyId, 'missing', () => `the company of ${key}, which is inactive`);
     }
   }
   expectSame(seen.plan.filtered.length, filtered, 'I11', () => 'filtered rows');
@@ -286,7 +286,11 @@ function checkLicenseKinds(seen: Sync): number {
           : ['license.updated', 'license.moved'];
     expect(wanted.includes(kind), 'transfers', () => `${after.licenseKey}: got ${kind}, wanted ${wanted.join(' or ')}`);
     const isMove = before.companyId !== after.companyId;
-    expect(isMove || kind !== 'license.moved', 'transfers', () => `${after.licenseKey} is told to move and stays`);
+    expect(
+      isMove || kind !== 'license.moved',
+      'transfers',
+      () => `${after.licenseKey} is reported as moved but keeps its company`,
+    );
   }
   return seen.plan.licenses.length;
 }
@@ -302,7 +306,7 @@ function checkWarnings(seen: Sync): number {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Who holds what
+// Companies of licenses
 
 function checkHolders(seen: Sync): number {
   const { active, companiesAfter } = viewOf(seen);
@@ -317,7 +321,7 @@ function checkNoneEmpty(seen: Sync): number {
   const { held } = viewOf(seen);
   const judged = seen.after.companies.filter(({ origin }) => origin === 'biotrack');
   for (const { id, archivedDatetime } of judged) {
-    expect(archivedDatetime !== null || held.has(id), 'I5', () => `${id} is active and holds nothing`);
+    expect(archivedDatetime !== null || held.has(id), 'I5', () => `${id} is active without a license`);
   }
   return judged.length;
 }
@@ -340,7 +344,7 @@ function checkBlanks(seen: Sync): number {
   const { active, held } = viewOf(seen);
   const alone = active.filter(({ ubiKey, namedByCompanyId }) => ubiKey === null && namedByCompanyId === null);
   for (const { licenseKey, companyId, ownCompanyId } of alone) {
-    expect(held.get(companyId)?.length === 1, 'I10', () => `${licenseKey} has no UBI and is not alone`);
+    expect(held.get(companyId)?.length === 1, 'I10', () => `${licenseKey} has no UBI and shares its company`);
     expectSame(companyId, ownCompanyId, 'I10', () => `${licenseKey} has no UBI, and its company`);
   }
   return alone.length;
@@ -353,11 +357,11 @@ function checkStrategy(seen: Sync): number {
     const decided = decision?.companyId ?? null;
     const isKnown = namedByCompanyId === null || decision?.companyIds.includes(namedByCompanyId) === true;
     if (decided !== null && isKnown) {
-      expectSame(companyId, decided, 'decisions', () => `the company of ${licenseKey}, which a person decided on`);
+      expectSame(companyId, decided, 'decisions', () => `the company of ${licenseKey}, which a user decided on`);
       continue;
     }
     if (namedByCompanyId !== null) {
-      expectSame(companyId, namedByCompanyId, 'manual', () => `${licenseKey} is named by hand, and its company`);
+      expectSame(companyId, namedByCompanyId, 'manual', () => `the company of ${licenseKey}, which was added manually`);
       continue;
     }
     const isGrouped = seen.strategy === 'one_per_vendor' && ubiKey !== null;
@@ -379,11 +383,11 @@ function checkMemories(seen: Sync): number {
   for (const [ubiKey, companyId] of vendorsBefore) {
     expectSame(vendorsAfter.get(ubiKey), companyId, 'memories', () => `the vendor company of ${ubiKey}`);
   }
-  // Uniqueness is what the database would refuse: `insistSound`, after every plan.
+  // Uniqueness is checked by `checkSound` after every plan.
   return licensesBefore.size + vendorsBefore.size;
 }
 
-/** How a UBI comes to its company: remembered, else by hand, else the oldest own company that is free, else a new one. */
+/** The vendor company of a UBI: recorded, else manual, else the oldest available own company, else a new one. */
 function checkVendorChoice(seen: Sync): number {
   const { groups, vendorsBefore, vendorsAfter, licensesBefore, companiesBefore } = viewOf(seen);
   const fresh = [...vendorsAfter].filter(([ubiKey]) => !vendorsBefore.has(ubiKey));
@@ -395,7 +399,7 @@ function checkVendorChoice(seen: Sync): number {
     expect(
       !decisionOf(seen, ubiKey)?.companyId,
       'vendor company',
-      () => `a decision on ${ubiKey} is remembered for good`,
+      () => `a decision on ${ubiKey} is recorded as its vendor company`,
     );
     const manual = manualOf(group);
     if (manual.length === 1 && manual[0] === companyId) continue;
@@ -407,7 +411,7 @@ function checkVendorChoice(seen: Sync): number {
       expectSame(companyId, wanted, 'vendor company', () => `the company of ${ubiKey}`);
       continue;
     }
-    expect(!companiesBefore.has(companyId), 'vendor company', () => `${ubiKey} gets a company of somebody else`);
+    expect(!companiesBefore.has(companyId), 'vendor company', () => `${ubiKey} gets an existing company`);
     const [oldest] = free;
     const ownBefore = licensesBefore.get(oldest?.licenseKey ?? '')?.ownCompanyId ?? null;
     expectSame(oldest?.ownCompanyId, ownBefore ?? companyId, 'vendor company', () => `the own company of the oldest`);
@@ -422,8 +426,8 @@ const manualOf = (group: readonly LicenseState[]): string[] => [
 function checkManual(seen: Sync): number {
   const { groups, vendorsBefore, vendorsAfter, companiesAfter } = viewOf(seen);
   const { plan } = seen;
-  const told = new Map(plan.conflicts.map(({ ubiKey, companyIds }) => [ubiKey, companyIds]));
-  expectSame(told.size, plan.conflicts.length, 'manual', () => 'conflicts of different UBIs');
+  const reported = new Map(plan.conflicts.map(({ ubiKey, companyIds }) => [ubiKey, companyIds]));
+  expectSame(reported.size, plan.conflicts.length, 'manual', () => 'conflicts of different UBIs');
   expectSame(plan.counts.conflicts, plan.conflicts.length, 'I11', () => 'conflicts');
   const adopted = plan.newVendorCompanies.filter(({ companyId }) => companiesAfter.get(companyId)?.origin === 'manual');
   expectSame(plan.counts.adopted, adopted.length, 'I11', () => 'adopted');
@@ -432,38 +436,48 @@ function checkManual(seen: Sync): number {
     const manual = manualOf(group);
     const decision = decisionOf(seen, ubiKey);
     if (decision !== undefined) {
-      const asked = told.get(ubiKey) ?? [];
-      const isNew = asked.length === 0 || asked.some((id) => !decision.companyIds.includes(id));
-      expect(isNew, 'decisions', () => `${ubiKey} is asked again`);
+      const companyIds = reported.get(ubiKey) ?? [];
+      const isNew = companyIds.length === 0 || companyIds.some((id) => !decision.companyIds.includes(id));
+      expect(isNew, 'decisions', () => `${ubiKey} is reported again`);
       if (decision.companyId !== null) {
         const isLate = manual.some((id) => !decision.companyIds.includes(id));
         const all = isLate ? [decision.companyId, vendorsAfter.get(ubiKey) ?? decision.companyId, ...manual] : [];
-        expectSame([...asked].sort(), [...new Set(all)].sort(), 'decisions', () => `named after ${ubiKey} was decided`);
+        expectSame(
+          [...companyIds].sort(),
+          [...new Set(all)].sort(),
+          'decisions',
+          () => `the companies added after the decision on ${ubiKey}`,
+        );
         continue;
       }
       const known = [...manual, vendorsAfter.get(ubiKey) ?? manual[0] ?? ''];
       if (known.every((id) => decision.companyIds.includes(id))) continue;
     }
-    const remembered = vendorsBefore.get(ubiKey);
-    const others = manual.filter((companyId) => companyId !== remembered);
+    const recorded = vendorsBefore.get(ubiKey);
+    const others = manual.filter((companyId) => companyId !== recorded);
     if (manual.length > 0) cases += 1;
     const [only] = manual;
-    if (remembered === undefined && manual.length === 1 && only !== undefined && isFree(only, ubiKey, seen)) {
-      expectSame(vendorsAfter.get(ubiKey), only, 'manual', () => `${ubiKey} has one manual company, which becomes it`);
-      expect(!told.has(ubiKey), 'manual', () => `${ubiKey} is no conflict`);
+    if (recorded === undefined && manual.length === 1 && only !== undefined && isFree(only, ubiKey, seen)) {
+      expectSame(
+        vendorsAfter.get(ubiKey),
+        only,
+        'manual',
+        () => `the only manual company of ${ubiKey} becomes its vendor company`,
+      );
+      expect(!reported.has(ubiKey), 'manual', () => `${ubiKey} is not a conflict`);
       continue;
     }
     const vendor = vendorsAfter.get(ubiKey);
     const rivals = others.length === 0 ? [] : [...others, ...(vendor === undefined ? [] : [vendor])];
     const wanted = rivals.length > 1 ? rivals : [];
-    expectSame(told.has(ubiKey), wanted.length > 0, 'manual', () => `${ubiKey} is a conflict`);
-    expectSame([...(told.get(ubiKey) ?? [])].sort(), wanted.sort(), 'manual', () => `the companies in ${ubiKey}`);
+    expectSame(reported.has(ubiKey), wanted.length > 0, 'manual', () => `${ubiKey} is a conflict`);
+    expectSame([...(reported.get(ubiKey) ?? [])].sort(), wanted.sort(), 'manual', () => `the companies in ${ubiKey}`);
   }
-  for (const ubiKey of told.keys()) expect(groups.has(ubiKey), 'manual', () => `${ubiKey} has no license`);
+  for (const ubiKey of reported.keys()) expect(groups.has(ubiKey), 'manual', () => `${ubiKey} has no license`);
   return cases;
 }
 
-/** A company stands for one UBI at most: neither before this sync nor by it for another one. */
+/** Whether the company represents no other UBI. */
 const isFree = (companyId: string, ubiKey: string, { after }: Sync): boolean =>
   ![...after.vendorCompanies, ...after.decisions].some(
     (vendor) => vendor.companyId === companyId && vendor.ubiKey !== ubiKey,
@@ -475,26 +489,26 @@ function checkStaying(seen: Sync): number {
   let cases = 0;
   for (const { licenseKey, companyId, ubiKey } of active) {
     const before = licensesBefore.get(licenseKey);
-    // Vanished and returned: to the company that the same UBI had then. Sold or told its UBI: see "strategy".
+    // Missing licenses return to the company of their UBI. Other UBIs are covered by the law "strategy".
     if (before === undefined || before.ubiKey !== ubiKey || before.namedByCompanyId !== null) continue;
     if (decisionOf(seen, ubiKey) !== undefined) continue;
     if (!before.active && seen.strategy === 'one_per_vendor' && !vendorsBefore.has(ubiKey ?? '')) continue;
-    // It was away during a switch: what it is still attached to is of the other strategy.
-    if (!before.active && before.companyId !== homeOf(before, seen)) continue;
+    // It was missing during a switch, so its company is that of the other strategy.
+    if (!before.active && before.companyId !== expectedCompanyOf(before, seen)) continue;
     cases += 1;
     expectSame(companyId, before.companyId, 'I7', () => `the company of ${licenseKey}`);
   }
   return cases;
 }
 
-function homeOf({ ownCompanyId, ubiKey }: LicenseState, seen: Sync): string | undefined {
+function expectedCompanyOf({ ownCompanyId, ubiKey }: LicenseState, seen: Sync): string | undefined {
   const isGrouped = seen.strategy === 'one_per_vendor' && ubiKey !== null;
   return isGrouped ? viewOf(seen).vendorsBefore.get(ubiKey) : (ownCompanyId ?? undefined);
 }
 
 function checkRoundTrip(seen: Sync): number {
-  const there = syncAgain(seen, seen.room + 1000, otherStrategy(seen.strategy));
-  const back = syncAgain(there, seen.room + 2000, seen.strategy);
+  const there = syncAgain(seen, seen.round + 1000, otherStrategy(seen.strategy));
+  const back = syncAgain(there, seen.round + 2000, seen.strategy);
   const { licensesAfter, companiesAfter, held } = viewOf(seen);
   for (const license of back.after.licenses) {
     const wanted = licensesAfter.get(license.licenseKey);
@@ -505,7 +519,7 @@ function checkRoundTrip(seen: Sync): number {
     const wanted = companiesAfter.get(company.id);
     const isActive = company.archivedDatetime === null;
     expectSame(isActive, wanted?.archivedDatetime === null, 'I6', () => `${company.id} active after a switch and back`);
-    // A manual company may be active and hold nothing; what it says of a UBI then is not told by its licenses.
+    // Only for companies with licenses: the UBI of a manual company without licenses does not derive from them.
     if (held.has(company.id)) expectSame(company, wanted, 'I6', () => `${company.id} after a switch and back`);
     expectSame(company.editedName, wanted?.editedName ?? null, 'I6', () => `the edit of ${company.id}`);
   }
@@ -513,9 +527,9 @@ function checkRoundTrip(seen: Sync): number {
 }
 
 function checkSingles(seen: Sync): number {
-  // "Keeps its one id in both": as long as nothing was sold; so on the first sight of everything.
+  // Only at the first sync, because later sales can change the result.
   if (seen.before.licenses.length > 0) return 0;
-  const switched = viewOf(syncAgain(seen, seen.room + 1000, otherStrategy(seen.strategy))).licensesAfter;
+  const switched = viewOf(syncAgain(seen, seen.round + 1000, otherStrategy(seen.strategy))).licensesAfter;
   let cases = 0;
   for (const [, group] of viewOf(seen).groups) {
     const [only] = group;
@@ -535,15 +549,21 @@ function checkCompanies(seen: Sync): number {
     const after = companiesAfter.get(id);
     if (after === undefined) throw new Violation('archive', `${id} is deleted`);
     expectSame(after.origin, before.origin, 'archive', () => `the origin of ${id}`);
-    const isIdle = !held.has(id);
-    const idle = before.origin === 'manual' ? before.archivedDatetime : (before.archivedDatetime ?? seen.at);
-    expectSame(after.archivedDatetime, isIdle ? idle : null, 'archive', () => `when ${id} was archived`);
+    const isInactive = !held.has(id);
+    const archivedDatetime =
+      before.origin === 'manual' ? before.archivedDatetime : (before.archivedDatetime ?? seen.at);
+    expectSame(
+      after.archivedDatetime,
+      isInactive ? archivedDatetime : null,
+      'archive',
+      () => `when ${id} was archived`,
+    );
   }
   for (const { kind, before, after } of seen.plan.companies) {
     if (before === undefined) continue;
     const [was, is] = [before.archivedDatetime === null, after.archivedDatetime === null];
     const wanted = was === is ? 'company.updated' : is ? 'company.reactivated' : 'company.archived';
-    expectSame(kind, wanted, 'archive', () => `what happened to ${after.id}`);
+    expectSame(kind, wanted, 'archive', () => `the kind of the change of ${after.id}`);
   }
   for (const { id, origin, archivedDatetime, sourceName } of companiesAfter.values()) {
     if (companiesBefore.has(id)) continue;
@@ -568,15 +588,16 @@ function checkSuccession(seen: Sync): number {
     }
     cases += 1;
     const holder = holders.get(id);
-    if (waiting.has(id)) expectSame(supersededBy, null, 'superseded_by', () => `of ${id}, which waits for a license`);
+    if (waiting.has(id))
+      expectSame(supersededBy, null, 'superseded_by', () => `of ${id}, which has an inactive license`);
     else if (holder !== undefined) expectSame(supersededBy, holder, 'superseded_by', () => `of ${id}`);
     else if (!owners.has(id)) {
-      // A vendor company that is no license's own: whoever holds a license of its UBI.
+      // A vendor company that is no license's own company: a company that holds a license of its UBI.
       const group = groups.get(ubis.get(id) ?? '') ?? [];
       const wanted: (string | null)[] = group.length === 0 ? [null] : group.map(({ companyId }) => companyId);
       expect(wanted.includes(supersededBy), 'superseded_by', () => `of ${id}: got ${supersededBy}, wanted ${wanted}`);
     } else {
-      // Its own license is not active. Whether it is succeeded at all is not said; by an active company, if so.
+      // Its license is inactive. It need not have a successor, but a successor must be active.
       expect(supersededBy === null || held.has(supersededBy), 'superseded_by', () => `of ${id} is not active`);
     }
   }
@@ -655,12 +676,12 @@ function checkDisplayNames(seen: Sync): number {
     );
     const key = keyOf(name).toLowerCase();
     const isPlain = namesakes.get(key) === 1 && !dashed.some((other) => other.startsWith(key) || key.startsWith(other));
-    if (isPlain) expectSame(displayName, name, 'display names', () => `of ${id}, who has no namesake`);
+    if (isPlain) expectSame(displayName, name, 'display names', () => `of ${id}, which has a unique name`);
   }
   return [...namesakes.values()].filter((count) => count > 1).length;
 }
 
-/** "A pure function of the tenant's active companies": what was shown before plays no part. */
+/** Display names must not depend on earlier display names. */
 function checkDisplayPurity(seen: Sync): number {
   const { before, mapper, after } = seen;
   if (before.companies.length === 0) return 0;
@@ -671,7 +692,7 @@ function checkDisplayPurity(seen: Sync): number {
     toCanonicalText(other),
     toCanonicalText(after),
     'display names',
-    () => 'they hang on what was shown before',
+    () => 'they depend on earlier display names',
   );
   return companies.length;
 }
@@ -729,7 +750,7 @@ function checkCounts(seen: Sync): number {
 }
 
 function checkIdempotence(seen: Sync): number {
-  const { plan, after } = syncAgain(seen, seen.room + 1000);
+  const { plan, after } = syncAgain(seen, seen.round + 1000);
   expectSame(
     [plan.companies, plan.licenses, plan.newVendorCompanies],
     [[], [], []],
@@ -739,33 +760,33 @@ function checkIdempotence(seen: Sync): number {
   const { created, updated, archived, reactivated, adopted, moved, unchanged } = plan.counts;
   expectSame([created, updated, archived, reactivated, adopted, moved], [0, 0, 0, 0, 0, 0], 'I1', () => 'counts');
   expectSame(unchanged, after.companies.length, 'I1', () => 'unchanged');
-  expectSame(plan.conflicts, seen.plan.conflicts, 'manual', () => 'a conflict goes by itself');
+  expectSame(plan.conflicts, seen.plan.conflicts, 'manual', () => 'a conflict disappears without a decision');
   return after.licenses.length;
 }
 
-/** The same input gives the same bytes, whatever was planned meanwhile for whomever else. */
+/** The same input gives the same bytes, even if another tenant was planned in between. */
 function checkSameBytes(seen: Sync): number {
   const { mapper, collation, strategy, at, plan } = seen;
-  const neighbour = emptySnapshot(seen.before.ownUbiKey === '600' ? '0600' : '600');
+  const neighbor = emptySnapshot(seen.before.ownUbiKey === '600' ? '0600' : '600');
   const elsewhere = mapper.planSync({
     listed: collation.licenses.slice(1),
-    snapshot: neighbour,
+    snapshot: neighbor,
     strategy: otherStrategy(strategy),
     includeLabs: !seen.includeLabs,
     at,
     newId: createIds(7000),
   });
-  const room = createIds(7000)().slice(0, 8);
+  const round = createIds(7000)().slice(0, 8);
   expect(
-    elsewhere.companies.every(({ kind, after }) => kind === 'company.created' && after.id.startsWith(room)),
+    elsewhere.companies.every(({ kind, after }) => kind === 'company.created' && after.id.startsWith(round)),
     'I9',
-    () => "a tenant gets another one's companies",
+    () => "a tenant gets another tenant's companies",
   );
-  expectSame(JSON.stringify(replan(seen)), JSON.stringify(plan), 'I18', () => 'the same input, another plan');
+  expectSame(JSON.stringify(replan(seen)), JSON.stringify(plan), 'I18', () => 'the same input gives another plan');
   return plan.companies.length;
 }
 
-/** Why a license is where it is can be told from what is kept, and comes to where it is. */
+/** `explainHolding` returns the company that holds the license. */
 function checkExplanation(seen: Sync): number {
   const { active, vendorsAfter } = viewOf(seen);
   for (const license of active) {
@@ -775,28 +796,27 @@ function checkExplanation(seen: Sync): number {
       vendorCompanyId: vendorsAfter.get(license.ubiKey ?? '') ?? null,
       decision: decisionOf(seen, license.ubiKey),
     });
-    // With nothing but companies made by hand that contradict each other nobody stands for the UBI, and none is free.
     expectSame(companyId, license.companyId, 'explain', () => `${license.licenseKey} by ${rule}`);
     expect(!rejected.some((other) => other.companyId === companyId), 'explain', () => `${companyId} is rejected too`);
   }
   return active.length;
 }
 
-/** Another list, one day later: about one row in four is renamed, sold, gone, moved, deleted, blank, or new. */
-function toNextDay(rows: readonly Vendor[], room: number): Vendor[] {
-  const names = [...new Set(rows.map(({ name }) => name)), 'Nobody was called so'];
+/** The list one day later: about one row in four is renamed, sold, missing, moved, deleted, blank, or new. */
+function toNextDay(rows: readonly Vendor[], round: number): Vendor[] {
+  const names = [...new Set(rows.map(({ name }) => name)), 'A new name'];
   const ubis = [...new Set(rows.map(({ ubi }) => ubi)), '9999'];
   let edit = 10n ** 21n;
   return rows.flatMap((row, index): Vendor[] => {
-    const chance = (index * 7 + room * 3 + rows.length) % 29;
+    const chance = (index * 7 + round * 3 + rows.length) % 29;
     edit += 1n;
     const edited = { ...row, transactionId: String(edit) };
     const { address } = row;
     switch (chance) {
       case 0:
-        return [{ ...edited, name: names[(index + room) % names.length] ?? null }];
+        return [{ ...edited, name: names[(index + round) % names.length] ?? null }];
       case 1:
-        return [{ ...edited, ubi: ubis[(index + room) % ubis.length] ?? null }];
+        return [{ ...edited, ubi: ubis[(index + round) % ubis.length] ?? null }];
       case 2:
         return [];
       case 3:
@@ -814,15 +834,15 @@ function toNextDay(rows: readonly Vendor[], room: number): Vendor[] {
 }
 
 /**
- * What changed since is planned alone, with the part of the tenant that it can touch: the plan is the same one. Asked of
- * our planner only: the wrong ones know nothing of parts.
- * @param toPart another collector of the part, to see that a wrong one is caught
+ * A delta plan of the changes since this sync is the same as a full plan. Checked for our mapper only, because the wrong
+ * ones do not support parts.
+ * @param toPart replaces the collector of the part, to check that a wrong one is detected
  */
 export function checkDelta(seen: Sync, toPart = partOf): number {
-  const { mapper, collation, after, strategy, includeLabs, room, rows } = seen;
+  const { mapper, collation, after, strategy, includeLabs, round, rows } = seen;
   if (mapper !== REAL) return 0;
-  const listed = mapper.collateVendors(toNextDay(rows, room), digest).licenses;
-  const input = { listed, snapshot: after, strategy, includeLabs, at: toTime(room + 1) };
+  const listed = mapper.collateVendors(toNextDay(rows, round), digest).licenses;
+  const input = { listed, snapshot: after, strategy, includeLabs, at: toTime(round + 1) };
   const whole = mapper.planSync({ ...input, newId: createIds(5000) });
   const { changed, ...part } = toPart({ ...input, newId: createIds(5000) }, collation.licenses);
   const delta = mapper.planSync(part);
@@ -837,12 +857,12 @@ export function checkDelta(seen: Sync, toPart = partOf): number {
   expectSame(delta.impact, whole.impact, 'delta', () => 'impact');
   const ubiKeys = new Set(part.listed.map(({ ubiKey }) => ubiKey));
   const touched = whole.conflicts.filter(({ ubiKey }) => ubiKeys.has(ubiKey));
-  const told = delta.conflicts.filter(({ ubiKey }) => ubiKeys.has(ubiKey));
-  expectSame(told, touched, 'delta', () => 'conflicts of the UBIs that are touched');
+  const reported = delta.conflicts.filter(({ ubiKey }) => ubiKeys.has(ubiKey));
+  expectSame(reported, touched, 'delta', () => 'conflicts of the affected UBIs');
   return changed.length;
 }
 
-const BY_APPLYING = (seen: Sync): number => seen.plan.companies.length + seen.plan.licenses.length;
+const checkApplied = (seen: Sync): number => seen.plan.companies.length + seen.plan.licenses.length;
 
 export const LAWS: readonly Law[] = [
   { name: 'I1', sentence: 'the second sync changes nothing', check: checkIdempotence, isCostly: true },
@@ -851,7 +871,11 @@ export const LAWS: readonly Law[] = [
   { name: 'I4', sentence: 'every active license in exactly one active company', check: checkHolders },
   { name: 'I5', sentence: 'no active company without an active license', check: checkNoneEmpty },
   { name: 'I6', sentence: 'a round trip of strategies keeps ids and edits', check: checkRoundTrip, isCostly: true },
-  { name: 'I7', sentence: 'renames, moves of others, vanish and return change no id', check: checkStaying },
+  {
+    name: 'I7',
+    sentence: 'renames, moves of others, missing and returning licenses change no id',
+    check: checkStaying,
+  },
   { name: 'I8', sentence: 'edits win', check: checkEdits },
   {
     name: 'I9, I18',
@@ -859,13 +883,21 @@ export const LAWS: readonly Law[] = [
     check: checkSameBytes,
     isCostly: true,
   },
-  { name: 'I10', sentence: 'blanks never grouped', check: checkBlanks },
-  { name: 'I13', sentence: 'licenses say what the list says, keep their ids, stay attached', check: checkLicenses },
-  { name: 'I14', sentence: 'normalising is idempotent', check: checkNormalising },
+  { name: 'I10', sentence: 'licenses without a UBI are never grouped', check: checkBlanks },
+  {
+    name: 'I13',
+    sentence: 'licenses have the fields of the list, keep their ids, stay attached',
+    check: checkLicenses,
+  },
+  { name: 'I14', sentence: 'normalizing is idempotent', check: checkNormalizing },
   { name: 'I17', sentence: 'companies ≤ licenses ≤ rows', check: checkSizes },
-  { name: 'I19, I20', sentence: 'what is applied is sound and begins where the state is', check: BY_APPLYING },
+  {
+    name: 'I19, I20',
+    sentence: 'an applied plan is consistent and starts from the current state',
+    check: checkApplied,
+  },
   { name: 'duplicates', sentence: 'the highest transactionid wins; all others count', check: checkCollation },
-  { name: 'strategy', sentence: 'each active license is where its strategy says', check: checkStrategy },
+  { name: 'strategy', sentence: 'each active license is in the company of its strategy', check: checkStrategy },
   { name: 'memories', sentence: 'written once, never rewritten, unique', check: checkMemories },
   { name: 'vendor company', sentence: 'the oldest free own company, else a new one', check: checkVendorChoice },
   { name: 'manual', sentence: 'adoption by one, conflict with any other', check: checkManual },
@@ -876,7 +908,7 @@ export const LAWS: readonly Law[] = [
   },
   { name: 'archive', sentence: 'archived, never deleted, and back again', check: checkCompanies },
   { name: 'superseded_by', sentence: 'the company that holds their license now', check: checkSuccession },
-  { name: 'transfers', sentence: 'a sale is told as one, a first UBI is none', check: checkLicenseKinds },
+  { name: 'transfers', sentence: 'a sale is reported as a transfer, a first UBI is not', check: checkLicenseKinds },
   { name: 'blank UBI', sentence: 'never replaces a known one, and warns', check: checkWarnings },
   { name: 'names', sentence: 'the most frequent name, ties by age', check: checkNames },
   { name: 'is_own_company', sentence: "holds a license of the tenant's own UBI", check: checkOwnership },
@@ -888,16 +920,20 @@ export const LAWS: readonly Law[] = [
     isCostly: true,
   },
   { name: 'I11', sentence: 'counts add up', check: checkCounts },
-  { name: 'explain', sentence: 'the rule that is told gives the company that holds', check: checkExplanation },
-  { name: 'delta', sentence: 'a delta plan is the full plan', check: (seen) => checkDelta(seen), isCostly: true },
+  {
+    name: 'explain',
+    sentence: 'the reported rule selects the company that holds the license',
+    check: checkExplanation,
+  },
+  { name: 'delta', sentence: 'a delta plan equals the full plan', check: (seen) => checkDelta(seen), isCostly: true },
 ];
 
-/** Cheap ones first: they say most plainly what is wrong. */
-const IN_TURN = [...LAWS].sort((a, b) => Number(a.isCostly ?? false) - Number(b.isCostly ?? false));
+/** Cheap checks first, because their messages are the clearest. */
+const CHEAP_FIRST = [...LAWS].sort((a, b) => Number(a.isCostly ?? false) - Number(b.isCostly ?? false));
 
-/** Every law on one sync; those that plan again only where asked. Returns the cases of each. */
+/** Checks every law on one sync, the costly ones only if `isLast`. Adds the number of cases to `cases`. */
 export function checkLaws(seen: Sync, isLast: boolean, cases: Map<string, number>): void {
-  for (const { name, check, isCostly } of IN_TURN) {
+  for (const { name, check, isCostly } of CHEAP_FIRST) {
     if (isCostly !== true || isLast) cases.set(name, (cases.get(name) ?? 0) + check(seen));
   }
 }

@@ -1,5 +1,5 @@
-// What a mutant of the heart has to live through beside the table tests: histories under every law, ended by the first
-// that breaks one. Not a test file: `npm run test:mutation` runs it once for each mutant.
+// Checks random histories against every law, and exits with 1 at the first violation. Not a test file:
+// `npm run test:mutation` runs it for each mutant of the mapping, beside the table tests.
 import process from 'node:process';
 import fc from 'fast-check';
 import { checkLaws } from './laws.js';

@@ -1,4 +1,4 @@
-// A tenant without a database: plans are applied to snapshots in memory, and whole histories are played from seeds.
+// A tenant without a database: plans are applied to snapshots in memory, and whole histories run from seeds.
 import { createHash } from 'node:crypto';
 import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
@@ -18,14 +18,14 @@ import {
   type VendorCompany,
 } from '../../src/mapping/index.js';
 
-/** What is on trial: from a list to licenses, from licenses to a plan, from a plan to what the tenant then has. */
+/** The functions under test: from a list to licenses, from licenses to a plan, from a plan to the next snapshot. */
 export interface Mapper {
   readonly collateVendors: (vendors: readonly Vendor[], digest: (text: string) => string) => Collation;
   readonly planSync: (input: PlanInput) => SyncPlan;
   readonly applyPlan: (snapshot: Snapshot, plan: SyncPlan) => Snapshot;
 }
 
-/** A sentence of the specification does not hold. */
+/** A law does not hold. */
 export class Violation extends Error {
   readonly law: string;
 
@@ -37,7 +37,7 @@ export class Violation extends Error {
 
 const digests = new Map<string, string>();
 
-/** SHA-256, remembered for a while: the laws ask for the same rows again and again. */
+/** SHA-256 with a cache, because the laws digest the same rows repeatedly. */
 export function digest(text: string): string {
   const known = digests.get(text);
   if (known !== undefined) return known;
@@ -50,7 +50,7 @@ export function digest(text: string): string {
 export const otherStrategy = (strategy: Strategy): Strategy =>
   strategy === 'one_per_license' ? 'one_per_vendor' : 'one_per_license';
 
-/** Keys as the specification says them: NFC, trimmed, inner spaces collapsed. Written anew, to check the code's. */
+/** Keys by the specification (NFC, trimmed, inner spaces collapsed), implemented independently of the code. */
 export const keyOf = (text: string): string =>
   text
     .normalize('NFC')
@@ -62,10 +62,10 @@ export const ubiKeyOf = (ubi: string | null): string | null => (ubi === null ? n
 
 export const nameOf = (company: CompanyState): string | null => company.editedName ?? company.sourceName;
 
-/** Ids in rising order, the same ones for the same room. */
-export function createIds(room = 0): () => string {
+/** Ids in ascending order, the same ones for the same round. */
+export function createIds(round = 0): () => string {
   let last = 0;
-  const head = `0192${String(room).padStart(4, '0')}-0000-7000-8000-`;
+  const head = `0192${String(round).padStart(4, '0')}-0000-7000-8000-`;
   return () => {
     last += 1;
     return head + last.toString(16).padStart(12, '0');
@@ -80,7 +80,7 @@ export const emptySnapshot = (ownUbi: string | null = null): Snapshot => ({
   ownUbiKey: ubiKeyOf(ownUbi),
 });
 
-function insist(condition: boolean, law: string, detail: () => string): void {
+function check(condition: boolean, law: string, detail: () => string): void {
   if (!condition) throw new Violation(law, detail());
 }
 
@@ -94,63 +94,64 @@ interface Change<State> {
   readonly after: State;
 }
 
-/** Carries out steps as a replayed change feed would: each must begin where the present state is. */
+/** Applies steps like a replayed change feed: each must start from the current state. */
 function applySteps<State extends Numbered>(present: readonly State[], steps: readonly Change<State>[]): State[] {
   const states = new Map(present.map((state) => [state.id, state]));
   for (const { kind, before, after } of steps) {
     const now = states.get(after.id);
-    insist(
+    check(
       before === now || isDeepStrictEqual(before, now),
       'I20',
-      () => `${kind} of ${after.id} does not begin with what is there`,
+      () => `${kind} of ${after.id} does not start from the current state`,
     );
-    insist(
+    check(
       kind.endsWith('.created') === (before === undefined),
       'I20',
-      () => `${kind} of ${after.id} ${before === undefined ? 'changes what is not there' : 'creates what is there'}`,
+      () =>
+        `${kind} of ${after.id} ${before === undefined ? 'changes a missing object' : 'creates an existing object'}`,
     );
     states.set(after.id, after);
   }
   return [...states.values()];
 }
 
-function insistUnique<Row>(rows: readonly Row[], law: string, what: string, toKey: (row: Row) => string | null): void {
+function checkUnique<Row>(rows: readonly Row[], law: string, what: string, toKey: (row: Row) => string | null): void {
   const seen = new Set<string>();
   for (const row of rows) {
     const key = toKey(row);
     if (key === null) continue;
-    insist(!seen.has(key), law, () => `two ${what} ${key}`);
+    check(!seen.has(key), law, () => `two ${what} ${key}`);
     seen.add(key);
   }
 }
 
-/** What the database would refuse: doubled keys, references to nothing, a license-less name, a state without a name. */
-export function insistSound({ companies, licenses, vendorCompanies }: Snapshot): void {
-  insistUnique(companies, 'I19', 'companies with the id', ({ id }) => id);
-  insistUnique(licenses, 'I19', 'licenses with the id', ({ id }) => id);
-  insistUnique(licenses, 'I19', 'licenses with the key', ({ licenseKey }) => licenseKey);
-  insistUnique(licenses, 'memories', 'licenses whose own company is', ({ ownCompanyId }) => ownCompanyId);
-  insistUnique(vendorCompanies, 'memories', 'vendor companies of the UBI', ({ ubiKey }) => ubiKey);
-  insistUnique(vendorCompanies, 'memories', 'UBIs whose vendor company is', ({ companyId }) => companyId);
+/** The constraints of the database: unique keys, valid references, names. */
+export function checkSound({ companies, licenses, vendorCompanies }: Snapshot): void {
+  checkUnique(companies, 'I19', 'companies with the id', ({ id }) => id);
+  checkUnique(licenses, 'I19', 'licenses with the id', ({ id }) => id);
+  checkUnique(licenses, 'I19', 'licenses with the key', ({ licenseKey }) => licenseKey);
+  checkUnique(licenses, 'memories', 'licenses whose own company is', ({ ownCompanyId }) => ownCompanyId);
+  checkUnique(vendorCompanies, 'memories', 'vendor companies of the UBI', ({ ubiKey }) => ubiKey);
+  checkUnique(vendorCompanies, 'memories', 'UBIs whose vendor company is', ({ companyId }) => companyId);
   const known = new Set(companies.map(({ id }) => id));
   for (const { licenseKey, companyId, ownCompanyId } of licenses) {
-    insist(known.has(companyId), 'I19', () => `${licenseKey} belongs to no company`);
-    insist(ownCompanyId === null || known.has(ownCompanyId), 'I19', () => `${licenseKey} has an own company of air`);
-    insist(licenseKey !== '', 'I19', () => 'a license without a number');
+    check(known.has(companyId), 'I19', () => `${licenseKey} belongs to no known company`);
+    check(ownCompanyId === null || known.has(ownCompanyId), 'I19', () => `${licenseKey} has an unknown own company`);
+    check(licenseKey !== '', 'I19', () => 'a license without a number');
   }
   for (const { ubiKey, companyId } of vendorCompanies) {
-    insist(known.has(companyId), 'I19', () => `${ubiKey} has a vendor company of air`);
-    insist(ubiKey !== '', 'I10', () => 'a vendor company for the blank UBI');
+    check(known.has(companyId), 'I19', () => `${ubiKey} has an unknown vendor company`);
+    check(ubiKey !== '', 'I10', () => 'a vendor company for the blank UBI');
   }
   for (const company of companies) {
     const { id, supersededBy, archivedDatetime } = company;
-    insist(supersededBy === null || known.has(supersededBy), 'I19', () => `${id} is superseded by air`);
-    insist(supersededBy === null || archivedDatetime !== null, 'I19', () => `${id} is superseded and not archived`);
-    insist(nameOf(company) !== null, 'I19', () => `${id} has no name`);
+    check(supersededBy === null || known.has(supersededBy), 'I19', () => `${id} is superseded by an unknown company`);
+    check(supersededBy === null || archivedDatetime !== null, 'I19', () => `${id} is superseded and not archived`);
+    check(nameOf(company) !== null, 'I19', () => `${id} has no name`);
   }
 }
 
-/** What the tenant has once a plan is carried out; throws where Postgres would roll back. */
+/** The snapshot after a plan. Throws where Postgres would roll back. */
 export function applyPlanInMemory(snapshot: Snapshot, plan: SyncPlan): Snapshot {
   const next: Snapshot = {
     companies: applySteps(snapshot.companies, plan.companies),
@@ -159,7 +160,7 @@ export function applyPlanInMemory(snapshot: Snapshot, plan: SyncPlan): Snapshot 
     decisions: snapshot.decisions,
     ownUbiKey: snapshot.ownUbiKey,
   };
-  insistSound(next);
+  checkSound(next);
   return next;
 }
 
@@ -168,7 +169,7 @@ export const REAL: Mapper = { collateVendors, planSync, applyPlan: applyPlanInMe
 const byId = (a: Numbered, b: Numbered): number => (a.id < b.id ? -1 : 1);
 const byUbi = (a: VendorCompany, b: VendorCompany): number => (a.ubiKey < b.ubiKey ? -1 : 1);
 
-/** The same text for the same state, in whatever order it is kept. */
+/** The same text for the same state, independent of its order. */
 export const toCanonicalText = ({ companies, licenses, vendorCompanies, ownUbiKey }: Snapshot): string =>
   JSON.stringify([[...companies].sort(byId), [...licenses].sort(byId), [...vendorCompanies].sort(byUbi), ownUbiKey]);
 
@@ -183,19 +184,19 @@ export function freezeDeeply<Value>(value: Value): Value {
 // ---------------------------------------------------------------------------------------------------------------------
 // One sync
 
-/** One sync of one tenant, with all that a law may want to ask about it. */
+/** One sync of one tenant, with everything that laws check. */
 export interface Sync {
   readonly mapper: Mapper;
   readonly rows: readonly Vendor[];
   readonly collation: Collation;
   readonly before: Snapshot;
   readonly strategy: Strategy;
-  /** Under which the sync before ran; undefined at the first one. */
+  /** The strategy of the previous sync; undefined at the first one. */
   readonly strategyBefore: Strategy | undefined;
   readonly includeLabs: boolean;
   readonly at: string;
-  /** Which ids this sync was given: `createIds(room)` gives them again. */
-  readonly room: number;
+  /** `createIds(round)` returns the ids of this sync again. */
+  readonly round: number;
   readonly plan: SyncPlan;
   readonly after: Snapshot;
 }
@@ -209,13 +210,13 @@ export interface SyncInput {
   readonly strategyBefore?: Strategy | undefined;
   readonly includeLabs?: boolean;
   readonly at?: string;
-  readonly room: number;
+  readonly round: number;
 }
 
 export function sync(mapper: Mapper, input: SyncInput): Sync {
-  const { rows, snapshot, strategy, room } = input;
+  const { rows, snapshot, strategy, round } = input;
   const includeLabs = input.includeLabs ?? false;
-  const at = input.at ?? toTime(room);
+  const at = input.at ?? toTime(round);
   freezeDeeply(rows);
   freezeDeeply(snapshot);
   const collation = input.collation ?? freezeDeeply(mapper.collateVendors(rows, digest));
@@ -225,19 +226,19 @@ export function sync(mapper: Mapper, input: SyncInput): Sync {
     strategy,
     includeLabs,
     at,
-    newId: createIds(room),
+    newId: createIds(round),
   });
   freezeDeeply(plan);
   const after = freezeDeeply(mapper.applyPlan(snapshot, plan));
   const strategyBefore = input.strategyBefore;
-  return { mapper, rows, collation, before: snapshot, strategy, strategyBefore, includeLabs, at, room, plan, after };
+  return { mapper, rows, collation, before: snapshot, strategy, strategyBefore, includeLabs, at, round, plan, after };
 }
 
 /** A later time for a later sync. */
-export const toTime = (room: number): string => new Date(Date.UTC(2026, 0, 1) + room * 3_600_000).toISOString();
+export const toTime = (round: number): string => new Date(Date.UTC(2026, 0, 1) + round * 3_600_000).toISOString();
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What a person does beside the syncs
+// Changes by users between syncs
 
 export function editName(snapshot: Snapshot, companyId: string, editedName: string | null): Snapshot {
   return {
@@ -246,11 +247,11 @@ export function editName(snapshot: Snapshot, companyId: string, editedName: stri
   };
 }
 
-const NOWHERE = { line1: null, line2: null, city: null, state: null, zip: null };
+const NO_ADDRESS = { line1: null, line2: null, city: null, state: null, zip: null };
 
 /**
- * A company made by hand that names a license number. Undefined: an active company already holds that number (the API
- * answers 409 `license_taken`), or another person's company already names it.
+ * Adds a manual company with a license number. Undefined if an active company already holds the license (the API returns
+ * 409 `license_taken`), or if it was already added to another manual company.
  */
 export function addManualCompany(
   snapshot: Snapshot,
@@ -274,7 +275,7 @@ export function addManualCompany(
           licenseType: null,
           licenseTypeRaw: null,
           activities: [],
-          address: NOWHERE,
+          address: NO_ADDRESS,
           isLab: false,
           namedByCompanyId: id,
           active: false,
@@ -322,7 +323,7 @@ const CITIES = ['Taos', 'Gallup', null, 'Taos', 'Santa Fe'] as const;
 
 const at = <Value>(values: readonly Value[], index: number): Value => values[index % values.length] as Value;
 
-/** License numbers in pairs that differ only in what a careless normalisation throws away. */
+/** License numbers in pairs that differ only in what a careless normalization would drop. */
 function toNumber(index: number): string {
   const pair = Math.floor(index / 2);
   const isSecond = index % 2 === 1;
@@ -338,7 +339,7 @@ function toNumber(index: number): string {
   }
 }
 
-/** Likewise. */
+/** UBIs in such pairs. */
 function toUbi(index: number): string {
   const pair = Math.floor(index / 2);
   const isSecond = index % 2 === 1;
@@ -386,7 +387,7 @@ const rowCode: fc.Arbitrary<RowCode> = fc.tuple(
 );
 const opCode: fc.Arbitrary<OpCode> = fc.tuple(numberTo(100), numberTo(MANY), numberTo(MANY));
 
-/** How many license numbers and UBIs a list of this length draws from: fewer than rows, so that they repeat. */
+/** The number of different license numbers and UBIs for a list of this length: few, so that they repeat. */
 const toPool = (length: number): number => Math.max(3, Math.round(length * 1.5));
 
 function toRow([licenseIndex, ubiIndex, nameIndex, edit, creation, spelling, chance]: RowCode, length: number): Vendor {
@@ -421,121 +422,129 @@ function toRows(codes: readonly RowCode[]): Vendor[] {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Histories at random
+// Random histories
 
 export interface SyncHistory {
   readonly rows: readonly RowCode[];
   /** Bit 0: the strategy; bit 1: labs; bits 2–4: the own UBI. */
   readonly start: number;
-  /** Before each sync but the first, something happens. */
-  readonly turns: readonly (readonly OpCode[])[];
+  /** The events before each sync but the first. */
+  readonly rounds: readonly (readonly OpCode[])[];
 }
 
 export interface HistorySize {
   readonly minRows: number;
   readonly maxRows: number;
-  readonly minTurns: number;
-  readonly maxTurns: number;
+  readonly minRounds: number;
+  readonly maxRounds: number;
   readonly maxOps: number;
 }
 
-export const SMALL: HistorySize = { minRows: 0, maxRows: 9, minTurns: 1, maxTurns: 4, maxOps: 3 };
-export const MIDDLE: HistorySize = { minRows: 30, maxRows: 150, minTurns: 1, maxTurns: 3, maxOps: 25 };
-export const LARGE: HistorySize = { minRows: 600, maxRows: 1_500, minTurns: 1, maxTurns: 2, maxOps: 150 };
+export const SMALL: HistorySize = { minRows: 0, maxRows: 9, minRounds: 1, maxRounds: 4, maxOps: 3 };
+export const MIDDLE: HistorySize = { minRows: 30, maxRows: 150, minRounds: 1, maxRounds: 3, maxOps: 25 };
+export const LARGE: HistorySize = { minRows: 600, maxRows: 1_500, minRounds: 1, maxRounds: 2, maxOps: 150 };
 
-export const historyOf = ({ minRows, maxRows, minTurns, maxTurns, maxOps }: HistorySize): fc.Arbitrary<SyncHistory> =>
+export const historyOf = ({ minRows, maxRows, minRounds, maxRounds, maxOps }: HistorySize): fc.Arbitrary<SyncHistory> =>
   fc.record({
     rows: fc.array(rowCode, { minLength: minRows, maxLength: maxRows, size: 'max' }),
     start: numberTo(32),
-    turns: fc.array(fc.array(opCode, { minLength: 1, maxLength: maxOps, size: 'max' }), {
-      minLength: minTurns,
-      maxLength: maxTurns,
+    rounds: fc.array(fc.array(opCode, { minLength: 1, maxLength: maxOps, size: 'max' }), {
+      minLength: minRounds,
+      maxLength: maxRounds,
       size: 'max',
     }),
   });
 
-interface Town {
+interface World {
   rows: Vendor[];
   /** Rows that the state does not list at the moment. */
   gone: Vendor[];
   snapshot: Snapshot;
   strategy: Strategy;
   includeLabs: boolean;
-  room: number;
-  /** What the last sync left to a person. */
+  round: number;
+  /** The conflicts that the last sync found. */
   conflicts: readonly PlanConflict[];
   /** The state's running number of edits; beyond 2^53. */
   edits: bigint;
 }
 
-/** Edits one row; now and then it is told without a new number, as some states do for all rows. */
-function editRow(town: Town, index: number, change: (row: Vendor) => Partial<Vendor>): void {
-  if (town.rows.length === 0) return;
-  const at = index % town.rows.length;
-  const row = town.rows[at] as Vendor;
-  town.edits += 1n;
-  town.rows[at] = { ...row, transactionId: String(town.edits), ...change(row) };
+/** Edits one row, usually with a new edit number. */
+function editRow(world: World, index: number, change: (row: Vendor) => Partial<Vendor>): void {
+  if (world.rows.length === 0) return;
+  const at = index % world.rows.length;
+  const row = world.rows[at] as Vendor;
+  world.edits += 1n;
+  world.rows[at] = { ...row, transactionId: String(world.edits), ...change(row) };
 }
 
-/** Everything that can happen to a list or a tenant between two syncs, by name, with how often (of 100). */
-const HAPPENINGS: readonly (readonly [string, number, (town: Town, a: number, b: number) => void])[] = [
-  ['rename', 7, (town, a, b) => editRow(town, a, () => ({ name: at(NAMES, b) }))],
-  ['lose its name', 2, (town, a) => editRow(town, a, () => ({ name: null }))],
+/** The events between two syncs, with their weights (of 100). */
+const EVENTS: readonly (readonly [string, number, (world: World, a: number, b: number) => void])[] = [
+  ['rename', 7, (world, a, b) => editRow(world, a, () => ({ name: at(NAMES, b) }))],
+  ['lose the name', 2, (world, a) => editRow(world, a, () => ({ name: null }))],
   [
-    'move house',
+    'change city',
     4,
-    (town, a, b) => editRow(town, a, ({ address }) => ({ address: { ...address, city: at(CITIES, b) } })),
+    (world, a, b) => editRow(world, a, ({ address }) => ({ address: { ...address, city: at(CITIES, b) } })),
   ],
-  ['delete', 6, (town, a) => editRow(town, a, () => ({ isDeleted: true }))],
-  ['undelete', 4, (town, a) => editRow(town, a, () => ({ isDeleted: false }))],
+  ['delete', 6, (world, a) => editRow(world, a, () => ({ isDeleted: true }))],
+  ['undelete', 4, (world, a) => editRow(world, a, () => ({ isDeleted: false }))],
   ['vanish', 9, vanish],
-  ['return', 9, comeBack],
-  ['sell', 12, (town, a, b) => editRow(town, a, () => ({ ubi: toUbi(b % Math.max(3, town.rows.length / 3)) }))],
+  ['return', 9, returnRow],
+  ['sell', 12, (world, a, b) => editRow(world, a, () => ({ ubi: toUbi(b % Math.max(3, world.rows.length / 3)) }))],
   ['swap UBIs', 6, swapUbis],
-  ['blank UBI', 5, (town, a, b) => editRow(town, a, () => ({ ubi: at(BLANK_UBIS, b) }))],
-  ['respell', 2, (town, a, b) => editRow(town, a, (row) => ({ licenseNumber: respell(keyOf(row.licenseNumber), b) }))],
-  ['appear', 4, (town, a, b) => town.rows.push(toRow([a, b, b % 8, a % 8, b % 7, a % 64, b % 100], town.rows.length))],
-  ['repeat', 2, (town, a) => town.rows.push(...town.rows.slice(a % Math.max(1, town.rows.length)).slice(0, 2))],
-  ['lose its number', 1, (town, a) => editRow(town, a, () => ({ transactionId: null }))],
+  ['blank UBI', 5, (world, a, b) => editRow(world, a, () => ({ ubi: at(BLANK_UBIS, b) }))],
+  [
+    'respell',
+    2,
+    (world, a, b) => editRow(world, a, (row) => ({ licenseNumber: respell(keyOf(row.licenseNumber), b) })),
+  ],
+  [
+    'appear',
+    4,
+    (world, a, b) => world.rows.push(toRow([a, b, b % 8, a % 8, b % 7, a % 64, b % 100], world.rows.length)),
+  ],
+  ['repeat', 2, (world, a) => world.rows.push(...world.rows.slice(a % Math.max(1, world.rows.length)).slice(0, 2))],
+  ['lose the edit number', 1, (world, a) => editRow(world, a, () => ({ transactionId: null }))],
   ['switch', 9, switchStrategy],
   ['own UBI', 3, changeOwnUbi],
-  ['edit name', 7, (town, a, b) => edit(town, a, `${at(NAMES, b)} (ours)`)],
-  ['edit into a namesake', 2, (town, a, b) => edit(town, a, at(NAMES, b))],
-  ['clear the edit', 2, (town, a) => edit(town, a, null)],
+  ['edit name', 7, (world, a, b) => edit(world, a, `${at(NAMES, b)} (ours)`)],
+  ['edit into a namesake', 2, (world, a, b) => edit(world, a, at(NAMES, b))],
+  ['clear the edit', 2, (world, a) => edit(world, a, null)],
   ['labs', 2, toggleLabs],
   ['decide', 2, decide],
 ];
 
-function vanish(town: Town, a: number): void {
-  const victim = town.rows[a % Math.max(1, town.rows.length)];
+function vanish(world: World, a: number): void {
+  const victim = world.rows[a % Math.max(1, world.rows.length)];
   if (victim === undefined) return;
   const key = keyOf(victim.licenseNumber);
-  town.gone.push(...town.rows.filter(({ licenseNumber }) => keyOf(licenseNumber) === key));
-  town.rows = town.rows.filter(({ licenseNumber }) => keyOf(licenseNumber) !== key);
+  world.gone.push(...world.rows.filter(({ licenseNumber }) => keyOf(licenseNumber) === key));
+  world.rows = world.rows.filter(({ licenseNumber }) => keyOf(licenseNumber) !== key);
 }
 
-function comeBack(town: Town, a: number): void {
-  if (town.gone.length > 0) town.rows.push(...town.gone.splice(a % town.gone.length, 1));
+function returnRow(world: World, a: number): void {
+  if (world.gone.length > 0) world.rows.push(...world.gone.splice(a % world.gone.length, 1));
 }
 
-function swapUbis(town: Town, a: number, b: number): void {
-  const left = town.rows[a % Math.max(1, town.rows.length)];
-  const right = town.rows[b % Math.max(1, town.rows.length)];
+function swapUbis(world: World, a: number, b: number): void {
+  const left = world.rows[a % Math.max(1, world.rows.length)];
+  const right = world.rows[b % Math.max(1, world.rows.length)];
   if (left === undefined || right === undefined) return;
-  editRow(town, a, () => ({ ubi: right.ubi }));
-  editRow(town, b, () => ({ ubi: left.ubi }));
+  editRow(world, a, () => ({ ubi: right.ubi }));
+  editRow(world, b, () => ({ ubi: left.ubi }));
 }
 
-function switchStrategy(town: Town): void {
-  town.strategy = otherStrategy(town.strategy);
+function switchStrategy(world: World): void {
+  world.strategy = otherStrategy(world.strategy);
 }
 
-/** A person answers: which of the companies shall have all licenses of the UBI, or that they shall stay apart. */
-function decide(town: Town, a: number, b: number): void {
-  const conflict = town.conflicts[a % Math.max(1, town.conflicts.length)];
+/** A user decides which company gets all licenses of the UBI, or that they stay apart. */
+function decide(world: World, a: number, b: number): void {
+  const conflict = world.conflicts[a % Math.max(1, world.conflicts.length)];
   if (conflict === undefined) return;
   const { ubiKey, companyIds } = conflict;
-  const { snapshot } = town;
+  const { snapshot } = world;
   const isTaken = (id: string): boolean =>
     [...snapshot.vendorCompanies, ...snapshot.decisions].some(
       (entry) => entry.companyId === id && entry.ubiKey !== ubiKey,
@@ -543,38 +552,38 @@ function decide(town: Town, a: number, b: number): void {
   const choices = [null, ...companyIds.filter((id) => !isTaken(id))];
   const decision = { ubiKey, companyIds, companyId: at(choices, b) };
   const others = snapshot.decisions.filter((other) => other.ubiKey !== ubiKey);
-  town.snapshot = { ...snapshot, decisions: [...others, decision] };
+  world.snapshot = { ...snapshot, decisions: [...others, decision] };
 }
 
-function toggleLabs(town: Town): void {
-  town.includeLabs = !town.includeLabs;
+function toggleLabs(world: World): void {
+  world.includeLabs = !world.includeLabs;
 }
 
-function changeOwnUbi(town: Town, _a: number, b: number): void {
-  town.snapshot = { ...town.snapshot, ownUbiKey: ubiKeyOf(toUbi(b % 6)) };
+function changeOwnUbi(world: World, _a: number, b: number): void {
+  world.snapshot = { ...world.snapshot, ownUbiKey: ubiKeyOf(toUbi(b % 6)) };
 }
 
-function edit(town: Town, a: number, name: string | null): void {
-  const company = town.snapshot.companies[a % Math.max(1, town.snapshot.companies.length)];
-  // A manual company has nothing but what a person says.
+function edit(world: World, a: number, name: string | null): void {
+  const company = world.snapshot.companies[a % Math.max(1, world.snapshot.companies.length)];
+  // The name of a manual company cannot be cleared.
   if (company === undefined || (name === null && company.origin === 'manual')) return;
-  town.snapshot = editName(town.snapshot, company.id, name);
+  world.snapshot = editName(world.snapshot, company.id, name);
 }
 
-/** A person makes a company by hand for a number that is listed, and not held by an active company. */
-function makeByHand(town: Town, a: number, b: number): void {
-  const row = at(town.rows.length > 0 ? town.rows : town.gone, a);
+/** A user adds a manual company for a license number that no active company holds. */
+function addManual(world: World, a: number, b: number): void {
+  const row = at(world.rows.length > 0 ? world.rows : world.gone, a);
   if (row === undefined) return;
-  const id = `0192ffff-0000-7000-8000-${String(town.snapshot.companies.length).padStart(11, '0')}a`;
+  const id = `0192ffff-0000-7000-8000-${String(world.snapshot.companies.length).padStart(11, '0')}a`;
   const manual = { id, name: at(NAMES, b), licenseNumber: row.licenseNumber };
-  town.snapshot = addManualCompany(town.snapshot, manual) ?? town.snapshot;
+  world.snapshot = addManualCompany(world.snapshot, manual) ?? world.snapshot;
 }
 
-const WHEEL: readonly (readonly [string, (town: Town, a: number, b: number) => void])[] = HAPPENINGS.flatMap(
-  ([name, times, happen]) => Array.from({ length: times }, () => [name, happen] as const),
+const EVENTS_BY_WEIGHT: readonly (readonly [string, (world: World, a: number, b: number) => void])[] = EVENTS.flatMap(
+  ([name, times, apply]) => Array.from({ length: times }, () => [name, apply] as const),
 );
 
-/** What was measured while histories were played. */
+/** Counts over all histories. */
 export interface Tally {
   lists: number;
   syncs: number;
@@ -584,14 +593,14 @@ export interface Tally {
   blankNames: number;
   sharedNames: number;
   leadingZeros: number;
-  respelt: number;
+  respelled: number;
   labs: number;
   deleted: number;
   unnumbered: number;
   manualCompanies: number;
   conflicts: number;
   decisions: number;
-  readonly happenings: Map<string, number>;
+  readonly events: Map<string, number>;
 }
 
 export const createTally = (): Tally => ({
@@ -603,14 +612,14 @@ export const createTally = (): Tally => ({
   blankNames: 0,
   sharedNames: 0,
   leadingZeros: 0,
-  respelt: 0,
+  respelled: 0,
   labs: 0,
   deleted: 0,
   unnumbered: 0,
   manualCompanies: 0,
   conflicts: 0,
   decisions: 0,
-  happenings: new Map(),
+  events: new Map(),
 });
 
 const countOf = <Row>(rows: readonly Row[], test: (row: Row) => boolean): number => {
@@ -619,7 +628,7 @@ const countOf = <Row>(rows: readonly Row[], test: (row: Row) => boolean): number
   return count;
 };
 
-/** Measures a first list as it is, by its rows alone. */
+/** Counts the traits of a first list. */
 function measure(rows: readonly Vendor[], tally: Tally): void {
   const ubisOfNames = new Map<string, Set<string>>();
   const keys = new Set<string>();
@@ -642,61 +651,61 @@ function measure(rows: readonly Vendor[], tally: Tally): void {
     rows,
     ({ licenseNumber, ubi }) => /^\s*0/.test(licenseNumber) || /^\s*0/.test(ubi ?? ''),
   );
-  tally.respelt += countOf(rows, ({ licenseNumber }) => licenseNumber !== keyOf(licenseNumber));
+  tally.respelled += countOf(rows, ({ licenseNumber }) => licenseNumber !== keyOf(licenseNumber));
   tally.labs += countOf(rows, ({ isLab }) => isLab);
   tally.deleted += countOf(rows, ({ isDeleted }) => isDeleted);
   tally.unnumbered += countOf(rows, (row) => row.transactionId === null || row.transactionIdOriginal === null);
 }
 
-/** Plays a history and shows each sync of it. */
+/** Runs a history and calls `show` for each sync. */
 export function play(
   mapper: Mapper,
-  { rows, start, turns }: SyncHistory,
+  { rows, start, rounds }: SyncHistory,
   tally: Tally,
   show: (sync: Sync, isLast: boolean) => void,
 ): void {
-  const town: Town = {
+  const world: World = {
     rows: toRows(rows),
     gone: [],
     snapshot: emptySnapshot(start >> 2 === 7 ? null : toUbi(start >> 2)),
     strategy: start % 2 === 0 ? 'one_per_license' : 'one_per_vendor',
     includeLabs: (start & 2) !== 0,
-    room: 0,
+    round: 0,
     conflicts: [],
     edits: 10n ** 19n,
   };
-  measure(town.rows, tally);
+  measure(world.rows, tally);
   let strategyBefore: Strategy | undefined;
-  for (const ops of [[], ...turns]) {
-    // Some numbers are named by hand before they are ever seen, which is where adoptions and conflicts come from.
-    const isByHand = town.room === 0 && rows.length % 3 === 0;
-    for (const [a, b] of isByHand ? rows.slice(0, 1 + Math.floor(rows.length / 8)) : []) makeByHand(town, a, b);
+  for (const ops of [[], ...rounds]) {
+    // Some licenses are added manually before the first sync, which leads to adoptions and conflicts.
+    const hasManual = world.round === 0 && rows.length % 3 === 0;
+    for (const [a, b] of hasManual ? rows.slice(0, 1 + Math.floor(rows.length / 8)) : []) addManual(world, a, b);
     for (const [which, a, b] of ops) {
-      const [name, happen] = at(WHEEL, which);
-      happen(town, a, b);
-      if (which % 25 === 24) makeByHand(town, a, b);
-      tally.happenings.set(name, (tally.happenings.get(name) ?? 0) + 1);
+      const [name, apply] = at(EVENTS_BY_WEIGHT, which);
+      apply(world, a, b);
+      if (which % 25 === 24) addManual(world, a, b);
+      tally.events.set(name, (tally.events.get(name) ?? 0) + 1);
     }
-    town.room += 1;
-    const { snapshot, strategy, includeLabs, room } = town;
-    const done = sync(mapper, { rows: [...town.rows], snapshot, strategy, strategyBefore, includeLabs, room });
+    world.round += 1;
+    const { snapshot, strategy, includeLabs, round } = world;
+    const done = sync(mapper, { rows: [...world.rows], snapshot, strategy, strategyBefore, includeLabs, round });
     tally.syncs += 1;
     tally.conflicts += done.plan.conflicts.length;
     tally.decisions += snapshot.decisions.length;
     tally.manualCompanies += countOf(done.after.companies, ({ origin }) => origin === 'manual');
-    show(done, town.room > turns.length);
-    town.snapshot = done.after;
-    town.conflicts = done.plan.conflicts;
+    show(done, world.round > rounds.length);
+    world.snapshot = done.after;
+    world.conflicts = done.plan.conflicts;
     strategyBefore = strategy;
   }
 }
 
-/** The seed of all random tests: fixed, so that a run can be repeated; `FC_SEED=<number>` or `FC_SEED=random` for others. */
+/** The seed of all random tests. Fixed, unless `FC_SEED` is set to a number or to `random`. */
 export function readSeed(): number {
   const { FC_SEED } = process.env;
   if (FC_SEED === undefined || FC_SEED === '') return 20_261_124;
   if (FC_SEED === 'random') return Math.floor(Math.random() * 0x7fff_ffff);
   const seed = Number(FC_SEED);
-  if (!Number.isSafeInteger(seed)) throw new Error(`FC_SEED is not a whole number: ${FC_SEED}`);
+  if (!Number.isSafeInteger(seed)) throw new Error(`FC_SEED is not an integer: ${FC_SEED}`);
   return seed;
 }

@@ -1,5 +1,5 @@
-// The laws are only worth what they catch: thirty mappers that are wrong on purpose, each in one way that somebody has
-// been wrong before, and each consistent in itself (its plan tells what it does, and counts it).
+// Checks the laws: each of thirty deliberately wrong mappers must break one. Each mapper has one realistic bug, and is
+// otherwise consistent: its plan reports and counts what it does.
 import fc from 'fast-check';
 import t from 'tap';
 import type { ListedLicense } from '../../src/domain/listed-license.js';
@@ -33,7 +33,7 @@ const SEED = readSeed();
 const MOST_LISTS = 5_000;
 
 // ---------------------------------------------------------------------------------------------------------------------
-// How to be wrong
+// Building blocks of wrong mappers
 
 interface CollateOptions {
   readonly toLicenseKey?: (licenseNumber: string) => string;
@@ -50,7 +50,7 @@ const byEdit = (a: Vendor, b: Vendor): number =>
 
 const contentOf = ({ transactionId: _, ...content }: Vendor): string => JSON.stringify(content);
 
-/** A collation that is right as long as no option makes it wrong. */
+/** A collation that is correct unless an option makes it wrong. */
 const collating = (options: CollateOptions): Mapper => ({
   ...REAL,
   collateVendors(rows, digest): Collation {
@@ -90,7 +90,7 @@ function toCompanyKind(before: CompanyState, after: CompanyState): SyncPlan['com
   return is ? 'company.reactivated' : 'company.archived';
 }
 
-/** Steps from one state to another, without those that do nothing. */
+/** The steps from one state to another. */
 function toSteps<State extends { readonly id: string }, Kind>(
   before: readonly State[],
   after: readonly State[],
@@ -111,8 +111,8 @@ function toSteps<State extends { readonly id: string }, Kind>(
 
 const sorted = (state: object): unknown => Object.entries(state).sort(([a], [b]) => (a < b ? -1 : 1));
 
-/** The honest plan of a wrong mapper: from what the tenant has to what this mapper wants, told and counted as it is. */
-function tellPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan {
+/** The plan of a wrong mapper, with steps and counts that match what it does. */
+function toHonestPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan {
   const { snapshot } = input;
   const companies = toSteps(snapshot.companies, next.companies, 'company.created', toCompanyKind);
   const licenses = toSteps(snapshot.licenses, next.licenses, 'license.created', toLicenseKind);
@@ -152,12 +152,12 @@ function tellPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncPlan 
 
 type Change = (next: Snapshot, input: PlanInput) => Snapshot;
 
-/** Ours, planned from something else than what is so, and with something else made of what it wants. */
+/** Our mapper with misread input, and with changes to its result. */
 const misreading = (misread: (input: PlanInput) => Partial<PlanInput>, change: Change = (next) => next): Mapper =>
   planning((input) => {
     const misreadInput = { ...input, ...misread(input) };
     const honest = REAL.planSync(misreadInput);
-    return tellPlan(input, change(applyPlanInMemory(misreadInput.snapshot, honest), input), honest);
+    return toHonestPlan(input, change(applyPlanInMemory(misreadInput.snapshot, honest), input), honest);
   });
 
 const ending = (change: Change): Mapper => misreading(() => ({}), change);
@@ -180,7 +180,7 @@ const isArchivedIn = ({ companies }: Snapshot): ((companyId: string | null) => b
   return (companyId) => (known.get(companyId ?? '')?.archivedDatetime ?? null) !== null;
 };
 
-/** Whoever moves licenses about has to archive and wake companies as well; this does, and leaves the rest. */
+/** Archives and reactivates companies after licenses were moved. */
 function settle(next: Snapshot, { at }: PlanInput): Snapshot {
   const holding = new Set(next.licenses.filter(({ active }) => active).map(({ companyId }) => companyId));
   return withCompanies(next, (company) => {
@@ -190,7 +190,6 @@ function settle(next: Snapshot, { at }: PlanInput): Snapshot {
   });
 }
 
-/** The present state of a license by its key. */
 const mapByKey = ({ licenses }: Snapshot): Map<string, LicenseState> =>
   new Map(licenses.map((license) => [license.licenseKey, license]));
 
@@ -198,7 +197,7 @@ const relist = (input: PlanInput, change: (license: ListedLicense) => ListedLice
   listed: input.listed.map(change),
 });
 
-/** Gives back to licenses what a mapper was made to misread in the list. */
+/** Restores the fields of licenses that a mapper misread in the list. */
 const rereading =
   (fields: (license: ListedLicense) => Partial<LicenseState>) =>
   (next: Snapshot, { listed }: PlanInput): Snapshot => {
@@ -210,14 +209,14 @@ const rereading =
   };
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Thirty ways to be wrong
+// Thirty wrong mappers
 
 const BLANK = '(no UBI)';
 
 const toName = (license: { readonly name: string | null; readonly licenseKey: string }): string =>
   license.name ?? license.licenseKey;
 
-/** UBIs are given back as they are, but who holds what was decided without them. */
+/** Restores the UBIs, after companies were assigned without them. */
 const withTrueUbis = (next: Snapshot, input: PlanInput): Snapshot => {
   const known = mapByKey(input.snapshot);
   return rereading((row) => {
@@ -235,9 +234,12 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
     () => collating({ toLicenseKey: (text) => keyOf(text).replace(/^0+/, '') }),
   ],
   ['strips leading zeros of UBIs', () => collating({ toUbiKey: (ubi) => ubiKeyOf(ubi)?.replace(/^0+/, '') ?? null })],
-  ['takes another white space for another license', () => collating({ toLicenseKey: (text) => text.normalize('NFC') })],
   [
-    'compares transaction ids as texts',
+    'treats different whitespace as a different license',
+    () => collating({ toLicenseKey: (text) => text.normalize('NFC') }),
+  ],
+  [
+    'compares transaction ids as text',
     () => collating({ compare: (a, b) => ((a.transactionId ?? '') > (b.transactionId ?? '') ? 1 : -1) }),
   ],
   [
@@ -339,7 +341,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       ),
   ],
   [
-    'shows what the state says, not what a person said',
+    'shows the name of the state instead of the edited name',
     () =>
       misreading(
         ({ snapshot }) => ({
@@ -357,7 +359,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       ),
   ],
   [
-    'lets one company stand for two UBIs',
+    'lets one company represent two UBIs',
     () => ending((next, input) => settle(shareVendorCompanies(next, input), input)),
   ],
   [
@@ -372,7 +374,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
   ],
   ['rewrites the second memory', createForgetfulOfVendors],
   [
-    'takes the first license number for the oldest license',
+    'treats the first license number as the oldest license',
     () =>
       misreading(
         (input) => relist(input, (row) => ({ ...row, transactionIdOriginal: null })),
@@ -423,7 +425,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       }),
   ],
   [
-    'lets a vanished license leave its company',
+    'moves a missing license out of its company',
     () =>
       ending((next) =>
         withLicenses(next, (license) =>
@@ -432,7 +434,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       ),
   ],
   [
-    'never brings superseded_by up to date',
+    'never updates superseded_by',
     () =>
       ending((next, { snapshot }) => {
         const known = mapById(snapshot.companies);
@@ -444,7 +446,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       }),
   ],
   [
-    'never takes the own-company flag back',
+    'never clears is_own_company',
     () =>
       ending((next, { snapshot }) => {
         const known = mapById(snapshot.companies);
@@ -455,7 +457,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       }),
   ],
   [
-    'keeps the display name it once gave',
+    'never changes a display name',
     () =>
       ending((next, { snapshot }) => {
         const known = mapById(snapshot.companies);
@@ -467,7 +469,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       }),
   ],
   [
-    'moves a license named by hand as the strategy says',
+    'assigns a manually added license by the strategy',
     () =>
       misreading(
         ({ snapshot }) => ({ snapshot: withLicenses(snapshot, (license) => ({ ...license, namedByCompanyId: null })) }),
@@ -481,7 +483,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       ),
   ],
   [
-    'archives a manual company that holds nothing',
+    'archives a manual company without licenses',
     () =>
       ending((next, { at }) => {
         const holding = new Set(next.licenses.filter(({ active }) => active).map(({ companyId }) => companyId));
@@ -493,7 +495,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       }),
   ],
   [
-    'settles a conflict by itself',
+    'resolves a conflict without a decision',
     () =>
       planning((input) => {
         const plan = REAL.planSync(input);
@@ -501,7 +503,7 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
       }),
   ],
   [
-    'touches what is missing at every run',
+    'updates missing licenses on every run',
     () =>
       ending((next, { at, listed }) => {
         const keys = new Set(listed.map(({ licenseKey }) => licenseKey));
@@ -510,10 +512,10 @@ const WRONG: readonly (readonly [string, () => Mapper])[] = [
         );
       }),
   ],
-  ["gives a tenant another one's companies", createSharedMemory],
+  ["gives a tenant another tenant's companies", createSharedMemory],
 ];
 
-/** A UBI's new company is the own company of its oldest license, whomever that company stands for already. */
+/** Chooses the own company of the oldest license for a UBI, even if it represents another UBI. */
 function shareVendorCompanies(next: Snapshot, { snapshot }: PlanInput): Snapshot {
   const known = mapByKey(snapshot);
   const fresh = next.vendorCompanies.slice(snapshot.vendorCompanies.length);
@@ -534,7 +536,7 @@ function shareVendorCompanies(next: Snapshot, { snapshot }: PlanInput): Snapshot
   };
 }
 
-/** Chooses the company of each UBI anew in every run, and writes it over the old choice. */
+/** Chooses the company of each UBI again in every run, and overwrites the old choice. */
 function createForgetfulOfVendors(): Mapper {
   return {
     ...misreading(({ snapshot }) => ({ snapshot: { ...snapshot, vendorCompanies: [] } })),
@@ -546,7 +548,7 @@ function createForgetfulOfVendors(): Mapper {
   };
 }
 
-/** A cache without the tenant in its key. */
+/** A cache without the tenant in its keys. */
 function createSharedMemory(): Mapper {
   const ids = new Map<string, string>();
   return planning((input) => {
@@ -564,53 +566,53 @@ function createSharedMemory(): Mapper {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The trial
+// Tests
 
 interface Verdict {
   readonly caughtBy: string | undefined;
-  /** What was thrown that is no violation of a law: then the wrong mapper itself is broken, which proves nothing. */
-  readonly fault: unknown;
+  /** Another error than a violation: the wrong mapper itself is broken, which proves nothing. */
+  readonly error: unknown;
   readonly lists: number;
 }
 
-function judge(mapper: Mapper, lists: number): Verdict {
+function findViolation(mapper: Mapper, lists: number): Verdict {
   const property = fc.property(historyOf(SMALL), (history) => {
     play(mapper, history, createTally(), (sync, isLast) => checkLaws(sync, isLast, new Map()));
   });
   const result = fc.check(property, { seed: SEED, numRuns: lists, endOnFailure: true });
-  if (!result.failed) return { caughtBy: undefined, fault: undefined, lists: result.numRuns };
+  if (!result.failed) return { caughtBy: undefined, error: undefined, lists: result.numRuns };
   const { errorInstance } = result;
   if (errorInstance instanceof Violation) {
-    return { caughtBy: errorInstance.message, fault: undefined, lists: result.numRuns };
+    return { caughtBy: errorInstance.message, error: undefined, lists: result.numRuns };
   }
-  return { caughtBy: undefined, fault: errorInstance, lists: result.numRuns };
+  return { caughtBy: undefined, error: errorInstance, lists: result.numRuns };
 }
 
 t.comment(`FC_SEED=${SEED} replays this run`);
 
-t.test('the ways of being wrong catch nobody who is right', (t) => {
-  const innocent: readonly (readonly [string, Mapper])[] = [
+t.test('correct mappers break no law', (t) => {
+  const correct: readonly (readonly [string, Mapper])[] = [
     ['ours', REAL],
     ['another collation', collating({})],
-    ['an ending that ends nothing', ending((next) => next)],
-    ['a misreading that misreads nothing', misreading(() => ({}))],
+    ['an ending without changes', ending((next) => next)],
+    ['a misreading without changes', misreading(() => ({}))],
   ];
-  for (const [name, mapper] of innocent) {
-    const { caughtBy, fault, lists } = judge(mapper, 500);
+  for (const [name, mapper] of correct) {
+    const { caughtBy, error, lists } = findViolation(mapper, 500);
     t.equal(caughtBy, undefined, `${name} breaks no law`);
-    t.equal(fault, undefined, `${name} works`);
+    t.equal(error, undefined, `${name} works`);
     t.equal(lists, 500, 'on 500 lists');
   }
   t.end();
 });
 
-t.test('every wrong mapper is caught', (t) => {
-  t.equal(WRONG.length, 30, 'thirty of them');
-  t.equal(new Set(WRONG.map(([name]) => name)).size, 30, 'and all different');
+t.test('every wrong mapper breaks a law', (t) => {
+  t.equal(WRONG.length, 30, 'thirty mappers');
+  t.equal(new Set(WRONG.map(([name]) => name)).size, 30, 'all different');
   let caught = 0;
   for (const [name, create] of WRONG) {
-    const { caughtBy, fault, lists } = judge(create(), MOST_LISTS);
-    t.equal(fault instanceof Error ? fault.stack : fault, undefined, `"${name}" is wrong, not broken`);
+    const { caughtBy, error, lists } = findViolation(create(), MOST_LISTS);
+    t.equal(error instanceof Error ? error.stack : error, undefined, `"${name}" throws no other error`);
     t.ok(caughtBy !== undefined, `"${name}" is caught`);
     if (caughtBy === undefined) continue;
     caught += 1;

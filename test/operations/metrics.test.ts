@@ -6,6 +6,7 @@ import { LOG_EVENTS } from '../../src/domain/log-event.js';
 import { findFreePort } from '../../src/local/index.js';
 import { FAULT_NAMES } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
+import { until } from '../helpers/until.js';
 
 /** Metrics and log events. */
 
@@ -109,8 +110,10 @@ t.test('every BioTrack fault changes a counter with its reason', async (t) => {
 t.test('without a database the other metrics are still served', async (t) => {
   await service.line.cut();
   t.match(await ask('GET', '/v1/api-keys'), { status: 503 });
-  await new Promise((resolve) => setTimeout(resolve, 5_100));
-  const samples = await read();
+  const samples = await until('a sample without the database', async () => {
+    const present = await read();
+    return present.get('biotrack_connect_database_up') === 0 && present;
+  });
   t.equal(samples.get('biotrack_connect_database_up'), 0);
   t.ok(sum(samples, 'biotrack_connect_database_errors_total', 'unreachable') > 0);
   t.ok(sum(samples, 'biotrack_connect_database_connections_lost_total') > 0);

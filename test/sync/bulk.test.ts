@@ -7,7 +7,7 @@ import { startTestService } from '../helpers/service.js';
 const ROWS = 90_000;
 const COLUMNS = { ubi_key: 'text', license_key: 'text', until_version: 'bigint', directory_id: 'integer', ubi: 'text' };
 
-t.test('who sends many rows to Postgres leaves others their turns, and all of them arrive', async (t) => {
+t.test('bulk writes yield to the event loop and write all rows', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 20 } });
   const { sql } = service;
   await sql(`insert into directories (state, environment) values ('NM', 'production')`);
@@ -21,11 +21,11 @@ t.test('who sends many rows to Postgres leaves others their turns, and all of th
       yield [text, `${index}`, index, id, text];
     }
   }
-  const takeTurns = (): void => {
+  const tick = (): void => {
     rowsSince = 0;
-    if (!isOver) setImmediate(takeTurns);
+    if (!isOver) setImmediate(tick);
   };
-  takeTurns();
+  tick();
   t.teardown(() => {
     isOver = true;
   });
@@ -39,23 +39,23 @@ t.test('who sends many rows to Postgres leaves others their turns, and all of th
 
   await withOperator(service.service.db, (tx) => copyRows(tx, table, COLUMNS, new RowSource(makeRows(first))));
   t.equal(await count(first), ROWS);
-  t.ok(longest < 2_000, `of ${ROWS} new rows ${longest} at most between two turns`);
+  t.ok(longest < 2_000, `at most ${longest} of ${ROWS} new rows between two ticks`);
 
   longest = 0;
-  // Which is written once and never changed: but it is here, and has few columns.
+  // The service never updates this table; the test uses it because it has few columns.
   await sql('grant update on directory_license_owners to biotrack_operator');
   await withOperator(service.service.db, (tx) =>
     updateRows(tx, table, { keys, columns: COLUMNS, rows: makeRows(second) }),
   );
 
   t.equal(await count(second), ROWS);
-  t.ok(longest <= 40_001, `of ${ROWS} changed rows ${longest} at most between two turns`);
+  t.ok(longest <= 40_001, `at most ${longest} of ${ROWS} changed rows between two ticks`);
 });
 
-/** They are sent in several pieces; this one is in the last. */
+/** Rows are sent in several batches; this row is in the last one. */
 const LATE = ROWS - 10;
 
-t.test('what fails half-way leaves nothing, and a connection that can be used', async (t) => {
+t.test('a failed bulk write leaves no rows and a usable connection', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 20 } });
   const { sql } = service;
   await sql(`insert into directories (state, environment) values ('NM', 'production')`);
@@ -64,16 +64,16 @@ t.test('what fails half-way leaves nothing, and a connection that can be used', 
   const id = row?.directory_id ?? 0;
   const db = openDatabase({ url: service.databaseUrl, poolSize: 1, applicationName: 'bulk' });
   t.teardown(() => closeDatabase(db));
-  const stray: unknown[] = [];
-  const note = (error: unknown): void => void stray.push(error);
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
   process.on('unhandledRejection', note);
   t.teardown(() => process.off('unhandledRejection', note));
   const table = 'directory_license_owners';
   const keys = ['directory_id', 'license_key', 'until_version'];
-  function* makeRows(text: string, spoil?: 'throws' | 'is no number'): Generator<(string | number)[]> {
+  function* makeRows(text: string, defect?: 'throws' | 'not a number'): Generator<(string | number)[]> {
     for (let index = 0; index < ROWS; index += 1) {
-      if (index === LATE && spoil === 'throws') throw new Error('no such row');
-      yield [text, `${index}`, index === LATE && spoil === 'is no number' ? 'none' : index, id, text];
+      if (index === LATE && defect === 'throws') throw new Error('no such row');
+      yield [text, `${index}`, index === LATE && defect === 'not a number' ? 'none' : index, id, text];
     }
   }
   const copy = (rows: Iterable<(string | number)[]>): Promise<void> =>
@@ -84,14 +84,14 @@ t.test('what fails half-way leaves nothing, and a connection that can be used', 
     (await sql('select count(*)::int as many from directory_license_owners where ubi = $1', [text]))[0];
 
   await t.rejects(copy(makeRows('first', 'throws')), /no such row/);
-  await t.rejects(copy(makeRows('first', 'is no number')), /invalid input syntax/);
+  await t.rejects(copy(makeRows('first', 'not a number')), /invalid input syntax/);
   t.same(await count('first'), { many: 0 });
   await copy(makeRows('first'));
   t.same(await count('first'), { many: ROWS });
   await t.rejects(update(makeRows('second', 'throws')), /no such row/);
-  await t.rejects(update(makeRows('second', 'is no number')), /invalid input syntax/);
+  await t.rejects(update(makeRows('second', 'not a number')), /invalid input syntax/);
   t.same(await count('second'), { many: 0 });
   await update(makeRows('second'));
   t.same(await count('second'), { many: ROWS });
-  t.same(stray, [], 'nothing fails unheard');
+  t.same(unhandled, [], 'no unhandled rejections');
 });

@@ -3,7 +3,7 @@ import t from 'tap';
 import { pickCount } from '../helpers/counts.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 
-/** What persons decide while the state's list moves on: each word does what it says, and nothing else. */
+/** Users' decisions, reviews and edits while the state's list changes. */
 
 type Body = TestResponse['body'];
 type Strategy = 'one_per_license' | 'one_per_vendor';
@@ -14,25 +14,25 @@ const { control } = simulator;
 
 const pathOf = (tenantId: string): string => `/v1/tenants/${tenantId}`;
 
-/** Another tenant of the same state: its syncs move the directory, and nothing of anybody else's. */
-const neighbour = await makeTenant(service);
-await syncTenant(service, neighbour);
+/** Another tenant of the same state. Its syncs update the shared directory. */
+const otherTenant = await makeTenant(service);
+await syncTenant(service, otherTenant);
 
-const moveDirectory = (): Promise<Body> => syncTenant(service, neighbour, { refresh: 'force' });
+const moveDirectory = (): Promise<Body> => syncTenant(service, otherTenant, { refresh: 'force' });
 
-async function begin(strategy: Strategy): Promise<string> {
+async function createSyncedTenant(strategy: Strategy): Promise<string> {
   const tenantId = await makeTenant(service, 'credential', strategy);
   await syncTenant(service, tenantId, { refresh: 'force' });
   return tenantId;
 }
 
-/** The company that holds a license, also while it is inactive. */
+/** The company of a license, active or not. */
 async function holderOf(tenantId: string, number: string): Promise<Body> {
   const query = `license_number=${encodeURIComponent(number)}&archived=include&licenses=all`;
   return (await ask('GET', `${pathOf(tenantId)}/companies?${query}`)).body.data[0];
 }
 
-async function makeByHand(tenantId: string, name: string, ...numbers: string[]): Promise<string> {
+async function addManual(tenantId: string, name: string, ...numbers: string[]): Promise<string> {
   const made = await ask('POST', `${pathOf(tenantId)}/companies`, { body: { name, license_numbers: numbers } });
   if (made.status !== 201) throw new Error(JSON.stringify(made.body));
   return made.body.id;
@@ -40,7 +40,7 @@ async function makeByHand(tenantId: string, name: string, ...numbers: string[]):
 
 let vendors = 0;
 
-/** A vendor that nothing else happens to, with this many licenses, the oldest first. */
+/** Adds a vendor with this many licenses, oldest first. */
 function addVendor(sites: number): { ubi: string; numbers: string[] } {
   vendors += 1;
   const ubi = `55${String(vendors).padStart(7, '0')}`;
@@ -52,26 +52,26 @@ function addVendor(sites: number): { ubi: string; numbers: string[] } {
 const newNumberOf = (vendor: number, index: number): string =>
   `66${String(vendor).padStart(4, '0')}${String(index).padStart(2, '0')}`;
 
-/** Lets licenses vanish in the directory alone: few enough at a time for its own guard, too many for a tenant's. */
-async function vanishBesides(numbers: readonly string[]): Promise<void> {
+/** Removes licenses from the directory in batches, below the guard of the directory but above that of a tenant. */
+async function removeFromDirectory(numbers: readonly string[]): Promise<void> {
   for (let from = 0; from < numbers.length; from += 8) {
     for (const location of numbers.slice(from, from + 8)) control.vanish({ location });
     await moveDirectory();
   }
 }
 
-/** A tenant with a conflict: a vendor's company, and one made by hand with a license of the same UBI. */
-async function beginConflict(
+/** A tenant with a conflict between a vendor company and a manual company with a license of the same UBI. */
+async function createConflict(
   sites: number,
-): Promise<{ tenantId: string; numbers: string[]; byHand: string; ubi: string }> {
+): Promise<{ tenantId: string; numbers: string[]; manualNumber: string; ubi: string }> {
   const { ubi, numbers } = addVendor(sites);
-  const tenantId = await begin('one_per_vendor');
-  const byHand = newNumberOf(vendors, 90);
-  await makeByHand(tenantId, `By hand ${vendors}`, byHand);
-  control.addSite({ ubi, location: byHand, name: 'NAMED BY HAND' });
+  const tenantId = await createSyncedTenant('one_per_vendor');
+  const manualNumber = newNumberOf(vendors, 90);
+  await addManual(tenantId, `Manual ${vendors}`, manualNumber);
+  control.addSite({ ubi, location: manualNumber, name: 'MANUAL LICENSE' });
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
   if (run.counts.conflicts !== 1) throw new Error(JSON.stringify(run));
-  return { tenantId, numbers, byHand, ubi };
+  return { tenantId, numbers, manualNumber, ubi };
 }
 
 async function findConflict(tenantId: string): Promise<Body> {
@@ -83,25 +83,25 @@ async function resolve(tenantId: string, body: object): Promise<TestResponse> {
   return ask('POST', `${pathOf(tenantId)}/conflicts/${id}/resolve`, { body });
 }
 
-t.test('a decision takes nothing from the next sync', async (t) => {
-  const { tenantId, numbers, byHand } = await beginConflict(1);
+t.test('a decision leaves the changes of the list to the next sync', async (t) => {
+  const { tenantId, numbers, manualNumber } = await createConflict(1);
   const bystander = addVendor(1);
   await syncTenant(service, tenantId, { refresh: 'force' });
   control.rename({ location: bystander.numbers[0] as string, name: 'RENAMED MEANWHILE' });
   const newcomer = addVendor(1);
   await moveDirectory();
-  const { id: manual } = await holderOf(tenantId, byHand);
+  const { id: manual } = await holderOf(tenantId, manualNumber);
   t.equal((await resolve(tenantId, { decision: 'merge', company_id: manual })).status, 200);
-  t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual, 'carried out at once');
-  t.match(await holderOf(tenantId, bystander.numbers[0] as string), { name: /^V/ }, 'and nothing else is');
+  t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual, 'applied at once');
+  t.match(await holderOf(tenantId, bystander.numbers[0] as string), { name: /^V/ }, 'nothing else is applied');
   const run = await syncTenant(service, tenantId);
-  t.match(run.counts, { created: 1, updated: 1 }, 'what the list said meanwhile comes with the next sync');
+  t.match(run.counts, { created: 1, updated: 1 }, 'the next sync applies the changes of the list');
   t.match(await holderOf(tenantId, bystander.numbers[0] as string), { name: 'RENAMED MEANWHILE' });
   t.ok(await holderOf(tenantId, newcomer.numbers[0] as string));
 });
 
-t.test('a decision takes nothing from the next sync that has to compare everything', async (t) => {
-  const { tenantId } = await beginConflict(1);
+t.test('a decision does not replace a full plan that is due', async (t) => {
+  const { tenantId } = await createConflict(1);
   const etag = (await ask('GET', `${pathOf(tenantId)}/ubi`)).headers.get('etag') as string;
   const { ubi } = addVendor(1);
   await syncTenant(service, tenantId, { refresh: 'force' });
@@ -109,25 +109,33 @@ t.test('a decision takes nothing from the next sync that has to compare everythi
   t.equal(changed.status, 200);
   t.equal((await resolve(tenantId, { decision: 'keep_apart' })).status, 200);
   const [kept] = await sql<{ ubi_key: string }>('select ubi_key from sync_states where tenant_id = $1', [tenantId]);
-  t.not(kept?.ubi_key, ubi, 'the flags of the new UBI are not there yet');
+  t.not(kept?.ubi_key, ubi, 'the new UBI is not synced yet');
 });
 
-t.test('a decision stays in a person’s hands as long as it is in force', async (t) => {
-  const { tenantId, numbers, byHand, ubi } = await beginConflict(1);
+t.test('a decision can be changed while it is in effect', async (t) => {
+  const { tenantId, numbers, manualNumber, ubi } = await createConflict(1);
   t.equal((await resolve(tenantId, { decision: 'keep_apart' })).status, 200);
   const decided = (await findConflict(tenantId)).company_ids;
   const second = newNumberOf(vendors, 91);
-  await makeByHand(tenantId, 'A second one by hand', second);
-  control.addSite({ ubi, location: second, name: 'NAMED BY HAND AS WELL' });
-  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 1 } }, 'asked anew');
+  await addManual(tenantId, 'Another manual company', second);
+  control.addSite({ ubi, location: second, name: 'ANOTHER MANUAL LICENSE' });
+  t.match(
+    await syncTenant(service, tenantId, { refresh: 'force' }),
+    { counts: { conflicts: 1 } },
+    'reopened by another manual company',
+  );
   t.match(await findConflict(tenantId), { status: 'open', decision: 'keep_apart' });
   control.sell({ location: second, toUbi: addVendor(1).ubi });
   t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 0 } });
   const conflict = await findConflict(tenantId);
-  t.match(conflict, { status: 'resolved', decision: 'keep_apart' }, 'the new question is gone, the old decision holds');
+  t.match(conflict, { status: 'resolved', decision: 'keep_apart' }, 'closed again, the decision remains in effect');
   t.strictSame(conflict.company_ids, decided);
-  const { id: manual } = await holderOf(tenantId, byHand);
-  t.match(await resolve(tenantId, { decision: 'merge', company_id: manual }), { status: 200 }, 'and can be changed');
+  const { id: manual } = await holderOf(tenantId, manualNumber);
+  t.match(
+    await resolve(tenantId, { decision: 'merge', company_id: manual }),
+    { status: 200 },
+    'the decision can be changed',
+  );
   t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual);
 });
 
@@ -142,39 +150,39 @@ const actionsOf = async (tenantId: string, runId: string): Promise<Record<string
   return actions;
 };
 
-t.test('a plan that is carried out after a look is a sync like any other, and can be read for good', async (t) => {
+t.test('a confirmed plan counts as a sync, and its items stay readable', async (t) => {
   const { numbers } = addVendor(15);
   const blank = numbers[14] as string;
-  const tenantId = await begin('one_per_license');
+  const tenantId = await createSyncedTenant('one_per_license');
   await sql(
     `insert into schedules (tenant_id, failures, paused_datetime, paused_reason) values ($1, 3, now(), 'internal')`,
     [tenantId],
   );
   control.setUbi({ location: blank, ubi: null });
-  await vanishBesides(numbers.slice(0, 14));
+  await removeFromDirectory(numbers.slice(0, 14));
   const review = await syncTenant(service, tenantId);
   t.match(review, { status: 'needs_review' });
   const { body: done } = await ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/confirm`);
   t.match(done, { status: 'succeeded_with_warnings', warnings: [{ code: 'ubi_turned_blank', license_number: blank }] });
-  t.ok(done.finished_datetime > review.finished_datetime, 'it ends when it is carried out');
+  t.ok(done.finished_datetime > review.finished_datetime, 'finished when it was confirmed');
   const paused = await sql('select from schedules where tenant_id = $1 and paused_datetime is not null', [tenantId]);
-  t.equal(paused.length, 0, 'it is a success for the schedule as well');
+  t.equal(paused.length, 0, 'a success for the schedule');
   const preference = `${pathOf(tenantId)}/company-creation-preference`;
   const { body: preview } = await ask('POST', `${preference}/preview`, { body: { strategy: 'one_per_vendor' } });
   const applied = await actionsOf(tenantId, review.id);
   t.match(applied, { archived: 14, updated: Number });
-  t.ok((await actionsOf(tenantId, preview.id)).archived, 'a preview says what it would do');
+  t.ok((await actionsOf(tenantId, preview.id)).archived, 'a preview lists what it would do');
 
   await sql(`update sync_runs set finished_datetime = now() - interval '31 days' where tenant_id = $1`, [tenantId]);
   await sql(`update companies set inserted_datetime = now() - interval '60 days' where tenant_id = $1`, [tenantId]);
   await ask('POST', `${preference}/preview`, { body: { strategy: 'one_per_vendor' } });
-  t.strictSame(await actionsOf(tenantId, review.id), applied, 'what was done stays told');
-  t.strictSame(await actionsOf(tenantId, preview.id), {}, 'of a preview that is not kept nothing is told');
+  t.strictSame(await actionsOf(tenantId, review.id), applied, 'the items of the applied plan are kept');
+  t.strictSame(await actionsOf(tenantId, preview.id), {}, 'the items of the old preview are deleted');
   for (const location of numbers.slice(0, 14)) control.restore({ location });
   await moveDirectory();
 });
 
-t.test('a delta warns of what the full plan warns of, however much it is', async (t) => {
+t.test('a delta plan keeps the warnings of the full plan', async (t) => {
   const alone = await startTestService(t, { simulator: { licenses: 20 } });
   const town = alone.simulator.control;
   const tenantId = await makeTenant(alone);
@@ -183,17 +191,17 @@ t.test('a delta warns of what the full plan warns of, however much it is', async
   await syncTenant(alone, tenantId, { refresh: 'force' });
   for (const location of numbers) town.setUbi({ location, ubi: null });
   const blank = await syncTenant(alone, tenantId, { refresh: 'force' });
-  t.match(blank, { status: 'succeeded_with_warnings', warnings: { length: 100 } }, 'some are told');
+  t.match(blank, { status: 'succeeded_with_warnings', warnings: { length: 100 } }, 'limited to 100');
   for (const { license_number: location } of blank.warnings) town.setUbi({ location, ubi: `99${location}` });
   const delta = await syncTenant(alone, tenantId, { refresh: 'force' });
-  t.equal(delta.warnings.length, 50, 'the others are not forgotten');
+  t.equal(delta.warnings.length, 50, 'the others are kept for later syncs');
   await alone.sql(`update sync_states set compared_datetime = now() - interval '2 days'`);
   const full = await syncTenant(alone, tenantId);
   const numbersOf = ({ warnings }: Body): string[] => warnings.map(({ license_number }: Body) => license_number).sort();
-  t.strictSame(numbersOf(full), numbersOf(delta), 'as the full plan says');
+  t.strictSame(numbersOf(full), numbersOf(delta), 'the same as those of the full plan');
 });
 
-t.test('what was dismissed is that plan, and not another choice', async (t) => {
+t.test('a dismissal covers one plan, not another preference', async (t) => {
   const labs = await makeTenant(service);
   const wantLabs = async (tenantId: string): Promise<void> => {
     const path = `${pathOf(tenantId)}/company-creation-preference`;
@@ -204,29 +212,33 @@ t.test('what was dismissed is that plan, and not another choice', async (t) => {
   await wantLabs(labs);
   await syncTenant(service, labs, { refresh: 'force' });
   const { numbers } = addVendor(14);
-  const tenantId = await begin('one_per_license');
-  await vanishBesides(numbers);
+  const tenantId = await createSyncedTenant('one_per_license');
+  await removeFromDirectory(numbers);
   const review = await syncTenant(service, tenantId);
   t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/dismiss`)).status, 200);
   const companyId = (await ask('GET', `${pathOf(tenantId)}/companies`)).body.data[0].id;
   const company = `${pathOf(tenantId)}/companies/${companyId}`;
   const etag = (await ask('GET', company)).headers.get('etag') as string;
   t.equal((await ask('PATCH', company, { body: { name: 'EDITED' }, headers: { 'if-match': etag } })).status, 200);
-  t.match(await syncTenant(service, tenantId), { warnings: [{ code: 'plan_dismissed' }] }, 'an edit asks no more');
+  t.match(
+    await syncTenant(service, tenantId),
+    { warnings: [{ code: 'plan_dismissed' }] },
+    'an edit does not bring the plan back',
+  );
   await wantLabs(tenantId);
   const asked = await syncTenant(service, tenantId);
-  t.match(asked, { status: 'needs_review' }, 'with another choice it is another plan');
+  t.match(asked, { status: 'needs_review' }, 'another preference gives another plan');
   t.match(await ask('POST', `${pathOf(tenantId)}/syncs/${asked.id}/confirm`), { status: 200 });
   const [taken] = await sql<{ count: number }>(
     'select count(*)::int from company_licenses where tenant_id = $1 and is_lab',
     [tenantId],
   );
-  t.ok((taken?.count ?? 0) > 0, 'the labs are there');
+  t.ok((taken?.count ?? 0) > 0, 'labs were added');
   for (const location of numbers) control.restore({ location });
   await moveDirectory();
 });
 
-t.test('accepting a short list accepts that very list', async (t) => {
+t.test('accepting a shorter list accepts only that list', async (t) => {
   const alone = await startTestService(t, { simulator: { licenses: 90 } });
   const [first, second] = [await makeTenant(alone), await makeTenant(alone)];
   await syncTenant(alone, first);
@@ -248,59 +260,65 @@ t.test('accepting a short list accepts that very list', async (t) => {
   vanish(20, 40);
   const shorter = { ...(await syncTenant(alone, second, { refresh: 'force' })), tenant_id: second };
   t.match([short, shorter], [{ reason: 'list_shrunk' }, { reason: 'list_shrunk' }]);
-  t.match(await confirm(short), { status: 409, body: { code: 'plan_stale' } }, 'another list was refused since');
+  t.match(await confirm(short), { status: 409, body: { code: 'plan_stale' } }, 'another list was rejected since');
 
   await alone.sql(`update directories set refreshed_datetime = now() - interval '1 day'`);
   const told = { ...(await syncTenant(alone, first)), tenant_id: first };
-  t.equal(told.reason, 'list_shrunk', 'refused a moment ago');
-  t.equal(await digestOf(told.id), await digestOf(shorter.id), 'and of the list that was');
+  t.equal(told.reason, 'list_shrunk', 'rejected a moment ago');
+  t.equal(await digestOf(told.id), await digestOf(shorter.id), 'with the digest of the rejected list');
 
-  // The acceptance is kept, and what would have queued the run fails.
-  await alone.sql(`create function fail() returns trigger language plpgsql as $$ begin raise 'no run today'; end $$`);
+  // The list is accepted, but queuing the run fails.
+  await alone.sql(
+    `create function fail() returns trigger language plpgsql as $$ begin raise 'simulated failure'; end $$`,
+  );
   await alone.sql('create trigger fail before insert on sync_runs for each row execute function fail()');
   const path = `${pathOf(first)}/syncs/${told.id}/confirm`;
   t.equal((await alone.ask('POST', path, { expectsInternal: true })).status, 500);
   await alone.sql('drop trigger fail on sync_runs');
   const accepted = await alone.ask('POST', path);
-  t.match(accepted, { status: 200, body: { status: 'queued' } }, 'asked again, it is accepted all the same');
+  t.match(accepted, { status: 200, body: { status: 'queued' } }, 'a second request succeeds');
   const run = await waitForRun(alone, first, accepted.body.id);
   t.match(run, { status: 'needs_review', reason: null }, 'the list is published');
 });
 
-t.test('a decision carries out nothing that the guard stopped', async (t) => {
-  const { tenantId, numbers, byHand } = await beginConflict(16);
-  await vanishBesides(numbers.slice(0, 14));
+t.test('a decision does not apply changes that the guard stopped', async (t) => {
+  const { tenantId, numbers, manualNumber } = await createConflict(16);
+  await removeFromDirectory(numbers.slice(0, 14));
   const review = await syncTenant(service, tenantId);
   t.match(review, { status: 'needs_review', reason_detail: /would become inactive/ });
   const inactive = (): Promise<{ count: number }[]> =>
     sql('select count(*)::int from company_licenses where tenant_id = $1 and not active', [tenantId]);
   const before = await inactive();
   t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/dismiss`)).status, 200);
-  const { id: manual } = await holderOf(tenantId, byHand);
+  const { id: manual } = await holderOf(tenantId, manualNumber);
   t.equal((await resolve(tenantId, { decision: 'merge', company_id: manual })).status, 200);
-  t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual, 'all licenses that the tenant has are merged');
-  t.strictSame(await inactive(), before, 'none of them was lost by it');
+  t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual, 'all licenses of the UBI are merged');
+  t.strictSame(await inactive(), before, 'no license became inactive');
   t.match(await syncTenant(service, tenantId), { warnings: [{ code: 'plan_dismissed' }], counts: { archived: 0 } });
   t.strictSame(await inactive(), before);
   for (const location of numbers.slice(0, 14)) control.restore({ location });
   await moveDirectory();
 });
 
-t.test('many moves, and many other names, wait for a person too', async (t) => {
+t.test('many moves or renames must be reviewed too', async (t) => {
   const seller = addVendor(31);
   const buyer = addVendor(1);
-  const tenantId = await begin('one_per_vendor');
+  const tenantId = await createSyncedTenant('one_per_vendor');
   await syncTenant(service, tenantId, { refresh: 'force' });
   const before = await holderOf(tenantId, seller.numbers[0] as string);
 
   for (const location of seller.numbers.slice(0, 30)) control.sell({ location, toUbi: buyer.ubi });
   await moveDirectory();
   const moves = await syncTenant(service, tenantId);
-  t.match(moves, { status: 'needs_review', reason_detail: /^30 of \d+ licenses would go to another company\./ });
-  t.equal((await holderOf(tenantId, seller.numbers[0] as string)).id, before.id, 'nothing has moved');
+  t.match(moves, { status: 'needs_review', reason_detail: /^30 of \d+ licenses would move to another company\./ });
+  t.equal(
+    (await holderOf(tenantId, seller.numbers[0] as string)).id,
+    before.id,
+    'nothing moved before the confirmation',
+  );
   t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${moves.id}/confirm`)).status, 200);
   const bought = await holderOf(tenantId, buyer.numbers[0] as string);
-  t.equal((await holderOf(tenantId, seller.numbers[0] as string)).id, bought.id, 'now it has');
+  t.equal((await holderOf(tenantId, seller.numbers[0] as string)).id, bought.id, 'moved');
 
   const renamed = Array.from({ length: 30 }, () => addVendor(1));
   await syncTenant(service, tenantId, { refresh: 'force' });
@@ -309,17 +327,17 @@ t.test('many moves, and many other names, wait for a person too', async (t) => {
   }
   await moveDirectory();
   const names = await syncTenant(service, tenantId);
-  t.match(names, { status: 'needs_review', reason_detail: /^30 of \d+ licenses would rename their company\./ });
+  t.match(names, { status: 'needs_review', reason_detail: /^30 of \d+ licenses would have their company renamed\./ });
   t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${names.id}/confirm`)).status, 200);
   t.match(await holderOf(tenantId, renamed[0]?.numbers[0] as string), { name: 'ANOTHER NAME 0' });
 });
 
 const EDITS = pickCount({ few: 15, full: 60, long: 2_000 });
 
-t.test('edits and syncs at the same time come to what one after the other does', async (t) => {
+t.test('concurrent edits and syncs have the same result as sequential ones', async (t) => {
   const { numbers } = addVendor(1);
   const [number] = numbers as [string];
-  const tenantId = await begin('one_per_license');
+  const tenantId = await createSyncedTenant('one_per_license');
   await syncTenant(service, tenantId, { refresh: 'force' });
   const { id } = await holderOf(tenantId, number);
   const path = `${pathOf(tenantId)}/companies/${id}`;
@@ -331,10 +349,10 @@ t.test('edits and syncs at the same time come to what one after the other does',
     const read = await ask('GET', path);
     const name = round % 3 === 0 ? null : `Person ${round}`;
     const edit = () => ask('PATCH', path, { body: { name }, headers: { 'if-match': read.headers.get('etag') ?? '' } });
-    // So that edits fall before, into and after what the sync does.
+    // So that edits run before, during and after the sync.
     await pause((round % 15) * 5);
     let edited = await edit();
-    // The sync was quicker: whoever edits is told so, and says it again of what there is now.
+    // The sync was faster: retry the edit with the current ETag.
     if (edited.status === 412) {
       refused += 1;
       const again = await ask('GET', path);
@@ -347,6 +365,6 @@ t.test('edits and syncs at the same time come to what one after the other does',
     if (edited.status === 200 && body.name !== (name ?? `STATE ${round}`)) t.fail(`${body.name}, wanted ${name}`);
     if (body.source_name !== `STATE ${round}`) t.fail(`${body.source_name}, wanted STATE ${round}`);
   }
-  t.equal(syncs, EDITS, 'every sync was carried out');
+  t.equal(syncs, EDITS, 'every sync succeeded');
   t.comment(`${EDITS} edits beside as many syncs, ${refused} told that the company had changed meanwhile`);
 });

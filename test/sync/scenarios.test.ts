@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { makeTenant, startTestService, syncTenant, type TestResponse, type TestService } from '../helpers/service.js';
 
-/** What happens to licenses over days, walked by hand: on real Postgres, from the simulator's list to what a caller reads. */
+/** Sequences of license changes on real Postgres, from the simulator's list to the API. */
 
 type Body = TestResponse['body'];
 type Strategy = 'one_per_license' | 'one_per_vendor';
@@ -10,8 +10,8 @@ const service = await startTestService(t, { simulator: { licenses: 60 } });
 const { control } = service.simulator;
 let vendors = 0;
 
-/** A tenant, and two vendors of its own that nothing else happens to. */
-class Walk {
+/** A tenant and the requests of a scenario. */
+class Scenario {
   readonly tenantId: string;
   readonly #service: TestService;
 
@@ -20,8 +20,8 @@ class Walk {
     this.tenantId = tenantId;
   }
 
-  static async begin(strategy: Strategy): Promise<Walk> {
-    return new Walk(service, await makeTenant(service, 'credential', strategy));
+  static async create(strategy: Strategy): Promise<Scenario> {
+    return new Scenario(service, await makeTenant(service, 'credential', strategy));
   }
 
   async sync(): Promise<Body> {
@@ -42,7 +42,7 @@ class Walk {
     return preview;
   }
 
-  /** The company that holds a license, also while it is inactive. */
+  /** The company of a license, active or not. */
   async holder(number: string): Promise<Body> {
     const query = `license_number=${encodeURIComponent(number)}&archived=include&licenses=all`;
     const { body } = await this.#service.ask('GET', `/v1/tenants/${this.tenantId}/companies?${query}`);
@@ -67,7 +67,7 @@ class Walk {
   }
 }
 
-/** A vendor with this many licenses, the oldest first. */
+/** Adds a vendor with this many licenses, oldest first. */
 function addVendor(sites: number, name = `VENDOR ${vendors}`): { ubi: string; numbers: string[] } {
   vendors += 1;
   const ubi = `77${String(vendors).padStart(7, '0')}`;
@@ -76,78 +76,82 @@ function addVendor(sites: number, name = `VENDOR ${vendors}`): { ubi: string; nu
   return { ubi, numbers };
 }
 
-async function walkSale(t: Test, strategy: Strategy): Promise<void> {
+async function checkSale(t: Test, strategy: Strategy): Promise<void> {
   const seller = addVendor(2);
   const buyer = addVendor(2);
   const [sold, kept] = seller.numbers as [string, string];
-  const walk = await Walk.begin(strategy);
-  await walk.sync();
-  const [soldBefore, keptBefore, buyersBefore] = await walk.holders(sold, kept, buyer.numbers[0] as string);
+  const scenario = await Scenario.create(strategy);
+  await scenario.sync();
+  const [soldBefore, keptBefore, buyersBefore] = await scenario.holders(sold, kept, buyer.numbers[0] as string);
   control.sell({ location: sold, toUbi: buyer.ubi });
-  const run = await walk.sync();
+  const run = await scenario.sync();
   t.match(run.counts, { created: 0, moved: strategy === 'one_per_vendor' ? 1 : 0 });
-  t.ok((await walk.kinds(sold)).includes('license.transferred'), 'told as a sale');
-  const holder = await walk.holder(sold);
+  t.ok((await scenario.kinds(sold)).includes('license.transferred'), 'reported as a sale');
+  const holder = await scenario.holder(sold);
   t.equal(holder.ubi, buyer.ubi);
   t.equal(holder.id, strategy === 'one_per_vendor' ? buyersBefore : soldBefore);
-  t.strictSame(await walk.holders(kept), [keptBefore], 'the other license stays');
+  t.strictSame(await scenario.holders(kept), [keptBefore], 'the other license keeps its company');
 
-  const there = await walk.holders(...seller.numbers, ...buyer.numbers);
+  const there = await scenario.holders(...seller.numbers, ...buyer.numbers);
   const other: Strategy = strategy === 'one_per_vendor' ? 'one_per_license' : 'one_per_vendor';
-  await walk.switchTo(other);
-  const [soldThere, , buyerThere] = await walk.holders(sold, kept, buyer.numbers[0] as string);
+  await scenario.switchTo(other);
+  const [soldThere, , buyerThere] = await scenario.holders(sold, kept, buyer.numbers[0] as string);
   if (other === 'one_per_vendor') t.equal(soldThere, buyerThere, 'grouped with the buyer');
-  else t.not(soldThere, buyerThere, 'by itself');
-  t.match(await walk.sync(), { counts: { created: 0, updated: 0, archived: 0, moved: 0 } });
-  await walk.switchTo(strategy);
-  t.strictSame(await walk.holders(...seller.numbers, ...buyer.numbers), there, 'and back to the same ids');
+  else t.not(soldThere, buyerThere, 'in its own company');
+  t.match(await scenario.sync(), { counts: { created: 0, updated: 0, archived: 0, moved: 0 } });
+  await scenario.switchTo(strategy);
+  t.strictSame(await scenario.holders(...seller.numbers, ...buyer.numbers), there, 'switching back restores the ids');
 }
 
-t.test('sold under one_per_license, then switched both ways', (t) => walkSale(t, 'one_per_license'));
-t.test('sold under one_per_vendor, then switched both ways', (t) => walkSale(t, 'one_per_vendor'));
+t.test('a sale with one_per_license, then switches in both directions', (t) => checkSale(t, 'one_per_license'));
+t.test('a sale with one_per_vendor, then switches in both directions', (t) => checkSale(t, 'one_per_vendor'));
 
-t.test('the first license of a vendor vanishes and returns while grouped', async (t) => {
+t.test('the first license of a vendor becomes missing and returns while grouped', async (t) => {
   const { numbers } = addVendor(3);
   const [first, second, third] = numbers as [string, string, string];
-  const walk = await Walk.begin('one_per_license');
-  await walk.sync();
-  const [own, ownOfSecond] = await walk.holders(first, second);
-  await walk.switchTo('one_per_vendor');
-  t.strictSame(await walk.holders(...numbers), [own, own, own], "the oldest license's company stands for the vendor");
+  const scenario = await Scenario.create('one_per_license');
+  await scenario.sync();
+  const [own, ownOfSecond] = await scenario.holders(first, second);
+  await scenario.switchTo('one_per_vendor');
+  t.strictSame(
+    await scenario.holders(...numbers),
+    [own, own, own],
+    "the oldest license's company stands for the vendor",
+  );
   control.vanish({ location: first });
-  await walk.sync();
-  t.strictSame(await walk.holders(second, third), [own, own], 'it stays so when that license is gone');
-  t.match(await walk.company(own as string), { archived: false });
-  await walk.switchTo('one_per_license');
-  t.match(await walk.company(own as string), { archived: true }, 'alone it has nothing to hold');
-  t.strictSame(await walk.holders(second), [ownOfSecond]);
+  await scenario.sync();
+  t.strictSame(await scenario.holders(second, third), [own, own], 'unchanged while the first license is missing');
+  t.match(await scenario.company(own as string), { archived: false });
+  await scenario.switchTo('one_per_license');
+  t.match(await scenario.company(own as string), { archived: true }, 'archived without an active license');
+  t.strictSame(await scenario.holders(second), [ownOfSecond]);
   control.restore({ location: first });
-  await walk.sync();
-  t.match(await walk.company(own as string), { archived: false }, 'the same company is back');
-  await walk.switchTo('one_per_vendor');
-  t.strictSame(await walk.holders(...numbers), [own, own, own]);
+  await scenario.sync();
+  t.match(await scenario.company(own as string), { archived: false }, 'the same company is reactivated');
+  await scenario.switchTo('one_per_vendor');
+  t.strictSame(await scenario.holders(...numbers), [own, own, own]);
 });
 
-t.test('all licenses of a vendor vanish and return', async (t) => {
+t.test('all licenses of a vendor become missing and return', async (t) => {
   const { numbers } = addVendor(2);
   for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
-    const walk = await Walk.begin(strategy);
-    await walk.sync();
-    const before = await walk.holders(...numbers);
+    const scenario = await Scenario.create(strategy);
+    await scenario.sync();
+    const before = await scenario.holders(...numbers);
     for (const location of numbers) control.vanish({ location });
-    t.match(await walk.sync(), { counts: { created: 0, archived: new Set(before).size } });
+    t.match(await scenario.sync(), { counts: { created: 0, archived: new Set(before).size } });
     for (const location of numbers) control.restore({ location });
-    t.match(await walk.sync(), { counts: { created: 0, reactivated: new Set(before).size } });
-    t.strictSame(await walk.holders(...numbers), before, strategy);
+    t.match(await scenario.sync(), { counts: { created: 0, reactivated: new Set(before).size } });
+    t.strictSame(await scenario.holders(...numbers), before, strategy);
   }
 });
 
-t.test('two licenses swap their UBIs, and two their names', async (t) => {
+t.test('two licenses swap their UBIs, and two swap their names', async (t) => {
   const left = addVendor(1, 'LEFT');
   const right = addVendor(1, 'RIGHT');
   const [a, b] = [left.numbers[0] as string, right.numbers[0] as string];
-  const single = await Walk.begin('one_per_license');
-  const grouped = await Walk.begin('one_per_vendor');
+  const single = await Scenario.create('one_per_license');
+  const grouped = await Scenario.create('one_per_vendor');
   await single.sync();
   await grouped.sync();
   const [alone, together] = [await single.holders(a, b), await grouped.holders(a, b)];
@@ -164,95 +168,99 @@ t.test('two licenses swap their UBIs, and two their names', async (t) => {
   t.match(await single.holder(a), { name: 'RIGHT #0', display_name: 'RIGHT #0' });
   control.swapUbis({ a, b });
   await grouped.sync();
-  t.strictSame(await grouped.holders(a, b), together, 'and back');
+  t.strictSame(await grouped.holders(a, b), together, 'swapping back restores the companies');
 });
 
-t.test('a UBI turns blank and back', async (t) => {
+t.test('a UBI becomes blank and returns', async (t) => {
   const { ubi, numbers } = addVendor(2);
   const [first, second] = numbers as [string, string];
-  const walk = await Walk.begin('one_per_vendor');
-  await walk.sync();
-  const before = await walk.holders(first, second);
+  const scenario = await Scenario.create('one_per_vendor');
+  await scenario.sync();
+  const before = await scenario.holders(first, second);
   control.setUbi({ location: first, ubi: null });
-  const run = await walk.sync();
+  const run = await scenario.sync();
   t.match(run, { status: 'succeeded_with_warnings', counts: { moved: 0, archived: 0 } });
   t.ok(
     run.warnings.some(({ license_number }: Body) => license_number === first),
-    'warned of',
+    'with a warning',
   );
-  t.strictSame(await walk.holders(first, second), before, 'a blank never replaces a known UBI');
+  t.strictSame(await scenario.holders(first, second), before, 'a blank never replaces a known UBI');
   control.setUbi({ location: first, ubi });
-  const back = await walk.sync();
+  const back = await scenario.sync();
   t.notOk(back.warnings.some(({ license_number }: Body) => license_number === first));
-  t.strictSame(await walk.holders(first, second), before);
+  t.strictSame(await scenario.holders(first, second), before);
   const owners = async (number: string): Promise<Body[]> => {
-    const { id } = await walk.holder(number);
-    const { body } = await service.ask('GET', `/v1/tenants/${walk.tenantId}/companies/${id}/history`);
+    const { id } = await scenario.holder(number);
+    const { body } = await service.ask('GET', `/v1/tenants/${scenario.tenantId}/companies/${id}/history`);
     return body.owners.filter(({ license_number }: Body) => license_number === number);
   };
-  t.match(await owners(first), [{ ubi, until_datetime: null }], 'nobody else held it meanwhile');
+  t.match(await owners(first), [{ ubi, until_datetime: null }], 'the owner is unchanged');
   t.equal((await owners(first)).length, 1);
   control.setUbi({ location: second, ubi: null });
-  await walk.sync();
+  await scenario.sync();
   const buyer = addVendor(1).ubi;
   control.setUbi({ location: second, ubi: buyer });
-  await walk.sync();
+  await scenario.sync();
   t.match(
     (await owners(second)).map((owner) => [owner.ubi, owner.until_datetime === null]),
     [
       [ubi, false],
       [buyer, true],
     ],
-    'sold over a blank is sold once',
+    'a sale after a blank UBI is reported once',
   );
 
   const blank = `99${Date.now() % 10_000_000}`;
   control.addSite({ ubi: null, location: blank, name: 'NOBODY’S' });
-  await walk.sync();
-  const alone = await walk.holder(blank);
-  t.match(alone, { ubi: null, licenses: [{ license_number: blank }] }, 'without a UBI it stands alone');
+  await scenario.sync();
+  const alone = await scenario.holder(blank);
+  t.match(alone, { ubi: null, licenses: [{ license_number: blank }] }, 'without a UBI it has its own company');
   control.setUbi({ location: blank, ubi });
-  await walk.sync();
-  t.equal((await walk.holder(blank)).id, before[0], 'told its vendor, it is with it');
-  t.notOk((await walk.kinds(blank)).includes('license.transferred'), 'which is no sale');
-  t.match(await walk.company(alone.id), { archived: true, superseded_by: before[0] });
+  await scenario.sync();
+  t.equal((await scenario.holder(blank)).id, before[0], 'with a UBI it joins its vendor');
+  t.notOk((await scenario.kinds(blank)).includes('license.transferred'), 'not reported as a sale');
+  t.match(await scenario.company(alone.id), { archived: true, superseded_by: before[0] });
 });
 
-t.test('two namesakes appear and leave', async (t) => {
+t.test('companies with the same name appear and disappear', async (t) => {
   const name = `NAMESAKE ${vendors}`;
   const site = (ubi: string, location: string, city: string) => control.addSite({ ubi, location, name, city });
   site('661000001', '661000001', 'TAOS');
-  const walk = await Walk.begin('one_per_license');
-  await walk.sync();
-  const first = await walk.holder('661000001');
+  const scenario = await Scenario.create('one_per_license');
+  await scenario.sync();
+  const first = await scenario.holder('661000001');
   t.equal(first.display_name, name);
   site('661000002', '661000002', 'GALLUP');
-  await walk.sync();
-  t.match(await walk.company(first.id), { name, display_name: `${name} – TAOS` }, 'an untouched company is told apart');
-  t.match(await walk.holder('661000002'), { display_name: `${name} – GALLUP` });
+  await scenario.sync();
+  t.match(
+    await scenario.company(first.id),
+    { name, display_name: `${name} – TAOS` },
+    'the unchanged company gets another display name',
+  );
+  t.match(await scenario.holder('661000002'), { display_name: `${name} – GALLUP` });
   site('661000003', '661000003', 'TAOS');
-  await walk.sync();
-  t.match(await walk.company(first.id), { display_name: `${name} – 661000001` });
+  await scenario.sync();
+  t.match(await scenario.company(first.id), { display_name: `${name} – 661000001` });
   control.vanish({ location: '661000003' });
   control.vanish({ location: '661000002' });
-  await walk.sync();
-  t.match(await walk.company(first.id), { display_name: name, archived: false }, 'alone again');
+  await scenario.sync();
+  t.match(await scenario.company(first.id), { display_name: name, archived: false }, 'unique again');
 });
 
-t.test('renumbered: another number is another license', async (t) => {
+t.test('another license number is another license', async (t) => {
   const { ubi, numbers } = addVendor(1);
   const old = numbers[0] as string;
   for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
     const number = `${old}${strategy.length}`;
-    const walk = await Walk.begin(strategy);
-    await walk.sync();
-    const before = await walk.holder(old);
+    const scenario = await Scenario.create(strategy);
+    await scenario.sync();
+    const before = await scenario.holder(old);
     control.vanish({ location: old });
     control.addSite({ ubi, location: number, name: 'RENUMBERED' });
-    await walk.sync();
-    const after = await walk.holder(number);
+    await scenario.sync();
+    const after = await scenario.holder(number);
     if (strategy === 'one_per_vendor') t.equal(after.id, before.id, 'the vendor keeps its company');
-    else t.match(await walk.company(before.id), { archived: true }, 'the old site is archived, with its id');
+    else t.match(await scenario.company(before.id), { archived: true }, 'the old company is archived');
     control.restore({ location: old });
     control.vanish({ location: number });
   }

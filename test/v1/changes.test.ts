@@ -2,7 +2,7 @@ import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
 
-/** Everything the feed says, page by page. */
+/** Reads the whole feed, page by page. */
 async function readFeed({ ask }: TestService, tenantId: string, size: number): Promise<Record<string, unknown>[]> {
   const changes: Record<string, unknown>[] = [];
   let next: string | null = `/v1/tenants/${tenantId}/changes?page%5Bsize%5D=${size}`;
@@ -16,7 +16,7 @@ async function readFeed({ ask }: TestService, tenantId: string, size: number): P
 
 type Fields = Record<string, unknown>;
 
-/** What a reader has who applies each change to what he had before. */
+/** Applies all changes, as a client does. */
 function replay(changes: readonly Record<string, unknown>[], of: 'company' | 'license'): Map<string, Fields> {
   const objects = new Map<string, Fields>();
   for (const { kind, company_id, license_id, before, after } of changes) {
@@ -40,11 +40,11 @@ t.test('GET /changes', async (t) => {
   const path = `/v1/tenants/${tenantId}`;
 
   const nothing = await ask('GET', `${path}/changes`);
-  t.same(nothing.body, { data: [], next_page: null }, 'nothing has happened yet');
+  t.same(nothing.body, { data: [], next_page: null }, 'no changes yet');
   const poll = { headers: { 'if-none-match': nothing.headers.get('etag') ?? '' } };
-  t.equal((await ask('GET', `${path}/changes`, poll)).status, 304, 'and that is known');
+  t.equal((await ask('GET', `${path}/changes`, poll)).status, 304, 'not modified');
   await syncTenant(service, tenantId);
-  t.equal((await ask('GET', `${path}/changes`, poll)).status, 200, 'something has');
+  t.equal((await ask('GET', `${path}/changes`, poll)).status, 200, 'modified');
   const { body: companies } = await ask('GET', `${path}/companies?page%5Bsize%5D=500&licenses=all`);
   const [sold, renamed, vanished] = companies.data.flatMap((company: { licenses: Fields[] }) => company.licenses);
   simulator.control.sell({ location: sold.license_number, toUbi: simulator.demo.ubi });
@@ -54,7 +54,7 @@ t.test('GET /changes', async (t) => {
   simulator.control.restore({ location: vanished.license_number });
   await syncTenant(service, tenantId, { refresh: 'force' });
 
-  await t.test('200: numbered without a gap, whatever the size of a page', async (t) => {
+  await t.test('200: numbered without gaps, for any page size', async (t) => {
     const small = await readFeed(service, tenantId, 7);
     t.same(small, await readFeed(service, tenantId, 500));
     t.same(
@@ -68,21 +68,21 @@ t.test('GET /changes', async (t) => {
     t.ok(small.every(({ actor, run_id }) => String(actor).startsWith('api_key:') && run_id !== null));
   });
 
-  await t.test('200: replayed from the beginning it is what the companies are now', async (t) => {
+  await t.test('200: replaying the feed gives the current companies', async (t) => {
     const changes = await readFeed(service, tenantId, 100);
     const { body } = await ask('GET', `${path}/companies?page%5Bsize%5D=500&licenses=all&archived=include`);
-    const told = replay(changes, 'company');
-    t.equal(told.size, body.data.length, `${told.size} companies`);
-    for (const company of body.data) t.has(company, told.get(company.id) as Fields);
-    const toldLicenses = replay(changes, 'license');
+    const replayed = replay(changes, 'company');
+    t.equal(replayed.size, body.data.length, `${replayed.size} companies`);
+    for (const company of body.data) t.has(company, replayed.get(company.id) as Fields);
+    const replayedLicenses = replay(changes, 'license');
     const licenses = body.data.flatMap((company: { id: string; licenses: Fields[] }) =>
       company.licenses.map((license) => ({ ...license, company_id: company.id })),
     );
-    t.equal(toldLicenses.size, licenses.length, `${toldLicenses.size} licenses`);
-    for (const license of licenses) t.has(license, toldLicenses.get(license.id) as Fields);
+    t.equal(replayedLicenses.size, licenses.length, `${replayedLicenses.size} licenses`);
+    for (const license of licenses) t.has(license, replayedLicenses.get(license.id) as Fields);
   });
 
-  await t.test('200: a reader goes on from the last number that he has handled', async (t) => {
+  await t.test('200: after_seq returns later changes only', async (t) => {
     const all = await readFeed(service, tenantId, 500);
     const last = all.at(-4) as { seq: number };
     const { body } = await ask('GET', `${path}/changes?after_seq=${last.seq}`);
@@ -102,6 +102,6 @@ t.test('GET /changes', async (t) => {
   t.strictSame(
     service.contract.listUnseen(OWNERS['changes.test.ts'], isOwnOutcome),
     [],
-    'every promised answer was seen',
+    'every documented response occurred',
   );
 });

@@ -3,7 +3,7 @@ import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
 
-/** Conflicts of two companies over one vendor, and their decisions. */
+/** Conflicts of companies that claim one vendor, and decisions about them. */
 
 const service = await startTestService(t, { simulator: { licenses: 120 } });
 const { ask, contract, simulator, newId } = service;
@@ -12,27 +12,27 @@ const { holderOf, switchTo, edit } = createTenantClient(service);
 
 type Body = TestResponse['body'];
 
-t.test('companies made by hand, conflicts and decisions', async (t) => {
+t.test('listConflicts and resolveConflict with manual companies', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const path = `${pathOf(tenantId)}/companies`;
   await syncTenant(service, tenantId);
   const first = control.rows({ ubi: demo.ubi })[0] as { location: string };
   const vendor = await holderOf(tenantId, first.location);
-  t.match(await ask('POST', path, { body: { name: 'By hand', license_numbers: [first.location] } }), {
+  t.match(await ask('POST', path, { body: { name: 'Manual', license_numbers: [first.location] } }), {
     status: 409,
     body: { code: 'license_taken', conflicting_id: vendor.id, errors: [{ pointer: '/license_numbers/0' }] },
   });
-  t.match(await ask('POST', path, { body: { name: 'By hand', license_numbers: ['X 1', ' X  1 '] } }), {
+  t.match(await ask('POST', path, { body: { name: 'Manual', license_numbers: ['X 1', ' X  1 '] } }), {
     status: 400,
     body: { errors: [{ pointer: '/license_numbers/1' }] },
   });
   const number = '990000001';
-  const made = await ask('POST', path, { body: { name: 'By hand', license_numbers: [number] } });
+  const made = await ask('POST', path, { body: { name: 'Manual', license_numbers: [number] } });
   t.match(made, {
     status: 201,
     body: {
       origin: 'manual',
-      name: 'By hand',
+      name: 'Manual',
       source_name: null,
       licenses: [{ license_number: number, active: false }],
     },
@@ -45,7 +45,11 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
   control.addSite({ ubi: demo.ubi, location: number, name: 'A NEW SITE' });
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
   t.match(run, { status: 'succeeded_with_warnings', counts: { conflicts: 1 } });
-  t.equal((await holderOf(tenantId, number)).id, manual, 'adopted by its number, and kept apart');
+  t.equal(
+    (await holderOf(tenantId, number)).id,
+    manual,
+    'the license joins the manual company, kept apart from the vendor company',
+  );
   const { body: list } = await ask('GET', `${pathOf(tenantId)}/conflicts?status=open`);
   t.match(list.data, [{ ubi: demo.ubi, status: 'open', decision: null, run_id: run.id }]);
   t.strictSame([...list.data[0].company_ids].sort(), [vendor.id, manual].sort());
@@ -72,7 +76,7 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
     status: 200,
     body: { status: 'resolved', decision: 'merge', decided_company_id: manual },
   });
-  t.equal((await holderOf(tenantId, first.location)).id, manual, 'at once: all licenses of the UBI are with it');
+  t.equal((await holderOf(tenantId, first.location)).id, manual, 'all licenses of the UBI move at once');
   t.match((await ask('GET', `${path}/${vendor.id}`)).body, { archived: true, superseded_by: manual });
   t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { moved: 0, conflicts: 0 } });
   const explained = (await ask('GET', `${path}/${manual}/explain`)).body;
@@ -80,32 +84,35 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
   t.ok(explained.licenses.every(({ rule }: Body) => rule === 'decided_by_user'));
 
   t.match(await ask('POST', conflict, { body: { decision: 'merge', company_id: vendor.id } }), { status: 200 });
-  t.equal((await holderOf(tenantId, number)).id, vendor.id, 'decided anew: also what was named by hand');
+  t.equal((await holderOf(tenantId, number)).id, vendor.id, 'a changed decision also moves manually added licenses');
   await switchTo(tenantId, 'one_per_license');
-  t.equal((await holderOf(tenantId, number)).id, manual, 'under the other strategy it is where it was named for');
+  t.equal((await holderOf(tenantId, number)).id, manual, 'with the other strategy it returns to its manual company');
   t.match(await ask('POST', conflict, { body: { decision: 'keep_apart' } }), { status: 200 });
   await switchTo(tenantId, 'one_per_vendor');
   t.equal((await holderOf(tenantId, number)).id, manual);
-  t.equal((await holderOf(tenantId, first.location)).id, vendor.id, 'and nothing was forgotten');
+  t.equal((await holderOf(tenantId, first.location)).id, vendor.id, 'the decision still applies after switching back');
 
-  // A second company by hand makes the question a new one; once its license is sold there is none.
+  // A second manual company reopens the conflict; it is resolved again once the license is sold.
   const second = '990000002';
-  const right = (await ask('POST', path, { body: { name: 'Another by hand', license_numbers: [second] } })).body.id;
+  const right = (await ask('POST', path, { body: { name: 'Second manual company', license_numbers: [second] } })).body
+    .id;
   control.addSite({ ubi: demo.ubi, location: second, name: 'ANOTHER SITE' });
-  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 1 } }, 'asked anew');
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 1 } }, 'reopened');
   control.sell({ location: number, toUbi: '007331902' });
   control.sell({ location: second, toUbi: '007331902' });
   await syncTenant(service, tenantId, { refresh: 'force' });
   const { body: left } = await ask('GET', `${pathOf(tenantId)}/conflicts?status=resolved`);
-  t.match(left.data, [{ status: 'resolved', decision: 'keep_apart' }], 'the decision before it is in force');
+  t.match(left.data, [{ status: 'resolved', decision: 'keep_apart' }], 'the earlier decision is in effect');
   t.equal((await holderOf(tenantId, second)).id, right);
   control.sell({ location: number, toUbi: demo.ubi });
   control.sell({ location: second, toUbi: demo.ubi });
-  // Where nobody decided there is nothing left of the question.
+  // A conflict without a decision is closed.
   const other = await makeTenant(service, 'credential', 'one_per_vendor');
   await syncTenant(service, other);
   const third = '990000003';
-  await ask('POST', `${pathOf(other)}/companies`, { body: { name: 'By hand again', license_numbers: [third] } });
+  await ask('POST', `${pathOf(other)}/companies`, {
+    body: { name: 'Another manual company', license_numbers: [third] },
+  });
   control.addSite({ ubi: demo.ubi, location: third, name: 'A THIRD SITE' });
   t.match(await syncTenant(service, other, { refresh: 'force' }), { counts: { conflicts: 1 } });
   control.sell({ location: third, toUbi: '007331902' });
@@ -117,7 +124,7 @@ t.test('companies made by hand, conflicts and decisions', async (t) => {
   });
 });
 
-t.test('a company that stands for one UBI cannot be chosen for another', async (t) => {
+t.test('a company that represents one UBI cannot be chosen for another', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const path = `${pathOf(tenantId)}/companies`;
   const numbers = ['990000011', '990000012', '990000013'];
@@ -137,6 +144,6 @@ t.test('a company that stands for one UBI cannot be chosen for another', async (
   );
 });
 
-t.test('every documented answer of these operations was seen', async (t) => {
+t.test('every documented response of these operations occurred', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['conflicts.test.ts'], isOwnOutcome), []);
 });

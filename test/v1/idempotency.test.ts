@@ -1,6 +1,7 @@
 import t from 'tap';
 import { pickCount } from '../helpers/counts.js';
 import { type Ask, makeTenant, startTestService, type TestResponse, type TestService } from '../helpers/service.js';
+import { PATIENCE_MS } from '../helpers/until.js';
 
 /** Idempotency-Key: retried POST requests take effect once, even if responses, connections or processes are lost. */
 
@@ -164,7 +165,7 @@ t.test('stored responses are encrypted and expire after 24 hours', async (t) => 
   t.notOk(isReplayed(late), 'even if many other keys have expired');
   await sql(age, ['quiet-24']);
   const isSwept = async () => (await sql(`select from idempotency_keys where key like 'quiet-%'`)).length === 0;
-  for (const end = Date.now() + 20_000; !(await isSwept()) && Date.now() < end; );
+  for (const end = Date.now() + PATIENCE_MS; !(await isSwept()) && Date.now() < end; );
   t.ok(await isSwept(), 'keys of inactive tenants are deleted, too');
 
   const gone = await makeTenant(service, 'ubi');

@@ -3,7 +3,7 @@ import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
 
-/** The plan of a run, and the guards that stop one until it is confirmed or dismissed. */
+/** Plans of runs, and guards that require a review. */
 
 const service = await startTestService(t, { simulator: { licenses: 120 } });
 const { ask, contract, simulator, newId } = service;
@@ -12,14 +12,14 @@ const { readAll, readCompanies, edit } = createTenantClient(service);
 
 type Body = TestResponse['body'];
 
-t.test('the plan of a sync: previewed, and as it was applied', async (t) => {
+t.test('getSyncPlan of a preview and of an applied run', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const started = await ask('POST', `${pathOf(tenantId)}/syncs`, { body: { mode: 'preview' } });
   const previewed = await waitForRun(service, tenantId, started.body.id);
   t.match(previewed, { mode: 'preview', status: 'succeeded', applied_datetime: null });
   t.strictSame(await readCompanies(tenantId), [], 'nothing is written');
   const run = await syncTenant(service, tenantId);
-  t.strictSame(run.counts, previewed.counts, 'the sync does what the preview said');
+  t.strictSame(run.counts, previewed.counts, 'the sync does what the preview listed');
   const planOf = (id: string) => readAll(`${pathOf(tenantId)}/syncs/${id}/plan?page[size]=50`);
   const tally = (items: Body[]): Record<string, number> => {
     const counts: Record<string, number> = {};
@@ -41,11 +41,11 @@ t.test('the plan of a sync: previewed, and as it was applied', async (t) => {
   });
 });
 
-t.test('guards: many removals wait for a person', async (t) => {
+t.test('guards: many removals must be reviewed', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_license');
   const other = await makeTenant(service, 'credential', 'one_per_license');
   await syncTenant(service, tenantId);
-  // Each refresh stays below the directory's own guard; together they are above the tenant's.
+  // Each refresh is below the guard of the directory; together they are above the guard of the tenant.
   const victims = control
     .rows()
     .filter(({ ubi, deleted }) => ubi !== demo.ubi && !deleted)
@@ -65,10 +65,10 @@ t.test('guards: many removals wait for a person', async (t) => {
   const items = await readAll(`${path}/plan?page[size]=500`);
   t.equal(items.filter(({ reason }) => reason === 'no_longer_listed').length, 20);
   await edit(tenantId, before[0].id, { relationship_type: 'customer' });
-  t.match(await ask('POST', `${path}/confirm`), { status: 409, body: { code: 'plan_stale' } }, 'an edit came between');
+  t.match(await ask('POST', `${path}/confirm`), { status: 409, body: { code: 'plan_stale' } }, 'stale after an edit');
   const second = await syncTenant(service, tenantId);
   t.equal(second.status, 'needs_review');
-  t.equal((await ask('GET', path)).body.status, 'superseded', 'a newer run takes its place');
+  t.equal((await ask('GET', path)).body.status, 'superseded', 'superseded by a newer run');
   t.match(await ask('POST', `${path}/confirm`), { status: 409, body: { code: 'not_in_review' } });
   const dismissed = await ask('POST', `${pathOf(tenantId)}/syncs/${second.id}/dismiss`);
   t.match(dismissed, { status: 200, body: { status: 'canceled' } });
@@ -80,24 +80,24 @@ t.test('guards: many removals wait for a person', async (t) => {
   t.match(
     quiet,
     { status: 'succeeded_with_warnings', warnings: [{ code: 'plan_dismissed' }], counts: { archived: 0 } },
-    'the same directory asks no more',
+    'no review for the same directory',
   );
-  t.strictSame(quiet.rows, second.rows, 'and the rows are those of the list, though nothing was taken from it');
+  t.strictSame(quiet.rows, second.rows, 'the row counts are those of the list, although nothing was applied');
   await vanish(20, 21);
   const third = await syncTenant(service, tenantId);
-  t.equal(third.status, 'needs_review', 'but when it moves it does');
+  t.equal(third.status, 'needs_review', 'reviewed again when the directory changes');
   const confirmed = await ask('POST', `${pathOf(tenantId)}/syncs/${third.id}/confirm`);
   t.match(confirmed, { status: 200, body: { status: /^succeeded/, counts: third.counts } });
-  t.not(confirmed.body.finished_datetime, third.finished_datetime, 'it ends when it is carried out');
+  t.not(confirmed.body.finished_datetime, third.finished_datetime, 'finished when it was confirmed');
   const done = await readAll(`${pathOf(tenantId)}/syncs/${third.id}/plan?page[size]=500`);
-  t.equal(done.filter(({ reason }) => reason === 'no_longer_listed').length, 21, 'and tells what it did');
+  t.equal(done.filter(({ reason }) => reason === 'no_longer_listed').length, 21, 'the plan items of the applied run');
   const left = await readCompanies(tenantId);
-  t.equal(left.length, before.length - 21, 'the plan is carried out');
+  t.equal(left.length, before.length - 21, 'the plan is applied');
   t.match(await syncTenant(service, tenantId), { status: /^succeeded/, counts: { archived: 0, updated: 0 } });
   for (const location of victims.slice(0, 21)) control.restore({ location });
 });
 
-t.test('guards: a list that shrank is not published before an operator accepts it', async (t) => {
+t.test('guards: a much shorter list must be accepted by an operator', async (t) => {
   const alone = await startTestService(t, { simulator: { licenses: 150 } });
   const tenantId = await makeTenant(alone);
   await syncTenant(alone, tenantId);
@@ -112,7 +112,7 @@ t.test('guards: a list that shrank is not published before an operator accepts i
   await alone.sql(`update directories set refreshed_datetime = now() - interval '1 day'`);
   const again = await syncTenant(alone, tenantId);
   t.match(again, { status: 'needs_review', reason: 'list_shrunk' });
-  t.equal(alone.simulator.control.counters().listCalls, calls, 'the state is not asked again for a while');
+  t.equal(alone.simulator.control.counters().listCalls, calls, 'the list is not fetched again at once');
   const path = `${pathOf(tenantId)}/syncs/${again.id}`;
   const admin = await alone.ask('POST', '/v1/api-keys', {
     body: { description: 'x', role: 'admin', tenant_id: tenantId },
@@ -128,10 +128,10 @@ t.test('guards: a list that shrank is not published before an operator accepts i
   t.match(
     steps[4],
     { step: 'first_sync', status: 'blocked', who: 'operator', blockers: [/needs a review.*An operator must/] },
-    'the checklist sends nobody where he may not go',
+    'the checklist does not send an admin to an operator task',
   );
-  t.equal(next.operation_id, 'createLicense', 'and an admin has another step to take meanwhile');
-  // As if the process had ended right after the list was accepted.
+  t.equal(next.operation_id, 'createLicense', 'an admin can do the next step meanwhile');
+  // The state after a process stopped right after the list was accepted.
   await alone.sql('update directories set accepted_digest = refused_digest, refused_datetime = null');
   const accepted = await alone.ask('POST', `${path}/confirm`);
   t.match(accepted, { status: 200, body: { status: 'queued', refresh: 'force' } });
@@ -148,6 +148,6 @@ t.test('guards: a list that shrank is not published before an operator accepts i
   t.match(await alone.ask('POST', `${path}/confirm`), { status: 409 });
 });
 
-t.test('every documented answer of these operations was seen', async (t) => {
+t.test('every documented response of these operations occurred', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['plans.test.ts'], isOwnOutcome), []);
 });

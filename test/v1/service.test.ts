@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService } from '../helpers/service.js';
+import { PATIENCE_MS } from '../helpers/until.js';
 
 /** States, API keys and health. */
 
@@ -169,11 +170,11 @@ t.test('getLivez and getReadyz', async (t) => {
     const ready = await ask('GET', '/readyz', { key: null });
     const tookMs = Date.now() - startedAt;
     t.match(ready, { status: 503, body: { code: 'storage_unavailable' } }, `the database is ${what}`);
-    t.ok(tookMs < 2_000, `reported within two seconds (${tookMs} ms)`);
+    t.ok(tookMs < PATIENCE_MS, `does not wait for the database (${tookMs} ms)`);
     t.equal((await ask('GET', '/livez', { key: null })).status, 200, 'the process still answers');
     await service.line.mend();
     let status = 0;
-    for (const until = Date.now() + 10_000; status !== 200 && Date.now() < until; ) {
+    for (const until = Date.now() + PATIENCE_MS; status !== 200 && Date.now() < until; ) {
       status = (await ask('GET', '/readyz', { key: null })).status;
     }
     t.equal(status, 200, `ready again after the database was ${what}`);

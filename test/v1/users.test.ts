@@ -1,6 +1,7 @@
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { FIRST_PUT, makeTenant, startTestService, waitForRun } from '../helpers/service.js';
+import { until } from '../helpers/until.js';
 
 /** Users of the host application, and the credential that each of them uses. */
 
@@ -286,12 +287,12 @@ t.test('a deactivated user loses access and credentials', async (t) => {
 
   const user = `${path}/users/gone`;
   // A credential that the user is saving during the deactivation must not be stored.
-  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 600 });
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 1_500 });
   const saving = ask('POST', `${path}/credentials`, {
     key,
     body: { ...addLogin('late-gone@example.com'), owner: 'user', description: 'late' },
   });
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await until('a login', async () => control.counters().callsInFlight > 0);
   t.match(await ask('PUT', user, { body: { active: false }, headers: await etagOf(user) }), {
     status: 200,
     body: { active: false },
