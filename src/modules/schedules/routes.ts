@@ -2,7 +2,7 @@ import type { Db } from '../../db/database.js';
 import { operation } from '../../http/operation.js';
 import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import type { Schedule as ScheduleRow } from './repository.js';
+import type { Schedule } from './repository.js';
 import { ScheduleSchema } from './schema.js';
 import { getSchedule, resumeSchedule, toResumeDetail } from './service.js';
 
@@ -45,7 +45,7 @@ export function registerSchedulesRoutes(app: App, { db, syncIntervalSeconds }: S
   );
 }
 
-function toScheduleReply(schedule: ScheduleRow | undefined, intervalSeconds: number) {
+function toScheduleReply(schedule: Schedule | undefined, intervalSeconds: number) {
   return {
     status:
       schedule === undefined

@@ -7,7 +7,7 @@ import type { App } from '../../http/server.js';
 import { toPreferenceReply } from '../creation-preference/index.js';
 import type { LicensePorts } from '../licenses/index.js';
 import { toSyncRunReply } from '../syncs/index.js';
-import { type Advice as AdviceView, getAdvice } from './advice-service.js';
+import { type Advice, getAdvice } from './advice-service.js';
 import { toNamesakesReply } from './namesakes.js';
 import {
   AdviceSchema,
@@ -105,7 +105,7 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
   );
 }
 
-const toAdviceReply = (advice: AdviceView) => ({
+const toAdviceReply = (advice: Advice) => ({
   vendors: advice.vendors,
   licenses: advice.licenses,
   licenses_without_vendor: advice.licensesWithoutVendor,

@@ -132,8 +132,7 @@ export function choosePreference(
     if (inputs === undefined || scopedPlan === undefined || !isSameChoice || preview.appliedAt !== null) {
       throw new ServiceError('preview_stale', toStaleDetail(preview, inputs, input), { conflicting_id: preview.id });
     }
-    await saveCreationPreference(tx, tenantId, input);
-    const preference = (await findCreationPreference(tx)) as CreationPreference;
+    const preference = await saveCreationPreference(tx, tenantId, input);
     const applied = await applyPlan(tx, tenantId, {
       inputs: { ...inputs, versions: { ...inputs.versions, preferenceVersion: preference.version } },
       scopedPlan,

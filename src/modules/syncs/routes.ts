@@ -11,7 +11,7 @@ import { cancelSync } from './cancel-service.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
 import { listPlan, type PlanPageItem } from './plan-service.js';
 import { WARNING_DETAILS } from './reason-details.js';
-import type { SyncRun as SyncRunRow } from './repository.js';
+import type { SyncRun } from './repository.js';
 import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
 import { PlanPageSchema, SyncBodySchema, SyncRunPageSchema, SyncRunSchema } from './schema.js';
 import { getSync, listSyncs, type StartSyncPorts, startSync } from './service.js';
@@ -220,7 +220,7 @@ const toPlanItemReply = (item: PlanPageItem) => ({
   after: item.after,
 });
 
-export function toSyncRunReply(run: SyncRunRow) {
+export function toSyncRunReply(run: SyncRun) {
   return {
     id: run.id,
     status: run.status,
