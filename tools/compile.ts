@@ -89,7 +89,8 @@ function deleteOldFolders(): void {
   if (!existsSync(CACHE)) return;
   for (const name of readdirSync(CACHE)) {
     const path = join(CACHE, name);
-    if (name !== 'node24' && Date.now() - statSync(path).mtimeMs > MAX_AGE_MS) rmSync(path, { recursive: true, force: true });
+    if (name !== 'node24' && Date.now() - statSync(path).mtimeMs > MAX_AGE_MS)
+      rmSync(path, { recursive: true, force: true });
   }
 }
 
