@@ -15,7 +15,7 @@ export function parseDatetimeRange(parameter: string, text: string): DatetimeRan
   const [from, to] = parts.map((part) => (part === '' ? undefined : toDate(part)));
   if (parts.length === 2 && from !== null && to !== null) return { from, to };
   const detail = 'must be from,to with RFC 3339 datetimes; either side may be empty';
-  throw new ServiceError('invalid_request', `?${parameter}: ${detail}.`, {
+  throw new ServiceError('invalid_request', `?${parameter} ${detail}.`, {
     errors: [{ pointer: `?${parameter}`, detail }],
   });
 }

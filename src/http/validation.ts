@@ -62,7 +62,7 @@ export function toValidationError(error: ValidationError): ServiceError {
   const [first] = errors;
   return new ServiceError(
     'invalid_request',
-    first === undefined ? 'The request does not match its schema.' : `${first.pointer}: ${first.detail}.`,
+    first === undefined ? 'The request does not match its schema.' : `${first.pointer} ${first.detail}.`,
     {
       errors,
     },
