@@ -117,8 +117,8 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
   t.match(await syncTenant(service, other, { refresh: 'force' }), { counts: { conflicts: 1 } });
   control.sell({ location: third, toUbi: '007331902' });
   await syncTenant(service, other, { refresh: 'force' });
-  const [gone] = (await ask('GET', `${pathOf(other)}/conflicts?status=gone`)).body.data;
-  t.match(await ask('POST', `${pathOf(other)}/conflicts/${gone?.id}/resolve`, { body: { decision: 'keep_apart' } }), {
+  const [closed] = (await ask('GET', `${pathOf(other)}/conflicts?status=closed`)).body.data;
+  t.match(await ask('POST', `${pathOf(other)}/conflicts/${closed?.id}/resolve`, { body: { decision: 'keep_apart' } }), {
     status: 409,
     body: { code: 'conflict_closed' },
   });

@@ -65,7 +65,7 @@ t.test('getSchedule and resumeSchedule', async (t) => {
     status: 'paused',
     reason: 'credentials_rejected',
     next_datetime: null,
-    resume_detail: /goes on by itself/,
+    resume_detail: /resumes automatically/,
   });
   const many = (await runs()).length;
   await pause(500);
