@@ -11,7 +11,7 @@ import { makeTenant, startTestService, syncTenant } from '../helpers/service.js'
 
 /** The OpenAPI document: its examples, and random requests generated from it. */
 
-const RUNS = pickCount({ few: 15, full: 200, long: 1_000 });
+const RUNS = pickCount({ few: 8, full: 200, long: 1_000 });
 const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const CONCURRENCY = 12;
 
