@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { queryAsTenant } from '../../src/db/single-statement.js';
 import { toCompanyStatement } from '../../src/modules/companies/repository.js';
-import type { Key } from './catalogue.js';
+import type { Key } from './catalog.js';
 import { type BenchChild, startBenchChild } from './child.js';
 import type { BenchApi, Bout, Lab } from './lab.js';
 import type { LoadOrder, LoadResult } from './load-process.js';

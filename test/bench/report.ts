@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { CATALOGUE, entryOf, isReached, type Key, toGoalText } from './catalogue.js';
+import { CATALOG, entryOf, isReached, type Key, toGoalText } from './catalog.js';
 
 export interface Summary {
   readonly median: number;
@@ -41,9 +41,9 @@ export class Recorder {
     return found === undefined ? undefined : summarizeRatios(found.values).median;
   }
 
-  /** In the order of the catalogue. */
+  /** In the order of the catalog. */
   toResults(): Result[] {
-    const keys = Object.keys(CATALOGUE);
+    const keys = Object.keys(CATALOG);
     return [...this.#samples.values()]
       .sort((a, b) => keys.indexOf(a.key) - keys.indexOf(b.key) || a.licenses - b.licenses)
       .map(({ values, ...of }) => {

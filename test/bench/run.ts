@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { STRATEGIES } from '../../src/domain/strategy.js';
-import { CATALOGUE, entryOf, type Key, PARTS, type Part, toGoalText } from './catalogue.js';
+import { CATALOG, entryOf, type Key, PARTS, type Part, toGoalText } from './catalog.js';
 import { benchGrowth } from './growth.js';
 import { startLab } from './lab.js';
 import { benchMapper } from './mapper.js';
@@ -36,8 +36,8 @@ ${PARTS.map(describe).join('\n')}
 `;
 
 function describe(part: Part): string {
-  const lines = (Object.keys(CATALOGUE) as Key[])
-    .filter((key) => CATALOGUE[key].part === part)
+  const lines = (Object.keys(CATALOG) as Key[])
+    .filter((key) => CATALOG[key].part === part)
     .map((key) => {
       const { about, goal } = entryOf(key);
       return `  ${key.padEnd(38)} ${about}${goal === undefined ? '' : ` (goal: ${toGoalText(goal)})`}`;

@@ -7,7 +7,7 @@ import { planSync, type SyncPlan } from '../../src/mapping/index.js';
 import { loadSnapshot, savePlannedRows } from '../../src/modules/companies/index.js';
 import { createDirectoryService, findDirectory, selectListedLicenses } from '../../src/modules/directory/index.js';
 import { emptyBareTables, measureCopy } from './bare.js';
-import type { Key } from './catalogue.js';
+import type { Key } from './catalog.js';
 import { type Bout, type Lab, STATE } from './lab.js';
 import { Recorder } from './report.js';
 import {

@@ -18,7 +18,7 @@ const atMost = (figure: number): Goal => ({ is: 'atMost', figure });
 const atLeast = (figure: number): Goal => ({ is: 'atLeast', figure });
 
 /** Every figure that the benchmark gives, by its key. */
-export const CATALOGUE = {
+export const CATALOG = {
   apply_vs_copy: {
     part: 'sync',
     goal: atMost(1.6),
@@ -175,9 +175,9 @@ export const CATALOGUE = {
   },
 } as const satisfies Record<string, Entry>;
 
-export type Key = keyof typeof CATALOGUE;
+export type Key = keyof typeof CATALOG;
 
-export const entryOf = (key: Key): Entry => CATALOGUE[key];
+export const entryOf = (key: Key): Entry => CATALOG[key];
 
 export function isReached({ is, figure }: Goal, median: number): boolean {
   if (is === 'exactly') return median === figure;
