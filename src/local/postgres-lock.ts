@@ -8,7 +8,7 @@ const EMPTY_FILE_TIMEOUT_MS = 1000;
 
 /**
  * Locks a data directory for this process and returns a function that unlocks it. Unlike Postgres' own lock, this one
- * tells a running service from a Postgres whose service was killed and which has to be stopped.
+ * distinguishes a running service from a Postgres that must be stopped because its service was killed.
  * @throws Error with the text of `describe` if another process holds the lock
  */
 export async function lockDataDir(file: string, describe: (pid: number) => string): Promise<() => Promise<void>> {

@@ -5,13 +5,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { findFreePort } from '../../src/local/index.js';
 import { runSimulatorCommand, startSimulator } from '../../src/simulator/index.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import { HAS_SHELL, MAIN, parseAnswers, ROOT, readSession, runSession, toShape } from '../helpers/sessions.js';
+import { until } from '../helpers/until.js';
 
 /** The commands of the documents, pasted into a shell. */
 
@@ -66,10 +66,10 @@ async function startLocalMode(t: Test, dataDir: string): Promise<void> {
     stream.on('data', (chunk: Buffer) => {
       output += chunk.toString();
     });
-  while (!output.includes('Ctrl-C')) {
-    if (service.exitCode !== null) throw new Error(`the service did not start: ${output}`);
-    await delay(50);
-  }
+  await until('the service has started', async () => {
+    if (service.exitCode !== null) throw new Error(`the service ended: ${output}`);
+    return output.includes('Ctrl-C');
+  });
 }
 
 const DATABASE_URL = 'postgres://biotrack@db.internal/biotrack';
