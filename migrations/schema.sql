@@ -1,5 +1,5 @@
--- The schema after all migrations, read back from the catalogue by `npm run derive`: to be reviewed as a diff, not to
--- be run. The owner's own rights, the tables of the migrator and the schema of the queue are left out.
+-- The schema after all migrations, as read from the catalog by `npm run derive`. For review only; do not run it. Omits the
+-- owner's privileges, the migrator's tables and the schema of the queue.
 
 create role biotrack_app nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
 create role biotrack_operator nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
@@ -472,7 +472,7 @@ create table sync_runs (
   applied_datetime timestamp with time zone,
   first_change_seq bigint,
   last_change_seq bigint,
-  notes jsonb not null default '{"adoptions": [], "conflicts": [], "filtered": []}'::jsonb,
+  notes jsonb not null default '{"filtered": [], "adoptions": [], "conflicts": []}'::jsonb,
   credential_id uuid,
   credential_owner text,
   credential_reason text,
@@ -629,7 +629,7 @@ begin
     json_build_object('tenant_id', of_tenant, 'run_id', run),
     max_attempts => 3,
     job_key => 'run_sync:' || run,
-    -- Putting a waiting run back must not send it behind those that came later.
+    -- Requeuing a waiting run must not move it behind later runs.
     job_key_mode => 'preserve_run_at',
     priority => least(waiting_before, 1000));
 end

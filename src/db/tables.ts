@@ -294,7 +294,6 @@ export interface SyncPlanItems {
 export interface SyncRuns {
   applied_datetime: Timestamp | null;
   attempt: Generated<number>;
-  input_versions: Json | null;
   counts: Json | null;
   credential_id: string | null;
   credential_owner: string | null;
@@ -305,6 +304,7 @@ export interface SyncRuns {
   first_change_seq: number | null;
   id: string;
   include_labs: boolean | null;
+  input_versions: Json | null;
   last_change_seq: number | null;
   leased_until_datetime: Timestamp | null;
   list_digest: string | null;
