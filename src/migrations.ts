@@ -1,2 +1,2 @@
-/** Where the migrations are, from the sources as from what is built of them. */
+/** The folder of the migrations, which is the same for `src` and `dist`. */
 export const MIGRATIONS = new URL('../migrations/', import.meta.url);

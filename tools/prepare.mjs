@@ -1,6 +1,6 @@
-// Makes the folder ready to run: installs what the lock file asks for and builds `dist` when the sources have changed.
-// It runs before `npm start` and `npm test`, possibly before anything is installed, hence plain JavaScript without a
-// dependency. It says nothing unless it has something to do.
+// Installs the packages of the lock file if they are missing, and builds `dist` if the sources have changed. Runs before
+// npm scripts, possibly before anything is installed, so it is plain JavaScript without dependencies. Prints nothing if
+// there is nothing to do.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -36,7 +36,7 @@ class Failure extends Error {
 }
 
 function run(command, args) {
-  // The child's standard output goes to our standard error: `npm start` may be read by a machine.
+  // The child's output goes to standard error: scripts may parse the standard output of the npm command.
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.error) throw new Failure(`${command}: ${result.error.message}`);
   return result.status ?? 1;
@@ -50,14 +50,14 @@ function readJson(path) {
   }
 }
 
-/** Whether node_modules holds what the lock file asks for. */
+/** Whether node_modules matches the lock file. */
 function isInstalled() {
   const lock = readJson(join(root, 'package-lock.json'));
   if (lock === undefined) return existsSync(modules);
   const installed = readJson(join(modules, '.package-lock.json'))?.packages;
   if (installed === undefined) return false;
-  // Contents, not times: a checkout touches the lock file without changing it, and a needless `npm ci` would pull
-  // node_modules from under whatever runs at that moment.
+  // Compares contents, not times: a checkout touches the lock file, and a needless `npm ci` would delete node_modules
+  // while other processes use it.
   for (const [path, entry] of Object.entries(installed)) {
     const wanted = lock.packages[path];
     if (wanted === undefined || wanted.version !== entry.version || wanted.integrity !== entry.integrity) return false;
@@ -66,7 +66,7 @@ function isInstalled() {
     ([path, entry]) => path !== '' && !entry.optional && !entry.devOptional && !(path in installed),
   );
   if (missing.length === 0) return true;
-  // A production install has none of the development packages, on purpose, and needs none once `dist` is there.
+  // A production install lacks all development packages on purpose, and does not need them if `dist` exists.
   const development = Object.values(lock.packages).filter((entry) => entry.dev && !entry.optional);
   return existsSync(dist) && missing.length === development.length && missing.every(([, entry]) => entry.dev);
 }
@@ -74,7 +74,7 @@ function isInstalled() {
 function install() {
   say('Installing the packages of package-lock.json …');
   const args = ['ci', '--no-audit', '--no-fund'];
-  // The npm that started us is the one to use; started without npm, the one on the PATH.
+  // Prefers the npm that runs this script to the one on the PATH.
   const npm = process.env.npm_execpath;
   const status = npm?.endsWith('npm-cli.js') ? run(process.execPath, [npm, ...args]) : run('npm', args);
   if (status !== 0) throw new Failure('npm ci failed, see above.', status);
@@ -88,7 +88,7 @@ function listFiles(folder) {
     .sort();
 }
 
-/** One word for the state of everything a build depends on; it changes when a source is edited, added or removed. */
+/** A hash of everything that a build depends on. */
 function fingerprintSources(sources) {
   const hash = createHash('sha256');
   const settings = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'node_modules/typescript/package.json'];
@@ -101,17 +101,15 @@ function fingerprintSources(sources) {
 
 const stamp = join(dist, '.built');
 
-/** Sources, compiler and its types: a production install and an image lack some of them, and bring `dist` instead. */
+/** Production installs and images lack some of these, and contain `dist` instead. */
 const NEEDED_TO_BUILD = ['src', 'tsconfig.json', 'tsconfig.build.json', 'node_modules/@types/node', compiler];
 
-/** The fingerprint that `dist` shall have; undefined where it cannot be built and is taken as it is. */
+/** The fingerprint of the current sources; undefined if `dist` exists and cannot be built here. */
 function wantedFingerprint() {
   const missing = NEEDED_TO_BUILD.filter((path) => !existsSync(resolve(root, path)));
   if (missing.length === 0) return fingerprintSources(listFiles(join(root, 'src')));
   if (existsSync(join(dist, 'main.js'))) return undefined;
-  throw new Failure(
-    `There is no dist, and it cannot be built without ${missing.join(', ')}. Try npm ci --include=dev.`,
-  );
+  throw new Failure(`dist is missing and cannot be built without ${missing.join(', ')}. Run npm ci --include=dev.`);
 }
 
 function isBuilt() {
@@ -120,12 +118,12 @@ function isBuilt() {
 }
 
 function buildDist() {
-  // Read before the compiler reads: an edit during the build makes the next start build again.
+  // Computed before the compiler starts, so that an edit during the build causes another build.
   const fingerprint = wantedFingerprint();
   if (fingerprint === undefined) return;
   say('Building dist …');
-  removeLeftovers();
-  // Beside dist, at the same depth, so that the source maps' relative paths stay true after the renaming.
+  deleteUnfinishedBuilds();
+  // At the same depth as dist, so that relative paths in source maps stay valid after renaming.
   const next = `${dist}.next-${process.pid}`;
   const old = `${dist}.old-${process.pid}`;
   try {
@@ -138,7 +136,7 @@ function buildDist() {
       copyFileSync(source, target);
     }
     writeFileSync(join(next, '.built'), fingerprint);
-    // A whole new folder takes the old one's place: what was built from removed sources goes with it.
+    // Replaces the whole folder, so that no output of deleted sources is left.
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(next, dist);
   } finally {
@@ -147,8 +145,8 @@ function buildDist() {
   }
 }
 
-/** Folders of a build that was killed. Only the holder of the lock comes here, so no build is at work in them. */
-function removeLeftovers() {
+/** Deletes folders of killed builds. Called with the lock, so no build is running in them. */
+function deleteUnfinishedBuilds() {
   for (const name of readdirSync(root)) {
     if (/^dist\.(next|old)-\d+$/.test(name)) rmSync(join(root, name), { recursive: true, force: true });
   }
@@ -166,17 +164,17 @@ function isAlive(pid) {
 const lock = `${dist}.lock`;
 const LOCK_MAX_AGE_MS = 15 * 60_000;
 
-/** Whether the lock's holder was killed. The age is for a process id that was given to somebody else since. */
+/** Whether the lock's holder was killed. The age limit covers a reused process ID. */
 function isLockStale() {
   try {
     const holder = Number(readFileSync(lock, 'utf8') || process.pid);
     return !isAlive(holder) || Date.now() - statSync(lock).mtimeMs > LOCK_MAX_AGE_MS;
   } catch {
-    return false; // Released meanwhile.
+    return false; // It was released meanwhile.
   }
 }
 
-/** Lets one at a time install or build here; whoever waited then finds the work done. */
+/** Runs `work` in one process at a time. The others then find it done. */
 function withLock(work) {
   for (;;) {
     try {
@@ -195,11 +193,12 @@ function withLock(work) {
   }
 }
 
-// Asked without the lock first: where nothing is to do, the folder may be read-only.
+// Checked without the lock first: if there is nothing to do, the folder may be read-only.
 const isReady = () => isInstalled() && !force && (!build || isBuilt());
 
 try {
-  if (unknown.length > 0) throw new Failure(`Unknown argument ${unknown.join(' ')}. Known: --build, --force.`);
+  if (unknown.length > 0)
+    throw new Failure(`Unknown argument: ${unknown.join(' ')}. Known arguments: --build, --force.`);
   if (!isReady()) {
     withLock(() => {
       if (!isInstalled()) install();

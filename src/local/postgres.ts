@@ -113,7 +113,7 @@ async function makeDataDir(path: string): Promise<string> {
     await access(dataDir, 2);
     return dataDir;
   } catch (error) {
-    throw new EmbeddedPostgresError(`Postgres cannot keep its data in ${path}: ${String(error)}`);
+    throw new EmbeddedPostgresError(`Postgres cannot store its data in ${path}: ${String(error)}`);
   }
 }
 

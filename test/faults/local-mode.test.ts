@@ -12,7 +12,7 @@ import type { Ask, TestResponse } from '../helpers/service.js';
 import { FIRST_PUT, sendRequest, waitForRun } from '../helpers/service.js';
 import { PATIENCE_MS } from '../helpers/until.js';
 
-/** The built service as a child process, the way `npm start` runs it: with a folder and nothing else. */
+/** Local mode in a child process, as `npm start` runs it. */
 
 const MAIN = buildDist();
 const READY_WITHIN_MS = PATIENCE_MS;
@@ -22,7 +22,7 @@ interface Child {
   readonly output: () => string;
 }
 
-/** In an environment of its own: tap's variables would have the child report to tap. */
+/** With its own environment: tap's variables would make the child report to tap. */
 function run(environment: Readonly<Record<string, string>>, args: readonly string[] = []): Child {
   const child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env.PATH ?? '', ...environment } });
   let output = '';
@@ -39,7 +39,7 @@ async function start(t: Test, dataDir: string): Promise<Started> {
   const child = run({ DATA_DIR: dataDir, PORT: '0' });
   t.teardown(() => end(child));
   const deadline = Date.now() + READY_WITHIN_MS;
-  while (!child.output().includes('Stop with Ctrl-C')) {
+  while (!child.output().includes('Press Ctrl-C to stop')) {
     if (child.process.exitCode !== null || Date.now() > deadline)
       throw new Error(`it did not start: ${child.output()}`);
     await delay(50);
@@ -65,7 +65,7 @@ async function makeFolder(t: Test): Promise<string> {
   return folder;
 }
 
-/** The whole set-up of one tenant, with each call that the README shows. */
+/** Sets up a tenant with the calls of the onboarding guide. */
 async function onboard(
   t: Test,
   { ask, local }: Started,
@@ -91,26 +91,30 @@ async function onboard(
   const license = await ask('POST', `${path}/licenses`, { body: { license_number: first.license_number } });
   t.equal(license.status, 201, `${strategy}: the license is created`);
   const { body: runs } = await ask('GET', `${path}/syncs`);
-  t.equal(runs.data[0]?.trigger, 'setup_completed', `${strategy}: which starts the first sync by itself`);
+  t.equal(runs.data[0]?.trigger, 'setup_completed', `${strategy}: the first license starts the first sync`);
   return waitForRun({ ask }, tenantId, runs.data[0].id);
 }
 
-t.test('local mode from an empty folder to companies, killed and started again', async (t) => {
+t.test('local mode starts in an empty folder and survives kill -9', async (t) => {
   const dataDir = await makeFolder(t);
   const first = await start(t, dataDir);
   const { local } = first;
 
   t.match(first.output(), local.operator_api_key, 'the banner shows the key');
-  t.match(first.output(), local.docs_url, 'and the docs page');
-  t.equal((await stat(join(dataDir, 'local.json'))).mode & 0o777, 0o600, 'what holds the key is for its owner alone');
+  t.match(first.output(), local.docs_url, 'the banner shows the docs page');
+  t.equal(
+    (await stat(join(dataDir, 'local.json'))).mode & 0o777,
+    0o600,
+    'only the owner can read the file with the key',
+  );
   t.equal((await fetch(local.docs_url)).status, 200, 'the docs page answers');
-  t.equal((await first.ask('GET', '/openapi/v1.json')).body.openapi, '3.1.0', 'and the document');
+  t.equal((await first.ask('GET', '/openapi/v1.json')).body.openapi, '3.1.0', 'the OpenAPI document is served');
 
   const run = await onboard(t, first, local.demo.tenant_id, 'one_per_vendor');
   t.match(run.status, /^succeeded/, 'the first sync succeeds');
   const { fetched, used, filtered, duplicate, skipped } = run.rows;
   t.ok(fetched >= 2_000, `the state has ${fetched} rows`);
-  t.equal(used + filtered + duplicate + skipped, fetched, 'and each is accounted for');
+  t.equal(used + filtered + duplicate + skipped, fetched, 'the counts of the rows add up');
   t.ok(run.counts.created > 1_100 && run.counts.created < 1_400, `${run.counts.created} vendors became companies`);
   const chain = await first.ask('GET', `/v1/tenants/${local.demo.tenant_id}/companies?name=CHAIN&licenses=all`);
   const sizes = chain.body.data.map(({ licenses }: { licenses: unknown[] }) => licenses.length);
@@ -123,24 +127,24 @@ t.test('local mode from an empty folder to companies, killed and started again',
   const tenant = { name: 'Second', state: local.demo.state, environment: local.demo.environment };
   await first.ask('PUT', `/v1/tenants/${second}`, { headers: FIRST_PUT, body: tenant });
   const other = await onboard(t, first, second, 'one_per_license');
-  t.equal(other.counts.created, other.rows.used, 'under the other strategy each license is a company');
+  t.equal(other.counts.created, other.rows.used, 'one_per_license creates one company per license');
 
   await end(first, 'SIGKILL');
   const again = await start(t, dataDir);
   t.equal(again.local.operator_api_key, local.operator_api_key, 'after kill -9 the key is the same');
-  t.same(again.local.demo, local.demo, 'and the demo tenant');
+  t.same(again.local.demo, local.demo, 'the demo tenant is the same');
   const { body: credentials } = await again.ask('GET', `/v1/tenants/${second}/credentials`);
   const verified = await again.ask('POST', `/v1/tenants/${second}/credentials/${credentials.data[0].id}/verify`);
-  t.equal(verified.body.result, 'valid', 'a password sealed before can be opened and still works');
+  t.equal(verified.body.result, 'valid', 'a password sealed before the restart still works');
   const { body: started } = await again.ask('POST', `/v1/tenants/${second}/syncs`, { body: { refresh: 'force' } });
   const repeated = await waitForRun(again, second, started.id);
   t.match(repeated.status, /^succeeded/, 'a sync over the old data succeeds');
-  t.equal(repeated.counts.created, 0, 'and creates nothing');
+  t.equal(repeated.counts.created, 0, 'it creates nothing');
 
   t.equal(await end(again), 0, 'SIGTERM ends it with exit code 0');
 });
 
-t.test('a second start on the same folder says so and harms nothing', async (t) => {
+t.test('a second start with the same folder fails and does no harm', async (t) => {
   const dataDir = await makeFolder(t);
   const first = await start(t, dataDir);
   const second = run({ DATA_DIR: dataDir, PORT: '0' });
@@ -148,10 +152,10 @@ t.test('a second start on the same folder says so and harms nothing', async (t) 
   t.not(code, 0);
   t.match(second.output(), /in use|already/i, second.output());
   t.notMatch(second.output(), /\n\s+at /, 'without a stack trace');
-  t.equal((await first.ask('GET', '/readyz')).status, 200, 'the first one goes on');
+  t.equal((await first.ask('GET', '/readyz')).status, 200, 'the first process still works');
 });
 
-t.test('what is wrong with the environment stops the start at once, by name and without its value', async (t) => {
+t.test('an invalid environment stops the start and is reported without its value', async (t) => {
   const folder = await makeFolder(t);
   const keyset = join(folder, 'keyset.json');
   await writeFile(keyset, '{"keys":[{"id":"a","key":"c2hvcnQ="}]}');
@@ -191,7 +195,7 @@ async function goodKeyset(folder: string): Promise<string> {
   return path;
 }
 
-t.test('an unknown command is answered with the list of them', async (t) => {
+t.test('an unknown command prints the usage', async (t) => {
   const child = run({}, ['dance']);
   const [code] = await once(child.process, 'exit');
   t.equal(code, 2);

@@ -34,7 +34,7 @@ const NAMELESS = 54321;
 const IS_ROOT = process.geteuid?.() === 0;
 const onlyAsRoot = IS_ROOT ? {} : { skip: 'only root can become another user' };
 
-/** A program that starts a server and says where; it stops when its input ends. */
+/** Starts a server and prints its URL; stops when its input ends. */
 const CHILD_PROGRAM = `
 import { startEmbeddedPostgres } from './postgres.js';
 try {
@@ -60,21 +60,21 @@ async function makeFolder(t: Test, mode = 0o700): Promise<string> {
   return folder;
 }
 
-/** Starts in this process, and stops at the end of the test whatever happens in it. */
+/** Starts a server in this process and stops it at the end of the test. */
 async function start(t: Test, options: EmbeddedPostgresOptions): ReturnType<typeof startEmbeddedPostgres> {
   const server = await startEmbeddedPostgres(options);
   t.teardown(() => server.stop());
   return server;
 }
 
-/** Starts in another process, from a copy of the program that lies in `app`. */
+/** Starts a server in another process, from the copy of the program in `app`. */
 async function startInChild(
   t: Test,
   app: string,
   dataDir: string,
   options: { uid?: number; path?: string } = {},
 ): Promise<Started> {
-  // In an empty environment: tap's own variables would have the child report to tap.
+  // Without our environment: tap's variables would make the child report to tap.
   const environment = `PATH=${options.path ?? process.env.PATH}`;
   const program = [process.execPath, join(app, 'local', 'start.mjs'), dataDir];
   const child = spawn('/usr/bin/env', ['-i', environment, ...program], {
@@ -89,7 +89,7 @@ async function startInChild(
     output += String(chunk);
     if (output.includes('\n')) break;
   }
-  if (output === '') throw new Error('the child said nothing');
+  if (output === '') throw new Error('the child printed nothing');
   return { child, ...(JSON.parse(output) as { url: string; pid: number; error?: string }) };
 }
 
@@ -108,20 +108,20 @@ async function killChild(child: ChildProcess): Promise<void> {
 
 let sharedApp: Promise<string> | undefined;
 
-/** The copy for whoever changes nothing in it. */
+/** A copy for tests that do not change it. */
 function shareApp(): Promise<string> {
   sharedApp ??= makeApp(t);
   return sharedApp;
 }
 
-/** A copy of what it takes to start Postgres, which every user may read. */
+/** A copy of the sources and binaries that every user can read. */
 async function makeApp(t: Test, { withBinaries = true } = {}): Promise<string> {
   const app = await makeFolder(t, 0o755);
   const local = join(app, 'local');
   await mkdir(local);
   await writeFile(join(app, 'package.json'), '{ "type": "module" }');
   await writeFile(join(local, 'start.mjs'), CHILD_PROGRAM);
-  for (const name of (await readdir(SOURCES)).filter((it) => it.startsWith('postgres'))) {
+  for (const name of (await readdir(SOURCES)).filter((it) => /^(postgres|free-port)/.test(it))) {
     const { outputText } = ts.transpileModule(await readFile(join(SOURCES, name), 'utf8'), {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
     });
@@ -133,7 +133,7 @@ async function makeApp(t: Test, { withBinaries = true } = {}): Promise<string> {
   return app;
 }
 
-/** As an installation without install scripts leaves the package. */
+/** Leaves the package as an installation without install scripts does. */
 async function removeLinks(app: string): Promise<string[]> {
   const lib = join(app, 'node_modules', PACKAGE, 'native', 'lib');
   const links = (await readdir(lib, { withFileTypes: true })).filter((entry) => entry.isSymbolicLink());
@@ -141,7 +141,7 @@ async function removeLinks(app: string): Promise<string[]> {
   return links.map((link) => join(lib, link.name));
 }
 
-/** A PATH on which only these programs are. */
+/** A PATH with only these programs. */
 async function makePath(t: Test, programs: readonly string[]): Promise<string> {
   const folder = await makeFolder(t, 0o755);
   for (const program of programs) await symlink(program, join(folder, program.slice(program.lastIndexOf('/') + 1)));
@@ -161,7 +161,7 @@ async function query(url: string, text: string): Promise<Record<string, unknown>
   }
 }
 
-/** A process that has ended, but that nobody has taken notice of yet, is not alive. */
+/** Zombies do not count. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -176,7 +176,7 @@ async function waitUntilGone(pid: number, patienceMs = 10_000): Promise<boolean>
   return false;
 }
 
-t.test('starts, stops and starts again on its data', async (t) => {
+t.test('starts, stops and starts again with its data', async (t) => {
   const dataDir = join(await makeFolder(t), 'not', 'made yet');
   const first = await start(t, { dataDir, settings: { work_mem: '7MB' } });
   t.match(first.url, /^postgres:\/\/postgres:[\w-]{32}@127\.0\.0\.1:\d+\/postgres$/, 'gives a login');
@@ -218,7 +218,7 @@ t.test('starts, stops and starts again on its data', async (t) => {
   const second = await start(t, { dataDir, log: (line) => lines.push(line) });
   t.strictSame(await query(second.url, 'select answer from kept'), [{ answer: 42 }], 'the data is there');
   t.equal(new URL(second.url).password, new URL(first.url).password, 'and so is the password');
-  t.match(lines.join('\n'), 'ready to accept connections', 'hands the log on');
+  t.match(lines.join('\n'), 'ready to accept connections', 'passes the log on');
   const taken = second.port;
   await second.stop();
 
@@ -267,7 +267,7 @@ t.test('starts again after a crash', async (t) => {
   t.same(await query(fourth.url, 'select 1 as one'), [{ one: 1 }], 'what an interrupted first start left is cleared');
 });
 
-t.test('leaves no server behind when its process is killed', async (t) => {
+t.test('no server is left running after its process is killed', async (t) => {
   const app = await shareApp();
   const dataDir = await makeFolder(t);
   const first = await startInChild(t, app, dataDir);
@@ -297,9 +297,9 @@ t.test('one folder has one server', async (t) => {
   t.equal(both.filter((it) => it.status === 'fulfilled').length, 1, 'of two starts at once one wins');
   const inUse = new RegExp(`is in use by process ${process.pid}\\.`);
   const loser = both.find((it) => it.status === 'rejected')?.reason as unknown;
-  t.match(loser, { message: inUse }, 'and the other is told who has it');
+  t.match(loser, { message: inUse }, 'and the other reports the owner');
   const other = await startInChild(t, app, dataDir);
-  t.match(other.error, inUse, 'another process is told, too');
+  t.match(other.error, inUse, 'so does another process');
   t.same(await query(winner?.url ?? '', 'select 1 as one'), [{ one: 1 }], 'the first server goes on');
   await winner?.stop();
   const next = await startInChild(t, app, dataDir);
@@ -317,7 +317,7 @@ t.test('one folder has one server', async (t) => {
   t.same(await query(next.url, 'select 1 as one'), [{ one: 1 }], 'and who is not disturbed');
 });
 
-t.test('install scripts may be off', async (t) => {
+t.test('works without install scripts', async (t) => {
   const app = await makeApp(t);
   const links = await removeLinks(app);
   const server = await startInChild(t, app, await makeFolder(t));
@@ -326,7 +326,7 @@ t.test('install scripts may be off', async (t) => {
   await t.resolves(Promise.all(links.map((link) => stat(link))), 'and makes them');
 });
 
-t.test('says what to do where no Postgres can run', async (t) => {
+t.test('reports what to do if Postgres cannot run', async (t) => {
   const app = await makeApp(t, { withBinaries: false });
   const path = await makePath(t, []);
   const { error, url } = await startInChild(t, app, await makeFolder(t, 0o755), { path });
@@ -344,7 +344,7 @@ t.test('says what to do where no Postgres can run', async (t) => {
   );
   t.strictSame(await readdir(join(dataDir, 'cluster')), ['PG_VERSION']);
   await writeFile(join(dataDir, 'a file'), '');
-  await t.rejects(start(t, { dataDir: join(dataDir, 'a file') }), { message: /cannot keep its data in/ });
+  await t.rejects(start(t, { dataDir: join(dataDir, 'a file') }), { message: /cannot store its data in/ });
 });
 
 t.test('runs as an ordinary user', onlyAsRoot, async (t) => {
@@ -359,7 +359,7 @@ t.test('runs as an ordinary user', onlyAsRoot, async (t) => {
     const first = await startInChild(t, app, dataDir, { uid });
     if (uid === NAMELESS && first.error !== undefined) {
       // initdb wants a name, which takes a user namespace, which a machine may refuse its users.
-      t.match(first.error, /DATABASE_URL|could not look up/, `${called} is told`);
+      t.match(first.error, /DATABASE_URL|could not look up/, `${called} gets a reason`);
       continue;
     }
     t.equal(await owner(first), uid, `${called}: the server is the user's`);
@@ -387,10 +387,10 @@ t.test('runs as an ordinary user', onlyAsRoot, async (t) => {
 
   const closed = await makeFolder(t);
   const refused = await startInChild(t, app, closed, { uid: NOBODY });
-  t.match(refused.error, /cannot keep its data in/, 'a closed folder is named');
+  t.match(refused.error, /cannot store its data in/, 'an inaccessible folder is reported');
 });
 
-t.test('runs as nobody where root may make no user namespace', onlyAsRoot, async (t) => {
+t.test('runs as nobody if root cannot create user namespaces', onlyAsRoot, async (t) => {
   const app = await shareApp();
   const path = await makePath(t, ['/usr/bin/setpriv']);
   for (const mode of [0o755, 0o700]) {
