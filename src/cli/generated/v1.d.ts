@@ -12,8 +12,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the process answers
-         * @description Needs no key.
+         * Check liveness
+         * @description Reports that the process answers requests. Does not check the database or BioTrack.
+         *
+         *     Requires no authentication.
          */
         get: operations["getLivez"];
         put?: never;
@@ -32,8 +34,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the database answers, so that requests can be served
-         * @description Needs no key.
+         * Check readiness
+         * @description Reports that the database answers, so that requests can be served. Does not check BioTrack.
+         *
+         *     Requires no authentication.
          */
         get: operations["getReadyz"];
         put?: never;
@@ -52,8 +56,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The BioTrack states that this deployment knows
-         * @description For `operator`, `admin`, `user`.
+         * List states
+         * @description Returns the BioTrack states that this deployment supports, in one page.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listStates"];
         put?: never;
@@ -72,14 +78,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All keys, without their secrets
-         * @description For `operator`.
+         * List API keys
+         * @description Secrets are never returned.
+         *
+         *     Roles: `operator`.
          */
         get: operations["listApiKeys"];
         put?: never;
         /**
-         * Make a key for a script
-         * @description For `operator`.
+         * Create an API key
+         * @description For scripts and servers. The reply contains the secret, which cannot be read again.
+         *
+         *     Roles: `operator`.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -99,10 +109,10 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete a key
-         * @description It is refused from the next request on; where several processes serve, by the others within five seconds.
+         * Delete an API key
+         * @description The key stops working immediately, or within 5 seconds in deployments with several processes.
          *
-         *     For `operator`.
+         *     Roles: `operator`.
          */
         delete: operations["deleteApiKey"];
         options?: never;
@@ -118,8 +128,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All tenants
-         * @description For `operator`.
+         * List tenants
+         * @description Roles: `operator`.
          */
         get: operations["listTenants"];
         put?: never;
@@ -138,23 +148,23 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One tenant
-         * @description For `operator`, `admin`, `user`.
+         * Get a tenant
+         * @description Roles: `operator`, `admin`, `user`.
          */
         get: operations["getTenant"];
         /**
-         * Create or change a tenant
-         * @description The caller chooses the id, so that saying it twice makes one tenant.
+         * Create or update a tenant
+         * @description The caller chooses the id, so a repeated request creates no second tenant. After the first sync, `state` and `environment` cannot change. Before it, changing them makes the credentials and the UBI `unverified`.
          *
-         *     For `operator`.
+         *     Roles: `operator`.
          */
         put: operations["putTenant"];
         post?: never;
         /**
-         * Delete a tenant with everything it has
-         * @description Its secrets, companies and history are gone at once and cannot be brought back.
+         * Delete a tenant
+         * @description Permanently deletes the tenant with its API keys, credentials, licenses, companies and history. This cannot be undone.
          *
-         *     For `operator`.
+         *     Roles: `operator`.
          */
         delete: operations["deleteTenant"];
         options?: never;
@@ -170,8 +180,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The steps as a checklist, and the call to make next
-         * @description For `operator`, `admin`, `user`.
+         * Get the setup checklist
+         * @description Returns every setup step with its blockers and warnings, who must act, and the next call to make. For users, the step `credentials` includes their own.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getSetup"];
         put?: never;
@@ -190,15 +202,17 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The whole set-up as one document, without secrets
-         * @description For `operator`, `admin`, `user`.
+         * Get the configuration
+         * @description Returns the whole setup as one document, without secrets. PUT accepts the document as it is.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getConfiguration"];
         /**
-         * Make the set-up what a document says
-         * @description All of it or nothing, and each difference is told; sent twice it changes nothing. What the document does not name is left as it is, but for licenses: a created one that is not in the list is archived. Logins are named, not saved: a password is in no document.
+         * Apply a configuration
+         * @description Applies the document in one transaction and returns each difference; on an error nothing changes. Sending the same document again changes nothing. What the document leaves out stays unchanged, except that created licenses missing from `licenses` are archived. Documents contain no passwords: credentials are created with `POST …/credentials`.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         put: operations["putConfiguration"];
         post?: never;
@@ -216,15 +230,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Step 1: the company's UBI
-         * @description For `operator`, `admin`, `user`.
+         * Get the UBI
+         * @description Roles: `operator`, `admin`, `user`.
          */
         get: operations["getUbi"];
         /**
-         * Step 1: set the company's UBI
-         * @description Shown as typed, compared without regard to white space. Once licenses exist another UBI has to be confirmed; the refusal tells how much it touches.
+         * Set the UBI
+         * @description Setup step 1. Another UBI makes all credentials `unverified`. Once licenses exist, another UBI requires `confirm`; without it, the call returns 409 `confirmation_required` with the number of affected objects.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         put: operations["putUbi"];
         post?: never;
@@ -242,15 +256,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Step 1a: how vendors become companies
-         * @description For `operator`, `admin`, `user`.
+         * Get the company creation preference
+         * @description Roles: `operator`, `admin`, `user`.
          */
         get: operations["getCompanyCreationPreference"];
         /**
-         * Step 1a: choose how vendors become companies
-         * @description Free to change before the first sync. Afterwards it carries out the preview with `preview_id`, at once and as a whole, or answers 409 if anything moved since. Switching back is the undo: ids and edits come back.
+         * Set the company creation preference
+         * @description Defines how vendors become companies. Before the first sync, the preference can be changed freely. Afterwards, changes that move or archive companies require `preview_id`: the request applies that preview in one transaction, or returns 409 if the state's list, the companies or the setup changed since. To undo a switch, switch back: company ids and edits are restored.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         put: operations["putCompanyCreationPreference"];
         post?: never;
@@ -268,15 +282,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A person of the host application
-         * @description For `operator`, `admin`.
+         * Get a user
+         * @description Roles: `operator`, `admin`.
          */
         get: operations["getUser"];
         /**
-         * Tell of a person of the host application, or that he is no longer active
-         * @description People are also known by their tokens. Whoever is no longer active is turned away within seconds and loses his own credentials at once.
+         * Register or deactivate a user
+         * @description Users are also registered by their first request with a token of the host application. With `active: false`, the user loses access within 10 seconds, and their own credentials are deleted immediately.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         put: operations["putUser"];
         post?: never;
@@ -296,10 +310,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * The exact effect of another choice
-         * @description Answers at once with a finished run of mode `preview`: its counts, and its items at `GET …/syncs/{id}/plan`, with the companies that LeafLink could not tell apart then (`ambiguous`). Its id is the `preview_id` with which the choice can be made. It is planned from the mirrored list as it stands; BioTrack is not asked.
+         * Preview a strategy switch
+         * @description Returns a finished run of mode `preview` with the exact effect of another preference. List its items with `GET …/syncs/{id}/plan`, including companies that would share a name (`ambiguous`). To apply the switch, pass the id of the run as `preview_id` when you set the preference. Uses the mirrored list and sends no request to BioTrack.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["previewCompanyCreationPreference"];
         delete?: never;
@@ -316,10 +330,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What each choice would make of the state’s vendors
-         * @description How many vendors and licenses there are, how many vendors have several licenses, and under each strategy which companies LeafLink could not tell apart. Needs a login that works.
+         * Compare the strategies
+         * @description Returns the numbers of vendors and licenses, and which companies would share a name with each strategy. Reads the state's list from BioTrack if the mirrored list is outdated, which requires a usable credential.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getCompanyCreationPreferenceAdvice"];
         put?: never;
@@ -338,18 +352,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The credentials, without their passwords
-         * @description A person sees the company's and his own; an admin also sees that others have theirs.
+         * List credentials
+         * @description Passwords are never returned. Users see the company's credentials and their own; admins and operators see all credentials.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listCredentials"];
         put?: never;
         /**
-         * Step 2: save a BioTrack login
-         * @description It is tried at BioTrack before it is saved. Needs the UBI. A credential of the company is for an admin to save; a person saves his own.
+         * Create a credential
+         * @description Setup step 2: saves a BioTrack login. Requires the UBI. By default, the service logs in to BioTrack first and saves nothing if BioTrack rejects the login; see `verify`. Operators and admins create company credentials; users create their own.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         post: operations["createCredential"];
         delete?: never;
@@ -366,24 +380,28 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One credential, without its password
-         * @description For `operator`, `admin`, `user`.
+         * Get a credential
+         * @description The password is never returned. Only the owner can read a user credential.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getCredential"];
         put?: never;
         post?: never;
         /**
-         * Delete a credential with its password
-         * @description For `operator`, `admin`, `user`.
+         * Delete a credential
+         * @description Deletes the stored password too. Returns 409 `in_use` while a license, including an archived one, uses the credential.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         delete: operations["deleteCredential"];
         options?: never;
         head?: never;
         /**
-         * Change a credential in place
-         * @description A new user name or password is tried at BioTrack before it replaces the old one.
+         * Update a credential
+         * @description A new username or password is verified with BioTrack before it replaces the old one; see `verify`. If BioTrack rejects it, nothing changes.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         patch: operations["updateCredential"];
         trace?: never;
@@ -398,10 +416,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Log in at BioTrack now
-         * @description Whatever BioTrack says is the result of this call, an outage too; an outage changes no status.
+         * Verify a credential
+         * @description Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 whatever the result. `unavailable` (no usable answer from BioTrack) does not change the status.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         post: operations["verifyCredential"];
         delete?: never;
@@ -418,10 +436,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who has a login to work with, and which
-         * @description The people of the host application that are known here: by their tokens, or by `PUT …/users/{user_id}`.
+         * List credential coverage
+         * @description Returns the credential that a sync of each user would use now. Includes users that called the API with a token and users registered with `PUT …/users/{user_id}`.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         get: operations["listCredentialCoverage"];
         put?: never;
@@ -440,10 +458,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Step 3: the licenses that the state lists under the tenant's UBI
-         * @description Reads the state's mirrored list, which is fetched if it is missing or old. Needs a login. Created licenses that are no longer listed there are shown too, with the reason.
+         * List available licenses
+         * @description Returns all licenses that the state lists under the tenant's UBI, and created licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential and can take up to 25 seconds.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listAvailableLicenses"];
         put?: never;
@@ -462,16 +480,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The created licenses
-         * @description For `operator`, `admin`, `user`.
+         * List licenses
+         * @description Created licenses, the oldest first. Archived licenses are excluded by default.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listLicenses"];
         put?: never;
         /**
-         * Step 3: create a license
-         * @description The first license that shall create companies starts the first sync.
+         * Create a license
+         * @description Creates one of the available licenses. The first license with `create_companies` starts the first sync. Returns 409 `license_exists` if the license was already created, even if it is archived.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["createLicense"];
         delete?: never;
@@ -490,10 +510,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Step 3: create many licenses
-         * @description At most 500 rows and 1 MiB. Each row has its own result: one that is refused leaves the others as they are.
+         * Create licenses in bulk
+         * @description Creates up to 500 licenses in one request of up to 1 MiB. Each license has its own result: a rejected one does not affect the others.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["createLicenses"];
         delete?: never;
@@ -510,24 +530,28 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One created license
-         * @description For `operator`, `admin`, `user`.
+         * Get a license
+         * @description Also returns archived licenses.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getLicense"];
         put?: never;
         post?: never;
         /**
-         * Take a license away
-         * @description It is kept, archived, with all that was set; PATCH with `archived: false` brings it back.
+         * Archive a license
+         * @description The license and its settings are kept. To restore it, PATCH it with `"archived": false`.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         delete: operations["archiveLicense"];
         options?: never;
         head?: never;
         /**
-         * Change a license, archive it or bring it back
-         * @description For `operator`, `admin`.
+         * Update a license
+         * @description Also archives or restores the license, with `archived`. Omitted fields keep their values.
+         *
+         *     Roles: `operator`, `admin`.
          */
         patch: operations["updateLicense"];
         trace?: never;
@@ -540,16 +564,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The runs, newest first
-         * @description For `operator`, `admin`, `user`.
+         * List syncs
+         * @description Roles: `operator`, `admin`, `user`.
          */
         get: operations["listSyncs"];
         put?: never;
         /**
-         * Bring the companies up to date
-         * @description Answers at once. If a run is queued or running already, that one is the answer. Needs UBI, preference and a login.
+         * Start a sync
+         * @description Returns immediately; the run is executed in the background. If a full run is already queued or running, returns that run. Requires a UBI, a company creation preference and a usable credential. A `preview` is always a new run.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         post: operations["startSync"];
         delete?: never;
@@ -566,8 +590,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One run: where it stands, or what it did
-         * @description For `operator`, `admin`, `user`.
+         * Get a sync
+         * @description Roles: `operator`, `admin`, `user`.
          */
         get: operations["getSync"];
         put?: never;
@@ -588,10 +612,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop a run that has not ended
-         * @description Nothing that it has not written by now is written any more.
+         * Cancel a sync
+         * @description Cancels a queued or running run. Changes that are not committed yet are discarded.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["cancelSync"];
         delete?: never;
@@ -608,10 +632,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Follow a run until it has ended
-         * @description Server-sent events: `progress` with the whole run each time it moves, `end` with its result, then the stream ends. `Last-Event-ID` leaves out what was seen already.
+         * Stream the progress of a sync
+         * @description Server-sent events: `progress` with the whole run after each change, then `end` with the final run, then the stream closes. With `Last-Event-ID`, the event with that id is not sent again.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listSyncEvents"];
         put?: never;
@@ -630,10 +654,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What was done or would be, item by item, each with its reason
-         * @description Of a run that was applied, what it did; of a preview or a run in review, what it would do. First the changes, then what is left to a person, what was not taken, and the companies that stay as they are. Of a run that was applied, the first hundred of each kind that is no change are kept; its counts tell how many there were.
+         * List the plan items of a sync
+         * @description What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, conflicts and skipped rows of each kind are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except of runs in review.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getSyncPlan"];
         put?: never;
@@ -654,10 +678,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Carry out the plan that waits for a decision
-         * @description Exactly the plan that `GET …/plan` shows, or 409 if anything moved since. Of a run with the reason `list_shrunk` it accepts the list, which an operator may do; the answer then is a new run that reads it again.
+         * Confirm a sync in review
+         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since. If the reason of the run is `list_shrunk`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["confirmSync"];
         delete?: never;
@@ -676,10 +700,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Drop the plan that waits for a decision
-         * @description Nothing is changed, and nothing like it is proposed before the state lists something else or the set-up changes.
+         * Dismiss a sync in review
+         * @description Nothing is changed. The plan is not proposed again until the state's list or the setup changes.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["dismissSync"];
         delete?: never;
@@ -696,8 +720,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * When the next sync is due, or why none is
-         * @description For `operator`, `admin`, `user`.
+         * Get the sync schedule
+         * @description Roles: `operator`, `admin`, `user`.
          */
         get: operations["getSchedule"];
         put?: never;
@@ -718,10 +742,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Let a paused schedule try again now
-         * @description One that is not paused stays as it is.
+         * Resume a paused schedule
+         * @description Makes the next sync due now. Has no effect if the schedule is not paused. Returns 404 if no license of the tenant creates companies.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["resumeSchedule"];
         delete?: never;
@@ -738,16 +762,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The companies, each with its licenses
-         * @description For `operator`, `admin`, `user`.
+         * List companies
+         * @description Companies with their licenses, the oldest first. Archived companies are excluded by default.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listCompanies"];
         put?: never;
         /**
-         * Make a company by hand
-         * @description Licenses that it names come to it as soon as the state lists them, and stay with it under either strategy.
+         * Create a manual company
+         * @description A manual company holds the licenses in `license_numbers` under either strategy. A license that the state does not list yet joins the company once it is listed. Returns 409 `license_taken` if another company holds one of them.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["createCompany"];
         delete?: never;
@@ -764,8 +790,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One company; an archived one answers too
-         * @description For `operator`, `admin`, `user`.
+         * Get a company
+         * @description Also returns archived companies.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getCompany"];
         put?: never;
@@ -774,10 +802,10 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Edit a company
-         * @description An edit wins over BioTrack across syncs, switches of the strategy, archive and return, until null takes it back.
+         * Update a company
+         * @description Saves edits, which syncs and strategy switches never overwrite. Omitted fields keep their values; null deletes an edit. An edited `name` overrides the name from BioTrack until it is set to null.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         patch: operations["updateCompany"];
         trace?: never;
@@ -790,10 +818,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Why a company exists, and why it holds its licenses
-         * @description Told by the very rules that a sync applies, with normalised keys and the companies that lost.
+         * Explain a company and its licenses
+         * @description Returns why the company exists and which rule gives it each of its licenses, with the normalized keys and the companies that were rejected. Applies the same rules as a sync.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getCompanyExplanation"];
         put?: never;
@@ -812,8 +840,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Its names, its licenses, and who held those
-         * @description For `operator`, `admin`, `user`.
+         * Get the history of a company
+         * @description Returns the names of the company, the licenses that it held and the vendors that held those licenses. Based on the latest 2,000 entries of the change feed about the company.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["getCompanyHistory"];
         put?: never;
@@ -832,10 +862,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a person must decide, and what was decided
-         * @description Several companies could stand for one vendor, because some were made by hand. They are kept apart until a person decides.
+         * List conflicts
+         * @description A conflict means that several companies claim one vendor, because some of them are manual companies. They are kept apart until a user resolves the conflict.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listConflicts"];
         put?: never;
@@ -856,10 +886,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Decide a conflict
-         * @description Carried out at once and remembered over syncs and switches. Another call changes the decision; nothing is lost by it.
+         * Resolve a conflict
+         * @description Applies the decision immediately. It remains in effect across syncs and strategy switches. Call again to change the decision; no company is lost.
          *
-         *     For `operator`, `admin`.
+         *     Roles: `operator`, `admin`.
          */
         post: operations["resolveConflict"];
         delete?: never;
@@ -876,10 +906,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happened to companies and their licenses, in order
-         * @description Replayed from the beginning it gives the present state; it is never rewritten.
+         * List changes
+         * @description Changes of companies and licenses, oldest first. Entries are never modified. Replaying all of them gives the current state.
          *
-         *     For `operator`, `admin`, `user`.
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listChanges"];
         put?: never;
@@ -903,7 +933,7 @@ export interface components {
             city: string | null;
             /** @example NM */
             state: string | null;
-            /** @description Five or nine digits as the state writes them; leading zeros count. */
+            /** @description Five or nine digits as the state lists them, including leading zeros. */
             zip: string | null;
         };
         /** ApiKey */
@@ -913,11 +943,14 @@ export interface components {
             /** @example onboarding script */
             description: string;
             /**
-             * @description `operator`: all tenants; `admin`: one tenant.
+             * @description `operator`: access to all tenants. `admin`: access to one tenant.
              * @enum {string}
              */
             role: "operator" | "admin";
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            /**
+             * @description Null for `operator`.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
             tenant_id: string | null;
             /**
              * Format: date-time
@@ -930,44 +963,44 @@ export interface components {
             data: components["schemas"]["ApiKey"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
         /** AvailableLicense */
         AvailableLicense: {
             /**
-             * @description As the state writes it; leading zeros count.
+             * @description As the state lists it, including leading zeros.
              * @example 220091777
              */
             license_number: string;
             /** @description The trade name of the site. */
             name: string | null;
-            /** @description What the state's code means; null for an unknown code. */
+            /** @description The meaning of the state's code. Null for an unknown code. */
             license_type: string | null;
-            /** @description The state's code as it came. */
+            /** @description The state's code for the license type. */
             license_type_raw: string | null;
-            /** @description What the license allows, as far as BioTrack flags it. */
+            /** @description The activities that BioTrack flags for the license. */
             activities: ("producer" | "processor" | "retail" | "medical" | "transporter" | "lab")[];
             address: components["schemas"]["Address"];
-            /** @description The vendor that holds it; null when the state names none. */
+            /** @description The UBI of the vendor that holds the license. Null if the state lists none. */
             ubi: string | null;
             /**
-             * @description `created`: `POST …/licenses` was called for it. `conflict`: the same, and it is no longer what it was then; see `conflict`.
+             * @description `available`: can be created. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`.
              * @enum {string}
              */
-            state: "available" | "created" | "conflict";
+            state: "available" | "created" | "problem";
             /**
-             * @description With `created` and `conflict`: which.
+             * @description The id of the created license. Null for an available one.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
-            conflict: components["schemas"]["LicenseConflict"] | null;
-            /** @description Listed by the state and not deleted there. */
+            problem: components["schemas"]["LicenseProblem"] | null;
+            /** @description Whether the state lists the license and does not flag it as deleted. */
             active: boolean;
             /**
              * Format: date-time
-             * @description Since when the state no longer lists it.
+             * @description When the license was first missing from the state's list. Null while it is listed.
              * @example 2026-11-24T08:15:30.000Z
              */
             missing_since_datetime: string | null;
@@ -975,48 +1008,48 @@ export interface components {
         /** AvailableLicenseList */
         AvailableLicenseList: {
             data: components["schemas"]["AvailableLicense"][];
-            /** @description All of them are on this page: a vendor has few licenses. */
+            /** @description Always null: the list is not paginated. */
             next_page: null;
         };
         /** Change */
         Change: {
-            /** @description Counts from 1 for each tenant, without a gap. */
+            /** @description The number of the change within its tenant. Starts at 1, without gaps. */
             seq: number;
             /**
-             * @description What happened, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`; `own_license.…` is about the licenses that the tenant works with. New kinds may come.
+             * @description The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `own_license.…` is about the tenant's own licenses. New kinds may be added.
              * @example company.created
              */
             kind: string;
             /**
-             * @description Why, in a word: `sold`, `renamed`, `merged`, `person` and the like. New ones may come.
+             * @description A reason code, such as `sold`, `renamed` or `merged`. New codes may be added.
              * @example first_seen
              */
             reason: string | null;
             /**
-             * @description The company it is about, or that holds the license now.
+             * @description The affected company, or the company that holds the license after the change.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             company_id: string | null;
             /**
-             * @description The license it is about: one of a company, or with `own_license.…` one of those that the tenant created.
+             * @description The affected license: a license of a company, or with `own_license.…` one of the tenant's own licenses.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
-            /** @description The fields that changed, as they were; null for something new. */
+            /** @description The changed fields before the change. Null for a new object. */
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description The fields that changed, as they are now; all of them for something new. */
+            /** @description The changed fields after the change. All fields for a new object. */
             after: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description Who asked for it.
+             * @description Who made the change.
              * @example api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             actor: string;
             /**
-             * @description The sync run that did it.
+             * @description The sync run that made the change.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             run_id: string | null;
@@ -1031,45 +1064,52 @@ export interface components {
             data: components["schemas"]["Change"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
         /** Company */
         Company: {
             /**
-             * @description Given once, and kept through renames, sales, switches of strategy, vanishing and return.
+             * @description Never changes: not by a rename, a sale, a strategy switch, or an archived company becoming active again.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             id: string;
-            /** @description What a person said, else what BioTrack says. */
+            /** @description The edited name if there is one, otherwise the name from BioTrack. */
             name: string;
-            /** @description What BioTrack says, whatever a person said; null for a company made by hand. */
+            /** @description The name from BioTrack, even if the name was edited. Null for a manual company. */
             source_name: string | null;
             /** @description Unique among the tenant's active companies. */
             display_name: string;
+            /** @description Set by users. */
             legal_business_name: string | null;
-            /** @description The one UBI of its licenses; null without one, or with several. */
+            /** @description The UBI that all its licenses share. Null if they have none or several. */
             ubi: string | null;
-            /** @enum {string} */
+            /**
+             * @description `manual` for a company created with `POST …/companies`.
+             * @enum {string}
+             */
             origin: "biotrack" | "manual";
-            /** @description It holds a license of the tenant's own UBI. */
+            /** @description Whether it holds a license of the tenant's own UBI. */
             is_own_company: boolean;
-            /** @description It holds no active license under the present strategy. Never deleted. */
+            /** @description Whether it holds no active license under the current strategy. Companies are never deleted. */
             archived: boolean;
             /**
-             * @description The company that holds its license now.
+             * @description The company that now holds the licenses of this archived company.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             superseded_by: string | null;
+            /** @description A term of the host application. Set by users. */
             relationship_type: string | null;
+            /** @description Set by users. */
             leaflink_customer_id: string | null;
+            /** @description Any JSON object. Set by users. */
             custom_data: {
                 [key: string]: unknown;
             } | null;
-            /** @description The fields that a person edited; they win over BioTrack. */
+            /** @description The fields that users edited. They override the values from BioTrack. */
             overrides: string[];
-            /** @description The active ones; with `licenses=all` the inactive ones too. */
+            /** @description The active licenses. With `licenses=all`, also the inactive ones. */
             licenses: components["schemas"]["CompanyLicense"][];
             /**
              * Format: date-time
@@ -1085,10 +1125,11 @@ export interface components {
         /** CompanyCreationPreference */
         CompanyCreationPreference: {
             /**
-             * @description `one_per_license`: each license becomes a company of its own (preferred with LeafLink). `one_per_vendor`: all licenses of a UBI are attached to one company.
+             * @description `one_per_license`: creates one company per license (recommended with LeafLink). `one_per_vendor`: creates one company per vendor, with all licenses of its UBI.
              * @enum {string}
              */
             strategy: "one_per_license" | "one_per_vendor";
+            /** @description Whether laboratories become companies. */
             include_labs: boolean;
             /**
              * Format: date-time
@@ -1107,15 +1148,17 @@ export interface components {
             vendors: number;
             /** @description Active licenses. */
             licenses: number;
-            /** @description Licenses without a UBI: each stands alone under either strategy. */
+            /** @description Active licenses without a UBI. Each becomes its own company with either strategy. */
             licenses_without_vendor: number;
+            /** @description UBIs with more than one active license. */
             vendors_with_several_licenses: number;
+            /** @description The highest number of active licenses under one UBI. */
             most_licenses_of_a_vendor: number;
-            /** @description Whether laboratories are counted: as the preference says. */
+            /** @description Whether laboratories are counted, according to the preference. */
             include_labs: boolean;
-            /** @description What each strategy would make of them. */
+            /** @description The result of each strategy. */
             strategies: components["schemas"]["StrategyAdvice"][];
-            /** @description Which version of the state's list this is said of. */
+            /** @description The version of the state's list that was used. */
             directory_version: number;
         };
         /** CompanyExplanation */
@@ -1128,11 +1171,11 @@ export interface components {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
             superseded_by: string | null;
             /**
-             * @description The strategy in use.
+             * @description The current strategy. Null before one is chosen.
              * @enum {string|null}
              */
             strategy: "one_per_license" | "one_per_vendor" | null;
-            /** @description Who decided it and when: a person, or whoever asked for the run. */
+            /** @description Who decided it, when, and in which run. The actor of a run is the user or schedule that requested it. */
             created: {
                 reason: string | null;
                 actor: string;
@@ -1140,47 +1183,50 @@ export interface components {
                 /** Format: date-time */
                 datetime: string;
             } | null;
-            /** @description The license whose own company it is, whoever holds that license now. */
+            /** @description The license whose own company it is, even if another company holds that license now. */
             own_company_of: string | null;
-            /** @description The UBI, normalised, whose vendor company it is. */
-            stands_for_ubi: string | null;
-            /** @description Which companies could have stood for that UBI, the oldest license first. */
+            /** @description The normalized UBI whose vendor company it is. */
+            vendor_company_of: string | null;
+            /** @description The licenses whose own companies could have become the vendor company of that UBI, the oldest first. */
             vendor_candidates: {
                 license_number: string;
-                /** @description The state's number at the license's creation: the lowest is the oldest. */
+                /** @description The state's number for the creation of the license. The oldest license has the lowest number. */
                 transaction_id_original: string | null;
                 /**
-                 * @description The license's own company.
+                 * @description The own company of the license.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 company_id: string | null;
-                /** @enum {string} */
-                verdict: "chosen" | "stands_for_another_ubi" | "younger" | "came_later" | "named_by_hand_wins" | "no_own_company";
+                /**
+                 * @description Why the own company of the license is or is not the vendor company. `newer`: the license is newer than that of the chosen company. `joined_later`: the license is older, but joined the vendor after the choice. `represents_another_ubi`: the company already represents another vendor. `manual_company_wins`: a manual company was adopted. `no_own_company`: the license never had a company of its own.
+                 * @enum {string}
+                 */
+                verdict: "chosen" | "represents_another_ubi" | "newer" | "joined_later" | "manual_company_wins" | "no_own_company";
             }[];
-            /** @description All its licenses, the inactive ones too. */
+            /** @description All its licenses, including inactive ones. */
             licenses: {
-                /** @description As the state writes it. */
+                /** @description As the state lists it. */
                 license_number: string;
-                /** @description The license number, normalised: what identifies it. */
+                /** @description The normalized license number, which identifies the license. */
                 license_key: string;
-                /** @description As the state writes it. */
+                /** @description As the state lists it. */
                 ubi: string | null;
-                /** @description The UBI, normalised; null for a blank one, which groups nothing. */
+                /** @description The normalized UBI, which groups licenses. Null for a blank UBI. */
                 ubi_key: string | null;
                 active: boolean;
                 /**
-                 * @description Why this company holds it.
+                 * @description The rule by which this company holds the license. `inactive_keeps_company`: inactive licenses stay where they were. `decided_by_user`: a resolved conflict. `manual_company`: a user added the license to this manual company. `no_ubi`: the state lists no UBI, so the license has its own company. `vendor_company`: the company of its UBI (`one_per_vendor`). `own_company`: the company of the license (`one_per_license`).
                  * @enum {string}
                  */
-                rule: "inactive_stays_attached" | "decided_by_person" | "named_by_hand" | "no_ubi_stands_alone" | "vendor_company" | "own_company";
-                /** @description Companies that could hold it as well, and why they do not. */
+                rule: "inactive_keeps_company" | "decided_by_user" | "manual_company" | "no_ubi" | "vendor_company" | "own_company";
+                /** @description Other companies that could hold the license, with the reason why they do not. */
                 rejected: {
                     /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
                     company_id: string;
                     /** @enum {string} */
-                    reason: "a_person_decided" | "named_by_hand_wins" | "strategy_is_one_per_license" | "strategy_is_one_per_vendor" | "license_is_inactive";
+                    reason: "decided_by_user" | "manual_company_wins" | "strategy_is_one_per_license" | "strategy_is_one_per_vendor" | "license_is_inactive";
                 }[];
-                /** @description Who decided it and when: a person, or whoever asked for the run. */
+                /** @description Who decided it, when, and in which run. The actor of a run is the user or schedule that requested it. */
                 decided: {
                     reason: string | null;
                     actor: string;
@@ -1201,16 +1247,16 @@ export interface components {
                 since_datetime: string;
                 /**
                  * Format: date-time
-                 * @description Null: still so.
+                 * @description Null while the period lasts.
                  * @example 2026-11-24T08:15:30.000Z
                  */
                 until_datetime: string | null;
-                /** @description Who asked for the sync, or edited it. */
+                /** @description Who requested the sync or edited the name. */
                 actor: string;
                 /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
                 run_id: string | null;
             }[];
-            /** @description The licenses that it held, in the order in which they came. */
+            /** @description The licenses that it held, in the order in which it received them. */
             licenses: {
                 /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
                 license_id: string;
@@ -1223,63 +1269,63 @@ export interface components {
                 /** @example first_seen */
                 since_reason: string | null;
                 /**
-                 * @description The company that held it before.
+                 * @description The company that held the license before.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 from_company_id: string | null;
                 /**
                  * Format: date-time
-                 * @description Null: still so.
+                 * @description Null while the period lasts.
                  * @example 2026-11-24T08:15:30.000Z
                  */
                 until_datetime: string | null;
                 /** @example sold */
                 until_reason: string | null;
                 /**
-                 * @description The company that held it then.
+                 * @description The company that held the license next.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 to_company_id: string | null;
             }[];
-            /** @description The vendors that held these licenses, as the state listed them, the earliest first. */
+            /** @description The vendors that held these licenses according to the state, the earliest first. */
             owners: {
                 license_number: string;
                 ubi: string | null;
                 /**
                  * Format: date-time
-                 * @description Null: still so.
+                 * @description Null while the period lasts.
                  * @example 2026-11-24T08:15:30.000Z
                  */
                 until_datetime: string | null;
             }[];
-            /** @description The beginning is left out: only the latest 2,000 changes are told. */
-            cut: boolean;
+            /** @description Whether the earliest part is left out. The history covers the latest 2,000 changes. */
+            truncated: boolean;
         };
         /** CompanyLicense */
         CompanyLicense: {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
             id: string;
             /**
-             * @description As the state writes it; leading zeros count.
+             * @description As the state lists it, including leading zeros.
              * @example 220091777
              */
             license_number: string;
             /** @description The trade name of the site. */
             name: string | null;
-            /** @description What the state's code means; null for an unknown code. */
+            /** @description The meaning of the state's code. Null for an unknown code. */
             license_type: string | null;
-            /** @description The state's code as it came. */
+            /** @description The state's code for the license type. */
             license_type_raw: string | null;
-            /** @description What the license allows, as far as BioTrack flags it. */
+            /** @description The activities that BioTrack flags for the license. */
             activities: ("producer" | "processor" | "retail" | "medical" | "transporter" | "lab")[];
             address: components["schemas"]["Address"];
-            /** @description The vendor that holds it; null when the state names none. */
+            /** @description The UBI of the vendor that holds the license. Null if the state lists none. */
             ubi: string | null;
-            /** @description Listed by the state and not deleted there. */
+            /** @description Whether the state lists the license and does not flag it as deleted. */
             active: boolean;
             /**
              * Format: date-time
-             * @description Since when the state no longer lists it.
+             * @description When the license was first missing from the state's list. Null while it is listed.
              * @example 2026-11-24T08:15:30.000Z
              */
             missing_since_datetime: string | null;
@@ -1289,13 +1335,13 @@ export interface components {
             data: components["schemas"]["Company"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
         /**
          * Configuration
-         * @description The whole set-up of a tenant, without a secret; a PUT takes it as it is.
+         * @description The whole setup of a tenant, without secrets. PUT accepts it as it is.
          * @example {
          *       "tenant": {
          *         "name": "Example Mesa Farms",
@@ -1353,43 +1399,59 @@ export interface components {
                 license_number: string;
                 name: string | null;
                 license_type: string | null;
+                /**
+                 * Format: date-time
+                 * @example 2026-11-24T08:15:30.000Z
+                 */
                 issue_datetime: string | null;
+                /**
+                 * Format: date-time
+                 * @example 2026-11-24T08:15:30.000Z
+                 */
                 expiry_datetime: string | null;
+                /** @description Stored for the host application. */
                 active: boolean;
-                credential: string | null;
+                /** @description Stored for the host application. */
                 default_intake_location_id: string | null;
+                /** @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`. */
                 sync_enabled: boolean;
+                /** @description Whether to create companies. The first such license starts the first sync once setup is complete. */
                 create_companies: boolean;
+                /** @description Stored for the host application. */
                 sync_rooms: boolean;
+                /** @description Stored for the host application. */
                 notify_on_change: boolean;
+                /** @description Stored for the host application. */
                 share_with_leaflink: boolean;
+                credential: string | null;
             }[];
         };
         /** ConfigurationResult */
         ConfigurationResult: {
-            /** @description Nothing was changed. */
+            /** @description Whether this was a dry run, which changes nothing. */
             dry_run: boolean;
-            /** @description Differences that are no more; of a dry run, that would be no more. */
+            /** @description The number of differences that were applied, or would be in a real run. */
             applied: number;
-            /** @description Differences that need something else first. */
+            /** @description The number of differences that need another step first. */
             pending: number;
             differences: {
                 /**
-                 * @description Where in the document: rows of lists by user name or license number.
+                 * @description The place in the document. Entries of lists are named by their username or license number.
                  * @example /licenses/220091777/sync_enabled
                  */
                 path: string;
                 /**
-                 * @description `keep`: a login that the document does not name stays. `needs_password`: a login has to be saved by `POST …/credentials`. `needs_login`: a license can be created once there is a login that works.
+                 * @description `keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_login`: the license can be created once a credential works.
                  * @enum {string}
                  */
                 action: "set" | "create" | "update" | "archive" | "restore" | "keep" | "needs_password" | "needs_login";
-                /** @description What is there; null for nothing. */
+                /** @description The value before. Null if there was none. */
                 before: unknown;
-                /** @description What the document says; null for nothing. */
+                /** @description The value in the document. Null if there is none. */
                 after: unknown;
+                /** @description Whether it was applied, or would be in a real run. */
                 applied: boolean;
-                /** @description Why it is not applied, and what to do. */
+                /** @description Why it was not applied, and what to do. Null if it was applied. */
                 detail: string | null;
             }[];
             configuration: components["schemas"]["Configuration"];
@@ -1399,24 +1461,24 @@ export interface components {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
             id: string;
             /**
-             * @description `open`: waits for a person. `resolved`: decided. `gone`: the companies changed before anybody decided, there is nothing to decide.
+             * @description `open`: a user must decide. `resolved`: a user has decided. `closed`: the companies changed before a decision, so there is nothing to decide.
              * @enum {string}
              */
-            status: "open" | "resolved" | "gone";
+            status: "open" | "resolved" | "closed";
             /**
-             * @description The vendor that several companies could stand for.
+             * @description The UBI of the vendor that several companies claim.
              * @example 422000931
              */
             ubi: string;
-            /** @description The companies that could stand for it. */
+            /** @description The companies that claim the vendor. */
             company_ids: string[];
             /**
-             * @description `merge`: all licenses of the UBI are held by one company, those named by hand for another one too. `keep_apart`: they stay where they are.
+             * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies. `keep_apart`: the companies keep their licenses.
              * @enum {string|null}
              */
             decision: "merge" | "keep_apart" | null;
             /**
-             * @description With `merge`: the company that holds them all.
+             * @description With `merge`: the company that holds all licenses.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             decided_company_id: string | null;
@@ -1428,7 +1490,7 @@ export interface components {
              */
             decided_datetime: string | null;
             /**
-             * @description The run that found it.
+             * @description The run that found the conflict.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             run_id: string | null;
@@ -1448,7 +1510,7 @@ export interface components {
             data: components["schemas"]["Conflict"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
@@ -1462,36 +1524,36 @@ export interface components {
             /** @enum {string} */
             owner: "company" | "user";
             /**
-             * @description With `user`: whose.
+             * @description The user that owns it; null if `owner` is `company`.
              * @example user-1
              */
             owner_user_id: string | null;
             /**
-             * @description The tenant's UBI, which BioTrack wants at login.
+             * @description The tenant's UBI, which every BioTrack login sends.
              * @example 422000931
              */
             ubi: string;
             /**
-             * @description What BioTrack said at the last login. An outage changes nothing. A rejected password is not tried again by machine.
+             * @description The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.
              * @enum {string}
              */
             status: "unverified" | "valid" | "rejected" | "ubi_rejected" | "privilege_missing";
-            /** @description What to do about the status. */
+            /** @description What to do about the status; null for `valid`. Text for users. */
             status_detail: string | null;
             /**
              * Format: date-time
-             * @description When BioTrack last judged it.
+             * @description When BioTrack last accepted or rejected it.
              * @example 2026-11-24T08:15:30.000Z
              */
             checked_datetime: string | null;
             /**
              * Format: date-time
-             * @description When it was last taken up for a sync, or to look licenses up.
+             * @description When a sync or a license lookup last used it.
              * @example 2026-11-24T08:15:30.000Z
              */
             last_used_datetime: string | null;
             /**
-             * @description Its version, for If-Match: the ETag without another read.
+             * @description The current ETag, for If-Match.
              * @example "1"
              */
             etag: string;
@@ -1512,16 +1574,16 @@ export interface components {
             user_id: string;
             /** @example Ada Example */
             display_name: string | null;
-            /** @description As the host application says. */
+            /** @description False if the host application deactivated the user. */
             active: boolean;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
              */
             last_seen_datetime: string | null;
-            /** @description Whether there is a login that a sync of this person could work with now. */
+            /** @description Whether a sync of this user has a usable credential now. */
             covered: boolean;
-            /** @description The login that a sync of this person would work with. */
+            /** @description The credential that a sync of this user would use; null if `covered` is false. */
             credential: {
                 /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
                 id: string;
@@ -1530,17 +1592,17 @@ export interface components {
                 /** @enum {string} */
                 status: "valid" | "unverified";
                 /**
-                 * @description Why this one. `own`: it is the person's own. The company's, because the person has none (`own_missing`), BioTrack refused it (`own_refused`) or its password cannot be opened any more (`own_unreadable`); or because nobody in person asks (`no_person`).
+                 * @description Why this credential was chosen. `own`: it belongs to the user. The others are company credentials, chosen because the user has none (`own_missing`), BioTrack rejected the user's own (`own_rejected`), its password cannot be decrypted (`own_unreadable`), or no user made the request (`no_user`).
                  * @enum {string}
                  */
-                reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
+                reason: "own" | "no_user" | "own_missing" | "own_rejected" | "own_unreadable";
             } | null;
             /**
-             * @description Of the person's own credential; null for none.
+             * @description The status of the user's own credential; null if there is none.
              * @enum {string|null}
              */
             own_status: "unverified" | "valid" | "rejected" | "ubi_rejected" | "privilege_missing" | null;
-            /** @description What to do about it. */
+            /** @description What to do about `own_status`. Text for users. */
             own_status_detail: string | null;
         };
         /** CredentialCoveragePage */
@@ -1548,7 +1610,7 @@ export interface components {
             data: components["schemas"]["CredentialCoverage"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
@@ -1557,7 +1619,7 @@ export interface components {
             data: components["schemas"]["Credential"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
@@ -1584,29 +1646,40 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             expiry_datetime: string | null;
+            /** @description Stored for the host application. */
             active: boolean;
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            /**
+             * @description The id of a company credential. Stored for the host application.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
             credential_id: string | null;
+            /** @description Stored for the host application. */
             default_intake_location_id: string | null;
+            /** @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`. */
             sync_enabled: boolean;
+            /** @description Whether to create companies. The first such license starts the first sync once setup is complete. */
             create_companies: boolean;
+            /** @description Stored for the host application. */
             sync_rooms: boolean;
+            /** @description Stored for the host application. */
             notify_on_change: boolean;
+            /** @description Stored for the host application. */
             share_with_leaflink: boolean;
-            /** @description Taken away by a person; kept, and not in lists unless asked for. */
+            /** @description Whether a user archived it. Lists exclude archived licenses by default. */
             archived: boolean;
             /**
              * Format: date-time
+             * @description Null if it is not archived.
              * @example 2026-11-24T08:15:30.000Z
              */
             archived_datetime: string | null;
             /**
              * Format: date-time
-             * @description Since when the state no longer lists it.
+             * @description When the license was first missing from the state's list. Null while it is listed.
              * @example 2026-11-24T08:15:30.000Z
              */
             missing_since_datetime: string | null;
-            conflict: components["schemas"]["LicenseConflict"] | null;
+            problem: components["schemas"]["LicenseProblem"] | null;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -1620,85 +1693,85 @@ export interface components {
         };
         /** LicenseBulkResult */
         LicenseBulkResult: {
-            /** @description Rows that made a license. */
+            /** @description The number of created licenses. */
             created: number;
-            /** @description Rows that did not. */
-            refused: number;
-            /** @description One for each row, in their order. */
+            /** @description The number of rejected licenses. */
+            rejected: number;
+            /** @description One result per license, in the order of the request. */
             data: {
-                /** @description As it was sent. */
+                /** @description The number as it was sent. */
                 license_number: string;
                 /**
-                 * @description What `POST …/licenses` would have answered.
+                 * @description The status that `POST …/licenses` would return.
                  * @example 201
                  */
                 status: number;
                 license: components["schemas"]["License"] | null;
                 problem: {
                     /**
-                     * @description Stable; branch on this.
+                     * @description A stable error code.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
                     title: string;
-                    /** @description For a person. */
+                    /** @description Text for users. */
                     detail: string;
-                    /** @description A finer reason under the code. */
+                    /** @description A more specific reason. */
                     reason: string | null;
-                    /** @description The id of what is in the way. */
+                    /** @description The id of the object that caused the error. */
                     conflicting_id: string | null;
                     errors: {
-                        /** @description JSON pointer into the whole body. */
+                        /** @description A JSON pointer into the request body. */
                         pointer: string;
                         detail: string;
                     }[];
                 } | null;
             }[];
         };
-        /**
-         * LicenseConflict
-         * @description Why a created license is not what it was created as.
-         */
-        LicenseConflict: {
-            /**
-             * @description `archived`: by a person, here. `missing`: no longer listed. `deleted`: listed as deleted. `other_ubi`: listed under another UBI.
-             * @enum {string}
-             */
-            reason: "archived" | "missing" | "deleted" | "other_ubi";
-            /** @description What happened and what to do, for a person. */
-            detail: string;
-            /**
-             * Format: date-time
-             * @description Since when, where that is known.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            since_datetime: string | null;
-        };
         /** LicensePage */
         LicensePage: {
             data: components["schemas"]["License"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
         /**
+         * LicenseProblem
+         * @description Why a created license no longer matches the state's list.
+         */
+        LicenseProblem: {
+            /**
+             * @description `archived`: archived here by a user. `missing`: the state no longer lists it. `deleted`: the state lists it as deleted. `other_ubi`: the state lists it under another UBI.
+             * @enum {string}
+             */
+            reason: "archived" | "missing" | "deleted" | "other_ubi";
+            /** @description Text for users: what happened and what to do. */
+            detail: string;
+            /**
+             * Format: date-time
+             * @description When the problem started. Null if unknown.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            since_datetime: string | null;
+        };
+        /**
          * Namesakes
-         * @description Companies of one name: LeafLink, which shows a customer by its name, could not tell them apart.
+         * @description Companies that share a name, so that they look the same in LeafLink, which shows customers by name.
          */
         Namesakes: {
             /**
-             * @description What they are all called.
+             * @description The shared name.
              * @example GREEN LEAF
              */
             name: string;
-            /** @description At most 20 of them. */
+            /** @description At most 20 of the companies. */
             companies: {
                 license_numbers: string[];
                 ubi: string | null;
             }[];
-            /** @description How many they are. */
+            /** @description The number of companies. */
             count: number;
         };
         /** NewApiKey */
@@ -1708,18 +1781,21 @@ export interface components {
             /** @example onboarding script */
             description: string;
             /**
-             * @description `operator`: all tenants; `admin`: one tenant.
+             * @description `operator`: access to all tenants. `admin`: access to one tenant.
              * @enum {string}
              */
             role: "operator" | "admin";
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            /**
+             * @description Null for `operator`.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
             tenant_id: string | null;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
              */
             inserted_datetime: string;
-            /** @description The key itself. It is shown this once and cannot be read again. */
+            /** @description The bearer token. Store it now: it cannot be read again. */
             secret: string;
         };
         /**
@@ -1727,45 +1803,48 @@ export interface components {
          * @description The call to make next.
          */
         NextStep: {
-            /** @example ubi */
+            /**
+             * @description The setup step that the call belongs to.
+             * @example ubi
+             */
             step: string;
             /** @example putUbi */
             operation_id: string;
             /** @example PUT */
             method: string;
-            /** @description To be appended to the base URL. */
+            /** @description The path of the call, relative to the base URL. */
             path: string;
         };
         /** PlanItem */
         PlanItem: {
             /**
-             * @description What becomes of it. `adopted`: a company made by hand now stands for its UBI. `conflict`: left to a person. `ambiguous`: companies of one name, which LeafLink could not tell apart under a previewed strategy. `skipped`: a row that is not taken.
+             * @description What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that share a name with the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.
              * @enum {string}
              */
             action: "created" | "updated" | "moved" | "archived" | "reactivated" | "adopted" | "conflict" | "ambiguous" | "skipped" | "unchanged";
             /**
-             * @description The kind of the change in the feed; null for what is none.
+             * @description The kind of the change in the change feed. Null if the item is not a change.
              * @example license.moved
              */
             kind: string | null;
             /**
-             * @description Why, in a word. New ones may come.
+             * @description A reason code. New codes may be added.
              * @example sold
              */
             reason: string;
             /**
-             * @description The company it is about, or that holds the license then.
+             * @description The affected company, or the company that holds the license afterwards.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             company_id: string | null;
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
             license_id: string | null;
             license_number: string | null;
-            /** @description The fields that change, as they are; null for something new, and for what is no change. */
+            /** @description The changed fields before the change. Null if the object is new or the item is not a change. */
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description The fields that change, as they shall be; of a row, a conflict or companies of one name what is known of it. */
+            /** @description The changed fields after the change. For other items, the details of the row, the conflict or the companies. */
             after: {
                 [key: string]: unknown;
             } | null;
@@ -1775,75 +1854,75 @@ export interface components {
             data: components["schemas"]["PlanItem"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
         /**
          * Problem
-         * @description Why a request was not carried out (RFC 9457).
+         * @description An error (RFC 9457).
          */
         Problem: {
             /**
-             * @description A stable URI of this kind of problem, which `/docs/problems/{code}` describes.
+             * @description A stable URI that identifies the problem type, documented at `/docs/problems/{code}`.
              * @example urn:biotrack-connect:problem:not_found
              */
             type: string;
             /**
-             * @description Stable; branch on this.
+             * @description A stable code to branch on.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_decided" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
-            /** @example There is no such thing */
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            /** @example Resource not found */
             title: string;
             status: number;
             /**
-             * @description What happened this time and what to do, for a person.
-             * @example What to change is said here.
+             * @description What is wrong with this request and what to do next. Not stable; do not parse it.
+             * @example The tenant does not exist, or the caller cannot access it.
              */
             detail: string;
             /**
-             * @description Quote it when asking for help.
+             * @description Include it when you contact support.
              * @example f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e
              */
             request_id: string;
-            /** @description Each part of the request that does not fit. */
+            /** @description The invalid parts of the request, at most 20. */
             errors?: {
-                /** @description JSON pointer into the body, `?name` for a query parameter, `header:name` for a header. */
+                /** @description A JSON pointer into the body, `?name` for a query parameter, `header:name` for a header, or `path:name` for a path parameter. */
                 pointer: string;
                 detail: string;
             }[];
             next_step?: components["schemas"]["NextStep"];
-            /** @description The id of what is in the way. */
+            /** @description The id of the object that caused the conflict. */
             conflicting_id?: string;
-            /** @description A finer reason under the code. */
+            /** @description A more specific reason for some codes. */
             reason?: string | null;
-            /** @description With `confirmation_required`: what the change touches. */
+            /** @description What the change would affect. Present with `confirmation_required`. */
             effect?: {
-                /** @description Created licenses, which are then another vendor's. */
+                /** @description Created licenses that the new UBI does not cover. */
                 licenses: number;
-                /** @description Credentials, which are unverified from then on. */
+                /** @description Credentials that become unverified. */
                 credentials: number;
-                /** @description Companies that are the tenant's own now, or would be then. */
+                /** @description Companies that start or stop being the tenant's own. */
                 companies: number;
             };
         };
         /** Schedule */
         Schedule: {
             /**
-             * @description `not_started`: it begins by itself with the first sync, once a license is created that creates companies. `paused`: runs failed; `resume_detail` says how it goes on.
+             * @description `not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_detail` explains how to resume.
              * @enum {string}
              */
             status: "not_started" | "running" | "paused";
-            /** @description The usual time between two syncs, give or take a tenth. */
+            /** @description The regular time between two syncs in seconds, plus or minus 10%. */
             interval_seconds: number;
             /**
              * Format: date-time
-             * @description When the next sync is due; null: not by itself.
+             * @description When the next sync is due. Null if no sync is scheduled.
              * @example 2026-11-24T08:15:30.000Z
              */
             next_datetime: string | null;
-            /** @description Runs that failed since the last one that succeeded. */
+            /** @description Failed runs since the last success. */
             failures: number;
             /**
              * Format: date-time
@@ -1851,11 +1930,11 @@ export interface components {
              */
             paused_datetime: string | null;
             /**
-             * @description Why it is paused.
+             * @description Why the schedule is paused.
              * @enum {string|null}
              */
             reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
-            /** @description How it goes on; for a person. */
+            /** @description An explanation for users of how the schedule resumes. */
             resume_detail: string | null;
         };
         /** Setup */
@@ -1864,26 +1943,29 @@ export interface components {
                 /** @enum {string} */
                 step: "ubi" | "company_creation_preference" | "credentials" | "licenses" | "first_sync";
                 /**
-                 * @description `blocked`: an earlier step, or somebody, is in the way.
+                 * @description `todo`: ready to do, or in progress. `blocked`: an earlier step or a problem must be resolved first; see `blockers`.
                  * @enum {string}
                  */
                 status: "done" | "blocked" | "todo";
-                /** @description What is in the way; for a person. */
+                /** @description What keeps the step from being done, and how to fix it. Text for users. */
                 blockers: string[];
-                /** @description What somebody should know of though the step is not held up by it; for a person. */
+                /** @description Problems that do not block this step. Text for users. */
                 warnings: string[];
                 /**
-                 * @description Who must act. `biotrack_administrator`: whoever gives rights in the company's BioTrack. `operator`: whoever runs this service. `nobody`: it is done, or a machine is at it.
+                 * @description Who must act next. `admin`: an admin of the tenant. `biotrack_administrator`: the administrator of the company's BioTrack account, who grants privileges. `operator`: the operator of this service. `none`: the step is done or in progress.
                  * @enum {string}
                  */
-                who: "admin" | "biotrack_administrator" | "operator" | "nobody";
+                who: "admin" | "biotrack_administrator" | "operator" | "none";
             }[];
-            /** @description The call to make next; null when there is nothing left to do, or nothing that a call can do. */
+            /** @description The next call to make. Null if setup is complete, if a sync is in progress, or if no API call can resolve the blocker. */
             next_step: components["schemas"]["NextStep"] | null;
         };
         /** State */
         State: {
-            /** @example NM */
+            /**
+             * @description The US postal code of the state.
+             * @example NM
+             */
             code: string;
             /** @example New Mexico */
             name: string;
@@ -1892,15 +1974,16 @@ export interface components {
              * @enum {string}
              */
             status: "active" | "left";
-            /** @description When it left, as far as known: a year or a date. */
+            /** @description When the state stopped using BioTrack: a date or a year. Null if unknown or if it still does. */
             left_date: string | null;
             /**
-             * @description The protocol of the state's BioTrack; null if no environment is configured.
+             * @description The protocol of the state's BioTrack API. Null if no environment is configured.
              * @enum {string|null}
              */
             dialect: "api4" | "rest" | null;
+            /** @description The environments configured in this deployment. */
             environments: ("production" | "training")[];
-            /** @description The state's codes of license types, as far as known. A code that is not in it is kept as it came. */
+            /** @description The known license types of the state. Licenses can have other types; their code is then returned unchanged. */
             license_types: {
                 code: string;
                 name: string;
@@ -1914,18 +1997,18 @@ export interface components {
         StrategyAdvice: {
             /** @enum {string} */
             strategy: "one_per_license" | "one_per_vendor";
-            /** @description How many there would be. */
+            /** @description The number of companies. */
             companies: number;
-            /** @description A LeafLink customer is one license: such a company has several customers there. */
+            /** @description Companies with several licenses. Each license is a separate customer in LeafLink. */
             companies_with_several_licenses: number;
-            /** @description How many could be mistaken for another one by their name. */
+            /** @description Companies that share their name with another one. */
             companies_sharing_a_name: number;
-            /** @description The largest groups of them, at most 50. */
+            /** @description The groups of companies that share a name, largest first. At most 50. */
             namesakes: components["schemas"]["Namesakes"][];
         };
         /**
          * SyncCounts
-         * @description Companies, unless said otherwise.
+         * @description Numbers of companies, except where noted. Null until the run has planned its changes.
          */
         SyncCounts: {
             created: number;
@@ -1933,44 +2016,53 @@ export interface components {
             unchanged: number;
             archived: number;
             reactivated: number;
-            /** @description Manual companies that now stand for a UBI. */
+            /** @description Manual companies that became the vendor company of a UBI. */
             adopted: number;
-            /** @description Licenses that went from one company to another. */
+            /** @description Licenses that moved from one company to another. */
             moved: number;
             conflicts: number;
         };
         /**
          * SyncRows
-         * @description Rows of the state's list: fetched = used + filtered + duplicate + skipped.
+         * @description Rows of the state's list: fetched = used + filtered + duplicate + skipped. Null until the list has been read.
          */
         SyncRows: {
             fetched: number;
             used: number;
-            /** @description Inactive at first sight, or labs that are not wanted. */
+            /** @description Licenses that were inactive when first listed, and laboratories if laboratories are excluded. */
             filtered: number;
             duplicate: number;
-            /** @description Rows that hold no license, such as one without a number. */
+            /** @description Rows without a valid license, for example without a license number. */
             skipped: number;
         };
         /** SyncRun */
         SyncRun: {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
             id: string;
-            /** @enum {string} */
+            /**
+             * @description `queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it.
+             * @enum {string}
+             */
             status: "queued" | "running" | "succeeded" | "succeeded_with_warnings" | "needs_review" | "failed" | "canceled" | "superseded";
             /**
-             * @description Why it ended without a result.
+             * @description Why the run failed, or why it will be retried or reviewed.
              * @enum {string|null}
              */
             reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
-            /** @description What that means and what to do; for a person. */
+            /** @description An explanation for users: what the reason means and what to do. */
             reason_detail: string | null;
-            /** @enum {string} */
+            /**
+             * @description What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one.
+             * @enum {string}
+             */
             trigger: "request" | "setup_completed" | "schedule" | "superseded";
-            /** @enum {string} */
+            /**
+             * @description `full` applies changes, `preview` only plans them.
+             * @enum {string}
+             */
             mode: "full" | "preview";
             /**
-             * @description `auto`: asks the state only if its mirrored list is older than this deployment's limit. `force`: asks in any case.
+             * @description `auto`: reads the state's list from BioTrack only if the mirrored list is older than this deployment's limit. `force`: always reads it.
              * @enum {string}
              */
             refresh: "auto" | "force";
@@ -1978,55 +2070,60 @@ export interface components {
             strategy: "one_per_license" | "one_per_vendor";
             counts: components["schemas"]["SyncCounts"] | null;
             rows: components["schemas"]["SyncRows"] | null;
-            /** @description What a person should know of though nothing failed; at most 100 of them. */
+            /** @description Information for users about a run that did not fail. At most 100. */
             warnings: {
                 /** @enum {string} */
-                code: "ubi_turned_blank" | "plan_dismissed" | "company_means_another_vendor" | "companies_share_a_name";
+                code: "ubi_turned_blank" | "plan_dismissed" | "company_represents_another_vendor" | "companies_share_a_name";
+                /** @description The license that the warning is about, if any. */
                 license_number: string | null;
-                /** @description What it means, for a person. */
+                /** @description An explanation for users. */
                 detail: string;
             }[];
-            /** @description Rows of the state's list that were not taken, and why; at most 100 of them. */
+            /** @description Skipped rows of the state's list, with reasons. At most 100. */
             skips: {
                 /** @enum {string} */
                 reason: "not_an_object" | "blank_license_number" | "invalid_text" | "invalid_value";
+                /** @description Null if the row has no readable value. */
                 license_number: string | null;
+                /** @description Null if the row has no readable value. */
                 ubi: string | null;
+                /** @description Null if the row has no readable value. */
                 name: string | null;
             }[];
             progress: {
                 /** @enum {string} */
                 step: "queued" | "fetching" | "planning" | "applying" | "done";
-                /** @description Steps behind us. */
+                /** @description The number of completed steps. */
                 done: number;
+                /** @description The number of all steps. */
                 total: number;
             };
-            /** @description Which version of the state's list it worked from. */
+            /** @description The version of the state's list that the run used. */
             directory_version: number | null;
-            /** @description The login that it works with; null until one was chosen. */
+            /** @description The credential that the run uses. Null until one is chosen. */
             credential: {
                 /**
-                 * @description It may be deleted by now.
+                 * @description The credential may have been deleted since.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
                 /** @enum {string} */
                 owner: "company" | "user";
                 /**
-                 * @description Why this one. `own`: the person who asked has a login of his own. The company's, because no person asked (`no_person`), or because that person has none (`own_missing`), BioTrack refused it (`own_refused`) or it cannot be opened (`own_unreadable`).
+                 * @description Why this credential was chosen. `own`: it belongs to the user who started the run. Otherwise it is a company credential, because no user started the run (`no_user`), or because the user's own credential is missing (`own_missing`), was rejected by BioTrack (`own_rejected`), or cannot be decrypted (`own_unreadable`).
                  * @enum {string}
                  */
-                reason: "own" | "no_person" | "own_missing" | "own_refused" | "own_unreadable";
+                reason: "own" | "no_user" | "own_missing" | "own_rejected" | "own_unreadable";
             } | null;
-            /** @description What a preview of a switch was asked for. */
+            /** @description For a preview of a strategy switch: whether laboratories become companies. Otherwise null. */
             include_labs: boolean | null;
             /**
              * Format: date-time
-             * @description When the switch that was previewed was made.
+             * @description For a preview of a strategy switch: when it was applied.
              * @example 2026-11-24T08:15:30.000Z
              */
             applied_datetime: string | null;
-            /** @description How often a worker took it up. */
+            /** @description The number of attempts so far. */
             attempt: number;
             /**
              * Format: date-time
@@ -2045,7 +2142,7 @@ export interface components {
             finished_datetime: string | null;
             /**
              * Format: date-time
-             * @description When a machine tries again by itself.
+             * @description When the run is retried automatically.
              * @example 2026-11-24T08:15:30.000Z
              */
             retry_datetime: string | null;
@@ -2055,7 +2152,7 @@ export interface components {
             data: components["schemas"]["SyncRun"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
@@ -2066,11 +2163,14 @@ export interface components {
             /** @example Example Mesa Farms */
             name: string;
             /**
-             * @description The code of a state from `GET /v1/states`.
+             * @description A state code from `GET /v1/states`.
              * @example NM
              */
             state: string;
-            /** @enum {string} */
+            /**
+             * @description Whether the tenant uses the state's live data or its training data.
+             * @enum {string}
+             */
             environment: "production" | "training";
             /**
              * Format: date-time
@@ -2088,19 +2188,19 @@ export interface components {
             data: components["schemas"]["Tenant"][];
             /**
              * Format: uri
-             * @description The whole URL of the next page; null on the last one.
+             * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
         };
         /** Ubi */
         Ubi: {
             /**
-             * @description As typed.
+             * @description As entered.
              * @example 422000931
              */
             ubi: string;
             /**
-             * @description `verified`: a login at BioTrack succeeded with it. `rejected`: BioTrack did not know it.
+             * @description `unverified`: no login with this UBI yet. `verified`: BioTrack accepted a login with it. `rejected`: BioTrack does not recognize it.
              * @enum {string}
              */
             status: "unverified" | "verified" | "rejected";
@@ -2124,7 +2224,7 @@ export interface components {
             active: boolean;
             /**
              * Format: date-time
-             * @description When a token of this person last came; null for somebody who was only told of.
+             * @description When the user last sent a request; null if never.
              * @example 2026-11-24T08:15:30.000Z
              */
             last_seen_datetime: string | null;
@@ -2141,14 +2241,17 @@ export interface components {
         };
         /** Verification */
         Verification: {
-            /** @enum {string} */
-            result: "valid" | "rejected" | "ubi_rejected" | "privilege_missing" | "unreachable";
             /**
-             * @description With `privilege_missing`: which.
+             * @description `unavailable`: BioTrack neither accepted nor rejected the login. All other values are the new status.
+             * @enum {string}
+             */
+            result: "valid" | "rejected" | "ubi_rejected" | "privilege_missing" | "unavailable";
+            /**
+             * @description The missing privilege; null unless `result` is `privilege_missing`.
              * @example sync_vendor
              */
             missing_privilege: string | null;
-            /** @description What it means and what to do. */
+            /** @description What the result means and what to do. Text for users. */
             detail: string;
             credential: components["schemas"]["Credential"];
         };
@@ -2170,7 +2273,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It does. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2184,7 +2287,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2194,16 +2297,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -2213,16 +2316,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2232,9 +2335,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -2252,7 +2355,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It does. */
+            /** @description The service is ready. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2266,7 +2369,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2276,16 +2379,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -2295,16 +2398,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2314,19 +2417,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -2335,9 +2438,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:storage_unavailable",
                      *       "code": "storage_unavailable",
-                     *       "title": "The database cannot be reached at the moment",
+                     *       "title": "Database is unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -2355,7 +2458,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them. */
+            /** @description All states. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2386,7 +2489,7 @@ export interface operations {
                     "application/json": components["schemas"]["StateList"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2396,16 +2499,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2415,16 +2518,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2434,16 +2537,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -2453,19 +2556,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -2474,16 +2577,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2493,19 +2596,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -2514,9 +2617,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -2528,14 +2631,14 @@ export interface operations {
     listApiKeys: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -2545,10 +2648,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, oldest first. */
+            /** @description A page of API keys, oldest first. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -2570,16 +2673,16 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKeyPage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2589,16 +2692,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2608,16 +2711,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2627,16 +2730,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -2646,19 +2749,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -2667,16 +2770,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2686,19 +2789,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -2707,9 +2810,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -2723,7 +2826,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -2746,12 +2849,12 @@ export interface operations {
                      */
                     description: string;
                     /**
-                     * @description `operator`: all tenants; `admin`: one tenant.
+                     * @description `operator`: access to all tenants. `admin`: access to one tenant.
                      * @enum {string}
                      */
                     role: "operator" | "admin";
                     /**
-                     * @description The tenant of an admin; an operator has none.
+                     * @description Required for `admin`; not allowed for `operator`.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     tenant_id?: string;
@@ -2759,7 +2862,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The key, with its secret this once. */
+            /** @description The key with its secret. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -2778,7 +2881,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewApiKey"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2788,16 +2891,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2807,16 +2910,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2826,16 +2929,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2845,16 +2948,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:idempotency_in_progress",
                      *       "code": "idempotency_in_progress",
-                     *       "title": "A request with this Idempotency-Key is still being carried out",
+                     *       "title": "Request with this Idempotency-Key is in progress",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The first request with this Idempotency-Key has not finished. Retry in a moment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2864,16 +2967,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -2883,16 +2986,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2902,16 +3005,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2921,19 +3024,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
                      *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "title": "Idempotency-Key already used for another request",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -2942,16 +3045,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2961,19 +3064,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -2982,9 +3085,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -2999,7 +3102,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Of the key.
+                 * @description The API key.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -3008,14 +3111,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3025,16 +3128,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3044,16 +3147,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3063,16 +3166,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3082,16 +3185,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3101,16 +3204,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -3120,16 +3223,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3139,19 +3242,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -3160,16 +3263,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3179,19 +3282,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -3200,9 +3303,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -3214,14 +3317,14 @@ export interface operations {
     listTenants: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -3231,10 +3334,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, in the order of ids. */
+            /** @description A page of tenants, ordered by id. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -3257,16 +3360,16 @@ export interface operations {
                     "application/json": components["schemas"]["TenantPage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3276,16 +3379,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3295,16 +3398,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3314,16 +3417,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -3333,19 +3436,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -3354,16 +3457,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3373,19 +3476,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -3394,9 +3497,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -3411,7 +3514,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -3423,7 +3526,7 @@ export interface operations {
             /** @description The tenant. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -3441,7 +3544,7 @@ export interface operations {
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3451,16 +3554,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3470,16 +3573,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3489,16 +3592,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3508,16 +3611,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -3527,19 +3630,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -3548,16 +3651,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3567,19 +3670,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -3588,9 +3691,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -3604,19 +3707,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
                 /**
-                 * @description `*` for the first PUT, when there is nothing yet.
+                 * @description `*` for the first PUT, when the resource does not exist yet.
                  * @example *
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -3634,17 +3737,17 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description For people; it identifies nothing.
+                     * @description A label. Need not be unique.
                      * @example Example Mesa Farms
                      */
                     name: string;
                     /**
-                     * @description The code of a state from `GET /v1/states`.
+                     * @description A state code from `GET /v1/states`.
                      * @example NM
                      */
                     state: string;
                     /**
-                     * @description Which of the state's two data sets. Fixed after the first sync.
+                     * @description Whether to use the state's live data or its training data. Cannot change after the first sync.
                      * @enum {string}
                      */
                     environment: "production" | "training";
@@ -3652,10 +3755,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Changed. */
+            /** @description Updated. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -3676,7 +3779,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -3694,7 +3797,7 @@ export interface operations {
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3704,16 +3807,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3723,16 +3826,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3742,16 +3845,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `fixed_after_first_sync`: This cannot change after the first sync. */
+            /** @description `fixed_after_first_sync`: Cannot change after the first sync. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3761,16 +3864,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:fixed_after_first_sync",
                      *       "code": "fixed_after_first_sync",
-                     *       "title": "This cannot change after the first sync",
+                     *       "title": "Cannot change after the first sync",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "State and environment cannot change after the first sync. Use another tenant.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -3780,16 +3883,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3799,16 +3902,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -3818,16 +3921,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3837,16 +3940,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. */
+            /** @description `unknown_state`: Unknown state or environment. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3856,16 +3959,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -3875,19 +3978,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -3896,16 +3999,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3915,19 +4018,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -3936,9 +4039,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -3952,14 +4055,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -3968,14 +4071,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3985,16 +4088,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4004,16 +4107,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4023,16 +4126,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4042,16 +4145,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -4061,16 +4164,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4080,16 +4183,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -4099,16 +4202,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4118,16 +4221,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -4137,19 +4240,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -4158,16 +4261,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4177,19 +4280,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -4198,9 +4301,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -4215,7 +4318,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -4224,7 +4327,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As it is at this moment. */
+            /** @description The current checklist. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4256,7 +4359,7 @@ export interface operations {
                     "application/json": components["schemas"]["Setup"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4266,16 +4369,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4285,16 +4388,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4304,16 +4407,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4323,16 +4426,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -4342,19 +4445,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -4363,16 +4466,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4382,19 +4485,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -4403,9 +4506,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -4420,7 +4523,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -4429,10 +4532,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The document. */
+            /** @description The configuration. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -4477,7 +4580,7 @@ export interface operations {
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4487,16 +4590,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4506,16 +4609,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4525,16 +4628,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4544,16 +4647,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -4563,19 +4666,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -4584,16 +4687,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4603,19 +4706,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -4624,9 +4727,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -4639,21 +4742,21 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Tell the differences and change nothing of the set-up; false unless told. A login may still be tried at BioTrack, to see which licenses there are, and what came of that is kept.
+                 * @description Returns the differences without changing the setup. Defaults to `false`. If the document creates licenses, the request may still log in to BioTrack and refresh the state's list.
                  * @example true
                  */
                 dry_run?: boolean;
             };
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -4712,7 +4815,7 @@ export interface operations {
                         environment: "production" | "training";
                     };
                     /**
-                     * @description null says nothing.
+                     * @description Null leaves it unchanged.
                      * @example 422000931
                      */
                     ubi?: string | null;
@@ -4723,29 +4826,27 @@ export interface operations {
                          */
                         strategy: "one_per_license" | "one_per_vendor";
                         /**
-                         * @description false unless told.
+                         * @description Defaults to `false`.
                          * @example false
                          */
                         include_labs?: boolean;
                     } | null;
-                    /** @description The company's logins. Passwords are in no document. */
+                    /** @description The company credentials, without passwords. */
                     credentials?: {
                         /** @example State login of the office */
                         description: string;
                         /** @example user@example.com */
                         username: string;
                     }[];
-                    /** @description All licenses to work with: a created one that is not among them is archived. */
+                    /** @description All licenses of the tenant. Created licenses that are missing from this list are archived. */
                     licenses?: {
-                        /** @example 220091777 */
-                        license_number: string;
                         /**
-                         * @description null says nothing.
+                         * @description Null leaves it unchanged.
                          * @example Example Mesa Farms
                          */
                         name?: string | null;
                         /**
-                         * @description null says nothing.
+                         * @description Null leaves it unchanged.
                          * @example Retailer
                          */
                         license_type?: string | null;
@@ -4756,31 +4857,55 @@ export interface operations {
                         issue_datetime?: string | null;
                         /**
                          * Format: date-time
+                         * @description Must be after `issue_datetime`.
                          * @example 2027-01-31T00:00:00Z
                          */
                         expiry_datetime?: string | null;
-                        /** @example true */
+                        /**
+                         * @description Stored for the host application.
+                         * @example true
+                         */
                         active?: boolean;
                         /**
-                         * @description The user name of the company's login to work with.
+                         * @description Stored for the host application.
+                         * @example room-7
+                         */
+                        default_intake_location_id?: string | null;
+                        /**
+                         * @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`.
+                         * @example true
+                         */
+                        sync_enabled?: boolean;
+                        /**
+                         * @description Whether to create companies. The first such license starts the first sync once setup is complete.
+                         * @example true
+                         */
+                        create_companies?: boolean;
+                        /**
+                         * @description Stored for the host application.
+                         * @example true
+                         */
+                        sync_rooms?: boolean;
+                        /**
+                         * @description Stored for the host application.
+                         * @example true
+                         */
+                        notify_on_change?: boolean;
+                        /**
+                         * @description Stored for the host application.
+                         * @example true
+                         */
+                        share_with_leaflink?: boolean;
+                        /** @example 220091777 */
+                        license_number: string;
+                        /**
+                         * @description The username of the company credential that the license uses.
                          * @example user@example.com
                          */
                         credential?: string | null;
-                        /** @example room-7 */
-                        default_intake_location_id?: string | null;
-                        /** @example true */
-                        sync_enabled?: boolean;
-                        /** @example true */
-                        create_companies?: boolean;
-                        /** @example true */
-                        sync_rooms?: boolean;
-                        /** @example true */
-                        notify_on_change?: boolean;
-                        /** @example true */
-                        share_with_leaflink?: boolean;
                     }[];
                     /**
-                     * @description Needed to change the UBI once licenses exist.
+                     * @description Required to change the UBI of a tenant that has licenses.
                      * @example change_ubi
                      * @enum {string}
                      */
@@ -4789,10 +4914,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Each difference, and the set-up as it is now. */
+            /** @description Each difference, and the resulting configuration. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -4852,7 +4977,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConfigurationResult"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4862,16 +4987,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4881,16 +5006,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4900,16 +5025,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4919,16 +5044,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. `credential_unreadable`: The stored password cannot be opened and must be given again. `fixed_after_first_sync`: This cannot change after the first sync. `preview_required`: A switch of the strategy needs a preview first. `confirmation_required`: This change needs to be confirmed. */
+            /** @description `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `credential_unreadable`: Stored password cannot be decrypted. `fixed_after_first_sync`: Cannot change after the first sync. `preview_required`: Preview required. `confirmation_required`: Confirmation required. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4938,16 +5063,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -4957,16 +5082,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4976,16 +5101,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -4995,16 +5120,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5014,16 +5139,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. `ubi_is_license_number`: This is the number of a license, and not a UBI. `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            /** @description `unknown_state`: Unknown state or environment. `ubi_is_license_number`: License number given instead of a UBI. `license_not_available`: License is not available. `license_type_unknown`: Unknown license type. `invalid_dates`: Invalid dates. `credential_unknown`: Unknown credential. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5033,16 +5158,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -5052,19 +5177,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -5073,16 +5198,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5092,19 +5217,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. `upstream_unavailable`: BioTrack is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -5113,9 +5238,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -5130,7 +5255,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -5142,7 +5267,7 @@ export interface operations {
             /** @description The UBI. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5158,7 +5283,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5168,16 +5293,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5187,16 +5312,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5206,16 +5331,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5225,16 +5350,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -5244,19 +5369,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -5265,16 +5390,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5284,19 +5409,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -5305,9 +5430,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -5321,19 +5446,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
                 /**
-                 * @description `*` for the first PUT, when there is nothing yet.
+                 * @description `*` for the first PUT, when the resource does not exist yet.
                  * @example *
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -5349,12 +5474,12 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description The company's Unified Business Identifier as the state gave it. Kept as typed; leading zeros count.
+                     * @description The company's Unified Business Identifier (UBI), issued by the state. Stored as entered. White space is ignored when UBIs are compared; leading zeros are not.
                      * @example 422000931
                      */
                     ubi: string;
                     /**
-                     * @description Needed to change it once licenses exist: another UBI is another business.
+                     * @description Required to change the UBI once licenses exist, because another UBI means another business.
                      * @enum {string}
                      */
                     confirm?: "change_ubi";
@@ -5362,10 +5487,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Changed. */
+            /** @description Updated. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5381,10 +5506,10 @@ export interface operations {
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
-            /** @description Set for the first time. */
+            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5400,7 +5525,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ubi"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5410,16 +5535,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5429,16 +5554,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5448,16 +5573,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5467,16 +5592,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `confirmation_required`: This change needs to be confirmed. */
+            /** @description `confirmation_required`: Confirmation required. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5486,16 +5611,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:confirmation_required",
                      *       "code": "confirmation_required",
-                     *       "title": "This change needs to be confirmed",
+                     *       "title": "Confirmation required",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send \"confirm\" to confirm the change. \"effect\" shows what it would affect.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -5505,16 +5630,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5524,16 +5649,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -5543,16 +5668,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5562,16 +5687,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `ubi_is_license_number`: This is the number of a license, and not a UBI. */
+            /** @description `ubi_is_license_number`: License number given instead of a UBI. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5581,16 +5706,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:ubi_is_license_number",
                      *       "code": "ubi_is_license_number",
-                     *       "title": "This is the number of a license, and not a UBI",
+                     *       "title": "License number given instead of a UBI",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the UBI of the business that holds the license.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -5600,19 +5725,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -5621,16 +5746,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5640,19 +5765,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -5661,9 +5786,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -5678,7 +5803,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -5687,10 +5812,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The choice. */
+            /** @description The preference. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5706,7 +5831,7 @@ export interface operations {
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5716,16 +5841,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5735,16 +5860,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5754,16 +5879,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5773,16 +5898,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -5792,19 +5917,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -5813,16 +5938,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5832,19 +5957,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -5853,9 +5978,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -5869,19 +5994,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
                 /**
-                 * @description `*` for the first PUT, when there is nothing yet.
+                 * @description `*` for the first PUT, when the resource does not exist yet.
                  * @example *
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -5897,14 +6022,14 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description `one_per_license`: each license becomes a company of its own (preferred with LeafLink). `one_per_vendor`: all licenses of a UBI are attached to one company. There is no default: somebody has to choose.
+                     * @description `one_per_license`: creates one company per license (recommended with LeafLink). `one_per_vendor`: creates one company per vendor, with all licenses of its UBI. There is no default.
                      * @enum {string}
                      */
                     strategy: "one_per_license" | "one_per_vendor";
-                    /** @description Laboratories become companies too; unless told as previewed, and without `preview_id` false. */
+                    /** @description Whether laboratories become companies. Defaults to the preview's value, or to `false` without `preview_id`. */
                     include_labs?: boolean;
                     /**
-                     * @description After the first sync: the preview, of this very choice, that is to be carried out. Without one, only a change that takes nothing away is made.
+                     * @description The id of a preview of this preference, which is then applied. Required after the first sync for changes that move or archive companies.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     preview_id?: string;
@@ -5912,10 +6037,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Changed. */
+            /** @description The updated preference. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5931,10 +6056,10 @@ export interface operations {
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
-            /** @description Chosen for the first time. */
+            /** @description The created preference. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5950,7 +6075,7 @@ export interface operations {
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5960,16 +6085,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5979,16 +6104,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5998,16 +6123,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6017,16 +6142,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `preview_required`: A switch of the strategy needs a preview first. `preview_stale`: Something moved since the preview. */
+            /** @description `setup_incomplete`: Setup is incomplete. `preview_required`: Preview required. `preview_stale`: Preview is out of date. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6036,16 +6161,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -6055,16 +6180,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6074,16 +6199,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -6093,16 +6218,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6112,16 +6237,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `preview_unknown`: There is no such preview. */
+            /** @description `preview_unknown`: Unknown preview. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6131,16 +6256,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:preview_unknown",
                      *       "code": "preview_unknown",
-                     *       "title": "There is no such preview",
+                     *       "title": "Unknown preview",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Create a preview with POST …/company-creation-preference/preview and send its id.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -6150,19 +6275,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -6171,16 +6296,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6190,19 +6315,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -6211,9 +6336,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -6233,7 +6358,7 @@ export interface operations {
                  */
                 tenant_id: string;
                 /**
-                 * @description The host application's id of the person: the `sub` of his tokens.
+                 * @description The host application's id of the user: the `sub` claim of their tokens.
                  * @example user-1
                  */
                 user_id: string;
@@ -6242,10 +6367,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The person. */
+            /** @description The user. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -6263,7 +6388,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6273,16 +6398,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6292,16 +6417,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6311,16 +6436,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6330,16 +6455,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -6349,19 +6474,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -6370,16 +6495,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6389,19 +6514,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -6410,9 +6535,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -6426,12 +6551,12 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
                 /**
-                 * @description `*` for the first PUT, when there is nothing yet.
+                 * @description `*` for the first PUT, when the resource does not exist yet.
                  * @example *
                  */
                 "if-none-match"?: string;
@@ -6443,7 +6568,7 @@ export interface operations {
                  */
                 tenant_id: string;
                 /**
-                 * @description The host application's id of the person: the `sub` of his tokens.
+                 * @description The host application's id of the user: the `sub` claim of their tokens.
                  * @example user-1
                  */
                 user_id: string;
@@ -6460,12 +6585,12 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description For people; it identifies nobody.
+                     * @description A label. Need not be unique.
                      * @example Ada Example
                      */
                     display_name?: string | null;
                     /**
-                     * @description `false`: the person is turned away, and his own credentials are deleted with their passwords.
+                     * @description `false` revokes access and deletes the user's own credentials.
                      * @example true
                      */
                     active: boolean;
@@ -6473,10 +6598,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Changed. */
+            /** @description Updated. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -6494,10 +6619,10 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description Told of for the first time. */
+            /** @description Registered. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -6515,7 +6640,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6525,16 +6650,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6544,16 +6669,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6563,16 +6688,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6582,16 +6707,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -6601,16 +6726,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6620,16 +6745,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -6639,16 +6764,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6658,16 +6783,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -6677,19 +6802,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -6698,16 +6823,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6717,19 +6842,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -6738,9 +6863,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -6754,14 +6879,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -6777,11 +6902,11 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description How vendors would become companies.
+                     * @description How vendors become companies.
                      * @enum {string}
                      */
                     strategy: "one_per_license" | "one_per_vendor";
-                    /** @description Whether laboratories would become companies too; as it is now unless told. */
+                    /** @description Whether laboratories become companies. Defaults to the current value. */
                     include_labs?: boolean;
                 };
             };
@@ -6858,7 +6983,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6868,16 +6993,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6887,16 +7012,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6906,16 +7031,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6925,16 +7050,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `not_synced`: There are no companies yet. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `setup_incomplete`: Setup is incomplete. `not_synced`: First sync has not finished. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6944,16 +7069,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6963,16 +7088,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -6982,16 +7107,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7001,16 +7126,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7020,19 +7145,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
                      *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "title": "Idempotency-Key already used for another request",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -7041,16 +7166,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7060,19 +7185,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -7081,9 +7206,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -7098,7 +7223,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -7107,7 +7232,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As the state lists them now. */
+            /** @description The comparison. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7149,7 +7274,7 @@ export interface operations {
                     "application/json": components["schemas"]["CompanyCreationPreferenceAdvice"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7159,16 +7284,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7178,16 +7303,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7197,16 +7322,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7216,16 +7341,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            /** @description `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7235,16 +7360,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -7254,16 +7379,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. */
+            /** @description `unknown_state`: Unknown state or environment. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7273,19 +7398,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -7294,16 +7419,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7313,19 +7438,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. `upstream_unavailable`: BioTrack is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -7334,9 +7459,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -7348,21 +7473,21 @@ export interface operations {
     listCredentials: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -7371,10 +7496,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, oldest first. */
+            /** @description A page of credentials, oldest first. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -7404,16 +7529,16 @@ export interface operations {
                     "application/json": components["schemas"]["CredentialPage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7423,16 +7548,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7442,16 +7567,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7461,16 +7586,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7480,16 +7605,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -7499,19 +7624,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -7520,16 +7645,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7539,19 +7664,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -7560,9 +7685,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -7576,14 +7701,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -7594,7 +7719,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "description": "State login of the office",
+                 *       "description": "Office login",
                  *       "username": "user@example.com",
                  *       "password": "correct horse",
                  *       "owner": "company"
@@ -7602,28 +7727,28 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description Unique among the credentials of its owner.
-                     * @example State login of the office
+                     * @description A label. Unique among the credentials of the owner.
+                     * @example Office login
                      */
                     description: string;
                     /**
-                     * @description The BioTrack user name.
+                     * @description The BioTrack username. Unique among the credentials of the owner.
                      * @example user@example.com
                      */
                     username: string;
                     /**
-                     * @description Taken to the last blank, sealed, and never shown again.
+                     * @description The BioTrack password. Leading and trailing spaces count. Stored encrypted and never returned.
                      * @example correct horse battery staple
                      */
                     password: string;
                     /**
-                     * @description `company`: for everybody's syncs. `user`: the caller's own, which only a person can make.
+                     * @description `company`: used for syncs of all users, the schedule and API keys. `user`: used only for syncs of the calling user; not available to API keys.
                      * @example company
                      * @enum {string}
                      */
                     owner: "company" | "user";
                     /**
-                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.
+                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not tried again for 24 hours unless saved with `skip` and verified.
                      * @example required
                      * @enum {string}
                      */
@@ -7632,10 +7757,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Saved. */
+            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     /** @description The path of the new resource. */
                     location?: string;
@@ -7662,7 +7787,7 @@ export interface operations {
                     "application/json": components["schemas"]["Credential"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7672,16 +7797,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7691,16 +7816,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7710,16 +7835,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7729,16 +7854,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7748,16 +7873,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7767,16 +7892,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -7786,16 +7911,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7805,16 +7930,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7824,19 +7949,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -7845,16 +7970,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7864,19 +7989,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. `upstream_unavailable`: BioTrack is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -7885,9 +8010,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -7902,12 +8027,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the credential.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -7919,7 +8044,7 @@ export interface operations {
             /** @description The credential. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -7944,7 +8069,7 @@ export interface operations {
                     "application/json": components["schemas"]["Credential"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7954,16 +8079,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7973,16 +8098,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7992,16 +8117,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8011,16 +8136,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -8030,19 +8155,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -8051,16 +8176,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8070,19 +8195,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -8091,9 +8216,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -8107,19 +8232,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the credential.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -8128,14 +8253,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8145,16 +8270,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8164,16 +8289,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8183,16 +8308,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8202,16 +8327,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `in_use`: Something else still needs this. */
+            /** @description `in_use`: Resource is in use. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8221,16 +8346,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:in_use",
                      *       "code": "in_use",
-                     *       "title": "Something else still needs this",
+                     *       "title": "Resource is in use",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Another object still uses this one. \"conflicting_id\" is its id.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -8240,16 +8365,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8259,16 +8384,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -8278,16 +8403,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8297,16 +8422,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -8316,19 +8441,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -8337,16 +8462,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8356,19 +8481,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -8377,9 +8502,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -8393,19 +8518,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the credential.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -8416,27 +8541,27 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "description": "State login of the office"
+                 *       "description": "Office login"
                  *     }
                  */
                 "application/json": {
                     /**
-                     * @description Unique among the credentials of its owner.
-                     * @example State login of the office
+                     * @description A label. Unique among the credentials of the owner.
+                     * @example Office login
                      */
                     description?: string;
                     /**
-                     * @description The BioTrack user name.
+                     * @description The BioTrack username. Unique among the credentials of the owner.
                      * @example user@example.com
                      */
                     username?: string;
                     /**
-                     * @description Taken to the last blank, sealed, and never shown again.
+                     * @description The BioTrack password. Leading and trailing spaces count. Stored encrypted and never returned.
                      * @example correct horse battery staple
                      */
                     password?: string;
                     /**
-                     * @description `required` (unless told): saved only after a login at BioTrack. `attempt`: saved unverified if BioTrack cannot be reached. `skip`: saved unverified. A login that is refused is not saved, and not tried again for a day.
+                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not tried again for 24 hours unless saved with `skip` and verified.
                      * @example required
                      * @enum {string}
                      */
@@ -8445,10 +8570,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Changed. */
+            /** @description Updated. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -8473,7 +8598,7 @@ export interface operations {
                     "application/json": components["schemas"]["Credential"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8483,16 +8608,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8502,16 +8627,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8521,16 +8646,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8540,16 +8665,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_exists`: There is such a credential already. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            /** @description `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `credential_unreadable`: Stored password cannot be decrypted. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8559,16 +8684,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -8578,16 +8703,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8597,16 +8722,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -8616,16 +8741,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8635,16 +8760,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. `credentials_rejected`: BioTrack refuses the user name or the password. `ubi_rejected`: BioTrack does not know the UBI. `privilege_missing`: The BioTrack user lacks a privilege. */
+            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8654,16 +8779,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -8673,19 +8798,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -8694,16 +8819,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8713,19 +8838,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. `upstream_unavailable`: BioTrack is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -8734,9 +8859,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -8750,19 +8875,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the credential.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -8771,7 +8896,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What BioTrack said. */
+            /** @description The result of the login. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8802,7 +8927,7 @@ export interface operations {
                     "application/json": components["schemas"]["Verification"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -8812,16 +8937,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -8831,16 +8956,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8850,16 +8975,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -8869,16 +8994,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8888,16 +9013,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8907,16 +9032,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -8926,16 +9051,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8945,16 +9070,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: Unknown state or environment. `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8964,19 +9089,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -8985,16 +9110,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9004,19 +9129,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -9025,9 +9150,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -9039,21 +9164,21 @@ export interface operations {
     listCredentialCoverage: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -9062,10 +9187,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, in the order of user ids. */
+            /** @description A page, ordered by user id. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -9095,16 +9220,16 @@ export interface operations {
                     "application/json": components["schemas"]["CredentialCoveragePage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9114,16 +9239,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9133,16 +9258,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9152,16 +9277,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9171,16 +9296,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -9190,19 +9315,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -9211,16 +9336,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9230,19 +9355,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -9251,9 +9376,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -9268,7 +9393,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -9277,7 +9402,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them. */
+            /** @description All available licenses. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9304,7 +9429,7 @@ export interface operations {
                      *           "ubi": null,
                      *           "state": "available",
                      *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *           "conflict": {
+                     *           "problem": {
                      *             "reason": "archived",
                      *             "detail": "text",
                      *             "since_datetime": "2026-11-24T08:15:30.000Z"
@@ -9319,7 +9444,7 @@ export interface operations {
                     "application/json": components["schemas"]["AvailableLicenseList"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9329,16 +9454,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9348,16 +9473,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9367,16 +9492,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9386,16 +9511,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. */
+            /** @description `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9405,16 +9530,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -9424,16 +9549,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. */
+            /** @description `unknown_state`: Unknown state or environment. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9443,19 +9568,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -9464,16 +9589,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9483,19 +9608,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. `upstream_unavailable`: BioTrack is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -9504,9 +9629,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -9518,26 +9643,26 @@ export interface operations {
     listLicenses: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
                 /**
-                 * @description Whether archived ones are shown: `exclude` unless told.
+                 * @description Whether to include archived licenses. Defaults to `exclude`.
                  * @example include
                  */
                 archived?: "exclude" | "include" | "only";
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -9546,10 +9671,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, oldest first. */
+            /** @description A page of licenses. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -9575,7 +9700,7 @@ export interface operations {
                      *           "archived": true,
                      *           "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z",
-                     *           "conflict": {
+                     *           "problem": {
                      *             "reason": "archived",
                      *             "detail": "text",
                      *             "since_datetime": "2026-11-24T08:15:30.000Z"
@@ -9590,16 +9715,16 @@ export interface operations {
                     "application/json": components["schemas"]["LicensePage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9609,16 +9734,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9628,16 +9753,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9647,16 +9772,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9666,16 +9791,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -9685,19 +9810,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -9706,16 +9831,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9725,19 +9850,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -9746,9 +9871,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -9762,14 +9887,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -9785,17 +9910,17 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description One of `GET …/available-licenses`.
+                     * @description A number that `GET …/available-licenses` returns.
                      * @example 220091777
                      */
                     license_number: string;
                     /**
-                     * @description BioTrack's name of the site unless told.
+                     * @description Defaults to the name that the state lists.
                      * @example Example Mesa Farms
                      */
                     name?: string;
                     /**
-                     * @description BioTrack's unless told; one of the state's types where those are known.
+                     * @description Must be one of the license types of the state, if `GET /v1/states` returns any. Defaults to the type that the state lists.
                      * @example Retailer
                      */
                     license_type?: string;
@@ -9806,47 +9931,47 @@ export interface operations {
                     issue_datetime?: string;
                     /**
                      * Format: date-time
-                     * @description After `issue_datetime`.
+                     * @description Must be after `issue_datetime`.
                      * @example 2027-01-31T00:00:00Z
                      */
                     expiry_datetime?: string;
                     /**
-                     * @description true unless told.
+                     * @description Stored for the host application. Defaults to `true`.
                      * @example true
                      */
                     active?: boolean;
                     /**
-                     * @description A company-wide credential, kept for the host application; it cannot be deleted meanwhile.
+                     * @description The id of a company credential. Stored for the host application. The credential cannot be deleted while a license uses it.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string;
                     /**
-                     * @description Kept for the host application.
+                     * @description Stored for the host application.
                      * @example room-7
                      */
                     default_intake_location_id?: string;
                     /**
-                     * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies. true unless told.
+                     * @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`. Defaults to `true`.
                      * @example true
                      */
                     sync_enabled?: boolean;
                     /**
-                     * @description Creating it starts the first sync, once the other steps are done. true unless told.
+                     * @description Whether to create companies. The first such license starts the first sync once setup is complete. Defaults to `true`.
                      * @example true
                      */
                     create_companies?: boolean;
                     /**
-                     * @description Kept for the host application. true unless told.
+                     * @description Stored for the host application. Defaults to `true`.
                      * @example true
                      */
                     sync_rooms?: boolean;
                     /**
-                     * @description Kept for the host application. true unless told.
+                     * @description Stored for the host application. Defaults to `true`.
                      * @example true
                      */
                     notify_on_change?: boolean;
                     /**
-                     * @description Kept for the host application. false unless told.
+                     * @description Stored for the host application. Defaults to `false`.
                      * @example false
                      */
                     share_with_leaflink?: boolean;
@@ -9854,10 +9979,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
+            /** @description The created license. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     /** @description The path of the new resource. */
                     location?: string;
@@ -9883,7 +10008,7 @@ export interface operations {
                      *       "archived": true,
                      *       "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "conflict": {
+                     *       "problem": {
                      *         "reason": "archived",
                      *         "detail": "text",
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
@@ -9895,7 +10020,7 @@ export interface operations {
                     "application/json": components["schemas"]["License"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -9905,16 +10030,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -9924,16 +10049,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9943,16 +10068,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9962,16 +10087,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `license_exists`: The license is created already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `license_exists`: License already created. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9981,16 +10106,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10000,16 +10125,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -10019,16 +10144,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -10038,16 +10163,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. `license_not_available`: BioTrack lists no such license for this UBI. `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: Unknown state or environment. `license_not_available`: License is not available. `license_type_unknown`: Unknown license type. `invalid_dates`: Invalid dates. `credential_unknown`: Unknown credential. `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10057,19 +10182,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -10078,16 +10203,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10097,19 +10222,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. `upstream_unavailable`: BioTrack is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -10118,9 +10243,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -10134,14 +10259,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -10163,20 +10288,20 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description Each as for one. A row that does not fit the schema refuses them all. */
+                    /** @description Each as for `POST …/licenses`. If one of them does not match the schema, the whole request is rejected. */
                     licenses: {
                         /**
-                         * @description One of `GET …/available-licenses`.
+                         * @description A number that `GET …/available-licenses` returns.
                          * @example 220091777
                          */
                         license_number: string;
                         /**
-                         * @description BioTrack's name of the site unless told.
+                         * @description Defaults to the name that the state lists.
                          * @example Example Mesa Farms
                          */
                         name?: string;
                         /**
-                         * @description BioTrack's unless told; one of the state's types where those are known.
+                         * @description Must be one of the license types of the state, if `GET /v1/states` returns any. Defaults to the type that the state lists.
                          * @example Retailer
                          */
                         license_type?: string;
@@ -10187,47 +10312,47 @@ export interface operations {
                         issue_datetime?: string;
                         /**
                          * Format: date-time
-                         * @description After `issue_datetime`.
+                         * @description Must be after `issue_datetime`.
                          * @example 2027-01-31T00:00:00Z
                          */
                         expiry_datetime?: string;
                         /**
-                         * @description true unless told.
+                         * @description Stored for the host application. Defaults to `true`.
                          * @example true
                          */
                         active?: boolean;
                         /**
-                         * @description A company-wide credential, kept for the host application; it cannot be deleted meanwhile.
+                         * @description The id of a company credential. Stored for the host application. The credential cannot be deleted while a license uses it.
                          * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                          */
                         credential_id?: string;
                         /**
-                         * @description Kept for the host application.
+                         * @description Stored for the host application.
                          * @example room-7
                          */
                         default_intake_location_id?: string;
                         /**
-                         * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies. true unless told.
+                         * @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`. Defaults to `true`.
                          * @example true
                          */
                         sync_enabled?: boolean;
                         /**
-                         * @description Creating it starts the first sync, once the other steps are done. true unless told.
+                         * @description Whether to create companies. The first such license starts the first sync once setup is complete. Defaults to `true`.
                          * @example true
                          */
                         create_companies?: boolean;
                         /**
-                         * @description Kept for the host application. true unless told.
+                         * @description Stored for the host application. Defaults to `true`.
                          * @example true
                          */
                         sync_rooms?: boolean;
                         /**
-                         * @description Kept for the host application. true unless told.
+                         * @description Stored for the host application. Defaults to `true`.
                          * @example true
                          */
                         notify_on_change?: boolean;
                         /**
-                         * @description Kept for the host application. false unless told.
+                         * @description Stored for the host application. Defaults to `false`.
                          * @example false
                          */
                         share_with_leaflink?: boolean;
@@ -10236,7 +10361,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What became of each row. */
+            /** @description The result of each license. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10245,7 +10370,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created": 0,
-                     *       "refused": 0,
+                     *       "rejected": 0,
                      *       "data": [
                      *         {
                      *           "license_number": "text",
@@ -10268,7 +10393,7 @@ export interface operations {
                      *             "archived": true,
                      *             "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *             "missing_since_datetime": "2026-11-24T08:15:30.000Z",
-                     *             "conflict": {
+                     *             "problem": {
                      *               "reason": "archived",
                      *               "detail": "text",
                      *               "since_datetime": "2026-11-24T08:15:30.000Z"
@@ -10296,7 +10421,7 @@ export interface operations {
                     "application/json": components["schemas"]["LicenseBulkResult"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10306,16 +10431,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10325,16 +10450,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10344,16 +10469,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10363,16 +10488,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `credential_unreadable`: The stored password cannot be opened and must be given again. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10382,16 +10507,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10401,16 +10526,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -10420,16 +10545,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -10439,16 +10564,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: This deployment does not know the state or its environment. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `unknown_state`: Unknown state or environment. `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10458,19 +10583,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unknown_state",
                      *       "code": "unknown_state",
-                     *       "title": "This deployment does not know the state or its environment",
+                     *       "title": "Unknown state or environment",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the states and environments that this deployment supports.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -10479,16 +10604,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10498,19 +10623,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `upstream_unavailable`: BioTrack cannot be reached or does not make sense at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. `upstream_unavailable`: BioTrack is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -10519,9 +10644,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -10536,12 +10661,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the license.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -10553,7 +10678,7 @@ export interface operations {
             /** @description The license. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -10577,7 +10702,7 @@ export interface operations {
                      *       "archived": true,
                      *       "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "conflict": {
+                     *       "problem": {
                      *         "reason": "archived",
                      *         "detail": "text",
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
@@ -10589,7 +10714,7 @@ export interface operations {
                     "application/json": components["schemas"]["License"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10599,16 +10724,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10618,16 +10743,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10637,16 +10762,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10656,16 +10781,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -10675,19 +10800,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -10696,16 +10821,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10715,19 +10840,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -10736,9 +10861,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -10752,19 +10877,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the license.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -10773,14 +10898,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Archived. */
+            /** @description The license is archived. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10790,16 +10915,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -10809,16 +10934,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10828,16 +10953,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10847,16 +10972,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -10866,16 +10991,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -10885,16 +11010,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -10904,16 +11029,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -10923,16 +11048,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -10942,19 +11067,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -10963,16 +11088,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10982,19 +11107,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -11003,9 +11128,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -11019,19 +11144,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the license.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -11047,12 +11172,12 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description null: BioTrack's name of the site.
+                     * @description Null sets the name that the state lists.
                      * @example Example Mesa Farms
                      */
                     name?: string | null;
                     /**
-                     * @description One of the state's types where those are known; null: BioTrack's.
+                     * @description Must be one of the license types of the state, if `GET /v1/states` returns any. Null sets the type that the state lists.
                      * @example Retailer
                      */
                     license_type?: string | null;
@@ -11063,49 +11188,52 @@ export interface operations {
                     issue_datetime?: string | null;
                     /**
                      * Format: date-time
-                     * @description After `issue_datetime`.
+                     * @description Must be after `issue_datetime`.
                      * @example 2027-01-31T00:00:00Z
                      */
                     expiry_datetime?: string | null;
-                    /** @example true */
+                    /**
+                     * @description Stored for the host application.
+                     * @example true
+                     */
                     active?: boolean;
                     /**
-                     * @description A company-wide credential, kept for the host application; null for none.
+                     * @description The id of a company credential. Stored for the host application. The credential cannot be deleted while a license uses it.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     credential_id?: string | null;
                     /**
-                     * @description Kept for the host application.
+                     * @description Stored for the host application.
                      * @example room-7
                      */
                     default_intake_location_id?: string | null;
                     /**
-                     * @description Keep it up to date: the tenant is synced by itself as long as a license wants that and companies.
+                     * @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`.
                      * @example true
                      */
                     sync_enabled?: boolean;
                     /**
-                     * @description Creating it starts the first sync, once the other steps are done.
+                     * @description Whether to create companies. The first such license starts the first sync once setup is complete.
                      * @example true
                      */
                     create_companies?: boolean;
                     /**
-                     * @description Kept for the host application.
+                     * @description Stored for the host application.
                      * @example true
                      */
                     sync_rooms?: boolean;
                     /**
-                     * @description Kept for the host application.
+                     * @description Stored for the host application.
                      * @example true
                      */
                     notify_on_change?: boolean;
                     /**
-                     * @description Kept for the host application.
+                     * @description Stored for the host application.
                      * @example true
                      */
                     share_with_leaflink?: boolean;
                     /**
-                     * @description `true` is what DELETE does; `false` brings it back as it was.
+                     * @description `true` archives the license, as DELETE does. `false` restores it with its settings.
                      * @example false
                      */
                     archived?: boolean;
@@ -11113,10 +11241,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Changed. */
+            /** @description The updated license. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -11140,7 +11268,7 @@ export interface operations {
                      *       "archived": true,
                      *       "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "conflict": {
+                     *       "problem": {
                      *         "reason": "archived",
                      *         "detail": "text",
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
@@ -11152,7 +11280,7 @@ export interface operations {
                     "application/json": components["schemas"]["License"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11162,16 +11290,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11181,16 +11309,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11200,16 +11328,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11219,16 +11347,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -11238,16 +11366,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11257,16 +11385,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -11276,16 +11404,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -11295,16 +11423,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `license_type_unknown`: The state has no such license type. `invalid_dates`: The dates contradict each other. `credential_unknown`: There is no such credential. */
+            /** @description `license_type_unknown`: Unknown license type. `invalid_dates`: Invalid dates. `credential_unknown`: Unknown credential. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11314,16 +11442,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:license_type_unknown",
                      *       "code": "license_type_unknown",
-                     *       "title": "The state has no such license type",
+                     *       "title": "Unknown license type",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "GET /v1/states lists the license types of the state.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -11333,19 +11461,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -11354,16 +11482,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -11373,19 +11501,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -11394,9 +11522,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -11408,21 +11536,21 @@ export interface operations {
     listSyncs: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -11431,10 +11559,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of runs, newest first. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -11509,16 +11637,16 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRunPage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11528,16 +11656,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11547,16 +11675,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11566,16 +11694,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11585,16 +11713,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -11604,19 +11732,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -11625,16 +11753,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -11644,19 +11772,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -11665,9 +11793,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -11681,14 +11809,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -11700,12 +11828,12 @@ export interface operations {
                 /** @example {} */
                 "application/json": {
                     /**
-                     * @description `full` (unless told): plan and apply. `preview`: plan and write nothing; `GET …/syncs/{id}/plan` shows what would be done.
+                     * @description `full` plans and applies changes. `preview` only plans; list the planned changes with `GET …/syncs/{id}/plan`. Defaults to `full`.
                      * @enum {string}
                      */
                     mode?: "full" | "preview";
                     /**
-                     * @description `auto`: asks the state only if its mirrored list is older than this deployment's limit. `force`: asks in any case. `auto` unless told.
+                     * @description `auto`: reads the state's list from BioTrack only if the mirrored list is older than this deployment's limit. `force`: always reads it. Defaults to `auto`.
                      * @enum {string}
                      */
                     refresh?: "auto" | "force";
@@ -11713,7 +11841,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The run; read it until it has ended. */
+            /** @description The run. Read it again until it has ended. */
             202: {
                 headers: {
                     /** @description The path of the new resource. */
@@ -11786,7 +11914,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11796,16 +11924,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -11815,16 +11943,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11834,16 +11962,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -11853,16 +11981,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: An earlier step of the set-up is missing. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `setup_incomplete`: Setup is incomplete. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11872,16 +12000,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:setup_incomplete",
                      *       "code": "setup_incomplete",
-                     *       "title": "An earlier step of the set-up is missing",
+                     *       "title": "Setup is incomplete",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -11891,16 +12019,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -11910,16 +12038,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -11929,16 +12057,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11948,19 +12076,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
                      *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "title": "Idempotency-Key already used for another request",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -11969,16 +12097,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -11988,19 +12116,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -12009,9 +12137,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -12026,12 +12154,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the sync run.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -12111,7 +12239,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12121,16 +12249,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12140,16 +12268,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12159,16 +12287,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12178,16 +12306,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -12197,19 +12325,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -12218,16 +12346,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -12237,19 +12365,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -12258,9 +12386,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -12274,19 +12402,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the sync run.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -12295,7 +12423,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The run, canceled. */
+            /** @description The canceled run. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12366,7 +12494,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12376,16 +12504,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12395,16 +12523,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12414,16 +12542,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12433,16 +12561,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `run_ended`: The run has ended already. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `run_ended`: Sync run has ended. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12452,16 +12580,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:run_ended",
                      *       "code": "run_ended",
-                     *       "title": "The run has ended already",
+                     *       "title": "Sync run has ended",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "A run that has ended cannot be canceled.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -12471,16 +12599,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -12490,16 +12618,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12509,16 +12637,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12528,19 +12656,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
                      *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "title": "Idempotency-Key already used for another request",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -12549,16 +12677,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -12568,19 +12696,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -12589,9 +12717,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -12606,12 +12734,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the sync run.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -12620,7 +12748,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The events; `data` is the run. */
+            /** @description The events. `data` is the run. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -12691,14 +12819,14 @@ export interface operations {
                     "text/event-stream": components["schemas"]["SyncRun"];
                 };
             };
-            /** @description The run has ended, and `Last-Event-ID` was its last event. */
+            /** @description The run has ended, and `Last-Event-ID` is its last event. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12708,16 +12836,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12727,16 +12855,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12746,16 +12874,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12765,16 +12893,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -12784,19 +12912,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -12805,16 +12933,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -12824,19 +12952,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. `streams_exhausted`: This process follows as many runs as it can at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. `streams_exhausted`: Too many open event streams. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -12845,9 +12973,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -12859,26 +12987,26 @@ export interface operations {
     getSyncPlan: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the sync run.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -12887,10 +13015,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of plan items. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -12915,16 +13043,16 @@ export interface operations {
                     "application/json": components["schemas"]["PlanPage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12934,16 +13062,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -12953,16 +13081,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12972,16 +13100,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12991,16 +13119,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -13010,19 +13138,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -13031,16 +13159,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -13050,19 +13178,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -13071,9 +13199,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -13087,19 +13215,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the sync run.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -13108,7 +13236,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The run: carried out, or queued anew. */
+            /** @description The applied run, or the new run. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -13179,7 +13307,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -13189,16 +13317,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13208,16 +13336,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13227,16 +13355,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13246,16 +13374,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_in_review`: The run does not wait for a decision. `plan_stale`: Something moved since the plan was made. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `not_in_review`: Sync run is not in review. `plan_stale`: Plan is out of date. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13265,16 +13393,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_in_review",
                      *       "code": "not_in_review",
-                     *       "title": "The run does not wait for a decision",
+                     *       "title": "Sync run is not in review",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Only runs with the status \"needs_review\" can be confirmed or dismissed.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13284,16 +13412,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -13303,16 +13431,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13322,16 +13450,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13341,19 +13469,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
                      *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "title": "Idempotency-Key already used for another request",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -13362,16 +13490,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -13381,19 +13509,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -13402,9 +13530,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -13418,19 +13546,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the sync run.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -13439,7 +13567,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The run, canceled. */
+            /** @description The canceled run. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -13510,7 +13638,7 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRun"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -13520,16 +13648,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -13539,16 +13667,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13558,16 +13686,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -13577,16 +13705,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_in_review`: The run does not wait for a decision. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `not_in_review`: Sync run is not in review. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13596,16 +13724,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_in_review",
                      *       "code": "not_in_review",
-                     *       "title": "The run does not wait for a decision",
+                     *       "title": "Sync run is not in review",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Only runs with the status \"needs_review\" can be confirmed or dismissed.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -13615,16 +13743,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -13634,16 +13762,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13653,16 +13781,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13672,19 +13800,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
                      *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "title": "Idempotency-Key already used for another request",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -13693,16 +13821,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -13712,19 +13840,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -13733,9 +13861,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -13750,206 +13878,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
-                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                 */
-                tenant_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description As it is at this moment. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "status": "not_started",
-                     *       "interval_seconds": 1,
-                     *       "next_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "failures": 0,
-                     *       "paused_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "reason": null,
-                     *       "resume_detail": null
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Schedule"];
-                };
-            };
-            /** @description `invalid_request`: The request does not fit its schema. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:invalid_request",
-                     *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
-                     *       "status": 400,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unauthenticated`: Who is calling could not be established. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
-                     *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
-                     *       "status": 401,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: The caller may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:forbidden",
-                     *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
-                     *       "status": 403,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:not_found",
-                     *       "code": "not_found",
-                     *       "title": "There is no such thing",
-                     *       "status": 404,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `uri_too_long`: The URL is too long. */
-            414: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
-                     *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
-                     *       "status": 414,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: The caller asks too often. */
-            429: {
-                headers: {
-                    /** @description Seconds after which a repetition makes sense. */
-                    "retry-after"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:rate_limited",
-                     *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
-                     *       "status": 429,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal`: Something is broken here. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:internal",
-                     *       "code": "internal",
-                     *       "title": "Something is broken here",
-                     *       "status": 500,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
-            503: {
-                headers: {
-                    /** @description Seconds after which a repetition makes sense. */
-                    "retry-after"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
-                     *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
-                     *       "status": 503,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resumeSchedule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
-                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
-                 */
-                "idempotency-key"?: string;
-            };
-            path: {
-                /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -13978,7 +13907,7 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -13988,16 +13917,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14007,16 +13936,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14026,16 +13955,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14045,54 +13974,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:idempotency_in_progress",
-                     *       "code": "idempotency_in_progress",
-                     *       "title": "A request with this Idempotency-Key is still being carried out",
-                     *       "status": 409,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
-                     *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
-                     *       "status": 413,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -14102,57 +13993,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
-                     *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
-                     *       "status": 415,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
-                     *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
-                     *       "status": 422,
-                     *       "detail": "What to change is said here.",
-                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -14161,16 +14014,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -14180,19 +14033,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -14201,9 +14054,284 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeSchedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "not_started",
+                     *       "interval_seconds": 1,
+                     *       "next_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "failures": 0,
+                     *       "paused_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "reason": null,
+                     *       "resume_detail": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "Invalid request",
+                     *       "status": 400,
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Authentication required",
+                     *       "status": 401,
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Permission denied. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "Permission denied",
+                     *       "status": 403,
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "Resource not found",
+                     *       "status": 404,
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_in_progress",
+                     *       "code": "idempotency_in_progress",
+                     *       "title": "Request with this Idempotency-Key is in progress",
+                     *       "status": 409,
+                     *       "detail": "The first request with this Idempotency-Key has not finished. Retry in a moment.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Request body too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "Request body too large",
+                     *       "status": 413,
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: URL too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "URL too long",
+                     *       "status": 414,
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "Unsupported media type",
+                     *       "status": 415,
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "Idempotency-Key already used for another request",
+                     *       "status": 422,
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "Token signing keys are unavailable",
+                     *       "status": 503,
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -14215,40 +14343,40 @@ export interface operations {
     listCompanies: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
-                /** @description Part of the name; upper and lower case are the same. */
+                /** @description Companies whose name contains this text, ignoring case. */
                 name?: string;
-                /** @description Exactly this UBI, white space aside. */
+                /** @description Companies with this UBI, ignoring whitespace. */
                 ubi?: string;
-                /** @description Holds exactly this license, white space aside. */
+                /** @description The company that holds this license, ignoring whitespace. */
                 license_number?: string;
-                /** @description Has an active license in this city; upper and lower case are the same. */
+                /** @description Companies with an active license in this city, ignoring case. */
                 city?: string;
-                /** @description Where it comes from: a vendor of the state, or a person. */
+                /** @description `biotrack`: created from the state's list. `manual`: created by a user. */
                 origin?: "biotrack" | "manual";
-                /** @description `exclude` unless told. */
+                /** @description Whether to include archived companies. Defaults to `exclude`. */
                 archived?: "exclude" | "include" | "only";
                 /**
-                 * @description `from,to`, either side may be empty: updated at or after `from`, before `to` (RFC 3339).
+                 * @description A range `from,to` of RFC 3339 datetimes: updated at or after `from` and before `to`. Either side can be empty.
                  * @example 2026-11-24T00:00:00Z,
                  */
                 updated_datetime?: string;
-                /** @description Which licenses to show; `active` unless told. */
+                /** @description Which licenses to include. Defaults to `active`. */
                 licenses?: "active" | "all";
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -14257,10 +14385,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, oldest first. */
+            /** @description A page of companies. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -14317,16 +14445,16 @@ export interface operations {
                     "application/json": components["schemas"]["CompanyPage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14336,16 +14464,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14355,16 +14483,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14374,16 +14502,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14393,16 +14521,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -14412,19 +14540,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -14433,16 +14561,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -14452,19 +14580,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -14473,9 +14601,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -14489,14 +14617,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -14515,20 +14643,20 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description What it is called.
+                     * @description The name of the company.
                      * @example Example Mesa Farms
                      */
                     name: string;
-                    /** @description Licenses that shall be held by this company, whatever the strategy. They need not be listed yet; one that an active company holds is refused. */
+                    /** @description The licenses that this company holds under either strategy. They do not have to be listed yet. A license that an active company holds is rejected. */
                     license_numbers?: string[];
                 };
             };
         };
         responses: {
-            /** @description Made. */
+            /** @description The created company. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     /** @description The path of the new resource. */
                     location?: string;
@@ -14582,7 +14710,7 @@ export interface operations {
                     "application/json": components["schemas"]["Company"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14592,16 +14720,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14611,16 +14739,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14630,16 +14758,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14649,16 +14777,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `license_taken`: An active company holds the license. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `license_taken`: License belongs to another company. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14668,16 +14796,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:license_taken",
                      *       "code": "license_taken",
-                     *       "title": "An active company holds the license",
+                     *       "title": "License belongs to another company",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Another active company holds one of the licenses. \"conflicting_id\" is its id.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -14687,16 +14815,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -14706,16 +14834,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14725,16 +14853,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14744,19 +14872,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
                      *       "code": "idempotency_key_reused",
-                     *       "title": "The Idempotency-Key was used for another request",
+                     *       "title": "Idempotency-Key already used for another request",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -14765,16 +14893,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -14784,19 +14912,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -14805,9 +14933,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -14819,18 +14947,18 @@ export interface operations {
     getCompany: {
         parameters: {
             query?: {
-                /** @description Which licenses to show; `active` unless told. */
+                /** @description Which licenses to include. Defaults to `active`. */
                 licenses?: "active" | "all";
             };
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the company.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -14842,7 +14970,7 @@ export interface operations {
             /** @description The company. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -14894,7 +15022,7 @@ export interface operations {
                     "application/json": components["schemas"]["Company"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14904,16 +15032,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -14923,16 +15051,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14942,16 +15070,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -14961,16 +15089,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -14980,19 +15108,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -15001,16 +15129,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -15020,19 +15148,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -15041,9 +15169,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -15057,19 +15185,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of your last read.
+                 * @description The ETag of the resource as last read.
                  * @example "3"
                  */
                 "if-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the company.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -15085,20 +15213,20 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description Wins over what BioTrack says; null returns to that.
+                     * @description Overrides the name from BioTrack. Null restores the name from BioTrack.
                      * @example Mesa
                      */
                     name?: string | null;
-                    /** @description Null takes it back. */
+                    /** @description Null deletes the value. */
                     legal_business_name?: string | null;
                     /**
-                     * @description In the host application's words. Null takes it back.
+                     * @description A term of the host application. Null deletes the value.
                      * @example customer
                      */
                     relationship_type?: string | null;
-                    /** @description Null takes it back. */
+                    /** @description Null deletes the value. */
                     leaflink_customer_id?: string | null;
-                    /** @description Whatever the host application keeps with it. Replaced as a whole. Null takes it back. */
+                    /** @description Any JSON object with up to 200 properties. A PATCH replaces the whole object. Null deletes the value. */
                     custom_data?: {
                         [key: string]: unknown;
                     } | null;
@@ -15106,10 +15234,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Edited. */
+            /** @description The updated company. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for If-Match. */
+                    /** @description The version of the resource, for `If-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -15161,7 +15289,7 @@ export interface operations {
                     "application/json": components["schemas"]["Company"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15171,16 +15299,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15190,16 +15318,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15209,16 +15337,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15228,16 +15356,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_failed`: The resource is not as the caller believes. */
+            /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -15247,16 +15375,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_failed",
                      *       "code": "precondition_failed",
-                     *       "title": "The resource is not as the caller believes",
+                     *       "title": "Resource has changed",
                      *       "status": 412,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The resource changed since it was last read. Read it again, then send the new ETag in If-Match.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -15266,16 +15394,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -15285,16 +15413,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -15304,16 +15432,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition_required`: The request must say which version it is about. */
+            /** @description `precondition_required`: Precondition header required. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -15323,19 +15451,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:precondition_required",
                      *       "code": "precondition_required",
-                     *       "title": "The request must say which version it is about",
+                     *       "title": "Precondition header required",
                      *       "status": 428,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send If-Match with the current ETag, or \"If-None-Match: *\" for the first PUT.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -15344,16 +15472,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -15363,19 +15491,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -15384,9 +15512,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -15401,12 +15529,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the company.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -15415,7 +15543,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As it is now. */
+            /** @description The explanation. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -15430,7 +15558,7 @@ export interface operations {
                      *       "strategy": null,
                      *       "created": null,
                      *       "own_company_of": null,
-                     *       "stands_for_ubi": null,
+                     *       "vendor_company_of": null,
                      *       "vendor_candidates": [
                      *         {
                      *           "license_number": "text",
@@ -15446,11 +15574,11 @@ export interface operations {
                      *           "ubi": null,
                      *           "ubi_key": null,
                      *           "active": true,
-                     *           "rule": "inactive_stays_attached",
+                     *           "rule": "inactive_keeps_company",
                      *           "rejected": [
                      *             {
                      *               "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *               "reason": "a_person_decided"
+                     *               "reason": "decided_by_user"
                      *             }
                      *           ],
                      *           "decided": null
@@ -15461,7 +15589,7 @@ export interface operations {
                     "application/json": components["schemas"]["CompanyExplanation"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15471,16 +15599,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15490,16 +15618,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15509,16 +15637,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15528,16 +15656,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -15547,19 +15675,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -15568,16 +15696,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -15587,19 +15715,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -15608,9 +15736,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -15625,12 +15753,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the company.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -15639,7 +15767,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description From the beginning to now. */
+            /** @description The history. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -15675,13 +15803,13 @@ export interface operations {
                      *           "until_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
-                     *       "cut": true
+                     *       "truncated": true
                      *     }
                      */
                     "application/json": components["schemas"]["CompanyHistory"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. */
+            /** @description `invalid_request`: Invalid request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15691,16 +15819,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15710,16 +15838,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15729,16 +15857,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15748,16 +15876,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -15767,19 +15895,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -15788,16 +15916,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -15807,19 +15935,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -15828,9 +15956,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -15842,23 +15970,23 @@ export interface operations {
     listConflicts: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
-                /** @description Only these; all unless told. */
-                status?: "open" | "resolved" | "gone";
+                /** @description Return only conflicts with this status. Defaults to all. */
+                status?: "open" | "resolved" | "closed";
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -15867,10 +15995,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, newest first. */
+            /** @description A page of conflicts, newest first. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -15900,16 +16028,16 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictPage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15919,16 +16047,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -15938,16 +16066,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15957,16 +16085,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -15976,16 +16104,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -15995,19 +16123,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -16016,16 +16144,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -16035,19 +16163,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -16056,9 +16184,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -16072,19 +16200,19 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes a repetition safe: within 24 hours the same request with the same key has no further effect and gets the first answer again, with `idempotency-replayed: true`. A key of its own for each request, such as a UUID.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
                 /**
-                 * @description Of the object.
+                 * @description The id of the conflict.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 id: string;
@@ -16100,12 +16228,12 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description `merge`: all licenses of the UBI are held by one company, those named by hand for another one too. `keep_apart`: they stay where they are.
+                     * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies. `keep_apart`: the companies keep their licenses.
                      * @enum {string}
                      */
                     decision: "merge" | "keep_apart";
                     /**
-                     * @description With `merge`: one of the companies of the conflict.
+                     * @description Required with `merge`: one of `company_ids`. Not allowed with `keep_apart`.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     company_id?: string;
@@ -16113,7 +16241,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Decided. */
+            /** @description The resolved conflict. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -16139,7 +16267,7 @@ export interface operations {
                     "application/json": components["schemas"]["Conflict"];
                 };
             };
-            /** @description `invalid_request`: The request does not fit its schema. `malformed_json`: The body is not JSON. */
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -16149,16 +16277,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16168,16 +16296,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16187,16 +16315,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -16206,16 +16334,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict_decided`: The conflict is gone. `idempotency_in_progress`: A request with this Idempotency-Key is still being carried out. `outcome_unknown`: A request with this Idempotency-Key had an effect, but its answer was lost. */
+            /** @description `conflict_closed`: Conflict is closed. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -16223,18 +16351,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:conflict_decided",
-                     *       "code": "conflict_decided",
-                     *       "title": "The conflict is gone",
+                     *       "type": "urn:biotrack-connect:problem:conflict_closed",
+                     *       "code": "conflict_closed",
+                     *       "title": "Conflict is closed",
                      *       "status": 409,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The companies have changed, so there is nothing left to decide.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Request body too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -16244,16 +16372,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:payload_too_large",
                      *       "code": "payload_too_large",
-                     *       "title": "The body is too large",
+                     *       "title": "Request body too large",
                      *       "status": 413,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -16263,16 +16391,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: The body is of a type that is not read here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -16282,16 +16410,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
                      *       "code": "unsupported_media_type",
-                     *       "title": "The body is of a type that is not read here",
+                     *       "title": "Unsupported media type",
                      *       "status": 415,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `company_unknown`: The company is not one of those that can be chosen. `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            /** @description `company_unknown`: Company cannot be chosen. `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -16301,19 +16429,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:company_unknown",
                      *       "code": "company_unknown",
-                     *       "title": "The company is not one of those that can be chosen",
+                     *       "title": "Company cannot be chosen",
                      *       "status": 422,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Choose one of the companies that the conflict lists in \"company_ids\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -16322,16 +16450,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -16341,19 +16469,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -16362,9 +16490,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -16376,23 +16504,23 @@ export interface operations {
     listChanges: {
         parameters: {
             query?: {
-                /** @description Items on a page; 100 unless told. */
+                /** @description Maximum number of items per page. Defaults to 100. */
                 "page[size]"?: number;
-                /** @description From `next_page`; opaque, and good for the same list only. */
+                /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
-                /** @description Only what came after this number: a reader keeps the last `seq` that it has handled. */
+                /** @description Return only changes with a higher `seq`. Clients store the last `seq` that they have processed. */
                 after_seq?: number;
             };
             header?: {
                 /**
-                 * @description The ETag of your last read of this very URL: 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
             };
             path: {
                 /**
-                 * @description The tenant.
+                 * @description The id of the tenant.
                  * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                  */
                 tenant_id: string;
@@ -16401,10 +16529,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, oldest first. */
+            /** @description A page of changes, oldest first. */
             200: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -16431,16 +16559,16 @@ export interface operations {
                     "application/json": components["schemas"]["ChangePage"];
                 };
             };
-            /** @description Nothing has changed since the list with this ETag. */
+            /** @description The page has not changed since the response with this ETag. */
             304: {
                 headers: {
-                    /** @description Of this list, this query and what there is; for If-None-Match. */
+                    /** @description Identifies the content of this page, for `If-None-Match`. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `invalid_request`: The request does not fit its schema. `invalid_cursor`: The page cursor is not one of ours, or belongs to another list. */
+            /** @description `invalid_request`: Invalid request. `invalid_cursor`: Invalid page cursor. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -16450,16 +16578,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:invalid_request",
                      *       "code": "invalid_request",
-                     *       "title": "The request does not fit its schema",
+                     *       "title": "Invalid request",
                      *       "status": 400,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: Who is calling could not be established. */
+            /** @description `unauthenticated`: Authentication required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -16469,16 +16597,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:unauthenticated",
                      *       "code": "unauthenticated",
-                     *       "title": "Who is calling could not be established",
+                     *       "title": "Authentication required",
                      *       "status": 401,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The caller may not do this. */
+            /** @description `forbidden`: Permission denied. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16488,16 +16616,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:forbidden",
                      *       "code": "forbidden",
-                     *       "title": "The caller may not do this",
+                     *       "title": "Permission denied",
                      *       "status": 403,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing. */
+            /** @description `not_found`: Resource not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -16507,16 +16635,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:not_found",
                      *       "code": "not_found",
-                     *       "title": "There is no such thing",
+                     *       "title": "Resource not found",
                      *       "status": 404,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `uri_too_long`: The URL is too long. */
+            /** @description `uri_too_long`: URL too long. */
             414: {
                 headers: {
                     [name: string]: unknown;
@@ -16526,19 +16654,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:uri_too_long",
                      *       "code": "uri_too_long",
-                     *       "title": "The URL is too long",
+                     *       "title": "URL too long",
                      *       "status": 414,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: The caller asks too often. */
+            /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -16547,16 +16675,16 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:rate_limited",
                      *       "code": "rate_limited",
-                     *       "title": "The caller asks too often",
+                     *       "title": "Too many requests",
                      *       "status": 429,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: Something is broken here. */
+            /** @description `internal`: Internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -16566,19 +16694,19 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:internal",
                      *       "code": "internal",
-                     *       "title": "Something is broken here",
+                     *       "title": "Internal error",
                      *       "status": 500,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `identity_unavailable`: The keys of the host application cannot be had at the moment. `storage_unavailable`: The database cannot be reached at the moment. */
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds after which a repetition makes sense. */
+                    /** @description Seconds to wait before retrying. */
                     "retry-after"?: number;
                     [name: string]: unknown;
                 };
@@ -16587,9 +16715,9 @@ export interface operations {
                      * @example {
                      *       "type": "urn:biotrack-connect:problem:identity_unavailable",
                      *       "code": "identity_unavailable",
-                     *       "title": "The keys of the host application cannot be had at the moment",
+                     *       "title": "Token signing keys are unavailable",
                      *       "status": 503,
-                     *       "detail": "What to change is said here.",
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
