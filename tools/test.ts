@@ -21,6 +21,9 @@ const KILL_AFTER_MS = 10_000;
 /** On two processors. Many tests mostly wait: for a lease to expire, a process to start, a slow answer. */
 const FILES_AT_A_TIME = Number(process.env.TEST_FILES_AT_A_TIME ?? 4);
 
+/** Then a process is replaced: it grows by some 50 MB with each file. */
+const FILES_PER_PROCESS = 15;
+
 /** These change, crash or count what belongs to the whole process. */
 const OWN_PROCESS = /^test\/(faults|bench)\/|^test\/biotrack\/(calls|faults)\.test/;
 
@@ -86,12 +89,18 @@ async function runWorker(waiting: string[], { compiled, timeoutS }: RunOptions):
   running.add(pid);
   let current: string | undefined;
   let hasFailed = false;
+  let count = 0;
   let end: NodeJS.Timeout | undefined;
   const startNext = (): void => {
-    const isLast = hasFailed || (current !== undefined && OWN_PROCESS.test(current)) || stoppedBy !== undefined;
+    const isLast =
+      hasFailed ||
+      count === FILES_PER_PROCESS ||
+      (current !== undefined && OWN_PROCESS.test(current)) ||
+      stoppedBy !== undefined;
     // A file that wants a process of its own is left for a fresh one.
     const isForAnother = current !== undefined && waiting[0] !== undefined && OWN_PROCESS.test(waiting[0]);
     current = isLast || isForAnother ? undefined : waiting.shift();
+    count += 1;
     clearTimeout(end);
     if (current === undefined) {
       if (child.connected) child.disconnect();
