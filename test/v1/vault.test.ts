@@ -154,7 +154,7 @@ t.test('a keyset that is wrong is refused, by the place', async (t) => {
   const key = randomBytes(32).toString('base64');
   const short = randomBytes(31).toString('base64');
   const wrong: readonly (readonly [string, unknown])[] = [
-    ['not JSON', `{"keys": ${key}`],
+    ['not valid JSON', `{"keys": ${key}`],
     ['/keys', []],
     ['/keys', null],
     ['/keys', '"text"'],
