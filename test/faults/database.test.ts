@@ -233,7 +233,7 @@ t.test('a lost answer to a commit is not taken for a refusal', async (t) => {
   api.line.loseCommit(1);
   const lost = await api.ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT });
   t.ok(api.line.hasLostCommit);
-  t.match(lost, { status: 503, body: { code: 'storage_unavailable', detail: /may have been done/ } });
+  t.match(lost, { status: 503, body: { code: 'storage_unavailable', detail: /unknown whether the changes were saved/ } });
   t.match(await api.ask('GET', `/v1/tenants/${id}`), { status: 200, body: { name: 'Lost' } }, 'it was done');
   t.equal(
     (await api.ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT })).status,
