@@ -1,9 +1,9 @@
-// Who may import whom: the table of src/README.md, row by row. A room may import what its row names and nothing else;
-// imports of types count too. `npm run lint` and test/proof/house.test.ts hold the sources to it.
+// The import table of src/README.md as rules. A folder may import what its row names and nothing else; type imports count.
+// `npm run lint` and test/proof/architecture.test.ts enforce the rules.
 
-/** A package of npm, by its code or by its types. */
+/** An npm package: its code or its types. */
 const npm = (name) => `node_modules/(@types/)?${name.replace('.', '\\.')}/`;
-/** A part of Node. */
+/** A module of Node. */
 const node = (name) => `^(node:)?${name}$`;
 
 const DOMAIN = '^src/domain/';
@@ -12,43 +12,43 @@ const BIOTRACK = '^src/biotrack/index\\.ts$';
 const VAULT = '^src/vault/index\\.ts$';
 const SIMULATOR = '^src/simulator/index\\.ts$';
 const DATABASE = '^src/db/database\\.ts$';
-/** What a refusal or a failure of the database means, as far as a step of a run has to tell them apart. */
+/** The meaning of database errors. */
 const SQLSTATE = '^src/db/sqlstate\\.ts$';
 const HTTP = '^src/http/';
 const OWN = '^src/modules/$1/';
-const OTHER_DOORS = '^src/modules/[^/]+/index\\.ts$';
+const OTHER_MODULES = '^src/modules/[^/]+/index\\.ts$';
 const FASTIFY = [npm('fastify'), npm('@fastify')];
 
 const row = (name, from, may) => ({
   name,
   severity: 'error',
-  comment: `${name}: not in its row of the import table`,
+  comment: `${name}: the import table does not allow this`,
   from: typeof from === 'string' ? { path: from } : from,
   to: { pathNot: may },
 });
 
-/** What a row allows for its types alone. */
+/** Allows type imports only. */
 const typesOnly = (name, from, what) => ({
   name: `${name}-types-only`,
   severity: 'error',
-  comment: `${name} may know the types of it, and may not use it`,
+  comment: `${name} may import types from it, but no code`,
   from: { path: from },
   to: { path: what, dependencyTypesNot: ['type-only'] },
 });
 
-const door = (room) => ({
-  name: `door-of-${room}`,
+const entryPoint = (folder) => ({
+  name: `entry-point-of-${folder}`,
   severity: 'error',
-  comment: `${room} is entered by its index.ts`,
-  from: { path: '^src/', pathNot: `^src/${room}/` },
-  to: { path: `^src/${room}/`, pathNot: `^src/${room}/index\\.ts$` },
+  comment: `${folder} is imported through its index.ts`,
+  from: { path: '^src/', pathNot: `^src/${folder}/` },
+  to: { path: `^src/${folder}/`, pathNot: `^src/${folder}/index\\.ts$` },
 });
 
 const ROUTES = '^src/modules/([^/]+)/routes\\.ts$';
 const SCHEMA = '^src/modules/([^/]+)/schema\\.ts$';
 const REPOSITORY = '^src/modules/([^/]+)/[a-z-]*repository\\.ts$';
-const DOOR = '^src/modules/([^/]+)/index\\.ts$';
-/** Whatever a module holds beside these is a part of its service. */
+const MODULE_INDEX = '^src/modules/([^/]+)/index\\.ts$';
+/** Every other file of a module is part of its service. */
 const SERVICE = {
   path: '^src/modules/([^/]+)/',
   pathNot: '^src/modules/[^/]+/(routes|schema|index|[a-z-]*repository)\\.ts$',
@@ -63,7 +63,7 @@ module.exports = {
       DOMAIN,
       npm('undici'),
       npm('typebox'),
-      // Bytes, hashes and waiting; nothing that reaches a disk or the network but undici.
+      // Bytes, hashes and timers. Only undici reaches the network.
       node('buffer'),
       node('crypto'),
       node('timers/promises'),
@@ -86,7 +86,7 @@ module.exports = {
       '^src/db/',
       npm('kysely'),
       npm('pg'),
-      // The queue's schema has to be there before ours, which calls it, and under the same lock.
+      // Our schema calls the queue's, so the queue's migrations run first, under the same lock.
       npm('graphile-worker'),
       node('fs/promises'),
       node('timers/promises'),
@@ -104,14 +104,14 @@ module.exports = {
       DOMAIN,
       ...FASTIFY,
       npm('@scalar/fastify-api-reference'),
-      // Fastify's validator.
+      // The validator of Fastify.
       npm('ajv'),
       npm('ajv-formats'),
-      // Judges the host application's tokens.
+      // Verifies the host application's tokens.
       npm('jose'),
-      // Sees a key that is given twice.
+      // Detects duplicate keys.
       npm('jsonc-parser'),
-      // Keeps what was sent within its bounds.
+      // Limits the cache of pages.
       npm('lru-cache'),
       npm('typebox'),
       npm('pino'),
@@ -124,7 +124,7 @@ module.exports = {
     row('telemetry', '^src/telemetry/', [
       '^src/telemetry/',
       DOMAIN,
-      // What is counted: the shapes of events of other rooms.
+      // The types of the events that are counted.
       BIOTRACK,
       '^src/http/request-log\\.ts$',
       npm('prom-client'),
@@ -147,16 +147,15 @@ module.exports = {
 
     row('module-schema', SCHEMA, [
       '^src/http/primitives\\.ts$',
-      // The shape of what comes next, which a problem carries too.
+      // The schema of `next_step`, which problems contain too.
       '^src/http/problem\\.ts$',
-      // The closed lists of words.
+      // The closed lists of enum values.
       DOMAIN,
-      // A shape that two nouns show.
+      // Schemas that two modules return.
       '^src/modules/[^/]+/schema\\.ts$',
       npm('typebox'),
     ]),
-    // A noun that another one shows is shown as its own door shows it.
-    row('module-routes', ROUTES, [OWN, OTHER_DOORS, HTTP, DOMAIN, ...FASTIFY, DATABASE, BIOTRACK, npm('typebox')]),
+    row('module-routes', ROUTES, [OWN, OTHER_MODULES, HTTP, DOMAIN, ...FASTIFY, DATABASE, BIOTRACK, npm('typebox')]),
     typesOnly('module-routes', ROUTES, [
       DATABASE,
       BIOTRACK,
@@ -165,7 +164,7 @@ module.exports = {
     ]),
     row('module-service', SERVICE, [
       OWN,
-      OTHER_DOORS,
+      OTHER_MODULES,
       DOMAIN,
       MAPPING,
       DATABASE,
@@ -178,19 +177,19 @@ module.exports = {
     {
       name: 'lru-cache-of-services',
       severity: 'error',
-      comment: 'the one service that keeps in memory what it read',
+      comment: 'only kept-lists.ts caches what it read',
       from: { ...SERVICE, pathNot: [SERVICE.pathNot, '^src/modules/directory/list-cache\\.ts$'] },
       to: { path: npm('lru-cache') },
     },
     {
       name: 'module-service-knows-no-http',
       severity: 'error',
-      comment: 'a service is called by its routes and does not know them',
+      comment: 'routes import services, not the other way around',
       from: SERVICE,
       to: { path: '^src/modules/[^/]+/(routes|schema)\\.ts$' },
     },
     row('module-repository', REPOSITORY, [
-      // Its own parts, but nothing that stands above it.
+      // Other repositories of the module, but not its service or routes.
       '^src/modules/$1/(?!(routes|schema|service|index)\\.ts$)',
       '^src/db/',
       DOMAIN,
@@ -198,19 +197,19 @@ module.exports = {
       npm('kysely'),
     ]),
     typesOnly('module-repository', REPOSITORY, MAPPING),
-    row('module-door', DOOR, [OWN]),
+    row('module-index', MODULE_INDEX, [OWN]),
     {
-      name: 'module-doors',
+      name: 'module-entry-points',
       severity: 'error',
-      comment: "another module is entered by its door; a shape alone may be another's",
+      comment: 'another module is imported through its index.ts; only schemas may import its schema',
       from: { path: '^src/modules/([^/]+)/', pathNot: SCHEMA },
-      to: { path: '^src/modules/', pathNot: [OWN, OTHER_DOORS] },
+      to: { path: '^src/modules/', pathNot: [OWN, OTHER_MODULES] },
     },
 
     row('config', '^src/config\\.ts$', [DOMAIN]),
     row('migrations', '^src/migrations\\.ts$', []),
     row('app', '^src/app\\.ts$', [
-      OTHER_DOORS,
+      OTHER_MODULES,
       BIOTRACK,
       VAULT,
       HTTP,
@@ -220,41 +219,41 @@ module.exports = {
       ...FASTIFY,
     ]),
     {
-      name: 'birth',
+      name: 'process-start',
       severity: 'error',
-      comment: 'how the process is born is known to main.ts alone',
+      comment: 'only main.ts imports the commands of the process',
       from: { path: '^src/', pathNot: '^src/main\\.ts$' },
       to: { path: '^src/(main|serve|operate|rotate|doctor)\\.ts$' },
     },
     {
-      name: 'service-is-started-by-birth',
+      name: 'service-start',
       severity: 'error',
-      comment: 'the running service is put together once',
+      comment: 'only the commands of the process start the service',
       from: { path: '^src/', pathNot: '^src/(main|serve|operate)\\.ts$' },
       to: { path: '^src/service\\.ts$' },
     },
     {
       name: 'app-is-built-by-service',
       severity: 'error',
-      comment: 'no room knows the whole',
+      comment: 'only service.ts builds the app',
       from: { path: '^src/', pathNot: '^src/service\\.ts$' },
       to: { path: '^src/app\\.ts$' },
     },
     {
       name: 'process',
       severity: 'error',
-      comment: 'only main.ts knows the process; local mode borrows functions of it, never the environment',
+      comment: 'only main.ts uses the process; local mode may use its functions, never the environment',
       from: { path: '^src/', pathNot: '^src/(main\\.ts$|local/)' },
       to: { path: node('process') },
     },
     {
       name: 'database-drivers',
       severity: 'error',
-      comment: 'db/, repositories and jobs/ are the only rooms with a database driver',
+      comment: 'only db/, repositories and jobs/ use a database driver',
       from: { path: '^src/', pathNot: ['^src/(db|jobs)/', REPOSITORY] },
       to: { path: ['kysely', 'pg', 'pg-copy-streams', 'graphile-worker'].map(npm) },
     },
-    ...['biotrack', 'mapping', 'vault', 'jobs', 'simulator', 'local', 'telemetry'].map(door),
+    ...['biotrack', 'mapping', 'vault', 'jobs', 'simulator', 'local', 'telemetry'].map(entryPoint),
 
     {
       name: 'no-circle',
@@ -266,28 +265,28 @@ module.exports = {
     {
       name: 'no-orphan',
       severity: 'error',
-      comment: 'nobody imports it: removed code leaves no ghost',
+      comment: 'no file imports it',
       from: { orphan: true, pathNot: '^src/main\\.ts$' },
       to: {},
     },
     {
       name: 'not-reachable',
       severity: 'error',
-      comment: 'main.ts never comes here: removed code leaves no ghost',
+      comment: 'main.ts does not reach it',
       from: { path: '^src/main\\.ts$' },
       to: { path: '^src/', reachable: false },
     },
     {
       name: 'not-resolvable',
       severity: 'error',
-      comment: 'there is no such thing',
+      comment: 'the import cannot be resolved',
       from: {},
       to: { couldNotResolve: true },
     },
     {
       name: 'not-declared',
       severity: 'error',
-      comment: 'what runs is a dependency of package.json, and not one for development or of somebody else',
+      comment: 'code that runs in production imports only dependencies of package.json',
       from: { path: '^src/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
@@ -305,7 +304,7 @@ module.exports = {
   },
 };
 
-/** For rooms that may use Node as they like. */
+/** For folders that may use every module of Node. */
 function notCore(may) {
   return { pathNot: may, dependencyTypesNot: ['core'] };
 }
