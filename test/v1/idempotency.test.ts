@@ -268,7 +268,7 @@ t.test('a process that dies during the request', async (t) => {
 t.test('an attempt that lost its lease cannot commit', async (t) => {
   // Only the key prevents the second insert.
   await sql(`create function dawdle() returns trigger language plpgsql as
-    $$ begin if new.description = 'still' then perform pg_sleep(1); end if; return new; end $$`);
+    $$ begin if new.description = 'still' then perform pg_sleep(3); end if; return new; end $$`);
   await sql('create trigger dawdle before insert on api_keys for each row execute function dawdle()');
   const first = makeApiKey('still', 'still');
   await waitForKey('still');
@@ -284,11 +284,15 @@ t.test('an attempt that lost its lease cannot commit', async (t) => {
 t.test('a connection lost during COMMIT', async (t) => {
   // Delays the commit, so that the connection can be cut during it.
   await sql(`create function pause() returns trigger language plpgsql as
-    $$ begin if new.description like 'commit %' then perform pg_sleep(0.7); end if; return null; end $$`);
+    $$ begin if new.description like 'commit %' then perform pg_sleep(3); end if; return null; end $$`);
   await sql(`create constraint trigger pause after insert on api_keys deferrable initially deferred
     for each row execute function pause()`);
   const isCommitting = async (): Promise<number | undefined> =>
-    (await sql<{ pid: number }>(`select pid from pg_stat_activity where wait_event = 'PgSleep'`))[0]?.pid;
+    (
+      await sql<{ pid: number }>(
+        `select pid from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
+      )
+    )[0]?.pid;
   const untilCommitting = async (): Promise<number> => {
     for (;;) {
       const pid = await isCommitting();
