@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { parseDocument } from '../../src/biotrack/document.js';
 import { pickCount } from '../helpers/counts.js';
+import { readSeed } from '../helpers/seed.js';
 
 /** A body has the same result whether it is parsed in pieces or at once, valid or not. */
 
@@ -31,8 +32,8 @@ const damage = fc.record({
 });
 
 t.test('parsing in pieces has the same result as parsing at once', async (t) => {
-  const seed = Date.now() % 1_000_000_000;
-  t.comment(`seed ${seed}`);
+  const seed = readSeed();
+  t.comment(`TEST_SEED=${seed}`);
   let whole = 0;
   let broken = 0;
   await fc.assert(

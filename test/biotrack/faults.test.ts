@@ -29,9 +29,10 @@ import {
   startSimulator,
 } from '../../src/simulator/index.js';
 import { IS_LONG, pickCount } from '../helpers/counts.js';
+import { readSeed } from '../helpers/seed.js';
 import { PATIENCE_MS } from '../helpers/until.js';
 
-const SEED = Number(process.env.TEST_SEED ?? Date.now() % 2_147_483_647);
+const SEED = readSeed();
 const NM = { state: 'NM', environment: 'production' } as const;
 /** Short, because some faults are only detected by a deadline. */
 const TIMEOUTS = { connectMs: 700, headersMs: 400, listMs: 900, shortMs: 700 };
@@ -42,7 +43,7 @@ t.setTimeout(IS_LONG ? 3_600_000 : 240_000);
 /** The size of the list that is truncated at every byte. */
 const FEW_ROWS = pickCount({ few: 1, full: 5, long: 5 });
 
-t.comment(`seed ${SEED}`);
+t.comment(`TEST_SEED=${SEED}`);
 
 function open(url: string, options: Partial<BiotrackOptions> & { dialect?: string } = {}): Biotrack {
   const { dialect = 'api4', ...more } = options;

@@ -1,5 +1,4 @@
 // The conversion of rows to vendors, in every observed shape and with random values.
-import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
@@ -7,12 +6,13 @@ import { fromApi4Vendor as toApi4Vendor } from '../../src/biotrack/api4/to-vendo
 import { fromRestVendor as toRestVendor } from '../../src/biotrack/rest/to-vendor.js';
 import { type Activity, SKIP_REASONS, type Skip, type Vendor } from '../../src/domain/vendor.js';
 import { pickCount } from '../helpers/counts.js';
+import { readSeed } from '../helpers/seed.js';
 
 const RUNS = pickCount({ few: 800, full: 5_000, long: 50_000 });
-const SEED = Number(process.env.TEST_SEED ?? Date.now() % 2_147_483_647);
+const SEED = readSeed();
 const TYPES = { '8': 'Retailer', '10': 'Retailer with medical endorsement' };
 
-t.comment(`seed ${SEED}`);
+t.comment(`TEST_SEED=${SEED}`);
 
 /** Checks the property for random samples. A failure includes the sample and the seed. */
 function holds<T>(arbitrary: fc.Arbitrary<T>, property: (sample: T) => void): void {

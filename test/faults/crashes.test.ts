@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { type Child, startChild, writeFiles } from '../helpers/child.js';
 import { IS_LONG, pickCount } from '../helpers/counts.js';
 import { drawRunCases, makeTwins, type RunCase, readRunState } from '../helpers/run-cases.js';
+import { readSeed } from '../helpers/seed.js';
 import { makeTenant, sendRequest, startTestService, type TestService, waitForRun } from '../helpers/service.js';
 import { clearStalls, countSleeping, MOMENTS, placeStalls, stallAt } from '../helpers/stalls.js';
 import { PATIENCE_MS, until } from '../helpers/until.js';
@@ -223,8 +223,8 @@ t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t)
 });
 
 t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 400_000 }, async (t) => {
-  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 1e9));
-  t.comment(`seed ${seed}`);
+  const seed = readSeed();
+  t.comment(`TEST_SEED=${seed}`);
   let state = seed;
   const random = (): number => {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;

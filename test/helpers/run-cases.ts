@@ -1,6 +1,6 @@
-import process from 'node:process';
 import type { SimulatorControl, SimulatorOptions } from '../../src/simulator/index.js';
 import { Random } from '../../src/simulator/random.js';
+import { readSeed } from './seed.js';
 import { makeTenant, syncTenant, type TestService } from './service.js';
 
 /** What a run does when something befalls it: all of it is drawn from a seed, and comes again with it. */
@@ -16,7 +16,7 @@ export interface RunCase {
 
 /** Four seeds, one after the other, are both strategies, each with a first sync and a later one. */
 export function drawRunCases(many: number): RunCase[] {
-  const first = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 1e9));
+  const first = readSeed();
   return Array.from({ length: many }, (_each, index) => toRunCase(first + index));
 }
 

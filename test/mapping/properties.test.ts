@@ -49,7 +49,7 @@ const FLOORS: readonly (readonly [keyof Tally, string, number])[] = [
   ['unnumbered', 'a null transaction id', 10],
 ];
 
-t.comment(`FC_SEED=${SEED} replays this run`);
+t.comment(`TEST_SEED=${SEED} replays this run`);
 
 for (const { name, size, lists } of LEGS) {
   t.test(`every law holds for ${lists} ${name} lists and their histories`, (t) => {

@@ -1,6 +1,5 @@
 // A tenant without a database: plans are applied to snapshots in memory, and whole histories run from seeds.
 import { createHash } from 'node:crypto';
-import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { Strategy } from '../../src/domain/strategy.js';
@@ -17,6 +16,7 @@ import {
   type SyncPlan,
   type VendorCompany,
 } from '../../src/mapping/index.js';
+import { readSeed as readTestSeed } from '../helpers/seed.js';
 
 /** The functions under test: from a list to licenses, from licenses to a plan, from a plan to the next snapshot. */
 export interface Mapper {
@@ -700,12 +700,5 @@ export function play(
   }
 }
 
-/** The seed of all random tests. Fixed, unless `FC_SEED` is set to a number or to `random`. */
-export function readSeed(): number {
-  const { FC_SEED } = process.env;
-  if (FC_SEED === undefined || FC_SEED === '') return 20_261_124;
-  if (FC_SEED === 'random') return Math.floor(Math.random() * 0x7fff_ffff);
-  const seed = Number(FC_SEED);
-  if (!Number.isSafeInteger(seed)) throw new Error(`FC_SEED is not an integer: ${FC_SEED}`);
-  return seed;
-}
+/** The seed of the mapper's tests: fixed, since some of them count how often something happened. */
+export const readSeed = (): number => readTestSeed(20_261_124);

@@ -588,7 +588,7 @@ function findViolation(mapper: Mapper, lists: number): Verdict {
   return { caughtBy: undefined, error: errorInstance, lists: result.numRuns };
 }
 
-t.comment(`FC_SEED=${SEED} replays this run`);
+t.comment(`TEST_SEED=${SEED} replays this run`);
 
 t.test('correct mappers break no law', (t) => {
   const correct: readonly (readonly [string, Mapper])[] = [

@@ -449,7 +449,7 @@ async function play(ops: readonly Op[]): Promise<void> {
   for (const memory of memories) await check(memory);
 }
 
-t.comment(`FC_SEED=${SEED} replays this run`);
+t.comment(`TEST_SEED=${SEED} replays this run`);
 
 t.test(`${HISTORIES} histories of two tenants`, async (t) => {
   const nat = fc.noBias(fc.nat({ max: 9_999 }));

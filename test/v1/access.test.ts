@@ -3,6 +3,7 @@ import { isPublic, mayCall, type OperationId } from '../../src/http/policy.js';
 import type { Operation } from '../helpers/contract.js';
 import { pickCount } from '../helpers/counts.js';
 import { createQuickAsk } from '../helpers/quick-ask.js';
+import { readSeed } from '../helpers/seed.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 
 /** Authorization: every operation for every kind of caller, ids of other tenants, and concurrent editors. */
@@ -10,7 +11,7 @@ import { makeTenant, startTestService, syncTenant, type TestResponse } from '../
 const PAIRS = pickCount({ few: 300, full: 2_000, long: 10_000 });
 const ROUNDS = pickCount({ few: 8, full: 50, long: 500 });
 const EDITORS = 8;
-const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = readSeed();
 
 const service = await startTestService(t, { simulator: { licenses: 30 } });
 const { ask, contract, newId, operatorKey, tokenOf } = service;

@@ -1,8 +1,8 @@
-import process from 'node:process';
 import fc from 'fast-check';
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { pickCount } from '../helpers/counts.js';
+import { readSeed } from '../helpers/seed.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
 /** The whole setup as one document: read from one tenant, applied to others. */
@@ -406,8 +406,8 @@ t.test('putConfiguration is atomic', async (t) => {
 });
 
 t.test('putConfiguration with random documents, compared with a model', async (t) => {
-  const seed = Number(process.env.FC_SEED ?? Date.now() % 1_000_000);
-  t.comment(`seed ${seed}`);
+  const seed = readSeed();
+  t.comment(`TEST_SEED=${seed}`);
   const [, , vendor] = simulator.users as [typeof demo, typeof demo, typeof demo];
   const numbers = control
     .rows({ ubi: vendor.ubi })

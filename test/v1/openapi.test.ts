@@ -7,12 +7,13 @@ import type { JsonDocument, Operation } from '../helpers/contract.js';
 import { pickCount } from '../helpers/counts.js';
 import { createQuickAsk } from '../helpers/quick-ask.js';
 import { createRequestMaker, type MadeRequest } from '../helpers/requests.js';
+import { readSeed } from '../helpers/seed.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
 /** The OpenAPI document: its examples, and random requests generated from it. */
 
 const RUNS = pickCount({ few: 8, full: 200, long: 1_000 });
-const SEED = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = readSeed();
 const CONCURRENCY = 12;
 
 const service = await startTestService(t, { simulator: { licenses: 30 } });
