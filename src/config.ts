@@ -111,7 +111,7 @@ const VARIABLES = {
     0,
     100,
     10,
-    "Reject a state's list that would remove more than this percentage of licenses, and hold a tenant's sync for review when it would change more than this percentage. `100` disables both checks.",
+    "Reject a state's list that would remove more than this percentage of licenses, and hold a tenant's sync for review when it would change more than this percentage. Up to 10 licenses can always change. `100` disables both checks.",
   ),
   METRICS_PORT: integer(0, 65_535, 9_464, 'Port of the Prometheus metrics (`/metrics`). `0` disables them.'),
   JWT_ISSUER: text("Required `iss` claim of the host application's tokens.", { whenUnset: 'tokens are rejected' }),
@@ -119,10 +119,10 @@ const VARIABLES = {
   JWT_JWKS_URL: url(['https:', 'http:'], {
     description:
       "URL of the host application's public keys (`http://` only for localhost). Keys are cached for 10 minutes; an unknown key ID triggers a refetch at most every 30 seconds.",
-    whenUnset: '`JWT_JWKS_FILE`',
+    whenUnset: '`JWT_JWKS_FILE` is used',
   }),
   JWT_JWKS_FILE: text("File with the host application's public keys, instead of `JWT_JWKS_URL`.", {
-    whenUnset: '`JWT_JWKS_URL`',
+    whenUnset: '`JWT_JWKS_URL` is used',
   }),
   RATE_LIMIT_PER_MINUTE: integer(
     1,

@@ -8,15 +8,15 @@ import { createKeysetFile } from '../src/vault/index.js';
 import { createTestDatabase } from './helpers/postgres.js';
 import { PATIENCE_MS } from './helpers/until.js';
 
-/** The environment: what each variable takes, what it is without, and that no wrong value starts the service. */
+/** Accepted values and defaults of each environment variable, and errors for invalid ones. */
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Stands in every wrong value, and must stand in no message. */
+/** Part of invalid values; must not appear in any message. */
 const CANARY = 'canary7731';
 const DATABASE = { DATABASE_URL: `postgres://user:${CANARY}@127.0.0.1:5432/db` };
 
-const complaintOf = (env: Environment): string => {
+const errorOf = (env: Environment): string => {
   try {
     readEnv(env);
     return '';
@@ -28,8 +28,8 @@ const complaintOf = (env: Environment): string => {
 
 interface Variable {
   readonly name: string;
-  /** Beside it, for it to be allowed at all. */
-  readonly beside?: Environment;
+  /** Other variables that this one requires. */
+  readonly required?: Environment;
   readonly read: (env: Environment) => unknown;
   readonly preset: unknown;
   readonly good: Readonly<Record<string, unknown>>;
@@ -48,7 +48,7 @@ const jwt =
   (name: keyof JwtConfig) =>
   (env: Environment): unknown =>
     readEnv(env).config.jwt?.[name];
-/** What cannot be left out beside the others. */
+/** The variable is required together with the others. */
 const NEVER = Symbol('never');
 const JWT = { JWT_ISSUER: 'https://host.example', JWT_AUDIENCE: 'us', JWT_JWKS_FILE: 'keys.json' };
 const wholeNumbers = (least: number, most: number): string[] => [
@@ -111,7 +111,7 @@ const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'ROLE',
-    beside: DATABASE,
+    required: DATABASE,
     read: config('role'),
     preset: 'all',
     good: { all: 'all', api: 'api', worker: 'worker' },
@@ -176,16 +176,16 @@ const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'JWT_ISSUER',
-    beside: JWT,
+    required: JWT,
     read: jwt('issuer'),
     preset: NEVER,
     good: { 'https://h': 'https://h' },
     wrong: [],
   },
-  { name: 'JWT_AUDIENCE', beside: JWT, read: jwt('audience'), preset: NEVER, good: { us: 'us' }, wrong: [] },
+  { name: 'JWT_AUDIENCE', required: JWT, read: jwt('audience'), preset: NEVER, good: { us: 'us' }, wrong: [] },
   {
     name: 'JWT_JWKS_URL',
-    beside: { ...JWT, JWT_JWKS_FILE: undefined },
+    required: { ...JWT, JWT_JWKS_FILE: undefined },
     read: jwt('jwksUrl'),
     preset: NEVER,
     good: {
@@ -202,7 +202,7 @@ const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'JWT_JWKS_FILE',
-    beside: JWT,
+    required: JWT,
     read: jwt('jwksFile'),
     preset: NEVER,
     good: { './keys.json': './keys.json' },
@@ -220,7 +220,7 @@ const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'DATABASE_DIRECT_URL',
-    beside: DATABASE,
+    required: DATABASE,
     read: secret('databaseDirectUrl'),
     preset: DATABASE.DATABASE_URL,
     good: { 'postgres://a:b@direct/d': 'postgres://a:b@direct/d' },
@@ -228,49 +228,50 @@ const VARIABLES: readonly Variable[] = [
   },
 ];
 
-for (const { name, beside = {}, read, preset, good, wrong } of VARIABLES) {
+for (const { name, required = {}, read, preset, good, wrong } of VARIABLES) {
   t.test(name, async (t) => {
     for (const unset of [undefined, '', '   ', '\t']) {
       if (preset === NEVER)
         t.match(
-          complaintOf({ ...beside, [name]: unset }),
+          errorOf({ ...required, [name]: unset }),
           new RegExp(`^(JWT_JWKS_URL or )?${name} (or JWT_JWKS_FILE )?is required`),
         );
-      else t.strictSame(read({ ...beside, [name]: unset }), preset, `${JSON.stringify(unset)} counts as unset`);
+      else t.strictSame(read({ ...required, [name]: unset }), preset, `${JSON.stringify(unset)} counts as unset`);
     }
-    for (const [value, wanted] of Object.entries(good)) t.strictSame(read({ ...beside, [name]: value }), wanted, value);
+    for (const [value, wanted] of Object.entries(good))
+      t.strictSame(read({ ...required, [name]: value }), wanted, value);
     for (const value of wrong) {
-      const complaint = complaintOf({ ...beside, [name]: value });
-      t.match(complaint, new RegExp(`^${name} must be `), `${value} is refused`);
-      t.notOk(complaint.includes(CANARY), 'without being said');
-      t.equal(complaint.split('\n').length, 1, 'and nothing else is');
+      const message = errorOf({ ...required, [name]: value });
+      t.match(message, new RegExp(`^${name} must be `), `${value} is rejected`);
+      t.notOk(message.includes(CANARY), 'the message does not contain the value');
+      t.equal(message.split('\n').length, 1, 'there is one error');
     }
   });
 }
 
-t.test('what is needed together', async (t) => {
-  t.match(complaintOf({ NODE_ENV: 'production' }), /^DATABASE_URL is required/, 'local mode is not for production');
+t.test('variables that require each other', async (t) => {
+  t.match(errorOf({ NODE_ENV: 'production' }), /^DATABASE_URL is required/, 'production requires a database');
   t.doesNotThrow(() => readEnv({ NODE_ENV: 'production', ...DATABASE }));
   t.doesNotThrow(() => readEnv({ NODE_ENV: 'development' }));
-  t.match(complaintOf({ DATABASE_DIRECT_URL: 'postgres://h/d' }), /^DATABASE_URL is required/);
+  t.match(errorOf({ DATABASE_DIRECT_URL: 'postgres://h/d' }), /^DATABASE_URL is required/);
   for (const ROLE of ['api', 'worker'])
-    t.match(complaintOf({ ROLE }), /^DATABASE_URL is required/, `${ROLE} alone is no local mode`);
-  const all = complaintOf({ PORT: CANARY, ROLE: CANARY, LOG_LEVEL: CANARY, DATABASE_URL: CANARY });
+    t.match(errorOf({ ROLE }), /^DATABASE_URL is required/, `the role ${ROLE} requires a database`);
+  const all = errorOf({ PORT: CANARY, ROLE: CANARY, LOG_LEVEL: CANARY, DATABASE_URL: CANARY });
   for (const name of ['PORT', 'ROLE', 'LOG_LEVEL', 'DATABASE_URL'])
-    t.match(all, name, 'every wrong one is named at once');
+    t.match(all, name, 'all invalid variables are named at once');
   t.notOk(all.includes(CANARY));
-  t.equal(readEnv({}).config.jwt, undefined, 'tokens of the host application are nothing that has to be');
+  t.equal(readEnv({}).config.jwt, undefined, 'tokens are optional');
   t.match(
-    complaintOf({ ...JWT, JWT_JWKS_URL: 'https://h.example/keys' }),
+    errorOf({ ...JWT, JWT_JWKS_URL: 'https://h.example/keys' }),
     /^JWT_JWKS_FILE must not be set together with JWT_JWKS_URL$/,
-    'keys come from one place',
+    'keys have one source',
   );
   const { config: given, secrets } = readEnv(DATABASE);
   t.ok(Object.isFrozen(given) && Object.isFrozen(secrets));
-  t.notMatch(JSON.stringify({ given, secrets }), CANARY, 'secrets do not print');
+  t.notMatch(JSON.stringify({ given, secrets }), CANARY, 'secrets are not printed');
 });
 
-t.test('no wrong file or database starts the service', async (t) => {
+t.test('an invalid file or database stops the start', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), `${CANARY}-`));
   const database = await createTestDatabase();
   t.teardown(async () => {
@@ -342,7 +343,7 @@ t.test('no wrong file or database starts the service', async (t) => {
         return ['JWT_JWKS_FILE', what, { ...JWT, JWT_JWKS_FILE: file }];
       }),
     )),
-    ['DATABASE_URL', 'nobody there', { DATABASE_URL: `postgres://u:${CANARY}@127.0.0.1:1/db` }],
+    ['DATABASE_URL', 'no server', { DATABASE_URL: `postgres://u:${CANARY}@127.0.0.1:1/db` }],
     ['DATABASE_URL', 'no such database', { DATABASE_URL: missing.href }],
     ['DATABASE_URL', 'a wrong password', { DATABASE_URL: password.href }],
     ['DATABASE_URL', 'not migrated', { DATABASE_URL: unmigrated.href }],
@@ -354,13 +355,13 @@ t.test('no wrong file or database starts the service', async (t) => {
     const error = await started.then(
       async (running) => {
         await running.stop();
-        return new Error('it started');
+        return new Error('the service started');
       },
       (refused: Error) => refused,
     );
     t.ok(error instanceof ConfigError, `${name}, ${what}: ${error.message}`);
     t.match(error.message, name, 'the variable is named');
-    t.notOk(`${error.message}${said.join()}`.includes(CANARY), 'its value is not');
+    t.notOk(`${error.message}${said.join()}`.includes(CANARY), 'its value is not shown');
     t.ok(Date.now() - startedAt < PATIENCE_MS, 'it does not retry');
   }
 });

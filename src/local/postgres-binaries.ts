@@ -30,7 +30,7 @@ export async function listInstallations(): Promise<Installation[]> {
   const installations: Installation[] = [];
   const packageRoot = findPackage();
   if (packageRoot !== undefined) {
-    installations.push({ name: 'the embedded binaries', bin: join(packageRoot, 'native', 'bin'), packageRoot });
+    installations.push({ name: 'The embedded Postgres', bin: join(packageRoot, 'native', 'bin'), packageRoot });
   }
   for (const bin of await listSystemFolders()) installations.push({ name: `Postgres in ${bin}`, bin });
   return installations;

@@ -12,7 +12,7 @@ import { MAX_RETRIES, type RetryState, toRetryDelayMs } from '../../src/cli/retr
 import { findFreePort } from '../../src/local/index.js';
 import { PRIVILEGES } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
-import { cutAfterFirst, loseAnswer, type Meddle, type Passing, startInBetween } from './proxy.js';
+import { cutAfterFirst, loseResponse, type Meddle, type ProxiedRequest, startProxy } from './proxy.js';
 import { type RecordedTerminal, recordTerminal, type TerminalOptions } from './terminal.js';
 
 const service = await startTestService(t, { simulator: { licenses: 300 } });
@@ -230,7 +230,7 @@ t.test('many tenants from a file, some of which fail', async (t) => {
   t.match(line('Nowhere'), /: tenant: .*\/state is not supported.* \(unknown_state, /);
   t.equal(await count(wrong.tenant_id, 'credentials'), 0, 'a rejected login is not stored');
 
-  const mended = tenants.map((tenant) => {
+  const corrected = tenants.map((tenant) => {
     if (tenant === nowhere) return { ...nowhere, state: 'NM' };
     return {
       ...tenant,
@@ -238,7 +238,7 @@ t.test('many tenants from a file, some of which fail', async (t) => {
       credential: tenant === vendor ? vendor.credential : good.credential,
     };
   });
-  const again = await run(t, ['--file', await saveFile({ defaults: DEFAULTS, tenants: mended })]);
+  const again = await run(t, ['--file', await saveFile({ defaults: DEFAULTS, tenants: corrected })]);
   t.equal(again.code, 0, again.errors);
   t.equal(await count(good.tenant_id, 'credentials'), 1);
 });
@@ -419,7 +419,7 @@ t.test('a service that is not running, is another one, or rejects the key', asyn
     [200, {}, '<html>'],
     [307, { location: `${baseUrl}/v1/states` }, ''],
   ] as const) {
-    const html = await startInBetween(baseUrl, (_passing, response) => {
+    const html = await startProxy(baseUrl, (_passing, response) => {
       response.writeHead(status, headers).end(content);
       return true;
     });
@@ -443,7 +443,7 @@ t.test('temporary errors, broken connections, lost responses and races are survi
     spoilt.set(what, (spoilt.get(what) ?? 0) + 1);
     return spoilt.get(what) === 1;
   };
-  const between = await startInBetween(baseUrl, ({ method, path }, response, passOn) => {
+  const proxy = await startProxy(baseUrl, ({ method, path }, response, forwardRequest) => {
     const request = `${method} ${path.slice(path.indexOf(tenantId) + tenantId.length)}`;
     if (request === 'PUT /ubi' && once('throttled')) {
       return refuse(
@@ -463,17 +463,17 @@ t.test('temporary errors, broken connections, lost responses and races are survi
     // The service does it, and the answer is lost.
     for (const lost of ['PUT ', 'PUT /company-creation-preference', 'POST /credentials', 'POST /syncs']) {
       if (request !== lost || !once(lost)) continue;
-      return loseAnswer(passOn, response);
+      return loseResponse(forwardRequest, response);
     }
     return false;
   });
-  const { code, errors } = await run(t, [...flagsOf(tenantId), '--base-url', between.url]);
-  await between.close();
+  const { code, errors } = await run(t, [...flagsOf(tenantId), '--base-url', proxy.url]);
+  await proxy.close();
   t.equal(code, 0, errors);
   t.match(errors, /Shop: ubi: retrying in 1.0 s: Too many/, 'the retry is shown');
   t.equal(await count(tenantId, 'credentials'), 1);
   t.ok((await listCompanies(tenantId)).length > 100);
-  const posts = between.passed.filter(({ method }) => method === 'POST');
+  const posts = proxy.requests.filter(({ method }) => method === 'POST');
   const keys = posts.map(({ headers }) => headers['idempotency-key']);
   t.ok(
     keys.every((key) => /^[0-9a-f-]{36}$/.test(String(key))),
@@ -493,7 +493,7 @@ t.test('temporary errors, broken connections, lost responses and races are survi
 });
 
 t.test('retries are limited by --wait-seconds', async (t) => {
-  const between = await startInBetween(baseUrl, ({ path }, response) => {
+  const proxy = await startProxy(baseUrl, ({ path }, response) => {
     if (!path.endsWith('/ubi')) return false;
     return refuse(
       response,
@@ -502,8 +502,8 @@ t.test('retries are limited by --wait-seconds', async (t) => {
       { code: 'upstream_unavailable', title: 'Away', detail: 'Later.' },
     );
   });
-  const { code, errors } = await run(t, [...flagsOf(service.newId()), '--base-url', between.url, '--wait-seconds=2']);
-  await between.close();
+  const { code, errors } = await run(t, [...flagsOf(service.newId()), '--base-url', proxy.url, '--wait-seconds=2']);
+  await proxy.close();
   t.equal(code, 1);
   t.match(errors, /Shop .*: ubi: Away: Later\. \(upstream_unavailable\)/);
 });
@@ -514,7 +514,7 @@ t.test('a sync that does not succeed', async (t) => {
   const path = `/v1/tenants/${tenantId}/syncs`;
   /** The runs that the list returns, one per request; afterwards the real list. */
   let lists: object[] = [];
-  const between = await startInBetween(baseUrl, (passing, response) => {
+  const proxy = await startProxy(baseUrl, (passing, response) => {
     if (passing.method !== 'GET' || !passing.path.startsWith(path) || lists.length === 0) return false;
     // Events are real; the command fetches the run anyway.
     if (passing.path.endsWith('/events')) return false;
@@ -525,7 +525,7 @@ t.test('a sync that does not succeed', async (t) => {
   });
   const runWith = (runs: object[], ...more: string[]) => {
     lists = runs;
-    return run(t, [...flagsOf(tenantId), '--base-url', between.url, ...more]);
+    return run(t, [...flagsOf(tenantId), '--base-url', proxy.url, ...more]);
   };
   const detail = 'BioTrack sent no list.';
   const failed = await runWith([{}, { id: 'other', status: 'failed', reason: 'list_empty', reason_detail: detail }]);
@@ -544,7 +544,7 @@ t.test('a sync that does not succeed', async (t) => {
     { id: 'next' },
   ]);
   t.equal(replaced.code, 0, replaced.errors);
-  await between.close();
+  await proxy.close();
 });
 
 /** Lets tests hold runs before planning. Called once, because concurrent `create or replace function` fails. */
@@ -566,7 +566,7 @@ async function holdRun(tenantId: string): Promise<() => Promise<void>> {
 interface Followed {
   /** How often the run was fetched, and the requests for its events. */
   readonly asked: number;
-  readonly listened: readonly Passing[];
+  readonly listened: readonly ProxiedRequest[];
 }
 
 /**
@@ -584,16 +584,16 @@ async function followHeldSync(
   const { id } = (await ask('POST', path, { body: { refresh: 'force' } })).body;
   let released: Promise<void> | undefined;
   const look = (): Followed => ({
-    asked: between.passed.filter((passing) => passing.path === `${path}/${id}`).length,
-    listened: between.passed.filter((passing) => passing.path === `${path}/${id}/events`),
+    asked: proxy.requests.filter((passing) => passing.path === `${path}/${id}`).length,
+    listened: proxy.requests.filter((passing) => passing.path === `${path}/${id}/events`),
   });
-  const between = await startInBetween(baseUrl, (passing, response, passOn) => {
-    const isTaken = passing.path === `${path}/${id}/events` && meddle(passing, response, passOn);
+  const proxy = await startProxy(baseUrl, (passing, response, forwardRequest) => {
+    const isTaken = passing.path === `${path}/${id}/events` && meddle(passing, response, forwardRequest);
     if (isEnough(look())) released ??= release();
     return isTaken;
   });
-  const { code, errors } = await run(t, [...flagsOf(tenantId), '--base-url', between.url, '--wait-seconds=60']);
-  await between.close();
+  const { code, errors } = await run(t, [...flagsOf(tenantId), '--base-url', proxy.url, '--wait-seconds=60']);
+  await proxy.close();
   await (released ?? release());
   t.equal(code, 0, errors);
   t.match(errors, /Shop: sync: fetching/);
@@ -615,17 +615,17 @@ t.test('a sync is followed through its events', { timeout: 180_000 }, async (t) 
   };
   const finding = followHeldSync(t, other, keep, ({ listened }) => listened.length === 1);
 
-  const told = await followHeldSync(
+  const followed = await followHeldSync(
     t,
     tenantId,
     () => false,
     ({ listened }) => listened.length === 1,
   );
-  t.equal(told.listened.length, 1);
-  t.equal(told.asked, 1, 'the run is fetched once, after its end');
+  t.equal(followed.listened.length, 1);
+  t.equal(followed.asked, 1, 'the run is fetched once, after its end');
 
-  const cutOnce: Meddle = ({ headers }, response, passOn) =>
-    headers['last-event-id'] === undefined && cutAfterFirst(passOn, response);
+  const cutOnce: Meddle = ({ headers }, response, forwardRequest) =>
+    headers['last-event-id'] === undefined && cutAfterFirst(forwardRequest, response);
   const cut = await followHeldSync(t, tenantId, cutOnce, ({ listened }) => listened.length === 2);
   const [first, second] = cut.listened.map(({ headers }) => headers['last-event-id']);
   t.equal(cut.listened.length, 2, 'a broken stream is resumed');
@@ -666,8 +666,8 @@ t.test('a sync that failed is started again', async (t) => {
   t.equal(still.code, 1);
   t.match(still.errors, /: credential: .* \(privilege_missing, request /);
   simulator.control.setPrivileges({ ...user, privileges: [...PRIVILEGES] });
-  const mended = await run(t, flagsOf(tenantId, { username: user.username }));
-  t.equal(mended.code, 0, mended.errors);
+  const retried = await run(t, flagsOf(tenantId, { username: user.username }));
+  t.equal(retried.code, 0, retried.errors);
   t.ok((await listCompanies(tenantId)).length > 100);
 });
 

@@ -3,38 +3,42 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** A request on its way to the service. */
-export interface Passing {
+/** A request to the service. */
+export interface ProxiedRequest {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
 }
 
-export interface InBetween {
+export interface Proxy {
   readonly url: string;
-  readonly passed: Passing[];
+  readonly requests: ProxiedRequest[];
   close(): Promise<void>;
 }
 
-/** Answers a request itself and returns true, or lets it pass. */
-export type Meddle = (passing: Passing, response: ServerResponse, passOn: () => Promise<void>) => boolean;
+/** Responds itself and returns true, or returns false to forward the request. */
+export type Meddle = (
+  request: ProxiedRequest,
+  response: ServerResponse,
+  forwardRequest: () => Promise<void>,
+) => boolean;
 
-/** Stands between the command and the service, sees every request, and spoils some. */
-export async function startInBetween(serviceUrl: string, meddle?: Meddle): Promise<InBetween> {
-  const passed: Passing[] = [];
+/** A proxy between the command and the service, which records all requests and can disturb them. */
+export async function startProxy(serviceUrl: string, meddle?: Meddle): Promise<Proxy> {
+  const requests: ProxiedRequest[] = [];
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', serviceUrl);
-    const passing = { method: request.method ?? '', path: url.pathname, headers: request.headers };
-    passed.push(passing);
-    const passOn = () => forward(request, url, response);
-    if (meddle?.(passing, response, passOn) !== true) passOn().catch(() => response.destroy());
+    const proxied = { method: request.method ?? '', path: url.pathname, headers: request.headers };
+    requests.push(proxied);
+    const forwardRequest = () => forward(request, url, response);
+    if (meddle?.(proxied, response, forwardRequest) !== true) forwardRequest().catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    passed,
+    requests,
     async close() {
       server.close();
       server.closeAllConnections();
@@ -43,18 +47,18 @@ export async function startInBetween(serviceUrl: string, meddle?: Meddle): Promi
   };
 }
 
-/** The service does what was asked, and nobody hears of it. */
-export function loseAnswer(passOn: () => Promise<void>, response: ServerResponse): true {
+/** Forwards the request, but closes the connection instead of responding. */
+export function loseResponse(forwardRequest: () => Promise<void>, response: ServerResponse): true {
   response.end = () => response.destroy();
-  void passOn().catch(() => response.destroy());
+  void forwardRequest().catch(() => response.destroy());
   return true;
 }
 
-/** Of what is told bit by bit the first bit arrives, and then the connection breaks. */
-export function cutAfterFirst(passOn: () => Promise<void>, response: ServerResponse): true {
+/** Forwards the first chunk of the response, then closes the connection. */
+export function cutAfterFirst(forwardRequest: () => Promise<void>, response: ServerResponse): true {
   const write = response.write.bind(response) as (piece: unknown, done: () => void) => boolean;
   response.write = (piece: unknown) => write(piece, () => response.destroy());
-  void passOn().catch(() => response.destroy());
+  void forwardRequest().catch(() => response.destroy());
   return true;
 }
 

@@ -11,13 +11,13 @@ import { makeTenant, sendRequest, startTestService, type TestService } from '../
 
 /** The keys that seal passwords are changed without anybody noticing. */
 
-interface Told {
+interface Output {
   readonly code: number;
   readonly said: string;
   readonly complained: string;
 }
 
-async function vault({ databaseUrl }: TestService, files: Files, ...args: string[]): Promise<Told> {
+async function vault({ databaseUrl }: TestService, files: Files, ...args: string[]): Promise<Output> {
   const environment = readEnv({
     DATABASE_URL: databaseUrl,
     VAULT_KEYSET_FILE: files.keyset,
@@ -51,7 +51,7 @@ t.test('step by step', async (t) => {
 
   t.match(await vault(service, files, 'add', 'next'), { code: 0, said: /promote next/ });
   t.strictSame(await readKeyIds(files), ['test', 'next']);
-  t.equal((await stat(files.keyset)).mode & 0o777, 0o600, 'still for its owner alone');
+  t.equal((await stat(files.keyset)).mode & 0o777, 0o600, 'only the owner can read it');
   await t.rejects(vault(service, files, 'add', 'next'), /key next already exists/);
   await t.rejects(vault(service, files, 'add', 'no/id'), /key ID/);
   await t.rejects(vault(service, files, 'promote', 'other'), /key other does not exist/);
@@ -63,7 +63,7 @@ t.test('step by step', async (t) => {
     code: 1,
     complained: /3 passwords in credentials are sealed with key test/,
   });
-  t.strictSame(await readKeyIds(files), ['next', 'test'], 'refused: nothing was changed');
+  t.strictSame(await readKeyIds(files), ['next', 'test'], 'nothing was changed');
 
   const before = await service.sql('select id, version, secret_version, updated_datetime from credentials order by id');
   t.match(await vault(service, files, 'reseal'), { code: 0, said: 'Resealed 3 passwords with key next.' });
@@ -71,7 +71,7 @@ t.test('step by step', async (t) => {
   t.strictSame(
     await service.sql('select id, version, secret_version, updated_datetime from credentials order by id'),
     before,
-    'nobody sees it',
+    'versions do not change',
   );
   t.match(await vault(service, files, 'reseal'), { code: 0, said: /^Resealed 0 passwords/ });
 
@@ -98,7 +98,7 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
   const start = (port: number): Promise<Child> => startChild(t, { databaseUrl, files, role: 'api', port });
   let children = await Promise.all(ports.map(start));
 
-  /** Like a balancer: who is not there is not asked. */
+  /** Like a load balancer: skips processes that are down. */
   const ask: TestService['ask'] = async (method, path, options = {}) => {
     for (let turn = Math.floor(Math.random() * 2), tries = 0; ; turn += 1, tries += 1) {
       const { baseUrl } = children[turn % 2] as Child;
@@ -109,8 +109,7 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
         });
       } catch (error) {
         const { code } = ((error as Error).cause ?? {}) as { code?: string };
-        // Refused, or reset before it was taken: a call that was taken and done all the same would now be refused as the
-        // second of its kind.
+        // The process did not receive the call: a repeated call would otherwise fail as a duplicate.
         if (!['ECONNREFUSED', 'ECONNRESET'].includes(code ?? '') || tries > 500) throw error;
         await pause(20);
       }
@@ -138,7 +137,7 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
       }));
       counts.calls += 1;
       if (made.status !== 201) failures.push(JSON.stringify(made));
-      // Opening is what fails when a key is missing: the first login of the tenant is a good one.
+      // Opening a password fails if its key is missing. The tenant's first login is valid.
       const first = (await ask('GET', `${path}?page[size]=1`)).body.data[0].id;
       const verified = await ask('POST', `${path}/${first}/verify`);
       counts.logins += 1;
@@ -166,7 +165,7 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
   t.comment(`${counts.calls} passwords sealed and ${counts.logins} opened during the rotation`);
   t.strictSame(failures, []);
   t.ok(counts.calls > 20);
-  t.equal(await countSealedWith(service, 'test'), 0, 'nothing is left of the old key');
+  t.equal(await countSealedWith(service, 'test'), 0, 'nothing is sealed with the old key');
   t.notMatch(await readFile(files.keyset, 'utf8'), /"test"/);
   t.ok(simulator.control.counters().calls > 0);
 });

@@ -294,13 +294,13 @@ t.test('one folder has one server', async (t) => {
   const dataDir = await makeFolder(t);
   const both = await Promise.allSettled([start(t, { dataDir }), start(t, { dataDir })]);
   const winner = both.find((it) => it.status === 'fulfilled')?.value;
-  t.equal(both.filter((it) => it.status === 'fulfilled').length, 1, 'of two starts at once one wins');
+  t.equal(both.filter((it) => it.status === 'fulfilled').length, 1, 'one of two concurrent starts succeeds');
   const inUse = new RegExp(`is in use by process ${process.pid}\\.`);
   const loser = both.find((it) => it.status === 'rejected')?.reason as unknown;
   t.match(loser, { message: inUse }, 'and the other reports the owner');
   const other = await startInChild(t, app, dataDir);
   t.match(other.error, inUse, 'so does another process');
-  t.same(await query(winner?.url ?? '', 'select 1 as one'), [{ one: 1 }], 'the first server goes on');
+  t.same(await query(winner?.url ?? '', 'select 1 as one'), [{ one: 1 }], 'the first server still works');
   await winner?.stop();
   const next = await startInChild(t, app, dataDir);
   await t.rejects(
@@ -312,9 +312,9 @@ t.test('one folder has one server', async (t) => {
   t.match(
     (await startInChild(t, app, dataDir)).error,
     new RegExp(`is in use by process ${next.child.pid}\\.`),
-    'which the old one cannot free any more',
+    'the previous owner cannot unlock it',
   );
-  t.same(await query(next.url, 'select 1 as one'), [{ one: 1 }], 'and who is not disturbed');
+  t.same(await query(next.url, 'select 1 as one'), [{ one: 1 }], 'the new owner still works');
 });
 
 t.test('works without install scripts', async (t) => {
@@ -339,7 +339,7 @@ t.test('reports what to do if Postgres cannot run', async (t) => {
   await writeFile(join(dataDir, 'cluster', 'PG_VERSION'), '9\n');
   await t.rejects(
     start(t, { dataDir }),
-    { message: /Set DATABASE_URL[\s\S]*was made by version 9/ },
+    { message: /Set DATABASE_URL[\s\S]*was created by version 9/ },
     "another version's data is not touched",
   );
   t.strictSame(await readdir(join(dataDir, 'cluster')), ['PG_VERSION']);
@@ -369,7 +369,7 @@ t.test('runs as an ordinary user', onlyAsRoot, async (t) => {
     t.same(await query(second.url, 'select answer from kept'), [{ answer: 42 }], `${called}: the data is there`);
     await stopChild(second.child);
     const third = await start(t, { dataDir });
-    t.equal((await stat(`/proc/${third.pid}`)).uid, uid, `${called}: root goes on as the owner`);
+    t.equal((await stat(`/proc/${third.pid}`)).uid, uid, `${called}: root starts it as the owner`);
     t.same(await query(third.url, 'select answer from kept'), [{ answer: 42 }], `${called}: on the same data`);
     await third.stop();
     const fourth = await startInChild(t, app, dataDir, { uid });
@@ -382,12 +382,12 @@ t.test('runs as an ordinary user', onlyAsRoot, async (t) => {
   const dataDir = await makeFolder(t);
   await chown(dataDir, NOBODY, NOBODY);
   const server = await startInChild(t, incomplete, dataDir, { uid: NOBODY });
-  t.same(await query(server.url, 'select 1 as one'), [{ one: 1 }], 'starts from a package that nobody may complete');
+  t.same(await query(server.url, 'select 1 as one'), [{ one: 1 }], 'starts from a package that is not writable');
   await stopChild(server.child);
 
   const closed = await makeFolder(t);
-  const refused = await startInChild(t, app, closed, { uid: NOBODY });
-  t.match(refused.error, /cannot store its data in/, 'an inaccessible folder is reported');
+  const rejected = await startInChild(t, app, closed, { uid: NOBODY });
+  t.match(rejected.error, /cannot store its data in/, 'an inaccessible folder is reported');
 });
 
 t.test('runs as nobody if root cannot create user namespaces', onlyAsRoot, async (t) => {

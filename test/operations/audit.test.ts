@@ -5,8 +5,8 @@ import { POLICY } from '../../src/http/policy.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
 /**
- * Who changed what, by which call. That every operation writes it is held by every test file at its end: an operation
- * that was answered with success and left no audit row fails the file.
+ * The audit records who changed what, and with which call. That every operation does is checked at the end of every test
+ * file: the file fails if a successful call left no audit row.
  */
 
 const service = await startTestService(t, { simulator: { licenses: 100 } });
@@ -25,7 +25,7 @@ const readAudit = (tenantId: string): Promise<Audit[]> =>
     tenantId,
   ]);
 
-t.test('each change is told with who, what and by which call', async (t) => {
+t.test('each change is recorded with its actor, object and call', async (t) => {
   const tenantId = await makeTenant(service);
   const path = `/v1/tenants/${tenantId}`;
   const made = await ask('POST', '/v1/api-keys', { body: { description: 'x', role: 'admin', tenant_id: tenantId } });
@@ -52,7 +52,7 @@ t.test('each change is told with who, what and by which call', async (t) => {
       ['createCredential', '/credentials', ['insert credentials …']],
       ['createLicense', '/licenses', ['insert licenses …']],
     ],
-    'reading leaves nothing, and so does use',
+    'reads are not recorded',
   );
   t.match(rows.at(-1), { actor: `api_key:${made.body.id}`, request_id: 'the-request' });
   t.strictSame(rows.at(-1)?.changed, [`insert licenses ${created.body.id}`]);
@@ -62,11 +62,11 @@ t.test('each change is told with who, what and by which call', async (t) => {
   t.match(keys, [{ operation_id: 'createApiKey', object: '/v1/api-keys' }]);
   const all = JSON.stringify([rows, await sql('select * from operator_audit')]);
   for (const secret of [simulator.demo.password, simulator.demo.username, admin, service.operatorKey]) {
-    t.notOk(all.includes(secret), 'no secret, and no name');
+    t.notOk(all.includes(secret), 'no secret and no username');
   }
 });
 
-t.test('what is refused, and what a worker does, is told by none', async (t) => {
+t.test('rejected calls and the work of workers are not recorded', async (t) => {
   const tenantId = await makeTenant(service, 'tenant');
   const path = `/v1/tenants/${tenantId}`;
   const before = await readAudit(tenantId);
@@ -86,10 +86,10 @@ t.test('what is refused, and what a worker does, is told by none', async (t) => 
   const joined = await readAudit(ready);
   t.match(joined.at(-1), { operation_id: 'startSync', changed: [/^insert sync_runs /] });
   const [run] = await sql<{ requested_by: string }>('select requested_by from sync_runs where tenant_id = $1', [ready]);
-  t.match(run?.requested_by, joined.at(-1)?.actor, 'the run says who asked for it');
+  t.match(run?.requested_by, joined.at(-1)?.actor, 'the run records who requested it');
 });
 
-t.test('a tenant goes with its audit, and that it went is kept', async (t) => {
+t.test('a deleted tenant loses its audit, but the deletion is recorded', async (t) => {
   const tenantId = await makeTenant(service);
   const path = `/v1/tenants/${tenantId}`;
   const etag = (await ask('GET', path)).headers.get('etag') as string;
@@ -99,7 +99,7 @@ t.test('a tenant goes with its audit, and that it went is kept', async (t) => {
   t.match(kept, [{ operation_id: 'deleteTenant', changed: ['delete tenants'] }]);
 });
 
-t.test('nobody takes back what was told', async (t) => {
+t.test('no role can change or delete audit rows', async (t) => {
   const tenantId = await makeTenant(service, 'tenant');
   const session = new pg.Client({ connectionString: service.databaseUrl });
   await session.connect();
@@ -111,16 +111,16 @@ t.test('nobody takes back what was told', async (t) => {
     ['biotrack_operator', 'operator_audit'],
   ] as const) {
     for (const statement of [`delete from ${table}`, `update ${table} set actor = 'x'`, `truncate ${table}`]) {
-      const refused = session.query(
+      const rejected = session.query(
         `begin; set local role ${role}; set local app.tenant_id = '${tenantId}'; ${statement}`,
       );
-      await t.rejects(refused, { code: '42501' }, `${role}: ${statement}`);
+      await t.rejects(rejected, { code: '42501' }, `${role}: ${statement}`);
       await session.query('rollback');
     }
   }
 });
 
-t.test('there are operations that change something', async (t) => {
+t.test('there are operations that write', async (t) => {
   const changing = Object.keys(POLICY).filter((id) => !isRead(id));
   t.ok(changing.length > 8, changing.join(', '));
 });
