@@ -49,7 +49,7 @@ export interface AnswerClass {
  */
 export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
   credentials_rejected:
-    'BioTrack rejected the username or password. Enter them again. This service does not log in with them again until they change.',
+    'BioTrack rejected the username or password. Enter them again. Syncs do not use them until they are changed or verified successfully.',
   ubi_rejected: 'BioTrack does not recognize the UBI. Check that the UBI is correct and belongs to the selected state.',
   privilege_missing:
     'The BioTrack user lacks a required privilege. Ask your BioTrack administrator to grant it, then verify the login again.',

@@ -8,7 +8,7 @@ export const listHeaders = Type.Object({
   'if-none-match': Type.Optional(
     Type.String({
       maxLength: 1_000,
-      description: 'The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.',
+      description: 'The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.',
       examples: ['"J2n0PQx4cZ1mXo8eU7d5rw"'],
     }),
   ),

@@ -50,8 +50,8 @@ const TOKENS = `Either an API key (\`btk_…\`), for scripts, or a JWT of the ho
 with one of the host application's published keys and contain its issuer and audience, \`exp\`, \`sub\` (the user id),
 \`tenant_id\` and \`role\` (\`admin\` or \`user\`).`;
 
-const DESCRIPTION = `Connects the tenants of an ERP to a state's BioTrack system. Every vendor in the state becomes a company, and syncs keep the
-companies up to date.
+const DESCRIPTION = `Connects the tenants of an ERP (the *host application*) to a state's BioTrack system. The state's licensed vendors become
+companies, one per license or one per vendor, and syncs keep the companies up to date.
 
 ## Setup
 A tenant is set up in three steps: save the **UBI** and choose how vendors become companies, save the **credentials** of a

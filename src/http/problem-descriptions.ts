@@ -22,7 +22,7 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
   not_in_review: 'Only runs with the status "needs_review" can be confirmed or dismissed.',
   license_taken: 'Another active company holds one of the licenses. "conflicting_id" is its id.',
   conflict_closed: 'The companies have changed, so there is nothing left to decide.',
-  preview_required: 'After the first sync, changes that move or archive companies require "preview_id".',
+  preview_required: 'After the first sync, changes that move licenses or archive companies require "preview_id".',
   confirmation_required: 'Send "confirm" to confirm the change. "effect" shows what it would affect.',
   run_ended: 'A run that has ended cannot be canceled.',
   precondition_failed:

@@ -358,7 +358,7 @@ t.test('a wrong password', async (t) => {
   t.match(run, {
     status: 'failed',
     reason: 'credentials_rejected',
-    reason_detail: /does not log in with them again/,
+    reason_detail: /do not use them until they are changed/,
     counts: null,
     rows: null,
   });

@@ -24,7 +24,7 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
         id: 'createApiKey',
         tag: 'Operations',
         summary: 'Create an API key',
-        description: 'For scripts and servers. The reply contains the secret, which cannot be read again.',
+        description: 'For scripts and servers. The response contains the secret, which is never returned again.',
         body: ApiKeyBodySchema,
         replies: { 201: { description: 'The key with its secret.', schema: NewApiKeySchema } },
       }),

@@ -23,7 +23,7 @@ export function registerChangesRoutes(app: App, { db, pager, sendCachedList }: C
         tag: 'Companies',
         summary: 'List changes',
         description:
-          'Changes of companies and licenses, oldest first. Entries are never modified. Replaying all of them gives the current state.',
+          'Changes of companies and licenses, oldest first. Entries are never modified. Replaying all of them gives the current data.',
         params: TenantParams,
         querystring: ChangeListQuerySchema,
         headers: listHeaders,

@@ -147,10 +147,14 @@ function rejectHeld(
   for (const [index, key] of keys.entries()) {
     const license = known.get(key);
     if (license === undefined || (!active.has(license.companyId) && license.namedByCompanyId === null)) continue;
-    throw new ServiceError('license_taken', 'Another company holds one of these licenses. Remove it and retry.', {
-      conflicting_id: license.companyId,
-      errors: [{ pointer: `/license_numbers/${index}`, detail: 'is held by another company' }],
-    });
+    throw new ServiceError(
+      'license_taken',
+      'Another company holds one of these licenses. Remove that license from the request, then retry.',
+      {
+        conflicting_id: license.companyId,
+        errors: [{ pointer: `/license_numbers/${index}`, detail: 'is held by another company' }],
+      },
+    );
   }
 }
 

@@ -66,8 +66,7 @@ export const CompanySchema = Named(
   'Company',
   Reply({
     id: Uuid({
-      description:
-        'Never changes: not by a rename, a sale, a strategy switch, or an archived company becoming active again.',
+      description: 'Never changes, not even after a rename, a sale, a strategy switch or a reactivation.',
     }),
     name: ResponseText({ description: 'The edited name if there is one, otherwise the name from BioTrack.' }),
     source_name: Nullable(
@@ -159,8 +158,12 @@ export const CompanyQuerySchema = Body({
 export const CompanyListQuerySchema = Body({
   ...pageQuery,
   name: Type.Optional(Line(200, { description: 'Companies whose name contains this text, ignoring case.' })),
-  ubi: Type.Optional(Text(64, { description: 'Companies with this UBI, ignoring whitespace.' })),
-  license_number: Type.Optional(Text(64, { description: 'The company that holds this license, ignoring whitespace.' })),
+  ubi: Type.Optional(
+    Text(64, { description: 'Companies with this UBI. Ignores leading, trailing and repeated spaces.' }),
+  ),
+  license_number: Type.Optional(
+    Text(64, { description: 'The company that holds this license. Ignores leading, trailing and repeated spaces.' }),
+  ),
   city: Type.Optional(Line(100, { description: 'Companies with an active license in this city, ignoring case.' })),
   origin: Type.Optional(
     OneOf(ORIGINS, { description: "`biotrack`: created from the state's list. `manual`: created by a user." }),

@@ -56,7 +56,7 @@ export function registerConfigurationRoutes(
         tag: 'Setup',
         summary: 'Apply a configuration',
         description:
-          'Applies the document in one transaction and returns each difference; on an error nothing changes. Sending the same document again changes nothing. What the document leaves out stays unchanged, except that created licenses missing from `licenses` are archived. Documents contain no passwords: credentials are created with `POST …/credentials`.',
+          'Applies the document in one transaction and returns each difference; on an error nothing changes. Sending the same document again changes nothing. Omitted fields stay unchanged. If `licenses` is present, licenses of the tenant that are missing from it are archived. Documents contain no passwords: credentials are created with `POST …/credentials`.',
         params: TenantParams,
         querystring: ConfigurationQuerySchema,
         headers: ifMatchHeader,

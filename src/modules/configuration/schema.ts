@@ -79,7 +79,8 @@ export const ConfigurationBodySchema = Body(
     licenses: Type.Optional(
       Type.Array(LicenseEntryBody, {
         maxItems: 500,
-        description: 'All licenses of the tenant. Created licenses that are missing from this list are archived.',
+        description:
+          'All licenses of the tenant. Licenses that the tenant created earlier and that are missing here are archived.',
       }),
     ),
     confirm: Type.Optional(

@@ -50,7 +50,7 @@ export function registerConflictsRoutes(app: App, { db, pager, ...ports }: Confl
         tag: 'Companies',
         summary: 'Resolve a conflict',
         description:
-          'Applies the decision immediately. It remains in effect across syncs and strategy switches. Call again to change the decision; no company is lost.',
+          'Applies the decision immediately. It remains in effect across syncs and strategy switches. Call again to change the decision; no company is deleted.',
         params: toItemParams('conflict'),
         body: ResolveBodySchema,
         replies: { 200: { description: 'The resolved conflict.', schema: ConflictSchema } },

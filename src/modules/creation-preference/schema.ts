@@ -21,7 +21,7 @@ export const CreationPreferenceBodySchema = Body(
     preview_id: Type.Optional(
       Uuid({
         description:
-          'The id of a preview of this preference, which is then applied. Required after the first sync for changes that move or archive companies.',
+          'The id of a preview of this preference, which is then applied. Required after the first sync for changes that move licenses or archive companies.',
       }),
     ),
   },

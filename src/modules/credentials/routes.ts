@@ -58,7 +58,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         tag: 'Credentials',
         summary: 'Create a credential',
         description:
-          'Setup step 2: saves a BioTrack login. Requires the UBI. By default, the service logs in to BioTrack first and saves nothing if BioTrack rejects the login; see `verify`. Operators and admins create company credentials; users create their own.',
+          'Setup step 2: saves a BioTrack login. Requires a saved UBI. By default, the service logs in to BioTrack first and saves nothing if BioTrack rejects the login; see `verify`. Operators and admins create company credentials; users create their own.',
         params: TenantParams,
         body: CredentialBodySchema,
         replies: {
@@ -113,7 +113,8 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         id: 'getCredential',
         tag: 'Credentials',
         summary: 'Get a credential',
-        description: 'The password is never returned. Only the owner can read a user credential.',
+        description:
+          'The password is never returned. Only the owner can get a user credential: admins and operators, who see it in the list, get 403.',
         params: toItemParams('credential'),
         replies: { 200: { description: 'The credential.', schema: CredentialSchema, headers: etagHeader } },
         errors: ['not_found'],
@@ -200,7 +201,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         tag: 'Credentials',
         summary: 'Verify a credential',
         description:
-          'Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 whatever the result. `unavailable` (no usable answer from BioTrack) does not change the status.',
+          'Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 even if BioTrack rejects the login; see `result`. The result `unavailable` (no usable response from BioTrack) does not change the status.',
         params: toItemParams('credential'),
         replies: { 200: { description: 'The result of the login.', schema: VerificationSchema } },
         errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state'],

@@ -26,13 +26,14 @@ const username = Text(200, {
   examples: ['user@example.com'],
 });
 const password = OpaqueText(200, {
-  description: 'The BioTrack password. Leading and trailing spaces count. Stored encrypted and never returned.',
+  description:
+    'The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.',
   examples: ['correct horse battery staple'],
 });
 const verify = Type.Optional(
   OneOf(['required', 'attempt', 'skip'], {
     description:
-      'When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not tried again for 24 hours unless saved with `skip` and verified.',
+      'When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not sent again for 24 hours: until then, the call returns `credentials_rejected` immediately. To retry sooner, save it with `skip`, then call `POST …/credentials/{id}/verify`.',
     examples: ['required'],
   }),
 );

@@ -55,7 +55,7 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
         tag: 'Licenses',
         summary: 'List available licenses',
         description:
-          "Returns all licenses that the state lists under the tenant's UBI, and created licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential and can take up to 25 seconds.",
+          "Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential and can take up to 25 seconds.",
         params: TenantParams,
         replies: { 200: { description: 'All available licenses.', schema: AvailableLicenseListSchema } },
         errors: ['not_found', ...LIST_ERRORS],

@@ -25,7 +25,7 @@ type SettingSchemas = Record<SnakeCase<keyof LicenseSettings>, TSchema>;
 const stored = 'Stored for the host application.';
 const toggles = {
   sync_enabled:
-    'Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`.',
+    'Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`.',
   create_companies: 'Whether to create companies. The first such license starts the first sync once setup is complete.',
   sync_rooms: stored,
   notify_on_change: stored,
@@ -127,7 +127,7 @@ export const LicenseBulkBodySchema = Body(
       minItems: 1,
       maxItems: MAX_BULK_LICENSES,
       description:
-        'Each as for `POST …/licenses`. If one of them does not match the schema, the whole request is rejected.',
+        'Each item has the fields of `POST …/licenses`. If one item does not match the schema, the whole request is rejected.',
     }),
   },
   { examples: [{ licenses: [{ license_number: '220091777' }, { license_number: '220091778' }] }] },

@@ -31,7 +31,7 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
         tag: 'Setup',
         summary: 'Set the company creation preference',
         description:
-          "Defines how vendors become companies. Before the first sync, the preference can be changed freely. Afterwards, changes that move or archive companies require `preview_id`: the request applies that preview in one transaction, or returns 409 if the state's list, the companies or the setup changed since. To undo a switch, switch back: company ids and edits are restored.",
+          "Defines how vendors become companies. Before the first sync, the preference can be changed freely. Afterwards, changes that move licenses or archive companies require `preview_id`: the request applies that preview in one transaction, or returns 409 if the state's list, the companies or the setup changed since the preview. To undo a switch, switch back: company ids and edits are restored.",
         params: TenantParams,
         headers: putHeaders,
         body: CreationPreferenceBodySchema,
@@ -73,7 +73,7 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
         tag: 'Setup',
         summary: 'Preview a strategy switch',
         description:
-          'Returns a finished run of mode `preview` with the exact effect of another preference. List its items with `GET …/syncs/{id}/plan`, including companies that would share a name (`ambiguous`). To apply the switch, pass the id of the run as `preview_id` when you set the preference. Uses the mirrored list and sends no request to BioTrack.',
+          'Returns a finished run with the mode `preview`, which contains the exact effect of another preference. List its items with `GET …/syncs/{id}/plan`, including companies that would share a name (`ambiguous`). To apply the switch, pass the id of the run as `preview_id` when you set the preference. Uses the mirrored list and sends no request to BioTrack.',
         params: TenantParams,
         body: PreviewBodySchema,
         replies: { 200: { description: 'The preview.', schema: SyncRunSchema } },
@@ -95,7 +95,7 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
         tag: 'Setup',
         summary: 'Compare the strategies',
         description:
-          "Returns the numbers of vendors and licenses, and which companies would share a name with each strategy. Reads the state's list from BioTrack if the mirrored list is outdated, which requires a usable credential.",
+          "Returns the numbers of vendors and licenses and, for each strategy, which companies would share a name. Reads the state's list from BioTrack if the mirrored list is outdated, which requires a usable credential.",
         params: TenantParams,
         replies: { 200: { description: 'The comparison.', schema: AdviceSchema } },
         errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'],

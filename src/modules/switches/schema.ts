@@ -57,7 +57,7 @@ export const AdviceSchema = Named(
     vendors: Count({ description: 'UBIs with an active license.' }),
     licenses: Count({ description: 'Active licenses.' }),
     licenses_without_vendor: Count({
-      description: 'Active licenses without a UBI. Each becomes its own company with either strategy.',
+      description: 'Active licenses without a UBI. Each becomes a separate company under either strategy.',
     }),
     vendors_with_several_licenses: Count({ description: 'UBIs with more than one active license.' }),
     most_licenses_of_a_vendor: Count({ description: 'The highest number of active licenses under one UBI.' }),

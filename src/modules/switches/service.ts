@@ -165,6 +165,6 @@ function toStaleDetail(preview: SyncRun, inputs: PlanInputs | undefined, input: 
   }
   const hasListChanged = preview.inputVersions?.directoryVersion !== inputs?.versions.directoryVersion;
   return hasListChanged
-    ? "The state's list changed since. Create a new preview."
-    : 'Companies or the setup changed since. Create a new preview.';
+    ? "The state's list changed since the preview. Create a new one."
+    : 'The companies or the setup changed since the preview. Create a new one.';
 }

@@ -25,7 +25,7 @@ export const WARNING_DETAILS: Readonly<Record<RunWarning['code'], string>> = {
   plan_dismissed:
     "The plan for this list was dismissed. Nothing is changed until the state's list or the setup changes.",
   company_represents_another_vendor:
-    'The license was sold, so the company that would hold it would represent another vendor than before. The company keeps its id and its edits. Check that they still apply.',
+    'The license was sold. After the switch, its company would represent a different vendor. The company keeps its id and its edits. Check that the edits still apply.',
   companies_share_a_name:
     'Several companies would share a name, so that they look the same in LeafLink. The `ambiguous` items of the plan list them.',
 };

@@ -44,7 +44,7 @@ export async function confirmRun(
     if (inputs === undefined || scopedPlan === undefined) {
       throw new ServiceError(
         'plan_stale',
-        'The directory, the setup or the companies changed since. Start another sync.',
+        "The state's list, the setup or the companies changed since the plan was made. Start another sync.",
       );
     }
     const actor = toActor(principal);
@@ -126,7 +126,7 @@ async function acceptList(
   }
   const digest = run.listDigest ?? '';
   if (!(await withOperator(db, (tx) => acceptRefusedList(tx, { state, environment, digest })))) {
-    throw new ServiceError('plan_stale', 'The state returned another list since. Start another sync.');
+    throw new ServiceError('plan_stale', 'The state has returned a different list since this run. Start another sync.');
   }
   const { strategy } = run;
   const requestedBy = toActor(principal);

@@ -36,7 +36,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         body: SyncBodySchema,
         replies: {
           202: {
-            description: 'The run. Read it again until it has ended.',
+            description: 'The run. Read it again until `finished_datetime` is set.',
             schema: SyncRunSchema,
             headers: locationHeader,
           },
@@ -142,7 +142,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'List the plan items of a sync',
         description:
-          'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, conflicts and skipped rows of each kind are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except of runs in review.',
+          'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except those of runs in review.',
         params: toItemParams('sync run'),
         querystring: Body(pageQuery),
         headers: listHeaders,
@@ -169,7 +169,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Confirm a sync in review',
         description:
-          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since. If the reason of the run is `list_shrunk`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.",
+          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.",
         params: toItemParams('sync run'),
         replies: { 200: { description: 'The applied run, or the new run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review', 'plan_stale'],

@@ -166,7 +166,7 @@ export const PlanItemSchema = Named(
   Reply({
     action: OneOf(PLAN_ACTIONS, {
       description:
-        'What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that share a name with the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.',
+        'What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that would share a name under the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.',
     }),
     kind: Nullable(
       ResponseText({

@@ -48,7 +48,7 @@ export function registerTenantsRoutes(app: App, { db, pager, onTenantDeleted, ..
         tag: 'Tenants',
         summary: 'Create or update a tenant',
         description:
-          'The caller chooses the id, so a repeated request creates no second tenant. After the first sync, `state` and `environment` cannot change. Before it, changing them makes the credentials and the UBI `unverified`.',
+          'The caller chooses the id, so a repeated request creates no second tenant. After the first sync, `state` and `environment` cannot change. Before the first sync, changing them makes the credentials and the UBI `unverified`.',
         params: TenantParams,
         headers: putHeaders,
         body: TenantBodySchema,

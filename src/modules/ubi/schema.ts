@@ -5,7 +5,7 @@ export const UbiBodySchema = Body(
   {
     ubi: Text(64, {
       description:
-        "The company's Unified Business Identifier (UBI), issued by the state. Stored as entered. White space is ignored when UBIs are compared; leading zeros are not.",
+        "The company's Unified Business Identifier (UBI), issued by the state. Stored as entered. Leading zeros are significant. Leading, trailing and repeated spaces are ignored when UBIs are compared.",
       examples: ['422000931'],
     }),
     confirm: Type.Optional(
