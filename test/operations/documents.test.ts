@@ -137,7 +137,7 @@ t.test('CONTRIBUTING, in the repository', options, async (t) => {
   t.equal(code, 0, 'every command succeeds', { output });
   t.match(printed[0], /^ok +test\/mapping\/yielding\.test\.ts/m, 'the file is run');
   t.notMatch(printed[0], /rows\.test\.ts/, 'and no other');
-  t.match(printed[1], /seed 42/, 'the seed is used');
+  t.match(printed[1], /TEST_SEED=42/, 'the seed is used');
 });
 
 /** A state whose BioTrack accepts connections and nothing else, which is all that the doctor tries. */
