@@ -199,7 +199,7 @@ t.test('a connection that falls silent', async (t) => {
   const { status, body } = await other.ask('GET', '/v1/tenants');
   t.match({ status, body }, { status: 503, body: { code: 'storage_unavailable' } });
   t.ok(performance.now() - startedAt < PATIENCE_MS);
-  await other.line.mend();
+  await other.line.restore();
   let again = 0;
   for (const until = Date.now() + PATIENCE_MS; again !== 200 && Date.now() < until; )
     again = (await other.ask('GET', '/v1/tenants')).status;
@@ -233,7 +233,10 @@ t.test('a lost answer to a commit is not taken for a refusal', async (t) => {
   api.line.loseCommit(1);
   const lost = await api.ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT });
   t.ok(api.line.hasLostCommit);
-  t.match(lost, { status: 503, body: { code: 'storage_unavailable', detail: /unknown whether the changes were saved/ } });
+  t.match(lost, {
+    status: 503,
+    body: { code: 'storage_unavailable', detail: /unknown whether the changes were saved/ },
+  });
   t.match(await api.ask('GET', `/v1/tenants/${id}`), { status: 200, body: { name: 'Lost' } }, 'it was done');
   t.equal(
     (await api.ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT })).status,

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { TokenOptions } from '../../src/http/tokens.js';
 
-/** Who a token is of. */
-export interface Person {
+/** The user that a token names. */
+export interface TokenUser {
   readonly tenantId: string;
   readonly role: 'admin' | 'user';
   readonly userId?: string;
@@ -10,11 +10,11 @@ export interface Person {
   readonly expiresInSeconds?: number;
 }
 
-/** The host application, as far as it gives tokens to people. Made without the library that judges them. */
+/** The host application that issues tokens. Signs them without the library that verifies them. */
 export interface Host {
   readonly tokens: TokenOptions;
   readonly privateKey: KeyObject;
-  tokenOf(person: Person): string;
+  tokenOf(user: TokenUser): string;
 }
 
 export const ISSUER = 'https://host.example';
@@ -27,12 +27,12 @@ export function createHost(): Host {
   return {
     tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'set', set: { keys: [jwk] } } },
     privateKey,
-    tokenOf: (person) =>
-      signToken({ alg: 'EdDSA', kid: KEY_ID, typ: 'JWT' }, toClaims(person), (text) => sign(null, text, privateKey)),
+    tokenOf: (user) =>
+      signToken({ alg: 'EdDSA', kid: KEY_ID, typ: 'JWT' }, toClaims(user), (text) => sign(null, text, privateKey)),
   };
 }
 
-export function toClaims({ tenantId, role, userId = 'user-1', expiresInSeconds = 3_600 }: Person) {
+export function toClaims({ tenantId, role, userId = 'user-1', expiresInSeconds = 3_600 }: TokenUser) {
   const now = Math.floor(Date.now() / 1_000);
   return {
     iss: ISSUER,

@@ -8,7 +8,7 @@ import pg from 'pg';
 import { migrate } from '../../src/db/migrate.js';
 import { startEmbeddedPostgres } from '../../src/local/postgres.js';
 
-/** How the runner hands its one server to the test files. */
+/** The variable with the URL of the runner's server. */
 export const TEST_DATABASE_URL = 'TEST_DATABASE_URL';
 
 const MIGRATIONS = new URL('../../migrations/', import.meta.url);
@@ -27,12 +27,12 @@ export interface TestDatabase {
 }
 
 /**
- * A server for tests: nothing it holds has to outlive a crash of the machine, so it never waits for the disk. A crash of
- * its own it outlives as any server does, with everything that it said was committed.
+ * A server that never waits for the disk, since its data need not survive a crash of the machine. After a crash of its own
+ * it recovers everything that was committed, as any server does.
  */
 export async function startTestServer(): Promise<TestServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-test-'));
-  // Postgres may have to run as somebody else, who must be able to enter.
+  // Postgres may run as another user, which must be able to enter.
   await chmod(dataDir, 0o711);
   const remove = (): Promise<void> => rm(dataDir, { recursive: true, force: true });
   try {
@@ -47,7 +47,7 @@ export async function startTestServer(): Promise<TestServer> {
   }
 }
 
-/** A migrated database of the caller's own. Drop it in a teardown; what is forgotten goes with the server. */
+/** Creates a migrated database. Drop it in a teardown; else it is deleted with the server. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const serverUrl = await findServer();
   const template = await findTemplate(serverUrl);
@@ -64,7 +64,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 
 let ownServer: Promise<string> | undefined;
 
-/** The runner's server, or one for this file alone when it is run without the runner. */
+/** The runner's server; without the runner, one for this file alone. */
 function findServer(): Promise<string> {
   const given = process.env[TEST_DATABASE_URL];
   if (given !== undefined && given !== '') return Promise.resolve(given);
@@ -74,7 +74,7 @@ function findServer(): Promise<string> {
 
 async function startOwnServer(): Promise<string> {
   const server = await startTestServer();
-  // Here and not above: the runner imports this file too, and importing tap makes a program a test.
+  // Imported here, since the runner imports this file too, and importing tap makes a program a test.
   const { default: t } = await import('tap');
   t.teardown(() => server.stop());
   return server.url;
@@ -87,7 +87,7 @@ function findTemplate(serverUrl: string): Promise<string> {
   return knownTemplate;
 }
 
-/** The migrated template of these very migrations; made by whoever needs it first. */
+/** The migrated template of these migrations; created by the first file that needs it. */
 async function makeTemplate(serverUrl: string): Promise<string> {
   const name = `template_${await fingerprintMigrations()}`;
   await withSession(serverUrl, async (session) => {
@@ -97,11 +97,11 @@ async function makeTemplate(serverUrl: string): Promise<string> {
       [name],
     );
     if (found.rows[0]?.datistemplate === true) return;
-    // Not marked as a template: the one who made it did not come to the end.
+    // Not marked as a template: its creation was interrupted.
     await session.query(`drop database if exists ${name} with (force)`);
     await session.query(`create database ${name}`);
     await migrate({ url: toDatabaseUrl(serverUrl, name), folder: MIGRATIONS });
-    // Nobody may be connected to a database while it is copied.
+    // A database cannot be copied while there are connections to it.
     await session.query(`alter database ${name} with is_template true allow_connections false`);
   });
   return name;
@@ -112,7 +112,7 @@ async function fingerprintMigrations(): Promise<string> {
   for (const name of (await readdir(MIGRATIONS)).filter((file) => file.endsWith('.sql')).sort()) {
     hash.update(`${name}\0`).update(await readFile(new URL(name, MIGRATIONS)));
   }
-  // The queue brings a schema of its own.
+  // The queue has a schema of its own.
   hash.update(await readFile(createRequire(import.meta.url).resolve('graphile-worker/package.json')));
   return hash.digest('hex').slice(0, 16);
 }

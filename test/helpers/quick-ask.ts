@@ -1,9 +1,9 @@
 import { type Dispatcher, Pool } from 'undici';
 import type { Ask, TestResponse } from './service.js';
 
-/** Asks as `send` does, for tests that ask thousands of times: cheaper than fetch, and by a few lasting connections. */
+/** Sends thousands of requests: cheaper than fetch, over a few persistent connections. */
 export interface QuickAsk {
-  /** @param ask with a key, unless nobody asks */
+  /** Without a key, the request is anonymous. */
   (method: string, path: string, ask: Ask): Promise<TestResponse>;
   close(): Promise<void>;
 }
@@ -26,12 +26,12 @@ export function createQuickAsk(baseUrl: string, connections: number): QuickAsk {
     const text = await answer.body.text();
     const known = Object.entries(answer.headers).map(([name, value]): [string, string] => [name, String(value)]);
     const headersOf = new Headers(known);
-    const told = toBody(text, headersOf.get('content-type') ?? '');
-    return { status: answer.statusCode, headers: headersOf, body: told };
+    const parsed = toBody(text, headersOf.get('content-type') ?? '');
+    return { status: answer.statusCode, headers: headersOf, body: parsed };
   };
   return Object.assign(quickAsk, { close: () => pool.close() });
 }
 
-/** Events come as text. */
+/** Event streams stay text. */
 const toBody = (text: string, type: string): unknown =>
   text === '' ? undefined : type.includes('json') ? JSON.parse(text) : text;

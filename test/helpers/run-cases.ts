@@ -3,18 +3,18 @@ import { Random } from '../../src/simulator/random.js';
 import { readSeed } from './seed.js';
 import { makeTenant, syncTenant, type TestService } from './service.js';
 
-/** What a run does when something befalls it: all of it is drawn from a seed, and comes again with it. */
+/** A tenant and a run for the fault tests, drawn from a seed. */
 export interface RunCase {
   readonly seed: number;
   readonly strategy: 'one_per_license' | 'one_per_vendor';
   /** The tenant's first sync, or one that finds a few changes. */
   readonly isFirst: boolean;
   readonly simulator: SimulatorOptions;
-  /** For the report: with this it is replayed. */
+  /** Names the seed. */
   readonly title: string;
 }
 
-/** Four seeds, one after the other, are both strategies, each with a first sync and a later one. */
+/** Four consecutive seeds cover both strategies, each with a first sync and a later one. */
 export function drawRunCases(many: number): RunCase[] {
   const first = readSeed();
   return Array.from({ length: many }, (_each, index) => toRunCase(first + index));
@@ -44,7 +44,7 @@ export async function makeTwins(service: TestService, { seed, strategy, isFirst 
   return tenants;
 }
 
-/** Few enough that no guard asks a person, and always a company more. */
+/** Few enough for the guard, and always one more company. */
 function changeList(control: SimulatorControl, random: Random): void {
   const rows = [...control.rows()].filter(({ deleted, ubi }) => !deleted && ubi !== null && ubi.trim() !== '');
   const take = () => {

@@ -12,11 +12,11 @@ import { type Simulator, type SimulatorOptions, startSimulator } from '../../src
 import { createLogger } from '../../src/telemetry/index.js';
 import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
 import { type Contract, createContract } from './contract.js';
-import { createHost, type Person } from './host.js';
+import { createHost, type TokenUser } from './host.js';
 import { findBrokenInvariants } from './invariants.js';
 import { createTestDatabase } from './postgres.js';
 
-/** An answer as a caller sees it. */
+/** A response as a client sees it. */
 export interface TestResponse {
   readonly status: number;
   readonly headers: Headers;
@@ -30,48 +30,49 @@ export interface Ask {
   /** Sent as it is, in place of `body`. */
   readonly rawBody?: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Another key than the operator's; null for none. */
+  /** Defaults to the operator's key; `null` sends none. */
   readonly key?: string | null;
-  /** A 500 is what the test wants to see. */
+  /** Accepts a 500. */
   readonly expectsInternal?: boolean;
 }
 
-/** The way from the service to its database, which a test can cut. */
+/** A proxy between the service and its database. */
 export interface LogLine {
   readonly url: string;
-  /** Nobody is there: open connections end, new ones are refused. */
+  /** Ends open connections and refuses new ones. */
   cut(): Promise<void>;
-  /** Connections stay open, and nothing comes back. */
+  /** Keeps connections open without forwarding anything. */
   hang(): void;
-  /** Connections that are open now stay so, and nothing comes back on them; new ones work. */
+  /** As `hang`, for the connections that are open now. New ones work. */
   strand(): void;
-  /** Lets that many commits through from now on; the answer to the next one is lost with its connection. */
+  /** Forwards `after` more commits; the response to the next one is lost with its connection. */
   loseCommit(after?: number): void;
-  /** Whether it was. */
+  /** Whether that has happened. */
   readonly hasLostCommit: boolean;
-  mend(): Promise<void>;
+  /** Ends what the methods above do. */
+  restore(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The service of one test file: real Postgres, real sockets, the simulator for BioTrack. */
+/** The service on a real Postgres, with real sockets and the simulator as BioTrack. */
 export interface TestService {
   readonly baseUrl: string;
   readonly databaseUrl: string;
   readonly operatorKey: string;
   readonly service: Service;
   readonly simulator: Simulator;
-  /** A token of the host application, to be used as `key`. */
-  tokenOf(person: Person): string;
+  /** A token of the host application, for `key`. */
+  tokenOf(user: TokenUser): string;
   readonly keysetFile: string;
   /** Everything that was logged, as text. */
   readonly logged: () => string;
-  /** Holds every answer of `ask` against the OpenAPI document. */
+  /** Validates every response of `ask` against the OpenAPI document. */
   readonly contract: Contract;
   /** Of a service with `hasLine`. */
   readonly line: LogLine;
-  /** Asks the database as its owner, past every rule. */
+  /** Queries the database as its owner, without row-level security. */
   sql<Row extends pg.QueryResultRow>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
-  /** Ends the service before its file does. */
+  /** Stops the service before the end of the file. */
   stop(): Promise<void>;
   ask(method: string, path: string, options?: Ask): Promise<TestResponse>;
   newId(): string;
@@ -84,26 +85,26 @@ export interface TestServiceOptions {
   readonly syncIntervalSeconds?: number;
   readonly metricsPort?: number;
   readonly databasePoolSize?: number;
-  /** Of one caller; unless told, more than any test asks. */
+  /** Of one caller. Defaults to more than any test sends. */
   readonly rateLimitPerMinute?: number;
   /** Less patience with BioTrack than usual. */
   readonly timing?: ServiceOptions['timing'];
-  /** Another process beside this one: the same database, simulator and keys. */
+  /** A second process on the database, simulator and keys of this one. */
   readonly beside?: Pick<TestService, 'databaseUrl' | 'simulator' | 'keysetFile'>;
-  /** Between service and database there is a line that can be cut. */
+  /** Puts a proxy between service and database: see `line`. */
   readonly hasLine?: boolean;
-  /** Puts something between service and database, and tells its URL; the queue goes past it. */
+  /** Puts a pooler between service and database, and returns its URL. The queue connects directly. */
   readonly pooler?: (databaseUrl: string) => Promise<string>;
-  /** Another host application's tokens than those of `tokenOf`. */
+  /** Accepts the tokens of another host application than that of `tokenOf`. */
   readonly tokens?: TokenOptions;
-  /** The states file, in place of one with NM alone; told where the simulator is. */
+  /** The states file, with the environment of the simulator. Defaults to NM alone. */
   readonly states?: (environment: Readonly<Record<string, unknown>>) => unknown;
 }
 
-/** One for all services of a file, as it is in the world. */
+/** One host application for all services. */
 const HOST = createHost();
 
-/** Starts the service for a test file and ends it with the file, when the invariants have to hold. */
+/** Starts the service. Stops it at the end of the file or test, where it asserts the invariants of the database. */
 export async function startTestService(
   tap: Pick<typeof t, 'teardown'>,
   options: TestServiceOptions = {},
@@ -140,12 +141,12 @@ export async function startTestService(
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
     tokens: options.tokens ?? HOST.tokens,
-    // A failure is told at once unless a test wants to see how it is put off.
+    // Runs are not retried, except in tests of retries.
     timing: { runs: { attempts: 1, baseSeconds: 0, maxSeconds: 0 }, ...options.timing },
     logger: createLogger('info', { write: (text: string) => lines.push(text) }),
   });
   const owner = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'test owner' });
-  // Where a test has Postgres crash, this connection goes as well.
+  // Some tests crash Postgres.
   owner.on('error', () => {});
   owner.on('connect', (client) => client.on('error', () => {}));
   let stopping: Promise<void> | undefined;
@@ -154,7 +155,7 @@ export async function startTestService(
     return stopping;
   };
   tap.teardown(async () => {
-    // Once for each database, by whoever made it: the processes beside it have ended before.
+    // Once for each database: second processes have been stopped before.
     const broken = database === undefined ? [] : await findBrokenInvariants(owner);
     if (database !== undefined) broken.push(...(await findUnaudited(owner, contract)));
     await stop();
@@ -203,28 +204,28 @@ export async function startTestService(
 }
 
 /**
- * They succeed as well where nothing is changed: a run that is joined, a schedule that is not paused, rows that all fail,
- * a document that is so already or only tried, a login that an outage says nothing of.
+ * These also succeed without a change: a run that is joined, a schedule that is not paused, rows that all fail, a document
+ * that is current or only validated, a login that an outage leaves unverified.
  */
 const MAY_CHANGE_NOTHING = ['startSync', 'resumeSchedule', 'createLicenses', 'putConfiguration', 'verifyCredential'];
 
-/** Operations that changed something and did not say who did it; what is told of a tenant goes with the tenant. */
+/** Operations that changed something and wrote no audit row. The rows of a deleted tenant are deleted with it. */
 async function findUnaudited(owner: pg.Pool, contract: Contract | undefined): Promise<string[]> {
   const { rows } = await owner.query<{ id: string }>(
     'select operation_id as id from audit union select operation_id from operator_audit',
   );
-  const told = new Set(rows.map(({ id }) => id));
+  const audited = new Set(rows.map(({ id }) => id));
   const present = await owner.query<{ id: string }>('select tenant_id::text as id from tenants');
   const here = new Set<string | undefined>([undefined, ...present.rows.map(({ id }) => id)]);
   return (contract?.listChanging() ?? [])
     .filter(
       ([id, tenants]) =>
-        !told.has(id) && !MAY_CHANGE_NOTHING.includes(id) && [...tenants].some((tenant) => here.has(tenant)),
+        !audited.has(id) && !MAY_CHANGE_NOTHING.includes(id) && [...tenants].some((tenant) => here.has(tenant)),
     )
     .map(([id]) => `${id} wrote no audit row`);
 }
 
-/** The queue's connections end a moment after it says that it has stopped, and may not be cut off before. */
+/** The queue's connections end shortly after it has stopped, and must not be cut before. */
 async function waitUntilAlone(owner: pg.Pool): Promise<void> {
   for (const end = Date.now() + 5_000; Date.now() < end; ) {
     const { rows } = await owner.query<{ others: number }>(
@@ -242,7 +243,7 @@ async function readContract(baseUrl: string): Promise<Contract> {
   return createContract((await response.json()) as Record<string, unknown>);
 }
 
-/** The statement as it goes over the wire. */
+/** The statement on the wire. */
 const COMMIT = Buffer.from('commit\0');
 
 async function openLine(databaseUrl: string): Promise<LogLine> {
@@ -310,8 +311,8 @@ async function openLine(databaseUrl: string): Promise<LogLine> {
     get hasLostCommit() {
       return hasLost;
     },
-    async mend() {
-      // What was swallowed is lost: those connections are of no use any more.
+    async restore() {
+      // Data was dropped, so these connections cannot be used any more.
       if (hangs) for (const socket of sockets) socket.destroy();
       hangs = false;
       if (server.listening) return;
@@ -351,7 +352,7 @@ export async function sendRequest(
 
 export const FIRST_PUT = { 'if-none-match': '*' };
 
-/** A tenant of its own, brought as far as asked; each step the way a caller takes it. */
+/** Creates a tenant through the API, with the steps of its setup up to `upTo`. */
 export async function makeTenant(
   { ask, newId, simulator }: Pick<TestService, 'ask' | 'newId' | 'simulator'>,
   upTo: 'tenant' | 'ubi' | 'preference' | 'credential' = 'credential',
@@ -382,7 +383,7 @@ export async function makeTenant(
 
 const ENDED = ['succeeded', 'succeeded_with_warnings', 'needs_review', 'failed', 'canceled', 'superseded'];
 
-/** Starts a run and waits for its end. */
+/** Starts a run and waits until it has ended. */
 export async function syncTenant(
   { ask }: Pick<TestService, 'ask'>,
   tenantId: string,
@@ -401,7 +402,7 @@ export async function waitForRun(
   for (let tries = 0; tries < 1_200; tries += 1) {
     const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
     if (ENDED.includes(body.status)) return body;
-    // Soon at first: most runs are short.
+    // Polls often at first: most runs are short.
     await new Promise((resolve) => setTimeout(resolve, Math.min(50, 3 + 3 * tries)));
   }
   throw new Error(`run ${runId} has not ended within a minute`);

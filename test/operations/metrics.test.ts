@@ -118,7 +118,7 @@ t.test('without a database the other metrics are still served', async (t) => {
   t.ok(sum(samples, 'biotrack_connect_database_errors_total', 'unreachable') > 0);
   t.ok(sum(samples, 'biotrack_connect_database_connections_lost_total') > 0);
   t.ok(sum(samples, 'biotrack_connect_request_errors_total', 'storage_unavailable') > 0);
-  await service.line.mend();
+  await service.line.restore();
   t.match((await fetch(`http://127.0.0.1:${metricsPort}/`)).status, 404);
   t.match((await fetch(`http://127.0.0.1:${metricsPort}/metrics`, { method: 'POST' })).status, 404);
 });

@@ -812,7 +812,7 @@ t.test('503: the database is down, and recovers', async (t) => {
       t.notMatch(JSON.stringify(answer.body), /ECONN|127\.0\.0\.1|postgres/i);
     }
   }
-  await service.line.mend();
+  await service.line.restore();
   let status = 0;
   for (const until = Date.now() + 10_000; status !== 200 && Date.now() < until; ) {
     status = (await ask('GET', '/v1/states')).status;

@@ -313,7 +313,7 @@ t.test('a connection lost during COMMIT', async (t) => {
   await service.line.cut();
   t.equal(codeOf(await cut), '503 storage_unavailable', 'the reply to the COMMIT was lost');
   while ((await isCommitting()) !== undefined);
-  await service.line.mend();
+  await service.line.restore();
   t.equal(await countApiKeys('commit cut'), 1, 'but it was committed');
   let answer = await makeApiKey('cut', 'commit cut');
   for (; answer.status === 503; answer = await makeApiKey('cut', 'commit cut'));

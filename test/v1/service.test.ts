@@ -172,7 +172,7 @@ t.test('getLivez and getReadyz', async (t) => {
     t.match(ready, { status: 503, body: { code: 'storage_unavailable' } }, `the database is ${what}`);
     t.ok(tookMs < PATIENCE_MS, `does not wait for the database (${tookMs} ms)`);
     t.equal((await ask('GET', '/livez', { key: null })).status, 200, 'the process still answers');
-    await service.line.mend();
+    await service.line.restore();
     let status = 0;
     for (const until = Date.now() + PATIENCE_MS; status !== 200 && Date.now() < until; ) {
       status = (await ask('GET', '/readyz', { key: null })).status;

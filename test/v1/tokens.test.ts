@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { AUDIENCE, ISSUER, type Person, signToken, toClaims, toPart } from '../helpers/host.js';
+import { AUDIENCE, ISSUER, signToken, type TokenUser, toClaims, toPart } from '../helpers/host.js';
 import { FIRST_PUT, makeTenant, startTestService } from '../helpers/service.js';
 
 /** Authentication with tokens of the host application. */
@@ -56,7 +56,7 @@ const { ask } = service;
 const tenantId = await makeTenant(service, 'ubi');
 const otherId = await makeTenant(service, 'ubi');
 const path = `/v1/tenants/${tenantId}`;
-const admin: Person = { tenantId, role: 'admin' };
+const admin: TokenUser = { tenantId, role: 'admin' };
 
 const P1363 = { dsaEncoding: 'ieee-p1363' } as const;
 const SIGNERS = {
