@@ -12,8 +12,8 @@ import { clearStalls, countSleeping, MOMENTS, placeStalls, stallAt } from '../he
 import { PATIENCE_MS, until } from '../helpers/until.js';
 
 /**
- * Processes that are killed, are ended, or stand still for too long: no run is lost, doubled or stuck, nothing is half
- * done, and whoever was promised an answer gets it.
+ * Processes that are killed, stopped or suspended: no run is lost, repeated or stuck, nothing is half done, and requests in
+ * flight receive their responses.
  */
 
 /** Twice what a test waits for one thing: a lease must expire, and the run must end. */
@@ -37,17 +37,21 @@ async function startRun({ ask }: TestService, tenantId: string, refresh: 'auto' 
 const start = (tenantId: string, refresh: 'auto' | 'force' = 'auto'): Promise<Held> =>
   startRun(service, tenantId, refresh);
 
-t.test('killed at every step, and stopped past the lease', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t) => {
-  const cases = drawRunCases(pickCount({ few: 1, full: 1, long: 4 }));
-  for (const drawn of cases) {
-    t.comment(drawn.title);
-    let times: number[] = [];
-    await t.test(drawn.title, { timeout: 400_000 }, async (t) => {
-      times = await killAtEveryStep(t, drawn);
-    });
-    t.comment(`ended after ${times.map((ms) => (ms / 1_000).toFixed(1)).join(', ')} s`);
-  }
-});
+t.test(
+  'workers that are killed at every step, and suspended past the lease',
+  { timeout: IS_LONG ? 1_800_000 : 400_000 },
+  async (t) => {
+    const cases = drawRunCases(pickCount({ few: 1, full: 1, long: 4 }));
+    for (const drawn of cases) {
+      t.comment(drawn.title);
+      let times: number[] = [];
+      await t.test(drawn.title, { timeout: 400_000 }, async (t) => {
+        times = await killAtEveryStep(t, drawn);
+      });
+      t.comment(`ended after ${times.map((ms) => (ms / 1_000).toFixed(1)).join(', ')} s`);
+    }
+  },
+);
 
 /** @returns how long it took until each run had ended */
 async function killAtEveryStep(t: Test, drawn: RunCase): Promise<number[]> {
@@ -62,20 +66,20 @@ async function killAtEveryStep(t: Test, drawn: RunCase): Promise<number[]> {
   const take = (): string => tenants.pop() as string;
   const readState = (tenantId: string): Promise<object | undefined> => readRunState(service, tenantId);
 
-  // The directory is there, so that only whoever is to stand still at BioTrack asks for it.
+  // The directory is current, so that only the runs to be held call BioTrack.
   const undisturbed = await start(take(), 'force');
   const before = await readState(tenants[0] as string);
   t.match(await waitForRun(service, undisturbed.tenantId, undisturbed.runId), { status: /^succeeded/ });
   const wanted = await readState(undisturbed.tenantId);
   t.match(wanted, { gaps: 0 });
-  t.notSame(wanted, before, 'there is something to do');
+  t.notSame(wanted, before, 'the run has something to do');
 
-  // The first process becomes the zombie: it stands still with a run of its own.
+  // The first process is suspended with a run.
   const hang = (): void =>
     void simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 100_000, times: 1 });
   hang();
   const frozen = await start(take(), 'force');
-  await until('the zombie asks', async () => simulator.control.counters().listCallsInFlight === 1);
+  await until('the list call of the first process', async () => simulator.control.counters().listCallsInFlight === 1);
   first.process.kill('SIGSTOP');
   const frozenAt = Date.now();
 
@@ -87,35 +91,36 @@ async function killAtEveryStep(t: Test, drawn: RunCase): Promise<number[]> {
     await stallAt(service, tenantId, moment, 'sleep');
     held.push(await start(tenantId));
   }
-  await until('all stand still', async () => (await countSleeping(service)) === held.length);
+  await until('all are held', async () => (await countSleeping(service)) === held.length);
   hang();
   held.push(await start(take(), 'force'));
   t.equal(held.length, MOMENTS.length);
-  await until('one asks', async () => simulator.control.counters().listCallsInFlight === 2);
-  for (const { tenantId } of held) t.strictSame(await readState(tenantId), before, 'nothing is seen of it yet');
+  await until('a list call', async () => simulator.control.counters().listCallsInFlight === 2);
+  for (const { tenantId } of held) t.strictSame(await readState(tenantId), before, 'no change is visible yet');
 
   await Promise.all(victims.map((victim) => victim.end('SIGKILL')));
   const killedAt = Date.now();
   await clearStalls(service);
-  // What slept there finds out by itself that nobody is left; the test has no time for that.
+  // Sleeping sessions would notice the lost client later.
   await sql(
     `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
   );
-  for (const { tenantId } of held) t.strictSame(await readState(tenantId), before, 'and nothing is left of it');
+  for (const { tenantId } of held) t.strictSame(await readState(tenantId), before, 'no change is left');
   simulator.control.clearFaults();
   const rescuer = await startWorkerProcess();
   const takenOver = async ({ tenantId, runId }: Held, since: number): Promise<number> => {
-    await until('taken over', async () => {
+    await until('the takeover', async () => {
       const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
       return body.status === 'running' || body.status.startsWith('succeeded');
     });
-    // Still running for whoever was killed while it had it: its end is what counts.
+    // `running` may still be of the killed worker: only the end counts.
     t.match(await waitForRun(service, tenantId, runId), { status: /^succeeded/ });
     return Date.now() - since;
   };
   const times = await Promise.all([...held.map((each) => takenOver(each, killedAt)), takenOver(frozen, frozenAt)]);
   for (const ms of times.slice(0, -1)) t.ok(ms < TAKEOVER_MS, `taken over and done within ${ms} ms`);
-  for (const { tenantId } of [...held, frozen]) t.strictSame(await readState(tenantId), wanted, 'done once, and whole');
+  for (const { tenantId } of [...held, frozen])
+    t.strictSame(await readState(tenantId), wanted, 'applied once, and completely');
 
   const row = await sql('select xmin, ctid, * from sync_runs where id = $1', [frozen.runId]);
   first.process.kill('SIGCONT');
@@ -123,7 +128,7 @@ async function killAtEveryStep(t: Test, drawn: RunCase): Promise<number[]> {
   t.strictSame(
     await sql('select xmin, ctid, * from sync_runs where id = $1', [frozen.runId]),
     row,
-    'the zombie writes no row',
+    'the suspended worker writes no row',
   );
   t.strictSame(await readState(frozen.tenantId), wanted);
   t.equal(
@@ -132,14 +137,14 @@ async function killAtEveryStep(t: Test, drawn: RunCase): Promise<number[]> {
       .split('\n')
       .filter((line) => line.includes(frozen.runId)).length,
     0,
-    'and tells no end of it',
+    'and logs no end of the run',
   );
-  t.equal(await first.end(), 0, 'it lives on, and ends well');
+  t.equal(await first.end(), 0, 'it resumes, and exits normally');
   t.equal(await rescuer.end(), 0);
   return times;
 }
 
-t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t) => {
+t.test('processes that are stopped under load', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t) => {
   const rounds = pickCount({ few: 3, full: 3, long: 50 });
   const inFlight = 100;
   const tenantId = await makeTenant(service);
@@ -157,15 +162,15 @@ t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t)
       t.match(await waitForRun(service, before.tenantId, before.runId), { status: /^succeeded/, attempt: 1 });
       t.match((await resumed)?.body, /event: end\n/);
     }
-    // A run that waits for BioTrack is to be handed over; somebody follows it.
+    // A run that waits for BioTrack must be handed over. A client follows it.
     const waiting = await makeTenant(service);
     simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 60_000, times: 1 });
     before = await start(waiting, 'force');
-    await until('it asks', async () => simulator.control.counters().listCallsInFlight === 1);
+    await until('a list call', async () => simulator.control.counters().listCallsInFlight === 1);
     const events = `/v1/tenants/${before.tenantId}/syncs/${before.runId}/events`;
     const following = sendRequest(child.baseUrl, operatorKey, 'GET', events, {});
 
-    // Requests that stand still inside of the process, since somebody else holds their tenant.
+    // Requests that wait in the process, since this session holds a lock on their tenant.
     await holder.query('begin');
     await holder.query('select from tenants where tenant_id = $1 for update', [tenantId]);
     const answers = Array.from({ length: inFlight }, () =>
@@ -183,7 +188,7 @@ t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t)
       );
       return waiting.length === inFlight;
     });
-    // As a balancer keeps one in stock: it has asked nothing, and holds nobody up.
+    // An idle connection, as of a load balancer, must not delay the exit.
     const silent = connect(Number(new URL(child.baseUrl).port), '127.0.0.1');
     silent.on('error', () => {});
     await once(silent, 'connect');
@@ -192,7 +197,7 @@ t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t)
     await pause(300);
     await holder.query('commit');
     for (const status of await Promise.all(answers)) statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    t.equal(await ended, 0, 'it ends well');
+    t.equal(await ended, 0, 'it exits normally');
     seconds.push((performance.now() - endedAt) / 1_000);
     silent.destroy();
     const followed = await following;
@@ -204,7 +209,7 @@ t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t)
       progress: { step: 'queued' },
     });
     simulator.control.clearFaults();
-    // Whoever followed it goes on at another process, from where he was.
+    // The client resumes the stream at another process.
     const seen = followed.body
       .match(/^id: (.*)$/gm)
       .at(-1)
@@ -216,13 +221,13 @@ t.test('ended under load', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t)
   t.strictSame(
     Object.fromEntries(statuses),
     { 200: rounds, 412: rounds * (inFlight - 1) },
-    'each got its answer, and none was cut',
+    'every request received its response',
   );
   t.ok(Math.max(...seconds) < PATIENCE_MS / 1_000);
-  t.comment(`${rounds} × ${inFlight} requests in flight, the slowest end took ${Math.max(...seconds).toFixed(1)} s`);
+  t.comment(`${rounds} × ${inFlight} requests in flight, the slowest exit took ${Math.max(...seconds).toFixed(1)} s`);
 });
 
-t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 400_000 }, async (t) => {
+t.test('workers that are killed at random', { timeout: IS_LONG ? 3_600_000 : 400_000 }, async (t) => {
   const seed = readSeed();
   t.comment(`TEST_SEED=${seed}`);
   let state = seed;
@@ -239,7 +244,7 @@ t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 400_000 }, async (t)
   let isBusy = true;
   const work = (async () => {
     for (let round = 0; isBusy; round += 1) {
-      // Few enough that no guard asks a person.
+      // Few enough for the guard.
       const row = simulator.control.rows()[Math.floor(random() * 5)];
       if (row !== undefined) simulator.control.rename({ location: row.location, name: `NAME ${round}` });
       for (const tenantId of tenants) runs.push(await start(tenantId, 'force'));
@@ -268,8 +273,8 @@ t.test('killed at random', { timeout: IS_LONG ? 3_600_000 : 400_000 }, async (t)
     t.match(await waitForRun(service, twin, (await start(twin, 'auto')).runId), { status: /^succeeded/ });
     const [killed, calm] = [await readRunState(service, tenants[index] as string), await readRunState(service, twin)];
     const { changes: _feed, ...wanted } = calm as { changes: number };
-    t.match(killed, wanted, 'what is there is what a tenant has whose runs were never killed');
+    t.match(killed, wanted, 'the state equals that of a tenant whose runs were never killed');
   }
   const active = await sql(`select from sync_runs where status in ('queued', 'running')`);
-  t.equal(active.length, 0, 'none is stuck');
+  t.equal(active.length, 0, 'no run is stuck');
 });

@@ -12,9 +12,9 @@ import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from 
 import { clearStalls, countSleeping, MOMENTS, type Moment, placeStalls, stallAt } from '../helpers/stalls.js';
 import { PATIENCE_MS, until } from '../helpers/until.js';
 
-/** What a database does to those who use it: every fault is told by its name, mends by itself, and leaves nothing half. */
+/** Failures of the database: each has a name, recovers by itself, and leaves nothing half done. */
 
-// A server of this file's own: here it crashes.
+// A server of its own, since these tests crash it.
 const server = await startTestServer();
 process.env[TEST_DATABASE_URL] = server.url;
 t.teardown(() => server.stop());
@@ -52,7 +52,7 @@ async function untilWell(): Promise<number> {
   return performance.now() - startedAt;
 }
 
-t.test('what is lost against another transaction is done again', async (t) => {
+t.test('a transaction that loses against another one is retried', async (t) => {
   const tenantId = await makeTenant(service, 'preference');
   const before = await readCounter('database_retries_total');
   let isFirst = true;
@@ -77,8 +77,8 @@ t.test('what is lost against another transaction is done again', async (t) => {
     `select u.version as ubi, p.version as preference from ubis u join creation_preferences p using (tenant_id) where tenant_id = $1`,
     [tenantId],
   );
-  t.strictSame(row, { ubi: 3, preference: 3 }, 'of two that wait for each other both are done, each once');
-  // Either of the two may be the victim, and its second attempt may meet the other one again.
+  t.strictSame(row, { ubi: 3, preference: 3 }, 'both transactions of a deadlock take effect, each once');
+  // Either of the two may be the victim, and its second attempt may deadlock again.
   t.ok((await readCounter('database_retries_total{kind="deadlock"}')) >= 1, 'a deadlock was retried');
 
   const result = await withTenant(db, tenantId, async (tx) => {
@@ -93,14 +93,14 @@ t.test('what is lost against another transaction is done again', async (t) => {
     return 'done';
   });
   t.equal(result, 'done');
-  t.equal(await readCounter('kind="serialization_failure"'), 2, 'a fault and a retry');
+  t.equal(await readCounter('kind="serialization_failure"'), 2, 'an error and a retry');
   t.ok((await readCounter('database_retries_total')) > before);
   await t.rejects(
     withTenant(db, tenantId, (tx) =>
       statement`do $$ begin raise exception using errcode = '40001'; end $$`.execute(tx),
     ),
     { code: '40001' },
-    'but not for ever',
+    'not without end',
   );
 });
 
@@ -119,15 +119,15 @@ t.test('a full disk', async (t) => {
   });
   t.match(refused, { status: 503, body: { code: 'storage_unavailable' } });
   t.match(refused.headers.get('retry-after'), /^\d+$/);
-  t.equal((await ask('GET', `/v1/tenants/${tenantId}/ubi`)).status, 200, 'reading goes on');
+  t.equal((await ask('GET', `/v1/tenants/${tenantId}/ubi`)).status, 200, 'reads still work');
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
   t.match(run, { status: 'failed', reason: 'storage_unavailable' });
   t.ok((await readCounter('database_errors_total{kind="disk_full"}')) >= 2);
   await sql('drop function full_disk cascade');
-  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'and when there is room again');
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'recovers when there is room again');
 });
 
-/** As Postgres tells them. What became of a commit is told by nobody, and has its own test. */
+/** The codes of Postgres. An unknown commit has no code, and its own test. */
 const CODES: Readonly<Record<Exclude<StorageError, 'commit_unknown'>, string>> = {
   unreachable: '08006',
   shutting_down: '57P01',
@@ -141,7 +141,7 @@ const CODES: Readonly<Record<Exclude<StorageError, 'commit_unknown'>, string>> =
   serialization_failure: '40001',
 };
 
-t.test('every fault has its counter, and the same answer', async (t) => {
+t.test('every database error has its counter, and the same response', async (t) => {
   const tenantId = await makeTenant(service, 'ubi');
   for (const [kind, code] of Object.entries(CODES)) {
     const before = await readCounter(`database_errors_total{kind="${kind}"}`);
@@ -177,7 +177,7 @@ t.test('too few connections', async (t) => {
     [200, 412, 503].filter((status) => answers.some((each) => each.status === status)),
   );
   t.ok(answers.every(({ status, body }) => status !== 503 || body.code === 'storage_unavailable'));
-  t.ok(answers.filter(({ status }) => status === 503).length >= 4, 'who would wait too long is told so');
+  t.ok(answers.filter(({ status }) => status === 503).length >= 4, 'requests that would wait too long are rejected');
   t.ok(
     (await readCounter('database_errors_total{kind="too_many_connections"}')) +
       (await readCounter('database_errors_total{kind="lock_timeout"}')) >
@@ -186,7 +186,7 @@ t.test('too few connections', async (t) => {
   t.ok((await untilWell()) < PATIENCE_MS);
 });
 
-t.test('a connection that falls silent', async (t) => {
+t.test('a connection that stops responding', async (t) => {
   const other = await startTestService(t, {
     beside: service,
     role: 'api',
@@ -206,7 +206,7 @@ t.test('a connection that falls silent', async (t) => {
   t.equal(again, 200);
 });
 
-t.test('a worker whose connections went away without a word takes runs again', async (t) => {
+t.test('a worker with half-open connections executes runs again', async (t) => {
   const api = await startTestService(t, { role: 'api', simulator: { licenses: 60 } });
   const worker = await startTestService(t, {
     beside: api,
@@ -221,15 +221,15 @@ t.test('a worker whose connections went away without a word takes runs again', a
   t.match((await syncTenant(api, tenantId)).status, /^succeeded/);
   const seconds = (performance.now() - startedAt) / 1_000;
   t.ok(seconds < PATIENCE_MS / 1_000, `${seconds.toFixed(1)} s`);
-  t.comment(`half-open connections of a worker: its next run ended ${seconds.toFixed(1)} s after`);
+  t.comment(`the next run of a worker with half-open connections ended after ${seconds.toFixed(1)} s`);
 });
 
-t.test('a lost answer to a commit is not taken for a refusal', async (t) => {
+t.test('a lost response to a commit is not reported as a rejection', async (t) => {
   // Without a worker, whose commits could be the one that is lost.
   const api = await startTestService(t, { beside: service, role: 'api', hasLine: true });
   const id = service.newId();
   const body = { name: 'Lost', state: 'NM', environment: 'production' };
-  // Who is calling is found out in a transaction of its own.
+  // The caller is authenticated in a transaction of its own.
   api.line.loseCommit(1);
   const lost = await api.ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT });
   t.ok(api.line.hasLostCommit);
@@ -237,23 +237,19 @@ t.test('a lost answer to a commit is not taken for a refusal', async (t) => {
     status: 503,
     body: { code: 'storage_unavailable', detail: /unknown whether the changes were saved/ },
   });
-  t.match(await api.ask('GET', `/v1/tenants/${id}`), { status: 200, body: { name: 'Lost' } }, 'it was done');
-  t.equal(
-    (await api.ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT })).status,
-    412,
-    'and is not done again',
-  );
+  t.match(await api.ask('GET', `/v1/tenants/${id}`), { status: 200, body: { name: 'Lost' } }, 'it was committed');
+  t.equal((await api.ask('PUT', `/v1/tenants/${id}`, { body, headers: FIRST_PUT })).status, 412, 'and is not repeated');
   t.equal((await sql('select from audit where tenant_id = $1', [id])).length, 1);
   t.match(await api.service.metrics.render(), /^biotrack_connect_database_commits_unknown_total 1$/m);
 });
 
-t.test('a lost answer to any commit of a run', { timeout: 300_000 }, async (t) => {
+t.test('a lost response to any commit of a run', { timeout: 300_000 }, async (t) => {
   const api = await startTestService(t, { role: 'api', simulator: { licenses: 60, offersSyncCheck: false } });
   const worker = await startTestService(t, {
     beside: api,
     role: 'worker',
     hasLine: true,
-    // Nobody else's commit is to be the one that is lost: this test sweeps by itself.
+    // No other commit may be the one that is lost, so this test sweeps by itself.
     timing: { sweepMs: 3_600_000, runs: { attempts: 5, baseSeconds: 0.2, maxSeconds: 0.5 } },
   });
   const { control } = api.simulator;
@@ -271,10 +267,10 @@ t.test('a lost answer to any commit of a run', { timeout: 300_000 }, async (t) =
     const twin = await makeTenant(api);
     t.match((await syncTenant(api, twin)).status, /^succeeded/);
     t.match(run, { status: /^succeeded/ }, `commit ${lost}`);
-    t.strictSame(state, await readRunState(api, twin), `commit ${lost}: done once`);
+    t.strictSame(state, await readRunState(api, twin), `commit ${lost}: applied once`);
   }
-  t.ok(lost >= 4, 'a claim, a login, a list and a result at least');
-  t.comment(`${lost} commits of a run, the answer to each of them lost: every run did its work once`);
+  t.ok(lost >= 4, 'at least a claim, a login, a list and a result');
+  t.comment(`${lost} commits of a run, the response to each of them lost: every run was applied once`);
 });
 
 t.test('crashes of Postgres', { timeout: IS_LONG ? 3_000_000 : 400_000 }, async (t) => {
@@ -286,15 +282,15 @@ t.test('crashes of Postgres', { timeout: IS_LONG ? 3_000_000 : 400_000 }, async 
     const [backend] = await sql<{ pid: number }>(
       `select pid from pg_stat_activity where application_name = 'biotrack-connect' order by random() limit 1`,
     );
-    if (backend === undefined) throw new Error('nobody is connected');
+    if (backend === undefined) throw new Error('no connection');
     execFileSync('kill', ['-9', String(backend.pid)]);
     for (const { status } of await Promise.all(calls)) t.ok(status === 200 || status === 503, `${status}`);
     recoveries.push(await untilWell());
   }
-  t.ok(Math.max(...recoveries) < PATIENCE_MS, `well again within ${Math.round(Math.max(...recoveries))} ms`);
+  t.ok(Math.max(...recoveries) < PATIENCE_MS, `recovered within ${Math.round(Math.max(...recoveries))} ms`);
   t.comment(`${rounds} crashes, the slowest recovery ${Math.round(Math.max(...recoveries))} ms, the same process`);
   const tenantId = await makeTenant(service);
-  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'the queue has recovered, too');
+  t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'the queue has recovered too');
 });
 
 t.test('Postgres crashes at every step of a run', { timeout: IS_LONG ? 1_800_000 : 400_000 }, async (t) => {
@@ -321,12 +317,12 @@ async function crashAtEveryStep(t: Test, drawn: RunCase, round: number): Promise
   const before = await readRunState(other, undisturbed);
   t.match(await syncTenant(other, undisturbed, { refresh: 'force' }), { status: /^succeeded/ });
   const wanted = await readRunState(other, undisturbed);
-  t.notSame(wanted, before, 'there is something to do');
+  t.notSame(wanted, before, 'the run has something to do');
   await placeStalls(other);
   const start = async (tenantId: string, refresh: 'auto' | 'force'): Promise<string> =>
     (await other.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } })).body.id;
 
-  // Of two workers, so that a run can stand at each step at the same time.
+  // Two workers, so that a run can be held at each step at the same time.
   await startTestService(t, { beside: other, role: 'worker', timing });
 
   const held: { moment: Moment; tenantId: string; runId: string }[] = [];
@@ -335,19 +331,19 @@ async function crashAtEveryStep(t: Test, drawn: RunCase, round: number): Promise
     await stallAt(other, tenantId, moment, 'sleep');
     held.push({ moment, tenantId, runId: await start(tenantId, 'auto') });
   }
-  await until('they stand still', async () => (await countSleeping(other)) === held.length);
-  // The last one: who comes later waits for it.
+  await until('all are held', async () => (await countSleeping(other)) === held.length);
+  // The last one, since later runs wait for it.
   const asking = tenants.pop() as string;
   control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 2_000, times: 1 });
   held.push({ moment: 'fetching', tenantId: asking, runId: await start(asking, 'force') });
-  await until('one asks', async () => control.counters().listCallsInFlight > 0);
+  await until('a list call', async () => control.counters().listCallsInFlight > 0);
   await clearStalls(other);
   const [backend] = await other.sql<{ pid: number }>(
     `select pid from pg_stat_activity where wait_event = 'PgSleep' order by pid offset ${round} limit 1`,
   );
   execFileSync('kill', ['-9', String(backend?.pid)]);
   const crashedAt = performance.now();
-  // A moment goes by before it notices, and then one before it is there again.
+  // Postgres takes a moment to notice the crash, and another one to recover.
   await until('Postgres is back', () =>
     other.sql('select from pg_stat_activity where pid = $1', [backend?.pid]).then(
       ({ length }) => length === 0,
@@ -357,16 +353,20 @@ async function crashAtEveryStep(t: Test, drawn: RunCase, round: number): Promise
   for (const { moment, tenantId } of held) {
     const state = await readRunState(other, tenantId);
     const isWhole = [before, wanted].some((each) => JSON.stringify(each) === JSON.stringify(state));
-    t.ok(isWhole, `${moment}: before or after`);
+    t.ok(isWhole, `${moment}: the state before or after, nothing between`);
   }
   const durations = await Promise.all(
     held.map(async ({ moment, tenantId, runId }): Promise<[Moment, number]> => {
       t.match(await waitForRun(other, tenantId, runId), { status: /^succeeded/ }, moment);
       const seconds = (performance.now() - crashedAt) / 1_000;
-      t.strictSame(await readRunState(other, tenantId), wanted, `${moment}: done once, by the same process`);
+      t.strictSame(await readRunState(other, tenantId), wanted, `${moment}: applied once, by the same process`);
       return [moment, seconds];
     }),
   );
-  t.equal((await other.sql(`select from sync_runs where status in ('queued', 'running')`)).length, 0, 'none is stuck');
+  t.equal(
+    (await other.sql(`select from sync_runs where status in ('queued', 'running')`)).length,
+    0,
+    'no run is stuck',
+  );
   return durations;
 }

@@ -5,9 +5,9 @@ import { drawRunCases, makeTwins, readRunState } from '../helpers/run-cases.js';
 import { makeTenant, startTestService, syncTenant, type TestService, waitForRun } from '../helpers/service.js';
 import { clearStalls, MOMENTS, type Moment, placeStalls, stallAt } from '../helpers/stalls.js';
 
-/** What happens to a run at each of its steps: an error is thrown. State before or after, no other. */
+/** Errors at each step of a run leave the state before or after, never one between; and runs that share a state. */
 
-/** Of a worker, as `service.ts` has it. */
+/** As in `service.ts`. */
 const WORKER_CONCURRENCY = 4;
 const timing = { runs: { attempts: 5, baseSeconds: 0.5, maxSeconds: 1 }, sweepMs: 200 };
 
@@ -28,19 +28,19 @@ t.test('an error at every step', { timeout: 600_000 }, async (t) => {
         t.strictSame(await readRunState(service, tenantId), before, `${moment}: nothing was changed`);
         await clearStalls(service);
         const next = await syncTenant(service, tenantId, { refresh: 'force' });
-        t.match(next, { status: /^succeeded/ }, `${moment}: and the next one does it`);
+        t.match(next, { status: /^succeeded/ }, `${moment}: the next run succeeds`);
         ends.push(await readRunState(service, tenantId));
       }
       t.match(await syncTenant(service, undisturbed, { refresh: 'force' }), { status: /^succeeded/ });
       const wanted = await readRunState(service, undisturbed);
-      t.notSame(wanted, before, 'there was something to do');
-      for (const [index, moment] of MOMENTS.entries()) t.strictSame(ends[index], wanted, `${moment}: once`);
+      t.notSame(wanted, before, 'the runs had something to do');
+      for (const [index, moment] of MOMENTS.entries()) t.strictSame(ends[index], wanted, `${moment}: applied once`);
     });
   }
-  t.comment(`${cases.length} seeds × ${MOMENTS.length} moments: an error, and nothing or everything was done`);
+  t.comment(`${cases.length} seeds × ${MOMENTS.length} moments: after an error, nothing or everything was applied`);
 });
 
-/** Starts a run that meets with an error there, and sees it told. */
+/** Starts a run that fails there, and asserts that it reports so. */
 async function failAt(t: Test, service: TestService, tenantId: string, moment: Moment): Promise<void> {
   const { ask, simulator } = service;
   if (moment === 'fetching') {
@@ -48,7 +48,7 @@ async function failAt(t: Test, service: TestService, tenantId: string, moment: M
   } else await stallAt(service, tenantId, moment, 'throw');
   const { body } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } });
   if (moment === 'queued') {
-    // Nobody can take it up, so it stays where it is until somebody can.
+    // No worker can start it, so it stays queued.
     await pause(500);
     t.match((await ask('GET', `/v1/tenants/${tenantId}/syncs/${body.id}`)).body, { status: 'queued', attempt: 0 });
   } else {
@@ -61,7 +61,7 @@ const service = await startTestService(t, { simulator: { licenses: 60, offersSyn
 const { ask, sql, simulator } = service;
 await placeStalls(service);
 
-/** What the state was asked while something was done. */
+/** The calls to BioTrack during `work`. */
 async function countCalls(work: () => Promise<unknown>): Promise<{ lists: number; logins: number }> {
   const before = simulator.control.counters();
   await work();
@@ -75,7 +75,7 @@ const startRun = async (tenantId: string, refresh: 'auto' | 'force'): Promise<st
   return body.id;
 };
 
-t.test('fifty at once are one run', async (t) => {
+t.test('fifty requests at once are one run', async (t) => {
   const rounds = pickCount({ few: 2, full: 2, long: 20 });
   const tenantId = await makeTenant(service);
   for (let round = 0; round < rounds; round += 1) {
@@ -96,7 +96,7 @@ t.test('fifty at once are one run', async (t) => {
   t.comment(`${rounds} × 50 requests: a run, a login and a list call each`);
 });
 
-t.test('a state is asked once for all of its tenants, and none of them holds up the others', async (t) => {
+t.test('the tenants of a state share one list call, and none of them delays the others', async (t) => {
   const many = pickCount({ few: 30, full: 30, long: 500 });
   const tenants: string[] = [];
   while (tenants.length < many) {
@@ -108,7 +108,7 @@ t.test('a state is asked once for all of its tenants, and none of them holds up 
       const some = tenants.slice(runs.length, runs.length + 50);
       runs.push(...(await Promise.all(some.map((tenantId) => startRun(tenantId, 'auto')))));
     }
-    // Not each by itself: that would be most of the work.
+    // One query for all: a request for each would take longer than the runs.
     const readStatuses = async (): Promise<string[]> => {
       const found = await sql<{ status: string }>('select distinct status from sync_runs where id = any ($1)', [runs]);
       return found.map(({ status }) => status);
@@ -121,12 +121,12 @@ t.test('a state is asked once for all of its tenants, and none of them holds up 
   };
   const age = (): Promise<unknown> => sql(`update directories set refreshed_datetime = now() - interval '1 hour'`);
   await age();
-  t.strictSame(await countCalls(syncAll), { lists: 1, logins: 1 }, 'all of them for the first time');
+  t.strictSame(await countCalls(syncAll), { lists: 1, logins: 1 }, 'the first syncs');
   const rows = await sql('select xmin, ctid, id from companies order by id');
   await age();
-  t.strictSame(await countCalls(syncAll), { lists: 1, logins: 1 }, 'and when their list is old');
-  t.strictSame(await sql('select xmin, ctid, id from companies order by id'), rows, 'which writes no row');
-  t.strictSame(await countCalls(syncAll), { lists: 0, logins: 0 }, 'and not at all while it is young');
+  t.strictSame(await countCalls(syncAll), { lists: 1, logins: 1 }, 'the next syncs, with an expired list');
+  t.strictSame(await sql('select xmin, ctid, id from companies order by id'), rows, 'which write no row');
+  t.strictSame(await countCalls(syncAll), { lists: 0, logins: 0 }, 'no call while the list is fresh');
 
   const [slow, poisoned] = [await makeTenant(service), await makeTenant(service)];
   await stallAt(service, slow, 'applying', 'sleep');
@@ -134,11 +134,7 @@ t.test('a state is asked once for all of its tenants, and none of them holds up 
   const [standing, failing] = [await startRun(slow, 'auto'), await startRun(poisoned, 'auto')];
   await syncAll();
   t.match(await waitForRun(service, poisoned, failing), { status: 'failed', reason: 'internal' });
-  t.match(
-    (await ask('GET', `/v1/tenants/${slow}/syncs/${standing}`)).body,
-    { status: 'running' },
-    'it stands there yet',
-  );
+  t.match((await ask('GET', `/v1/tenants/${slow}/syncs/${standing}`)).body, { status: 'running' }, 'still held');
   await clearStalls(service);
   await sql(
     `select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
@@ -147,11 +143,11 @@ t.test('a state is asked once for all of its tenants, and none of them holds up 
   t.comment(`${many} tenants: a list call and a login a refresh`);
 });
 
-t.test('a tenant that looks a hundred times holds up nobody', async (t) => {
+t.test('a hundred previews of one tenant do not delay other tenants', async (t) => {
   const [looking, working] = [await makeTenant(service), await makeTenant(service)];
   await syncTenant(service, looking);
   await syncTenant(service, working);
-  // Its previews find the worker busy, as they would each other.
+  // The worker is busy, so that the previews queue.
   const busy = await Promise.all(Array.from({ length: WORKER_CONCURRENCY }, () => makeTenant(service)));
   for (const tenantId of busy) await stallAt(service, tenantId, 'applying', 'sleep');
   for (const tenantId of busy) await startRun(tenantId, 'auto');
@@ -172,5 +168,5 @@ t.test('a tenant that looks a hundred times holds up nobody', async (t) => {
       where id = any ($1) and started_datetime < (select max(started_datetime) from sync_runs where id = any ($2))`,
     [previews, [own, ...others]],
   );
-  t.ok(before >= 0 && before <= WORKER_CONCURRENCY + 1, `behind ${before} of 100 previews that were asked for before`);
+  t.ok(before >= 0 && before <= WORKER_CONCURRENCY + 1, `behind ${before} of 100 previews that were requested before`);
 });

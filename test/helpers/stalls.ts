@@ -48,7 +48,7 @@ export async function stallAt({ sql }: TestService, tenantId: string, moment: Mo
   await sql('insert into stalls values ($1, $2, $3)', [tenantId, place, deed]);
 }
 
-/** How many transactions stand still. */
+/** The number of held transactions. */
 export async function countSleeping({ sql }: TestService): Promise<number> {
   const [row] = await sql<{ many: number }>(
     `select count(*)::int as many from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
