@@ -3,9 +3,9 @@ import { inspect } from 'node:util';
 import { type FinalResults, Parser, type Result } from 'tap-parser';
 
 export interface TestFailure {
-  /** The test's names from the outermost to the assertion. */
+  /** The names from the outermost test to the assertion. */
   readonly path: string;
-  /** Why, in full, as indented lines. */
+  /** Indented lines. */
   readonly detail: string;
 }
 
@@ -14,13 +14,13 @@ export interface TestSkip {
   readonly reason: string;
 }
 
-/** What one test file said. The numbers are of assertions, not of tests. */
+/** The result of one file. Counts assertions, not tests. */
 export interface FileReport {
   readonly name: string;
   readonly passed: number;
   readonly failures: readonly TestFailure[];
   readonly skips: readonly TestSkip[];
-  /** What the tests printed on purpose: figures and seeds. */
+  /** Figures and seeds that the tests print. */
   readonly comments: readonly string[];
   readonly durationMs: number;
 }
@@ -75,7 +75,7 @@ export async function readTap(stream: Readable, { onOutput, onFile }: FileListen
 
 const createTally = (): Tally => ({ passed: 0, failures: [], skips: [], comments: [] });
 
-/** Adds up the assertions of one level and of those below. */
+/** Adds up the assertions of a test and its subtests. */
 function collect(parser: Parser, path: readonly string[], tally: Tally): void {
   let inner: { path: readonly string[]; before: Counts } | undefined;
   parser.on('child', (child: Parser) => {
@@ -87,7 +87,7 @@ function collect(parser: Parser, path: readonly string[], tally: Tally): void {
       add(result, [...path, result.name], tally);
       return;
     }
-    // After a subtest comes its own result.
+    // The result of a subtest follows its assertions.
     const { path: innerPath, before } = inner;
     inner = undefined;
     judge(result, innerPath, tally, before);
@@ -108,12 +108,12 @@ const count = ({ passed, failures, skips }: Tally): Counts => ({
   failures: failures.length,
 });
 
-/** The result of a test that has assertions of its own, which are counted already. */
+/** The result of a test whose assertions are already counted. */
 function judge(result: Result, path: readonly string[], tally: Tally, before: Counts): void {
   const after = count(tally);
   const name = path.join(' > ') || 'the file';
   if (!result.ok && after.failures === before.failures) {
-    // Every assertion held, and yet: a wrong plan, an exit code, a signal.
+    // All assertions passed, but not the test: a wrong plan, a thrown error, a timeout.
     tally.failures.push({ path: name, detail: describe(result) });
   } else if (after.all === before.all) {
     tally.failures.push({ path: name, detail: '  has no assertion' });
