@@ -12,6 +12,7 @@ import {
   syncTenant,
   type TestResponse,
 } from '../helpers/service.js';
+import { PATIENCE_MS } from '../helpers/until.js';
 
 /** Behavior that all operations share. `ask` checks every response against the OpenAPI document. */
 
@@ -814,7 +815,7 @@ t.test('503: the database is down, and recovers', async (t) => {
   }
   await service.line.restore();
   let status = 0;
-  for (const until = Date.now() + 10_000; status !== 200 && Date.now() < until; ) {
+  for (const until = Date.now() + PATIENCE_MS; status !== 200 && Date.now() < until; ) {
     status = (await ask('GET', '/v1/states')).status;
   }
   t.equal(status, 200, 'served again without a restart');
