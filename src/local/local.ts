@@ -1,5 +1,4 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-
 import { join } from 'node:path';
 import { type Simulator, startSimulator } from '../simulator/index.js';
 import { startEmbeddedPostgres } from './postgres.js';

@@ -21,7 +21,6 @@ import { changeOwner, exists } from './postgres-files.js';
 import { canEnter, type Identity, listIdentities } from './postgres-identity.js';
 import { lockDataDir } from './postgres-lock.js';
 import { stopOrphan } from './postgres-processes.js';
-
 import { type PostgresServerOptions, type Server, ServerStartError, startServer } from './postgres-server.js';
 
 const USER = 'postgres';
