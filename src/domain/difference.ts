@@ -1,4 +1,4 @@
-import { toSnakeCaseFields } from './snake-case.js';
+import { type FieldPair, toSnakeCaseFields } from './snake-case.js';
 
 /** Fields of an object as the API and the change feed show them. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -10,14 +10,14 @@ export interface Difference {
   readonly after: Fields;
 }
 
-/** Compares the named fields; undefined if all are equal. */
+/** Compares the listed fields; undefined if all are equal. */
 export function findDifference<T extends object>(
   before: T | undefined,
   after: T,
-  names: readonly (keyof T & string)[],
+  fields: readonly FieldPair<keyof T & string>[],
 ): Difference | undefined {
-  if (before === undefined) return { before: null, after: toSnakeCaseFields(after, names) };
-  const changed = names.filter((name) => !isEqual(before[name], after[name]));
+  if (before === undefined) return { before: null, after: toSnakeCaseFields(after, fields) };
+  const changed = fields.filter(([name]) => !isEqual(before[name], after[name]));
   if (changed.length === 0) return undefined;
   return { before: toSnakeCaseFields(before, changed), after: toSnakeCaseFields(after, changed) };
 }

@@ -11,41 +11,51 @@ export type SnakeCased<T> = { -readonly [K in keyof T as K extends string ? Snak
 /** The fields as a row or a request body holds them: snake_case names, values unchanged. */
 export type SnakeCasedInput<T> = { readonly [K in keyof T as K extends string ? SnakeCase<K> : never]: T[K] };
 
-/** Names come from lists in the code, never from input, so this stays small. */
-const known = new Map<string, string>();
+export const toSnakeCase = <Name extends string>(name: Name): SnakeCase<Name> =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as SnakeCase<Name>;
 
-export function toSnakeCase<Name extends string>(name: Name): SnakeCase<Name> {
-  let converted = known.get(name);
-  if (converted === undefined) {
-    converted = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    known.set(name, converted);
-  }
-  return converted as SnakeCase<Name>;
-}
+/** The name of a field with its snake_case spelling. */
+export type FieldPair<Name extends string> = readonly [name: Name, snakeCase: string];
 
-/** Copies the named fields of an object to snake_case; fields that are undefined are left out. */
+export const toFieldPairs = <Name extends string>(names: readonly Name[]): FieldPair<Name>[] =>
+  names.map((name) => [name, toSnakeCase(name)]);
+
+/** Copies the listed fields of an object for JSON; fields that are undefined are left out. */
 export function toSnakeCaseFields<T extends object, K extends keyof T & string>(
   object: T,
-  names: readonly K[],
+  fields: readonly FieldPair<K>[],
 ): SnakeCased<Pick<T, K>> {
-  const fields: Record<string, unknown> = {};
-  for (const name of names) {
+  const copy: Record<string, unknown> = {};
+  for (const [name, snakeCase] of fields) {
     const value: unknown = object[name];
-    if (value !== undefined) fields[toSnakeCase(name)] = typeof value === 'object' ? toText(value) : value;
+    if (value !== undefined) copy[snakeCase] = typeof value === 'object' ? toText(value) : value;
   }
-  return fields as SnakeCased<Pick<T, K>>;
+  return copy as SnakeCased<Pick<T, K>>;
 }
 
 const toText = (value: object | null): unknown => (value instanceof Date ? value.toISOString() : value);
 
-/** Copies the named fields of a row or a request body from snake_case; fields that are undefined are left out. */
+/**
+ * Copies the listed fields of an object for a row; fields that are undefined are left out. A `Date` stays one: Postgres
+ * rejects the RFC 3339 text of a year after 9999.
+ */
+export function toRow<T extends object, K extends keyof T & string>(
+  object: T,
+  fields: readonly FieldPair<K>[],
+): SnakeCasedInput<Pick<T, K>> {
+  const row: Record<string, unknown> = {};
+  for (const [name, snakeCase] of fields) if (object[name] !== undefined) row[snakeCase] = object[name];
+  return row as SnakeCasedInput<Pick<T, K>>;
+}
+
+/** Copies the listed fields of a row or a request body from snake_case; fields that are undefined are left out. */
 export function fromSnakeCaseFields<T extends object>(
-  fields: SnakeCasedInput<T>,
-  names: readonly (keyof T & string)[],
+  input: SnakeCasedInput<T>,
+  fields: readonly FieldPair<keyof T & string>[],
 ): T {
   const object: Record<string, unknown> = {};
-  for (const name of names) {
-    const value: unknown = (fields as Readonly<Record<string, unknown>>)[toSnakeCase(name)];
+  for (const [name, snakeCase] of fields) {
+    const value: unknown = (input as Readonly<Record<string, unknown>>)[snakeCase];
     if (value !== undefined) object[name] = value;
   }
   return object as T;

@@ -1,12 +1,12 @@
 import { type Difference, findDifference } from '../../domain/difference.js';
 import { SHOWN_LISTING_FIELDS } from '../../domain/license-fields.js';
+import { toFieldPairs } from '../../domain/snake-case.js';
 import { forEachYielding, type Yielding } from '../../domain/yielding.js';
 import type {
   CompanyReason,
   CompanyState,
   CompanyStep,
   LicenseReason,
-  LicenseState,
   LicenseStep,
   Reasons,
   SyncPlan,
@@ -81,7 +81,7 @@ const toShownCompany = (company: CompanyState) => ({
   supersededBy: company.supersededBy,
 });
 
-const COMPANY_FEED_FIELDS = [
+const COMPANY_FEED_FIELDS = toFieldPairs([
   'id',
   'origin',
   'name',
@@ -91,12 +91,12 @@ const COMPANY_FEED_FIELDS = [
   'isOwnCompany',
   'archived',
   'supersededBy',
-] as const satisfies readonly (keyof ReturnType<typeof toShownCompany>)[];
+]);
 
-const LICENSE_FEED_FIELDS = [
+const LICENSE_FEED_FIELDS = toFieldPairs([
   'id',
   'companyId',
   ...SHOWN_LISTING_FIELDS,
   'active',
   'missingSinceDatetime',
-] as const satisfies readonly (keyof LicenseState)[];
+]);

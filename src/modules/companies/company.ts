@@ -1,4 +1,5 @@
-import { type SnakeCase, toSnakeCase } from '../../domain/snake-case.js';
+import type { ListedLicense } from '../../domain/listed-license.js';
+import { type SnakeCase, toFieldPairs, toSnakeCase } from '../../domain/snake-case.js';
 import type { CompanyState, LicenseState } from '../../mapping/index.js';
 
 /** The fields of a company that plans write, with the types of their columns: the same names in snake_case. */
@@ -24,7 +25,7 @@ export const PLACEMENT_FIELDS = {
   namedByCompanyId: 'uuid',
   active: 'boolean',
   missingSinceDatetime: 'timestamptz',
-} as const satisfies Partial<Record<keyof LicenseState, string>>;
+} as const satisfies Record<Exclude<keyof LicenseState, keyof ListedLicense>, string>;
 
 /** What only users write. */
 export interface UserFields {
@@ -34,15 +35,17 @@ export interface UserFields {
   readonly customData: Readonly<Record<string, unknown>> | null;
 }
 
-const USER_FIELDS = [
-  'legalBusinessName',
-  'relationshipType',
-  'leaflinkCustomerId',
-  'customData',
-] as const satisfies readonly (keyof UserFields)[];
+const USER_COLUMNS = {
+  legalBusinessName: 'text',
+  relationshipType: 'text',
+  leaflinkCustomerId: 'text',
+  customData: 'jsonb',
+} as const satisfies Record<keyof UserFields, string>;
+
+export const USER_FIELDS = toFieldPairs(namesOf(USER_COLUMNS));
 
 /** What a PATCH can change. */
-export const EDITABLE_FIELDS = ['name', ...USER_FIELDS] as const;
+export const EDITABLE_FIELDS = toFieldPairs(['name', ...namesOf(USER_COLUMNS)]);
 
 /** Null deletes the user's value; the name then is the one from BioTrack again. */
 export type CompanyEdits = Partial<UserFields> & { readonly name?: string | null };
@@ -58,16 +61,16 @@ export interface Company extends Omit<CompanyState, 'nameGroup' | 'ubiKey' | 'ar
 }
 
 type ColumnField = Exclude<keyof Company, 'name'>;
-const isShown = (name: keyof CompanyState) => name !== 'nameGroup' && name !== 'ubiKey';
+const { nameGroup: _nameGroup, ubiKey: _ubiKey, ...shownPlannedFields } = PLANNED_FIELDS;
 
 /** The fields of `Company` that are columns. `name` is computed. */
-export const COMPANY_FIELDS: readonly ColumnField[] = [
-  ...(namesOf(PLANNED_FIELDS).filter(isShown) as ColumnField[]),
-  ...USER_FIELDS,
-  'version',
-  'insertedDatetime',
-  'updatedDatetime',
-];
+export const COMPANY_FIELDS = namesOf({
+  ...shownPlannedFields,
+  ...USER_COLUMNS,
+  version: 'integer',
+  insertedDatetime: 'timestamptz',
+  updatedDatetime: 'timestamptz',
+} satisfies Record<ColumnField, string>);
 
 export function namesOf<Name extends string>(fields: Readonly<Record<Name, string>>): Name[] {
   return Object.keys(fields) as Name[];

@@ -5,9 +5,9 @@ import { queryAsTenant, type Statement, TENANT_REVISION } from '../../db/single-
 import type { DB } from '../../db/tables.js';
 import { SHOWN_LISTING_FIELDS, type ShownListing } from '../../domain/license-fields.js';
 import type { PageRequest } from '../../domain/page.js';
-import { toSnakeCase, toSnakeCaseFields } from '../../domain/snake-case.js';
+import { toRow, toSnakeCase } from '../../domain/snake-case.js';
 import type { PostalAddress } from '../../domain/vendor.js';
-import { COMPANY_FIELDS, type Company, type CompanyEdits, toSelectList } from './company.js';
+import { COMPANY_FIELDS, type Company, type CompanyEdits, toSelectList, USER_FIELDS } from './company.js';
 
 export interface CompanyFilters {
   readonly name?: string;
@@ -57,13 +57,12 @@ export const findCompany = (tx: Tx, id: string): Promise<StoredCompany | undefin
   tx.selectFrom('companies').select(toSelection).where('id', '=', id).$castTo<StoredCompany>().executeTakeFirst();
 
 /** The company must exist. */
-export const saveEdits = (tx: Tx, id: string, { name, customData, ...edits }: CompanyEdits): Promise<StoredCompany> =>
+export const saveEdits = (tx: Tx, id: string, { name, ...edits }: CompanyEdits): Promise<StoredCompany> =>
   tx
     .updateTable('companies')
     .set((eb) => ({
-      ...toSnakeCaseFields(edits, ['legalBusinessName', 'relationshipType', 'leaflinkCustomerId']),
+      ...toRow({ ...edits, customData: edits.customData && JSON.stringify(edits.customData) }, USER_FIELDS),
       ...(name === undefined ? {} : { edited_name: name }),
-      ...(customData === undefined ? {} : { custom_data: customData === null ? null : JSON.stringify(customData) }),
       version: eb('version', '+', 1),
       updated_datetime: sql<Date>`now()`,
     }))

@@ -2,7 +2,7 @@ import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
 import { SHOWN_LISTING_FIELDS, type ShownListing } from '../../domain/license-fields.js';
-import { fromSnakeCaseFields, toSnakeCase, toSnakeCaseFields } from '../../domain/snake-case.js';
+import { fromSnakeCaseFields, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
 import { listHeaders, type SendCachedList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
@@ -265,8 +265,8 @@ const toEdits = (body: Static<typeof CompanyPatchSchema>): CompanyEdits => fromS
 
 function toOverrides(company: CompanyView): string[] {
   const overrides: string[] = [];
-  for (const field of EDITABLE_FIELDS) {
-    if (company[field === 'name' ? 'editedName' : field] !== null) overrides.push(toSnakeCase(field));
+  for (const [field, snakeCase] of EDITABLE_FIELDS) {
+    if (company[field === 'name' ? 'editedName' : field] !== null) overrides.push(snakeCase);
   }
   return overrides;
 }
@@ -292,7 +292,7 @@ export const toCompanyReply = (company: CompanyView) => ({
 });
 
 const isPlain = (name: keyof ShownListing): name is Exclude<keyof ShownListing, 'address'> => name !== 'address';
-const LICENSE_REPLY_FIELDS = ['id', ...SHOWN_LISTING_FIELDS.filter(isPlain), 'active'] as const;
+const LICENSE_REPLY_FIELDS = toFieldPairs(['id', ...SHOWN_LISTING_FIELDS.filter(isPlain), 'active']);
 
 function toCompanyLicenseReply(license: CompanyLicenseView) {
   const { line1, line2, city, state, zip, missingSinceDatetime } = license;

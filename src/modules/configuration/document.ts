@@ -32,6 +32,7 @@ export interface LicenseEntry extends Omit<LicenseSettings, 'credentialId'> {
 }
 
 export const ENTRY_FIELDS = SETTING_NAMES.map((name) => (name === 'credentialId' ? 'credential' : name));
+export const LICENSE_ENTRY_FIELDS = ['licenseNumber', ...ENTRY_FIELDS] as const;
 
 export async function loadConfiguration(tx: Tx, tenant: Tenant): Promise<Configuration> {
   const { name, state, environment } = tenant;
@@ -52,11 +53,10 @@ export async function loadConfiguration(tx: Tx, tenant: Tenant): Promise<Configu
   };
 }
 
-export function toLicenseEntry(
-  { id, licenseKey, archivedDatetime, version, insertedDatetime, updatedDatetime, credentialId, ...entry }: License,
-  credentials: readonly Credential[],
-): LicenseEntry {
-  return { ...entry, credential: credentials.find((each) => each.id === credentialId)?.username ?? null };
+export function toLicenseEntry(license: License, credentials: readonly Credential[]): LicenseEntry {
+  const credential = credentials.find(({ id }) => id === license.credentialId)?.username ?? null;
+  const values = { ...license, credential };
+  return Object.fromEntries(LICENSE_ENTRY_FIELDS.map((name) => [name, values[name]])) as unknown as LicenseEntry;
 }
 
 /** A digest of the document as a version number: its parts have no common counter. It fits the 33 bits of our ETags. */

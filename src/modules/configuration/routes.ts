@@ -1,13 +1,13 @@
 import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
-import { fromSnakeCaseFields, toSnakeCase, toSnakeCaseFields } from '../../domain/snake-case.js';
+import { fromSnakeCaseFields, toFieldPairs, toSnakeCase, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, ifMatchHeader, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { DocumentPath, DocumentValue, WantedConfiguration, WantedLicense } from './apply-configuration.js';
-import { type Configuration as ConfigurationDocument, ENTRY_FIELDS } from './document.js';
+import { type Configuration as ConfigurationDocument, LICENSE_ENTRY_FIELDS } from './document.js';
 import {
   ConfigurationBodySchema,
   ConfigurationQuerySchema,
@@ -102,7 +102,7 @@ export function registerConfigurationRoutes(
   );
 }
 
-const LICENSE_FIELDS = ['licenseNumber', ...ENTRY_FIELDS] as const;
+const LICENSE_FIELDS = toFieldPairs(LICENSE_ENTRY_FIELDS);
 
 const toWanted = ({
   company_creation_preference: preference,

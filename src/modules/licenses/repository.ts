@@ -1,19 +1,23 @@
 import type { Selectable } from 'kysely';
 import type { Tx } from '../../db/database.js';
 import type { Licenses } from '../../db/tables.js';
-import { type License, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
-import { fromSnakeCaseFields, toSnakeCaseFields } from '../../domain/snake-case.js';
+import { DEFAULT_SETTINGS, type License, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
+import { fromSnakeCaseFields, toFieldPairs, toRow } from '../../domain/snake-case.js';
 
-const STORED_FIELDS = [
-  'id',
-  'licenseKey',
-  'licenseNumber',
-  ...SETTING_NAMES,
-  'archivedDatetime',
-  'version',
-  'insertedDatetime',
-  'updatedDatetime',
-] as const;
+const STORED_FIELDS = toFieldPairs(
+  Object.keys({
+    id: true,
+    licenseKey: true,
+    licenseNumber: true,
+    ...DEFAULT_SETTINGS,
+    archivedDatetime: true,
+    version: true,
+    insertedDatetime: true,
+    updatedDatetime: true,
+  } satisfies Record<keyof License, unknown>) as (keyof License)[],
+);
+const SETTING_FIELDS = toFieldPairs(SETTING_NAMES);
+const NEW_FIELDS = toFieldPairs(['id', 'licenseKey', 'licenseNumber', ...SETTING_NAMES]);
 
 const fromRow = (row: Selectable<Licenses>): License => fromSnakeCaseFields<License>(row, STORED_FIELDS);
 
@@ -57,10 +61,9 @@ export const selectAllLicenses = async (tx: Tx): Promise<License[]> =>
 export type NewLicense = LicenseSettings & Pick<License, 'id' | 'licenseKey' | 'licenseNumber'>;
 
 export async function insertLicense(tx: Tx, tenantId: string, license: NewLicense): Promise<License> {
-  const values = toSnakeCaseFields(license, ['id', 'licenseKey', 'licenseNumber', ...SETTING_NAMES]);
   const row = await tx
     .insertInto('licenses')
-    .values({ tenant_id: tenantId, ...values })
+    .values({ tenant_id: tenantId, ...toRow(license, NEW_FIELDS) })
     .returningAll()
     .executeTakeFirstOrThrow();
   return fromRow(row);
@@ -76,7 +79,7 @@ export async function saveLicenseChange(
   const row = await tx
     .updateTable('licenses')
     .set((eb) => ({
-      ...toSnakeCaseFields(settings, SETTING_NAMES),
+      ...toRow(settings, SETTING_FIELDS),
       ...(archived === undefined ? {} : { archived_datetime: archived ? eb.fn<Date>('now') : null }),
       version: eb('version', '+', 1),
       updated_datetime: eb.fn<Date>('now'),

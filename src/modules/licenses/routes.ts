@@ -3,7 +3,7 @@ import type { Db } from '../../db/database.js';
 import { DEFAULT_SETTINGS, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
 import { SHOWN_LISTING_FIELDS } from '../../domain/license-fields.js';
 import { ERRORS, type ServiceError } from '../../domain/service-error.js';
-import { fromSnakeCaseFields, toSnakeCaseFields } from '../../domain/snake-case.js';
+import { fromSnakeCaseFields, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
@@ -235,15 +235,19 @@ const toPatch = ({ archived, ...body }: Static<typeof LicensePatchSchema>): Patc
 function toSettings({ issue_datetime, expiry_datetime, ...body }: Omit<Static<typeof LicensePatchSchema>, 'archived'>) {
   return fromSnakeCaseFields<Partial<LicenseSettings>>(
     { ...body, issue_datetime: toDate(issue_datetime), expiry_datetime: toDate(expiry_datetime) },
-    SETTING_NAMES,
+    SETTING_FIELDS,
   );
 }
 
+const SETTING_FIELDS = toFieldPairs(SETTING_NAMES);
+
 const toDate = (text: string | null | undefined) => (typeof text === 'string' ? new Date(text) : text);
+
+const LISTING_FIELDS = toFieldPairs(SHOWN_LISTING_FIELDS);
 
 function toAvailableLicenseReply({ listed, missingSince, licenseId, problem }: AvailableLicenseView) {
   return {
-    ...toSnakeCaseFields(listed, SHOWN_LISTING_FIELDS),
+    ...toSnakeCaseFields(listed, LISTING_FIELDS),
     state: licenseId === undefined ? 'available' : problem === undefined ? 'created' : 'problem',
     license_id: licenseId ?? null,
     problem: toProblemReply(problem),
@@ -257,14 +261,14 @@ const toProblemReply = (problem: LicenseProblemView | undefined) =>
     ? null
     : { reason: problem.reason, detail: problem.detail, since_datetime: problem.since?.toISOString() ?? null };
 
-const SHOWN_FIELDS = [
+const SHOWN_FIELDS = toFieldPairs([
   'id',
   'licenseNumber',
   ...SETTING_NAMES,
   'archivedDatetime',
   'insertedDatetime',
   'updatedDatetime',
-] as const;
+]);
 
 const toLicenseReply = ({ license, missingSince, problem }: LicenseView) => ({
   ...toSnakeCaseFields(license, SHOWN_FIELDS),

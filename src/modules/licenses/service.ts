@@ -8,6 +8,7 @@ import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
+import { toFieldPairs } from '../../domain/snake-case.js';
 import { findCreationPreference, requireCreationPreference } from '../creation-preference/index.js';
 import { findUsableCredential } from '../credentials/index.js';
 import { type DirectoryEntry, findDirectory, selectListings } from '../directory/index.js';
@@ -236,7 +237,7 @@ async function withListedValues(tx: Tx, tenant: Tenant, license: License, patch:
   };
 }
 
-const FEED_FIELDS = ['id', 'licenseNumber', ...SETTING_NAMES, 'archived'] as const;
+const FEED_FIELDS = toFieldPairs(['id', 'licenseNumber', ...SETTING_NAMES, 'archived']);
 
 const withArchived = (license: License) => ({ ...license, archived: license.archivedDatetime !== null });
 
