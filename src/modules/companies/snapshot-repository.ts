@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
-import { compileFromListingRow, LISTING_COLUMN_NAMES } from '../../db/license-columns.js';
+import { fromListingRow, LISTING_COLUMN_NAMES } from '../../db/license-columns.js';
+import type { Activity } from '../../domain/vendor.js';
 import { mapAsync } from '../../domain/yielding.js';
 import type {
   CompanyState,
@@ -13,8 +14,6 @@ import type {
 } from '../../mapping/index.js';
 import { namesOf, PLACEMENT_FIELDS, PLANNED_FIELDS, toSelectList } from './company.js';
 
-const placementFields = namesOf(PLACEMENT_FIELDS);
-
 const selectCompanies = (tx: Tx) =>
   tx
     .selectFrom('companies')
@@ -23,7 +22,7 @@ const selectCompanies = (tx: Tx) =>
 const selectLicenses = (tx: Tx) =>
   tx
     .selectFrom('company_licenses')
-    .select([...toSelectList(placementFields), ...LISTING_COLUMN_NAMES])
+    .select([...toSelectList(namesOf(PLACEMENT_FIELDS)), ...LISTING_COLUMN_NAMES])
     .orderBy('license_key');
 const selectVendorCompanies = (tx: Tx) =>
   tx.selectFrom('vendor_companies').select(['ubi_key as ubiKey', 'company_id as companyId']).orderBy('ubi_key');
@@ -180,12 +179,12 @@ const toCompanyState = (row: CompanyRow): CompanyState => ({
   archivedDatetime: row.archivedDatetime?.toISOString() ?? null,
 });
 
-const convertLicense = compileFromListingRow<LicenseRow, { -readonly [K in keyof LicenseState]: LicenseState[K] }>(
-  placementFields,
-);
-
-function toLicenseState(row: LicenseRow): LicenseState {
-  const license = convertLicense(row);
-  license.missingSinceDatetime = row.missingSinceDatetime?.toISOString() ?? null;
-  return license;
-}
+const toLicenseState = (row: LicenseRow): LicenseState =>
+  Object.assign(fromListingRow<Activity>(row), {
+    id: row.id,
+    companyId: row.companyId,
+    ownCompanyId: row.ownCompanyId,
+    namedByCompanyId: row.namedByCompanyId,
+    active: row.active,
+    missingSinceDatetime: row.missingSinceDatetime?.toISOString() ?? null,
+  });
