@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { ConfigError, type readEnv } from './config.js';
 import { clientOf, closeDatabase, openDatabase, withTenant } from './db/database.js';
 import { findViolations } from './db/invariants.js';
-import { listPendingMigrations, migrate } from './db/migrate.js';
+import { listPendingMigrations, MigrationHistoryError, migrate } from './db/migrate.js';
 import { toSqlState } from './db/sqlstate.js';
 import type { Secret } from './domain/secret.js';
 import { MIGRATIONS } from './migrations.js';
@@ -24,7 +24,11 @@ export async function migrateConfigured(environment: Environment, print: Print):
   } catch (cause) {
     throw new ConfigError(`DATABASE_URL: the database cannot be used (${toSqlState(cause)})`, { cause });
   }
-  await migrate({ url, folder: MIGRATIONS, onApplied: (name) => print(`applied ${name}`) });
+  try {
+    await migrate({ url, folder: MIGRATIONS, onApplied: (name) => print(`applied ${name}`) });
+  } catch (error) {
+    throw error instanceof MigrationHistoryError ? new ConfigError(error.message, { cause: error }) : error;
+  }
   print('The database is up to date.');
 }
 

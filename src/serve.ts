@@ -4,10 +4,9 @@ import { parseStates } from './biotrack/index.js';
 import { type Config, ConfigError, type readEnv } from './config.js';
 import { readKeyset, readStates, readTokenOptions } from './configured-files.js';
 import { withTenant } from './db/database.js';
-import { listPendingMigrations, migrate } from './db/migrate.js';
+import { listPendingMigrations, MigrationHistoryError, migrate } from './db/migrate.js';
 import { toSqlState } from './db/sqlstate.js';
 import { Secret } from './domain/secret.js';
-
 import {
   EmbeddedPostgresError,
   findFreePort,
@@ -49,6 +48,7 @@ export async function serve(environment: Environment, print: (line: string) => v
 
 function toConfigError(error: unknown): ConfigError | undefined {
   if (error instanceof EmbeddedPostgresError) return new ConfigError(error.message);
+  if (error instanceof MigrationHistoryError) return new ConfigError(error.message, { cause: error });
   if (error instanceof MetricsPortError) {
     return new ConfigError('METRICS_PORT: cannot listen on this port; set it to 0 to disable metrics', {
       cause: error,

@@ -18,6 +18,9 @@ export interface MigrateOptions {
   readonly onApplied?: (name: string) => void;
 }
 
+/** The database has migrations that this version of the service does not know. The message is written for operators. */
+export class MigrationHistoryError extends Error {}
+
 /** Applies the pending migrations of the queue library and of this service. Throws at the first one that fails. */
 export async function migrate({ url, folder, onApplied = () => {} }: MigrateOptions): Promise<void> {
   const lockHolder = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
@@ -56,13 +59,23 @@ async function applyFiles(url: string, folder: URL, onApplied: (name: string) =>
     for (;;) {
       const { error, results } = await migrator.migrateUp();
       const result = results?.[0];
-      if (error !== undefined) throw new Error(`migration ${result?.migrationName ?? ''} failed`, { cause: error });
+      if (error !== undefined) throw toMigrationError(error, result?.migrationName);
       if (result === undefined) return;
       onApplied(result.migrationName);
     }
   } finally {
     await kysely.destroy();
   }
+}
+
+function toMigrationError(cause: unknown, name: string | undefined): Error {
+  if (cause instanceof Error && cause.message.startsWith('corrupted migrations: ')) {
+    return new MigrationHistoryError(
+      'The database was created by another version of this service. In local mode, delete the DATA_DIR folder. Otherwise, recreate the database.',
+      { cause },
+    );
+  }
+  return new Error(name === undefined ? 'the migrations failed' : `migration ${name} failed`, { cause });
 }
 
 const connect = (url: string, limits: Pick<pg.PoolConfig, 'query_timeout'> = {}): Kysely<unknown> =>
