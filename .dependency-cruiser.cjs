@@ -177,7 +177,7 @@ module.exports = {
     {
       name: 'lru-cache-of-services',
       severity: 'error',
-      comment: 'only kept-lists.ts caches what it read',
+      comment: 'only list-cache.ts caches what it read',
       from: { ...SERVICE, pathNot: [SERVICE.pathNot, '^src/modules/directory/list-cache\\.ts$'] },
       to: { path: npm('lru-cache') },
     },

@@ -10,7 +10,7 @@ export interface WireAddress {
 }
 
 /** A second line that is "none" or already part of the first line becomes null (both observed in public adapters). */
-export function toAddress(wire: WireAddress): PostalAddress {
+export function parseAddress(wire: WireAddress): PostalAddress {
   const line1 = parseLine(wire.line1);
   const line2 = parseLine(wire.line2);
   const isRedundant =

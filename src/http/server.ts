@@ -79,7 +79,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   registerRequestLog(app, options.onRequestFinished);
   registerErrorHandler(app, options.translateError);
   app.setNotFoundHandler(collectMethods(app));
-  useBodyLimits(app);
+  registerBodyLimits(app);
   registerDrain(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
@@ -97,7 +97,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
 }
 
 /** Applies the body limit in an operation's schema to its route. */
-function useBodyLimits(app: FastifyInstance): void {
+function registerBodyLimits(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     const limit = (route.schema as { [BODY_LIMIT]?: number } | undefined)?.[BODY_LIMIT];
     if (limit !== undefined) route.bodyLimit = limit;

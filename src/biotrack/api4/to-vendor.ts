@@ -1,5 +1,5 @@
 import type { Activity, Skip, Vendor } from '../../domain/vendor.js';
-import { toAddress } from '../address.js';
+import { parseAddress } from '../address.js';
 import { toObject } from '../document.js';
 import { parseFlag, parseText, parseTransactionId } from '../row-values.js';
 import type { LicenseTypes } from '../states.js';
@@ -15,7 +15,7 @@ export function fromApi4Vendor(row: unknown, list: ListName, licenseTypes: Licen
     name: parseText(wire.name),
     licenseTypeRaw: parseText(wire.locationtype),
     activities: parseActivities(wire, list),
-    address: toAddress({
+    address: parseAddress({
       line1: wire.address1,
       line2: wire.address2,
       city: wire.city,

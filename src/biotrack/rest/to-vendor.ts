@@ -1,5 +1,5 @@
 import type { Skip, Vendor } from '../../domain/vendor.js';
-import { toAddress } from '../address.js';
+import { parseAddress } from '../address.js';
 import { toObject } from '../document.js';
 import { parseFlag, parseText, parseTransactionId } from '../row-values.js';
 import type { LicenseTypes } from '../states.js';
@@ -21,7 +21,7 @@ export function fromRestVendor(row: unknown, licenseTypes: LicenseTypes): Vendor
       ['retail', parseFlag(wire.Retail)],
       ['transporter', parseFlag(wire.Transporter)],
     ]),
-    address: toAddress({
+    address: parseAddress({
       line1: wire.Address,
       line2: wire.Address2,
       city: wire.City,

@@ -2,14 +2,7 @@ import type { Db } from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
-import {
-  applyDecision,
-  findPlanInputs,
-  type PlanInputs,
-  planDecision,
-  saveResolution,
-  toPlanRequest,
-} from '../syncs/index.js';
+import { applyDecision, findPlanInputs, planDecision, saveResolution, toPlanRequest } from '../syncs/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
 import {
   findConflict,
@@ -62,8 +55,9 @@ export const resolveConflict = (
       throw unknownCompany('The company already represents another UBI. A company can represent only one UBI.');
     }
     const actor = toActor(principal);
-    // Defined because conflicts are only found by syncs, which require the setup and the list.
-    const inputs = (await findPlanInputs(tx, tenant)) as PlanInputs;
+    const inputs = await findPlanInputs(tx, tenant);
+    // Only syncs find conflicts, and syncs require the setup and the list.
+    if (inputs === undefined) throw new Error('a conflict exists, but the setup or the list of the state is missing');
     await saveResolution(tx, conflict, { decision, companyId: companyId ?? null, decidedBy: actor });
     await increaseRevision(tx);
     const scopedPlan = await planDecision(tx, toPlanRequest(inputs, inputs.preference, newId(), clock()), {
@@ -82,7 +76,7 @@ function checkChoice(
 ): void {
   if ((decision === 'merge') !== (companyId !== undefined)) {
     const detail = decision === 'merge' ? 'is required with merge' : 'is not allowed with keep_apart';
-    throw new ServiceError('invalid_request', `/company_id: ${detail}.`, {
+    throw new ServiceError('invalid_request', `/company_id ${detail}.`, {
       errors: [{ pointer: '/company_id', detail }],
     });
   }

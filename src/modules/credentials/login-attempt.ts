@@ -22,7 +22,7 @@ const POLL_MS = 200;
 /** Shorter than the request timeout of the server. */
 const MAX_WAIT_MS = 25_000;
 
-export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
+const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
 
 /** The stable name of the BioTrack system for which a password is sealed. */
 export function getOriginId(biotrack: Biotrack, { state, environment }: Tenant): string {

@@ -141,7 +141,7 @@ const REFUSALS = {
 } as const;
 
 /** Saves a refusal in the credential, so that it is not used again. Other errors change no credential. */
-export async function recordRefusal(
+async function recordRefusal(
   db: Db,
   { credential, login, tenant }: UsableCredential,
   { reason, privilege = '' }: BiotrackError,

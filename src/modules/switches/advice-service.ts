@@ -7,7 +7,7 @@ import { forEachYielding, runYielding, type Yielding } from '../../domain/yieldi
 import { type LicenseState, planYielding } from '../../mapping/index.js';
 import { loadSnapshot } from '../companies/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { type Directory, lockDirectoryShared } from '../directory/index.js';
+import { lockDirectoryShared } from '../directory/index.js';
 import { ensureDirectory, type LicensePorts } from '../licenses/index.js';
 import { inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
@@ -45,7 +45,8 @@ export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, p
     async (tx, { state, environment }) => {
       const { ubiKey } = await requireUbi(tx, tenantId);
       const { includeLabs = false } = (await findCreationPreference(tx)) ?? {};
-      const directory = (await lockDirectoryShared(tx, state, environment)) as Directory;
+      const directory = await lockDirectoryShared(tx, state, environment);
+      if (directory === undefined) throw new Error('the directory was refreshed, but does not exist');
       const listed = await ports.directories.listLicenses(tx, directory);
       return { listed, snapshot: await loadSnapshot(tx, ubiKey), includeLabs, directory };
     },

@@ -84,7 +84,7 @@ export const previewSwitch = (
     const result = await storePlan(tx, tenantId, id, { inputs, scopedPlan, at, extraItems });
     const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...plan.warnings];
     const run = await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
-    if (run === undefined) throw new ServiceError('internal', 'The preview was not saved.');
+    if (run === undefined) throw new Error('the preview was not saved');
     return run;
   });
 

@@ -124,7 +124,7 @@ export async function saveDecisionResult(tx: Tx, from: number, to: number, count
 /** Identifies a dismissed plan. */
 interface Dismissal extends Omit<InputVersions, 'revision'> {
   /** Row counts of the dismissed plan. */
-  readonly rows?: PlanResult['rows'];
+  readonly rows: PlanResult['rows'];
 }
 
 /**
@@ -134,17 +134,17 @@ interface Dismissal extends Omit<InputVersions, 'revision'> {
 export async function findDismissedResult(tx: Tx, versions: InputVersions): Promise<PlanResult | undefined> {
   const found = await tx
     .selectFrom('sync_states')
-    .select(['counts', 'row_counts as rows', 'warnings', 'dismissed_input_versions as dismissal'])
-    .$castTo<PlanResult & { readonly dismissal: Dismissal | null }>()
+    .select(['counts', 'warnings', 'dismissed_input_versions as dismissal'])
+    .$castTo<Omit<PlanResult, 'rows'> & { readonly dismissal: Dismissal | null }>()
     .executeTakeFirst();
   if (found === undefined || found.dismissal === null) return undefined;
-  const { dismissal, counts, rows, warnings } = found;
+  const { dismissal, counts, warnings } = found;
   const isSame =
     dismissal.directoryVersion === versions.directoryVersion &&
     dismissal.preferenceVersion === versions.preferenceVersion &&
     dismissal.ubiKey === versions.ubiKey &&
     dismissal.mappingVersion === versions.mappingVersion;
-  return isSame ? { counts, rows: dismissal.rows ?? rows, warnings } : undefined;
+  return isSame ? { counts, rows: dismissal.rows, warnings } : undefined;
 }
 
 /** @param rows of the dismissed plan */
