@@ -40,9 +40,12 @@ export const Uuid = (notes: Notes = {}) =>
     ...notes,
   });
 
-/** RFC 3339 as accepted by both JavaScript and Postgres: no leap seconds, no years before 1000. */
+/**
+ * RFC 3339 as accepted by both JavaScript and Postgres: no leap seconds, no years before 1000, and not 9999, which can be
+ * the year 10000 in UTC.
+ */
 export const DATETIME_PATTERN =
-  '^[1-9]\\d{3}-\\d{2}-\\d{2}T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$';
+  '^([1-8]\\d{3}|9[0-8]\\d{2}|99[0-8]\\d|999[0-8])-\\d{2}-\\d{2}T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)$';
 
 /** The error message for a value that does not match a pattern. */
 export function toPatternDetail(pattern: string): string {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
-import { makeTenant, sendRequest, startTestService, waitForRun } from '../helpers/service.js';
+import { makeTenant, startTestService, waitForRun } from '../helpers/service.js';
 
 /** The tenant's own licenses: available ones, created ones, archive and restore. */
 
@@ -181,13 +181,9 @@ t.test('createLicense', async (t) => {
     { status: 422, body: { code: 'credential_unknown' } },
     "another tenant's credential",
   );
-  const lastYear = { license_number: number, expiry_datetime: '9999-12-31T23:59:59-01:00', create_companies: false };
-  // Without the contract: the response spells the year with six digits, which is not RFC 3339.
   t.match(
-    await sendRequest(service.baseUrl, service.operatorKey, 'POST', `/v1/tenants/${stranger}/licenses`, {
-      body: lastYear,
-    }),
-    { status: 201 },
+    await post({ license_number: number, expiry_datetime: '9999-12-31T23:59:59-01:00' }),
+    { status: 400, body: { code: 'invalid_request', errors: [{ pointer: '/expiry_datetime' }] } },
     'a datetime that is in the year 10000 in UTC',
   );
   for (const expiry_datetime of ['2025-01-31T00:00:00Z', '2024-01-31T00:00:00Z', '2025-01-31T05:00:00+06:00']) {

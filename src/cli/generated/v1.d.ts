@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description For scripts and servers. The reply contains the secret, which cannot be read again.
+         * @description For scripts and servers. The response contains the secret, which is never returned again.
          *
          *     Roles: `operator`.
          */
@@ -154,7 +154,7 @@ export interface paths {
         get: operations["getTenant"];
         /**
          * Create or update a tenant
-         * @description The caller chooses the id, so a repeated request creates no second tenant. After the first sync, `state` and `environment` cannot change. Before it, changing them makes the credentials and the UBI `unverified`.
+         * @description The caller chooses the id, so a repeated request creates no second tenant. After the first sync, `state` and `environment` cannot change. Before the first sync, changing them makes the credentials and the UBI `unverified`.
          *
          *     Roles: `operator`.
          */
@@ -210,7 +210,7 @@ export interface paths {
         get: operations["getConfiguration"];
         /**
          * Apply a configuration
-         * @description Applies the document in one transaction and returns each difference; on an error nothing changes. Sending the same document again changes nothing. What the document leaves out stays unchanged, except that created licenses missing from `licenses` are archived. Documents contain no passwords: credentials are created with `POST …/credentials`.
+         * @description Applies the document in one transaction and returns each difference; on an error nothing changes. Sending the same document again changes nothing. Omitted fields stay unchanged. If `licenses` is present, licenses of the tenant that are missing from it are archived. Documents contain no passwords: credentials are created with `POST …/credentials`.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -262,7 +262,7 @@ export interface paths {
         get: operations["getCompanyCreationPreference"];
         /**
          * Set the company creation preference
-         * @description Defines how vendors become companies. Before the first sync, the preference can be changed freely. Afterwards, changes that move or archive companies require `preview_id`: the request applies that preview in one transaction, or returns 409 if the state's list, the companies or the setup changed since. To undo a switch, switch back: company ids and edits are restored.
+         * @description Defines how vendors become companies. Before the first sync, the preference can be changed freely. Afterwards, changes that move licenses or archive companies require `preview_id`: the request applies that preview in one transaction, or returns 409 if the state's list, the companies or the setup changed since the preview. To undo a switch, switch back: company ids and edits are restored.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -311,7 +311,7 @@ export interface paths {
         put?: never;
         /**
          * Preview a strategy switch
-         * @description Returns a finished run of mode `preview` with the exact effect of another preference. List its items with `GET …/syncs/{id}/plan`, including companies that would share a name (`ambiguous`). To apply the switch, pass the id of the run as `preview_id` when you set the preference. Uses the mirrored list and sends no request to BioTrack.
+         * @description Returns a finished run with the mode `preview`, which contains the exact effect of another preference. List its items with `GET …/syncs/{id}/plan`, including companies that would share a name (`ambiguous`). To apply the switch, pass the id of the run as `preview_id` when you set the preference. Uses the mirrored list and sends no request to BioTrack.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -331,7 +331,7 @@ export interface paths {
         };
         /**
          * Compare the strategies
-         * @description Returns the numbers of vendors and licenses, and which companies would share a name with each strategy. Reads the state's list from BioTrack if the mirrored list is outdated, which requires a usable credential.
+         * @description Returns the numbers of vendors and licenses and, for each strategy, which companies would share a name. Reads the state's list from BioTrack if the mirrored list is outdated, which requires a usable credential.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -361,7 +361,7 @@ export interface paths {
         put?: never;
         /**
          * Create a credential
-         * @description Setup step 2: saves a BioTrack login. Requires the UBI. By default, the service logs in to BioTrack first and saves nothing if BioTrack rejects the login; see `verify`. Operators and admins create company credentials; users create their own.
+         * @description Setup step 2: saves a BioTrack login. Requires a saved UBI. By default, the service logs in to BioTrack first and saves nothing if BioTrack rejects the login; see `verify`. Operators and admins create company credentials; users create their own.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -381,7 +381,7 @@ export interface paths {
         };
         /**
          * Get a credential
-         * @description The password is never returned. Only the owner can read a user credential.
+         * @description The password is never returned. Only the owner can get a user credential: admins and operators, who see it in the list, get 403.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -417,7 +417,7 @@ export interface paths {
         put?: never;
         /**
          * Verify a credential
-         * @description Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 whatever the result. `unavailable` (no usable answer from BioTrack) does not change the status.
+         * @description Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 even if BioTrack rejects the login; see `result`. The result `unavailable` (no usable response from BioTrack) does not change the status.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -459,7 +459,7 @@ export interface paths {
         };
         /**
          * List available licenses
-         * @description Returns all licenses that the state lists under the tenant's UBI, and created licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential and can take up to 25 seconds.
+         * @description Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential and can take up to 25 seconds.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -655,7 +655,7 @@ export interface paths {
         };
         /**
          * List the plan items of a sync
-         * @description What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, conflicts and skipped rows of each kind are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except of runs in review.
+         * @description What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except those of runs in review.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -679,7 +679,7 @@ export interface paths {
         put?: never;
         /**
          * Confirm a sync in review
-         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since. If the reason of the run is `list_shrunk`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.
+         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -887,7 +887,7 @@ export interface paths {
         put?: never;
         /**
          * Resolve a conflict
-         * @description Applies the decision immediately. It remains in effect across syncs and strategy switches. Call again to change the decision; no company is lost.
+         * @description Applies the decision immediately. It remains in effect across syncs and strategy switches. Call again to change the decision; no company is deleted.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -907,7 +907,7 @@ export interface paths {
         };
         /**
          * List changes
-         * @description Changes of companies and licenses, oldest first. Entries are never modified. Replaying all of them gives the current state.
+         * @description Changes of companies and licenses, oldest first. Entries are never modified. Replaying all of them gives the current data.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -1071,7 +1071,7 @@ export interface components {
         /** Company */
         Company: {
             /**
-             * @description Never changes: not by a rename, a sale, a strategy switch, or an archived company becoming active again.
+             * @description Never changes, not even after a rename, a sale, a strategy switch or a reactivation.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             id: string;
@@ -1148,7 +1148,7 @@ export interface components {
             vendors: number;
             /** @description Active licenses. */
             licenses: number;
-            /** @description Active licenses without a UBI. Each becomes its own company with either strategy. */
+            /** @description Active licenses without a UBI. Each becomes a separate company under either strategy. */
             licenses_without_vendor: number;
             /** @description UBIs with more than one active license. */
             vendors_with_several_licenses: number;
@@ -1413,7 +1413,7 @@ export interface components {
                 active: boolean;
                 /** @description Stored for the host application. */
                 default_intake_location_id: string | null;
-                /** @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`. */
+                /** @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. */
                 sync_enabled: boolean;
                 /** @description Whether to create companies. The first such license starts the first sync once setup is complete. */
                 create_companies: boolean;
@@ -1655,7 +1655,7 @@ export interface components {
             credential_id: string | null;
             /** @description Stored for the host application. */
             default_intake_location_id: string | null;
-            /** @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`. */
+            /** @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. */
             sync_enabled: boolean;
             /** @description Whether to create companies. The first such license starts the first sync once setup is complete. */
             create_companies: boolean;
@@ -1818,7 +1818,7 @@ export interface components {
         /** PlanItem */
         PlanItem: {
             /**
-             * @description What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that share a name with the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.
+             * @description What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that would share a name under the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.
              * @enum {string}
              */
             action: "created" | "updated" | "moved" | "archived" | "reactivated" | "adopted" | "conflict" | "ambiguous" | "skipped" | "unchanged";
@@ -2638,7 +2638,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -3324,7 +3324,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -4838,7 +4838,7 @@ export interface operations {
                         /** @example user@example.com */
                         username: string;
                     }[];
-                    /** @description All licenses of the tenant. Created licenses that are missing from this list are archived. */
+                    /** @description All licenses of the tenant. Licenses that the tenant created earlier and that are missing here are archived. */
                     licenses?: {
                         /**
                          * @description Null leaves it unchanged.
@@ -4872,7 +4872,7 @@ export interface operations {
                          */
                         default_intake_location_id?: string | null;
                         /**
-                         * @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`.
+                         * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`.
                          * @example true
                          */
                         sync_enabled?: boolean;
@@ -5474,7 +5474,7 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description The company's Unified Business Identifier (UBI), issued by the state. Stored as entered. White space is ignored when UBIs are compared; leading zeros are not.
+                     * @description The company's Unified Business Identifier (UBI), issued by the state. Stored as entered. Leading zeros are significant. Leading, trailing and repeated spaces are ignored when UBIs are compared.
                      * @example 422000931
                      */
                     ubi: string;
@@ -6029,7 +6029,7 @@ export interface operations {
                     /** @description Whether laboratories become companies. Defaults to the preview's value, or to `false` without `preview_id`. */
                     include_labs?: boolean;
                     /**
-                     * @description The id of a preview of this preference, which is then applied. Required after the first sync for changes that move or archive companies.
+                     * @description The id of a preview of this preference, which is then applied. Required after the first sync for changes that move licenses or archive companies.
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     preview_id?: string;
@@ -7480,7 +7480,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -7737,7 +7737,7 @@ export interface operations {
                      */
                     username: string;
                     /**
-                     * @description The BioTrack password. Leading and trailing spaces count. Stored encrypted and never returned.
+                     * @description The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.
                      * @example correct horse battery staple
                      */
                     password: string;
@@ -7748,7 +7748,7 @@ export interface operations {
                      */
                     owner: "company" | "user";
                     /**
-                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not tried again for 24 hours unless saved with `skip` and verified.
+                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not sent again for 24 hours: until then, the call returns `credentials_rejected` immediately. To retry sooner, save it with `skip`, then call `POST …/credentials/{id}/verify`.
                      * @example required
                      * @enum {string}
                      */
@@ -8556,12 +8556,12 @@ export interface operations {
                      */
                     username?: string;
                     /**
-                     * @description The BioTrack password. Leading and trailing spaces count. Stored encrypted and never returned.
+                     * @description The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.
                      * @example correct horse battery staple
                      */
                     password?: string;
                     /**
-                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not tried again for 24 hours unless saved with `skip` and verified.
+                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not sent again for 24 hours: until then, the call returns `credentials_rejected` immediately. To retry sooner, save it with `skip`, then call `POST …/credentials/{id}/verify`.
                      * @example required
                      * @enum {string}
                      */
@@ -9171,7 +9171,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -9655,7 +9655,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -9951,7 +9951,7 @@ export interface operations {
                      */
                     default_intake_location_id?: string;
                     /**
-                     * @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`. Defaults to `true`.
+                     * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. Defaults to `true`.
                      * @example true
                      */
                     sync_enabled?: boolean;
@@ -10288,7 +10288,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description Each as for `POST …/licenses`. If one of them does not match the schema, the whole request is rejected. */
+                    /** @description Each item has the fields of `POST …/licenses`. If one item does not match the schema, the whole request is rejected. */
                     licenses: {
                         /**
                          * @description A number that `GET …/available-licenses` returns.
@@ -10332,7 +10332,7 @@ export interface operations {
                          */
                         default_intake_location_id?: string;
                         /**
-                         * @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`. Defaults to `true`.
+                         * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. Defaults to `true`.
                          * @example true
                          */
                         sync_enabled?: boolean;
@@ -11208,7 +11208,7 @@ export interface operations {
                      */
                     default_intake_location_id?: string | null;
                     /**
-                     * @description Whether to keep the tenant in sync on a schedule. The schedule runs while any license has this and `create_companies`.
+                     * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`.
                      * @example true
                      */
                     sync_enabled?: boolean;
@@ -11543,7 +11543,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -11841,7 +11841,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The run. Read it again until it has ended. */
+            /** @description The run. Read it again until `finished_datetime` is set. */
             202: {
                 headers: {
                     /** @description The path of the new resource. */
@@ -12994,7 +12994,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -14349,9 +14349,9 @@ export interface operations {
                 "page[after]"?: string;
                 /** @description Companies whose name contains this text, ignoring case. */
                 name?: string;
-                /** @description Companies with this UBI, ignoring whitespace. */
+                /** @description Companies with this UBI. Ignores leading, trailing and repeated spaces. */
                 ubi?: string;
-                /** @description The company that holds this license, ignoring whitespace. */
+                /** @description The company that holds this license. Ignores leading, trailing and repeated spaces. */
                 license_number?: string;
                 /** @description Companies with an active license in this city, ignoring case. */
                 city?: string;
@@ -14369,7 +14369,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -15979,7 +15979,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -16513,7 +16513,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;

@@ -1,7 +1,6 @@
 import type { Db } from '../../db/database.js';
 import { createIdSequence } from '../../domain/id-sequence.js';
 import type { Principal } from '../../domain/principal.js';
-import { ServiceError } from '../../domain/service-error.js';
 import { STRATEGIES, type Strategy } from '../../domain/strategy.js';
 import { forEachYielding, runYielding, type Yielding } from '../../domain/yielding.js';
 import { type LicenseState, planYielding } from '../../mapping/index.js';
@@ -63,7 +62,7 @@ export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, p
     // The licenses are the same with every strategy.
     vendors ??= countVendors(state.licenses);
   }
-  if (vendors === undefined) throw new ServiceError('internal', 'No strategy is defined.');
+  if (vendors === undefined) throw new Error('no strategy is defined');
   return { ...vendors, includeLabs, strategies, directoryVersion: directory.version };
 }
 
