@@ -3,9 +3,9 @@ import process from 'node:process';
 import pino from 'pino';
 import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
-import { findFreePort } from '../../src/local/index.js';
 import { type Service, startService } from '../../src/service.js';
 import { parseKeyset } from '../../src/vault/index.js';
+import { pickPort } from '../helpers/free-port.js';
 import { answerParent } from './child.js';
 
 export interface ServiceOrder {
@@ -26,7 +26,7 @@ const delays = monitorEventLoopDelay({ resolution: 5 });
 answerParent({
   async start({ databaseUrl, simulatorUrl, keysetFile, role, listCacheMegabytes }: ServiceOrder) {
     const environment = { dialect: 'api4', url: simulatorUrl, origin_id: 'bench' };
-    const port = await findFreePort('127.0.0.1');
+    const port = await pickPort();
     const publicUrl = `http://127.0.0.1:${port}`;
     const url = new Secret(databaseUrl);
     const service = await startService({

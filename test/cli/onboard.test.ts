@@ -9,8 +9,8 @@ import pg from 'pg';
 import t, { type Test } from 'tap';
 import { onboard } from '../../src/cli/onboard.js';
 import { MAX_RETRIES, type RetryState, toRetryDelayMs } from '../../src/cli/retry-delay.js';
-import { findFreePort } from '../../src/local/index.js';
 import { PRIVILEGES } from '../../src/simulator/index.js';
+import { pickPort } from '../helpers/free-port.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 import { cutAfterFirst, loseResponse, type Meddle, type ProxiedRequest, startProxy } from './proxy.js';
 import { type RecordedTerminal, recordTerminal, type TerminalOptions } from './terminal.js';
@@ -384,7 +384,7 @@ t.test('without flags: the demo tenant of local mode', async (t) => {
   t.equal(switched.code, 1, 'the strategy of a synced tenant is not switched');
   t.match(switched.errors, /preference: .* \(preview_required, request .*\)\n.*Use the strategy that the tenant has/);
 
-  const stopped = { ...local, base_url: `http://127.0.0.1:${await findFreePort('127.0.0.1')}` };
+  const stopped = { ...local, base_url: `http://127.0.0.1:${await pickPort()}` };
   const stopDir = t.testdir({ 'local.json': JSON.stringify(stopped) });
   const away = await run(t, [], { env: {}, dataDir: stopDir });
   t.equal(away.code, 1);
@@ -394,7 +394,7 @@ t.test('without flags: the demo tenant of local mode', async (t) => {
 });
 
 t.test('a service that is not running, is another one, or rejects the key', async (t) => {
-  const url = `http://127.0.0.1:${await findFreePort('127.0.0.1')}`;
+  const url = `http://127.0.0.1:${await pickPort()}`;
   const tenantId = service.newId();
   const away = await run(t, [...flagsOf(tenantId), '--base-url', url]);
   t.equal(away.code, 1);

@@ -2,11 +2,11 @@ import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { readEnv } from '../../src/config.js';
-import { findFreePort } from '../../src/local/index.js';
 import { rotateKeys } from '../../src/rotate.js';
 import { parseKeyset } from '../../src/vault/index.js';
 import { type Child, type Files, startChild, writeFiles } from '../helpers/child.js';
 import { IS_LONG } from '../helpers/counts.js';
+import { pickPort } from '../helpers/free-port.js';
 import { makeTenant, sendRequest, startTestService, type TestService } from '../helpers/service.js';
 
 /** The keys that seal passwords are changed without anybody noticing. */
@@ -94,7 +94,7 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
   const service = await startTestService(t, { simulator: { licenses: 100 }, role: 'worker' });
   const files = await writeFiles(t, service);
   const { databaseUrl, operatorKey, simulator } = service;
-  const ports = [await findFreePort('127.0.0.1'), await findFreePort('127.0.0.1')];
+  const ports = [await pickPort(), await pickPort()];
   const start = (port: number): Promise<Child> => startChild(t, { databaseUrl, files, role: 'api', port });
   let children = await Promise.all(ports.map(start));
 

@@ -7,7 +7,7 @@ import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
-import { findFreePort } from '../../src/local/index.js';
+import { pickPort } from '../helpers/free-port.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
 /**
@@ -21,7 +21,7 @@ const skip = hasPooler ? false : 'there is no pgbouncer on this machine (apt-get
 async function startPooler(databaseUrl: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const target = new URL(databaseUrl);
   const name = target.pathname.slice(1);
-  const port = await findFreePort('127.0.0.1');
+  const port = await pickPort();
   const folder = await mkdtemp(join(tmpdir(), 'biotrack-connect-pooler-'));
   // It refuses to be root, and has to read this as somebody else.
   await chmod(folder, 0o755);

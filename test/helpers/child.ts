@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type t from 'tap';
-import { findFreePort } from '../../src/local/index.js';
 import { buildDist } from './build-dist.js';
+import { pickPort } from './free-port.js';
 import type { TestService } from './service.js';
 
 /** The service as a process of its own, which can be ended, stopped and killed. */
@@ -57,7 +57,7 @@ export interface ChildOptions {
 
 /** Starts it and waits until it says that it has started. Whoever forgets to end it has it killed with the test. */
 export async function startChild(tap: Pick<typeof t, 'teardown'>, options: ChildOptions): Promise<Child> {
-  const port = options.port ?? (await findFreePort('127.0.0.1'));
+  const port = options.port ?? (await pickPort());
   const child = spawn(process.execPath, [buildDist()], {
     // An environment of its own: tap's variables would have the child report to tap.
     env: {

@@ -5,13 +5,14 @@ import type t from 'tap';
 import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
 import type { TokenOptions } from '../../src/http/tokens.js';
-import { findFreePort } from '../../src/local/index.js';
+
 import { createApiKey } from '../../src/modules/api-keys/index.js';
 import { type Service, type ServiceOptions, startService } from '../../src/service.js';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.js';
 import { createLogger } from '../../src/telemetry/index.js';
 import { createKeysetFile, parseKeyset } from '../../src/vault/index.js';
 import { type Contract, createContract } from './contract.js';
+import { pickPort } from './free-port.js';
 import { createHost, type TokenUser } from './host.js';
 import { findBrokenInvariants } from './invariants.js';
 import { createTestDatabase } from './postgres.js';
@@ -114,7 +115,7 @@ export async function startTestService(
   const database = beside === undefined ? await createTestDatabase() : undefined;
   const databaseUrl = beside?.databaseUrl ?? (database?.url as string);
   const line = options.hasLine === true ? await openLine(databaseUrl) : undefined;
-  const port = await findFreePort('127.0.0.1');
+  const port = await pickPort();
   const baseUrl = `http://127.0.0.1:${port}`;
   const lines: string[] = [];
   const directUrl = new Secret(line?.url ?? databaseUrl);

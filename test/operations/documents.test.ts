@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 import pg from 'pg';
 import t, { type Test } from 'tap';
-import { findFreePort } from '../../src/local/index.js';
 import { runSimulatorCommand, startSimulator } from '../../src/simulator/index.js';
+import { pickPort } from '../helpers/free-port.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import { HAS_SHELL, MAIN, parseAnswers, ROOT, readSession, runSession, toShape } from '../helpers/sessions.js';
 import { until } from '../helpers/until.js';
@@ -79,7 +79,7 @@ t.test('operations guide, on an empty database', options, async (t) => {
   const folder = await makeFolder(t);
   const databaseUrl = await createEmptyDatabase(t);
   const steps = await readSession('docs/operations.md');
-  const port = await findFreePort('127.0.0.1');
+  const port = await pickPort();
   // The service runs until the session is over.
   const startInBackground = [
     `{ ${START} > service.log 2>&1 & }`,

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { LOG_EVENTS } from '../../src/domain/log-event.js';
-import { findFreePort } from '../../src/local/index.js';
 import { FAULT_NAMES } from '../../src/simulator/index.js';
+import { pickPort } from '../helpers/free-port.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 import { until } from '../helpers/until.js';
 
 /** Metrics and log events. */
 
 const SOURCES = fileURLToPath(new URL('../../src/', import.meta.url));
-const metricsPort = await findFreePort('127.0.0.1');
+const metricsPort = await pickPort();
 const service = await startTestService(t, {
   metricsPort,
   hasLine: true,

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import t from 'tap';
 import { parse } from 'yaml';
-import { findFreePort } from '../../src/local/index.js';
 import { buildDist } from '../helpers/build-dist.js';
+import { pickPort } from '../helpers/free-port.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import { argsOf, listCopies, parseDockerfile, toCommand, variablesOf } from './dockerfile.js';
 import { type Contained, makeImageTree, start, USER } from './image-tree.js';
@@ -126,7 +126,7 @@ t.test('the built tree of the image, with copied packages and no engine', async 
   const keyset = join(tree.folder, '..', 'keyset.json');
   await writeFile(keyset, `{"keys":[{"id":"first","key":"${randomBytes(32).toString('base64')}"}]}`, { mode: 0o644 });
 
-  const port = await findFreePort('127.0.0.1');
+  const port = await pickPort();
   const environment = {
     ...variablesOf(image),
     HOME: tree.folder,
