@@ -836,7 +836,7 @@ t.test('the counters and the request log contain no secrets', async (t) => {
     password: 'the-second-password',
   });
   await fetch(`${simulator.url}/${sessionid}`, { method: 'POST' });
-  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', times: 3, delayMs: 60 });
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', times: 3, delayMs: 1_500 });
   const bounds = { transaction_start: 5, training: 1 };
   await Promise.all([1, 2, 3].map(() => list(simulator, sessionid, bounds)));
 
