@@ -249,5 +249,6 @@ function logBiotrackEvent(log: Log, { kind, ...event }: BiotrackEvent): void {
     ...Object.fromEntries(Object.entries(event).map(([name, value]) => [`biotrack.${name}`, value])),
   };
   if (kind === 'circuit_opened' || kind === 'unknown_text') log.warn(entry);
+  else if (kind === 'circuit_closed') log.info(entry);
   else log.debug(entry);
 }

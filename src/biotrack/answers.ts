@@ -37,6 +37,8 @@ export interface AnswerClass {
   /** Whether a machine may try again later without a change by a user or operator. */
   readonly retryable: boolean;
   readonly fixedBy: FixedBy;
+  /** The call was not sent because of earlier calls. A retry of it does not count as an attempt. */
+  readonly isHeldBack?: true;
   /** Replaces the advice for the reason. */
   readonly advice?: string;
   /** Absent: the code that detects the failure names the class. */
@@ -110,11 +112,12 @@ export const ANSWERS = {
   },
   sessionExpired: {
     id: 'session_expired',
-    description: '"Your session has expired." or "Invalid session.", after one new login',
+    description:
+      '"Your session has expired.", "Invalid session." or another text about an expired session, after one new login',
     source: 'observed',
     reason: 'upstream_session_lost',
     ...LOGIN_AGAIN,
-    match: { text: /\bsession (?:has|is) expired\b|\binvalid session\b/i },
+    match: { text: /\bsession.+expired\b|\binvalid session\b/i },
   },
   invalidLocation: {
     id: 'invalid_location',
@@ -356,6 +359,14 @@ export const ANSWERS = {
     reason: 'upstream_invalid_response',
     ...RETRY_LATER,
   },
+  listMoved: {
+    id: 'list_moved',
+    description: 'A list that changed during each of three reads of its pages (`rest`)',
+    source: 'policy',
+    reason: 'upstream_invalid_response',
+    ...RETRY_LATER,
+    advice: 'The state changed its list while it was being read. Nothing was changed. Try again later.',
+  },
   unsendableUbi: {
     id: 'unsendable_ubi',
     description: 'Not sent: the UBI cannot be part of an HTTP header (`rest`)',
@@ -370,6 +381,7 @@ export const ANSWERS = {
     source: 'policy',
     reason: 'upstream_unreachable',
     ...RETRY_LATER,
+    isHeldBack: true,
     advice:
       'The last requests to BioTrack failed, so this one was not sent. Nothing was changed. Try again in a minute.',
   },
@@ -379,6 +391,7 @@ export const ANSWERS = {
     source: 'policy',
     reason: 'upstream_throttled',
     ...WAIT,
+    isHeldBack: true,
   },
   stateNotConfigured: {
     id: 'state_not_configured',

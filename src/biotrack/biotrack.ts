@@ -68,8 +68,10 @@ export interface BiotrackOptions {
   readonly retry?: Partial<RetryRules> | undefined;
   readonly circuit?: Partial<CircuitRules> | undefined;
   readonly onEvent?: ((event: BiotrackEvent) => void) | undefined;
-  /** The wall clock in milliseconds, for circuits and `Retry-After`. */
+  /** Milliseconds of a monotonic clock, for circuits. */
   readonly now?: (() => number) | undefined;
+  /** Milliseconds since 1970, for a `Retry-After` that is a date. */
+  readonly wallClock?: (() => number) | undefined;
   /** A number from 0 to 1, for the jitter of retries. */
   readonly random?: (() => number) | undefined;
   /** Waits between retries. Rejects when the signal fires. */
@@ -102,7 +104,8 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
       headersMs: timeouts.headersMs,
       circuit: { ...DEFAULT_CIRCUIT, ...options.circuit },
       retry: { ...DEFAULT_RETRY, ...options.retry },
-      now: options.now ?? Date.now,
+      now: options.now ?? (() => performance.now()),
+      wallClock: options.wallClock ?? Date.now,
       random: options.random ?? Math.random,
       delay: options.delay ?? delay,
       onEvent: options.onEvent ?? (() => {}),

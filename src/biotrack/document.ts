@@ -114,7 +114,7 @@ function withoutLeakedHeaders(text: string): string {
 
 const LONG_NUMBER = /\d{16}/;
 const LONG_MEMBER =
-  /("(?:transactionid|transactionid_original|TransactionID|location|LocationLicense|ubi|UBI|sum)"\s*:\s*)(\d{16,200})(?=\s*[,}])/g;
+  /("(?:transactionid|transactionid_original|TransactionID|NextTransactionID|NextCursor|location|LocationLicense|ubi|UBI|sum)"\s*:\s*)(\d{16,200})(?=\s*[,}])/g;
 
 /**
  * Quotes long numbers of identifying members, because JSON.parse loses digits above 2^53. This cannot change the inside

@@ -23,6 +23,8 @@ export class BiotrackError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly privilege: string | undefined;
   readonly fixedBy: FixedBy;
+  /** Whether the call was not sent because the circuit is open or an earlier `Retry-After` has not passed. */
+  readonly isHeldBack: boolean;
   /** What happened and what to do, safe to show to users. */
   readonly advice: string;
 
@@ -37,6 +39,7 @@ export class BiotrackError extends Error {
     this.retryAfterMs = context.retryAfterMs;
     this.privilege = context.privilege;
     this.fixedBy = answer.fixedBy;
+    this.isHeldBack = answer.isHeldBack === true;
     this.advice = answer.advice ?? ADVICE[answer.reason];
   }
 }

@@ -18,7 +18,7 @@ export type BiotrackEvent =
       /** Starts at 1. */
       readonly attempt: number;
     }
-  | { readonly kind: 'circuit_opened' | 'circuit_closed'; readonly origin: string }
+  | { readonly kind: 'circuit_opened' | 'circuit_closed'; readonly origin: string; readonly action: string }
   /** BioTrack refused a call with an unknown text. Equal texts have equal labels; the text cannot be recovered. */
   | { readonly kind: 'unknown_text'; readonly state: string; readonly action: Action; readonly label: string }
   /** A session was lost and a new login follows. */

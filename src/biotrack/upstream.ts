@@ -34,11 +34,17 @@ export interface UpstreamOptions {
   readonly headersMs: number;
   readonly circuit: CircuitRules;
   readonly retry: RetryRules;
+  /** Milliseconds of a monotonic clock, for the circuit. */
   readonly now: () => number;
+  /** Milliseconds since 1970, for a `Retry-After` that is a date. */
+  readonly wallClock: () => number;
   readonly random: () => number;
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly onEvent: (event: BiotrackEvent) => void;
 }
+
+/** Some gateways refuse requests without them. */
+const COMMON_HEADERS = { 'user-agent': 'biotrack-connect', accept: 'application/json' } as const;
 
 /** One BioTrack host, with its connections, its circuit and its retries. */
 export class Upstream {
@@ -48,7 +54,9 @@ export class Upstream {
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
-    this.#circuit = new Circuit(options.circuit, (kind) => options.onEvent({ kind, origin: options.origin }));
+    this.#circuit = new Circuit(options.circuit, (kind, action) =>
+      options.onEvent({ kind, origin: options.origin, action }),
+    );
   }
 
   /**
@@ -72,7 +80,7 @@ export class Upstream {
 
   async #attempt(call: UpstreamCall, deadline: Deadline, attempt: number): Promise<WireObject> {
     const { action } = call;
-    const admission = this.#circuit.admit(this.#options.now());
+    const admission = this.#circuit.admit(action, this.#options.now());
     if (admission.kind === 'rejected') throw toNotSentError(admission, action);
     const startedAt = performance.now();
     let bytes = 0;
@@ -92,7 +100,8 @@ export class Upstream {
     };
     try {
       const { connectMs, headersMs, origin, dispatcher } = this.#options;
-      const request = { action, origin, path: call.path, method: call.method, headers: call.headers, body: call.body };
+      const headers = { ...COMMON_HEADERS, ...call.headers };
+      const request = { action, origin, path: call.path, method: call.method, headers, body: call.body };
       const limits = { connectMs, headersMs, maxBodyBytes: call.maxBodyBytes };
       const response = await sendRequest(dispatcher, request, limits, deadline);
       bytes = response.body.length;
@@ -102,7 +111,7 @@ export class Upstream {
       return object;
     } catch (error) {
       if (!(error instanceof BiotrackError)) {
-        this.#circuit.recordAbort(admission.isProbe);
+        this.#circuit.recordAbort(action, admission.isProbe);
         emitFinished('aborted');
         throw error;
       }
@@ -115,7 +124,7 @@ export class Upstream {
 
   async #parse(call: UpstreamCall, { status, body, retryAfter }: HttpResponse): Promise<WireObject> {
     const { action } = call;
-    const retryAfterMs = toRetryAfterMs(retryAfter, this.#options.now());
+    const retryAfterMs = toRetryAfterMs(retryAfter, this.#options.wallClock());
     if (status === 429 && retryAfterMs !== undefined) this.#circuit.pauseUntil(this.#options.now() + retryAfterMs);
     const document = await parseDocument(body, call.charset, call.rows);
     const parsed = document.kind === 'object' ? call.toResponseBody(document.object, status) : document;
@@ -141,11 +150,12 @@ export class Upstream {
   }
 }
 
-const OUTAGES: ReadonlySet<string> = new Set(['upstream_timeout', 'upstream_unreachable', 'upstream_invalid_response']);
+const OUTAGES: ReadonlySet<string> = new Set(['upstream_timeout', 'upstream_unreachable']);
+/** Responses that did not arrive as complete HTTP. */
+const BROKEN_TRANSFERS: ReadonlySet<string> = new Set([ANSWERS.invalidHttp.id, ANSWERS.truncatedBody.id]);
 
-/** A list above its size limit comes from a healthy host. */
-const isOutage = (error: BiotrackError): boolean =>
-  OUTAGES.has(error.reason) && error.answer !== ANSWERS.bodyTooLarge.id;
+/** A complete response comes from a host that works, even if it cannot be used. */
+const isOutage = ({ reason, answer }: BiotrackError): boolean => OUTAGES.has(reason) || BROKEN_TRANSFERS.has(answer);
 
 const toNotSentError = (admission: Admission & { kind: 'rejected' }, action: Action): BiotrackError =>
   new BiotrackError(admission.because === 'open' ? ANSWERS.circuitOpen : ANSWERS.retryAfterPending, {

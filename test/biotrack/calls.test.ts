@@ -79,6 +79,7 @@ function open(options: Partial<BiotrackOptions> = {}): TestBiotrack {
     retry: { attempts: 1 },
     onEvent: (event) => events.push(event),
     now: () => now,
+    wallClock: () => now,
     random: () => 1,
     delay: async (ms) => {
       delays.push(ms);
@@ -322,7 +323,14 @@ test('every failure has a reason and an answer class', async (t) => {
       ['no list', { success: 1 }, 200, 'list_empty', 'list_missing'],
       ['a list of null', { success: 1, vendor: null }, 200, 'list_empty', 'list_missing'],
       ['an empty list', { success: 1, vendor: [] }, 200, 'list_empty', 'list_missing'],
-      ['a list that is an object', { success: 1, vendor: {} }, 200, 'upstream_invalid_response', 'list_not_array'],
+      [
+        'an object without a license number',
+        { success: 1, vendor: {} },
+        200,
+        'upstream_invalid_response',
+        'list_implausible',
+      ],
+      ['a list of another kind', { success: 1, vendor: 'x' }, 200, 'upstream_invalid_response', 'list_not_array'],
       ['a list in a 201', { success: 1, vendor: [row()] }, 201, 'upstream_invalid_response', 'unexpected_status'],
       ['a list in a 206', { success: 1, vendor: [row()] }, 206, 'upstream_invalid_response', 'unexpected_status'],
       ['a list in a 500', { success: 1, vendor: [row()] }, 500, 'upstream_unreachable', 'server_error'],
@@ -578,8 +586,8 @@ test('rest sends exactly these requests', async (t) => {
   await t.test('all pages are combined into one list', async (t) => {
     loginReply();
     vendors({}, { Vendor: [restRow(1), restRow(2)], NextCursor: 'c 2', NextTransactionID: 9 });
-    vendors({ After: 'c 2' }, { Vendor: [restRow(3)], NextCursor: 7 });
-    vendors({ After: '7' }, { Vendor: [], NextCursor: '' });
+    vendors({ After: 'c 2' }, { Vendor: [restRow(3)], NextCursor: 7, NextTransactionID: 9 });
+    vendors({ After: '7' }, { Vendor: [], NextCursor: '', NextTransactionID: 9 });
     const list = await fetchAll();
     t.match(list, { fetched: 3, transactionSum: '306' });
     t.same(list.vendors[0], {
@@ -694,7 +702,7 @@ test('calls are repeated where it is safe', async (t) => {
     }
   });
 
-  await t.test('repeated failures open the circuit, and a probe closes it', async (t) => {
+  await t.test('a host that fails is left alone, then probed', async (t) => {
     let now = 0;
     const biotrack = open({ circuit: { failures: 3, openMs: 1_000 }, now: () => now });
     const fail = (): Promise<BiotrackError> => failureOf(biotrack.openSession(NM, LOGIN));
@@ -705,15 +713,50 @@ test('calls are repeated where it is safe', async (t) => {
     t.match(await fail(), { answer: 'circuit_open', reason: 'upstream_unreachable', retryAfterMs: 1_000 });
     now = 1_000;
     expectCall(loginBody, '', 502);
-    t.match(await fail(), { answer: 'server_error' }, 'one call probes the host');
+    t.match(await fail(), { answer: 'server_error' }, 'one call probes');
     t.match(await fail(), { answer: 'circuit_open' });
     now = 2_000;
     expectCall(loginBody, { success: 0 });
     t.match(await fail(), { reason: 'ubi_rejected' }, 'a refusal is a valid response');
     expectLogin();
     await biotrack.openSession(NM, LOGIN);
-    const changes = biotrack.events.map(({ kind }) => kind).filter((kind) => kind.startsWith('circuit'));
-    t.same(changes, ['circuit_opened', 'circuit_closed']);
+    const changes = biotrack.events.filter(({ kind }) => kind.startsWith('circuit'));
+    t.match(changes, [
+      { kind: 'circuit_opened', action: 'login' },
+      { kind: 'circuit_closed', action: 'login' },
+    ]);
+  });
+
+  await t.test('a list that times out opens no circuit for logins', async (t) => {
+    const biotrack = open({ circuit: { failures: 2, openMs: 1_000 }, retry: { attempts: 1 }, now: () => 0 });
+    for (let time = 0; time < 2; time += 1) {
+      expectLogin();
+      expectCall(callBody('sync_vendor'), '', 502);
+      t.match(await failureOf(fetchVendors(biotrack)), { answer: 'server_error' });
+    }
+    expectLogin();
+    t.match(await failureOf(fetchVendors(biotrack)), { answer: 'circuit_open' }, 'no third list call');
+    expectLogin();
+    t.ok(await biotrack.openSession(NM, LOGIN), 'logins go on');
+  });
+
+  await t.test('a complete response that cannot be parsed is no outage', async (t) => {
+    for (const body of [
+      '{"success":1,"vendor":[{"name":"A\tB"}]}',
+      '<html>',
+      'null',
+      '[]',
+      '{}',
+      Buffer.from([0xff]),
+    ]) {
+      const biotrack = open({ circuit: { failures: 2, openMs: 1_000 }, retry: { attempts: 1 }, now: () => 0 });
+      for (let time = 0; time < 4; time += 1) {
+        expectLogin();
+        expectCall(callBody('sync_vendor'), body as string);
+        t.match(await failureOf(fetchVendors(biotrack)), { reason: 'upstream_invalid_response' }, String(body));
+      }
+      t.notOk(biotrack.events.some(({ kind }) => kind === 'circuit_opened'));
+    }
   });
 
   await t.test('an aborted call rejects with the reason of the signal', async (t) => {
@@ -897,5 +940,52 @@ t.test('ambiguous responses are not overinterpreted', async (t) => {
     nock(REST_HOST).post('/v1/user/login').reply(200, { session: SESSION });
     await biotrack.openSession(FL, LOGIN);
     t.pass('the call to the other host was made');
+  });
+});
+
+test('api4 tolerates what live implementations send', async (t) => {
+  const fetchBody = async (body: nock.Body): Promise<number> => {
+    expectLogin();
+    expectCall(callBody('sync_vendor'), body);
+    return (await fetchVendors(open())).fetched;
+  };
+
+  await t.test('a success without `success`', async (t) => {
+    expectCall(loginBody, { sessionid: SESSION, admin: null });
+    t.ok(await open().openSession(NM, LOGIN));
+    t.equal(await fetchBody({ vendor: [row()] }), 1);
+    t.equal(await fetchBody({ success: null, vendor: [row(), row()], error: null, errorcode: null }), 2);
+    for (const body of [
+      { error: 'Hm', vendor: [row()] },
+      { errorcode: 602, vendor: [row()] },
+    ])
+      t.match(await failureOf(fetchBody(body)), { answer: 'unknown_text' }, 'a refusal stays a refusal');
+    t.match(await failureOf(fetchBody({})), { answer: 'unexpected_json' });
+    t.match(await failureOf(fetchBody({ vendor: null })), { answer: 'unexpected_json' });
+    t.match(await failureOf(fetchBody({ vendor: [] })), { reason: 'list_empty' }, 'an empty list stays an error');
+  });
+
+  await t.test('an object where a list of one is meant', async (t) => {
+    t.equal(await fetchBody({ success: 1, vendor: row() }), 1);
+    t.match(await failureOf(fetchBody({ success: 1, vendor: {} })), { answer: 'list_implausible' });
+    const keyed = { 0: row({ location: 'A' }), 1: row({ location: 'B' }) };
+    t.match(await failureOf(fetchBody({ success: 1, vendor: keyed })), { answer: 'list_implausible' });
+  });
+
+  await t.test('a session that ended in other words is renewed once', async (t) => {
+    for (const error of ['Session expired', 'The session with this id has already expired, please log in again.']) {
+      expectLogin();
+      expectCall(callBody('sync_vendor'), { success: 0, error });
+      expectLogin();
+      expectCall(callBody('sync_vendor'), { success: 1, vendor: [row()] });
+      t.equal((await fetchVendors(open())).fetched, 1, error);
+    }
+  });
+
+  await t.test('every request has a User-Agent and an Accept header', async (t) => {
+    nock(HOST, { reqheaders: { 'user-agent': /^biotrack-connect/, accept: 'application/json' } })
+      .post('/serverjson.asp')
+      .reply(200, loggedIn);
+    t.ok(await open().openSession(NM, LOGIN));
   });
 });

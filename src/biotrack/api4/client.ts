@@ -33,7 +33,7 @@ export class Api4Client implements DialectClient {
 
   async login(login: BiotrackLogin, deadline: Deadline): Promise<string> {
     const credentials = { license_number: login.ubi, username: login.username, password: login.password.reveal() };
-    const response = await this.#call('login', credentials, login, deadline);
+    const response = await this.#call('login', 'sessionid', credentials, login, deadline);
     const session = findMember(response, 'sessionid');
     if (typeof session === 'string' && session.trim() !== '' && session.length <= 4_096) return session;
     throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login' });
@@ -41,7 +41,7 @@ export class Api4Client implements DialectClient {
 
   async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
     const bound = { transaction_start: BEYOND_ALL_TRANSACTIONS };
-    await this.#call('sync_vendor', { sessionid: session, ...bound }, login, deadline);
+    await this.#call('sync_vendor', 'vendor', { sessionid: session, ...bound }, login, deadline);
   }
 
   /** The whole list in one response: the dialect has no paging. */
@@ -52,8 +52,8 @@ export class Api4Client implements DialectClient {
       toListedRow(fromApi4Vendor(row, list, this.#context.licenseTypes), () =>
         findMember(toObject(row) ?? {}, 'transactionid'),
       );
-    const response = await this.#call(action, { sessionid: session }, login, deadline, { member, map });
-    const rows = findMember(response, member);
+    const response = await this.#call(action, member, { sessionid: session }, login, deadline, { member, map });
+    const rows = toRows(findMember(response, member), map);
     // BioTrack omits the member if the list is empty and also if something failed, so absent does not mean empty.
     if (rows === undefined || rows === null) throw new BiotrackError(ANSWERS.listMissing, { action });
     if (!Array.isArray(rows)) throw new BiotrackError(ANSWERS.listNotArray, { action });
@@ -63,15 +63,17 @@ export class Api4Client implements DialectClient {
   /** `sum` covers the transaction numbers at or above `transaction_start` (inferred from public adapters). */
   async checkVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorCheck> {
     const check = { download: 0, data: [{ table: 'vendor', transaction_start: 0 }] };
-    const response = await this.#call('sync_check', { sessionid: session, ...check }, login, deadline);
+    const response = await this.#call('sync_check', 'summary', { sessionid: session, ...check }, login, deadline);
     const summary = findMember(response, 'summary');
     const entries = Array.isArray(summary) ? summary.map((entry) => toObject(entry) ?? {}) : [];
     const vendors = entries.find((entry) => findMember(entry, 'table') === 'vendor');
     return { sum: vendors === undefined ? undefined : toSum(findMember(vendors, 'sum')) };
   }
 
+  /** @param expected the response member that a success has */
   #call(
     action: Action,
+    expected: string,
     members: Readonly<Record<string, unknown>>,
     login: BiotrackLogin,
     deadline: Deadline,
@@ -93,7 +95,7 @@ export class Api4Client implements DialectClient {
         headers: { 'content-type': 'text/JSON' },
         body: JSON.stringify({ API: '4.0', action, ...members, training }),
         secrets: [login.password.reveal(), login.username, login.ubi, ...session],
-        toResponseBody,
+        toResponseBody: (object) => toResponseBody(object, expected),
         rows,
       },
       deadline,
@@ -101,14 +103,24 @@ export class Api4Client implements DialectClient {
   }
 }
 
-/** `success` is 1 or 0, as number or string. `error` and `errorcode` can be absent (observed in public adapters). */
-function toResponseBody(object: WireObject): ResponseBody {
-  const success = findMember(object, 'success');
+/** Some implementations return the only row as an object instead of a list of one (observed in public adapters). */
+const toRows = (value: unknown, map: RowMapping['map']): unknown =>
+  toObject(value) === undefined ? value : [map(value)];
+
+/**
+ * `success` is 1 or 0, as number or string. `error` and `errorcode` can be absent, and some implementations omit
+ * `success` where the expected member is present (observed in public adapters).
+ */
+function toResponseBody(object: WireObject, expected: string): ResponseBody {
+  const success = findMember(object, 'success') ?? undefined;
   if (success === 1 || success === '1' || success === true) return { kind: 'accepted' };
   const text = findMember(object, 'error');
   const code = findMember(object, 'errorcode');
   const isRefused = success === 0 || success === '0' || success === false;
-  if (!isRefused && !isPresent(text) && !isPresent(code)) return { kind: 'unexpected_json' };
+  if (!isRefused && !isPresent(text) && !isPresent(code)) {
+    const isAccepted = success === undefined && (findMember(object, expected) ?? undefined) !== undefined;
+    return { kind: isAccepted ? 'accepted' : 'unexpected_json' };
+  }
   return {
     kind: 'refused',
     text: isPresent(text) ? String(text) : undefined,

@@ -13,15 +13,12 @@ import { BiotrackError } from '../errors.js';
 import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { mapRows } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
+import { type FetchPage, fetchPages } from './pages.js';
 import { fromRestVendor } from './to-vendor.js';
 
 const action = 'sync_vendor';
-/** Twice the pages of 100,000 licenses at 100 per page. More pages mean that the list never ends. */
-const MAX_PAGES = 2_000;
 /** Characters that are allowed in an HTTP header value and cannot end it. */
 const HEADER_SAFE = /^[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?$/;
-/** About the size of one row in JSON. */
-const ROW_BYTES = 300;
 
 interface RestCall {
   readonly action: Action;
@@ -62,30 +59,11 @@ export class RestClient implements DialectClient {
     await this.#getVendors(query, login, session, deadline);
   }
 
-  /** The cursor parameter is a guess, so a cursor that leads nowhere is expected and rejects the whole list. */
   async fetchList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorList> {
     if (list !== 'vendors') return EMPTY_LIST;
+    const fetchPage: FetchPage = (query) => this.#getVendors(query, login, session, deadline);
     const { cursorParameter, maxBodyBytes } = this.#context.config;
-    const rows: unknown[] = [];
-    const cursors = new Set<string>();
-    let cursor = '';
-    do {
-      const query = new URLSearchParams(cursor === '' ? {} : { [cursorParameter]: cursor });
-      const response = await this.#getVendors(query, login, session, deadline);
-      const page = findMember(response, 'Vendor');
-      if (page === undefined || page === null) {
-        throw new BiotrackError(cursors.size === 0 ? ANSWERS.listMissing : ANSWERS.invalidPagination, { action });
-      }
-      if (!Array.isArray(page)) throw new BiotrackError(ANSWERS.listNotArray, { action });
-      for (const row of page) rows.push(row);
-      cursor = toCursor(findMember(response, 'NextCursor'));
-      if (cursor !== '' && (cursors.has(cursor) || cursors.size >= MAX_PAGES)) {
-        throw new BiotrackError(ANSWERS.invalidPagination, { action });
-      }
-      // The limit applies to the list as a whole, not to each page.
-      if (rows.length * ROW_BYTES > maxBodyBytes) throw new BiotrackError(ANSWERS.bodyTooLarge, { action });
-      cursors.add(cursor);
-    } while (cursor !== '');
+    const rows = await fetchPages(fetchPage, { member: 'Vendor', action, cursorParameter, maxBodyBytes });
     const map = (row: unknown): ListedRow =>
       toListedRow(fromRestVendor(row, this.#context.licenseTypes), () =>
         findMember(toObject(row) ?? {}, 'TransactionID'),
@@ -117,7 +95,6 @@ export class RestClient implements DialectClient {
         method,
         path: `${this.#basePath}${path}${search === '' ? '' : `?${search}`}`,
         headers: {
-          accept: 'application/json',
           'x-ubi': login.ubi,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(session === undefined ? {} : { 'x-session-token': session }),
@@ -140,10 +117,4 @@ function toResponseBody(object: WireObject, status: number): ResponseBody {
   // Without a text, only the statuses of this dialect are refusals. Others can come from a gateway.
   const isRefused = status === 400 || status === 401;
   return isRefused ? { kind: 'refused', text: undefined, code: undefined } : { kind: 'unexpected_json' };
-}
-
-/** Empty on the last page. */
-function toCursor(value: unknown): string {
-  if (typeof value === 'number' && value !== 0) return String(value);
-  return typeof value === 'string' && value !== '0' ? value.trim() : '';
 }
