@@ -19,8 +19,13 @@ create table directories (
   fully_read_datetime timestamptz,
   -- Labs have a separate list, fetched only if a tenant includes labs.
   labs_refreshed_datetime timestamptz,
+  -- Numbers from directory_requests: when the published list was requested, and when it was last confirmed. Unlike a clock,
+  -- they never go back.
+  request_number bigint not null default 0,
+  confirmed_number bigint not null default 0,
   unique (state, environment)
 );
+create sequence directory_requests;
 
 create table directory_licenses (
   directory_id integer not null references directories,
@@ -53,6 +58,7 @@ create index directory_licenses_ubi on directory_licenses (directory_id, ubi_key
 grant select on directories, directory_licenses to biotrack_app;
 grant update (version) on directories to biotrack_app;
 grant select, insert, update on directories, directory_licenses to biotrack_operator;
+grant usage on sequence directory_requests to biotrack_operator;
 
 create function age_seconds(of timestamptz) returns double precision
   language sql stable

@@ -242,6 +242,8 @@ create table directories (
   refreshed_datetime timestamp with time zone,
   fully_read_datetime timestamp with time zone,
   labs_refreshed_datetime timestamp with time zone,
+  request_number bigint not null default 0,
+  confirmed_number bigint not null default 0,
   refused_digest text,
   refused_datetime timestamp with time zone,
   accepted_digest text,
@@ -600,6 +602,8 @@ create policy tenant_isolation on vendor_companies to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on vendor_companies to biotrack_app;
+
+grant usage on sequence directory_requests to biotrack_operator;
 
 CREATE OR REPLACE FUNCTION public.age_seconds(of timestamp with time zone)
  RETURNS double precision

@@ -158,6 +158,7 @@ export interface Directories {
   accepted_digest: string | null;
   checksum: string | null;
   compared_datetime: Timestamp | null;
+  confirmed_number: Generated<number>;
   directory_id: Generated<number>;
   duplicate_rows: Generated<number>;
   environment: "production" | "training";
@@ -168,6 +169,7 @@ export interface Directories {
   refreshed_datetime: Timestamp | null;
   refused_datetime: Timestamp | null;
   refused_digest: string | null;
+  request_number: Generated<number>;
   skipped_rows: Generated<number>;
   skips: Generated<Json>;
   state: string;

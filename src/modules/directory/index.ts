@@ -6,6 +6,7 @@ export {
   type DirectoryEntry,
   type FormerOwner,
   findDirectory,
+  findDirectorySummary,
   findKeyUse,
   lockDirectoryShared,
   selectChangesSince,

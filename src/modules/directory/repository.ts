@@ -21,11 +21,11 @@ export interface Directory {
   readonly skips: readonly Skip[];
   /** Compared with the state's `sync_check` sum to detect changes. */
   readonly checksum: string | null;
-  /** When the state last confirmed the list, by sending it or by an unchanged checksum; null before the first list. */
-  readonly refreshedAt: Date | null;
-  /** When the published list was requested from the state. */
-  readonly fullyReadAt: Date | null;
-  /** Since `refreshedAt`, by the Postgres clock. */
+  /** The number of the request that the published list answers, see `findDirectorySummary`; 0 before the first list. */
+  readonly requestNumber: number;
+  /** The number at which the state last confirmed the list, by sending it or by an unchanged checksum. */
+  readonly confirmedNumber: number;
+  /** Since the state last confirmed the list, by the Postgres clock; null before the first list. */
   readonly ageSeconds: number | null;
   readonly labsAgeSeconds: number | null;
   readonly fullyReadAgeSeconds: number | null;
@@ -50,8 +50,8 @@ const DIRECTORY_COLUMNS = [
   'duplicate_rows as duplicateRows',
   'skipped_rows as skippedRows',
   'checksum',
-  'refreshed_datetime as refreshedAt',
-  'fully_read_datetime as fullyReadAt',
+  'request_number as requestNumber',
+  'confirmed_number as confirmedNumber',
   sql<readonly Skip[]>`skips`.as('skips'),
   ageSeconds('refreshed_datetime').as('ageSeconds'),
   ageSeconds('labs_refreshed_datetime').as('labsAgeSeconds'),
@@ -80,19 +80,19 @@ export const findDirectory = (
 export const lockDirectoryShared = (tx: Tx, state: string, environment: Environment): Promise<Directory | undefined> =>
   selectDirectory(tx, state, environment).forShare().executeTakeFirst();
 
-/** `now` is the time of the Postgres clock, the only clock that all processes share. */
+/** `number` is higher than every number returned before, by any process. Clocks can be set back; the number cannot. */
 export async function findDirectorySummary(
   db: Db,
   state: string,
   environment: Environment,
-): Promise<{ readonly directory: Directory | undefined; readonly now: Date }> {
+): Promise<{ readonly directory: Directory | undefined; readonly number: number }> {
   const { text, values } = toStatement(selectDirectory(statementBuilder, state, environment));
-  const [row] = await queryAsOperator<{ now: Date; id: number | null } & Omit<Directory, 'id'>>(db, {
-    text: `select clock_timestamp() as now, d.* from (select 1) one left join (${text}) d on true`,
+  const [row] = await queryAsOperator<{ number: number; id: number | null } & Omit<Directory, 'id'>>(db, {
+    text: `select nextval('directory_requests') as number, d.* from (select 1) one left join (${text}) d on true`,
     values,
   });
-  const { now, id, ...rest } = row as NonNullable<typeof row>;
-  return { directory: id === null ? undefined : { id, ...rest }, now };
+  const { number, id, ...rest } = row as NonNullable<typeof row>;
+  return { directory: id === null ? undefined : { id, ...rest }, number };
 }
 
 /** Creates the directory if it is missing, and locks it against other publications until the transaction ends. */
@@ -260,13 +260,12 @@ export interface Refresh {
   readonly duplicateRows: number;
   readonly skips: readonly Skip[];
   readonly checksum: string | null;
-  /** By the Postgres clock. */
-  readonly requestedAt: Date;
+  readonly requestNumber: number;
   readonly withLabs: boolean;
   readonly fingerprint: string | null;
 }
 
-type ListFacts = Pick<Refresh, 'checksum' | 'requestedAt' | 'withLabs' | 'fingerprint'>;
+type ListFacts = Pick<Refresh, 'checksum' | 'requestNumber' | 'withLabs' | 'fingerprint'>;
 
 /** Skipped rows are only stored for inspection. */
 const MAX_SAVED_SKIPS = 200;
@@ -296,12 +295,16 @@ export const saveIdenticalList = (tx: OperatorTx, directoryId: number, facts: Li
     .returning(DIRECTORY_COLUMNS)
     .executeTakeFirstOrThrow();
 
+const NEXT_NUMBER = sql<number>`nextval('directory_requests')`;
+
 /** The columns to set for every accepted list. Clears an earlier refusal. */
-const toAcceptedColumns = ({ checksum, requestedAt, withLabs, fingerprint }: ListFacts) => ({
+const toAcceptedColumns = ({ checksum, requestNumber, withLabs, fingerprint }: ListFacts) => ({
   checksum,
   fingerprint,
   refreshed_datetime: sql<Date>`now()`,
-  fully_read_datetime: requestedAt,
+  fully_read_datetime: sql<Date>`now()`,
+  request_number: requestNumber,
+  confirmed_number: NEXT_NUMBER,
   refused_digest: null,
   refused_datetime: null,
   accepted_digest: null,
@@ -312,7 +315,7 @@ const toAcceptedColumns = ({ checksum, requestedAt, withLabs, fingerprint }: Lis
 export async function saveUnchangedCheck(tx: OperatorTx, directoryId: number): Promise<void> {
   await tx
     .updateTable('directories')
-    .set((eb) => ({ refreshed_datetime: eb.fn<Date>('now') }))
+    .set((eb) => ({ refreshed_datetime: eb.fn<Date>('now'), confirmed_number: NEXT_NUMBER }))
     .where('directory_id', '=', directoryId)
     .execute();
 }

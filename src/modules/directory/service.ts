@@ -57,6 +57,8 @@ export interface DirectoryService {
    * @throws DirectoryBusyError with `rejectWhenBusy`, if the state answers slowly and many requests wait for it
    */
   ensureFresh(db: Db, request: DirectoryRequest): Promise<Directory>;
+  /** How long this process has been refreshing the state's directory; 0 if it is not. */
+  getPendingSeconds(target: BiotrackTarget): number;
   /**
    * Everything that the state lists, from the cache of this process if possible.
    * @param directory locked by this transaction, so that no newer version is published meanwhile
@@ -111,6 +113,8 @@ interface PendingRefresh {
   waiting: number;
 }
 
+const toKey = ({ state, environment }: BiotrackTarget): string => `${state}/${environment}`;
+
 const isSameLogin = (a: BiotrackLogin, b: BiotrackLogin): boolean =>
   a.ubi === b.ubi && a.username === b.username && a.password.reveal() === b.password.reveal();
 
@@ -124,9 +128,13 @@ export function createDirectoryService({
 
   return {
     listLicenses: listCache.read,
+    getPendingSeconds(target) {
+      const startedAt = pendingRefreshes.get(toKey(target))?.startedAt;
+      return startedAt === undefined ? 0 : Math.round((performance.now() - startedAt) / 1000);
+    },
     async ensureFresh(db, request) {
       const { target, login, includeLabs, force, signal } = request;
-      const key = `${target.state}/${target.environment}`;
+      const key = toKey(target);
       for (;;) {
         const pending = pendingRefreshes.get(key);
         if (pending === undefined) break;
@@ -152,13 +160,13 @@ export function createDirectoryService({
 
   async function refreshIfStale(db: Db, request: DirectoryRequest): Promise<RefreshResult> {
     const { target, force, signal } = request;
-    let since: Date | undefined;
+    let since: number | undefined;
     return withDirectoryLease(db, target, signal, {
       async findResult() {
-        const { directory, now } = await findDirectorySummary(db, target.state, target.environment);
+        const { directory, number } = await findDirectorySummary(db, target.state, target.environment);
         // Whether another process has asked the state since this request started to wait.
-        const isFetched = since !== undefined && directory?.refreshedAt != null && directory.refreshedAt >= since;
-        since ??= now;
+        const isFetched = since !== undefined && directory !== undefined && directory.confirmedNumber > since;
+        since ??= number;
         if (directory === undefined) return undefined;
         if ((!force || isFetched) && isFresh(directory, request.includeLabs)) return { directory, isFetched };
         const { refusedAgeSeconds: refusedAge } = directory;
@@ -173,7 +181,11 @@ export function createDirectoryService({
 
   async function refresh(db: Db, request: DirectoryRequest): Promise<RefreshResult> {
     const { target, login, includeLabs, signal } = request;
-    const { directory: present, now: requestedAt } = await findDirectorySummary(db, target.state, target.environment);
+    const { directory: present, number: requestNumber } = await findDirectorySummary(
+      db,
+      target.state,
+      target.environment,
+    );
     await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });
     if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
@@ -181,7 +193,7 @@ export function createDirectoryService({
       return { directory: { ...present, ageSeconds: 0 }, isFetched: true };
     }
     const list = await fetchList(session, includeLabs);
-    const options = { withLabs: includeLabs, guardRemovalPercent, requestedAt };
+    const options = { withLabs: includeLabs, guardRemovalPercent, requestNumber };
     const { directory, licenses, isSuperseded } = await publishOrRefuse(db, target, list, options);
     if (licenses !== undefined) listCache.set(directory, licenses);
     // Another process published a newer list, but without laboratories.
@@ -190,7 +202,8 @@ export function createDirectoryService({
   }
 
   function isFresh({ ageSeconds, labsAgeSeconds }: Directory, includeLabs: boolean): boolean {
-    const isRecent = (age: number | null): boolean => age !== null && age < maxAgeSeconds;
+    // An age far below 0 means that the Postgres clock was set back, so the real age is unknown.
+    const isRecent = (age: number | null): boolean => age !== null && age < maxAgeSeconds && age > -60;
     return isRecent(ageSeconds) && (!includeLabs || isRecent(labsAgeSeconds));
   }
 }
@@ -325,8 +338,8 @@ function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Ven
 interface PublishOptions {
   readonly withLabs: boolean;
   readonly guardRemovalPercent: number;
-  /** When the list was requested, by the Postgres clock. */
-  readonly requestedAt: Date;
+  /** Taken before the list was requested. */
+  readonly requestNumber: number;
 }
 
 interface PublishResult {
@@ -358,17 +371,17 @@ async function publish(
   db: Db,
   target: BiotrackTarget,
   fetched: StateList,
-  { withLabs, guardRemovalPercent, requestedAt }: PublishOptions,
+  { withLabs, guardRemovalPercent, requestNumber }: PublishOptions,
 ): Promise<PublishResult> {
   const transporters =
     fetched.transporters ?? (await withOperator(db, (tx) => selectTransporters(tx, target.state, target.environment)));
   const list =
     transporters.size === 0 ? fetched : { ...fetched, vendors: await withTransporters(fetched.vendors, transporters) };
   const fingerprint = await toFingerprint(list);
-  const facts = { checksum: toChecksum(list.transactionSum), requestedAt, withLabs, fingerprint };
+  const facts = { checksum: toChecksum(list.transactionSum), requestNumber, withLabs, fingerprint };
   const same = await withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isNewer(directory, requestedAt)) return { directory, isSuperseded: true };
+    if (isNewer(directory, requestNumber)) return { directory, isSuperseded: true };
     if (!isSame(directory, fingerprint)) return undefined;
     return { directory: await saveIdenticalList(tx, directory.id, facts), isSuperseded: false };
   });
@@ -377,7 +390,7 @@ async function publish(
   const { licenses, duplicates } = await runYielding(collateYielding(list.vendors, toDigest));
   return withOperator(db, async (tx) => {
     const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isNewer(directory, requestedAt)) return { directory, isSuperseded: true };
+    if (isNewer(directory, requestNumber)) return { directory, isSuperseded: true };
     const published = await selectPublished(tx, directory.id);
     const comparison = await runYielding(compareWithPublished(licenses, published, list.hasLabs));
     const { added, changed, missing, kept, active, removed } = comparison;
@@ -405,8 +418,7 @@ async function publish(
 }
 
 /** Whether the published list was requested after this one: another process asked later and was answered sooner. */
-const isNewer = ({ fullyReadAt }: Directory, requestedAt: Date): boolean =>
-  fullyReadAt !== null && fullyReadAt > requestedAt;
+const isNewer = (directory: Directory, requestNumber: number): boolean => directory.requestNumber > requestNumber;
 
 /** Like the state's checksum, an equal fingerprint is trusted for a day; then the content is compared again. */
 const isSame = (directory: Directory, fingerprint: string | null): boolean =>
