@@ -98,8 +98,8 @@ t.test('a transient failure is retried, and shown until then', async (t) => {
 });
 
 t.test('the delays of the default retry policy', async (t) => {
-  const toDelay = (attempt: number, retryAfterMs?: number): number | undefined =>
-    toRetryDelaySeconds('upstream_unreachable', attempt, RETRY_POLICY, retryAfterMs);
+  const toDelay = (attempt: number, retryAfterMs?: number, isHeldBack = false): number | undefined =>
+    toRetryDelaySeconds('upstream_unreachable', attempt, RETRY_POLICY, { retryAfterMs, isHeldBack });
   for (const [attempt, seconds] of [15, 60, 240, 900].entries()) {
     const waits = Array.from({ length: 100 }, () => toDelay(attempt + 1) ?? 0);
     t.ok(
@@ -110,7 +110,32 @@ t.test('the delays of the default retry policy', async (t) => {
   }
   t.equal(toDelay(5), undefined, 'no retry after the fifth failure');
   t.ok((toDelay(1, 600_000) ?? 0) >= 600, 'at least as long as BioTrack requested');
+  const heldBack = Array.from({ length: 100 }, () => toDelay(5, 20_000, true) ?? 0);
+  t.ok(
+    Math.min(...heldBack) >= 20 && Math.max(...heldBack) <= 25,
+    'a call that was held back waits for the circuit only',
+  );
   t.equal(toRetryDelaySeconds('credentials_rejected', 1, RETRY_POLICY, undefined), undefined);
+});
+
+t.test('a call that the open circuit held back costs no attempt', async (t) => {
+  const other = await startTestService(t, {
+    simulator: { licenses: 20, offersSyncCheck: false },
+    timing: {
+      timeouts: { connectMs: 1_000, headersMs: 30_000, listMs: 30_000, shortMs: 5_000 },
+      retry: { attempts: 1, baseMs: 1, maxMs: 1 },
+      circuit: { failures: 1, openMs: 1_500 },
+      runs: { attempts: 2, baseSeconds: 0.1, maxSeconds: 0.1 },
+      sweepMs: 50,
+    },
+  });
+  const tenantId = await makeTenant(other);
+  other.simulator.control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 1 });
+  const before = other.simulator.control.counters().listCalls;
+  const { id } = (await other.ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } })).body;
+  t.match(await waitForRun(other, tenantId, id), { status: 'succeeded', attempt: 2 });
+  const { listCalls } = other.simulator.control.counters();
+  t.equal(listCalls - before, 2, 'BioTrack was asked twice: the failed call, and the one when the circuit half-opened');
 });
 
 t.test('startSync makes a run that waits for a retry due now', async (t) => {

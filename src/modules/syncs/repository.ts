@@ -314,21 +314,30 @@ export async function requeueWaitingRun(tx: Tx, run: Held, seconds: number): Pro
     .execute();
 }
 
+export interface ScheduledRetry {
+  readonly reason: FailureReason;
+  readonly reasonDetail: string;
+  readonly seconds: number;
+  /** False if BioTrack was not asked, so that the run has not used up an attempt. */
+  readonly isAttempt: boolean;
+}
+
 /** Requeues a failed run with a delay; the sweep adds its job when the retry is due. Returns false if it was lost. */
 export async function scheduleRetry(
   tx: Tx,
   run: Held,
-  { reason, reasonDetail, seconds }: { reason: FailureReason; reasonDetail: string; seconds: number },
+  { reason, reasonDetail, seconds, isAttempt }: ScheduledRetry,
 ): Promise<boolean> {
   const result = await updateHeld(tx, run)
-    .set({
+    .set((eb) => ({
       status: 'queued',
       step: 'queued',
       leased_until_datetime: null,
+      attempt: eb('attempt', '-', isAttempt ? 0 : 1),
       reason,
       reason_detail: reasonDetail,
       retry_datetime: sql<Date>`now() + make_interval(secs => ${seconds})`,
-    })
+    }))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }

@@ -19,15 +19,21 @@ const TRANSIENT: readonly FailureReason[] = [
   'storage_unavailable',
 ];
 
-/** The delay before the next attempt. Undefined if the run has failed for good. */
+/**
+ * The delay before the next attempt. Undefined if the run has failed for good.
+ * @param error BioTrack's error, if there is one: a call that was held back is sent as soon as BioTrack may be asked again
+ */
 export function toRetryDelaySeconds(
   reason: FailureReason,
   attempt: number,
   { attempts, baseSeconds, maxSeconds }: RetryPolicy,
-  retryAfterMs: number | undefined,
+  error: { readonly retryAfterMs: number | undefined; readonly isHeldBack: boolean } | undefined,
 ): number | undefined {
-  if (!TRANSIENT.includes(reason) || attempt >= attempts) return undefined;
-  const backoff = Math.min(baseSeconds * 4 ** (attempt - 1), maxSeconds);
-  // At least as long as BioTrack requested, with jitter so that runs do not retry all at once.
-  return Math.max(backoff, (retryAfterMs ?? 0) / 1000) * (1 + Math.random() / 4);
+  if (!TRANSIENT.includes(reason)) return undefined;
+  const askedSeconds = (error?.retryAfterMs ?? 0) / 1000;
+  // With jitter, so that runs do not retry all at once.
+  const jitter = 1 + Math.random() / 4;
+  if (error?.isHeldBack === true) return Math.max(askedSeconds, 1) * jitter;
+  if (attempt >= attempts) return undefined;
+  return Math.max(Math.min(baseSeconds * 4 ** (attempt - 1), maxSeconds), askedSeconds) * jitter;
 }

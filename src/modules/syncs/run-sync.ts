@@ -116,13 +116,15 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
       return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, DIRECTORY_BUSY_DELAY_SECONDS));
     const { reason, cause } = toFailure(error);
     const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
-    const retryAfterMs = error instanceof BiotrackError ? error.retryAfterMs : undefined;
+    const upstreamError = error instanceof BiotrackError ? error : undefined;
     // Previews are not retried: their caller gets the failure at once.
     const seconds =
-      run.mode === 'full' ? toRetryDelaySeconds(reason, run.attempt, retryPolicy, retryAfterMs) : undefined;
+      run.mode === 'full' ? toRetryDelaySeconds(reason, run.attempt, retryPolicy, upstreamError) : undefined;
     if (seconds !== undefined) {
       const isScheduled = await retryWhileStorageUnavailable(lease.signal, () =>
-        withTenant(db, tenantId, (tx) => scheduleRetry(tx, run, { reason, reasonDetail, seconds })),
+        withTenant(db, tenantId, (tx) =>
+          scheduleRetry(tx, run, { reason, reasonDetail, seconds, isAttempt: upstreamError?.isHeldBack !== true }),
+        ),
       );
       return isScheduled ? report('retry_scheduled', reason, cause) : undefined;
     }
