@@ -46,6 +46,7 @@ export const ERRORS = {
   credential_unknown: { status: 422, title: 'Unknown credential' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Internal error' },
+  list_loading: { status: 503, title: "State's list is loading" },
   upstream_unavailable: { status: 503, title: 'BioTrack is unavailable' },
   identity_unavailable: { status: 503, title: 'Token signing keys are unavailable' },
   storage_unavailable: { status: 503, title: 'Database is unavailable' },

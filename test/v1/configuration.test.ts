@@ -507,6 +507,16 @@ t.test('one of several concurrent putConfiguration calls succeeds', async (t) =>
   }
 });
 
+t.test('a new license while the first list of a slow state is loading', async (t) => {
+  const tenantId = await makeTenant(service);
+  await service.sql(
+    'update directories set version = 0, refreshed_datetime = null, checksum = null, fingerprint = null',
+  );
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 7_000, times: 1 });
+  const licenses = [{ license_number: listOwn()[0]?.location }];
+  t.match(await put(tenantId, { licenses }), { status: 503, body: { code: 'list_loading' } });
+});
+
 t.test('every documented response of these operations was tested', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['configuration.test.ts'], isOwnOutcome), []);
 });

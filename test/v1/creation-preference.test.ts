@@ -52,7 +52,8 @@ t.test('choosing a preference before the first sync', async (t) => {
   const unavailable = await advice(tenantId);
   t.match(unavailable, { status: 503, body: { code: 'upstream_unavailable' } });
   control.clearFaults();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 7_000, times: 1 });
+  t.match(await advice(tenantId), { status: 503, body: { code: 'list_loading' } });
 });
 
 t.test('getCompanyCreationPreference and putCompanyCreationPreference', async (t) => {

@@ -67,6 +67,40 @@ t.test('listAvailableLicenses', async (t) => {
   t.match(await ask('GET', path), { status: 409, body: { code: 'credential_unreadable' } });
 });
 
+t.test('a state that needs longer than a caller waits for its list', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}`;
+  const license_number = listOwn()[0]?.location;
+  const list = () => ask('GET', `${path}/available-licenses`);
+  const calls = () => control.counters().listsSent;
+
+  await service.sql(
+    'update directories set version = 0, refreshed_datetime = null, checksum = null, fingerprint = null',
+  );
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 8_000 });
+  const before = calls();
+  const answers = await Promise.all([
+    list(),
+    ask('POST', `${path}/licenses`, { body: { license_number } }),
+    ask('POST', `${path}/licenses/bulk`, { body: { licenses: [{ license_number }] } }),
+  ]);
+  for (const { status, body, headers } of answers) {
+    t.match({ status, code: body.code }, { status: 503, code: 'list_loading' });
+    t.equal(headers.get('retry-after'), '5');
+  }
+  for (let tries = 0; tries < 20 && (await list()).status !== 200; tries += 1) await pause(500);
+  const { status, body } = await list();
+  t.equal(status, 200, 'a later call finds the list');
+  t.ok(body.data.length > 0);
+  t.ok(calls() - before <= 2, `one slow fetch outlived its callers (${calls() - before} lists)`);
+
+  await service.sql('update directories set refreshed_datetime = null, checksum = null');
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 8_000 });
+  t.strictSame((await list()).body.data, body.data, 'a published list is returned meanwhile');
+  for (let tries = 0; tries < 40 && control.counters().listsSent < before + 2; tries += 1) await pause(500);
+  control.clearFaults();
+});
+
 t.test('listAvailableLicenses while BioTrack fails', async (t) => {
   const tenantId = await makeTenant(service);
   const path = `/v1/tenants/${tenantId}/available-licenses`;

@@ -84,6 +84,7 @@ export function registerConfigurationRoutes(
           'license_type_unknown',
           'invalid_dates',
           'credential_unknown',
+          'list_loading',
           'upstream_unavailable',
         ],
       }),

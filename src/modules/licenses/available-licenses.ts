@@ -1,5 +1,5 @@
-import { BiotrackError } from '../../biotrack/index.js';
-import type { Db, Tx } from '../../db/database.js';
+import { BiotrackError, type BiotrackTarget } from '../../biotrack/index.js';
+import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
 import type { License } from '../../domain/license.js';
 import { toUnlistedLicense } from '../../domain/license-fields.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
@@ -18,6 +18,7 @@ import {
 import {
   type DirectoryService,
   findDirectory,
+  findDirectorySummary,
   ListShrunkError,
   selectLicensesOfUbi,
   selectListings,
@@ -100,34 +101,76 @@ export async function loadOwnLicenses(tx: Tx, tenant: Tenant): Promise<ListedLic
   return directory === undefined ? [] : selectLicensesOfUbi(tx, directory.id, ubiKey);
 }
 
-/** The longest wait for the state's list. Shorter than the server's request timeout. */
-const LIST_TIMEOUT_MS = 25_000;
+/** How long a caller waits for the state's list. The fetch goes on after that, for the next caller. */
+const LIST_WAIT_MS = 5_000;
 
-/** Refreshes the state's directory if it is missing or old, with a credential that the caller may use. */
+/**
+ * Refreshes the state's directory if it is missing or old, with a credential that the caller may use. A published
+ * directory is good enough if the state takes long to send a newer one.
+ * @throws ServiceError `list_loading` if the state's first list has not arrived within five seconds
+ */
 export async function ensureDirectory(
   db: Db,
   ports: LicensePorts,
   tenantId: string,
   principal: Principal,
 ): Promise<void> {
-  const signal = AbortSignal.any([ports.shutdown, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
   let usable: UsableCredential | undefined;
   try {
     usable = await getUsableCredential(db, ports, tenantId, { userId: toUserId(principal) });
     const { tenant, login } = usable;
     const target = { state: tenant.state, environment: tenant.environment };
-    const request = { target, login, includeLabs: false, force: false, signal };
-    await ports.directories.ensureFresh(db, { ...request, ...toLoginPorts(db, ports, usable) });
+    const loginPorts = toLoginPorts(db, ports, usable);
+    // The fetch outlives the request, so what it writes is no effect of the request.
+    const refresh = withoutBeforeCommit(() =>
+      ports.directories.ensureFresh(db, {
+        target,
+        login,
+        includeLabs: false,
+        force: false,
+        signal: ports.shutdown,
+        ...loginPorts,
+      }),
+    );
+    if (await isSettledWithin(refresh, LIST_WAIT_MS)) return;
+    if (await isPublished(db, target)) return;
+    throw toLoadingError(ports.directories.getPendingSeconds(target));
   } catch (error) {
-    throw toDirectoryError(tenantId, usable, error, signal);
+    throw toDirectoryError(tenantId, usable, error, ports.shutdown);
   }
 }
+
+/** Rejects if the promise does. If it rejects later, its error is ignored: the next caller meets it. */
+async function isSettledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  promise.catch(() => undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function isPublished(db: Db, { state, environment }: BiotrackTarget): Promise<boolean> {
+  const { directory } = await findDirectorySummary(db, state, environment);
+  return directory !== undefined && directory.version > 0;
+}
+
+const toLoadingError = (seconds: number): ServiceError =>
+  new ServiceError(
+    'list_loading',
+    `BioTrack has been preparing the state's list for ${seconds} seconds. The list is fetched in the background. Retry in a few seconds.`,
+    { retryAfterSeconds: LIST_WAIT_MS / 1000 },
+  );
 
 function toDirectoryError(
   tenantId: string,
   usable: UsableCredential | undefined,
   error: unknown,
-  { aborted }: AbortSignal,
+  shutdown: AbortSignal,
 ): unknown {
   if (error instanceof LoginRefusedError) {
     return toRefusedError(tenantId, error.credential, error.reason, error.message);
@@ -144,9 +187,8 @@ function toDirectoryError(
       { reason: 'list_shrunk', cause: error },
     );
   }
-  if (!aborted) return error;
-  return new ServiceError('upstream_unavailable', "The state's list has not arrived yet. Retry in a moment.", {
-    reason: 'upstream_timeout',
+  if (!shutdown.aborted) return error;
+  return new ServiceError('upstream_unavailable', 'This process is shutting down. Retry in a moment.', {
     cause: error,
   });
 }

@@ -38,7 +38,13 @@ import {
 } from './service.js';
 
 const CHANGE_ERRORS = ['license_type_unknown', 'invalid_dates', 'credential_unknown'] as const;
-const LIST_ERRORS = ['setup_incomplete', 'credential_unreadable', 'unknown_state', 'upstream_unavailable'] as const;
+const LIST_ERRORS = [
+  'setup_incomplete',
+  'credential_unreadable',
+  'unknown_state',
+  'list_loading',
+  'upstream_unavailable',
+] as const;
 const BULK_LIMIT_BYTES = 1024 * 1024;
 
 export interface LicensesDeps extends LicensePorts {
@@ -55,7 +61,7 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
         tag: 'Licenses',
         summary: 'List available licenses',
         description:
-          "Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential and can take up to 25 seconds.",
+          "Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential. If the state needs more than 5 seconds, the fetch continues in the background: the response shows the mirrored copy, or is 503 `list_loading` while there is none.",
         params: TenantParams,
         replies: { 200: { description: 'All available licenses.', schema: AvailableLicenseListSchema } },
         errors: ['not_found', ...LIST_ERRORS],
