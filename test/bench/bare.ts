@@ -3,10 +3,10 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 
-/** What a sync leaves behind, in the order in which it can be written. */
+/** The tables that a sync writes, in an order that satisfies their foreign keys. */
 export const TABLES = ['companies', 'company_licenses', 'vendor_companies', 'changes'] as const;
 
-/** The same columns, defaults, checks, keys, foreign keys and indexes in a schema of their own; no row security. */
+/** Creates copies of the tables in the schema `bare`, with all constraints and indexes, but without row security. */
 export const makeBareTables = (owner: pg.Client): Promise<unknown> =>
   owner.query(`
     create schema bare;
@@ -25,13 +25,13 @@ export const makeBareTables = (owner: pg.Client): Promise<unknown> =>
       end loop;
     end $$;`);
 
-/** Empties the bare tables, and lets the tenant be known there. */
+/** Empties the bare tables and inserts the tenant, which the other tables reference. */
 export async function emptyBareTables(owner: pg.Client, tenantId: string): Promise<void> {
   await owner.query(`truncate ${['tenants', ...TABLES].map((table) => `bare.${table}`).join(', ')}`);
   await owner.query('insert into bare.tenants select * from tenants where tenant_id = $1', [tenantId]);
 }
 
-/** Milliseconds of a bare COPY of all rows that the tenant has now, into empty tables of the same shape. */
+/** Measures a COPY of all current rows of a tenant into empty bare tables. Returns milliseconds. */
 export async function measureCopy(owner: pg.Client, tenantId: string): Promise<number> {
   const bodies: [string, Buffer][] = [];
   for (const table of TABLES) {

@@ -7,7 +7,7 @@ import { IS_THINNED } from '../helpers/counts.js';
 import { CATALOG, isReached, type Key } from './catalog.js';
 import { Recorder, summarizeRatios, toJson } from './report.js';
 
-/** That the benchmark runs and says what it measured; what it measures is for `npm run bench` alone. */
+/** The benchmark runs and reports its figures. Only `npm run bench` compares the figures with their goals. */
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -19,18 +19,18 @@ async function bench(...options: string[]): Promise<string> {
   return stdout;
 }
 
-t.test('--help names every key', async (t) => {
+t.test('--help lists every key', async (t) => {
   const help = await bench('--help');
   for (const key of Object.keys(CATALOG)) t.match(help, `  ${key} `);
 });
 
-t.test('a small run measures every key of its parts, and ends with one line of JSON', async (t) => {
+t.test('a small run measures every key of its parts and prints one line of JSON last', async (t) => {
   const parts = IS_THINNED ? ['mapper'] : ['sync', 'growth', 'mapper'];
   const output = await bench(
     ...['--parts', parts.join(), '--licenses', '60', '--repetitions', '1', '--tenants', '1,3', '--json'],
   );
   const figures = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
-  // These are of runs of one size, or of fewer tenants, not there.
+  // These need several sizes or more tenants.
   const absent = ['growth_exponent', 'list_calls_for_500_tenants', 'next_10_tenants_vs_copy'];
   absent.push('next_100_tenants_vs_copy', 'next_500_tenants_vs_copy');
   for (const [key, { part }] of Object.entries(CATALOG)) {
@@ -40,7 +40,7 @@ t.test('a small run measures every key of its parts, and ends with one line of J
   }
 });
 
-t.test('figures are summed up as they are said to be', async (t) => {
+t.test('figures are summarized as documented', async (t) => {
   t.same(summarizeRatios([3, 1, 2]), { median: 2, least: 1, most: 3 });
   t.same(summarizeRatios([4, 1, 2, 3]), { median: 2.5, least: 1, most: 4 });
   const recorder = new Recorder();
@@ -59,7 +59,7 @@ t.test('figures are summed up as they are said to be', async (t) => {
       row_by_row_vs_ours: 11,
       missed: ['apply_vs_copy 1000 one_per_license', 'apply_vs_copy 10000 one_per_vendor'],
     },
-    'the largest size, by the strategy that does worse',
+    'the largest size, with the worse of the two strategies',
   );
   t.ok(isReached({ is: 'exactly', figure: 1 }, 1));
   t.notOk(isReached({ is: 'atLeast', figure: 2 }, 1.99));

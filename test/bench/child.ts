@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-/** A process of the benchmark's own that does what it is asked, one thing after the other. */
+/** A child process that handles named requests from the benchmark. */
 export interface BenchChild {
   ask<T>(name: string, input?: unknown): Promise<T>;
   stop(): Promise<void>;
@@ -11,19 +11,19 @@ export interface BenchChild {
 
 type Answer = { readonly id: number; readonly result?: unknown; readonly error?: string };
 
-/** @param file of this folder @param nodeOptions for the process, beside what it needs to read TypeScript */
+/** @param file in this folder @param nodeOptions in addition to those that load TypeScript */
 export function startBenchChild(file: string, nodeOptions: readonly string[] = []): BenchChild {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const child: ChildProcess = fork(path, { execArgv: ['--import', 'tsx', ...nodeOptions], serialization: 'advanced' });
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   child.on('message', ({ id, result, error }: Answer) => {
-    const asked = waiting.get(id);
+    const request = waiting.get(id);
     waiting.delete(id);
-    if (error === undefined) asked?.resolve(result);
-    else asked?.reject(new Error(`${file}: ${error}`));
+    if (error === undefined) request?.resolve(result);
+    else request?.reject(new Error(`${file}: ${error}`));
   });
   child.on('exit', (code) => {
-    for (const { reject } of waiting.values()) reject(new Error(`${file} ended with ${code}`));
+    for (const { reject } of waiting.values()) reject(new Error(`${file} exited with ${code}`));
     waiting.clear();
   });
   const exited = once(child, 'exit');
@@ -46,7 +46,7 @@ export function startBenchChild(file: string, nodeOptions: readonly string[] = [
 
 type Handlers = Readonly<Record<string, (input: never) => unknown>>;
 
-/** The other side: answers by these, and ends when its parent lets go of it. */
+/** Called in the child process: answers requests with these handlers, and exits when the parent disconnects. */
 export function answerParent(handlers: Handlers): void {
   process.on('message', async ({ id, name, input }: { id: number; name: string; input: never }) => {
     try {

@@ -1,11 +1,11 @@
 import { measureCopy } from './bare.js';
-import type { Bout, Lab } from './lab.js';
+import type { BenchInstance, Lab } from './lab.js';
 import type { Recorder } from './report.js';
 
 export interface GrowthOptions {
-  /** How many tenants there are in the end of each step. */
+  /** The number of tenants at the end of each step. */
   readonly tenants: readonly number[];
-  /** Of the state that the tenants are of. */
+  /** The size of the state in which the tenants are. */
   readonly licensesOfTenants: number;
   readonly sizes: readonly number[];
   readonly seed: number;
@@ -17,26 +17,26 @@ export async function benchGrowth(lab: Lab, recorder: Recorder, options: GrowthO
   recordExponent(recorder, options.sizes);
 }
 
-/** Tenants of one state, each step's asked for at once. */
+/** Tenants of one state; requests all syncs of a step at once. */
 async function benchTenants(
   lab: Lab,
   recorder: Recorder,
   { tenants, licensesOfTenants, seed }: GrowthOptions,
 ): Promise<void> {
-  const bout = await lab.play({ licenses: licensesOfTenants, seed });
-  const before = await countLists(bout);
+  const instance = await lab.startInstance({ licenses: licensesOfTenants, seed });
+  const before = await countLists(instance);
   let present = 0;
   for (const target of tenants) {
     const ids: string[] = [];
-    while (present + ids.length < target) ids.push(await bout.addTenant('one_per_vendor'));
+    while (present + ids.length < target) ids.push(await instance.addTenant('one_per_vendor'));
     present = target;
     const start = performance.now();
     const runs: string[] = [];
-    for (const id of ids) runs.push(String((await bout.ask('POST', `/v1/tenants/${id}/syncs`, {})).id));
-    for (const run of runs) await bout.untilCommitted(run);
+    for (const id of ids) runs.push(String((await instance.ask('POST', `/v1/tenants/${id}/syncs`, {})).id));
+    for (const run of runs) await instance.untilCommitted(run);
     const each = (performance.now() - start) / ids.length;
     const copies: number[] = [];
-    for (const id of ids.slice(-3)) copies.push(await measureCopy(bout.owner, id));
+    for (const id of ids.slice(-3)) copies.push(await measureCopy(instance.owner, id));
     const add = (key: 'next_10_tenants_vs_copy' | 'next_100_tenants_vs_copy' | 'next_500_tenants_vs_copy'): void => {
       for (const copy of copies) recorder.add(key, licensesOfTenants, 'one_per_vendor', each / copy);
     };
@@ -44,20 +44,20 @@ async function benchTenants(
     if (target === 100) add('next_100_tenants_vs_copy');
     if (target === 500) add('next_500_tenants_vs_copy');
     if (target !== tenants.at(-1)) continue;
-    const wait = await readLongestWaitMs(bout, runs);
+    const wait = await readLongestWaitMs(instance, runs);
     recorder.add('queue_wait_per_tenant_ms', licensesOfTenants, 'one_per_vendor', wait / ids.length);
   }
   if (present === 500) {
-    const lists = (await countLists(bout)) - before;
+    const lists = (await countLists(instance)) - before;
     recorder.add('list_calls_for_500_tenants', licensesOfTenants, 'one_per_vendor', lists);
   }
-  await bout.end();
+  await instance.end();
 }
 
-/** Not the probes that verify a login: they ask beyond any transaction, and get nothing. */
-const countLists = ({ simulator }: Bout): Promise<number> => simulator.ask<number>('wholeLists');
+/** Excludes the requests that verify a login: they ask for transactions after the last one, and get an empty list. */
+const countLists = ({ simulator }: BenchInstance): Promise<number> => simulator.ask<number>('wholeLists');
 
-async function readLongestWaitMs({ owner }: Bout, runs: readonly string[]): Promise<number> {
+async function readLongestWaitMs({ owner }: BenchInstance, runs: readonly string[]): Promise<number> {
   const { rows } = await owner.query<{ wait: number }>(
     `select max(extract(epoch from started_datetime - requested_datetime))::float8 * 1000 as wait
        from sync_runs where id = any($1::uuid[])`,
@@ -66,17 +66,17 @@ async function readLongestWaitMs({ owner }: Bout, runs: readonly string[]): Prom
   return rows[0]?.wait ?? 0;
 }
 
-/** The kernel's own high-water mark, of a process that has done nothing else. */
+/** The kernel's peak resident memory of a new process. */
 async function benchMemory(lab: Lab, recorder: Recorder, { sizes, seed }: GrowthOptions): Promise<void> {
   const licenses = Math.max(...sizes);
-  const bout = await lab.play({ licenses, seed, isFresh: true });
-  const tenantId = await bout.addTenant('one_per_vendor');
-  const idle = await bout.service.ask<number>('residentBytes');
-  await bout.sync(tenantId, 'auto');
-  const peak = await bout.service.ask<number>('peakResidentBytes');
-  const body = await bout.simulator.ask<number>('largestBody');
+  const instance = await lab.startInstance({ licenses, seed, isFresh: true });
+  const tenantId = await instance.addTenant('one_per_vendor');
+  const idle = await instance.service.ask<number>('residentBytes');
+  await instance.sync(tenantId, 'auto');
+  const peak = await instance.service.ask<number>('peakResidentBytes');
+  const body = await instance.simulator.ask<number>('largestBody');
   recorder.add('rss_vs_body', licenses, 'one_per_vendor', (peak - idle) / body);
-  await bout.end();
+  await instance.end();
 }
 
 function recordExponent(recorder: Recorder, sizes: readonly number[]): void {

@@ -13,48 +13,48 @@ import type { SimulatorOptions } from '../../src/simulator/index.js';
 import { createKeysetFile } from '../../src/vault/index.js';
 import { makeBareTables } from './bare.js';
 import { type BenchChild, startBenchChild } from './child.js';
-import type { ServiceOrder } from './service-process.js';
+import type { BenchServiceOptions } from './service-process.js';
 
 export const STATE = 'NM';
 
-/** One database with the service and a state, and nothing in it yet. */
-export interface Bout {
+/** A new database with a running service and simulator, without tenants. */
+export interface BenchInstance {
   readonly baseUrl: string;
   readonly databaseUrl: string;
   readonly apiKey: string;
   readonly simulator: BenchChild;
   readonly service: BenchChild;
-  /** Our own connections, for what is measured without HTTP. */
+  /** The benchmark's connections, for measurements without HTTP. */
   readonly db: Db;
-  /** The owner's connection, past every rule. */
+  /** The database owner's connection, which bypasses row security. */
   readonly owner: pg.Client;
   ask(method: string, path: string, body?: unknown, ifMatch?: string): Promise<Record<string, unknown>>;
-  /** A tenant, set up and not synced yet. */
+  /** Creates a tenant that is ready to sync and returns its id. */
   addTenant(strategy: Strategy): Promise<string>;
-  /** Asks for a run and waits for its commit. Milliseconds. */
+  /** Requests a run and waits for its commit. Returns milliseconds. */
   sync(tenantId: string, refresh: 'auto' | 'force'): Promise<number>;
-  /** Waits until a run that was asked for is committed. */
+  /** @throws Error if the run fails */
   untilCommitted(runId: string): Promise<void>;
-  /** Another service beside it, in the same process, that takes no runs. @param listCacheMegabytes 0: each list is read whenever it is asked for */
+  /** Starts a second service in the same process, which executes no runs. @param listCacheMegabytes `0` disables the page cache */
   startApi(listCacheMegabytes: number): Promise<BenchApi>;
   end(): Promise<void>;
 }
 
-/** A service of a bout that serves alone. */
+/** A second service of an instance, which only serves requests. */
 export interface BenchApi {
   readonly baseUrl: string;
   stop(): Promise<void>;
 }
 
-export interface PlayOptions {
+export interface InstanceOptions {
   readonly licenses: number;
   readonly seed: number;
-  /** A process that has served nothing yet, for what is said of memory. */
+  /** Starts a new service process, to measure its memory. Defaults to `false`. */
   readonly isFresh?: boolean;
 }
 
 export interface Lab {
-  play(options: PlayOptions): Promise<Bout>;
+  startInstance(options: InstanceOptions): Promise<BenchInstance>;
   stop(): Promise<void>;
 }
 
@@ -62,33 +62,38 @@ const MIGRATIONS = new URL('../../migrations/', import.meta.url);
 const TEMPLATE = 'bench_template';
 
 /**
- * Postgres as it is shipped: fsync on. Nothing is analysed, as nothing is in a fresh deployment.
- * @param profileFolder where the service's processes leave their CPU profiles
+ * Starts Postgres with its default settings, fsync included, but without autovacuum: tables have no statistics, as in a new
+ * deployment.
+ * @param profileFolder where the service processes write CPU profiles
  */
 export async function startLab(profileFolder?: string): Promise<Lab> {
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
   const startServiceProcess = (): BenchChild => startBenchChild('service-process.ts', profiling);
-  // They begin while Postgres does.
+  // They start in parallel with Postgres.
   const warm = { service: startServiceProcess(), simulator: startBenchChild('simulator-process.ts') };
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-bench-'));
-  // Postgres may have to run as somebody else, who must be able to enter.
+  // Postgres may run as another user, who needs access to the folder.
   await chmod(dataDir, 0o711);
   const postgres = await startEmbeddedPostgres({ dataDir, settings: { autovacuum: 'off' } });
   await withClient(postgres.url, (client) => client.query(`create database ${TEMPLATE}`));
   await migrate({ url: toDatabaseUrl(postgres.url, TEMPLATE), folder: MIGRATIONS });
   let databases = 0;
   return {
-    async play({ licenses, seed, isFresh = false }) {
+    async startInstance({ licenses, seed, isFresh = false }) {
       databases += 1;
       const name = `bench_${databases}`;
       await withClient(postgres.url, (client) => client.query(`create database ${name} template ${TEMPLATE}`));
       const service = isFresh ? startServiceProcess() : warm.service;
       const processes = { service, simulator: warm.simulator };
-      const bout = await startBout(toDatabaseUrl(postgres.url, name), processes, { state: 'nm', licenses, seed });
+      const instance = await setUpInstance(toDatabaseUrl(postgres.url, name), processes, {
+        state: 'nm',
+        licenses,
+        seed,
+      });
       return {
-        ...bout,
+        ...instance,
         async end() {
-          await bout.end();
+          await instance.end();
           if (isFresh) await service.stop();
           await withClient(postgres.url, (client) => client.query(`drop database ${name} with (force)`));
         },
@@ -109,37 +114,37 @@ function toDatabaseUrl(serverUrl: string, name: string): string {
   return url.href;
 }
 
-async function startBout(
+async function setUpInstance(
   databaseUrl: string,
   { service, simulator }: { readonly service: BenchChild; readonly simulator: BenchChild },
   options: SimulatorOptions,
-): Promise<Bout> {
+): Promise<BenchInstance> {
   const state = await simulator.ask<{ url: string; demo: Record<'ubi' | 'username' | 'password', string> }>(
     'start',
     options,
   );
-  const order: ServiceOrder = {
+  const serviceOptions: BenchServiceOptions = {
     databaseUrl,
     simulatorUrl: state.url,
     keysetFile: createKeysetFile('bench'),
     role: 'all',
     listCacheMegabytes: LIST_CACHE_MEGABYTES,
   };
-  const baseUrl = await service.ask<string>('start', order);
+  const baseUrl = await service.ask<string>('start', serviceOptions);
   const db = openDatabase({
     url: databaseUrl,
     poolSize: 2,
     applicationName: 'bench',
   });
   const owner = new pg.Client({ connectionString: databaseUrl });
-  // Where something fails, that is told, and not that Postgres was then stopped.
+  // After a failure Postgres stops; only the first error is reported.
   owner.on('error', () => {});
   await owner.connect();
   await makeBareTables(owner);
   const { secret } = await createApiKey(db, uuidv7, { description: 'bench', role: 'operator', tenantId: undefined });
   const apiKey = secret.reveal();
 
-  const ask: Bout['ask'] = async (method, path, body, ifMatch) => {
+  const ask: BenchInstance['ask'] = async (method, path, body, ifMatch) => {
     const response = await fetch(new URL(path, baseUrl), {
       method,
       headers: {
@@ -149,12 +154,12 @@ async function startBout(
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-    const answer = (await response.json()) as Record<string, unknown>;
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);
-    return answer;
+    const content = (await response.json()) as Record<string, unknown>;
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(content)}`);
+    return content;
   };
 
-  /** Asked past the service, which has its hands full. */
+  /** Reads the database directly, because polling the API would slow down the service. */
   const untilCommitted = async (runId: string): Promise<void> => {
     for (;;) {
       const { rows } = await owner.query<{ status: string; reason: string }>({
@@ -162,7 +167,7 @@ async function startBout(
         text: 'select status, reason from sync_runs where id = $1',
         values: [runId],
       });
-      const { status, reason } = rows[0] ?? { status: 'gone', reason: '' };
+      const { status, reason } = rows[0] ?? { status: 'missing', reason: '' };
       if (status === 'succeeded' || status === 'succeeded_with_warnings') return;
       if (status !== 'queued' && status !== 'running') throw new Error(`the run ended as ${status} (${reason})`);
       await delay(POLL_MS);
@@ -196,7 +201,7 @@ async function startBout(
     },
     untilCommitted,
     async startApi(listCacheMegabytes) {
-      const api: ServiceOrder = { ...order, role: 'api', listCacheMegabytes };
+      const api: BenchServiceOptions = { ...serviceOptions, role: 'api', listCacheMegabytes };
       const apiUrl = await service.ask<string>('start', api);
       return { baseUrl: apiUrl, stop: () => service.ask('stop', apiUrl) };
     },
@@ -208,10 +213,10 @@ async function startBout(
   };
 }
 
-/** As it is shipped. */
+/** The default of the service. */
 const LIST_CACHE_MEGABYTES = 32;
 
-/** Often enough not to be seen in the result; what it costs is one look-up by key. */
+/** Short, so that it does not affect the result. Each poll is one lookup by primary key. */
 const POLL_MS = 3;
 
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

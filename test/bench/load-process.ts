@@ -1,16 +1,16 @@
 import autocannon from 'autocannon';
 import { answerParent } from './child.js';
 
-export interface LoadOrder {
+export interface LoadOptions {
   readonly baseUrl: string;
-  /** Asked for in turn. */
+  /** Requested in rotation. */
   readonly paths: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly seconds: number;
-  /** So many requests instead, however long they take. */
+  /** The number of requests; replaces `seconds`. */
   readonly amount?: number;
-  /** What every answer has to be; another one is no result. */
+  /** The expected status of every response; any other status is an error. */
   readonly status: number;
 }
 
@@ -19,17 +19,17 @@ export interface LoadResult {
   readonly p99Ms: number;
 }
 
-/** It looks this often whether its time is over: by its own default it asks for up to a second longer. */
-const LOOK_MS = 50;
+/** How often autocannon checks whether its time is over. Its default, one second, would exceed short durations. */
+const SAMPLE_INTERVAL_MS = 50;
 
-/** Asks as much as a server can answer, from a process of its own. */
+/** Generates load from a separate process. */
 answerParent({
-  async run({ baseUrl, paths, headers, connections, seconds, amount, status }: LoadOrder): Promise<LoadResult> {
+  async run({ baseUrl, paths, headers, connections, seconds, amount, status }: LoadOptions): Promise<LoadResult> {
     const result = await autocannon({
       url: baseUrl,
       connections,
       ...(amount === undefined ? { duration: seconds } : { amount }),
-      sampleInt: LOOK_MS,
+      sampleInt: SAMPLE_INTERVAL_MS,
       headers: { ...headers },
       requests: paths.map((path) => ({ method: 'GET', path })),
     });

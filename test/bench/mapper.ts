@@ -16,7 +16,7 @@ export interface MapperOptions {
   readonly seed: number;
 }
 
-/** The heart alone: no database, no network. */
+/** Measures `planSync` without database and network. */
 export async function benchMapper(recorder: Recorder, options: MapperOptions): Promise<void> {
   const { licenses, repetitions, seed } = options;
   const { licenses: listed } = collateVendors(await fetchVendors(licenses, seed), (text) => hash('sha256', text));
@@ -35,12 +35,12 @@ export async function benchMapper(recorder: Recorder, options: MapperOptions): P
         });
       const measure = (snapshot: Snapshot) => {
         const start = performance.now();
-        const made = plan(snapshot);
-        return { made, perSecond: (listed.length / (performance.now() - start)) * 1000 };
+        const result = plan(snapshot);
+        return { result, perSecond: (listed.length / (performance.now() - start)) * 1000 };
       };
       const first = measure(empty);
       recorder.add('mapper_licenses_per_second', licenses, strategy, first.perSecond);
-      const { companies, licenses: steps, newVendorCompanies } = first.made;
+      const { companies, licenses: steps, newVendorCompanies } = first.result;
       const unchanged = measure({
         ...empty,
         companies: companies.map(({ after }) => after),

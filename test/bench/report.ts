@@ -18,22 +18,22 @@ export interface Result extends Summary {
 
 export type Sample = Pick<Result, 'key' | 'licenses' | 'strategy'> & { readonly value: number };
 
-/** Takes the samples as they come, and sums them up. */
+/** Collects samples and summarizes them. */
 export class Recorder {
   readonly #onSample: (sample: Sample) => void;
   readonly #samples = new Map<string, { key: Key; licenses: number; strategy: string; values: number[] }>();
 
-  /** @param onSample for who waits to see how it goes */
+  /** @param onSample called for each sample, to report progress */
   constructor(onSample: (sample: Sample) => void = () => undefined) {
     this.#onSample = onSample;
   }
 
   add(key: Key, licenses: number, strategy: string, value: number): void {
     this.#onSample({ key, licenses, strategy, value });
-    const place = `${key} ${licenses} ${strategy}`;
-    const found = this.#samples.get(place) ?? { key, licenses, strategy, values: [] };
+    const group = `${key} ${licenses} ${strategy}`;
+    const found = this.#samples.get(group) ?? { key, licenses, strategy, values: [] };
     found.values.push(value);
-    this.#samples.set(place, found);
+    this.#samples.set(group, found);
   }
 
   medianOf(key: Key, licenses: number, strategy: string): number | undefined {
@@ -80,7 +80,7 @@ export function renderTable(results: readonly Result[]): string {
   return table.toString();
 }
 
-/** The figures for a machine: each key at its largest size, by the strategy that does worse; all of them below. */
+/** Each key at its largest size, with the worse of the two strategies; `results` has all figures, `missed` the missed goals. */
 export function toJson(results: readonly Result[], about: Readonly<Record<string, unknown>>): string {
   const figures = new Map<Key, Result>();
   for (const result of results) {
@@ -88,7 +88,7 @@ export function toJson(results: readonly Result[], about: Readonly<Record<string
     if (known === undefined || result.licenses > known.licenses || isWorse(result, known))
       figures.set(result.key, result);
   }
-  const missed = results.filter(({ reached }) => reached === false).map(toPlace);
+  const missed = results.filter(({ reached }) => reached === false).map(toGroupName);
   const keys = Object.fromEntries([...figures].map(([key, { median }]) => [key, median]));
   return JSON.stringify({ ...keys, missed, ...about, results });
 }
@@ -99,7 +99,7 @@ const isWorse = (result: Result, known: Result): boolean => {
   return entryOf(result.key).goal?.is === 'atLeast' ? isLower : !isLower;
 };
 
-const toPlace = ({ key, licenses, strategy }: Result): string => `${key} ${licenses} ${strategy}`;
+const toGroupName = ({ key, licenses, strategy }: Result): string => `${key} ${licenses} ${strategy}`;
 
 export const toFigure = (figure: number): string =>
   figure >= 100 ? figure.toFixed(0) : figure >= 10 ? figure.toFixed(1) : figure.toFixed(3);

@@ -9,19 +9,19 @@ import { toCompanyReply } from '../../src/modules/companies/routes.js';
 import { CompanyPageSchema, CompanySchema } from '../../src/modules/companies/schema.js';
 import { answerParent } from './child.js';
 
-/** The servers that reads are held against: each without authentication, row security, logging and headers of its own. */
+/** The servers that reads are compared with, without authentication, row security, logging and additional headers. */
 const POOL_SIZE = 10;
 
 type CompanyRow = Parameters<typeof toCompanyReply>[0];
 
-interface ServerOrder {
+interface RivalServerOptions {
   readonly databaseUrl: string;
   readonly tenantId: string;
 }
 
-/** A bare Fastify with `pg`: the same query, unnamed as ours, and the same reply schema. */
-async function startBare({ databaseUrl, tenantId }: ServerOrder): Promise<string> {
-  // The same plans as ours, too: see INDEX_ORDER_SETTING.
+/** A bare Fastify with `pg`: the same unnamed query and the same response schema as the service. */
+async function startBare({ databaseUrl, tenantId }: RivalServerOptions): Promise<string> {
+  // The same query plans as the service: see INDEX_ORDER_SETTING.
   const options = '-c enable_bitmapscan=off';
   const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_SIZE, options });
   const app: FastifyInstance = Fastify();
@@ -124,8 +124,8 @@ const CompanyEntitySchema = new EntitySchema<CompanyEntity>({
   relations: { licenses: { type: 'one-to-many', target: 'License', inverseSide: 'company' } },
 });
 
-/** Express with TypeORM as both are documented: find with relations, take and order, and what comes is sent as JSON. */
-async function startOrm({ databaseUrl, tenantId }: ServerOrder): Promise<string> {
+/** Express with TypeORM, each used as documented: find with relations, take and order; the result is returned as JSON. */
+async function startOrm({ databaseUrl, tenantId }: RivalServerOptions): Promise<string> {
   const source = await new DataSource({
     type: 'postgres',
     url: databaseUrl,

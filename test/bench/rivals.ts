@@ -9,13 +9,13 @@ import { TABLES } from './bare.js';
 type Table = (typeof TABLES)[number];
 type Row = Readonly<Record<string, unknown>>;
 
-/** The rows of a tenant as a program has them that wants to write them. */
+/** The rows of a tenant in memory, to be written. */
 export interface Load {
   readonly rows: Readonly<Record<Table, readonly Row[]>>;
   readonly columns: Readonly<Record<Table, readonly { readonly name: string; readonly type: string }[]>>;
 }
 
-/** What others do to bring rows into tables that may have them already. */
+/** Another approach to upsert rows. */
 export interface Rival {
   write(load: Load): Promise<void>;
   close(): Promise<void>;
@@ -28,7 +28,7 @@ const KEYS: Readonly<Record<Table, readonly string[]>> = {
   changes: ['tenant_id', 'seq'],
 };
 
-/** As many as their documentation speaks of, and what fits into one statement's parameters. */
+/** The batch size in their documentation, which stays below the limit of parameters per statement. */
 const ROWS_PER_STATEMENT = 1_000;
 
 export async function readLoad(owner: pg.Client, tenantId: string): Promise<Load> {
@@ -46,7 +46,7 @@ export async function readLoad(owner: pg.Client, tenantId: string): Promise<Load
   return { rows, columns };
 }
 
-/** A second sync of the same rows brings no changes: there is no history to write again. */
+/** A second sync of the same rows has no changes to record. */
 export const withoutChanges = (load: Load): Load => ({ ...load, rows: { ...load.rows, changes: [] } });
 
 const namesOf = (load: Load, table: Table): string[] => load.columns[table].map(({ name }) => name);
@@ -57,11 +57,11 @@ const toUpdates = (load: Load, table: Table): string =>
     .map((name) => `${name} = excluded.${name}`)
     .join(', ');
 
-/** JSON columns are given as text: the driver would take a list for a Postgres array. */
+/** Passes JSON columns as text, because the driver converts lists to Postgres arrays. */
 const toValue = (value: unknown, type: string): unknown =>
   type === 'jsonb' && value !== null ? JSON.stringify(value) : value;
 
-/** One prepared upsert for each row, all in one transaction. */
+/** One prepared upsert per row, in one transaction. */
 export async function openRowByRow(url: string): Promise<Rival> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -70,8 +70,8 @@ export async function openRowByRow(url: string): Promise<Rival> {
       await client.query('begin');
       for (const table of TABLES) {
         const names = namesOf(load, table);
-        const places = names.map((_name, index) => `$${index + 1}`).join(', ');
-        const text = `insert into bare.${table} (${names.join(', ')}) values (${places})
+        const placeholders = names.map((_name, index) => `$${index + 1}`).join(', ');
+        const text = `insert into bare.${table} (${names.join(', ')}) values (${placeholders})
           on conflict (${KEYS[table].join(', ')}) do update set ${toUpdates(load, table)}`;
         for (const row of load.rows[table]) {
           const values = load.columns[table].map(({ name, type }) => toValue(row[name], type));
@@ -123,7 +123,7 @@ const ORM_TYPES: Readonly<Record<string, Partial<EntitySchemaColumnOptions>>> = 
   'text[]': { type: 'text', array: true },
 };
 
-/** https://typeorm.io: Repository.upsert(entities, conflictPaths) in one transaction, 1,000 entities a call. */
+/** https://typeorm.io: Repository.upsert(entities, conflictPaths) in one transaction, 1,000 entities per call. */
 export async function openOrm(url: string, load: Load): Promise<Rival> {
   const entities = TABLES.map(
     (table) =>
@@ -159,8 +159,8 @@ export async function openOrm(url: string, load: Load): Promise<Rival> {
 }
 
 /**
- * As integration platforms describe their warehouse loads: the records go as JSON into a raw table, in batches by COPY;
- * then they are typed, the newest of each key is kept, and merged into the final table; what was merged is marked.
+ * The way integration platforms document their warehouse loads: COPY writes batches of JSON records into a raw table; then a
+ * query types them, keeps the newest of each key and merges it into the final table, and marks the records as loaded.
  */
 export async function openPlatform(url: string): Promise<Rival> {
   const client = new pg.Client({ connectionString: url });

@@ -6,32 +6,32 @@ import { startLab } from './lab.js';
 import { benchMapper } from './mapper.js';
 import { benchReads } from './reads.js';
 import { Recorder, renderTable, toFigure, toJson } from './report.js';
-import { benchSync, type Leftover } from './sync.js';
+import { benchSync, type SyncedInstance } from './sync.js';
 
-const USAGE = `Measures the service against what the machine can do and what others do, on the embedded Postgres with fsync
-on and nothing analysed. Rivals run in turns with ours; what is shown is the median of the ratios of each repetition,
-with the smallest and the largest.
+const USAGE = `Measures the service and compares it with a bare COPY, bare servers and other approaches (rivals), on the embedded
+Postgres with fsync and without statistics (no ANALYZE). Each repetition measures the service and its rivals. Prints the
+median of the ratios of all repetitions, with the minimum and the maximum.
 
 Usage: npm run bench -- [options]
 
-  --licenses <n,…>      sizes of the state (1000,10000,100000)
-  --repetitions <n>     of each measurement (3)
-  --seed <n>            of the simulator and of what is read at random (1)
-  --parts <name,…>      of ${PARTS.join(', ')} (all)
-  --seconds <n>         that each kind of read is asked for, in each repetition (3; 0.4 with --quick)
-  --tenants <n,…>       how many tenants grow to (1,10,100,500)
+  --licenses <n,…>      sizes of the state (default 1000,10000,100000)
+  --repetitions <n>     repetitions of each measurement (default 3)
+  --seed <n>            seed of the simulator (default 1)
+  --parts <name,…>      parts to run: ${PARTS.join(', ')} (default all)
+  --seconds <n>         duration of each read measurement, per repetition (default 3; 0.4 with --quick)
+  --tenants <n,…>       numbers of tenants to grow to (default 1,10,100,500)
   --quick               sync and reads at 10,000 licenses, 1 repetition, rivals with one strategy
-  --json                the figures as one JSON object on the last line: each key at its largest size and, of the
-                        strategies, the one that does worse; all of them in "results", goals not reached in "missed"
-  --profile <folder>    CPU profiles of the service's processes (each figure suffers from it)
-  --help                this text
+  --json                print the figures as one JSON object on the last line: each key at its largest size with the
+                        worse of the two strategies; all figures in "results", missed goals in "missed"
+  --profile <folder>    write CPU profiles of the service processes; makes all figures worse
+  --help                print this text
 
-"… vs_copy" is a time ÷ the time of a bare COPY, in the same repetition, of all rows that the tenant then has (companies,
+"… vs_copy" is a time ÷ the time of a bare COPY in the same repetition: of all rows that the tenant then has (companies,
 licenses, vendor companies, changes) into empty tables with the same keys, foreign keys and indexes and without row
-security; runs that leave the rows of the first sync, or a few more changes, share its COPY. "… vs_ours" is the time of a rival ÷ ours: more is better for us. The simulator and the service are processes
-of their own; all share the machine.
+security. Runs that leave the rows of the first sync, or a few more changes, use the COPY of the first sync. "… vs_ours"
+is the time of a rival ÷ ours: higher is better for us. Simulator and service run in separate processes on the same machine.
 
-What each key measures, from its start to its end, and its goal:
+What each key measures, and its goal:
 ${PARTS.map(describe).join('\n')}
 `;
 
@@ -65,13 +65,13 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 function toNumbers(text: string): number[] {
   const numbers = text.split(',').map(Number);
   if (numbers.every((number) => Number.isInteger(number) && number > 0)) return numbers;
-  throw new TypeError(`not a list of whole numbers: ${text}`);
+  throw new TypeError(`not a list of positive integers: ${text}`);
 }
 
 function toParts(text: string): Part[] {
   return text.split(',').map((name) => {
     const part = PARTS.find((known) => known === name);
-    if (part === undefined) throw new TypeError(`there is no part ${name}; there are ${PARTS.join(', ')}`);
+    if (part === undefined) throw new TypeError(`unknown part ${name}; known parts: ${PARTS.join(', ')}`);
     return part;
   });
 }
@@ -83,7 +83,7 @@ async function bench(): Promise<void> {
   const [seed = 1] = toNumbers(values.seed);
   const parts = toParts(values.parts ?? (quick ? 'sync,reads' : PARTS.join(',')));
   const readSeconds = Number(values.seconds ?? (quick ? 0.4 : 3));
-  if (!(readSeconds > 0)) throw new TypeError(`no time to read in: ${values.seconds}`);
+  if (!(readSeconds > 0)) throw new TypeError(`--seconds must be a positive number: ${values.seconds}`);
   const start = performance.now();
   const toSeconds = (): number => Math.round((performance.now() - start) / 1000);
   const recorder = new Recorder(({ key, licenses, strategy, value }) =>
@@ -91,9 +91,9 @@ async function bench(): Promise<void> {
   );
   const lab = await startLab(values.profile);
   try {
-    let left: Leftover | undefined;
+    let synced: SyncedInstance | undefined;
     if (parts.includes('sync')) {
-      left = await benchSync(lab, recorder, {
+      synced = await benchSync(lab, recorder, {
         sizes,
         repetitions,
         seed,
@@ -108,12 +108,12 @@ async function bench(): Promise<void> {
         repetitions,
         seconds: readSeconds,
         seed,
-        // In a short time many that wait for their turn would be cut off before it.
+        // With many connections, a short measurement would end before most requests are answered.
         connections: quick ? 16 : 64,
       };
-      await benchReads(lab, recorder, options, left);
+      await benchReads(lab, recorder, options, synced);
     } else {
-      await left?.bout.end();
+      await synced?.instance.end();
     }
     if (parts.includes('growth')) {
       await benchGrowth(lab, recorder, { tenants: toNumbers(values.tenants), licensesOfTenants: 2_000, sizes, seed });

@@ -8,7 +8,7 @@ import { parseKeyset } from '../../src/vault/index.js';
 import { pickPort } from '../helpers/free-port.js';
 import { answerParent } from './child.js';
 
-export interface ServiceOrder {
+export interface BenchServiceOptions {
   readonly databaseUrl: string;
   readonly simulatorUrl: string;
   readonly keysetFile: string;
@@ -17,14 +17,14 @@ export interface ServiceOrder {
 }
 
 /**
- * Our service in a process of its own, so that its memory and its event loop are nobody else's; more than one of them, by
- * their addresses, where one at a time is asked.
+ * The services of this process by URL. The process is separate from the benchmark, so that its memory and its event loop
+ * are those of the service. If it runs several services, only one of them gets requests at a time.
  */
 const services = new Map<string, Service>();
 const delays = monitorEventLoopDelay({ resolution: 5 });
 
 answerParent({
-  async start({ databaseUrl, simulatorUrl, keysetFile, role, listCacheMegabytes }: ServiceOrder) {
+  async start({ databaseUrl, simulatorUrl, keysetFile, role, listCacheMegabytes }: BenchServiceOptions) {
     const environment = { dialect: 'api4', url: simulatorUrl, origin_id: 'bench' };
     const port = await pickPort();
     const publicUrl = `http://127.0.0.1:${port}`;
@@ -47,7 +47,7 @@ answerParent({
       databaseDirectUrl: url,
       states: parseStates({ NM: { environments: { production: environment } } }),
       keyset: parseKeyset(keysetFile),
-      // What is logged by default is logged here too.
+      // The default log level, so that the cost of logging is measured.
       logger: pino({ level: 'info' }, pino.destination('/dev/null')),
     });
     services.set(publicUrl, service);

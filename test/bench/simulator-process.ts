@@ -1,7 +1,7 @@
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.js';
 import { answerParent } from './child.js';
 
-/** The state's side in a process of its own, as in life. */
+/** The state, in a separate process as in production. */
 let simulator: Simulator | undefined;
 
 const control = () => {
@@ -17,12 +17,12 @@ answerParent({
     return { url, demo };
   },
   setOptions: (options: Parameters<Simulator['control']['setOptions']>[0]) => control().setOptions(options),
-  /** Calls for the state's list that asked for all of it. */
+  /** The number of calls that fetched the full list. */
   wholeLists: () =>
     control()
       .requests()
       .filter(({ action, transactionStart }) => action === 'sync_vendor' && (transactionStart ?? 0) === 0).length,
-  /** Bytes of the largest answer yet. */
+  /** The size of the largest response so far, in bytes. */
   largestBody: () =>
     Math.max(
       0,
@@ -30,7 +30,7 @@ answerParent({
         .requests()
         .map(({ bytes }) => bytes),
     ),
-  /** Renames one license of so many. */
+  /** Renames every `step`th license. */
   renameOneOf(step: number) {
     const locations = new Set(
       control()

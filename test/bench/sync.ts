@@ -8,7 +8,7 @@ import { loadSnapshot, savePlannedRows } from '../../src/modules/companies/index
 import { createDirectoryService, findDirectory, selectListedLicenses } from '../../src/modules/directory/index.js';
 import { emptyBareTables, measureCopy } from './bare.js';
 import type { Key } from './catalog.js';
-import { type Bout, type Lab, STATE } from './lab.js';
+import { type BenchInstance, type Lab, STATE } from './lab.js';
 import { Recorder } from './report.js';
 import {
   type Load,
@@ -25,99 +25,108 @@ export interface SyncOptions {
   readonly sizes: readonly number[];
   readonly repetitions: number;
   readonly seed: number;
-  /** Of the state that everything is tried on first, unheard. */
+  /** The size of the state for the warm-up, whose figures are discarded. */
   readonly warmUpLicenses: number;
-  /** Above this size a row at a time takes minutes and shows nothing new. */
+  /** Larger sizes take minutes row by row, and show nothing new. */
   readonly rowByRowUpTo: number;
-  /** Rivals take most of the time and vary little: with one strategy alone where time is short. */
+  /** Rivals take most of the time, and their ratios differ little between strategies; a quick run uses one. */
   readonly rivalStrategies: readonly Strategy[];
 }
 
-/** What the last bout leaves: a tenant whose companies are one for each license. */
-export interface Leftover {
-  readonly bout: Bout;
+/** A running instance with a synced tenant, whose strategy is `one_per_license`. */
+export interface SyncedInstance {
+  readonly instance: BenchInstance;
   readonly licenses: number;
   readonly tenantId: string;
 }
 
-/** That of which a tenant is left is the last one. */
-const IN_TURN: readonly Strategy[] = ['one_per_vendor', 'one_per_license'];
+/** The last one is the strategy of the tenant that is returned for reads. */
+const STRATEGY_ORDER: readonly Strategy[] = ['one_per_vendor', 'one_per_license'];
 
-/** The last bout goes on, for whoever wants to read what it left. */
-export async function benchSync(lab: Lab, recorder: Recorder, options: SyncOptions): Promise<Leftover | undefined> {
+/** Returns the last instance, which the caller must end. */
+export async function benchSync(
+  lab: Lab,
+  recorder: Recorder,
+  options: SyncOptions,
+): Promise<SyncedInstance | undefined> {
   await warmUp(lab, options);
-  let left: Leftover | undefined;
+  let synced: SyncedInstance | undefined;
   for (const licenses of options.sizes) {
     for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
-      for (const strategy of IN_TURN) {
-        await left?.bout.end();
-        const bout = await lab.play({ licenses, seed: options.seed });
-        const { copy, tenantId } = await benchRuns(bout, recorder, licenses, strategy);
-        left = { bout, licenses, tenantId };
-        const applied = await benchApply(bout, strategy);
+      for (const strategy of STRATEGY_ORDER) {
+        await synced?.instance.end();
+        const instance = await lab.startInstance({ licenses, seed: options.seed });
+        const { copy, tenantId } = await benchRuns(instance, recorder, licenses, strategy);
+        synced = { instance, licenses, tenantId };
+        const applied = await benchApply(instance, strategy);
         recorder.add('apply_vs_copy', licenses, strategy, applied.elapsed / copy);
         const withRowByRow = licenses <= options.rowByRowUpTo && repetition === 0;
         if (options.rivalStrategies.includes(strategy))
-          await benchRivals(bout, recorder, licenses, strategy, applied, withRowByRow);
+          await benchRivals(instance, recorder, licenses, strategy, applied, withRowByRow);
       }
     }
   }
-  return left;
+  return synced;
 }
 
-/** A service is not judged by its first seconds. */
+/** Runs everything once before measuring. */
 async function warmUp(lab: Lab, { seed, warmUpLicenses: licenses }: SyncOptions): Promise<void> {
-  const bout = await lab.play({ licenses, seed });
-  for (const strategy of STRATEGIES) await bout.sync(await bout.addTenant(strategy), 'force');
-  const unheard = new Recorder();
-  const applied = await benchApply(bout, 'one_per_license');
-  await benchRivals(bout, unheard, licenses, 'one_per_license', applied, false);
-  await bout.end();
+  const instance = await lab.startInstance({ licenses, seed });
+  for (const strategy of STRATEGIES) await instance.sync(await instance.addTenant(strategy), 'force');
+  const discarded = new Recorder();
+  const applied = await benchApply(instance, 'one_per_license');
+  await benchRivals(instance, discarded, licenses, 'one_per_license', applied, false);
+  await instance.end();
 }
 
 interface Runs {
-  /** Milliseconds of the COPY of what a first sync leaves. */
+  /** Milliseconds of the COPY of the rows that the first sync wrote. */
   readonly copy: number;
-  /** Of a tenant that keeps its strategy. */
+  /** A tenant that keeps its strategy. */
   readonly tenantId: string;
 }
 
-async function benchRuns(bout: Bout, recorder: Recorder, licenses: number, strategy: Strategy): Promise<Runs> {
-  const { owner, service, simulator } = bout;
-  const tenantId = await bout.addTenant(strategy);
+async function benchRuns(
+  instance: BenchInstance,
+  recorder: Recorder,
+  licenses: number,
+  strategy: Strategy,
+): Promise<Runs> {
+  const { owner, service, simulator } = instance;
+  const tenantId = await instance.addTenant(strategy);
   const record = (key: Key, value: number): void => recorder.add(key, licenses, strategy, value);
   await service.ask('watchEventLoop');
-  const first = await bout.sync(tenantId, 'auto');
+  const first = await instance.sync(tenantId, 'auto');
   record('event_loop_delay_ms', await service.ask<number>('readEventLoopDelayMs'));
   record('first_sync_ms', first);
   const copy = await measureCopy(owner, tenantId);
   record('first_sync_vs_copy', first / copy);
   record('copy_ms', copy);
 
-  // These leave the same rows as the first sync, or a few more changes: its COPY is theirs.
-  record('refresh_unchanged_vs_copy', (await bout.sync(tenantId, 'force')) / copy);
+  // These leave the same rows as the first sync, or a few more changes, so they are compared with its COPY.
+  record('refresh_unchanged_vs_copy', (await instance.sync(tenantId, 'force')) / copy);
   await simulator.ask('setOptions', { offersSyncCheck: false, shuffleKeys: true, shuffleRows: true });
-  record('refresh_shuffled_vs_copy', (await bout.sync(tenantId, 'force')) / copy);
+  record('refresh_shuffled_vs_copy', (await instance.sync(tenantId, 'force')) / copy);
 
-  const next = await bout.addTenant(strategy);
-  record('next_tenant_vs_copy', (await bout.sync(next, 'auto')) / copy);
+  const next = await instance.addTenant(strategy);
+  record('next_tenant_vs_copy', (await instance.sync(next, 'auto')) / copy);
 
   await simulator.ask('renameOneOf', 100);
-  await bout.sync(next, 'force');
-  record('delta_sync_vs_copy', (await bout.sync(tenantId, 'auto')) / copy);
-  record('nothing_new_vs_copy', (await bout.sync(tenantId, 'auto')) / copy);
-  const switched = await measureSwitch(bout, tenantId, strategy);
+  await instance.sync(next, 'force');
+  record('delta_sync_vs_copy', (await instance.sync(tenantId, 'auto')) / copy);
+  record('nothing_new_vs_copy', (await instance.sync(tenantId, 'auto')) / copy);
+  const switched = await measureSwitch(instance, tenantId, strategy);
   record('switch_vs_copy', switched / (await measureCopy(owner, tenantId)));
   return { copy, tenantId: next };
 }
 
-/** As a caller does it who has seen the preview. */
-async function measureSwitch({ ask }: Bout, tenantId: string, from: Strategy): Promise<number> {
+/** Previews the switch, then applies the previewed plan. */
+async function measureSwitch({ ask }: BenchInstance, tenantId: string, from: Strategy): Promise<number> {
   const path = `/v1/tenants/${tenantId}/company-creation-preference`;
   const strategy = from === 'one_per_license' ? 'one_per_vendor' : 'one_per_license';
   const start = performance.now();
   const { id } = await ask('POST', `${path}/preview`, { strategy });
-  // The first version: nobody has chosen anew since it was set up.
+  // The strategy was set once, so its version is 1.
   await ask('PUT', path, { strategy, preview_id: id }, '"1"');
   return performance.now() - start;
 }
@@ -127,7 +136,7 @@ interface Applied {
   readonly elapsed: number;
 }
 
-async function benchApply({ db }: Bout, strategy: Strategy): Promise<Applied> {
+async function benchApply({ db }: BenchInstance, strategy: Strategy): Promise<Applied> {
   const tenantId = uuidv7();
   const plan = await planFirst(db, tenantId, strategy);
   const start = performance.now();
@@ -135,7 +144,7 @@ async function benchApply({ db }: Bout, strategy: Strategy): Promise<Applied> {
   return { tenantId, elapsed: performance.now() - start };
 }
 
-async function planFirst(db: Bout['db'], tenantId: string, strategy: Strategy): Promise<SyncPlan> {
+async function planFirst(db: BenchInstance['db'], tenantId: string, strategy: Strategy): Promise<SyncPlan> {
   return withTenant(db, tenantId, async (tx) => {
     await tx
       .insertInto('tenants')
@@ -149,16 +158,16 @@ async function planFirst(db: Bout['db'], tenantId: string, strategy: Strategy): 
   });
 }
 
-/** Each writes the very rows that our applying left, into the bare tables: without row security, unlike ours. */
+/** Each rival writes the rows of our apply step into the bare tables, which have no row security. */
 async function benchRivals(
-  bout: Bout,
+  instance: BenchInstance,
   recorder: Recorder,
   licenses: number,
   strategy: Strategy,
   ours: Applied,
   withRowByRow: boolean,
 ): Promise<void> {
-  const { owner, databaseUrl } = bout;
+  const { owner, databaseUrl } = instance;
   const load = await readLoad(owner, ours.tenantId);
   const measure = async (rival: Rival, given: Load): Promise<number> => {
     const start = performance.now();
@@ -171,7 +180,7 @@ async function benchRivals(
     await emptyBareTables(owner, ours.tenantId);
     record(key, await measure(rival, load), ours.elapsed);
     if (key === 'platform_vs_ours') {
-      const unchanged = await measureUnchanged(bout, load);
+      const unchanged = await measureUnchanged(instance, load);
       record('platform_unchanged_vs_ours', await measure(rival, withoutChanges(load)), unchanged);
     }
     await rival.close();
@@ -182,8 +191,8 @@ async function benchRivals(
   await first('platform_vs_ours', await openPlatform(databaseUrl));
 }
 
-/** Our answer to an unchanged list that is in memory, as the platform's records are: the directory's refresh. */
-async function measureUnchanged({ db }: Bout, load: Load): Promise<number> {
+/** Measures a directory refresh with an unchanged list in memory, the counterpart of the platform's unchanged rows. */
+async function measureUnchanged({ db }: BenchInstance, load: Load): Promise<number> {
   const list = toVendorList(load);
   const session = { fetchVendors: async () => list } as BiotrackSession;
   const biotrack = { openSession: async () => session } as unknown as Biotrack;
