@@ -37,7 +37,7 @@ const ENVIRONMENT = {
   REDOCLY_SUPPRESS_NOTIFICATIONS: 'true',
 };
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 interface CheckResult {
   readonly isPassed: boolean;
@@ -64,11 +64,11 @@ let failed = 0;
 for (const { name, command, fix } of CHECKS) {
   const startedAt = Date.now();
   const { isPassed, output } = await run(command);
-  say(`${isPassed ? 'ok    ' : 'FAILED'} ${name} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
+  print(`${isPassed ? 'ok    ' : 'FAILED'} ${name} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
   if (isPassed) continue;
   failed += 1;
-  say(output.trimEnd());
-  if (fix !== undefined) say(`To fix it, run: ${fix}`);
+  print(output.trimEnd());
+  if (fix !== undefined) print(`To fix it, run: ${fix}`);
 }
-say(failed === 0 ? `${CHECKS.length} checks passed` : `${failed} of ${CHECKS.length} checks failed`);
+print(failed === 0 ? `${CHECKS.length} checks passed` : `${failed} of ${CHECKS.length} checks failed`);
 process.exitCode = failed === 0 ? 0 : 1;

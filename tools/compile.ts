@@ -19,18 +19,18 @@ import { transform, version } from 'esbuild';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TESTS = join(ROOT, 'test/');
 const TAP_PROXY = join(ROOT, 'test/helpers/tap.ts');
-/** Not below `node_modules`, whose frames stack traces leave out. */
+/** Not below `node_modules`, because stack traces omit its frames. */
 const CACHE = join(ROOT, '.test-build');
 const MAX_AGE_MS = 24 * 3_600_000;
 const SOURCES = ['src', 'test', 'tools'];
-/** Change it with the options below. */
+/** Increase it when the esbuild options below change. */
 const OPTIONS_VERSION = 1;
 
 /**
  * Returns the folder that holds `src/x.js` for `src/x.ts`, and so on. The folder is named after the content of all
  * sources, so a run never sees the edits of the next one; older folders are deleted.
  *
- * In compiled code `import.meta.url` is the URL of the source file, so paths relative to it stay true.
+ * In compiled code `import.meta.url` is the URL of the source file, so paths relative to it stay correct.
  */
 export async function compileTests(): Promise<string> {
   const sources = SOURCES.flatMap((folder) => listSources(join(ROOT, folder))).map((path) => ({
@@ -67,7 +67,7 @@ export async function compileTests(): Promise<string> {
       writeFileSync(`${target}.map`, map);
     }),
   );
-  // Two runs that compile the same sources at once: the second finds the folder of the first.
+  // If another run has compiled the same sources in the meantime, use its folder.
   try {
     renameSync(unfinished, folder);
   } catch (error) {
@@ -77,14 +77,14 @@ export async function compileTests(): Promise<string> {
   return folder;
 }
 
-/** Test files and their helpers get the `t` of test/helpers/tap.ts, which says why. */
+/** Test files and their helpers import `t` from test/helpers/tap.ts, which explains why. */
 function redirectTap(path: string, code: string): string {
   const proxy = relative(dirname(path), TAP_PROXY).replace(/\.ts$/, '.js');
   if (path === TAP_PROXY || !path.startsWith(TESTS)) return code;
   return code.replace(/^import t from "tap";$/m, `import t from "${proxy.startsWith('.') ? proxy : `./${proxy}`}";`);
 }
 
-/** Not at once: another run may still load from one. */
+/** Keeps recent folders, because another run may still load from them. */
 function deleteOldFolders(): void {
   if (!existsSync(CACHE)) return;
   for (const name of readdirSync(CACHE)) {

@@ -1,5 +1,5 @@
-// Writes the files that are made from others: all of them, or those named. With `--check` it writes nothing, names each
-// file that is not as it has to be, and ends with exit code 1 if there is one.
+// Writes the derived files: all of them, or those named. With `--check`, writes nothing, reports each file that is stale and
+// exits with 1 if there is one.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
@@ -8,7 +8,7 @@ import { startTestServer, type TestServer } from '../test/helpers/postgres.js';
 import { DERIVED_FILES } from './derived/index.js';
 import { createSources, ROOT } from './derived/sources.js';
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
@@ -16,9 +16,7 @@ async function main(): Promise<void> {
   const names = args.filter((argument) => argument !== '--check');
   const unknown = names.filter((name) => !DERIVED_FILES.some((file) => file.name === name));
   if (unknown.length > 0) {
-    say(
-      `There is no derived file called ${unknown.join(', ')}. Known: ${DERIVED_FILES.map((f) => f.name).join(', ')}.`,
-    );
+    print(`Unknown derived file: ${unknown.join(', ')}. Known files: ${DERIVED_FILES.map((f) => f.name).join(', ')}.`);
     process.exitCode = 2;
     return;
   }
@@ -34,14 +32,14 @@ async function main(): Promise<void> {
       const text = await render(sources);
       const isCurrent = text === (await sources.read(path));
       if (isCurrent) {
-        say(`${path} is current`);
+        print(`${path} is current`);
       } else if (isCheck) {
-        say(`${path} is stale; run: npm run derive ${name}`);
+        print(`${path} is stale; run: npm run derive ${name}`);
         process.exitCode = 1;
       } else {
         await mkdir(join(ROOT, dirname(path)), { recursive: true });
         await writeFile(join(ROOT, path), text);
-        say(`${path} is written`);
+        print(`${path} was updated`);
       }
     }
   } finally {

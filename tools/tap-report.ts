@@ -39,8 +39,8 @@ export interface FileListener {
 }
 
 /**
- * Reads what a worker writes, each file a subtest, and judges it more strictly than tap does: a test without an assertion
- * has failed, and so has a skip or a todo without a reason.
+ * Reads the TAP output of a worker, in which each test file is a subtest. Stricter than tap: a test without an assertion
+ * fails, and so does a skip or a todo without a reason.
  */
 export async function readTap(stream: Readable, { onOutput, onFile }: FileListener): Promise<void> {
   const root = new Parser();
@@ -113,7 +113,7 @@ function judge(result: Result, path: readonly string[], tally: Tally, before: Co
   const after = count(tally);
   const name = path.join(' > ') || 'the file';
   if (!result.ok && after.failures === before.failures) {
-    // All assertions passed, but not the test: a wrong plan, a thrown error, a timeout.
+    // All assertions passed, but the test failed: a wrong plan, a thrown error or a timeout.
     tally.failures.push({ path: name, detail: describe(result) });
   } else if (after.all === before.all) {
     tally.failures.push({ path: name, detail: '  has no assertion' });
@@ -122,14 +122,14 @@ function judge(result: Result, path: readonly string[], tally: Tally, before: Co
 
 function add(result: Result, path: readonly string[], tally: Tally): void {
   const name = path.join(' > ');
-  const excuse = result.skip || result.todo;
-  if (excuse === false || excuse === '') {
+  const reason = result.skip || result.todo;
+  if (reason === false || reason === '') {
     if (result.ok) tally.passed += 1;
     else tally.failures.push({ path: name, detail: describe(result) });
-  } else if (excuse === true || excuse.trim() === '') {
+  } else if (reason === true || reason.trim() === '') {
     tally.failures.push({ path: name, detail: '  is skipped without a reason' });
   } else {
-    tally.skips.push({ path: name, reason: excuse });
+    tally.skips.push({ path: name, reason });
   }
 }
 

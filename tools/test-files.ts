@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 
 /**
- * - `default`: every file but those of `faults`, with few random cases
+ * - `default`: all files except those of `faults`, with few random cases
  * - `faults`: the files below test/faults, which kill processes and Postgres
  * - `full`: all files, with many random cases
  * - `long`: all files, with the most random cases; takes hours
@@ -11,7 +11,7 @@ export type Tier = 'default' | 'faults' | 'full' | 'long';
 
 const FAULTS = 'test/faults/';
 
-/** Started first, so that no long file is left to run alone at the end. */
+/** Started first, so that no long file runs alone at the end. */
 const LONGEST_FIRST: readonly string[] = [
   'test/faults/crashes.test.ts',
   'test/faults/database.test.ts',
@@ -90,7 +90,7 @@ function describeMiss(all: readonly string[], argument: string): string {
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 5)
     .map(({ file }) => `\n  ${file}`);
-  const hint = close.length > 0 ? ` Did you mean:${close.join('')}` : ' `ls test/*` shows what there is.';
+  const hint = close.length > 0 ? ` Did you mean:${close.join('')}` : ' Run `ls test/*` to list all test files.';
   return `No test file matches "${argument}".${hint}`;
 }
 
@@ -118,8 +118,8 @@ function listFiles(folder: string): string[] {
 
 function sort(files: readonly string[]): string[] {
   const rank = (file: string): number => {
-    const place = LONGEST_FIRST.indexOf(file);
-    return place === -1 ? LONGEST_FIRST.length : place;
+    const index = LONGEST_FIRST.indexOf(file);
+    return index === -1 ? LONGEST_FIRST.length : index;
   };
   return [...files].sort((a, b) => rank(a) - rank(b));
 }

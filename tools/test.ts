@@ -12,22 +12,22 @@ import { startTestServer, TEST_DATABASE_URL, type TestServer } from '../test/hel
 import { compileTests } from './compile.js';
 import { type FileReport, readTap } from './tap-report.js';
 import { selectTestFiles, type Tier } from './test-files.js';
-import type { WorkerOrder } from './test-worker.js';
+import type { WorkerTask } from './test-worker.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TIMEOUT_S = 600;
 const LONG_TIMEOUT_S = 7200;
 const KILL_AFTER_MS = 10_000;
-/** On two processors. Many tests mostly wait: for a lease to expire, a process to start, a slow answer. */
+/** Suits two processors, because many tests mostly wait: for a lease to expire, a process to start, a slow response. */
 const FILES_AT_A_TIME = Number(process.env.TEST_FILES_AT_A_TIME ?? 4);
 
-/** Then a process is replaced: it grows by some 50 MB with each file. */
+/** A process is replaced after this many files, because it grows by about 50 MB with each. */
 const FILES_PER_PROCESS = 15;
 
-/** These change, crash or count what belongs to the whole process. */
+/** These files change, crash or measure their whole process. */
 const OWN_PROCESS = /^test\/(faults|bench)\/|^test\/biotrack\/(calls|faults)\.test/;
 
-const say = (text: string): void => {
+const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
@@ -55,7 +55,7 @@ function stopGroup(group: number, signal: NodeJS.Signals): void {
 
 function fail(text: string): void {
   total.failed += 1;
-  say(`FAILED ${text}`);
+  print(`FAILED ${text}`);
 }
 
 function report({ name, passed, failures, skips, comments, durationMs }: FileReport): void {
@@ -66,24 +66,24 @@ function report({ name, passed, failures, skips, comments, durationMs }: FileRep
   if (failures.length > 0) counts.push(`${failures.length} failed`);
   if (skips.length > 0) counts.push(`${skips.length} skipped`);
   const verdict = failures.length > 0 ? 'FAILED' : 'ok    ';
-  say(`${verdict} ${name}: ${counts.join(', ')} (${(durationMs / 1000).toFixed(1)} s)`);
-  for (const comment of comments) say(`       ${comment}`);
-  for (const { path, reason } of skips) say(`       skipped: ${path} (${reason})`);
-  for (const { path, detail } of failures) say(`\n  not ok: ${path}\n${detail.replace(/^/gm, '  ')}\n`);
+  print(`${verdict} ${name}: ${counts.join(', ')} (${(durationMs / 1000).toFixed(1)} s)`);
+  for (const comment of comments) print(`       ${comment}`);
+  for (const { path, reason } of skips) print(`       skipped: ${path} (${reason})`);
+  for (const { path, detail } of failures) print(`\n  not ok: ${path}\n${detail.replace(/^/gm, '  ')}\n`);
 }
 
 const toMessage = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
-/** Runs files in one process until none is left or one has failed, which may have left something behind. */
+/** Runs files in one process until none is left, or until one fails: a failed test may leave state behind. */
 async function runWorker(waiting: string[], { compiled, timeoutS }: RunOptions): Promise<void> {
   const child = spawn(process.execPath, ['--enable-source-maps', join(compiled, 'tools/test-worker.js')], {
     cwd: ROOT,
-    // A process group of its own, so that it can be ended together with the processes it started.
+    // A separate process group, so that a signal also reaches the processes that it started.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   const { pid } = child;
-  // Not `close`, which does not come once the channel has been disconnected from here.
+  // Not `close`, which is not emitted after this process has disconnected the channel.
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   if (pid === undefined) throw await exited.catch((error: unknown) => error);
   running.add(pid);
@@ -97,9 +97,9 @@ async function runWorker(waiting: string[], { compiled, timeoutS }: RunOptions):
       count === FILES_PER_PROCESS ||
       (current !== undefined && OWN_PROCESS.test(current)) ||
       stoppedBy !== undefined;
-    // A file that wants a process of its own is left for a fresh one.
-    const isForAnother = current !== undefined && waiting[0] !== undefined && OWN_PROCESS.test(waiting[0]);
-    current = isLast || isForAnother ? undefined : waiting.shift();
+    // A file that needs its own process is left for a new one.
+    const needsNewProcess = current !== undefined && waiting[0] !== undefined && OWN_PROCESS.test(waiting[0]);
+    current = isLast || needsNewProcess ? undefined : waiting.shift();
     count += 1;
     clearTimeout(end);
     if (current === undefined) {
@@ -108,11 +108,11 @@ async function runWorker(waiting: string[], { compiled, timeoutS }: RunOptions):
       return;
     }
     const compiledPath = join(compiled, current.replace(/\.ts$/, '.js'));
-    child.send({ name: current, compiledPath, timeoutMs: timeoutS * 1_000 } satisfies WorkerOrder);
+    child.send({ name: current, compiledPath, timeoutMs: timeoutS * 1_000 } satisfies WorkerTask);
     end = setTimeout(() => stopGroup(pid, 'SIGKILL'), timeoutS * 1_000 + 3 * KILL_AFTER_MS);
   };
   const reading = readTap(child.stdout as Readable, {
-    onOutput: (line) => say(`       ${line}`),
+    onOutput: (line) => print(`       ${line}`),
     onFile: (each) => {
       hasFailed ||= each.failures.length > 0;
       report(each);
@@ -173,7 +173,7 @@ async function main(): Promise<void> {
 
 await main().catch((error: unknown) => fail(toMessage(error)));
 if (stoppedBy !== undefined) fail(`the run was stopped by ${stoppedBy}`);
-if (total.passed === 0 && total.failed === 0) fail('nothing ran');
+if (total.passed === 0 && total.failed === 0) fail('no tests ran');
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
-say(`${total.passed} passed, ${total.failed} failed${skipped}`);
+print(`${total.passed} passed, ${total.failed} failed${skipped}`);
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -3,7 +3,7 @@ import { CONFIG_VARIABLES } from '../../src/config.js';
 const BEGIN = '<!-- variables: written by `npm run derive` -->';
 const END = '<!-- /variables -->';
 
-/** docs/configuration.md with the current table of environment variables. */
+/** Returns docs/configuration.md with the current table of environment variables. */
 export function withConfigurationTable(document: string): string {
   const begin = document.indexOf(BEGIN);
   const end = document.indexOf(END);

@@ -3,7 +3,7 @@ import { type AppDeps, buildApp } from '../../src/app.js';
 import { DEFAULT_STATES } from '../../src/biotrack/index.js';
 import { createSingleFlight } from '../../src/domain/single-flight.js';
 
-/** The document belongs to no deployment. */
+/** A placeholder, because the document belongs to no deployment. */
 const NEUTRAL_URL = 'http://127.0.0.1:3000';
 
 type Document = Readonly<Record<string, unknown>>;
