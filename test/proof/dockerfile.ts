@@ -1,4 +1,4 @@
-/** One line of a Dockerfile, continued lines joined. */
+/** One instruction of a Dockerfile, with continuation lines joined. */
 export interface Instruction {
   readonly name: string;
   readonly args: string;
@@ -10,13 +10,13 @@ export interface Stage {
 }
 
 export interface Copy {
-  /** The stage it comes from; undefined: the folder that is built. */
+  /** The source stage; `undefined` is the build context. */
   readonly stage: string | undefined;
   readonly sources: readonly string[];
   readonly target: string;
 }
 
-/** Reads as much of a Dockerfile as ours uses. */
+/** Supports only the syntax that our Dockerfile uses. */
 export function parseDockerfile(text: string): Stage[] {
   const stages: { image: string; instructions: Instruction[] }[] = [];
   const lines = text.replace(/^\s*#.*\n/gm, '').replace(/\\\n/g, ' ');
@@ -40,11 +40,11 @@ export function listCopies(stage: Stage): Copy[] {
   });
 }
 
-/** The variables that a stage sets; none of ours has a blank or a quote. */
+/** The variables that a stage sets. Does not support values with spaces or quotes. */
 export const variablesOf = (stage: Stage): Record<string, string> =>
   Object.fromEntries(
     argsOf(stage, 'ENV').flatMap((args) => args.split(/\s+/).map((pair) => pair.split('=') as [string, string])),
   );
 
-/** A command in the form that needs no shell. @throws SyntaxError for any other form */
+/** Parses a command in exec form. @throws SyntaxError for shell form */
 export const toCommand = (args: string): string[] => JSON.parse(args) as string[];

@@ -5,17 +5,17 @@ import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { listCopies, type Stage } from './dockerfile.js';
 
-/** The user of the image, where this process may become another one; else the user it is. */
+/** The user of the image if this process can switch users, otherwise the current user. */
 export const USER = process.geteuid?.() === 0 ? { uid: 10_001, gid: 10_001 } : {};
 
 export interface ImageTree {
   readonly folder: string;
-  /** The Node that the image's user can start. */
+  /** The path of a Node that the image's user can execute. */
   readonly node: string;
   remove(): Promise<void>;
 }
 
-/** What the last stage of the Dockerfile puts together, put together from this repository, and read-only. */
+/** Copies the files of the Dockerfile's last stage from this repository into a read-only folder. */
 export async function makeImageTree(root: string, stage: Stage): Promise<ImageTree> {
   const parent = await mkdtemp(join(tmpdir(), 'biotrack-connect-image-'));
   const folder = join(parent, 'app');
@@ -43,7 +43,7 @@ interface Lock {
   readonly packages: Readonly<Record<string, { dev?: boolean; optional?: boolean; devOptional?: boolean }>>;
 }
 
-/** The packages that `npm ci --omit=dev --omit=optional` leaves, by the marks of the lock file, from those installed. */
+/** Copies the installed packages that `npm ci --omit=dev --omit=optional` would install, according to the lock file. */
 async function copyPackages(root: string, folder: string): Promise<void> {
   const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as Lock;
   for (const [path, { dev, optional, devOptional }] of Object.entries(lock.packages)) {
@@ -51,16 +51,16 @@ async function copyPackages(root: string, folder: string): Promise<void> {
     const source = join(root, path);
     await cp(source, join(folder, path), {
       recursive: true,
-      // What lies inside has an entry of its own.
+      // Nested packages have their own entries.
       filter: (from) => !relative(source, from).split('/').includes('node_modules'),
     });
   }
 }
 
-/** A Node in somebody's home is out of reach for another user. */
+/** Copies Node if the image's user cannot execute it, for example because it is in a home directory. */
 async function findNode(parent: string): Promise<string> {
-  const tried = spawnSync(process.execPath, ['--version'], USER);
-  if (tried.status === 0) return process.execPath;
+  const attempt = spawnSync(process.execPath, ['--version'], USER);
+  if (attempt.status === 0) return process.execPath;
   const copy = join(parent, 'node');
   await copyFile(process.execPath, copy);
   await chmod(copy, 0o755);
@@ -72,23 +72,23 @@ function run(command: string, args: readonly string[]): void {
   if (status !== 0) throw new Error(`${command}: ${stderr}`);
 }
 
-export interface Contained {
+export interface ImageProcess {
   readonly child: ChildProcess;
-  /** What it has written so far. */
+  /** Returns stdout and stderr so far. */
   readonly output: () => string;
-  /** Its exit code, or the signal that ended it. */
+  /** The exit code, or the signal that ended the process. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
 }
 
 /**
- * Starts a command in the tree as the image's user, with these variables and no other. `env -i` because tap adds its
- * own to whatever is spawned, and would go along.
+ * Starts a command in the tree as the image's user, with only these environment variables. Uses `env -i`, because tap adds
+ * variables to every child process.
  */
 export function start(
   { folder }: ImageTree,
   command: readonly string[],
   variables: Readonly<Record<string, string>>,
-): Contained {
+): ImageProcess {
   const pairs = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   const child = spawn('/usr/bin/env', ['-i', ...pairs, ...command], {
     cwd: folder,
@@ -101,9 +101,9 @@ export function start(
       output += chunk.toString();
     });
   }
-  const ended = new Promise<number | NodeJS.Signals | null>((done, refuse) => {
-    child.on('error', refuse);
-    child.on('close', (code, signal) => done(code ?? signal));
+  const ended = new Promise<number | NodeJS.Signals | null>((settle, fail) => {
+    child.on('error', fail);
+    child.on('close', (code, signal) => settle(code ?? signal));
   });
   return { child, output: () => output, ended };
 }

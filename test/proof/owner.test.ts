@@ -4,9 +4,9 @@ import { closeDatabase, openDatabase, withOperator, withTenant } from '../../src
 import { migrate } from '../../src/db/migrate.js';
 import { startTestServer } from '../helpers/postgres.js';
 
-/** The README asks for a login that owns its database and may create roles, and for nothing more. */
-t.test('an owner who is no superuser migrates, and works under forced row security', async (t) => {
-  // A server of its own: roles belong to a whole server, and here the owner has to make them himself.
+/** The README requires a login that owns its database and may create roles, without further privileges. */
+t.test('a database owner without superuser privileges can migrate, and row security applies to it', async (t) => {
+  // Uses a separate server: roles are shared by all databases of a server, and here the owner must create them.
   const server = await startTestServer();
   t.teardown(() => server.stop());
   const superuser = new pg.Client({ connectionString: server.url });

@@ -263,16 +263,16 @@ t.test('accepting a shorter list accepts only that list', async (t) => {
   t.match(await confirm(short), { status: 409, body: { code: 'plan_stale' } }, 'another list was rejected since');
 
   await alone.sql(`update directories set refreshed_datetime = now() - interval '1 day'`);
-  const told = { ...(await syncTenant(alone, first)), tenant_id: first };
-  t.equal(told.reason, 'list_shrunk', 'rejected a moment ago');
-  t.equal(await digestOf(told.id), await digestOf(shorter.id), 'with the digest of the rejected list');
+  const rejected = { ...(await syncTenant(alone, first)), tenant_id: first };
+  t.equal(rejected.reason, 'list_shrunk', 'rejected a moment ago');
+  t.equal(await digestOf(rejected.id), await digestOf(shorter.id), 'with the digest of the rejected list');
 
   // The list is accepted, but queuing the run fails.
   await alone.sql(
     `create function fail() returns trigger language plpgsql as $$ begin raise 'simulated failure'; end $$`,
   );
   await alone.sql('create trigger fail before insert on sync_runs for each row execute function fail()');
-  const path = `${pathOf(first)}/syncs/${told.id}/confirm`;
+  const path = `${pathOf(first)}/syncs/${rejected.id}/confirm`;
   t.equal((await alone.ask('POST', path, { expectsInternal: true })).status, 500);
   await alone.sql('drop trigger fail on sync_runs');
   const accepted = await alone.ask('POST', path);
@@ -347,7 +347,7 @@ t.test('concurrent edits and syncs have the same result as sequential ones', asy
     control.rename({ location: number, name: `STATE ${round}` });
     const started = ask('POST', `${pathOf(tenantId)}/syncs`, { body: { refresh: 'force' } });
     const read = await ask('GET', path);
-    const name = round % 3 === 0 ? null : `Person ${round}`;
+    const name = round % 3 === 0 ? null : `EDITED ${round}`;
     const edit = () => ask('PATCH', path, { body: { name }, headers: { 'if-match': read.headers.get('etag') ?? '' } });
     // So that edits run before, during and after the sync.
     await pause((round % 15) * 5);
@@ -366,5 +366,5 @@ t.test('concurrent edits and syncs have the same result as sequential ones', asy
     if (body.source_name !== `STATE ${round}`) t.fail(`${body.source_name}, wanted STATE ${round}`);
   }
   t.equal(syncs, EDITS, 'every sync succeeded');
-  t.comment(`${EDITS} edits beside as many syncs, ${refused} told that the company had changed meanwhile`);
+  t.comment(`${EDITS} edits during as many syncs; ${refused} edits were rejected with 412 and retried`);
 });

@@ -212,7 +212,7 @@ t.test('the second sync writes no row', async (t) => {
   }
 
   const { location } = control.rows({ ubi: demo.ubi })[0] as { location: string };
-  control.rename({ location, name: 'A NAME THAT NOBODY HAS' });
+  control.rename({ location, name: 'AN UNUSED NAME' });
   await syncBoth();
   const written = countWritten(before, await fingerprint(service));
   t.equal(written.directory_licenses, 1, 'one changed row of the list is detected');
@@ -345,8 +345,8 @@ t.test('a swap within one run, and a UBI that becomes blank', async (t) => {
   t.match(run, { status: 'succeeded_with_warnings', warnings: [{ code: 'ubi_turned_blank', license_number: a }] });
   t.match(await findHolder(service, perLicense, a), { ubi: before[0]?.ubi }, 'a blank never replaces a known UBI');
   control.setUbi({ location: a, ubi: before[0]?.ubi ?? null });
-  const [mended] = await syncBoth();
-  t.strictSame(mended.warnings, []);
+  const [repaired] = await syncBoth();
+  t.strictSame(repaired.warnings, []);
 });
 
 t.test('a wrong password', async (t) => {
@@ -378,11 +378,11 @@ t.test('a wrong password', async (t) => {
   t.match((await ask('GET', `${path}/setup`)).body.steps[2], { step: 'credentials', status: 'blocked' });
 
   const etag = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
-  const mended = await ask('PATCH', `${path}/credentials/${credential.id}`, {
+  const corrected = await ask('PATCH', `${path}/credentials/${credential.id}`, {
     body: { password: 'changed' },
     headers: { 'if-match': etag },
   });
-  t.match(mended, { status: 200, body: { id: credential.id, status: 'valid' } });
+  t.match(corrected, { status: 200, body: { id: credential.id, status: 'valid' } });
   t.match(
     (await syncTenant(service, perLicense, { refresh: 'force' })).status,
     /^succeeded/,

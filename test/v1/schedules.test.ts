@@ -72,11 +72,11 @@ t.test('getSchedule and resumeSchedule', async (t) => {
   t.equal((await runs()).length, many, 'no run while the login is rejected');
   const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
   const etag = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
-  const mended = await ask('PATCH', `${path}/credentials/${credential.id}`, {
+  const corrected = await ask('PATCH', `${path}/credentials/${credential.id}`, {
     headers: { 'if-match': etag },
     body: { password: 'another one' },
   });
-  t.equal(mended.status, 200);
+  t.equal(corrected.status, 200);
   t.match(
     await untilScheduled(many),
     { status: /^succeeded/, trigger: 'schedule' },
@@ -171,13 +171,13 @@ t.test('a login that is corrected during a run does not pause the schedule', asy
   const [first] = (await ask('GET', `${path}/syncs`)).body.data;
   t.match(await waitForRun(service, tenantId, first.id), { status: /^succeeded/ });
   const { ubi, username, password } = demo;
-  control.changePassword({ ubi, username, password: 'mended', endSessions: true });
+  control.changePassword({ ubi, username, password: 'changed', endSessions: true });
   control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 1_500, times: 1 });
   const { id } = await start(tenantId);
   await until('asked', async () => (control.counters().callsInFlight > 0 ? true : undefined));
   const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
   const etag = (await ask('GET', `${path}/credentials/${credential.id}`)).headers.get('etag') as string;
-  const body = { password: 'mended' };
+  const body = { password: 'changed' };
   t.match(await ask('PATCH', `${path}/credentials/${credential.id}`, { body, headers: { 'if-match': etag } }), {
     status: 200,
     body: { status: 'valid' },
