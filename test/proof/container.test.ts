@@ -16,7 +16,7 @@ import { type ImageProcess, makeImageTree, start, USER } from './image-tree.js';
 // contains, which user it runs as and which commands it runs.
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 15_000;
 
 const stages = parseDockerfile(await readFile(join(ROOT, 'Dockerfile'), 'utf8'));

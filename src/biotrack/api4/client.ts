@@ -20,6 +20,15 @@ import { fromApi4Vendor } from './to-vendor.js';
 /** The response member with the rows (observed in public adapters). */
 const LIST_MEMBERS = { vendors: 'vendor', labs: 'qa_lab', transporters: 'third_party_transporter' } as const;
 
+interface Api4Call {
+  readonly action: Action;
+  /** The response member that a success has. */
+  readonly expected: string;
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly login: BiotrackLogin;
+  readonly rows?: RowMapping;
+}
+
 /** "API 4.0": one URL, POST only, the action in the body, errors with HTTP 200 (observed in public adapters). */
 export class Api4Client implements DialectClient {
   readonly #context: DialectContext;
@@ -33,7 +42,10 @@ export class Api4Client implements DialectClient {
 
   async login(login: BiotrackLogin, deadline: Deadline): Promise<string> {
     const credentials = { license_number: login.ubi, username: login.username, password: login.password.reveal() };
-    const response = await this.#call('login', 'sessionid', credentials, login, deadline);
+    const response = await this.#call(
+      { action: 'login', expected: 'sessionid', members: credentials, login },
+      deadline,
+    );
     const session = findMember(response, 'sessionid');
     if (typeof session === 'string' && session.trim() !== '' && session.length <= 4_096) return session;
     throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login' });
@@ -41,7 +53,8 @@ export class Api4Client implements DialectClient {
 
   async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
     const bound = { transaction_start: BEYOND_ALL_TRANSACTIONS };
-    await this.#call('sync_vendor', 'vendor', { sessionid: session, ...bound }, login, deadline);
+    const members = { sessionid: session, ...bound };
+    await this.#call({ action: 'sync_vendor', expected: 'vendor', members, login }, deadline);
   }
 
   /** The whole list in one response: the dialect has no paging. */
@@ -52,7 +65,10 @@ export class Api4Client implements DialectClient {
       toListedRow(fromApi4Vendor(row, list, this.#context.licenseTypes), () =>
         findMember(toObject(row) ?? {}, 'transactionid'),
       );
-    const response = await this.#call(action, member, { sessionid: session }, login, deadline, { member, map });
+    const response = await this.#call(
+      { action, expected: member, members: { sessionid: session }, login, rows: { member, map } },
+      deadline,
+    );
     const rows = toRows(findMember(response, member), map);
     // BioTrack omits the member if the list is empty and also if something failed, so absent does not mean empty.
     if (rows === undefined || rows === null) throw new BiotrackError(ANSWERS.listMissing, { action });
@@ -63,22 +79,17 @@ export class Api4Client implements DialectClient {
   /** `sum` covers the transaction numbers at or above `transaction_start` (inferred from public adapters). */
   async checkVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorCheck> {
     const check = { download: 0, data: [{ table: 'vendor', transaction_start: 0 }] };
-    const response = await this.#call('sync_check', 'summary', { sessionid: session, ...check }, login, deadline);
+    const response = await this.#call(
+      { action: 'sync_check', expected: 'summary', members: { sessionid: session, ...check }, login },
+      deadline,
+    );
     const summary = findMember(response, 'summary');
     const entries = Array.isArray(summary) ? summary.map((entry) => toObject(entry) ?? {}) : [];
     const vendors = entries.find((entry) => findMember(entry, 'table') === 'vendor');
     return { sum: vendors === undefined ? undefined : toSum(findMember(vendors, 'sum')) };
   }
 
-  /** @param expected the response member that a success has */
-  #call(
-    action: Action,
-    expected: string,
-    members: Readonly<Record<string, unknown>>,
-    login: BiotrackLogin,
-    deadline: Deadline,
-    rows?: RowMapping,
-  ): Promise<WireObject> {
+  #call({ action, expected, members, login, rows }: Api4Call, deadline: Deadline): Promise<WireObject> {
     const { state, environment, config, upstream } = this.#context;
     const training = environment === 'training' ? 1 : 0;
     const session = typeof members.sessionid === 'string' ? [members.sessionid] : [];
