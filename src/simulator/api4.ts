@@ -18,9 +18,11 @@ import {
   toPrivilegeRefusal,
   toSessionRefusal,
 } from './refusals.js';
-import { isBounded, isWithin, selectRows } from './select-rows.js';
+import { isListAction, LIST_TABLES, type ListAction, type TableName } from './row.js';
+import type { WireRow } from './row-writer.js';
+import { type Bounds, isBounded, selectRows } from './select-rows.js';
 import type { Simulation } from './simulation.js';
-import { summarizeTables } from './sync-check.js';
+import { checkTables } from './sync-check.js';
 import type { SimulatedUser } from './users.js';
 
 const PATH = '/serverjson.asp';
@@ -29,11 +31,16 @@ const EPOCH_SECONDS = 1_700_000_000;
 
 type Members = (readonly [key: string, value: readonly Buffer[]])[];
 
+interface WrittenList {
+  readonly count: number;
+  readonly rows: readonly Buffer[];
+}
+
 /** "API 4.0": one URL, POST only, the action in the body, errors with HTTP 200. */
 export class Api4Handler implements DialectHandler {
   readonly #simulation: Simulation;
   /** The last complete list, reused while its data and options are unchanged and nothing is shuffled. */
-  #cached: { readonly data: DataSet; readonly key: string; readonly rows: readonly Buffer[] } | undefined;
+  #cached: { readonly data: DataSet; readonly key: string; readonly list: WrittenList } | undefined;
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
@@ -43,16 +50,7 @@ export class Api4Handler implements DialectHandler {
     const path = (request.url ?? '').split('?')[0];
     if (path !== PATH)
       return { status: 404, contentType: 'text/html', body: toHtml('404 Not Found'), outcome: 'not_found' };
-    if (request.method !== 'POST') {
-      const headers = { allow: 'POST' };
-      return {
-        status: 405,
-        contentType: 'text/html',
-        headers,
-        body: toHtml('405 Method Not Allowed'),
-        outcome: 'not_post',
-      };
-    }
+    if (request.method !== 'POST') return this.#respondToOtherMethod(request.method);
     const document = parseJsonObject(body);
     const call: SimulatorCall = {
       action: typeof document?.action === 'string' ? document.action : '',
@@ -70,7 +68,8 @@ export class Api4Handler implements DialectHandler {
     };
     if (!isJsonType(request.headers['content-type'])) return this.#refuse(call, SIMULATED_REFUSALS.contentType);
     if (document === undefined) return this.#refuse(call, SIMULATED_REFUSALS.unreadable);
-    return document.API === '4.0' ? call : this.#refuse(call, SIMULATED_REFUSALS.apiVersion);
+    const isMissing = document.API === undefined && this.#simulation.options.apiMember === 'optional';
+    return document.API === '4.0' || isMissing ? call : this.#refuse(call, SIMULATED_REFUSALS.apiVersion);
   }
 
   async respond(call: SimulatorCall, listFault: FaultRule | undefined): Promise<SimulatedResponse> {
@@ -80,22 +79,8 @@ export class Api4Handler implements DialectHandler {
     if (!this.#simulation.offers(call.action) || !user.privileges.has(call.action)) {
       return this.#refuse(call, toPrivilegeRefusal(call.action));
     }
-    const data = this.#simulation.getDataSet(call.training);
-    const { writer } = this.#simulation;
-    switch (call.action) {
-      case 'sync_vendor':
-        return this.#respondWithVendors(call, listFault);
-      case 'sync_check': {
-        const summary = summarizeTables(call.members.data, data, this.#simulation.options);
-        return this.#succeed(call, [['summary', [Buffer.from(JSON.stringify(summary))]]], 'ok');
-      }
-      case 'sync_qa_lab':
-        return this.#respondWithList(call, 'qa_lab', data.labs, (lab) => writer.lab(lab));
-      case 'sync_third_party_transporter':
-        return this.#respondWithList(call, 'third_party_transporter', data.transporters, (row) =>
-          writer.transporter(row),
-        );
-    }
+    if (isListAction(call.action)) return this.#respondWithList(call, call.action, listFault);
+    return this.#respondToCheck(call);
   }
 
   refuse(call: SimulatorCall, error: string | null, errorcode: number | string | null): SimulatedResponse {
@@ -135,36 +120,85 @@ export class Api4Handler implements DialectHandler {
     );
   }
 
-  async #respondWithVendors(call: SimulatorCall, fault: FaultRule | undefined): Promise<SimulatedResponse> {
-    const { options, writer, counters } = this.#simulation;
-    const data = this.#simulation.getDataSet(call.training);
-    const bounds = { start: call.transactionStart, end: call.transactionEnd };
-    const rows = selectRows(data, bounds, options, fault);
-    const isWhole = fault === undefined && !isBounded(bounds);
-    const elements = isWhole ? data.elements : [];
-    counters.recordList();
+  async #respondWithList(
+    call: SimulatorCall,
+    action: ListAction,
+    fault: FaultRule | undefined,
+  ): Promise<SimulatedResponse> {
+    const table = LIST_TABLES[action];
+    if (table === 'vendor') this.#simulation.counters.recordList();
+    const list = await this.#writeTable(call, table, { start: call.transactionStart, end: call.transactionEnd }, fault);
     // BioTrack omits the key if there are no rows (observed), and also if something failed.
-    if (rows.length + elements.length === 0) return this.#succeed(call, [], 'no_rows');
-    const isCacheable = isWhole && !options.shuffleKeys && !options.shuffleRows;
-    const key = `${data.version}|${options.shapeSeed}|${options.deletedRows}`;
-    const isCached = isCacheable && this.#cached?.data === data && this.#cached.key === key;
-    const cached = isCached ? this.#cached?.rows : undefined;
-    const written = cached ?? (await writeRows(rows, (row) => writer.license(row), elements, options, call.random));
-    if (isCacheable) this.#cached = { data, key, rows: written };
-    return this.#succeed(call, [['vendor', toJsonArray(written)]], `${rows.length + elements.length}_rows`);
+    if (list.count === 0) return this.#succeed(call, [], 'no_rows');
+    return this.#succeed(call, [[table, toJsonArray(list.rows)]], `${list.count}_rows`);
   }
 
-  async #respondWithList<Row extends { readonly transactionId: number }>(
+  /** With `download:1`, also returns the rows of each table whose sum differs from that of the caller. */
+  async #respondToCheck(call: SimulatorCall): Promise<SimulatedResponse> {
+    const data = this.#simulation.getDataSet(call.training);
+    const checks = checkTables(call.members.data, this.#simulation.offeredTables, data, this.#simulation.options);
+    const members: Members = [['summary', json(checks.map(({ table, sum, match }) => ({ table, sum, match })))]];
+    for (const { table, bounds, match } of isSet(call.members.download) ? checks : []) {
+      const known = this.#simulation.offeredTables.find((name) => name === table);
+      if (known === undefined || match === 1) continue;
+      const list = await this.#writeTable(call, known, bounds, undefined);
+      if (list.count > 0) members.push([known, toJsonArray(list.rows)]);
+    }
+    return this.#succeed(call, members, 'ok');
+  }
+
+  #writeTable(
     call: SimulatorCall,
-    key: string,
-    all: readonly Row[],
-    write: (row: Row) => readonly string[],
-  ): Promise<SimulatedResponse> {
-    const bounds = { start: call.transactionStart, end: call.transactionEnd };
-    const rows = all.filter((row) => isWithin(row.transactionId, bounds));
-    if (rows.length === 0) return this.#succeed(call, [], 'no_rows');
-    const written = await writeRows(rows, write, [], this.#simulation.options, call.random);
-    return this.#succeed(call, [[key, toJsonArray(written)]], `${rows.length}_rows`);
+    table: TableName,
+    bounds: Bounds,
+    fault: FaultRule | undefined,
+  ): Promise<WrittenList> {
+    const { options, writer } = this.#simulation;
+    const data = this.#simulation.getDataSet(call.training);
+    switch (table) {
+      case 'vendor':
+        return this.#writeVendors(call, bounds, fault);
+      case 'qa_lab':
+        return this.#write(call, selectRows(data.labs, bounds, options, fault), (lab) => writer.lab(lab));
+      case 'third_party_transporter':
+        return this.#write(call, selectRows(data.transporters, bounds, options, fault), (row) =>
+          writer.transporter(row, options.transporterKey),
+        );
+    }
+  }
+
+  async #writeVendors(call: SimulatorCall, bounds: Bounds, fault: FaultRule | undefined): Promise<WrittenList> {
+    const { options, writer } = this.#simulation;
+    const data = this.#simulation.getDataSet(call.training);
+    const isWhole = fault === undefined && !isBounded(bounds);
+    const isCacheable = isWhole && !options.shuffleKeys && !options.shuffleRows;
+    const key = `${data.version}|${options.shapeSeed}|${options.deletedRows}`;
+    if (isCacheable && this.#cached?.data === data && this.#cached.key === key) return this.#cached.list;
+    const rows = selectRows(data.list, bounds, options, fault);
+    const list = await this.#write(call, rows, (row) => writer.license(row), isWhole ? data.elements : []);
+    if (isCacheable) this.#cached = { data, key, list };
+    return list;
+  }
+
+  async #write<Row>(
+    call: SimulatorCall,
+    rows: readonly Row[],
+    write: (row: Row) => WireRow,
+    elements: readonly string[] = [],
+  ): Promise<WrittenList> {
+    const written = await writeRows(rows, write, elements, this.#simulation.options, call.random);
+    return { count: rows.length + elements.length, rows: written };
+  }
+
+  #respondToOtherMethod(method: string | undefined): SimulatedResponse {
+    const status = method === 'GET' ? this.#simulation.options.getStatus : 405;
+    return {
+      status,
+      contentType: 'text/html',
+      ...(status === 405 ? { headers: { allow: 'POST' } } : {}),
+      body: toHtml(status === 405 ? '405 Method Not Allowed' : 'BioTrack'),
+      outcome: 'not_post',
+    };
   }
 
   #succeed(call: SimulatorCall, members: Members, outcome: string): SimulatedResponse {

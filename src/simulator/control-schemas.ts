@@ -1,4 +1,6 @@
 import { FAULT_NAMES } from './faults.js';
+import { REFUSAL_NAMES } from './refusals.js';
+import { TABLE_NAMES } from './row.js';
 import { PRIVILEGES } from './users.js';
 
 /** The bodies of the commands on the control port. Unknown members are rejected, because ignoring a typo hides it. */
@@ -38,7 +40,10 @@ export const COMMAND_SCHEMAS = {
   setUbi: ofLicense({ ubi: textOrNull }),
   swapUbis: object({ a: text, b: text }, training),
   swapNames: object({ a: text, b: text }, training),
-  setField: ofLicense({ field: text }, { value: {} }),
+  setField: ofLicense(
+    { field: text },
+    { table: { enum: TABLE_NAMES }, value: {}, json: { type: 'string' }, unchanged: flag },
+  ),
   addSite: object(
     { ubi: textOrNull },
     {
@@ -65,6 +70,7 @@ export const COMMAND_SCHEMAS = {
     { fault: { enum: FAULT_NAMES } },
     {
       action: text,
+      username: text,
       from: { type: 'integer', minimum: 1 },
       times: count,
       delayMs: count,
@@ -76,6 +82,7 @@ export const COMMAND_SCHEMAS = {
       retryAfter: text,
       location: text,
       charset: { enum: ['utf16le', 'latin1', 'utf8_with_bom'] },
+      refusal: { enum: REFUSAL_NAMES },
       error: textOrNull,
       errorcode: { type: ['integer', 'string', 'null'] },
       text: { type: 'string' },
@@ -96,6 +103,10 @@ export const COMMAND_SCHEMAS = {
       sessionTtlSeconds: { type: 'number', minimum: 0 },
       oneSessionPerUser: flag,
       deletedRows: { enum: ['flagged', 'vanish'] },
+      syncCheckRows: { enum: ['list', 'table'] },
+      transporterKey: { enum: ['location', 'license_number'] },
+      apiMember: { enum: ['required', 'optional'] },
+      getStatus: { type: 'integer', minimum: 200, maximum: 599 },
       offersSyncCheck: flag,
       offersTransporters: flag,
       restCursorParameter: { type: 'string', minLength: 1 },

@@ -6,7 +6,7 @@ import type { FaultRule, FaultStatus } from './faults.js';
 import type { RuntimeOptions } from './options.js';
 import { Random } from './random.js';
 import type { LoggedRequest } from './request-log.js';
-import type { RowValue, SimulatedLicense } from './row.js';
+import type { RowValue, SimulatedLicense, TableName } from './row.js';
 import { generateAddress } from './sample-data.js';
 import type { Simulation } from './simulation.js';
 import { PRIVILEGES, type Privilege, type UserKey } from './users.js';
@@ -24,6 +24,18 @@ export interface AddressChange {
   readonly city?: string | null;
   readonly state?: string | null;
   readonly zip?: string | null;
+}
+/** A field of the first row of the license, named as in the dialect. */
+export interface FieldValue extends LicenseTarget {
+  /** Defaults to `vendor`. */
+  readonly table?: TableName;
+  readonly field: string;
+  /** Without `value` and `json`, the field is omitted. */
+  readonly value?: RowValue;
+  /** Any text to send instead of JSON of `value`: large numbers, unusual escapes, even invalid JSON. */
+  readonly json?: string;
+  /** Keeps the transaction number of the row. */
+  readonly unchanged?: boolean;
 }
 export interface NewSite extends DataSetInput, AddressChange {
   readonly ubi: string | null;
@@ -83,7 +95,7 @@ export interface SimulatorControl {
   setUbi(input: LicenseTarget & { readonly ubi: string | null }): ChangeResult;
   swapUbis(input: DataSetInput & { readonly a: string; readonly b: string }): ChangeResult;
   swapNames(input: DataSetInput & { readonly a: string; readonly b: string }): ChangeResult;
-  setField(input: LicenseTarget & { readonly field: string; readonly value?: RowValue }): ChangeResult;
+  setField(input: FieldValue): ChangeResult;
   addSite(input: NewSite): ChangeResult & { readonly location: string };
   addVendor(input?: NewVendor): ChangeResult & { readonly ubi: string; readonly locations: readonly string[] };
   addElement(input: DataSetInput & { readonly element: RowValue }): void;
@@ -169,12 +181,9 @@ export const createControl = (simulation: Simulation, protocol: Server): Simulat
     setUbi: (input) => edit(input, { ubi: input.ubi }),
     swapUbis: (input) => swap(input, ({ ubi }) => ({ ubi })),
     swapNames: (input) => swap(input, ({ name }) => ({ name })),
-    setField: (input) => {
-      const value = input.value === undefined ? null : JSON.stringify(input.value);
-      const transactionId = getData(input).edit(input.location, (row) => ({
-        raw: { ...row.raw, [input.field]: value },
-      }));
-      return { transactionId };
+    setField: ({ table = 'vendor', field, value, json, unchanged = false, ...input }) => {
+      const text = json ?? (value === undefined ? null : JSON.stringify(value));
+      return { transactionId: getData(input).setField({ table, location: input.location, field, text, unchanged }) };
     },
     addSite,
     addVendor: (input = {}) => {

@@ -1,12 +1,22 @@
 import { CommandError } from './command-error.js';
 import type { GeneratedData } from './generate.js';
 import type { Random } from './random.js';
-import type { LabRow, RowValue, SimulatedLicense, TransporterRow } from './row.js';
+import type { LabRow, RowValue, SimulatedLicense, TableName, TransporterRow } from './row.js';
+
+interface FieldEdit {
+  readonly table: TableName;
+  readonly location: string;
+  readonly field: string;
+  /** JSON text to send as it is. Null omits the field. */
+  readonly text: string | null;
+  /** Keeps the transaction number of the row. */
+  readonly unchanged: boolean;
+}
 
 /** The production or the training data of the state. Every edit gets the next transaction number. */
 export class DataSet {
-  readonly labs: readonly LabRow[];
-  readonly transporters: readonly TransporterRow[];
+  readonly #labs: LabRow[];
+  readonly #transporters: TransporterRow[];
   readonly #random: Random;
   readonly #rows: SimulatedLicense[];
   readonly #indexes = new Map<string, number[]>();
@@ -16,8 +26,8 @@ export class DataSet {
   #list: readonly SimulatedLicense[] | undefined;
 
   constructor(data: GeneratedData, random: Random) {
-    this.labs = data.labs;
-    this.transporters = data.transporters;
+    this.#labs = [...data.labs];
+    this.#transporters = [...data.transporters];
     this.#rows = [...data.rows];
     this.#random = random;
     this.#lastTransactionId = data.lastTransactionId;
@@ -37,6 +47,19 @@ export class DataSet {
   get list(): readonly SimulatedLicense[] {
     this.#list ??= this.#rows.filter((row) => !row.vanished);
     return this.#list;
+  }
+
+  /** All rows of the table, also those that have vanished from the list. */
+  get table(): readonly SimulatedLicense[] {
+    return this.#rows;
+  }
+
+  get labs(): readonly LabRow[] {
+    return this.#labs;
+  }
+
+  get transporters(): readonly TransporterRow[] {
+    return this.#transporters;
   }
 
   /** JSON texts that are appended to the list as they are. */
@@ -80,6 +103,23 @@ export class DataSet {
     return transactionId;
   }
 
+  /** Sets how a field of the first row of the license is sent. @returns the transaction number */
+  setField({ table, location, field, text, unchanged }: FieldEdit): number {
+    const change = <Row extends SimulatedLicense | LabRow>(rows: Row[], index: number): number => {
+      const row = rows[index];
+      if (row === undefined) throw new CommandError(`license ${JSON.stringify(location)} does not exist in ${table}`);
+      const transactionId = unchanged ? row.transactionId : this.#nextTransactionId();
+      rows[index] = { ...row, raw: { ...row.raw, [field]: text }, transactionId };
+      this.#invalidate();
+      return transactionId;
+    };
+    if (table === 'vendor') return change(this.#rows, this.#getIndexes(location)[0] ?? 0);
+    const find = (rows: readonly LabRow[]): number => rows.findIndex((row) => row.location === location);
+    return table === 'qa_lab'
+      ? change(this.#labs, find(this.#labs))
+      : change(this.#transporters, find(this.#transporters));
+  }
+
   /** Marks all rows of the license, because a remaining duplicate would still be active. */
   delete(location: string): number {
     const transactionId = this.#nextTransactionIdFor(location);
@@ -92,13 +132,14 @@ export class DataSet {
     this.#replaceAll(location, () => ({ vanished: true }));
   }
 
-  /** Undoes `vanish`, `delete` and dropped flags in all rows. `unchanged` keeps the transaction numbers. */
+  /** Undoes `vanish`, `delete`, dropped flags and set fields in all rows. `unchanged` keeps the transaction numbers. */
   restore(location: string, unchanged: boolean): number {
     const transactionId = unchanged ? undefined : this.#nextTransactionIdFor(location);
     this.#replaceAll(location, (row, position) => ({
       vanished: false,
       deleted: false,
       flagsDropped: false,
+      raw: undefined,
       transactionId: position === 0 ? (transactionId ?? row.transactionId) : row.transactionId,
     }));
     return transactionId ?? this.#lastTransactionId;

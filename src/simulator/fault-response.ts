@@ -1,6 +1,6 @@
 import { type DialectHandler, type SimulatedResponse, type SimulatorCall, toHtml } from './dialect.js';
 import type { FaultRule } from './faults.js';
-import { SIMULATED_REFUSALS } from './refusals.js';
+import { type RefusalName, SIMULATED_REFUSALS } from './refusals.js';
 import type { Simulation } from './simulation.js';
 
 /** The response of a fault of the kind `response`. */
@@ -41,18 +41,13 @@ export const toFaultResponse = (
     case 'redirect':
       return { ...html(fault.status ?? 302, 'Moved'), headers: { location: fault.location ?? '/redirected' } };
     case 'code_602':
-      return toRefusal(handler, call, fault, SIMULATED_REFUSALS.catchAll);
     case 'code_1000':
-      return toRefusal(handler, call, fault, SIMULATED_REFUSALS.internalError);
-    case 'error_response':
-      return toRefusal(handler, call, fault, { error: null, errorcode: null });
     case 'invalid_license_number':
-      return toRefusal(handler, call, fault, SIMULATED_REFUSALS.invalidLicenseNumber);
+    case 'error_response':
+      return toRefusal(handler, call, fault, fault.refusal ?? REFUSALS[fault.fault]);
     case 'session_expired':
       if (typeof call.sessionId === 'string') simulation.sessions.expire(call.sessionId);
-      return fault.errorcode === 60
-        ? toRefusal(handler, call, fault, SIMULATED_REFUSALS.invalidSession)
-        : toRefusal(handler, call, fault, SIMULATED_REFUSALS.sessionExpired);
+      return toRefusal(handler, call, fault, fault.errorcode === 60 ? 'invalidSession' : 'sessionExpired');
     case 'echo_password':
       return handler.refuse(call, `Login failed for ${findPassword(simulation, call)} (internal).`, null);
     default:
@@ -60,17 +55,26 @@ export const toFaultResponse = (
   }
 };
 
+const REFUSALS = {
+  code_602: 'catchAll',
+  code_1000: 'internalError',
+  invalid_license_number: 'invalidLicenseNumber',
+  error_response: 'unknownUbi',
+} as const;
+
 const toRefusal = (
   handler: DialectHandler,
   call: SimulatorCall,
   fault: FaultRule,
-  defaults: { readonly error: string | null; readonly errorcode: number | string | null },
-): SimulatedResponse =>
-  handler.refuse(
+  name: RefusalName,
+): SimulatedResponse => {
+  const { error, errorcode } = SIMULATED_REFUSALS[name];
+  return handler.refuse(
     call,
-    fault.error === undefined ? defaults.error : fault.error,
-    fault.errorcode === undefined ? defaults.errorcode : fault.errorcode,
+    fault.error === undefined ? error : fault.error,
+    fault.errorcode === undefined ? errorcode : fault.errorcode,
   );
+};
 
 const toRetryAfterHeader = (fault: FaultRule): Readonly<Record<string, string>> => {
   if (fault.retryAfter !== undefined) return { 'retry-after': fault.retryAfter };

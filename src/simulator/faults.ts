@@ -1,4 +1,7 @@
 import { CommandError } from './command-error.js';
+import type { SimulatorCall } from './dialect.js';
+import type { RefusalName } from './refusals.js';
+import { isListAction } from './row.js';
 
 /**
  * All faults, and what each changes:
@@ -61,6 +64,8 @@ export interface FaultParameters {
   readonly location?: string;
   /** `wrong_charset`: the actual encoding of the body. Defaults to `utf16le`. */
   readonly charset?: 'utf16le' | 'latin1' | 'utf8_with_bom';
+  /** `error_response`: one of the known refusals. Defaults to a refusal without text and code. */
+  readonly refusal?: RefusalName;
   /** The error text of the faults that are refusals. Null omits it. */
   readonly error?: string | null;
   /** The code of the faults that are refusals. Null omits it. `session_expired`: 63 (default) or 60. */
@@ -80,6 +85,8 @@ export interface FaultRule extends FaultParameters {
   readonly fault: FaultName;
   /** Limits the fault to calls of this action (`login`, `sync_vendor`, …). Defaults to all calls. */
   readonly action?: string;
+  /** Limits the fault to calls that contain this username: logins, and calls with `nosession:1`. */
+  readonly username?: string;
   /** The first matching call that is affected. Defaults to 1, the next one. */
   readonly from?: number;
   /** How many calls are affected. Defaults to 1; 0 means until cleared. */
@@ -112,8 +119,8 @@ export class Faults {
   }
 
   /** The fault for this call. If several are due, the one injected first is used and the others wait for a later call. */
-  claim(action: string): FaultRule | undefined {
-    return this.#claim((rule) => SIMULATOR_FAULTS[rule.fault] !== 'connection' && matches(rule, action));
+  claim(call: SimulatorCall): FaultRule | undefined {
+    return this.#claim((rule) => SIMULATOR_FAULTS[rule.fault] !== 'connection' && matches(rule, call));
   }
 
   claimAtConnect(): FaultRule | undefined {
@@ -142,7 +149,13 @@ export class Faults {
   }
 }
 
-/** Faults of the list apply to calls that return it. Other calls do not use them up. */
-const matches = (rule: FaultRule, action: string): boolean =>
-  (rule.action === undefined || rule.action === action) &&
-  (SIMULATOR_FAULTS[rule.fault] !== 'list' || action === 'sync_vendor');
+/** Faults of the list apply to calls that return it, by default to those of vendors. Other calls do not use them up. */
+const matches = (rule: FaultRule, { action, username }: SimulatorCall): boolean => {
+  const isOfList = SIMULATOR_FAULTS[rule.fault] === 'list';
+  const expected = rule.action ?? (isOfList ? 'sync_vendor' : action);
+  return (
+    expected === action &&
+    (!isOfList || isListAction(action)) &&
+    (rule.username === undefined || rule.username === username)
+  );
+};

@@ -151,6 +151,7 @@ const generateLab = (
     zip,
     transactionId: original,
     transactionIdOriginal: original,
+    raw: undefined,
   };
 };
 

@@ -5,6 +5,7 @@ export type {
   AddressChange,
   ChangeResult,
   DataSetInput,
+  FieldValue,
   LicenseTarget,
   NewSite,
   NewVendor,
@@ -16,7 +17,8 @@ export type { CounterValues, LoginCount } from './counters.js';
 export { FAULT_NAMES, type FaultName, type FaultParameters, type FaultRule, type FaultStatus } from './faults.js';
 export type { RuntimeOptions, SimulatorOptions } from './options.js';
 export { STATE_PROFILES, type StateProfile } from './profiles.js';
+export { REFUSAL_NAMES, type RefusalName } from './refusals.js';
 export type { LoggedRequest } from './request-log.js';
-export type { RowValue } from './row.js';
+export type { RowValue, TableName } from './row.js';
 export { type Simulator, type SimulatorLogin, startSimulator } from './simulator.js';
 export { PRIVILEGES, type Privilege, type UserKey } from './users.js';

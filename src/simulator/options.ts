@@ -38,6 +38,14 @@ export interface RuntimeOptions {
   oneSessionPerUser: boolean;
   /** Whether deleted licenses stay in the list with `deleted:1`, or are omitted. */
   deletedRows: 'flagged' | 'vanish';
+  /** Whether `sync_check` sums the rows of the list, or all rows of the table: also those omitted from the list. */
+  syncCheckRows: 'list' | 'table';
+  /** The field with the license number of a transporter. */
+  transporterKey: 'location' | 'license_number';
+  /** Whether calls without `API` are accepted (`api4`). Other versions than 4.0 are always refused. */
+  apiMember: 'required' | 'optional';
+  /** The HTTP status of responses to `GET` (`api4`). */
+  getStatus: number;
   offersSyncCheck: boolean;
   offersTransporters: boolean;
   /** The query parameter for `NextCursor` (`rest`). */
@@ -92,6 +100,10 @@ export const toSetup = (options: SimulatorOptions): SimulatorSetup => {
       sessionTtlSeconds: options.sessionTtlSeconds ?? 3_600,
       oneSessionPerUser: options.oneSessionPerUser ?? false,
       deletedRows: 'flagged',
+      syncCheckRows: 'list',
+      transporterKey: 'location',
+      apiMember: 'required',
+      getStatus: 405,
       offersSyncCheck: options.offersSyncCheck ?? profile.offersSyncCheck,
       offersTransporters: options.offersTransporters ?? profile.offersTransporters,
       restCursorParameter: 'Cursor',

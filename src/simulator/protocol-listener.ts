@@ -74,7 +74,7 @@ const serve = async (
     simulation.counters.recordListCall();
     response.once('close', () => simulation.counters.recordListCallEnd());
   }
-  const fault = simulation.faults.claim(parsed.action);
+  const fault = simulation.faults.claim(parsed);
   if (fault !== undefined) simulation.counters.recordFault(fault.fault);
   const end = await respond(simulation, handler, parsed, exchange, fault);
   recordRequest(simulation, exchange, parsed, { number, fault: fault?.fault, ...end });

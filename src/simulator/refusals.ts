@@ -4,11 +4,21 @@ export interface SimulatedRefusal {
   readonly errorcode: number | string | null;
 }
 
-/** BioTrack's texts and codes. The same code can have different meanings, so clients must read the text. */
+/**
+ * BioTrack's texts and codes. The same code can have different meanings, so clients must read the text. README.md says
+ * which texts are observed and which are inferred.
+ */
 export const SIMULATED_REFUSALS = {
   wrongCredentials: { error: 'Invalid username or password.', errorcode: null },
   /** A bare `success:0`, on weak evidence: one mock. */
   unknownUbi: { error: null, errorcode: null },
+  accountLocked: { error: 'Your account has been locked.', errorcode: null },
+  invalidLogin: { error: 'Invalid login.', errorcode: null },
+  passwordExpired: { error: 'Your password has expired.', errorcode: null },
+  userInactive: { error: 'User is not active.', errorcode: null },
+  maintenance: { error: 'The system is down for maintenance.', errorcode: null },
+  busy: { error: 'The server is busy.', errorcode: null },
+  tryAgainLater: { error: 'Please try again later.', errorcode: null },
   invalidSession: { error: 'Invalid session.', errorcode: 60 },
   sessionExpired: { error: 'Your session has expired.', errorcode: 63 },
   /** Also code 63, but not a session error. */
@@ -19,6 +29,9 @@ export const SIMULATED_REFUSALS = {
   catchAll: { error: 'An error occurred while processing your request.', errorcode: 602 },
   internalError: { error: 'An internal error has occurred. Please try again.', errorcode: 1000 },
 } as const satisfies Readonly<Record<string, SimulatedRefusal>>;
+
+export type RefusalName = keyof typeof SIMULATED_REFUSALS;
+export const REFUSAL_NAMES = Object.keys(SIMULATED_REFUSALS) as readonly RefusalName[];
 
 /** Also sent for an unknown action. */
 export const toPrivilegeRefusal = (action: string): SimulatedRefusal => ({

@@ -107,7 +107,7 @@ export class RestHandler implements DialectHandler {
     const cursor = call.members[options.restCursorParameter];
     const after = toBound(cursor);
     if (cursor !== undefined && cursor !== '' && String(after) !== cursor) return this.#refuse('Invalid cursor.');
-    const all = selectRows(data, { start: call.transactionStart, end: 0 }, options, fault);
+    const all = selectRows(data.list, { start: call.transactionStart, end: 0 }, options, fault);
     const rest = all.filter((row) => row.id > after);
     const page = rest.slice(0, options.restPageSize);
     const isLast = page.length === rest.length;

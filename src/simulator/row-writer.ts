@@ -30,24 +30,27 @@ export class RowWriter {
 
   /** `ubi` can be absent (observed). */
   lab(lab: LabRow): WireRow {
-    return this.#cached(lab, () => {
-      const random = Random.of(this.#shapeSeed, 'lab', lab.location);
-      return present([
-        identifier('location', lab.location, random),
-        lab.ubi === null ? undefined : identifier('ubi', lab.ubi, random),
-        text('name', lab.name),
-        text('address1', lab.address1),
-        text('city', lab.city),
-        text('state', lab.state),
-        text('zip', lab.zip),
-        number('transactionid', lab.transactionId, random),
-        number('transactionid_original', lab.transactionIdOriginal, random),
-      ]);
-    });
+    return this.#cached(lab, () => withRaw(this.#lab(lab, 'location'), lab.raw));
   }
 
-  transporter(transporter: TransporterRow): WireRow {
-    return [...this.lab(transporter), `"deleted":${transporter.deleted ? 1 : 0}`];
+  transporter(transporter: TransporterRow, key: 'location' | 'license_number'): WireRow {
+    const fields = [...this.#lab(transporter, key), `"deleted":${transporter.deleted ? 1 : 0}`];
+    return withRaw(fields, transporter.raw);
+  }
+
+  #lab(lab: LabRow, key: string): WireRow {
+    const random = Random.of(this.#shapeSeed, 'lab', lab.location);
+    return present([
+      identifier(key, lab.location, random),
+      lab.ubi === null ? undefined : identifier('ubi', lab.ubi, random),
+      text('name', lab.name),
+      text('address1', lab.address1),
+      text('city', lab.city),
+      text('state', lab.state),
+      text('zip', lab.zip),
+      number('transactionid', lab.transactionId, random),
+      number('transactionid_original', lab.transactionIdOriginal, random),
+    ]);
   }
 
   #api4License(row: SimulatedLicense): WireRow {

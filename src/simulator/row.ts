@@ -1,6 +1,9 @@
 /** Any JSON value. */
 export type RowValue = string | number | boolean | null | readonly RowValue[] | { readonly [key: string]: RowValue };
 
+/** Fields set by the `setField` command: JSON text to send as it is, or null to omit the field. */
+export type RawFields = Readonly<Record<string, string | null>>;
+
 /**
  * One row of the state's vendor list: one licensed site. row-writer.ts decides how its values are written. Rows are never
  * modified, so that a response in progress is consistent.
@@ -30,8 +33,7 @@ export interface SimulatedLicense {
   readonly vanished: boolean;
   readonly transactionId: number;
   readonly transactionIdOriginal: number;
-  /** Fields set by the `setField` command: JSON text to send as it is, or null to omit the field. */
-  readonly raw: Readonly<Record<string, string | null>> | undefined;
+  readonly raw: RawFields | undefined;
 }
 
 /** One row of the list of laboratories. */
@@ -45,9 +47,23 @@ export interface LabRow {
   readonly zip: string;
   readonly transactionId: number;
   readonly transactionIdOriginal: number;
+  readonly raw: RawFields | undefined;
 }
 
 /** One row of the list of third-party transporters, which not every state has. */
 export interface TransporterRow extends LabRow {
   readonly deleted: boolean;
 }
+
+/** The table of each action that returns a list. `sync_check` and the lists in responses of `api4` use the same names. */
+export const LIST_TABLES = {
+  sync_vendor: 'vendor',
+  sync_qa_lab: 'qa_lab',
+  sync_third_party_transporter: 'third_party_transporter',
+} as const;
+
+export type ListAction = keyof typeof LIST_TABLES;
+export type TableName = (typeof LIST_TABLES)[ListAction];
+export const TABLE_NAMES: readonly TableName[] = Object.values(LIST_TABLES);
+
+export const isListAction = (action: string): action is ListAction => action in LIST_TABLES;

@@ -1,7 +1,5 @@
-import type { DataSet } from './data-set.js';
 import type { FaultRule } from './faults.js';
 import type { RuntimeOptions } from './options.js';
-import type { SimulatedLicense } from './row.js';
 
 /** Inclusive transaction numbers. 0 means no bound. */
 export interface Bounds {
@@ -9,14 +7,21 @@ export interface Bounds {
   readonly end: number;
 }
 
-/** The rows of the current list within the bounds, changed by the fault if there is one. */
-export const selectRows = (
-  data: DataSet,
+/** What the rows of all tables have in common. */
+export interface TableRow {
+  readonly location: string;
+  readonly deleted?: boolean;
+  readonly transactionId: number;
+}
+
+/** The rows of a list within the bounds, changed by the fault if there is one. */
+export const selectRows = <Row extends TableRow>(
+  list: readonly Row[],
   bounds: Bounds,
   options: Pick<RuntimeOptions, 'deletedRows'>,
   fault: FaultRule | undefined,
-): readonly SimulatedLicense[] => {
-  let rows = options.deletedRows === 'vanish' ? data.list.filter((row) => !row.deleted) : data.list;
+): readonly Row[] => {
+  let rows = options.deletedRows === 'vanish' ? list.filter((row) => row.deleted !== true) : list;
   if (isBounded(bounds)) rows = rows.filter((row) => isWithin(row.transactionId, bounds));
   return fault === undefined ? rows : applyFault(rows, fault);
 };
@@ -26,7 +31,7 @@ export const isBounded = ({ start, end }: Bounds): boolean => start > 0 || end >
 export const isWithin = (transactionId: number, { start, end }: Bounds): boolean =>
   transactionId >= start && (end === 0 || transactionId <= end);
 
-const applyFault = (rows: readonly SimulatedLicense[], fault: FaultRule): readonly SimulatedLicense[] => {
+const applyFault = <Row extends TableRow>(rows: readonly Row[], fault: FaultRule): readonly Row[] => {
   switch (fault.fault) {
     case 'shrunk_list':
       return rows.slice(0, fault.keep ?? Math.floor(rows.length / 2));

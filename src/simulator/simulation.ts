@@ -8,6 +8,7 @@ import { type GeneratedData, generateData } from './generate.js';
 import type { RuntimeOptions, SimulatorSetup } from './options.js';
 import { Random } from './random.js';
 import { RequestLog, redactSecrets } from './request-log.js';
+import { LIST_TABLES, type TableName } from './row.js';
 import { RowWriter } from './row-writer.js';
 import { Sessions } from './sessions.js';
 import { PRIVILEGES, type Privilege, SimulatedUsers, type UserKey } from './users.js';
@@ -59,6 +60,10 @@ export class Simulation {
     if (action === 'sync_check') return this.options.offersSyncCheck;
     if (action === 'sync_third_party_transporter') return this.options.offersTransporters;
     return action === 'sync_vendor' || action === 'sync_qa_lab';
+  }
+
+  get offeredTables(): readonly TableName[] {
+    return Object.entries(LIST_TABLES).flatMap(([action, table]) => (this.offers(action) ? [table] : []));
   }
 
   /** Redacts a value that contains a secret. Null if the value is not a string. */

@@ -14,8 +14,7 @@ import {
 } from '../../src/simulator/index.js';
 import { pickCount } from '../helpers/counts.js';
 import { PATIENCE_MS } from '../helpers/until.js';
-
-type Document = Record<string, unknown>;
+import { at, call, codeOf, credentials, type Document, isSuccess, list, logIn, post, start } from './client.js';
 
 interface Observed {
   readonly head: string;
@@ -74,55 +73,12 @@ const lengthOf = ({ head }: Observed): number | undefined => {
   return length === undefined ? undefined : Number(length);
 };
 
-const post = (simulator: Simulator, document: unknown, contentType = 'text/JSON'): Promise<Response> =>
-  fetch(`${simulator.url}/serverjson.asp`, {
-    method: 'POST',
-    headers: { 'content-type': contentType },
-    body: typeof document === 'string' ? document : JSON.stringify(document),
-    redirect: 'manual',
-  });
-
-const call = async (simulator: Simulator, document: Document): Promise<Document> => {
-  const response = await post(simulator, { API: '4.0', ...document });
-  return (await response.json()) as Document;
-};
-
-const credentials = ({ ubi, username, password }: { ubi: string; username: string; password: string }) => ({
-  license_number: ubi,
-  username,
-  password,
-});
-
-const logIn = async (simulator: Simulator, user = simulator.demo): Promise<string> => {
-  const answer = await call(simulator, { action: 'login', ...credentials(user) });
-  return String(answer.sessionid);
-};
-
-const list = async (simulator: Simulator, sessionid: string, more: Document = {}): Promise<readonly Document[]> => {
-  const answer = await call(simulator, { action: 'sync_vendor', sessionid, ...more });
-  return answer.vendor as Document[];
-};
-
-const isSuccess = (answer: Document): boolean => answer.success === 1 || answer.success === '1';
-const codeOf = (answer: Document): string => String(answer.errorcode);
-const at = <T>(items: readonly T[], place: number): T => {
-  const item = items[place];
-  if (item === undefined) throw new Error(`nothing at ${place}`);
-  return item;
-};
-
 const groupBy = <T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> => {
   const groups = new Map<K, T[]>();
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
   return groups;
 };
 
-/** A simulator that is closed when the test ends. */
-const start = async (test: Pick<typeof t, 'teardown'>, options: SimulatorOptions = {}): Promise<Simulator> => {
-  const simulator = await startSimulator({ licenses: 120, ...options });
-  test.teardown(() => simulator.close());
-  return simulator;
-};
 /** As many licenses as a large list has. */
 const MANY = pickCount({ few: 10_000, full: 100_000, long: 100_000 });
 
