@@ -6,21 +6,18 @@ import type { TenantSpec } from './tenant-spec.js';
 
 type AvailableLicense = Pick<
   components['schemas']['AvailableLicense'],
-  'license_number' | 'state' | 'active' | 'license_id' | 'problem'
+  'license_number' | 'state' | 'license_id' | 'problem'
 >;
 
-/** Returns the license numbers to create. Licenses that exist in any state are not changed. */
+/** Returns the license numbers to create. Licenses that were created before are not changed. */
 export function toLicensesToCreate(listed: readonly AvailableLicense[], wanted: TenantSpec['licenses']): string[] {
   if (wanted === 'all') {
-    // Licenses that the state has deleted are created only if requested by number.
-    return listed.flatMap(({ license_number, state, active }) =>
-      state === 'available' && active ? [license_number] : [],
-    );
+    return listed.flatMap(({ license_number, state }) => (state === 'available' ? [license_number] : []));
   }
   const created = new Set(
-    listed.flatMap(({ license_number, state }) => (state === 'available' ? [] : [license_number])),
+    listed.flatMap(({ license_number, license_id }) => (license_id === null ? [] : [license_number])),
   );
-  // Unlisted numbers are included: the service reports why they cannot be created.
+  // Includes numbers that are not available: the service reports why they cannot be created.
   return wanted.filter((number) => !created.has(number));
 }
 
@@ -45,13 +42,15 @@ export async function createMissingLicenses(
   const missing = toLicensesToCreate(data.data, licenses);
   const archived = toLicensesToRestore(data.data, licenses);
   let created = data.data.filter(
-    ({ state, problem }) => state !== 'available' && problem?.reason !== 'archived',
+    ({ license_id, problem }) => license_id !== null && problem?.reason !== 'archived',
   ).length;
   if (missing.length + archived.length + created === 0) {
     throw new CliError({
-      title: 'No license to create',
-      detail: `The state lists no license with the UBI ${ubi}.`,
-      code: 'no_license',
+      title: `No license to create for the UBI ${ubi}`,
+      detail:
+        data.list.problem?.detail ??
+        'All of its licenses are archived. To restore a license, request it by its number.',
+      code: data.list.problem?.reason ?? 'all_archived',
     });
   }
   for (const [index, license_number] of missing.entries()) {

@@ -190,6 +190,29 @@ t.test('only the requested licenses are created', async (t) => {
   t.match(unknown.errors, /Shop \(.*\): licenses: .*\(license_not_available, request /);
 });
 
+t.test('a license that the state lists as deleted is not created', async (t) => {
+  const { control } = simulator;
+  const login = { ubi: '880000088', username: 'closed@example.com', password: 'closed-password' };
+  control.addUser(login);
+  const flags = flagsOf(service.newId(), login);
+  const expire = () => service.sql('update directories set refreshed_datetime = null, checksum = null');
+  const none = await run(t, flags);
+  t.equal(none.code, 1);
+  t.match(
+    none.errors,
+    /licenses: No license to create for the UBI 880000088: The state lists no license.*\(none_listed\)/,
+  );
+  const { location } = control.addSite({ ubi: login.ubi, name: 'Closed' });
+  control.setField({ location, field: 'deleted', value: 1 });
+  await expire();
+  const all = await run(t, flags);
+  t.equal(all.code, 1);
+  t.match(all.errors, /The state lists all licenses under this UBI as deleted\. .*\(all_deleted\)/);
+  const named = await run(t, [...flags, `--license=${location}`]);
+  t.equal(named.code, 1);
+  t.match(named.errors, /The state lists the license as deleted, .*\(license_not_available, request /);
+});
+
 t.test('an archived license is restored if it is requested by number', async (t) => {
   const [one] = simulator.control.rows({ ubi: demo.ubi }).map(({ location }) => location);
   const tenantId = service.newId();

@@ -19,6 +19,10 @@ const { control, demo } = simulator;
 const listOwn = () => control.rows({ ubi: demo.ubi }).filter(({ deleted }) => !deleted);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const etagOf = async (path: string): Promise<Record<string, string>> => ({
+  'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
+});
+
 interface Available {
   readonly license_number: string;
   readonly state: string;
@@ -294,6 +298,109 @@ t.test('createLicense', async (t) => {
   t.match(await post({ license_number: number }), { status: 409, body: { code: 'credential_unreadable' } });
 });
 
+t.test('a license that the state lists as deleted cannot be created', async (t) => {
+  const [live] = listOwn();
+  const { location } = control.addSite({ ubi: demo.ubi, name: 'Closed' });
+  control.setField({ location, field: 'deleted', value: 1 });
+  await pause(1_100);
+  const tenantId = await makeTenant(service);
+  const tenant = `/v1/tenants/${tenantId}`;
+  const find = async (): Promise<Available> =>
+    (await ask('GET', `${tenant}/available-licenses`)).body.data.find(
+      ({ license_number }: Available) => license_number === location,
+    );
+  t.match(await find(), {
+    state: 'unavailable',
+    active: false,
+    license_id: null,
+    problem: { reason: 'deleted', detail: /cannot be created/ },
+  });
+  const refusal = { code: 'license_not_available', reason: 'deleted', detail: /lists the license as deleted/ };
+  t.match(await ask('POST', `${tenant}/licenses`, { body: { license_number: location } }), {
+    status: 422,
+    body: { ...refusal, errors: [{ pointer: '/license_number' }] },
+  });
+  const rows = [{ license_number: location }, { license_number: live?.location, create_companies: false }];
+  t.match(await ask('POST', `${tenant}/licenses/bulk`, { body: { licenses: rows } }), {
+    status: 200,
+    body: {
+      created: 1,
+      data: [
+        { status: 422, problem: { ...refusal, errors: [{ pointer: '/licenses/0/license_number' }] } },
+        { status: 201 },
+      ],
+    },
+  });
+  t.match(
+    await ask('PUT', `${tenant}/configuration`, {
+      body: { licenses: rows },
+      headers: await etagOf(`${tenant}/configuration`),
+    }),
+    { status: 422, body: { ...refusal, errors: [{ pointer: '/licenses/0/license_number' }] } },
+  );
+  t.equal((await ask('GET', `${tenant}/licenses`)).body.data.length, 1, 'it was not created');
+
+  control.setField({ location, field: 'deleted', value: 0 });
+  await pause(1_100);
+  t.match(
+    await find(),
+    { state: 'available', active: true, problem: null },
+    'available once the state corrects its list',
+  );
+  const body = { license_number: location, create_companies: false };
+  t.match(await ask('POST', `${tenant}/licenses`, { body }), { status: 201, body: { problem: null } });
+});
+
+t.test('available-licenses says why the list offers none, and how old it is', async (t) => {
+  const username = 'newcomer@example.com';
+  const credential = { description: 'x', username, password: 'one', owner: 'company' };
+  const ubi = '880000077';
+  control.addUser({ ubi, username, password: 'one' });
+  const tenantId = await makeTenant(service, 'tenant');
+  const tenant = `/v1/tenants/${tenantId}`;
+  const first = { 'if-none-match': '*' };
+  await ask('PUT', `${tenant}/ubi`, { body: { ubi }, headers: first });
+  await ask('PUT', `${tenant}/company-creation-preference`, { body: { strategy: 'one_per_license' }, headers: first });
+  t.equal((await ask('POST', `${tenant}/credentials`, { body: credential })).status, 201);
+  const see = async () => (await ask('GET', `${tenant}/available-licenses`)).body;
+  t.match(await see(), {
+    data: [],
+    list: { problem: { reason: 'none_listed', detail: /Either the UBI, the state .* or the state has not listed/ } },
+  });
+  await service.sql(`update directories set refreshed_datetime = now() - interval '5400 milliseconds'`);
+  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 8_000 });
+  control.addSite({ ubi, name: 'Noticed later' });
+  const { list } = await see();
+  t.ok(list.age_seconds >= 10 && list.age_seconds < 60, `age in seconds by the database clock: ${list.age_seconds}`);
+  control.clearFaults();
+  await pause(3_000);
+  const { data, list: fresh } = await see();
+  t.match(data, [{ state: 'available', name: 'Noticed later' }]);
+  t.match(fresh, { problem: null });
+  t.ok(fresh.age_seconds <= 2, `fresh: ${fresh.age_seconds}`);
+
+  control.setField({ location: data[0].license_number, field: 'deleted', value: 1 });
+  await pause(1_100);
+  t.match(await see(), { data: [{ state: 'unavailable' }], list: { problem: { reason: 'all_deleted' } } });
+});
+
+t.test('a refused list leaves the published one in use', async (t) => {
+  const alone = await startTestService(t, { simulator: { licenses: 90 }, directoryMaxAgeSeconds: 1 });
+  const tenantId = await makeTenant(alone);
+  const path = `/v1/tenants/${tenantId}`;
+  const before = (await alone.ask('GET', `${path}/available-licenses`)).body.data;
+  const others = alone.simulator.control
+    .rows()
+    .filter(({ ubi, deleted }) => ubi !== alone.simulator.demo.ubi && !deleted);
+  for (const { location } of others.slice(0, 40)) alone.simulator.control.vanish({ location });
+  await alone.sql(`update directories set refreshed_datetime = now() - interval '100 seconds'`);
+  const after = await alone.ask('GET', `${path}/available-licenses`);
+  t.match(after, { status: 200, body: { data: before } });
+  t.ok(after.body.list.age_seconds >= 100, 'with the age of the published list');
+  const { license_number } = before[0];
+  t.equal((await alone.ask('POST', `${path}/licenses`, { body: { license_number } })).status, 201);
+});
+
 t.test('createLicense while BioTrack fails', async (t) => {
   const tenantId = await makeTenant(service);
   await pause(1_100);
@@ -399,10 +506,6 @@ t.test('a license that BioTrack no longer lists under the UBI', async (t) => {
     [location],
   );
   t.match(row, { missing: true }, 'missing from the list, and recorded as such');
-});
-
-const etagOf = async (path: string): Promise<Record<string, string>> => ({
-  'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
 });
 
 interface RowResult {

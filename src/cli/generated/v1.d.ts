@@ -459,7 +459,7 @@ export interface paths {
         };
         /**
          * List available licenses
-         * @description Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential. If the state needs more than 5 seconds, the fetch continues in the background: the response shows the mirrored copy, or is 503 `list_loading` while there is none.
+         * @description Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there. `problem` says why a license cannot be created or no longer matches the list. If the list offers no license at all, `list.problem` says why. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential. If the state needs more than 5 seconds, the fetch continues in the background: the response shows the mirrored copy, or is 503 `list_loading` while there is none. If the list was refused because it is much shorter than before, the response shows the mirrored copy.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -489,7 +489,7 @@ export interface paths {
         put?: never;
         /**
          * Create a license
-         * @description Creates one of the available licenses. The first license with `create_companies` starts the first sync. Returns 409 `license_exists` if the license was already created, even if it is archived.
+         * @description Creates one of the available licenses. The first license with `create_companies` starts the first sync. Returns 409 `license_exists` if the license was already created, even if it is archived, and 422 `license_not_available` if the state does not list it under the UBI of the tenant, or lists it as deleted (`reason` is `deleted`).
          *
          *     Roles: `operator`, `admin`.
          */
@@ -986,12 +986,12 @@ export interface components {
             /** @description The UBI of the vendor that holds the license. Null if the state lists none. */
             ubi: string | null;
             /**
-             * @description `available`: can be created. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`.
+             * @description `available`: can be created. `unavailable`: cannot be created; see `problem`. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`.
              * @enum {string}
              */
-            state: "available" | "created" | "problem";
+            state: "available" | "unavailable" | "created" | "problem";
             /**
-             * @description The id of the created license. Null for an available one.
+             * @description The id of the created license. Null if it was not created.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
@@ -1008,6 +1008,16 @@ export interface components {
         /** AvailableLicenseList */
         AvailableLicenseList: {
             data: components["schemas"]["AvailableLicense"][];
+            /** @description The mirrored copy of the state's list that this response was made from. */
+            list: {
+                /**
+                 * @description Seconds since the state last sent the list or confirmed that it has not changed, by the database clock. Null if the list was never read.
+                 * @example 42
+                 */
+                age_seconds: number | null;
+                /** @description Why no listed license can be created. Null if at least one is listed and not deleted. */
+                problem: components["schemas"]["ListProblem"] | null;
+            };
             /** @description Always null: the list is not paginated. */
             next_page: null;
         };
@@ -1739,7 +1749,7 @@ export interface components {
         };
         /**
          * LicenseProblem
-         * @description Why a created license no longer matches the state's list.
+         * @description Why a created license no longer matches the state's list, or why a listed license cannot be created.
          */
         LicenseProblem: {
             /**
@@ -1755,6 +1765,16 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             since_datetime: string | null;
+        };
+        /** ListProblem */
+        ListProblem: {
+            /**
+             * @description `none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted.
+             * @enum {string}
+             */
+            reason: "none_listed" | "all_deleted";
+            /** @description Text for users: the possible causes and what to do. */
+            detail: string;
         };
         /**
          * Namesakes
@@ -9438,6 +9458,13 @@ export interface operations {
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
+                     *       "list": {
+                     *         "age_seconds": 42,
+                     *         "problem": {
+                     *           "reason": "none_listed",
+                     *           "detail": "text"
+                     *         }
+                     *       },
                      *       "next_page": null
                      *     }
                      */

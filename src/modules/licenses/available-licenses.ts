@@ -1,8 +1,5 @@
 import { BiotrackError, type BiotrackTarget } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
-import type { License } from '../../domain/license.js';
-import { toUnlistedLicense } from '../../domain/license-fields.js';
-import type { ListedLicense } from '../../domain/listed-license.js';
+import { type Db, withoutBeforeCommit } from '../../db/database.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
 import { ServiceError } from '../../domain/service-error.js';
 import {
@@ -15,18 +12,10 @@ import {
   toUpstreamError,
   type UsableCredential,
 } from '../credentials/index.js';
-import {
-  type DirectoryService,
-  findDirectory,
-  findDirectorySummary,
-  ListShrunkError,
-  selectLicensesOfUbi,
-  selectListings,
-} from '../directory/index.js';
-import { inTenant, type Tenant } from '../tenants/index.js';
+import { type DirectoryService, findDirectorySummary, ListShrunkError } from '../directory/index.js';
+import { inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
-import { findLicenseProblem, type LicenseProblemView } from './problem.js';
-import { selectAllLicenses } from './repository.js';
+import { loadOwnList, type OwnList } from './own-list.js';
 
 export interface LicensePorts extends CredentialPorts {
   readonly directories: DirectoryService;
@@ -35,70 +24,15 @@ export interface LicensePorts extends CredentialPorts {
   readonly shutdown: AbortSignal;
 }
 
-export interface AvailableLicenseView {
-  readonly listed: ListedLicense;
-  readonly missingSince: Date | null;
-  /** The id of the created license. Undefined if it was not created. */
-  readonly licenseId: string | undefined;
-  readonly problem: LicenseProblemView | undefined;
-}
-
-/**
- * The licenses that the state lists under the tenant's UBI, and created licenses that it no longer lists there. BioTrack
- * has no call that returns the licenses of a login.
- */
+/** The state's list, as far as it concerns the tenant. Refreshes the list first if it is missing or old. */
 export async function listAvailableLicenses(
   db: Db,
   ports: LicensePorts,
   tenantId: string,
   principal: Principal,
-): Promise<AvailableLicenseView[]> {
+): Promise<OwnList> {
   await ensureDirectory(db, ports, tenantId, principal);
-  return inTenant(db, tenantId, async (tx, tenant) => {
-    const { ubiKey } = await requireUbi(tx, tenantId);
-    const directory = await findDirectory(tx, tenant.state, tenant.environment);
-    if (directory === undefined) return [];
-    const created = await selectAllLicenses(tx);
-    const own = await selectLicensesOfUbi(tx, directory.id, ubiKey);
-    const listings = await selectListings(tx, directory.id, [
-      ...new Set([...own, ...created].map(({ licenseKey }) => licenseKey)),
-    ]);
-    const createdByKey = new Map(created.map((license) => [license.licenseKey, license]));
-    const context = { isPublished: directory.version > 0, ubiKey };
-    const known = new Set(listings.map(({ licenseKey }) => licenseKey));
-    return [
-      ...listings.map((listing) => {
-        const license = createdByKey.get(listing.licenseKey);
-        return {
-          listed: listing,
-          missingSince: listing.missingSince,
-          licenseId: license?.id,
-          problem: license === undefined ? undefined : findLicenseProblem(license, listing, context),
-        };
-      }),
-      ...created
-        .filter(({ licenseKey }) => !known.has(licenseKey))
-        .map((license) => ({
-          listed: toUnlisted(license),
-          missingSince: null,
-          licenseId: license.id,
-          problem: findLicenseProblem(license, undefined, context),
-        })),
-    ].sort((a, b) => (a.listed.licenseKey < b.listed.licenseKey ? -1 : 1));
-  });
-}
-
-/** For a license that this directory never listed, such as one of the state's other environment. */
-const toUnlisted = ({ licenseKey, licenseNumber, name, licenseType }: License): ListedLicense => ({
-  ...toUnlistedLicense(licenseKey, licenseNumber),
-  name,
-  licenseType,
-});
-
-export async function loadOwnLicenses(tx: Tx, tenant: Tenant): Promise<ListedLicense[]> {
-  const { ubiKey } = await requireUbi(tx, tenant.id);
-  const directory = await findDirectory(tx, tenant.state, tenant.environment);
-  return directory === undefined ? [] : selectLicensesOfUbi(tx, directory.id, ubiKey);
+  return inTenant(db, tenantId, async (tx, tenant) => loadOwnList(tx, tenant, (await requireUbi(tx, tenantId)).ubiKey));
 }
 
 /** How long a caller waits for the state's list. The fetch goes on after that, for the next caller. */
@@ -106,7 +40,8 @@ const LIST_WAIT_MS = 5_000;
 
 /**
  * Refreshes the state's directory if it is missing or old, with a credential that the caller may use. A published
- * directory is good enough if the state takes long to send a newer one.
+ * directory is good enough if the state takes long to send a newer one, or if the newer one was refused because it is much
+ * shorter.
  * @throws ServiceError `list_loading` if the state's first list has not arrived within five seconds
  */
 export async function ensureDirectory(
@@ -136,6 +71,8 @@ export async function ensureDirectory(
     if (await isPublished(db, target)) return;
     throw toLoadingError(ports.directories.getPendingSeconds(target));
   } catch (error) {
+    // Its published list stays in use until an operator has reviewed the new one.
+    if (error instanceof ListShrunkError) return;
     throw toDirectoryError(tenantId, usable, error, ports.shutdown);
   }
 }
@@ -179,13 +116,6 @@ function toDirectoryError(
     const { reason, advice } = error;
     const isOfLogin = usable !== undefined && isRefusal(reason);
     return isOfLogin ? toRefusedError(tenantId, usable.credential, reason, advice) : toUpstreamError(error);
-  }
-  if (error instanceof ListShrunkError) {
-    return new ServiceError(
-      'upstream_unavailable',
-      'The state returned a much shorter list than before. An operator must review it.',
-      { reason: 'list_shrunk', cause: error },
-    );
   }
   if (!shutdown.aborted) return error;
   return new ServiceError('upstream_unavailable', 'This process is shutting down. Retry in a moment.', {

@@ -1,4 +1,6 @@
 export { ensureDirectory, type LicensePorts } from './available-licenses.js';
+export { loadOffer, type Offer } from './offer.js';
+export { loadOwnList, type OwnLicense, type OwnList } from './own-list.js';
 export { registerLicensesRoutes } from './routes.js';
 export {
   addLicense,
@@ -7,6 +9,4 @@ export {
   type LicensePatch,
   type LicenseView,
   loadLicenseViews,
-  loadOffer,
-  type Offer,
 } from './service.js';

@@ -1,8 +1,9 @@
 import type { License } from '../../domain/license.js';
-import type { LicenseProblem } from '../../domain/license-problem.js';
+import type { LicenseProblem, ListProblem } from '../../domain/license-problem.js';
+import type { ListedLicense } from '../../domain/listed-license.js';
 import type { DirectoryEntry } from '../directory/index.js';
 
-/** Why a created license no longer matches the state's list. */
+/** Why a created license no longer matches the state's list, or why a listed one cannot be created. */
 export interface LicenseProblemView {
   readonly reason: LicenseProblem;
   /** Text for users: what happened and what to do. */
@@ -43,4 +44,32 @@ export function findLicenseProblem(
   if (listing.missingSince !== null) return toView('missing', listing.missingSince);
   if (listing.isDeleted) return toView('deleted');
   return listing.ubiKey === ubiKey ? undefined : toView('other_ubi');
+}
+
+const DELETED =
+  'The state lists the license as deleted, so it cannot be created. If this is wrong, ask the state to correct its list.';
+
+/** Why a license that the state lists under the tenant's UBI cannot be created. Undefined if it can. */
+export const findCreationProblem = ({ isDeleted }: ListedLicense): LicenseProblemView | undefined =>
+  isDeleted ? { reason: 'deleted', detail: DELETED, since: null } : undefined;
+
+export interface ListProblemView {
+  readonly reason: ListProblem;
+  /** Text for users: the possible causes and what to do. */
+  readonly detail: string;
+}
+
+const CAUSES =
+  'Either the UBI, the state or the environment of the tenant is wrong, or the state has not listed the licenses of the company under this UBI yet. Correct the UBI if it is wrong. Otherwise ask the state to correct its list, then call GET …/available-licenses again.';
+
+const LIST_DETAILS: Readonly<Record<ListProblem, string>> = {
+  none_listed: `The state lists no license under this UBI. ${CAUSES}`,
+  all_deleted: `The state lists all licenses under this UBI as deleted. ${CAUSES}`,
+};
+
+/** @param own the licenses that the state lists under the tenant's UBI */
+export function findListProblem(own: readonly ListedLicense[]): ListProblemView | undefined {
+  if (own.some(({ isDeleted }) => !isDeleted)) return undefined;
+  const reason = own.length === 0 ? 'none_listed' : 'all_deleted';
+  return { reason, detail: LIST_DETAILS[reason] };
 }

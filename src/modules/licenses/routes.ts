@@ -11,7 +11,8 @@ import type { Pager } from '../../http/pages.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import { type AvailableLicenseView, type LicensePorts, listAvailableLicenses } from './available-licenses.js';
+import { type LicensePorts, listAvailableLicenses } from './available-licenses.js';
+import type { OwnLicense, OwnList } from './own-list.js';
 import type { LicenseProblemView } from './problem.js';
 import {
   AvailableLicenseListSchema,
@@ -61,15 +62,14 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
         tag: 'Licenses',
         summary: 'List available licenses',
         description:
-          "Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there, with the reason in `problem`. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential. If the state needs more than 5 seconds, the fetch continues in the background: the response shows the mirrored copy, or is 503 `list_loading` while there is none.",
+          "Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there. `problem` says why a license cannot be created or no longer matches the list. If the list offers no license at all, `list.problem` says why. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential. If the state needs more than 5 seconds, the fetch continues in the background: the response shows the mirrored copy, or is 503 `list_loading` while there is none. If the list was refused because it is much shorter than before, the response shows the mirrored copy.",
         params: TenantParams,
         replies: { 200: { description: 'All available licenses.', schema: AvailableLicenseListSchema } },
         errors: ['not_found', ...LIST_ERRORS],
       }),
     },
     async (request) => {
-      const licenses = await listAvailableLicenses(db, ports, request.params.tenant_id, principalOf(request));
-      return { data: licenses.map(toAvailableLicenseReply), next_page: null };
+      return toListReply(await listAvailableLicenses(db, ports, request.params.tenant_id, principalOf(request)));
     },
   );
 
@@ -81,7 +81,7 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
         tag: 'Licenses',
         summary: 'Create a license',
         description:
-          'Creates one of the available licenses. The first license with `create_companies` starts the first sync. Returns 409 `license_exists` if the license was already created, even if it is archived.',
+          'Creates one of the available licenses. The first license with `create_companies` starts the first sync. Returns 409 `license_exists` if the license was already created, even if it is archived, and 422 `license_not_available` if the state does not list it under the UBI of the tenant, or lists it as deleted (`reason` is `deleted`).',
         params: TenantParams,
         body: LicenseBodySchema,
         replies: {
@@ -251,15 +251,30 @@ const toDate = (text: string | null | undefined) => (typeof text === 'string' ? 
 
 const LISTING_FIELDS = toFieldPairs(SHOWN_LISTING_FIELDS);
 
-function toAvailableLicenseReply({ listed, missingSince, licenseId, problem }: AvailableLicenseView) {
+const toListReply = ({ ageSeconds, problem, licenses }: OwnList) => ({
+  data: licenses.map(toAvailableLicenseReply),
+  list: {
+    // Negative if the Postgres clock was set back.
+    age_seconds: ageSeconds === null ? null : Math.max(0, Math.floor(ageSeconds)),
+    problem: problem ?? null,
+  },
+  next_page: null,
+});
+
+function toAvailableLicenseReply({ listed, isActive, missingSince, licenseId, problem }: OwnLicense) {
   return {
     ...toSnakeCaseFields(listed, LISTING_FIELDS),
-    state: licenseId === undefined ? 'available' : problem === undefined ? 'created' : 'problem',
+    state: toState(licenseId, problem),
     license_id: licenseId ?? null,
     problem: toProblemReply(problem),
-    active: !listed.isDeleted && missingSince === null && problem?.reason !== 'missing',
+    active: isActive,
     missing_since_datetime: missingSince?.toISOString() ?? null,
   } as const;
+}
+
+function toState(licenseId: string | undefined, problem: LicenseProblemView | undefined) {
+  if (licenseId === undefined) return problem === undefined ? 'available' : 'unavailable';
+  return problem === undefined ? 'created' : 'problem';
 }
 
 const toProblemReply = (problem: LicenseProblemView | undefined) =>

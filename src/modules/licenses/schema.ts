@@ -1,6 +1,6 @@
 import Type, { type TSchema } from 'typebox';
 import type { LicenseSettings } from '../../domain/license.js';
-import { LICENSE_PROBLEMS } from '../../domain/license-problem.js';
+import { LICENSE_PROBLEMS, LIST_PROBLEMS } from '../../domain/license-problem.js';
 import { ERRORS, type ErrorCode } from '../../domain/service-error.js';
 import type { SnakeCase } from '../../domain/snake-case.js';
 import {
@@ -144,7 +144,10 @@ const LicenseProblem = Named(
       detail: ResponseText({ description: 'Text for users: what happened and what to do.' }),
       since_datetime: Nullable(Datetime({ description: 'When the problem started. Null if unknown.' })),
     },
-    { description: "Why a created license no longer matches the state's list." },
+    {
+      description:
+        "Why a created license no longer matches the state's list, or why a listed license cannot be created.",
+    },
   ),
 );
 const nullableProblem = Type.Union([LicenseProblem, Type.Null()]);
@@ -214,11 +217,11 @@ export const AvailableLicenseSchema = Named(
   'AvailableLicense',
   Reply({
     ...licenseFields,
-    state: OneOf(['available', 'created', 'problem'], {
+    state: OneOf(['available', 'unavailable', 'created', 'problem'], {
       description:
-        "`available`: can be created. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`.",
+        "`available`: can be created. `unavailable`: cannot be created; see `problem`. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`.",
     }),
-    license_id: Nullable(Uuid({ description: 'The id of the created license. Null for an available one.' })),
+    license_id: Nullable(Uuid({ description: 'The id of the created license. Null if it was not created.' })),
     problem: nullableProblem,
     active: Type.Boolean({ description: 'Whether the state lists the license and does not flag it as deleted.' }),
     missing_since_datetime: Nullable(
@@ -231,6 +234,34 @@ export const AvailableLicenseListSchema = Named(
   'AvailableLicenseList',
   Reply({
     data: Type.Array(AvailableLicenseSchema),
+    list: Reply(
+      {
+        age_seconds: Nullable(
+          Count({
+            description:
+              'Seconds since the state last sent the list or confirmed that it has not changed, by the database clock. Null if the list was never read.',
+            examples: [42],
+          }),
+        ),
+        problem: Type.Union(
+          [
+            Named(
+              'ListProblem',
+              Reply({
+                reason: OneOf(LIST_PROBLEMS, {
+                  description:
+                    '`none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted.',
+                }),
+                detail: ResponseText({ description: 'Text for users: the possible causes and what to do.' }),
+              }),
+            ),
+            Type.Null(),
+          ],
+          { description: 'Why no listed license can be created. Null if at least one is listed and not deleted.' },
+        ),
+      },
+      { description: "The mirrored copy of the state's list that this response was made from." },
+    ),
     next_page: Type.Null({ description: 'Always null: the list is not paginated.' }),
   }),
 );

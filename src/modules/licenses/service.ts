@@ -3,7 +3,6 @@ import type { Db, Tx } from '../../db/database.js';
 import { findDifference } from '../../domain/difference.js';
 import { toLicenseKey } from '../../domain/key.js';
 import { type License, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
-import type { ListedLicense } from '../../domain/listed-license.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
@@ -16,8 +15,9 @@ import { ensureSchedule } from '../schedules/index.js';
 import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, requireUbi } from '../ubi/index.js';
-import { ensureDirectory, type LicensePorts, loadOwnLicenses } from './available-licenses.js';
+import { ensureDirectory, type LicensePorts } from './available-licenses.js';
 import { insertLicenseChange } from './change-repository.js';
+import { loadOffer, type Offer, requireOffered } from './offer.js';
 import { findLicenseProblem, type LicenseProblemView } from './problem.js';
 import {
   type ArchivedShown,
@@ -97,17 +97,6 @@ async function checkSetup(db: Db, ports: LicensePorts, tenantId: string, princip
   await ensureDirectory(db, ports, tenantId, principal);
 }
 
-/** The licenses that can be created. Load it once per transaction, for any number of licenses. */
-export interface Offer {
-  readonly tenant: Tenant;
-  readonly listed: ReadonlyMap<string, ListedLicense>;
-}
-
-export async function loadOffer(tx: Tx, tenant: Tenant): Promise<Offer> {
-  const listed = await loadOwnLicenses(tx, tenant);
-  return { tenant, listed: new Map(listed.map((license) => [license.licenseKey, license])) };
-}
-
 type AddPorts = Pick<LicensePorts, 'biotrack' | 'vault' | 'newId' | 'syncIntervalSeconds'>;
 
 /**
@@ -117,7 +106,7 @@ type AddPorts = Pick<LicensePorts, 'biotrack' | 'vault' | 'newId' | 'syncInterva
 export async function addLicense(
   tx: Tx,
   ports: AddPorts,
-  { tenant, listed: offered }: Offer,
+  offer: Offer,
   input: LicenseInput,
   principal: Principal,
 ): Promise<License> {
@@ -134,16 +123,8 @@ export async function addLicense(
       ...(isArchived ? { reason: 'archived' } : {}),
     });
   }
-  const listed = offered.get(licenseKey);
-  if (listed === undefined) {
-    throw new ServiceError(
-      'license_not_available',
-      "The state does not list this license under the tenant's UBI. See GET …/available-licenses.",
-      {
-        errors: [{ pointer: '/license_number', detail: "is not listed under the tenant's UBI" }],
-      },
-    );
-  }
+  const listed = requireOffered(offer, licenseKey);
+  const { tenant } = offer;
   checkLicenseType(ports.biotrack, tenant, input.licenseType);
   await checkCredential(tx, input.credentialId);
   const license = await insertLicense(tx, tenant.id, {
