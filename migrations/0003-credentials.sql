@@ -5,6 +5,8 @@ create table credentials (
   owner_user_id text,
   description text not null,
   username text not null,
+  -- Sent with the login in states of the dialect `rest`.
+  license_number text,
   -- Sealed by the vault; bound to the tenant, owner, row, secret_version and BioTrack server.
   sealed_password bytea not null,
   -- Incremented with each new password. A password that BioTrack rejected is not retried automatically; a new one is.

@@ -201,6 +201,7 @@ create table credentials (
   owner_user_id text,
   description text not null,
   username text not null,
+  license_number text,
   sealed_password bytea not null,
   secret_version integer not null default 1,
   status text not null,

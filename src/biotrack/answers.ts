@@ -124,9 +124,9 @@ export const ANSWERS = {
     description: '"You provided an invalid location license number." (also code 63, but not a session error)',
     source: 'observed',
     reason: 'upstream_rejected',
-    ...FIXED_BY_OPERATOR,
+    ...FIXED_BY_USER,
     advice:
-      'BioTrack rejected the license number that was sent with the request. Nothing was changed. Contact the operator of this service.',
+      'BioTrack rejected the license number that was sent with the login. Nothing was changed. Correct the `license_number` of the credential.',
     match: { text: /\binvalid location license number\b/i },
   },
   throttledText: {

@@ -12,6 +12,8 @@ export interface BiotrackLogin {
   readonly ubi: string;
   readonly username: string;
   readonly password: Secret;
+  /** Sent as `X-License` by `rest`; `api4` has no such member. */
+  readonly licenseNumber?: string | null;
 }
 
 export interface DialectContext {

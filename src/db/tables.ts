@@ -141,6 +141,7 @@ export interface Credentials {
   id: string;
   inserted_datetime: Generated<Timestamp>;
   last_used_datetime: Timestamp | null;
+  license_number: string | null;
   missing_privilege: string | null;
   owner: string;
   owner_user_id: string | null;

@@ -43,6 +43,7 @@ export const ERRORS = {
   invalid_dates: { status: 422, title: 'Invalid dates' },
   preview_unknown: { status: 422, title: 'Unknown preview' },
   company_unknown: { status: 422, title: 'Company cannot be chosen' },
+  license_number_not_used: { status: 422, title: 'License number is not used at login' },
   credential_unknown: { status: 422, title: 'Unknown credential' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Internal error' },

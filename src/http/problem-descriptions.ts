@@ -44,6 +44,8 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
   invalid_dates: 'A license must expire after its issue date.',
   preview_unknown: 'Create a preview with POST …/company-creation-preference/preview and send its id.',
   company_unknown: 'Choose one of the companies that the conflict lists in "company_ids".',
+  license_number_not_used:
+    'Only states with the BioTrack REST API use the license number of a credential. Leave it out.',
   credential_unknown: 'GET …/credentials lists the credentials. Licenses can only use company credentials.',
   rate_limited: 'Wait for the number of seconds in Retry-After before you retry.',
   internal:

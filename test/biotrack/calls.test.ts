@@ -581,6 +581,8 @@ test('rest sends exactly these requests', async (t) => {
     loginReply(400, {});
     t.same(await open().verifyLogin(FL, LOGIN), { kind: 'ubi_rejected' });
     t.same(await open().verifyLogin(FL, { ...LOGIN, ubi: '1\r\nX-Evil: 1' }), { kind: 'ubi_rejected' }, 'never sent');
+    const evil = { ...LOGIN, licenseNumber: '1\r\nX-Evil: 1' };
+    t.match(await failureOf(open().verifyLogin(FL, evil)), { answer: 'invalid_location' }, 'never sent');
   });
 
   await t.test('all pages are combined into one list', async (t) => {

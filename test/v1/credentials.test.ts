@@ -766,6 +766,17 @@ t.test('a rejected login is not repeated for a day', async (t) => {
   t.ok(Date.now() - started < PATIENCE_MS, 'a lease is not awaited forever');
 });
 
+t.test('a license number is refused where logins do not send it', async (t) => {
+  const { path } = await makeBare();
+  const notUsed = { status: 422, body: { code: 'license_number_not_used', errors: [{ pointer: '/license_number' }] } };
+  const body = { ...LOGIN, description: 'x', verify: 'skip' };
+  t.match(await ask('POST', path, { body: { ...body, license_number: '220091777' } }), notUsed);
+  const created = await ask('POST', path, { body: { ...body, license_number: null } });
+  t.match(created, { status: 201, body: { license_number: null } });
+  const one = `${path}/${created.body.id}`;
+  t.match(await ask('PATCH', one, { body: { license_number: '220091777' }, headers: await etagOf(one) }), notUsed);
+});
+
 t.test('every documented answer of these operations was seen', async (t) => {
   t.strictSame(contract.listUnseen(OWNERS['credentials.test.ts'], isOwnOutcome), []);
 });

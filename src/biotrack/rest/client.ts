@@ -43,6 +43,9 @@ export class RestClient implements DialectClient {
 
   async login(login: BiotrackLogin, deadline: Deadline): Promise<string> {
     if (!HEADER_SAFE.test(login.ubi)) throw new BiotrackError(ANSWERS.unsendableUbi, { action: 'login' });
+    if (!HEADER_SAFE.test(login.licenseNumber ?? '-')) {
+      throw new BiotrackError(ANSWERS.invalidLocation, { action: 'login' });
+    }
     const body = JSON.stringify({ Username: login.username, Password: login.password.reveal() });
     const query = new URLSearchParams();
     const response = await this.#call(
@@ -96,6 +99,7 @@ export class RestClient implements DialectClient {
         path: `${this.#basePath}${path}${search === '' ? '' : `?${search}`}`,
         headers: {
           'x-ubi': login.ubi,
+          ...(typeof login.licenseNumber === 'string' ? { 'x-license': login.licenseNumber } : {}),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(session === undefined ? {} : { 'x-session-token': session }),
         },

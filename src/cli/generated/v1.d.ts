@@ -399,7 +399,7 @@ export interface paths {
         head?: never;
         /**
          * Update a credential
-         * @description A new username or password is verified with BioTrack before it replaces the old one; see `verify`. If BioTrack rejects it, nothing changes.
+         * @description A new username, password or license number is verified with BioTrack before it replaces the old one; see `verify`. If BioTrack rejects it, nothing changes.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -1531,6 +1531,8 @@ export interface components {
             description: string;
             /** @example user@example.com */
             username: string;
+            /** @description The license number sent with every login; null if none is sent. */
+            license_number: string | null;
             /** @enum {string} */
             owner: "company" | "user";
             /**
@@ -1722,7 +1724,7 @@ export interface components {
                      * @description A stable error code.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
                     title: string;
                     /** @description Text for users. */
                     detail: string;
@@ -1892,7 +1894,7 @@ export interface components {
              * @description A stable code to branch on.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "credential_unknown" | "rate_limited" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
             /** @example Resource not found */
             title: string;
             status: number;
@@ -7531,6 +7533,7 @@ export interface operations {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "description": "text",
                      *           "username": "user@example.com",
+                     *           "license_number": null,
                      *           "owner": "company",
                      *           "owner_user_id": "user-1",
                      *           "ubi": "422000931",
@@ -7762,6 +7765,11 @@ export interface operations {
                      */
                     password: string;
                     /**
+                     * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
+                     * @example MMTC-2017-0001
+                     */
+                    license_number?: string | null;
+                    /**
                      * @description `company`: used for syncs of all users, the schedule and API keys. `user`: used only for syncs of the calling user; not available to API keys.
                      * @example company
                      * @enum {string}
@@ -7792,6 +7800,7 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "description": "text",
                      *       "username": "user@example.com",
+                     *       "license_number": null,
                      *       "owner": "company",
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
@@ -7959,7 +7968,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. `idempotency_key_reused`: Idempotency-Key already used for another request. */
+            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. `license_number_not_used`: License number is not used at login. `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8074,6 +8083,7 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "description": "text",
                      *       "username": "user@example.com",
+                     *       "license_number": null,
                      *       "owner": "company",
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
@@ -8581,6 +8591,11 @@ export interface operations {
                      */
                     password?: string;
                     /**
+                     * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
+                     * @example MMTC-2017-0001
+                     */
+                    license_number?: string | null;
+                    /**
                      * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not sent again for 24 hours: until then, the call returns `credentials_rejected` immediately. To retry sooner, save it with `skip`, then call `POST …/credentials/{id}/verify`.
                      * @example required
                      * @enum {string}
@@ -8603,6 +8618,7 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "description": "text",
                      *       "username": "user@example.com",
+                     *       "license_number": null,
                      *       "owner": "company",
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
@@ -8789,7 +8805,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. */
+            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. `license_number_not_used`: License number is not used at login. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8931,6 +8947,7 @@ export interface operations {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *         "description": "text",
                      *         "username": "user@example.com",
+                     *         "license_number": null,
                      *         "owner": "company",
                      *         "owner_user_id": "user-1",
                      *         "ubi": "422000931",

@@ -114,9 +114,16 @@ async function fetchLoginResult(
 function toHashes(
   { biotrack, vault }: LoginPorts,
   tenant: Tenant,
-  { ubi, username, password }: BiotrackLogin,
+  { ubi, username, password, licenseNumber = null }: BiotrackLogin,
 ): [Buffer, ...Buffer[]] {
-  const text = JSON.stringify([tenant.id, getOriginId(biotrack, tenant), ubi, username, password.reveal()]);
+  const text = JSON.stringify([
+    tenant.id,
+    getOriginId(biotrack, tenant),
+    ubi,
+    username,
+    password.reveal(),
+    licenseNumber,
+  ]);
   const toHash = (key: Buffer): Buffer => createHmac('sha256', key).update(text).digest();
   const [first, ...others] = vault.deriveKeys(KEY_PURPOSE);
   return [toHash(first), ...others.map(toHash)];

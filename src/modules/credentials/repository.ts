@@ -9,6 +9,7 @@ export interface Credential {
   readonly ownerUserId: string | null;
   readonly description: string;
   readonly username: string;
+  readonly licenseNumber: string | null;
   readonly sealedPassword: Buffer;
   readonly secretVersion: number;
   readonly status: CredentialStatus;
@@ -26,6 +27,7 @@ const COLUMNS = [
   'owner_user_id as ownerUserId',
   'description',
   'username',
+  'license_number as licenseNumber',
   'sealed_password as sealedPassword',
   'secret_version as secretVersion',
   'status',
@@ -118,11 +120,11 @@ export const selectCredentialsOf = (tx: Tx, owners: 'company' | readonly string[
 
 export type NewCredential = Pick<
   Credential,
-  'id' | 'owner' | 'ownerUserId' | 'description' | 'username' | 'sealedPassword' | 'status'
+  'id' | 'owner' | 'ownerUserId' | 'description' | 'username' | 'licenseNumber' | 'sealedPassword' | 'status'
 >;
 
 export async function insertCredential(tx: Tx, tenantId: string, credential: NewCredential): Promise<Credential> {
-  const { id, owner, ownerUserId, description, username, sealedPassword, status } = credential;
+  const { id, owner, ownerUserId, description, username, licenseNumber, sealedPassword, status } = credential;
   return tx
     .insertInto('credentials')
     .values((eb) => ({
@@ -132,6 +134,7 @@ export async function insertCredential(tx: Tx, tenantId: string, credential: New
       owner_user_id: ownerUserId,
       description,
       username,
+      license_number: licenseNumber,
       sealed_password: sealedPassword,
       status,
       checked_datetime: status === 'valid' ? eb.fn('now') : null,
@@ -142,17 +145,18 @@ export async function insertCredential(tx: Tx, tenantId: string, credential: New
 }
 
 export type CredentialChange = Partial<
-  Pick<Credential, 'description' | 'username' | 'sealedPassword' | 'secretVersion' | 'status'>
+  Pick<Credential, 'description' | 'username' | 'licenseNumber' | 'sealedPassword' | 'secretVersion' | 'status'>
 >;
 
 /** A change by a caller: it raises the version. */
 export async function updateCredentialRow(tx: Tx, id: string, change: CredentialChange): Promise<Credential> {
-  const { description, username, sealedPassword, secretVersion, status } = change;
+  const { description, username, licenseNumber, sealedPassword, secretVersion, status } = change;
   return tx
     .updateTable('credentials')
     .set((eb) => ({
       ...(description === undefined ? {} : { description }),
       ...(username === undefined ? {} : { username }),
+      ...(licenseNumber === undefined ? {} : { license_number: licenseNumber }),
       ...(sealedPassword === undefined ? {} : { sealed_password: sealedPassword }),
       ...(secretVersion === undefined ? {} : { secret_version: secretVersion, refused_ubi_keys: [] }),
       ...(status === undefined ? {} : { status, missing_privilege: null }),

@@ -47,6 +47,7 @@ const LOGIN_ERRORS = [
   'ubi_rejected',
   'privilege_missing',
   'upstream_unavailable',
+  'license_number_not_used',
 ] as const;
 
 export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: CredentialsDeps): void {
@@ -69,7 +70,8 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
     },
     async (request, reply) => {
       const { params, body } = request;
-      const input = { ...body, password: new Secret(body.password), verify: body.verify ?? 'required' };
+      const { license_number: licenseNumber = null, ...rest } = body;
+      const input = { ...rest, licenseNumber, password: new Secret(body.password), verify: body.verify ?? 'required' };
       const view = await createCredential(db, ports, params.tenant_id, input, principalOf(request));
       sendEtag(reply, view.credential.version)
         .code(201)
@@ -136,7 +138,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         tag: 'Credentials',
         summary: 'Update a credential',
         description:
-          'A new username or password is verified with BioTrack before it replaces the old one; see `verify`. If BioTrack rejects it, nothing changes.',
+          'A new username, password or license number is verified with BioTrack before it replaces the old one; see `verify`. If BioTrack rejects it, nothing changes.',
         params: toItemParams('credential'),
         headers: ifMatchHeader,
         body: CredentialPatchSchema,
@@ -156,6 +158,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       const { params, body } = request;
       const changes = {
         ...body,
+        licenseNumber: body.license_number,
         password: body.password === undefined ? undefined : new Secret(body.password),
         verify: body.verify ?? 'required',
       };
@@ -269,11 +272,12 @@ function toCoverageReply({ user, chosen, own }: Coverage) {
 }
 
 function toCredentialReply({ credential, ubi }: CredentialView) {
-  const { id, description, username, owner, ownerUserId, status } = credential;
+  const { id, description, username, licenseNumber, owner, ownerUserId, status } = credential;
   return {
     id,
     description,
     username,
+    license_number: licenseNumber,
     owner,
     owner_user_id: ownerUserId,
     ubi,

@@ -30,6 +30,17 @@ const password = OpaqueText(200, {
     'The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.',
   examples: ['correct horse battery staple'],
 });
+const licenseNumber = Type.Optional(
+  Nullable(
+    Text(64, {
+      description:
+        "A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.",
+      // It is sent in an HTTP header.
+      pattern: '^[!-~](?:[ -~]{0,62}[!-~])?$',
+      examples: ['MMTC-2017-0001'],
+    }),
+  ),
+);
 const verify = Type.Optional(
   OneOf(['required', 'attempt', 'skip'], {
     description:
@@ -43,6 +54,7 @@ export const CredentialBodySchema = Body(
     description,
     username,
     password,
+    license_number: licenseNumber,
     owner: OneOf(OWNERS, {
       description:
         '`company`: used for syncs of all users, the schedule and API keys. `user`: used only for syncs of the calling user; not available to API keys.',
@@ -67,6 +79,7 @@ export const CredentialPatchSchema = Body(
     description: Type.Optional(description),
     username: Type.Optional(username),
     password: Type.Optional(password),
+    license_number: licenseNumber,
     verify,
   },
   { minProperties: 1, examples: [{ description: 'Office login' }] },
@@ -78,6 +91,9 @@ export const CredentialSchema = Named(
     id: Uuid(),
     description: ResponseText(),
     username: ResponseText({ examples: ['user@example.com'] }),
+    license_number: Nullable(
+      ResponseText({ description: 'The license number sent with every login; null if none is sent.' }),
+    ),
     owner: OneOf(OWNERS),
     owner_user_id: Nullable(
       ResponseText({ description: 'The user that owns it; null if `owner` is `company`.', examples: ['user-1'] }),

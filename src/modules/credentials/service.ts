@@ -44,6 +44,7 @@ export interface CredentialInput {
   readonly description: string;
   readonly username: string;
   readonly password: Secret;
+  readonly licenseNumber: string | null;
   readonly owner: Credential['owner'];
   readonly verify: VerifyMode;
 }
@@ -62,10 +63,12 @@ export async function createCredential(
     const ubi = await requireUbi(tx, tenantId);
     // Checked before the login, so that a duplicate costs no login attempt.
     await checkDuplicate(tx, owner, input);
+    requireLicenseNumberUsed(biotrack, tenant, input.licenseNumber);
     return { tenant, ubi };
   });
 
-  const login = { ubi: ubi.ubiKey, username: input.username, password: input.password };
+  const { username, password, licenseNumber } = input;
+  const login = { ubi: ubi.ubiKey, username, password, licenseNumber };
   const status = await verifyNewLogin(db, ports, tenant, login, input.verify);
 
   return inLockedTenant(db, tenantId, async (tx, now) => {
@@ -74,13 +77,14 @@ export async function createCredential(
     await checkDuplicate(tx, owner, input);
     const id = newId();
     const context = toSealContext(biotrack, now, { id, ...owner, secretVersion: 1 });
-    const { description, username } = input;
+    const { description } = input;
     const credential = await insertCredential(tx, tenantId, {
       id,
       ...owner,
       description,
       username,
-      sealedPassword: vault.seal(input.password, context),
+      licenseNumber,
+      sealedPassword: vault.seal(password, context),
       status: (await isSetupUnchanged(tx, now, { tenant, ubiKey: login.ubi })) ? status : 'unverified',
     });
     await resumeAfterFix(tx);
@@ -92,6 +96,7 @@ export interface CredentialChanges {
   readonly description?: string;
   readonly username?: string;
   readonly password?: Secret;
+  readonly licenseNumber?: string | null | undefined;
   readonly verify: VerifyMode;
 }
 
@@ -103,7 +108,7 @@ export interface CredentialUpdate {
   readonly principal: Principal;
 }
 
-/** Verifies a new username or password with BioTrack before saving it, as `createCredential` does. */
+/** Verifies a new username, password or license number with BioTrack before saving it, as `createCredential` does. */
 export async function updateCredential(
   db: Db,
   ports: CredentialPorts,
@@ -114,16 +119,18 @@ export async function updateCredential(
     const present = await requireCredentialFor(tx, principal, id, 'change');
     checkPrecondition(precondition, present.version);
     await checkDuplicate(tx, present, { ...present, ...changes }, id);
+    requireLicenseNumberUsed(biotrack, tenant, changes.licenseNumber);
     return { tenant, ubi: await requireUbi(tx, tenantId), present };
   });
 
-  const username = changes.username ?? present.username;
-  const isNewLogin = changes.password !== undefined || username !== present.username;
+  const { username = present.username, licenseNumber = present.licenseNumber } = changes;
+  const isNewLogin =
+    changes.password !== undefined || username !== present.username || licenseNumber !== present.licenseNumber;
   const password = changes.password ?? (isNewLogin ? openPassword(biotrack, vault, tenant, present) : undefined);
   const status =
     password === undefined
       ? undefined
-      : await verifyNewLogin(db, ports, tenant, { ubi: ubi.ubiKey, username, password }, changes.verify);
+      : await verifyNewLogin(db, ports, tenant, { ubi: ubi.ubiKey, username, password, licenseNumber }, changes.verify);
 
   return inLockedTenant(db, tenantId, async (tx, now) => {
     const { version, secretVersion } = await requireCredentialFor(tx, principal, id, 'change');
@@ -143,8 +150,8 @@ export async function updateCredential(
             ),
           };
     if (password !== undefined) await resumeAfterFix(tx);
-    const { description, username } = changes;
-    return toView(tx, tenantId, await updateCredentialRow(tx, id, { description, username, ...secret }));
+    const { description } = changes;
+    return toView(tx, tenantId, await updateCredentialRow(tx, id, { description, username, licenseNumber, ...secret }));
   });
 }
 
@@ -210,7 +217,8 @@ export async function verifyCredential(
     present: await requireCredentialFor(tx, principal, id, 'verify'),
   }));
   const password = openPassword(biotrack, vault, tenant, present);
-  const login = { ubi: ubi.ubiKey, username: present.username, password };
+  const { username, licenseNumber } = present;
+  const login = { ubi: ubi.ubiKey, username, password, licenseNumber };
   const result = await forceLogin(db, ports, tenant, login);
   return inLockedTenant(db, tenantId, async (tx, now) => {
     // The credential may have been deleted during the login.
@@ -322,6 +330,21 @@ function resealPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, creden
     if (error instanceof ServiceError) return undefined;
     throw error;
   }
+}
+
+/** @throws ServiceError `license_number_not_used` if logins in the tenant's state send no license number */
+function requireLicenseNumberUsed(
+  biotrack: Biotrack,
+  { state, environment }: Tenant,
+  licenseNumber?: string | null,
+): void {
+  if (licenseNumber === undefined || licenseNumber === null) return;
+  if (biotrack.findState(state)?.environments[environment]?.dialect === 'rest') return;
+  throw new ServiceError(
+    'license_number_not_used',
+    "Logins in the tenant's state send no license number. Leave `license_number` out.",
+    { errors: [{ pointer: '/license_number', detail: "is not used in the tenant's state" }] },
+  );
 }
 
 type Sealed = Pick<Credential, 'id' | 'owner' | 'ownerUserId' | 'secretVersion'>;

@@ -97,7 +97,8 @@ const choose = (
 async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: TenantChoice): Promise<UsableCredential> {
   const { credential, tenant } = chosen;
   const password = openPassword(ports.biotrack, ports.vault, tenant, credential);
-  const usable = { ...chosen, login: { ubi: ubiKey, username: credential.username, password } };
+  const { username, licenseNumber } = credential;
+  const usable = { ...chosen, login: { ubi: ubiKey, username, password, licenseNumber } };
   if (credential.status === 'valid') return usable;
   // Concurrent callers share one login.
   const key = `${credential.id}/${credential.secretVersion}/${ubiKey}`;

@@ -116,7 +116,10 @@ interface PendingRefresh {
 const toKey = ({ state, environment }: BiotrackTarget): string => `${state}/${environment}`;
 
 const isSameLogin = (a: BiotrackLogin, b: BiotrackLogin): boolean =>
-  a.ubi === b.ubi && a.username === b.username && a.password.reveal() === b.password.reveal();
+  a.ubi === b.ubi &&
+  a.username === b.username &&
+  a.licenseNumber === b.licenseNumber &&
+  a.password.reveal() === b.password.reveal();
 
 export function createDirectoryService({
   biotrack,
