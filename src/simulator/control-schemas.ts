@@ -26,6 +26,7 @@ const object = (
 const training = { training: flag };
 const ofLicense = (required: Readonly<Record<string, Schema>> = {}, optional: Readonly<Record<string, Schema>> = {}) =>
   object({ location: text, ...required }, { ...training, ...optional });
+const rawEdit = { table: { enum: TABLE_NAMES }, unchanged: flag };
 const user = { ubi: text, username: text };
 const address = { address1: textOrNull, address2: textOrNull, city: textOrNull, state: textOrNull, zip: textOrNull };
 
@@ -40,10 +41,8 @@ export const COMMAND_SCHEMAS = {
   setUbi: ofLicense({ ubi: textOrNull }),
   swapUbis: object({ a: text, b: text }, training),
   swapNames: object({ a: text, b: text }, training),
-  setField: ofLicense(
-    { field: text },
-    { table: { enum: TABLE_NAMES }, value: {}, json: { type: 'string' }, unchanged: flag },
-  ),
+  setField: ofLicense({ field: text }, { ...rawEdit, value: {}, json: { type: 'string' } }),
+  clearFields: ofLicense({}, rawEdit),
   addSite: object(
     { ubi: textOrNull },
     {

@@ -6,7 +6,7 @@ import type { FaultRule, FaultStatus } from './faults.js';
 import type { RuntimeOptions } from './options.js';
 import { Random } from './random.js';
 import type { LoggedRequest } from './request-log.js';
-import type { RowValue, SimulatedLicense, TableName } from './row.js';
+import type { RawFields, RowValue, SimulatedLicense, TableName } from './row.js';
 import { generateAddress } from './sample-data.js';
 import type { Simulation } from './simulation.js';
 import { PRIVILEGES, type Privilege, type UserKey } from './users.js';
@@ -25,17 +25,20 @@ export interface AddressChange {
   readonly state?: string | null;
   readonly zip?: string | null;
 }
-/** A field of the first row of the license, named as in the dialect. */
-export interface FieldValue extends LicenseTarget {
+/** The first row of the license in a table. */
+export interface RowTarget extends LicenseTarget {
   /** Defaults to `vendor`. */
   readonly table?: TableName;
+  /** Keeps the transaction number of the row. */
+  readonly unchanged?: boolean;
+}
+export interface FieldValue extends RowTarget {
+  /** Named as in the dialect. */
   readonly field: string;
   /** Without `value` and `json`, the field is omitted. */
   readonly value?: RowValue;
   /** Any text to send instead of JSON of `value`: large numbers, unusual escapes, even invalid JSON. */
   readonly json?: string;
-  /** Keeps the transaction number of the row. */
-  readonly unchanged?: boolean;
 }
 export interface NewSite extends DataSetInput, AddressChange {
   readonly ubi: string | null;
@@ -96,6 +99,8 @@ export interface SimulatorControl {
   swapUbis(input: DataSetInput & { readonly a: string; readonly b: string }): ChangeResult;
   swapNames(input: DataSetInput & { readonly a: string; readonly b: string }): ChangeResult;
   setField(input: FieldValue): ChangeResult;
+  /** Undoes `setField` for all fields of the row. */
+  clearFields(input: RowTarget): ChangeResult;
   addSite(input: NewSite): ChangeResult & { readonly location: string };
   addVendor(input?: NewVendor): ChangeResult & { readonly ubi: string; readonly locations: readonly string[] };
   addElement(input: DataSetInput & { readonly element: RowValue }): void;
@@ -183,7 +188,12 @@ export const createControl = (simulation: Simulation, protocol: Server): Simulat
     swapNames: (input) => swap(input, ({ name }) => ({ name })),
     setField: ({ table = 'vendor', field, value, json, unchanged = false, ...input }) => {
       const text = json ?? (value === undefined ? null : JSON.stringify(value));
-      return { transactionId: getData(input).setField({ table, location: input.location, field, text, unchanged }) };
+      const change = (raw: RawFields | undefined): RawFields => ({ ...raw, [field]: text });
+      return { transactionId: getData(input).editRaw({ table, location: input.location, unchanged, change }) };
+    },
+    clearFields: ({ table = 'vendor', unchanged = false, ...input }) => {
+      const change = () => undefined;
+      return { transactionId: getData(input).editRaw({ table, location: input.location, unchanged, change }) };
     },
     addSite,
     addVendor: (input = {}) => {

@@ -1,16 +1,14 @@
 import { CommandError } from './command-error.js';
 import type { GeneratedData } from './generate.js';
 import type { Random } from './random.js';
-import type { LabRow, RowValue, SimulatedLicense, TableName, TransporterRow } from './row.js';
+import type { LabRow, RawFields, RowValue, SimulatedLicense, TableName, TransporterRow } from './row.js';
 
-interface FieldEdit {
+interface RawEdit {
   readonly table: TableName;
   readonly location: string;
-  readonly field: string;
-  /** JSON text to send as it is. Null omits the field. */
-  readonly text: string | null;
   /** Keeps the transaction number of the row. */
   readonly unchanged: boolean;
+  change(raw: RawFields | undefined): RawFields | undefined;
 }
 
 /** The production or the training data of the state. Every edit gets the next transaction number. */
@@ -103,21 +101,19 @@ export class DataSet {
     return transactionId;
   }
 
-  /** Sets how a field of the first row of the license is sent. @returns the transaction number */
-  setField({ table, location, field, text, unchanged }: FieldEdit): number {
-    const change = <Row extends SimulatedLicense | LabRow>(rows: Row[], index: number): number => {
+  /** Changes which fields of the first row of the license are sent as given. @returns the transaction number */
+  editRaw({ table, location, unchanged, change }: RawEdit): number {
+    const edit = <Row extends SimulatedLicense | LabRow>(rows: Row[], index: number): number => {
       const row = rows[index];
       if (row === undefined) throw new CommandError(`license ${JSON.stringify(location)} does not exist in ${table}`);
       const transactionId = unchanged ? row.transactionId : this.#nextTransactionId();
-      rows[index] = { ...row, raw: { ...row.raw, [field]: text }, transactionId };
+      rows[index] = { ...row, raw: change(row.raw), transactionId };
       this.#invalidate();
       return transactionId;
     };
-    if (table === 'vendor') return change(this.#rows, this.#getIndexes(location)[0] ?? 0);
+    if (table === 'vendor') return edit(this.#rows, this.#getIndexes(location)[0] ?? 0);
     const find = (rows: readonly LabRow[]): number => rows.findIndex((row) => row.location === location);
-    return table === 'qa_lab'
-      ? change(this.#labs, find(this.#labs))
-      : change(this.#transporters, find(this.#transporters));
+    return table === 'qa_lab' ? edit(this.#labs, find(this.#labs)) : edit(this.#transporters, find(this.#transporters));
   }
 
   /** Marks all rows of the license, because a remaining duplicate would still be active. */
@@ -132,14 +128,13 @@ export class DataSet {
     this.#replaceAll(location, () => ({ vanished: true }));
   }
 
-  /** Undoes `vanish`, `delete`, dropped flags and set fields in all rows. `unchanged` keeps the transaction numbers. */
+  /** Undoes `vanish`, `delete` and dropped flags in all rows. `unchanged` keeps the transaction numbers. */
   restore(location: string, unchanged: boolean): number {
     const transactionId = unchanged ? undefined : this.#nextTransactionIdFor(location);
     this.#replaceAll(location, (row, position) => ({
       vanished: false,
       deleted: false,
       flagsDropped: false,
-      raw: undefined,
       transactionId: position === 0 ? (transactionId ?? row.transactionId) : row.transactionId,
     }));
     return transactionId ?? this.#lastTransactionId;

@@ -9,6 +9,7 @@ export type {
   LicenseTarget,
   NewSite,
   NewVendor,
+  RowTarget,
   RowView,
   SimulatorControl,
   UserView,

@@ -64,13 +64,13 @@ t.test('any field of a row can be sent as any JSON text, in both dialects', asyn
       const odd = await text();
       t.ok(odd.includes(row), `${field} is sent as ${json.slice(0, 40)}`);
       t.not(odd, before);
-      control.restore({ location, unchanged: true });
-      t.equal(await text(), before, 'restore undoes it');
+      control.clearFields({ location, unchanged: true });
+      t.equal(await text(), before, 'undone');
     }
     control.setField({ location, field: toField('name'), json: '"RAW\tTAB"', unchanged: true });
     const invalid = await text();
     t.throws(() => JSON.parse(invalid), SyntaxError, 'the text can be invalid JSON');
-    control.restore({ location });
+    control.clearFields({ location });
     const { transactionId } = control.setField({ location, field: toField('name'), value: 'RENAMED' });
     t.ok((await text()).includes(String(transactionId)), 'by default with the next transaction number');
   }

@@ -1052,6 +1052,7 @@ t.test('the control port offers every command', async (t) => {
     '/swap-ubis': { a: first, b: second },
     '/swap-names': { a: first, b: second },
     '/set-field': { location: first, field: 'zip', value: 87_101 },
+    '/clear-fields': { location: first, table: 'vendor', unchanged: true },
     '/add-site': { ubi: demo.ubi, location: '000000012' },
     '/add-vendor': { sites: 2 },
     '/add-element': { element: null },
