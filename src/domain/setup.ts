@@ -1,7 +1,7 @@
 import { type NextStep, ServiceError } from './service-error.js';
 
 /** Setup steps in order, each with the call that completes it. */
-const STEPS = {
+export const STEP_CALLS = {
   ubi: { operation_id: 'putUbi', method: 'PUT', path: 'ubi' },
   company_creation_preference: {
     operation_id: 'putCompanyCreationPreference',
@@ -13,8 +13,8 @@ const STEPS = {
   first_sync: { operation_id: 'startSync', method: 'POST', path: 'syncs' },
 } as const;
 
-export type SetupStep = keyof typeof STEPS;
-export const SETUP_STEPS = Object.keys(STEPS) as SetupStep[];
+export type SetupStep = keyof typeof STEP_CALLS;
+export const SETUP_STEPS = Object.keys(STEP_CALLS) as SetupStep[];
 
 /** Who must act to complete a step. `none`: the step is done or in progress. */
 export const SETUP_ACTORS = ['admin', 'biotrack_administrator', 'operator', 'none'] as const;
@@ -27,7 +27,7 @@ export interface SetupCall {
   readonly path: string;
 }
 
-export const toNextStep = (tenantId: string, step: SetupStep, call: SetupCall = STEPS[step]): NextStep => ({
+export const toNextStep = (tenantId: string, step: SetupStep, call: SetupCall = STEP_CALLS[step]): NextStep => ({
   step,
   ...call,
   path: `/v1/tenants/${tenantId}/${call.path}`,

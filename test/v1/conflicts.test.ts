@@ -44,7 +44,13 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
 
   control.addSite({ ubi: demo.ubi, location: number, name: 'A NEW SITE' });
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
-  t.match(run, { status: 'succeeded_with_warnings', counts: { conflicts: 1 } });
+  const named = [{ code: 'open_conflicts', license_number: null, detail: /GET …\/conflicts\?status=open/ }];
+  t.match(run, { status: 'succeeded_with_warnings', counts: { conflicts: 1 }, warnings: named });
+  t.match(
+    await syncTenant(service, tenantId),
+    { status: 'succeeded_with_warnings', counts: { conflicts: 1 }, warnings: named },
+    'a later run that changes nothing names the conflict again',
+  );
   t.equal(
     (await holderOf(tenantId, number)).id,
     manual,
@@ -69,7 +75,11 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
     status: 200,
     body: { status: 'resolved', decision: 'keep_apart', decided_company_id: null },
   });
-  t.match(await syncTenant(service, tenantId), { status: 'succeeded', counts: { conflicts: 0 } }, 'remembered');
+  t.match(
+    await syncTenant(service, tenantId),
+    { status: 'succeeded', counts: { conflicts: 0 }, warnings: [] },
+    'remembered',
+  );
   t.equal((await holderOf(tenantId, number)).id, manual);
 
   t.match(await ask('POST', conflict, { body: { decision: 'merge', company_id: manual } }), {

@@ -87,7 +87,7 @@ t.test('getSetup follows a tenant through every step', async (t) => {
   });
   t.match(await see(), {
     steps: { credentials: 'done none', licenses: 'todo admin', first_sync: 'todo admin' },
-    next: 'createLicense',
+    next: 'listAvailableLicenses',
   });
 
   simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 700 });

@@ -1971,7 +1971,7 @@ export interface components {
                 status: "done" | "blocked" | "todo";
                 /** @description What keeps the step from being done, and how to fix it. Text for users. */
                 blockers: string[];
-                /** @description Problems that do not block this step. Text for users. */
+                /** @description Problems that do not block this step, such as open conflicts or a paused schedule. Text for users. */
                 warnings: string[];
                 /**
                  * @description Who must act next. `admin`: an admin of the tenant. `biotrack_administrator`: the administrator of the company's BioTrack account, who grants privileges. `operator`: the operator of this service. `none`: the step is done or in progress.
@@ -2042,6 +2042,7 @@ export interface components {
             adopted: number;
             /** @description Licenses that moved from one company to another. */
             moved: number;
+            /** @description Vendors that several companies claim, until a user decides. */
             conflicts: number;
         };
         /**
@@ -2094,8 +2095,11 @@ export interface components {
             rows: components["schemas"]["SyncRows"] | null;
             /** @description Information for users about a run that did not fail. At most 100. */
             warnings: {
-                /** @enum {string} */
-                code: "ubi_turned_blank" | "plan_dismissed" | "company_represents_another_vendor" | "companies_share_a_name";
+                /**
+                 * @description `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name.
+                 * @enum {string}
+                 */
+                code: "ubi_turned_blank" | "open_conflicts" | "plan_dismissed" | "company_represents_another_vendor" | "companies_share_a_name";
                 /** @description The license that the warning is about, if any. */
                 license_number: string | null;
                 /** @description An explanation for users. */

@@ -18,6 +18,8 @@ export interface OwnLicense {
   readonly listed: ListedLicense;
   /** Whether the state lists it now, and not as deleted. */
   readonly isActive: boolean;
+  /** Whether it is active, and listed under the tenant's UBI. */
+  readonly isOffered: boolean;
   readonly missingSince: Date | null;
   /** The id of the created license. Undefined if it was not created. */
   readonly licenseId: string | undefined;
@@ -48,9 +50,11 @@ export async function loadOwnList(tx: Tx, { state, environment }: Tenant, ubiKey
   const licenses = [
     ...listings.map((listing): OwnLicense => {
       const license = createdByKey.get(listing.licenseKey);
+      const isActive = !listing.isDeleted && listing.missingSince === null;
       return {
         listed: listing,
-        isActive: !listing.isDeleted && listing.missingSince === null,
+        isActive,
+        isOffered: isActive && listing.ubiKey === ubiKey,
         missingSince: listing.missingSince,
         licenseId: license?.id,
         problem: license === undefined ? findCreationProblem(listing) : findLicenseProblem(license, listing, context),
@@ -62,6 +66,7 @@ export async function loadOwnList(tx: Tx, { state, environment }: Tenant, ubiKey
         (license): OwnLicense => ({
           listed: toUnlisted(license),
           isActive: false,
+          isOffered: false,
           missingSince: null,
           licenseId: license.id,
           problem: findLicenseProblem(license, undefined, context),

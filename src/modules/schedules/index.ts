@@ -1,2 +1,10 @@
+export { findSchedule, type Schedule } from './repository.js';
 export { registerSchedulesRoutes } from './routes.js';
-export { ensureSchedule, recordRunFailure, resumeAfterFix, scheduleNextRun, startDueSchedules } from './service.js';
+export {
+  ensureSchedule,
+  recordRunFailure,
+  resumeAfterFix,
+  scheduleNextRun,
+  startDueSchedules,
+  toResumeDetail,
+} from './service.js';

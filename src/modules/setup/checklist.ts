@@ -1,7 +1,8 @@
 import type { FailureReason } from '../../domain/failure-reason.js';
-import { SETUP_STEPS, type SetupActor, type SetupCall, type SetupStep } from '../../domain/setup.js';
+import { SETUP_STEPS, type SetupActor, type SetupCall, type SetupStep, STEP_CALLS } from '../../domain/setup.js';
 import { type CredentialState, isUsable, toRemediation } from '../credentials/index.js';
-import type { LicenseView } from '../licenses/index.js';
+import type { OwnLicense, OwnList } from '../licenses/index.js';
+import { type Schedule, toResumeDetail } from '../schedules/index.js';
 import type { SyncRun } from '../syncs/index.js';
 import type { Ubi } from '../ubi/index.js';
 
@@ -23,15 +24,19 @@ export interface SetupFacts {
   readonly ubi: Pick<Ubi, 'status'> | undefined;
   readonly hasPreference: boolean;
   readonly credentials: readonly CredentialState[];
-  /** Without archived licenses. */
-  readonly licenses: readonly LicenseView[];
+  /** Undefined without a UBI. */
+  readonly list: OwnList | undefined;
   readonly isSynced: boolean;
   /** The run that is queued, running or scheduled for a retry. */
   readonly activeRun: RunState | undefined;
   readonly lastRun: RunState | undefined;
+  /** The digest of the state's list that was refused last, because it is much shorter. */
+  readonly refusedDigest: string | null;
+  readonly schedule: Schedule | undefined;
+  readonly openConflicts: number;
 }
 
-type RunState = Pick<SyncRun, 'id' | 'status' | 'reason' | 'reasonDetail' | 'retryAt'>;
+type RunState = Pick<SyncRun, 'id' | 'status' | 'reason' | 'reasonDetail' | 'retryAt' | 'listDigest'>;
 
 /** The earlier steps that each step requires. */
 const REQUIRED_STEPS: Readonly<Record<SetupStep, readonly SetupStep[]>> = {
@@ -128,18 +133,36 @@ function toCredentialsItem({ credentials, upstreamMissing }: SetupFacts): SetupI
   return todo(step, { ...more, status: unusable.length === 0 ? 'todo' : 'blocked', blockers: unusable.map(toLine) });
 }
 
-function toLicensesItem({ licenses }: SetupFacts): SetupItem {
-  const lines = licenses.flatMap(({ license, problem }) =>
-    problem === undefined ? [] : [`${license.licenseNumber}: ${problem.detail}`],
-  );
-  if (licenses.length > lines.length) return done('licenses', lines);
-  if (lines.length === 0) return todo('licenses');
-  return todo('licenses', {
-    status: 'blocked',
-    blockers: lines,
-    call: { operation_id: 'listAvailableLicenses', method: 'GET', path: 'available-licenses' },
-  });
+const LIST_LICENSES: SetupCall = {
+  operation_id: 'listAvailableLicenses',
+  method: 'GET',
+  path: 'available-licenses',
+};
+
+function toLicensesItem({ list }: SetupFacts): SetupItem {
+  const step = 'licenses';
+  if (list === undefined) return todo(step);
+  const created = list.licenses.filter(({ licenseId, problem }) => licenseId !== undefined && !isArchived(problem));
+  const lines = created.flatMap(toLicenseLines);
+  if (created.length > lines.length) return done(step, lines);
+  if (lines.length > 0) return todo(step, { status: 'blocked', blockers: lines, call: LIST_LICENSES });
+  if (list.ageSeconds === null) return todo(step, { call: LIST_LICENSES });
+  if (list.problem !== undefined) {
+    const call = list.problem.reason === 'none_listed' ? STEP_CALLS.ubi : LIST_LICENSES;
+    return todo(step, { status: 'blocked', blockers: [list.problem.detail], call });
+  }
+  const offered = list.licenses.filter(({ isOffered }) => isOffered);
+  const archived = offered.find(({ licenseId }) => licenseId !== undefined);
+  if (archived === undefined || offered.some(({ licenseId }) => licenseId === undefined)) return todo(step);
+  // All offered licenses are archived.
+  const call = { operation_id: 'updateLicense', method: 'PATCH', path: `licenses/${archived.licenseId}` };
+  return todo(step, { status: 'blocked', blockers: offered.flatMap(toLicenseLines), call });
 }
+
+const isArchived = (problem: OwnLicense['problem']): boolean => problem?.reason === 'archived';
+
+const toLicenseLines = ({ listed, problem }: OwnLicense): string[] =>
+  problem === undefined ? [] : [`${listed.licenseNumber}: ${problem.detail}`];
 
 /** Who must act after a run failed for this reason; an admin for all other reasons. */
 const ACTORS: Readonly<Partial<Record<FailureReason, SetupActor>>> = {
@@ -160,11 +183,12 @@ const CREDENTIAL_REASONS: readonly (FailureReason | null)[] = [
   'privilege_missing',
 ];
 
-function toFirstSyncItem({ isSynced, activeRun, lastRun }: SetupFacts): SetupItem {
+function toFirstSyncItem(facts: SetupFacts): SetupItem {
+  const { isSynced, activeRun, lastRun } = facts;
   const step = 'first_sync';
   const retry = toRetryLine(activeRun);
-  const problem = retry ?? (lastRun && toProblemLine(lastRun));
-  if (isSynced) return done(step, problem === undefined ? [] : [problem]);
+  const problem = retry ?? toProblemLine(facts);
+  if (isSynced) return done(step, [...(problem === undefined ? [] : [problem]), ...toLaterLines(facts)]);
   if (activeRun !== undefined) {
     return todo(step, {
       status: retry === undefined ? 'todo' : 'blocked',
@@ -184,7 +208,23 @@ function toFirstSyncItem({ isSynced, activeRun, lastRun }: SetupFacts): SetupIte
   return todo(step, { status: 'blocked', blockers: [problem], who });
 }
 
-function toProblemLine({ status, reason, reasonDetail }: RunState): string | undefined {
+/** Warnings after the first sync that do not come from the last run. */
+function toLaterLines({ schedule, openConflicts }: SetupFacts): string[] {
+  const resume = schedule && toResumeDetail(schedule);
+  return [
+    ...(resume ? [`Scheduled syncs are paused. ${resume}`] : []),
+    ...(openConflicts > 0 ? [toConflictLine(openConflicts)] : []),
+  ];
+}
+
+const toConflictLine = (count: number): string =>
+  `${count} ${count === 1 ? 'conflict is' : 'conflicts are'} open: several companies claim the same vendor and stay separate until an admin decides. GET …/conflicts?status=open lists what to decide.`;
+
+function toProblemLine({ lastRun, refusedDigest }: SetupFacts): string | undefined {
+  if (lastRun === undefined) return undefined;
+  const { status, reason, reasonDetail, listDigest } = lastRun;
+  // The list that the run would accept was accepted or replaced since, so the run cannot be confirmed any more.
+  if (status === 'needs_review' && reason === 'list_shrunk' && listDigest !== refusedDigest) return undefined;
   if (status === 'needs_review') return `The last sync needs a review. ${reasonDetail ?? ''}`;
   return status === 'failed' ? `The last sync failed (${reason ?? 'internal'}): ${reasonDetail ?? ''}` : undefined;
 }

@@ -17,7 +17,8 @@ export const SetupSchema = Named(
           description: 'What keeps the step from being done, and how to fix it. Text for users.',
         }),
         warnings: Type.Array(ResponseText(), {
-          description: 'Problems that do not block this step. Text for users.',
+          description:
+            'Problems that do not block this step, such as open conflicts or a paused schedule. Text for users.',
         }),
         who: OneOf(SETUP_ACTORS, {
           description:

@@ -6,8 +6,10 @@ import { toNextStep } from '../../domain/setup.js';
 import type { Vault } from '../../vault/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { loadCredentialStates } from '../credentials/index.js';
-import { loadLicenseViews } from '../licenses/index.js';
-import { findActiveRun, findLastEndedRun } from '../syncs/index.js';
+import { findDirectory } from '../directory/index.js';
+import { loadOwnList } from '../licenses/index.js';
+import { findSchedule } from '../schedules/index.js';
+import { countOpenConflicts, findActiveRun, findLastEndedRun } from '../syncs/index.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
 import { type SetupItem, toChecklist } from './checklist.js';
@@ -26,17 +28,21 @@ export interface SetupPorts {
 export const getSetup = (db: Db, ports: SetupPorts, tenantId: string, principal: Principal): Promise<Setup> =>
   inTenant(db, tenantId, async (tx, tenant) => {
     const upstreamMissing = findUpstreamMissing(ports.biotrack, tenant);
-    const licenses = await loadLicenseViews(tx, tenant);
+    const ubi = await findUbi(tx);
+    const directory = await findDirectory(tx, tenant.state, tenant.environment);
     const items = toChecklist({
       upstreamMissing,
-      ubi: await findUbi(tx),
+      ubi,
       hasPreference: (await findCreationPreference(tx)) !== undefined,
       credentials:
         upstreamMissing === undefined ? await loadCredentialStates(tx, ports, tenant, toUserId(principal)) : [],
-      licenses: licenses.filter(({ license }) => license.archivedDatetime === null),
+      list: ubi && (await loadOwnList(tx, tenant, ubi.ubiKey)),
       isSynced: tenant.firstSyncedAt !== null,
       activeRun: await findActiveRun(tx),
       lastRun: await findLastEndedRun(tx),
+      refusedDigest: directory?.refusedDigest ?? null,
+      schedule: await findSchedule(tx),
+      openConflicts: await countOpenConflicts(tx),
     });
     const next = items.find(({ status, who }) => status !== 'done' && who !== 'none');
     return { items, nextStep: next === undefined ? undefined : toCall(tenantId, next) };

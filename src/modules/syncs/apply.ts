@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Tx } from '../../db/database.js';
 import { toLicenseKey } from '../../domain/key.js';
-import type { ChangeRange, SyncRows } from '../../domain/sync-run.js';
+import type { ChangeRange, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import { forEachYielding, runYielding, sortYielding, type Yielding } from '../../domain/yielding.js';
 import { MAPPING_VERSION, type Scope, type SyncPlan } from '../../mapping/index.js';
 import { recordFirstSync, savePlannedRows } from '../companies/index.js';
@@ -72,9 +72,17 @@ function toListResult(
 
 /** The result of a sync that applied changes or found none to apply. */
 export function toSucceededResult(directory: Directory, { counts, rows, warnings }: PlanResult): RunResult {
-  const status = warnings.length + counts.conflicts === 0 ? 'succeeded' : 'succeeded_with_warnings';
-  return { ...toListResult(directory, { rows }), status, counts, warnings };
+  const all = withConflictWarning(counts, warnings);
+  const status = all.length === 0 ? 'succeeded' : 'succeeded_with_warnings';
+  return { ...toListResult(directory, { rows }), status, counts, warnings: all };
 }
+
+/** The warning comes first, because a run stores a limited number of warnings. */
+const withConflictWarning = (
+  { conflicts }: Pick<SyncCounts, 'conflicts'>,
+  warnings: readonly RunWarning[],
+): readonly RunWarning[] =>
+  conflicts === 0 ? warnings : [{ code: 'open_conflicts', licenseNumber: null }, ...warnings];
 
 /** Buffers text because each `update` call has a fixed cost. */
 const DIGEST_CHUNK_CHARS = 64 * 1024;
@@ -117,7 +125,7 @@ export async function storePlan(
   return {
     ...toListResult(inputs.directory, scopedPlan),
     counts: plan.counts,
-    warnings: plan.warnings,
+    warnings: withConflictWarning(plan.counts, plan.warnings),
     inputVersions: inputs.versions,
     planDigest: await runYielding(toPlanDigest(plan)),
     plannedAt: at,

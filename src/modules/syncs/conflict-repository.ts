@@ -60,6 +60,10 @@ export async function saveConflicts(
       )
       .execute();
   }
+  return countOpenConflicts(tx);
+}
+
+export async function countOpenConflicts(tx: Tx): Promise<number> {
   const { open } = await tx
     .selectFrom('conflicts')
     .select((eb) => eb.fn.countAll<number>().as('open'))

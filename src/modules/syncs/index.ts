@@ -1,5 +1,5 @@
 export { applyDecision, applyPlan, findPlanInputs, type PlanInputs, storePlan, toPlanRequest } from './apply.js';
-export { saveResolution } from './conflict-repository.js';
+export { countOpenConflicts, saveResolution } from './conflict-repository.js';
 export { toAmbiguousItem } from './plan-items.js';
 export type { RunWarning } from './plan-result-repository.js';
 export { planDecision, planSnapshot } from './plan-tenant.js';

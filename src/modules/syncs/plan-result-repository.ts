@@ -23,6 +23,8 @@ export interface PlanResult {
 /** Information for users about a run that did not fail. */
 export type RunWarning =
   | PlanWarning
+  /** Several companies claim one vendor. The run's counts include the number of such vendors. */
+  | { readonly code: 'open_conflicts'; readonly licenseNumber: null }
   /** A user dismissed the plan: nothing is applied until its inputs change. */
   | { readonly code: 'plan_dismissed'; readonly licenseNumber: null }
   /** After a sale: with the previewed strategy, the company of this license would represent another vendor. */

@@ -22,6 +22,8 @@ export const toReasonDetail = (reason: FailureReason): string => DETAILS[reason]
 /** Explains each warning to users. */
 export const WARNING_DETAILS: Readonly<Record<RunWarning['code'], string>> = {
   ubi_turned_blank: 'BioTrack no longer lists a UBI for this license. The license keeps its last known UBI.',
+  open_conflicts:
+    'Several companies claim the same vendor. They stay separate until an admin decides. Once the run is applied, GET …/conflicts?status=open lists the conflicts.',
   plan_dismissed:
     "The plan for this list was dismissed. Nothing is changed until the state's list or the setup changes.",
   company_represents_another_vendor:

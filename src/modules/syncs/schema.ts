@@ -49,7 +49,7 @@ const SyncCounts = Named(
       reactivated: Count(),
       adopted: Count({ description: 'Manual companies that became the vendor company of a UBI.' }),
       moved: Count({ description: 'Licenses that moved from one company to another.' }),
-      conflicts: Count(),
+      conflicts: Count({ description: 'Vendors that several companies claim, until a user decides.' }),
     },
     { description: 'Numbers of companies, except where noted. Null until the run has planned its changes.' },
   ),
@@ -101,12 +101,19 @@ export const SyncRunSchema = Named(
     rows: nullableObject(SyncRows),
     warnings: Type.Array(
       Reply({
-        code: OneOf([
-          'ubi_turned_blank',
-          'plan_dismissed',
-          'company_represents_another_vendor',
-          'companies_share_a_name',
-        ]),
+        code: OneOf(
+          [
+            'ubi_turned_blank',
+            'open_conflicts',
+            'plan_dismissed',
+            'company_represents_another_vendor',
+            'companies_share_a_name',
+          ],
+          {
+            description:
+              "`ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name.",
+          },
+        ),
         license_number: Nullable(ResponseText({ description: 'The license that the warning is about, if any.' })),
         detail: ResponseText({ description: 'An explanation for users.' }),
       }),
