@@ -1,5 +1,5 @@
 import t from 'tap';
-import { FAULT_NAMES, type FaultName, type FaultParameters } from '../../src/simulator/index.js';
+import { FAULT_NAMES, type FaultName, type FaultParameters, REFUSAL_NAMES } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
 import { PATIENCE_MS } from '../helpers/until.js';
 
@@ -201,4 +201,57 @@ t.test('a truncated list or another text is never applied', async (t) => {
     t.equal(run.status, 'failed', `${JSON.stringify(damage)}: ${run.reason}`);
   }
   t.equal(await readRows(service), before, 'no row was written');
+});
+
+/** Answers of other implementations, and rows that break the list as a whole. */
+const ODD_LISTS: readonly string[] = [
+  '{"success":1,"vendor":{"location":"220000001","ubi":"420000001","name":"SINGLE OBJECT","transactionid":"1"}}',
+  '{"vendor":[]}',
+  '{"vendor":null}',
+  '{"success":null,"vendor":null}',
+  '{"success":1,"vendor":[{"location":"220000001","ubi":"420000001","name":"RAW\tTAB"}]}',
+  '{"success":0,"error":"Your session on this server has expired."}',
+  '{"success":0,"error":null,"errorcode":null}',
+];
+
+t.test('no known refusal and no odd list changes what is published', async (t) => {
+  const service = await startTestService(t, {
+    timing: PATIENCE,
+    simulator: { licenses: 60, offersSyncCheck: false },
+  });
+  const { control, demo } = service.simulator;
+  const makeTenantOf = async (username: string): Promise<string> => {
+    const password = `password of ${username}`;
+    control.addUser({ ubi: demo.ubi, username, password });
+    const tenantId = await makeTenant(service, 'preference');
+    const body = { description: 'own user', username, password, owner: 'company' };
+    t.equal((await service.ask('POST', `/v1/tenants/${tenantId}/credentials`, { body })).status, 201);
+    t.match((await syncTenant(service, tenantId)).status, /^succeeded/);
+    return tenantId;
+  };
+  // A refused login can change the status of its credential, so each has a tenant and a user of its own.
+  for (const refusal of REFUSAL_NAMES) {
+    for (const action of ['login', 'sync_vendor']) {
+      const username = `${refusal}.${action}@example.com`;
+      const tenantId = await makeTenantOf(username);
+      const before = await readRows(service);
+      if (action === 'login') control.expireSessions({ ubi: demo.ubi, username });
+      control.injectFault({ fault: 'error_response', refusal, action, times: 0 });
+      const run = await syncTenant(service, tenantId, { refresh: 'force' });
+      control.clearFaults();
+      t.match(run, { status: 'failed', reason_detail: String }, `${refusal} at ${action}: ${run.reason}`);
+      t.equal(await readRows(service), before, `${refusal} at ${action}: no row was written`);
+    }
+  }
+  const tenantId = await makeTenantOf('odd-lists@example.com');
+  const before = await readRows(service);
+  for (const text of ODD_LISTS) {
+    control.injectFault({ fault: 'raw_body', action: 'sync_vendor', times: 0, text });
+    const run = await syncTenant(service, tenantId, { refresh: 'force' });
+    control.clearFaults();
+    t.match(run.status, /^(failed|needs_review)$/, `${text}: ${run.reason}`);
+    await service.sql('update directories set refused_digest = null, refused_datetime = null');
+    t.equal(await readRows(service), before, `${text}: no row was written`);
+  }
+  t.match((await syncTenant(service, tenantId, { refresh: 'force' })).status, /^succeeded/, 'the state is not blocked');
 });
