@@ -9,6 +9,8 @@ export interface WireAddress {
   readonly zip: unknown;
 }
 
+export const UNKNOWN_ADDRESS: PostalAddress = { line1: null, line2: null, city: null, state: null, zip: null };
+
 /** A second line that is "none" or already part of the first line becomes null (both observed in public adapters). */
 export function parseAddress(wire: WireAddress): PostalAddress {
   const line1 = parseLine(wire.line1);

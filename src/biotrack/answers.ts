@@ -347,7 +347,7 @@ export const ANSWERS = {
   },
   listImplausible: {
     id: 'list_implausible',
-    description: 'A list without any valid row, or with more than 5 % invalid rows',
+    description: 'A list in which more than 5 % of the rows have no readable license number',
     source: 'policy',
     reason: 'upstream_invalid_response',
     ...RETRY_LATER,

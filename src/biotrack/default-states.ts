@@ -5,7 +5,6 @@ import {
   DEFAULT_CURSOR_PARAMETER,
   DEFAULT_MAX_BODY_BYTES,
   DEFAULT_OFFERS,
-  type Offers,
 } from './states.js';
 
 type Environments = Readonly<Partial<Record<Environment, BiotrackEnvironment>>>;
@@ -16,11 +15,10 @@ export const DEFAULT_STATES: readonly BiotrackState[] = [
   active('CT', 'Connecticut', api4('https://trace.ct.biotr.ac')),
   active('DE', 'Delaware', api4('https://delaware.biotrackthc.net')),
   active('FL', 'Florida', rest('https://api.licensee.fl.biotr.ac')),
-  // Hawaii and New Mexico have no list of transporters (observed in public adapters).
-  active('HI', 'Hawaii', api4('https://hicsts.hawaii.gov', { transporters: false })),
+  active('HI', 'Hawaii', api4('https://hicsts.hawaii.gov')),
   left('IL', 'Illinois', '2025'),
   active('ND', 'North Dakota', api4('https://mminventory.health.nd.gov')),
-  active('NM', 'New Mexico', api4('https://mcp-tracking.nmhealth.org', { transporters: false })),
+  active('NM', 'New Mexico', api4('https://mcp-tracking.nmhealth.org')),
   left('NY', 'New York', '2025'),
   active('PR', 'Puerto Rico', api4('https://cannabispr.biotrackthc.net')),
   // The only state with known license type codes (observed in public adapters).
@@ -55,14 +53,14 @@ function left(
 }
 
 /** Training data is on the same host (observed in public adapters). */
-function api4(url: string, offers: Partial<Offers> = {}): Environments {
+function api4(url: string): Environments {
   const environment: BiotrackEnvironment = {
     dialect: 'api4',
     url: new URL(url).href,
     originId: new URL(url).origin,
     maxBodyBytes: DEFAULT_MAX_BODY_BYTES,
     charset: 'utf-8',
-    offers: { ...DEFAULT_OFFERS.api4, ...offers },
+    offers: DEFAULT_OFFERS.api4,
     cursorParameter: DEFAULT_CURSOR_PARAMETER,
   };
   return { production: environment, training: environment };

@@ -1,12 +1,14 @@
-import type { Skip, Vendor } from '../domain/vendor.js';
+import type { PartlyReadVendor, Skip, Vendor } from '../domain/vendor.js';
 import { ANSWERS } from './answers.js';
 import { BiotrackError } from './errors.js';
 import { parseTransactionId } from './row-values.js';
-import { isSkip } from './to-listed-vendor.js';
+import { isPartlyRead, isSkip, type ListedVendor } from './to-listed-vendor.js';
 
-/** A complete, valid and plausible list. `fetched` is the number of vendors and skips. */
+/** A complete, valid and plausible list. `fetched` is the number of vendors, partly read vendors and skips. */
 export interface VendorList {
   readonly vendors: readonly Vendor[];
+  readonly partlyRead: readonly PartlyReadVendor[];
+  /** Rows without a readable license number. */
   readonly skips: readonly Skip[];
   readonly fetched: number;
   /**
@@ -18,7 +20,7 @@ export interface VendorList {
 
 /** A converted row and its transaction number, which a skipped row can have too. */
 export interface ListedRow {
-  readonly listed: Vendor | Skip;
+  readonly listed: ListedVendor;
   readonly transactionId: string | null;
 }
 
@@ -28,28 +30,33 @@ export interface ListRules {
   readonly mayBeEmpty: boolean;
 }
 
-/** With more invalid rows, the list as a whole is considered broken. */
-const MAX_INVALID_SHARE = 0.05;
+/** With more rows without a readable license number, the list as a whole is considered broken. */
+const MAX_SKIPPED_SHARE = 0.05;
+
+export const EMPTY_LIST: VendorList = { vendors: [], partlyRead: [], skips: [], fetched: 0, transactionSum: '0' };
 
 /** @param getTransactionId reads the number of a skipped row from the wire */
-export function toListedRow(listed: Vendor | Skip, getTransactionId: () => unknown): ListedRow {
-  return { listed, transactionId: isSkip(listed) ? findTransactionId(getTransactionId) : listed.transactionId };
+export function toListedRow(listed: ListedVendor, getTransactionId: () => unknown): ListedRow {
+  if (isSkip(listed)) return { listed, transactionId: findTransactionId(getTransactionId) };
+  return { listed, transactionId: (isPartlyRead(listed) ? listed.vendor : listed).transactionId };
 }
 
-/** @throws BiotrackError if the list is empty although it must not be, or has too many invalid rows */
+/** @throws BiotrackError if the list is empty although it must not be, or has too many rows without a license number */
 export function toVendorList(rows: readonly ListedRow[], { action, mayBeEmpty }: ListRules): VendorList {
   if (rows.length === 0 && !mayBeEmpty) throw new BiotrackError(ANSWERS.listMissing, { action });
   const vendors: Vendor[] = [];
+  const partlyRead: PartlyReadVendor[] = [];
   const skips: Skip[] = [];
   let sum: bigint | null = 0n;
   for (const { listed, transactionId } of rows) {
     if (isSkip(listed)) skips.push(listed);
+    else if (isPartlyRead(listed)) partlyRead.push(listed);
     else vendors.push(listed);
     sum = sum === null || transactionId === null ? null : sum + BigInt(transactionId);
   }
-  const isImplausible = rows.length > 0 && (vendors.length === 0 || skips.length > rows.length * MAX_INVALID_SHARE);
+  const isImplausible = skips.length > rows.length * MAX_SKIPPED_SHARE;
   if (isImplausible) throw new BiotrackError(ANSWERS.listImplausible, { action });
-  return { vendors, skips, fetched: rows.length, transactionSum: sum === null ? null : String(sum) };
+  return { vendors, partlyRead, skips, fetched: rows.length, transactionSum: sum === null ? null : String(sum) };
 }
 
 function findTransactionId(getTransactionId: () => unknown): string | null {

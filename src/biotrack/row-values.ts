@@ -1,10 +1,10 @@
-import type { SkipReason } from '../domain/vendor.js';
+import type { UnreadableValue } from '../domain/vendor.js';
 
-/** A field of a row cannot be read. The row becomes a skip. */
+/** A value of a row cannot be read. */
 export class UnreadableField extends Error {
-  readonly reason: SkipReason;
+  readonly reason: UnreadableValue['reason'];
 
-  constructor(reason: SkipReason) {
+  constructor(reason: UnreadableValue['reason']) {
     super(reason);
     this.reason = reason;
   }

@@ -9,8 +9,8 @@ import type { ListName } from './to-listed-vendor.js';
 export interface BiotrackSession {
   /** All vendors of the state. Throws a BiotrackError rather than return an incomplete list. */
   fetchVendors(): Promise<VendorList>;
-  /** All laboratories of the state; an empty list if the state does not offer one. */
-  fetchLabs(): Promise<VendorList>;
+  /** All laboratories of the state. Undefined if the state does not offer the list. */
+  readonly fetchLabs: (() => Promise<VendorList>) | undefined;
   /** Undefined if the state does not offer the list. */
   readonly fetchTransporters: (() => Promise<VendorList>) | undefined;
   /** A cheap check for changes; undefined if the state does not offer it. Only the full list is reliable. */
@@ -25,8 +25,6 @@ export interface SessionDeps {
   withDeadline<T>(kind: 'list' | 'short', work: (deadline: Deadline) => Promise<T>): Promise<T>;
   onRenewed(): void;
 }
-
-const NO_LABS: VendorList = { vendors: [], skips: [], fetched: 0, transactionSum: '0' };
 
 export function createSession(deps: SessionDeps, firstSession: string): BiotrackSession {
   const { client, login, offers, withDeadline, onRenewed } = deps;
@@ -61,7 +59,7 @@ export function createSession(deps: SessionDeps, firstSession: string): Biotrack
 
   return {
     fetchVendors: () => fetchList('vendors'),
-    fetchLabs: () => (offers.labs ? fetchList('labs') : Promise.resolve(NO_LABS)),
+    fetchLabs: offers.labs ? () => fetchList('labs') : undefined,
     fetchTransporters: offers.transporters ? () => fetchList('transporters') : undefined,
     checkVendors: offers.syncCheck
       ? () => fetchWithSession('short', (current, deadline) => checkVendors(client, login, current, deadline))

@@ -44,8 +44,11 @@ export interface BiotrackState {
 export const DEFAULT_MAX_BODY_BYTES = 128 * 1024 * 1024;
 export const DEFAULT_CURSOR_PARAMETER = 'Cursor';
 
-/** `sync_check` is inferred, so it stays enabled until a state is known not to have it. `rest` has one list only. */
+/**
+ * The list of transporters is "WA only" according to a public adapter, so states that have it name it in the states file.
+ * `sync_check` is inferred, so it stays enabled until a state is known not to have it. `rest` has one list only.
+ */
 export const DEFAULT_OFFERS: Readonly<Record<Dialect, Offers>> = {
-  api4: { labs: true, transporters: true, syncCheck: true },
+  api4: { labs: true, transporters: false, syncCheck: true },
   rest: { labs: false, transporters: false, syncCheck: false },
 };

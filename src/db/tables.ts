@@ -166,6 +166,8 @@ export interface Directories {
   fetched_rows: Generated<number>;
   fingerprint: string | null;
   fully_read_datetime: Timestamp | null;
+  illegible_labs: Generated<number>;
+  illegible_vendors: Generated<number>;
   labs_refreshed_datetime: Timestamp | null;
   refreshed_datetime: Timestamp | null;
   refused_datetime: Timestamp | null;
@@ -175,6 +177,7 @@ export interface Directories {
   skips: Generated<Json>;
   state: string;
   version: Generated<number>;
+  warnings: Generated<Json>;
 }
 
 export interface DirectoryLeases {

@@ -41,10 +41,42 @@ export interface Vendor {
 export const SKIP_REASONS = ['not_an_object', 'blank_license_number', 'invalid_text', 'invalid_value'] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
-/** A skipped row of the state's list, with the values that could be read. */
+/**
+ * A skipped row of the state's list, with the values that could be read. A row is skipped if it has no readable license
+ * number, or if nothing is known of its license yet and its UBI or its deleted flag cannot be read.
+ */
 export interface Skip {
   readonly reason: SkipReason;
   readonly licenseNumber: string | null;
   readonly ubi: string | null;
   readonly name: string | null;
+}
+
+/** The fields of a row besides its license number. Activities are single flags. */
+export const ROW_FIELDS = [
+  'ubi',
+  'name',
+  'license_type',
+  'producer',
+  'processor',
+  'retail',
+  'medical',
+  'transporter',
+  'address',
+  'deleted',
+  'transaction_id',
+  'transaction_id_original',
+] as const;
+export type RowField = (typeof ROW_FIELDS)[number];
+
+export interface UnreadableValue {
+  readonly field: RowField;
+  readonly reason: Extract<SkipReason, 'invalid_text' | 'invalid_value'>;
+}
+
+/** A row with a license number of which other fields cannot be read. In `vendor`, these are null, false or absent. */
+export interface PartlyReadVendor {
+  readonly vendor: Vendor;
+  /** Never empty. */
+  readonly unreadable: readonly UnreadableValue[];
 }

@@ -205,10 +205,10 @@ t.test('every fault of the simulator ends with its reason before the deadline', 
 });
 
 function assertPlausible(t: Test, list: VendorList): void {
-  const { vendors, skips, fetched } = list;
+  const { vendors, partlyRead, skips, fetched } = list;
   const isSane =
-    vendors.length > 0 &&
-    fetched === vendors.length + skips.length &&
+    vendors.length + partlyRead.length > 0 &&
+    fetched === vendors.length + partlyRead.length + skips.length &&
     skips.length <= fetched * 0.05 &&
     vendors.every(({ licenseNumber }) => licenseNumber.trim() !== '');
   if (!isSane) t.fail('an implausible list was accepted');
@@ -279,7 +279,7 @@ t.test('sessions', async (t) => {
   await t.test('several reads use one login', async (t) => {
     const session = await begin();
     await session.fetchVendors();
-    await session.fetchLabs();
+    await session.fetchLabs?.();
     await session.fetchTransporters?.();
     await session.checkVendors?.();
     t.match(control.counters(), { logins: 1, calls: 5 });
@@ -288,12 +288,12 @@ t.test('sessions', async (t) => {
   await t.test('a lost session is renewed once, however many reads detect it', async (t) => {
     const session = await begin();
     control.expireSessions();
-    const lists = await Promise.all([session.fetchVendors(), session.fetchLabs(), session.fetchVendors()]);
-    t.ok(lists.every(({ fetched }) => fetched > 0));
+    const lists = await Promise.all([session.fetchVendors(), session.fetchLabs?.(), session.fetchVendors()]);
+    t.ok(lists.every((list) => list !== undefined && list.fetched > 0));
     t.match(control.counters(), { logins: 2, loginsAccepted: 2 });
     control.expireSessions();
     t.equal((await endOf(() => session.fetchVendors())).reason, 'upstream_session_lost');
-    t.equal((await endOf(() => session.fetchLabs())).reason, 'upstream_session_lost');
+    t.equal((await endOf(async () => session.fetchLabs?.())).reason, 'upstream_session_lost');
     t.match(control.counters(), { logins: 2 });
   });
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { fromApi4Vendor as toApi4Vendor } from '../../src/biotrack/api4/to-vendor.js';
 import { fromRestVendor as toRestVendor } from '../../src/biotrack/rest/to-vendor.js';
-import { type Activity, SKIP_REASONS, type Skip, type Vendor } from '../../src/domain/vendor.js';
+import { type Activity, ROW_FIELDS, SKIP_REASONS, type Skip, type Vendor } from '../../src/domain/vendor.js';
 import { pickCount } from '../helpers/counts.js';
 import { readSeed } from '../helpers/seed.js';
 
@@ -230,7 +230,7 @@ const anything = fc.oneof(
   identifier.map(({ wire }) => wire),
 );
 
-t.test('any JSON value becomes a vendor or a skip without unstorable text', async (t) => {
+t.test('any JSON value becomes a vendor, a partly read vendor or a skip without unstorable text', async (t) => {
   const seen = new Map<string, number>();
   const members = fc.dictionary(fc.constantFrom(...KEYS), anything, { maxKeys: 23 });
   const named = fc
@@ -241,12 +241,19 @@ t.test('any JSON value becomes a vendor or a skip without unstorable text', asyn
     for (const convert of [() => toApi4Vendor(row, 'vendors', TYPES), () => toRestVendor(row, TYPES)]) {
       const listed = convert();
       equal(convert(), listed);
-      const reason = 'reason' in listed ? listed.reason : 'vendor';
-      seen.set(reason, (seen.get(reason) ?? 0) + 1);
-      checkStorable(listed);
+      const kinds =
+        'reason' in listed
+          ? [listed.reason]
+          : 'unreadable' in listed
+            ? listed.unreadable.map(({ field }) => field)
+            : ['vendor'];
+      for (const kind of kinds) seen.set(kind, (seen.get(kind) ?? 0) + 1);
+      checkStorable('unreadable' in listed ? listed.vendor : listed);
     }
   });
-  for (const reason of [...SKIP_REASONS, 'vendor']) t.ok(seen.has(reason), `${reason}: ${seen.get(reason) ?? 0} times`);
+  for (const kind of [...SKIP_REASONS, ...ROW_FIELDS, 'vendor']) {
+    t.ok(seen.has(kind), `${kind}: ${seen.get(kind) ?? 0} times`);
+  }
 });
 
 function checkStorable(listed: Vendor | Skip): void {

@@ -22,6 +22,7 @@ const TARGET = { state: 'NM', environment: 'production' } as const;
 
 const toList = (vendors: readonly Vendor[]): VendorList => ({
   vendors,
+  partlyRead: [],
   skips: [],
   fetched: vendors.length,
   transactionSum: null,

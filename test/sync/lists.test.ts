@@ -129,10 +129,11 @@ t.test('transporters get an activity if the state lists them', async (t) => {
     (await service.sql(`select string_agg(xmin::text, ',' order by license_key) as rows from directory_licenses`))[0];
   const rows = await written();
   control.setPrivileges({ ubi, username, privileges: all.slice(0, 3) });
-  t.match((await syncTenant(service, tenantId, { refresh: 'force' })).status, /^succeeded/);
+  const warned = await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(warned, { status: 'succeeded_with_warnings', warnings: [{ action: 'sync_third_party_transporter' }] });
   t.strictSame(await version(), before, 'the list is unchanged');
   control.setPrivileges({ ubi, username, privileges: [...all] });
-  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { status: 'succeeded', warnings: [] });
   t.strictSame(await version(), before, 'unchanged when the list is fetched again');
   t.strictSame(await written(), rows, 'no license row is written');
 });
@@ -162,7 +163,7 @@ t.test('a state without lists of transporters or laboratories causes no failure'
   }
 });
 
-t.test('a missing privilege for laboratories fails the run but keeps the credential valid', async (t) => {
+t.test('a missing privilege for laboratories is a warning, and the credential stays valid', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 100 } });
   const { simulator, ask } = service;
   const { ubi, username } = simulator.demo;
@@ -175,7 +176,11 @@ t.test('a missing privilege for laboratories fails the run but keeps the credent
   });
   simulator.control.setPrivileges({ ubi, username, privileges: ['sync_vendor', 'sync_check'] });
   const run = await syncTenant(service, tenantId);
-  t.match(run, { status: 'failed', reason: 'privilege_missing' });
+  t.match(run, {
+    status: 'succeeded_with_warnings',
+    warnings: [{ code: 'list_not_read', action: 'sync_qa_lab', license_number: null }],
+  });
+  t.ok(run.counts.created > 0, 'vendors are synced');
   const { body } = await ask('GET', `/v1/tenants/${tenantId}/credentials`);
   t.equal(body.data[0].status, 'valid');
 });
@@ -186,18 +191,102 @@ t.test('an unchanged checksum avoids fetching the list for up to a day', async (
   const tenantId = await makeTenant(service);
   await syncTenant(service, tenantId);
   const { listCalls } = simulator.control.counters();
-  for (let times = 0; times < 3; times += 1) await syncTenant(service, tenantId, { refresh: 'force' });
+  const syncStale = async (): Promise<TestResponse['body']> => {
+    await sql(`update directories set refreshed_datetime = now() - interval '2 hours'`);
+    return syncTenant(service, tenantId);
+  };
+  for (let times = 0; times < 3; times += 1) await syncStale();
   t.equal(simulator.control.counters().listCalls, listCalls, 'an equal checksum: no list call');
   await syncTenant(service, tenantId);
   t.equal(simulator.control.counters().listCalls, listCalls, 'nor for a fresh directory');
   await sql(`update directories set fully_read_datetime = now() - interval '25 hours'`);
-  await syncTenant(service, tenantId, { refresh: 'force' });
+  await syncStale();
   t.equal(simulator.control.counters().listCalls, listCalls + 1, 'after a day the list is fetched');
   const [row] = simulator.control.rows();
   simulator.control.rename({ location: String(row?.location), name: 'RENAMED SINCE' });
-  const run = await syncTenant(service, tenantId, { refresh: 'force' });
+  const run = await syncStale();
   t.equal(simulator.control.counters().listCalls, listCalls + 2, 'a change changes the checksum');
   t.equal(run.counts.updated >= 1, true);
+});
+
+t.test('refresh: force reads the list and compares its content', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60, dirtyRows: false } });
+  const { simulator } = service;
+  const tenantId = await makeTenant(service);
+  await syncTenant(service, tenantId);
+  const { listCalls } = simulator.control.counters();
+  const location = String(simulator.control.rows()[0]?.location);
+  // A rename that the state gives no new transaction number: neither the checksum nor the fingerprint shows it.
+  simulator.control.setField({ location, field: 'name', value: 'RENAMED SILENTLY', unchanged: true });
+  const run = await syncTenant(service, tenantId, { refresh: 'force' });
+  t.equal(simulator.control.counters().listCalls, listCalls + 1);
+  t.match(run.counts, { updated: 1, created: 0, archived: 0 });
+});
+
+t.test('a checksum that covers more than the list is never believed', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60, dirtyRows: false } });
+  const { simulator, sql } = service;
+  const { control } = simulator;
+  const tenantId = await makeTenant(service);
+  const [gone, kept] = control.rows().map(({ location }) => location);
+  // "Active entries only": the list omits a license that the sum still covers.
+  control.setOptions({ deletedRows: 'vanish', syncCheckRows: 'table' });
+  control.delete({ location: String(gone) });
+  await syncTenant(service, tenantId);
+  t.match(await sql('select checksum from directories'), [{ checksum: null }], 'the sum is not that of the list');
+  control.setField({ location: String(kept), field: 'name', value: 'RENAMED SILENTLY', unchanged: true });
+  await sql(`update directories set refreshed_datetime = now() - interval '2 hours', compared_datetime = null`);
+  t.match((await syncTenant(service, tenantId)).counts, { updated: 1 }, 'the list is read although the sum is equal');
+});
+
+t.test('no answer for an optional list stops the vendors', async (t) => {
+  const service = await startTestService(t, {
+    simulator: { licenses: 60, dirtyRows: false, offersTransporters: true },
+    states: (environment) => ({
+      NM: { environments: { production: { ...environment, offers: { transporters: true } } } },
+    }),
+  });
+  const { ask, simulator, sql } = service;
+  const { control } = simulator;
+  const tenantId = await makeTenant(service);
+  const preference = `/v1/tenants/${tenantId}/company-creation-preference`;
+  const { headers } = await ask('GET', preference);
+  await ask('PUT', preference, {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+    body: { strategy: 'one_per_license', include_labs: true },
+  });
+  await syncTenant(service, tenantId);
+  const content = () =>
+    sql(`select license_key, activities, is_lab, missing_since_datetime from directory_licenses order by 1`);
+  const before = await content();
+  const isListedRow = (each: unknown, kind: 'lab' | 'transporter'): boolean =>
+    JSON.stringify(each).includes(`"${kind}"`);
+  t.ok(before.some((each) => isListedRow(each, 'lab')) && before.some((each) => isListedRow(each, 'transporter')));
+  const FAULTS = [
+    ['an object', { fault: 'raw_body', text: '{"success":1,"qa_lab":{"a":{}},"third_party_transporter":{"a":{}}}' }],
+    ['a text', { fault: 'raw_body', text: '{"success":1,"qa_lab":"x","third_party_transporter":"x"}' }],
+    ['HTML', { fault: 'html' }],
+    ['HTTP 500', { fault: 'server_error', status: 500 }],
+    ['an unknown refusal', { fault: 'error_response', error: 'This feature is not licensed.', errorcode: 602 }],
+    ['a missing list', { fault: 'raw_body', text: '{"success":1}' }],
+    ['a list of numbers', { fault: 'raw_body', text: '{"success":1,"qa_lab":[1],"third_party_transporter":[1]}' }],
+    ['HTTP 404', { fault: 'html', status: 404 }],
+  ] as const;
+  for (const action of ['sync_third_party_transporter', 'sync_qa_lab'] as const) {
+    for (const [name, fault] of FAULTS) {
+      const { id } = control.injectFault({ ...fault, action, times: 0 });
+      const run = await syncTenant(service, tenantId, { refresh: 'force' });
+      control.clearFaults({ id });
+      t.match(run.status, /^succeeded/, `${action}: ${name}`);
+      t.match(run.counts, { created: 0, updated: 0, archived: 0, moved: 0 }, 'nothing changed');
+      const isSilent = name === 'a missing list' && action === 'sync_third_party_transporter';
+      t.match(run.warnings, isSilent ? [] : [{ code: 'list_not_read', action }], 'the warning names the action');
+      t.strictSame(await content(), before, 'what is known of the list stays');
+    }
+  }
+  control.setOptions({ transporterKey: 'license_number' });
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { status: 'succeeded', warnings: [] });
+  t.strictSame(await content(), before, 'transporters keyed by license_number are the same');
 });
 
 t.test('a state with the REST dialect works from login to companies', async (t) => {
@@ -240,9 +329,13 @@ t.test('an equal fingerprint avoids comparing the list for up to a day, in any o
     );
     return row;
   };
+  const syncStale = async (): Promise<void> => {
+    await sql(`update directories set refreshed_datetime = now() - interval '2 hours'`);
+    await syncTenant(service, tenantId);
+  };
   const first = await getFacts();
   t.type(first?.fingerprint, 'string');
-  await syncTenant(service, tenantId, { refresh: 'force' });
+  await syncStale();
   t.same(await getFacts(), first, 'the same list in another order is not compared');
 
   // As if the state had edited a license without a new transaction number.
@@ -251,10 +344,10 @@ t.test('an equal fingerprint avoids comparing the list for up to a day, in any o
   );
   const distort = `update directory_licenses set name = 'Distorted', content_hash = 'distorted' where license_key = $1`;
   await sql(distort, [key]);
-  await syncTenant(service, tenantId, { refresh: 'force' });
+  await syncStale();
   t.equal((await getFacts())?.version, first?.version, 'the fingerprint does not show it');
   await sql(`update directories set compared_datetime = now() - interval '25 hours'`);
-  await syncTenant(service, tenantId, { refresh: 'force' });
+  await syncStale();
   t.equal(
     Number((await getFacts())?.version),
     Number(first?.version) + 1,
@@ -266,6 +359,6 @@ t.test('an equal fingerprint avoids comparing the list for up to a day, in any o
   const [row] = simulator.control.rows().filter(({ deleted }) => !deleted);
   const before = (await getFacts())?.fingerprint;
   simulator.control.rename({ location: String(row?.location), name: 'ANOTHER NAME' });
-  await syncTenant(service, tenantId, { refresh: 'force' });
+  await syncStale();
   t.not((await getFacts())?.fingerprint, before, 'an edit changes the fingerprint');
 });

@@ -1,41 +1,48 @@
-import type { Activity, Skip, Vendor } from '../../domain/vendor.js';
-import { parseAddress } from '../address.js';
+import type { Activity } from '../../domain/vendor.js';
+import { parseAddress, UNKNOWN_ADDRESS } from '../address.js';
 import { toObject } from '../document.js';
-import { parseFlag, parseText, parseTransactionId } from '../row-values.js';
+import { parseFlag, parseIdentifier, parseText, parseTransactionId } from '../row-values.js';
 import type { LicenseTypes } from '../states.js';
-import { type ListName, toActivities, toNotAnObjectSkip, toVendorOrSkip } from '../to-listed-vendor.js';
+import {
+  type ListedVendor,
+  type ListName,
+  type ReadField,
+  toActivities,
+  toListedVendor,
+  toNotAnObjectSkip,
+} from '../to-listed-vendor.js';
 import { type Api4WireVendor, toApi4WireVendor } from './wire.js';
 
 /** Laboratories and transporters have no activity flags: their list defines the activity. */
-export function fromApi4Vendor(row: unknown, list: ListName, licenseTypes: LicenseTypes): Vendor | Skip {
+export function fromApi4Vendor(row: unknown, list: ListName, licenseTypes: LicenseTypes): ListedVendor {
   const object = toObject(row);
   if (object === undefined) return toNotAnObjectSkip();
-  const wire = toApi4WireVendor(object);
-  return toVendorOrSkip(wire, licenseTypes, () => ({
-    name: parseText(wire.name),
-    licenseTypeRaw: parseText(wire.locationtype),
-    activities: parseActivities(wire, list),
-    address: parseAddress({
-      line1: wire.address1,
-      line2: wire.address2,
-      city: wire.city,
-      state: wire.state,
-      zip: wire.zip,
-    }),
-    isDeleted: parseFlag(wire.deleted),
+  const wire = toApi4WireVendor(object, list);
+  return toListedVendor(wire, licenseTypes, (read) => ({
+    ubi: read('ubi', parseIdentifier, wire.ubi, null),
+    name: read('name', parseText, wire.name, null),
+    licenseTypeRaw: read('license_type', parseText, wire.locationtype, null),
+    activities: readActivities(read, wire, list),
+    address: read(
+      'address',
+      parseAddress,
+      { line1: wire.address1, line2: wire.address2, city: wire.city, state: wire.state, zip: wire.zip },
+      UNKNOWN_ADDRESS,
+    ),
+    isDeleted: read('deleted', parseFlag, wire.deleted, false),
     isLab: list === 'labs',
-    transactionId: parseTransactionId(wire.transactionid),
-    transactionIdOriginal: parseTransactionId(wire.transactionid_original),
+    transactionId: read('transaction_id', parseTransactionId, wire.transactionid, null),
+    transactionIdOriginal: read('transaction_id_original', parseTransactionId, wire.transactionid_original, null),
   }));
 }
 
-function parseActivities(wire: Api4WireVendor, list: ListName): readonly Activity[] {
+function readActivities(read: ReadField, wire: Api4WireVendor, list: ListName): readonly Activity[] {
   if (list === 'labs') return ['lab'];
   if (list === 'transporters') return ['transporter'];
   return toActivities([
-    ['producer', parseFlag(wire.producer)],
-    ['processor', parseFlag(wire.processor)],
-    ['retail', parseFlag(wire.retail)],
-    ['medical', parseFlag(wire.medical)],
+    ['producer', read('producer', parseFlag, wire.producer, false)],
+    ['processor', read('processor', parseFlag, wire.processor, false)],
+    ['retail', read('retail', parseFlag, wire.retail, false)],
+    ['medical', read('medical', parseFlag, wire.medical, false)],
   ]);
 }

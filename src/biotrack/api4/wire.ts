@@ -1,4 +1,5 @@
 import { findMember, type WireObject } from '../document.js';
+import type { ListName } from '../to-listed-vendor.js';
 
 /**
  * One row of `sync_vendor`: one licensed site. Ids and flags arrive as numbers, numeric strings, null, or not at all
@@ -24,9 +25,13 @@ export interface Api4WireVendor {
   readonly transactionid_original: unknown;
 }
 
-export const toApi4WireVendor = (row: WireObject): Api4WireVendor => ({
+/**
+ * Rows of laboratories and transporters can have their license number in `license_number` instead of `location` (observed
+ * in public adapters). In a login, the same name means the UBI, so it is not read from rows of vendors.
+ */
+export const toApi4WireVendor = (row: WireObject, list: ListName): Api4WireVendor => ({
   ubi: findMember(row, 'ubi'),
-  location: findMember(row, 'location'),
+  location: findMember(row, 'location') ?? (list === 'vendors' ? undefined : findMember(row, 'license_number')),
   name: findMember(row, 'name'),
   locationtype: findMember(row, 'locationtype'),
   address1: findMember(row, 'address1'),

@@ -10,7 +10,7 @@ import {
 } from '../dialect-client.js';
 import { findMember, toObject, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
-import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
+import { EMPTY_LIST, type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { mapRows } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
 import { type FetchPage, fetchPages } from './pages.js';
@@ -111,8 +111,6 @@ export class RestClient implements DialectClient {
     );
   }
 }
-
-const EMPTY_LIST: VendorList = { vendors: [], skips: [], fetched: 0, transactionSum: '0' };
 
 function toResponseBody(object: WireObject, status: number): ResponseBody {
   const text = findMember(object, 'Error') ?? findMember(object, 'error');

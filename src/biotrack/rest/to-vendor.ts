@@ -1,37 +1,38 @@
-import type { Skip, Vendor } from '../../domain/vendor.js';
-import { parseAddress } from '../address.js';
+import { parseAddress, UNKNOWN_ADDRESS } from '../address.js';
 import { toObject } from '../document.js';
-import { parseFlag, parseText, parseTransactionId } from '../row-values.js';
+import { parseFlag, parseIdentifier, parseText, parseTransactionId } from '../row-values.js';
 import type { LicenseTypes } from '../states.js';
-import { toActivities, toNotAnObjectSkip, toVendorOrSkip } from '../to-listed-vendor.js';
+import { type ListedVendor, toActivities, toListedVendor, toNotAnObjectSkip } from '../to-listed-vendor.js';
 import { toRestWireVendor } from './wire.js';
 
-export function fromRestVendor(row: unknown, licenseTypes: LicenseTypes): Vendor | Skip {
+export function fromRestVendor(row: unknown, licenseTypes: LicenseTypes): ListedVendor {
   const object = toObject(row);
   if (object === undefined) return toNotAnObjectSkip();
   const wire = toRestWireVendor(object);
   const identity = { location: wire.LocationLicense, ubi: wire.UBI, name: wire.Name };
-  return toVendorOrSkip(identity, licenseTypes, () => ({
-    name: parseText(wire.Name),
-    // This dialect writes 0 for an unknown number (inferred).
-    licenseTypeRaw: wire.Type === 0 || wire.Type === '0' ? null : parseText(wire.Type),
+  return toListedVendor(identity, licenseTypes, (read) => ({
+    ubi: read('ubi', parseIdentifier, wire.UBI, null),
+    name: read('name', parseText, wire.Name, null),
+    licenseTypeRaw: read('license_type', parseType, wire.Type, null),
     activities: toActivities([
-      ['producer', parseFlag(wire.Producer)],
-      ['processor', parseFlag(wire.Processor)],
-      ['retail', parseFlag(wire.Retail)],
-      ['transporter', parseFlag(wire.Transporter)],
+      ['producer', read('producer', parseFlag, wire.Producer, false)],
+      ['processor', read('processor', parseFlag, wire.Processor, false)],
+      ['retail', read('retail', parseFlag, wire.Retail, false)],
+      ['transporter', read('transporter', parseFlag, wire.Transporter, false)],
     ]),
-    address: parseAddress({
-      line1: wire.Address,
-      line2: wire.Address2,
-      city: wire.City,
-      state: wire.State,
-      zip: wire.Zip,
-    }),
-    isDeleted: parseFlag(wire.Deleted),
+    address: read(
+      'address',
+      parseAddress,
+      { line1: wire.Address, line2: wire.Address2, city: wire.City, state: wire.State, zip: wire.Zip },
+      UNKNOWN_ADDRESS,
+    ),
+    isDeleted: read('deleted', parseFlag, wire.Deleted, false),
     isLab: false,
-    transactionId: parseTransactionId(wire.TransactionID),
+    transactionId: read('transaction_id', parseTransactionId, wire.TransactionID, null),
     // This dialect does not return the number at creation.
     transactionIdOriginal: null,
   }));
 }
+
+/** This dialect writes 0 for an unknown number (inferred). */
+const parseType = (value: unknown): string | null => (value === 0 || value === '0' ? null : parseText(value));

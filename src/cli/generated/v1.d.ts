@@ -679,7 +679,7 @@ export interface paths {
         put?: never;
         /**
          * Confirm a sync in review
-         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.
+         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it has the warning `missing_kept`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -2055,7 +2055,7 @@ export interface components {
             /** @description Licenses that were inactive when first listed, and laboratories if laboratories are excluded. */
             filtered: number;
             duplicate: number;
-            /** @description Rows without a valid license, for example without a license number. */
+            /** @description Rows without a readable license number, and rows of new licenses whose UBI or deleted flag cannot be read. */
             skipped: number;
         };
         /** SyncRun */
@@ -2096,12 +2096,22 @@ export interface components {
             /** @description Information for users about a run that did not fail. At most 100. */
             warnings: {
                 /**
-                 * @description `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name.
+                 * @description `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: more rows than before have no readable license number, so licenses that are not listed are kept until an operator confirms the run.
                  * @enum {string}
                  */
-                code: "ubi_turned_blank" | "open_conflicts" | "plan_dismissed" | "company_represents_another_vendor" | "companies_share_a_name";
+                code: "ubi_turned_blank" | "open_conflicts" | "plan_dismissed" | "company_represents_another_vendor" | "companies_share_a_name" | "row_partly_read" | "list_not_read" | "missing_kept";
                 /** @description The license that the warning is about, if any. */
                 license_number: string | null;
+                /**
+                 * @description For `row_partly_read`: the field that cannot be read. Otherwise null.
+                 * @enum {string|null}
+                 */
+                field: "ubi" | "name" | "license_type" | "producer" | "processor" | "retail" | "medical" | "transporter" | "address" | "deleted" | "transaction_id" | "transaction_id_original" | null;
+                /**
+                 * @description For `list_not_read`: BioTrack's name of the list. Otherwise null.
+                 * @enum {string|null}
+                 */
+                action: "sync_qa_lab" | "sync_third_party_transporter" | null;
                 /** @description An explanation for users. */
                 detail: string;
             }[];
@@ -6975,6 +6985,8 @@ export interface operations {
                      *         {
                      *           "code": "ubi_turned_blank",
                      *           "license_number": null,
+                     *           "field": null,
+                     *           "action": null,
                      *           "detail": "text"
                      *         }
                      *       ],
@@ -11648,6 +11660,8 @@ export interface operations {
                      *             {
                      *               "code": "ubi_turned_blank",
                      *               "license_number": null,
+                     *               "field": null,
+                     *               "action": null,
                      *               "detail": "text"
                      *             }
                      *           ],
@@ -11928,6 +11942,8 @@ export interface operations {
                      *         {
                      *           "code": "ubi_turned_blank",
                      *           "license_number": null,
+                     *           "field": null,
+                     *           "action": null,
                      *           "detail": "text"
                      *         }
                      *       ],
@@ -12253,6 +12269,8 @@ export interface operations {
                      *         {
                      *           "code": "ubi_turned_blank",
                      *           "license_number": null,
+                     *           "field": null,
+                     *           "action": null,
                      *           "detail": "text"
                      *         }
                      *       ],
@@ -12508,6 +12526,8 @@ export interface operations {
                      *         {
                      *           "code": "ubi_turned_blank",
                      *           "license_number": null,
+                     *           "field": null,
+                     *           "action": null,
                      *           "detail": "text"
                      *         }
                      *       ],
@@ -12833,6 +12853,8 @@ export interface operations {
                      *         {
                      *           "code": "ubi_turned_blank",
                      *           "license_number": null,
+                     *           "field": null,
+                     *           "action": null,
                      *           "detail": "text"
                      *         }
                      *       ],
@@ -13321,6 +13343,8 @@ export interface operations {
                      *         {
                      *           "code": "ubi_turned_blank",
                      *           "license_number": null,
+                     *           "field": null,
+                     *           "action": null,
                      *           "detail": "text"
                      *         }
                      *       ],
@@ -13652,6 +13676,8 @@ export interface operations {
                      *         {
                      *           "code": "ubi_turned_blank",
                      *           "license_number": null,
+                     *           "field": null,
+                     *           "action": null,
                      *           "detail": "text"
                      *         }
                      *       ],

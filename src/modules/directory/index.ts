@@ -1,3 +1,4 @@
+export { ListShrunkError } from './publish.js';
 export {
   acceptRefusedList,
   countListed,
@@ -15,4 +16,5 @@ export {
   selectListedLicenses,
   selectListings,
 } from './repository.js';
-export { createDirectoryService, DirectoryBusyError, type DirectoryService, ListShrunkError } from './service.js';
+export { createDirectoryService, DirectoryBusyError, type DirectoryService } from './service.js';
+export type { DirectoryWarning } from './warnings.js';

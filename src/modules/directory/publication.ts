@@ -10,34 +10,39 @@ export interface PublishedLicense {
   readonly isMissing: boolean;
 }
 
+/** What it means that a published license is not in a new list. `not_read`: the new list does not cover laboratories. */
+export interface Absences {
+  readonly vendors: 'missing' | 'doubtful';
+  readonly labs: 'missing' | 'doubtful' | 'not_read';
+}
+
 /** The difference between a new list and the published one. */
-export interface Publication {
+export interface Comparison {
   readonly added: readonly ListedLicense[];
   /** With other content than before, or listed again. */
   readonly changed: readonly ListedLicense[];
-  /** Keys of licenses that are no longer listed. */
-  readonly missing: readonly string[];
-}
-
-export interface Comparison extends Publication {
+  /** No longer listed. */
+  readonly missing: readonly PublishedLicense[];
+  /** Not listed, but the new list has rows that cannot be assigned to a license. */
+  readonly doubtful: readonly PublishedLicense[];
   /** Laboratories from an earlier list that stay published, because the new list does not cover laboratories. */
   readonly kept: number;
   /** Licenses that are published as active. */
   readonly active: number;
-  /** How many of the active ones are no longer listed, or are listed as deleted. */
-  readonly removed: number;
+  /** How many of the active ones are listed as deleted. */
+  readonly deleted: number;
 }
 
-/** @param hasLabs whether the new list covers laboratories; if not, absent laboratories are not missing */
 export function* compareWithPublished(
   licenses: readonly ListedLicense[],
   published: readonly PublishedLicense[],
-  hasLabs: boolean,
+  absences: Absences,
 ): Yielding<Comparison> {
   const added: ListedLicense[] = [];
   const changed: ListedLicense[] = [];
-  const missing: string[] = [];
-  let [kept, active, removed] = [0, 0, 0];
+  const missing: PublishedLicense[] = [];
+  const doubtful: PublishedLicense[] = [];
+  let [kept, active, deleted] = [0, 0, 0];
   const unlisted = new Map<string, PublishedLicense>();
   yield* forEachYielding(published, (license) => {
     unlisted.set(license.licenseKey, license);
@@ -49,18 +54,16 @@ export function* compareWithPublished(
     unlisted.delete(license.licenseKey);
     if (!before.isMissing && before.contentHash === license.contentHash) return;
     changed.push(license);
-    if (license.isDeleted && isActive(before)) removed += 1;
+    if (license.isDeleted && isActive(before)) deleted += 1;
   });
   yield* forEachYielding(unlisted.values(), (license) => {
     if (license.isMissing) return;
-    if (license.isLab && !hasLabs) {
-      kept += 1;
-      return;
-    }
-    missing.push(license.licenseKey);
-    if (isActive(license)) removed += 1;
+    const absence = license.isLab ? absences.labs : absences.vendors;
+    if (absence === 'missing') missing.push(license);
+    else if (absence === 'doubtful') doubtful.push(license);
+    else kept += 1;
   });
-  return { added, changed, missing, kept, active, removed };
+  return { added, changed, missing, doubtful, kept, active, deleted };
 }
 
 const isActive = ({ isMissing, isDeleted }: PublishedLicense): boolean => !isMissing && !isDeleted;

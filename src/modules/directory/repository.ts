@@ -8,7 +8,8 @@ import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import type { Activity, Skip } from '../../domain/vendor.js';
 import { mapAsync } from '../../domain/yielding.js';
-import type { Publication, PublishedLicense } from './publication.js';
+import type { Comparison, PublishedLicense } from './publication.js';
+import type { DirectoryWarning } from './warnings.js';
 
 export interface Directory {
   readonly id: number;
@@ -37,8 +38,12 @@ export interface Directory {
   readonly refusedAgeSeconds: number | null;
   /** The digest of the refused list that an operator accepted. */
   readonly acceptedDigest: string | null;
-  /** The digest of the list that was refused last. */
+  /** The digest of the list that was refused last, or of the licenses that are kept although they are not listed. */
   readonly refusedDigest: string | null;
+  readonly warnings: readonly DirectoryWarning[];
+  /** Rows without a readable license number in the published list of vendors and in that of laboratories. */
+  readonly illegibleVendors: number;
+  readonly illegibleLabs: number;
 }
 
 const ageSeconds = (column: string) => sql<number | null>`age_seconds(${sql.ref(column)})`;
@@ -61,6 +66,9 @@ const DIRECTORY_COLUMNS = [
   ageSeconds('refused_datetime').as('refusedAgeSeconds'),
   'accepted_digest as acceptedDigest',
   'refused_digest as refusedDigest',
+  sql<readonly DirectoryWarning[]>`warnings`.as('warnings'),
+  'illegible_vendors as illegibleVendors',
+  'illegible_labs as illegibleLabs',
 ] as const;
 
 const selectDirectory = (tx: Kysely<DB>, state: string, environment: Environment) =>
@@ -120,17 +128,11 @@ export async function selectPublished(tx: OperatorTx, directoryId: number): Prom
 }
 
 /** The keys of all licenses that are published as transporters. */
-export async function selectTransporters(
-  tx: OperatorTx,
-  state: string,
-  environment: Environment,
-): Promise<ReadonlySet<string>> {
+export async function selectTransporters(tx: OperatorTx, directoryId: number): Promise<ReadonlySet<string>> {
   const rows = await tx
     .selectFrom('directory_licenses')
-    .innerJoin('directories', 'directories.directory_id', 'directory_licenses.directory_id')
     .select('license_key')
-    .where('state', '=', state)
-    .where('environment', '=', environment)
+    .where('directory_id', '=', directoryId)
     .where(sql<boolean>`'transporter' = any(activities)`)
     .execute();
   return new Set(rows.map(({ license_key }) => license_key));
@@ -154,7 +156,7 @@ export async function savePublication(
   tx: OperatorTx,
   directoryId: number,
   version: number,
-  { added, changed, missing }: Publication,
+  { added, changed, missing }: Pick<Comparison, 'added' | 'changed'> & { readonly missing: readonly string[] },
 ): Promise<void> {
   function* rowsOf(licenses: readonly ListedLicense[]): Generator<Cell[]> {
     for (const license of licenses) yield toRow(directoryId, license, version);
@@ -263,12 +265,17 @@ export interface Refresh {
   readonly requestNumber: number;
   readonly withLabs: boolean;
   readonly fingerprint: string | null;
+  readonly warnings: readonly DirectoryWarning[];
+  readonly refusedDigest: string | null;
+  /** Unchanged if undefined. */
+  readonly illegibleVendors?: number;
+  readonly illegibleLabs?: number;
 }
 
-type ListFacts = Pick<Refresh, 'checksum' | 'requestNumber' | 'withLabs' | 'fingerprint'>;
+type ListFacts = Pick<Refresh, 'checksum' | 'requestNumber' | 'withLabs' | 'fingerprint' | 'warnings'>;
 
-/** Skipped rows are only stored for inspection. */
-const MAX_SAVED_SKIPS = 200;
+/** Skipped rows and warnings are only stored for inspection. */
+const MAX_SAVED = 200;
 
 export const saveRefresh = (tx: OperatorTx, directoryId: number, refresh: Refresh): Promise<Directory> =>
   tx
@@ -278,10 +285,12 @@ export const saveRefresh = (tx: OperatorTx, directoryId: number, refresh: Refres
       fetched_rows: refresh.fetchedRows,
       duplicate_rows: refresh.duplicateRows,
       skipped_rows: refresh.skips.length,
-      skips: JSON.stringify(refresh.skips.slice(0, MAX_SAVED_SKIPS)),
+      skips: JSON.stringify(refresh.skips.slice(0, MAX_SAVED)),
       compared_datetime: eb.fn<Date>('now'),
+      illegible_vendors: refresh.illegibleVendors,
+      illegible_labs: refresh.illegibleLabs,
     }))
-    .set(toAcceptedColumns(refresh))
+    .set({ ...toAcceptedColumns(refresh), refused_digest: refresh.refusedDigest })
     .where('directory_id', '=', directoryId)
     .returning(DIRECTORY_COLUMNS)
     .executeTakeFirstOrThrow();
@@ -298,9 +307,10 @@ export const saveIdenticalList = (tx: OperatorTx, directoryId: number, facts: Li
 const NEXT_NUMBER = sql<number>`nextval('directory_requests')`;
 
 /** The columns to set for every accepted list. Clears an earlier refusal. */
-const toAcceptedColumns = ({ checksum, requestNumber, withLabs, fingerprint }: ListFacts) => ({
+const toAcceptedColumns = ({ checksum, requestNumber, withLabs, fingerprint, warnings }: ListFacts) => ({
   checksum,
   fingerprint,
+  warnings: JSON.stringify(warnings.slice(0, MAX_SAVED)),
   refreshed_datetime: sql<Date>`now()`,
   fully_read_datetime: sql<Date>`now()`,
   request_number: requestNumber,
@@ -385,7 +395,7 @@ export interface DirectoryEntry extends ListedLicense {
 }
 
 export async function selectListings(
-  tx: Tx,
+  tx: Tx | OperatorTx,
   directoryId: number,
   licenseKeys: readonly string[],
 ): Promise<DirectoryEntry[]> {

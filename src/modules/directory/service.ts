@@ -1,37 +1,14 @@
-import { hash } from 'node:crypto';
-import {
-  type Biotrack,
-  BiotrackError,
-  type BiotrackLogin,
-  type BiotrackSession,
-  type BiotrackTarget,
-  type VendorList,
-} from '../../biotrack/index.js';
+import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
-import { exceedsGuard } from '../../domain/guard.js';
-import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
-import type { Activity, Vendor } from '../../domain/vendor.js';
-import { mapAsync, runYielding } from '../../domain/yielding.js';
-import { collateYielding, MAPPING_VERSION } from '../../mapping/index.js';
-import { toFingerprint } from './fingerprint.js';
+import { isUnchanged, toChecksum } from './checksum.js';
+import { fetchStateList } from './fetch-list.js';
 import { withDirectoryLease } from './lease.js';
 import { createListCache } from './list-cache.js';
-import { compareWithPublished } from './publication.js';
-import {
-  type Directory,
-  findDirectorySummary,
-  lockDirectory,
-  saveIdenticalList,
-  saveListRefusal,
-  savePublication,
-  saveRefresh,
-  saveUnchangedCheck,
-  selectPublished,
-  selectTransporters,
-} from './repository.js';
+import { ListShrunkError, publish } from './publish.js';
+import { type Directory, findDirectorySummary, saveUnchangedCheck } from './repository.js';
 
 export interface DirectoryRequest {
   readonly target: BiotrackTarget;
@@ -71,17 +48,6 @@ export interface DirectoryServiceOptions {
   readonly maxAgeSeconds: number;
   /** Refuse a list that removes more than this percentage of the licenses (and more than a few); see `exceedsGuard`. */
   readonly guardRemovalPercent: number;
-}
-
-/** The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. */
-export class ListShrunkError extends Error {
-  readonly digest: string;
-
-  constructor(message: string, digest: string) {
-    super(message);
-    this.name = 'ListShrunkError';
-    this.digest = digest;
-  }
 }
 
 /** Too many requests already wait for this state. */
@@ -183,7 +149,7 @@ export function createDirectoryService({
   }
 
   async function refresh(db: Db, request: DirectoryRequest): Promise<RefreshResult> {
-    const { target, login, includeLabs, signal } = request;
+    const { target, login, includeLabs, force, signal } = request;
     const { directory: present, number: requestNumber } = await findDirectorySummary(
       db,
       target.state,
@@ -191,13 +157,19 @@ export function createDirectoryService({
     );
     await request.confirmLogin();
     const session = await biotrack.openSession(target, login, { signal });
-    if (present !== undefined && !includeLabs && (await isUnchanged(session, present))) {
+    const sum = await session.checkVendors?.().then((check) => check.sum);
+    if (present !== undefined && !includeLabs && !force && isUnchanged(present, sum)) {
       await withOperator(db, (tx) => saveUnchangedCheck(tx, present.id));
       return { directory: { ...present, ageSeconds: 0 }, isFetched: true };
     }
-    const list = await fetchList(session, includeLabs);
-    const options = { withLabs: includeLabs, guardRemovalPercent, requestNumber };
-    const { directory, licenses, isSuperseded } = await publishOrRefuse(db, target, list, options);
+    const list = await fetchStateList(session, includeLabs);
+    const { directory, licenses, isSuperseded } = await publish(db, target, list, {
+      withLabs: includeLabs,
+      comparesContent: force,
+      guardRemovalPercent,
+      requestNumber,
+      checksum: toChecksum(list, sum),
+    });
     if (licenses !== undefined) listCache.set(directory, licenses);
     // Another process published a newer list, but without laboratories.
     if (isSuperseded && includeLabs && !isFresh(directory, true)) return refresh(db, request);
@@ -262,173 +234,3 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }
-
-/**
- * Compares the state's checksum. Equal sums are trusted for a day only: they may collide, and only a complete list shows which
- * licenses disappeared.
- */
-async function isUnchanged({ checkVendors }: BiotrackSession, present: Directory): Promise<boolean> {
-  const { checksum, fullyReadAgeSeconds } = present;
-  if (checkVendors === undefined || checksum === null) return false;
-  if (fullyReadAgeSeconds === null || fullyReadAgeSeconds > FULL_READ_SECONDS) return false;
-  return toChecksum((await checkVendors()).sum) === checksum;
-}
-
-const FULL_READ_SECONDS = 24 * 60 * 60;
-
-/** Includes the mapping version: a new mapping derives other content from the same rows, so it needs a complete list. */
-const toChecksum = (sum: string | null | undefined): string | null =>
-  sum === null || sum === undefined ? null : `${MAPPING_VERSION}:${sum}`;
-
-interface StateList extends VendorList {
-  /** Licenses that the state also lists as transporters; undefined if this login cannot read that list. */
-  readonly transporters: ReadonlySet<string> | undefined;
-  /** Whether the state's laboratories are in it. */
-  readonly hasLabs: boolean;
-}
-
-async function fetchList(session: BiotrackSession, includeLabs: boolean): Promise<StateList> {
-  const { vendors, skips, fetched, transactionSum } = await session.fetchVendors();
-  const transporters = await fetchTransporterKeys(session);
-  const labs = includeLabs ? await fetchLabs(session) : undefined;
-  return {
-    hasLabs: labs !== undefined,
-    transporters,
-    vendors: [...vendors, ...(labs?.vendors ?? [])],
-    skips: [...skips, ...(labs?.skips ?? [])],
-    fetched: fetched + (labs?.fetched ?? 0),
-    transactionSum,
-  };
-}
-
-/** Undefined if the state omits the list. The published laboratories then stay unchanged. */
-async function fetchLabs(session: BiotrackSession): Promise<VendorList | undefined> {
-  try {
-    return await session.fetchLabs();
-  } catch (error) {
-    if (error instanceof BiotrackError && error.reason === 'list_empty') return undefined;
-    throw error;
-  }
-}
-
-/**
- * Undefined if this login cannot read the list of transporters. It only adds an activity, so the published transporters then
- * stay unchanged.
- */
-async function fetchTransporterKeys({ fetchTransporters }: BiotrackSession): Promise<StateList['transporters']> {
-  if (fetchTransporters === undefined) return new Set();
-  try {
-    const { vendors } = await fetchTransporters();
-    return new Set(vendors.map(({ licenseNumber }) => toLicenseKey(licenseNumber)));
-  } catch (error) {
-    if (error instanceof BiotrackError && NOT_OFFERED.includes(error.reason)) return undefined;
-    throw error;
-  }
-}
-
-/** BioTrack answers an empty list and an unsupported list in the same way: without the key of the list. */
-const NOT_OFFERED: readonly UpstreamReason[] = ['privilege_missing', 'upstream_rejected', 'list_empty'];
-
-const withTransporters = (vendors: readonly Vendor[], transporters: ReadonlySet<string>): Promise<Vendor[]> =>
-  mapAsync(vendors, (vendor) => withTransporter(vendor, transporters));
-
-function withTransporter(vendor: Vendor, transporters: ReadonlySet<string>): Vendor {
-  if (vendor.isLab || !transporters.has(toLicenseKey(vendor.licenseNumber))) return vendor;
-  const activities = new Set<Activity>([...vendor.activities, 'transporter']);
-  return { ...vendor, activities: [...activities].sort() };
-}
-
-interface PublishOptions {
-  readonly withLabs: boolean;
-  readonly guardRemovalPercent: number;
-  /** Taken before the list was requested. */
-  readonly requestNumber: number;
-}
-
-interface PublishResult {
-  readonly directory: Directory;
-  /** Everything that is listed now; undefined if not all of it was read here. */
-  readonly licenses?: readonly ListedLicense[] | undefined;
-  /** Another process published a newer list meanwhile, which stays. */
-  readonly isSuperseded: boolean;
-}
-
-async function publishOrRefuse(
-  db: Db,
-  target: BiotrackTarget,
-  list: StateList,
-  options: PublishOptions,
-): Promise<PublishResult> {
-  try {
-    return await publish(db, target, list, options);
-  } catch (error) {
-    if (error instanceof ListShrunkError) {
-      await withOperator(db, (tx) => saveListRefusal(tx, { ...target, digest: error.digest }));
-    }
-    throw error;
-  }
-}
-
-/** Writes only the difference to the published list. The version changes only if the content does. */
-async function publish(
-  db: Db,
-  target: BiotrackTarget,
-  fetched: StateList,
-  { withLabs, guardRemovalPercent, requestNumber }: PublishOptions,
-): Promise<PublishResult> {
-  const transporters =
-    fetched.transporters ?? (await withOperator(db, (tx) => selectTransporters(tx, target.state, target.environment)));
-  const list =
-    transporters.size === 0 ? fetched : { ...fetched, vendors: await withTransporters(fetched.vendors, transporters) };
-  const fingerprint = await toFingerprint(list);
-  const facts = { checksum: toChecksum(list.transactionSum), requestNumber, withLabs, fingerprint };
-  const same = await withOperator(db, async (tx) => {
-    const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isNewer(directory, requestNumber)) return { directory, isSuperseded: true };
-    if (!isSame(directory, fingerprint)) return undefined;
-    return { directory: await saveIdenticalList(tx, directory.id, facts), isSuperseded: false };
-  });
-  if (same !== undefined) return same;
-  // Outside a transaction, because hashing a large list takes seconds.
-  const { licenses, duplicates } = await runYielding(collateYielding(list.vendors, toDigest));
-  return withOperator(db, async (tx) => {
-    const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isNewer(directory, requestNumber)) return { directory, isSuperseded: true };
-    const published = await selectPublished(tx, directory.id);
-    const comparison = await runYielding(compareWithPublished(licenses, published, list.hasLabs));
-    const { added, changed, missing, kept, active, removed } = comparison;
-    const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
-    if (digest !== directory.acceptedDigest && exceedsGuard(removed, active, guardRemovalPercent)) {
-      throw new ListShrunkError(`the list would remove ${removed} of ${active} licenses`, digest);
-    }
-    const isChanged = added.length + changed.length + missing.length > 0;
-    const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
-    await savePublication(tx, directory.id, version, comparison);
-    const saved = await saveRefresh(tx, directory.id, {
-      version,
-      fetchedRows: list.fetched + kept,
-      duplicateRows: duplicates,
-      skips: list.skips,
-      ...facts,
-    });
-    return {
-      directory: saved,
-      isSuperseded: false,
-      // If laboratories of an earlier list stay published, `licenses` is incomplete.
-      licenses: kept === 0 ? licenses : undefined,
-    };
-  });
-}
-
-/** Whether the published list was requested after this one: another process asked later and was answered sooner. */
-const isNewer = (directory: Directory, requestNumber: number): boolean => directory.requestNumber > requestNumber;
-
-/** Like the state's checksum, an equal fingerprint is trusted for a day; then the content is compared again. */
-const isSame = (directory: Directory, fingerprint: string | null): boolean =>
-  fingerprint !== null &&
-  directory.fingerprint === fingerprint &&
-  directory.comparedAgeSeconds !== null &&
-  directory.comparedAgeSeconds < FULL_READ_SECONDS;
-
-/** 128 bits of SHA-256: accidental collisions are negligible, and a license holder gains nothing from an intentional one. */
-const toDigest = (text: string): string => hash('sha256', text, 'base64url').slice(0, 22);

@@ -82,7 +82,7 @@ export const previewSwitch = (
     const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(snapshot, plan))));
     const extraItems = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
     const result = await storePlan(tx, tenantId, id, { inputs, scopedPlan, at, extraItems });
-    const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...(result.warnings ?? [])];
+    const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...result.warnings];
     const run = await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
     if (run === undefined) throw new Error('the preview was not saved');
     return run;

@@ -70,19 +70,37 @@ function toListResult(
   return { rows: { fetched, used, filtered, duplicate, skipped }, skips, directoryVersion: version };
 }
 
-/** The result of a sync that applied changes or found none to apply. */
-export function toSucceededResult(directory: Directory, { counts, rows, warnings }: PlanResult): RunResult {
-  const all = withConflictWarning(counts, warnings);
-  const status = all.length === 0 ? 'succeeded' : 'succeeded_with_warnings';
-  return { ...toListResult(directory, { rows }), status, counts, warnings: all };
+/**
+ * The conflicts come first, because a run stores a limited number of warnings. A list of laboratories only concerns tenants
+ * that include laboratories.
+ */
+function toRunWarnings(
+  { directory, preference }: PlanInputs,
+  { conflicts }: Pick<SyncCounts, 'conflicts'>,
+  planWarnings: readonly RunWarning[],
+): readonly RunWarning[] {
+  const listWarnings = directory.warnings.filter(
+    (warning) => preference.includeLabs || warning.code !== 'list_not_read' || warning.action !== 'sync_qa_lab',
+  );
+  const openConflicts = { code: 'open_conflicts', licenseNumber: null } as const;
+  return [...(conflicts === 0 ? [] : [openConflicts]), ...listWarnings, ...planWarnings];
 }
 
-/** The warning comes first, because a run stores a limited number of warnings. */
-const withConflictWarning = (
-  { conflicts }: Pick<SyncCounts, 'conflicts'>,
-  warnings: readonly RunWarning[],
-): readonly RunWarning[] =>
-  conflicts === 0 ? warnings : [{ code: 'open_conflicts', licenseNumber: null }, ...warnings];
+/** The result of a sync that applied changes or found none to apply. */
+export function toSucceededResult(inputs: PlanInputs, { counts, rows, warnings: planWarnings }: PlanResult): RunResult {
+  const { directory } = inputs;
+  const warnings = toRunWarnings(inputs, counts, planWarnings);
+  const status = warnings.length === 0 ? 'succeeded' : 'succeeded_with_warnings';
+  const isMissingKept = warnings.some(({ code }) => code === 'missing_kept');
+  return {
+    ...toListResult(directory, { rows }),
+    status,
+    counts,
+    warnings,
+    // An operator can confirm that the licenses are gone.
+    ...(isMissingKept && directory.refusedDigest !== null && { listDigest: directory.refusedDigest }),
+  };
+}
 
 /** Buffers text because each `update` call has a fixed cost. */
 const DIGEST_CHUNK_CHARS = 64 * 1024;
@@ -117,7 +135,7 @@ export async function storePlan(
   tenantId: string,
   runId: string,
   { inputs, scopedPlan, at, extraItems = [] }: StoredPlan,
-): Promise<Omit<RunResult, 'status'>> {
+): Promise<Omit<RunResult, 'status' | 'warnings'> & { readonly warnings: readonly RunWarning[] }> {
   const { plan } = scopedPlan;
   await deleteOldPlanItems(tx);
   const items = await runYielding(toPlanItems(plan, inputs.directory.skips));
@@ -125,7 +143,7 @@ export async function storePlan(
   return {
     ...toListResult(inputs.directory, scopedPlan),
     counts: plan.counts,
-    warnings: withConflictWarning(plan.counts, plan.warnings),
+    warnings: toRunWarnings(inputs, plan.counts, plan.warnings),
     inputVersions: inputs.versions,
     planDigest: await runYielding(toPlanDigest(plan)),
     plannedAt: at,

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { PlanWarning } from '../../mapping/index.js';
+import type { DirectoryWarning } from '../directory/index.js';
 
 /** The versions of everything that a plan depends on. Equal versions give equal companies. */
 export interface InputVersions {
@@ -23,6 +24,7 @@ export interface PlanResult {
 /** Information for users about a run that did not fail. */
 export type RunWarning =
   | PlanWarning
+  | DirectoryWarning
   /** Several companies claim one vendor. The run's counts include the number of such vendors. */
   | { readonly code: 'open_conflicts'; readonly licenseNumber: null }
   /** A user dismissed the plan: nothing is applied until its inputs change. */

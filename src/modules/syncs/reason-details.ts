@@ -19,15 +19,24 @@ const DETAILS: Readonly<Record<FailureReason, string>> = {
 
 export const toReasonDetail = (reason: FailureReason): string => DETAILS[reason];
 
-/** Explains each warning to users. */
-export const WARNING_DETAILS: Readonly<Record<RunWarning['code'], string>> = {
-  ubi_turned_blank: 'BioTrack no longer lists a UBI for this license. The license keeps its last known UBI.',
-  open_conflicts:
-    'Several companies claim the same vendor. They stay separate until an admin decides. Once the run is applied, GET …/conflicts?status=open lists the conflicts.',
-  plan_dismissed:
-    "The plan for this list was dismissed. Nothing is changed until the state's list or the setup changes.",
-  company_represents_another_vendor:
-    'The license was sold. After the switch, its company would represent a different vendor. The company keeps its id and its edits. Check that the edits still apply.',
-  companies_share_a_name:
-    'Several companies would share a name, so that they look the same in LeafLink. The `ambiguous` items of the plan list them.',
-};
+/** Explains a warning to users. */
+export function toWarningDetail(warning: RunWarning): string {
+  switch (warning.code) {
+    case 'ubi_turned_blank':
+      return 'BioTrack no longer lists a UBI for this license. The license keeps its last known UBI.';
+    case 'open_conflicts':
+      return 'Several companies claim the same vendor. They stay separate until an admin decides. Once the run is applied, GET …/conflicts?status=open lists the conflicts.';
+    case 'plan_dismissed':
+      return "The plan for this list was dismissed. Nothing is changed until the state's list or the setup changes.";
+    case 'company_represents_another_vendor':
+      return 'The license was sold. After the switch, its company would represent a different vendor. The company keeps its id and its edits. Check that the edits still apply.';
+    case 'companies_share_a_name':
+      return 'Several companies would share a name, so that they look the same in LeafLink. The `ambiguous` items of the plan list them.';
+    case 'row_partly_read':
+      return `BioTrack lists an unreadable value (\`${warning.field}\`, ${warning.reason}) for this license. The license keeps its last known value. A new license is added only if its UBI and its deleted flag are readable; other unreadable values stay empty.`;
+    case 'list_not_read':
+      return `BioTrack's list \`${warning.action}\` could not be read. Vendors are synced, and what is already known from this list stays. Check that the BioTrack user has the privilege \`${warning.action}\`, and that the state offers this list.`;
+    case 'missing_kept':
+      return `The state's list has more rows without a readable license number than before, so ${warning.licenses} licenses that it does not list were kept. An operator can confirm this run to accept that they are gone.`;
+  }
+}

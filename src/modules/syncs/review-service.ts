@@ -19,8 +19,8 @@ export interface ReviewPorts {
 }
 
 /**
- * Applies the plan of a run in review, if planning again gives the same plan. If the run is in review because the
- * state's list was much shorter, accepts that list and queues a new run.
+ * Applies the plan of a run in review, if planning again gives the same plan. If the run is about licenses that the state
+ * no longer lists (`list_shrunk`, `missing_kept`), accepts that list and queues a new run.
  */
 export async function confirmRun(
   db: Db,
@@ -30,10 +30,10 @@ export async function confirmRun(
   principal: Principal,
 ): Promise<SyncRun> {
   const { run, tenant } = await inTenant(db, tenantId, async (tx, tenant) => ({
-    run: await requireReview(tx, runId),
+    run: await requireConfirmable(tx, runId),
     tenant,
   }));
-  if (run.reason === 'list_shrunk') return acceptList(db, newId, tenant, run, principal);
+  if (run.listDigest !== null) return acceptList(db, newId, tenant, run.strategy, run.listDigest, principal);
   return inLockedTenant(db, tenantId, async (tx, lockedTenant) => {
     const review = await requireReview(tx, runId);
     const inputs = await findPlanInputs(tx, lockedTenant);
@@ -51,7 +51,7 @@ export async function confirmRun(
     const { changes, notes, ...result } = await applyPlan(tx, tenantId, { inputs, scopedPlan, actor, runId, newId });
     const plannedAt = review.plannedAt ?? undefined;
     const finished = await finishReview(tx, runId, {
-      ...toSucceededResult(inputs.directory, result),
+      ...toSucceededResult(inputs, result),
       changes,
       notes,
       plannedAt,
@@ -70,6 +70,12 @@ export const dismissRun = (db: Db, tenantId: string, runId: string, principal: P
     if (inputVersions !== null && rows !== null) await saveDismissal(tx, inputVersions, rows);
     return saveDismissedReview(tx, runId, `Dismissed by ${toActor(principal)}.`);
   });
+
+async function requireConfirmable(tx: Tx, runId: string): Promise<SyncRun> {
+  const run = await findRun(tx, runId);
+  const isAboutMissing = run?.status === 'succeeded_with_warnings' && run.listDigest !== null;
+  return isAboutMissing ? run : requireReview(tx, runId);
+}
 
 async function requireReview(tx: Tx, runId: string): Promise<SyncRun> {
   const run = await findRun(tx, runId);
@@ -115,7 +121,8 @@ async function acceptList(
   db: Db,
   newId: () => string,
   { id, state, environment }: Tenant,
-  run: SyncRun,
+  strategy: SyncRun['strategy'],
+  digest: string,
   principal: Principal,
 ): Promise<SyncRun> {
   if (principal.role !== 'operator') {
@@ -124,11 +131,9 @@ async function acceptList(
       "The state's list is shared by all tenants, so only an operator can accept it.",
     );
   }
-  const digest = run.listDigest ?? '';
   if (!(await withOperator(db, (tx) => acceptRefusedList(tx, { state, environment, digest })))) {
     throw new ServiceError('plan_stale', 'The state has returned a different list since this run. Start another sync.');
   }
-  const { strategy } = run;
   const requestedBy = toActor(principal);
   return inLockedTenant(db, id, (tx) =>
     queueRun(tx, newId, id, { trigger: 'request', mode: 'full', refresh: 'force', strategy, requestedBy }),

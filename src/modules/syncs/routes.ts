@@ -10,7 +10,7 @@ import type { App } from '../../http/server.js';
 import { cancelSync } from './cancel-service.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
 import { listPlan, type PlanPageItem } from './plan-service.js';
-import { WARNING_DETAILS } from './reason-details.js';
+import { toWarningDetail } from './reason-details.js';
 import type { SyncRun } from './repository.js';
 import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
 import { PlanPageSchema, SyncBodySchema, SyncRunPageSchema, SyncRunSchema } from './schema.js';
@@ -169,7 +169,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Confirm a sync in review',
         description:
-          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.",
+          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it has the warning `missing_kept`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.",
         params: toItemParams('sync run'),
         replies: { 200: { description: 'The applied run, or the new run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review', 'plan_stale'],
@@ -232,9 +232,13 @@ export function toSyncRunReply(run: SyncRun) {
     strategy: run.strategy,
     counts: run.counts,
     rows: run.rows,
-    warnings: run.warnings.map(({ code, licenseNumber }) => {
-      return { code, license_number: licenseNumber, detail: WARNING_DETAILS[code] };
-    }),
+    warnings: run.warnings.map((warning) => ({
+      code: warning.code,
+      license_number: warning.licenseNumber,
+      field: warning.code === 'row_partly_read' ? warning.field : null,
+      action: warning.code === 'list_not_read' ? warning.action : null,
+      detail: toWarningDetail(warning),
+    })),
     skips: run.skips.map(({ reason, licenseNumber, ubi, name }) => ({
       reason,
       license_number: licenseNumber,

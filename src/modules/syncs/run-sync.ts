@@ -279,10 +279,10 @@ async function planAndApply(
 const finishSucceeded = (
   tx: Tx,
   run: SyncRun,
-  { directory }: PlanInputs,
+  inputs: PlanInputs,
   planResult: PlanResult,
   more: Pick<RunResult, 'changes' | 'notes' | 'plannedAt'> = {},
-): Promise<RunResult> => finish(tx, run, { ...toSucceededResult(directory, planResult), ...more });
+): Promise<RunResult> => finish(tx, run, { ...toSucceededResult(inputs, planResult), ...more });
 
 /** The result of a sync that changes nothing, with the totals of the last sync. */
 function toUnchangedResult({ counts, ...rest }: PlanResult): PlanResult {

@@ -3,7 +3,7 @@ import { CREDENTIAL_CHOICES } from '../../domain/credential-choice.js';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { PLAN_ACTIONS, RUN_STATUSES, RUN_STEPS } from '../../domain/sync-run.js';
-import { SKIP_REASONS } from '../../domain/vendor.js';
+import { ROW_FIELDS, SKIP_REASONS } from '../../domain/vendor.js';
 import {
   Body,
   Count,
@@ -65,7 +65,10 @@ const SyncRows = Named(
         description: 'Licenses that were inactive when first listed, and laboratories if laboratories are excluded.',
       }),
       duplicate: Count(),
-      skipped: Count({ description: 'Rows without a valid license, for example without a license number.' }),
+      skipped: Count({
+        description:
+          'Rows without a readable license number, and rows of new licenses whose UBI or deleted flag cannot be read.',
+      }),
     },
     {
       description:
@@ -108,13 +111,24 @@ export const SyncRunSchema = Named(
             'plan_dismissed',
             'company_represents_another_vendor',
             'companies_share_a_name',
+            'row_partly_read',
+            'list_not_read',
+            'missing_kept',
           ],
           {
             description:
-              "`ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name.",
+              "`ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: more rows than before have no readable license number, so licenses that are not listed are kept until an operator confirms the run.",
           },
         ),
         license_number: Nullable(ResponseText({ description: 'The license that the warning is about, if any.' })),
+        field: Nullable(
+          OneOf(ROW_FIELDS, { description: 'For `row_partly_read`: the field that cannot be read. Otherwise null.' }),
+        ),
+        action: Nullable(
+          OneOf(['sync_qa_lab', 'sync_third_party_transporter'], {
+            description: "For `list_not_read`: BioTrack's name of the list. Otherwise null.",
+          }),
+        ),
         detail: ResponseText({ description: 'An explanation for users.' }),
       }),
       {

@@ -1,0 +1,235 @@
+import { hash } from 'node:crypto';
+import type { BiotrackTarget } from '../../biotrack/index.js';
+import { type Db, withOperator } from '../../db/database.js';
+import { exceedsGuard } from '../../domain/guard.js';
+import { toLicenseKey } from '../../domain/key.js';
+import type { ListedLicense } from '../../domain/listed-license.js';
+import type { Activity, Vendor } from '../../domain/vendor.js';
+import { mapAsync, runYielding } from '../../domain/yielding.js';
+import { collateYielding } from '../../mapping/index.js';
+import { TRUSTED_SECONDS } from './checksum.js';
+import type { StateList } from './fetch-list.js';
+import { toFingerprint } from './fingerprint.js';
+import { resolvePartlyRead, toPartlyReadKeys } from './partly-read.js';
+import { type Absences, type Comparison, compareWithPublished, type PublishedLicense } from './publication.js';
+import {
+  type Directory,
+  type DirectoryEntry,
+  findDirectory,
+  lockDirectory,
+  saveIdenticalList,
+  saveListRefusal,
+  savePublication,
+  saveRefresh,
+  selectListings,
+  selectPublished,
+  selectTransporters,
+} from './repository.js';
+import { type DirectoryWarning, toRowWarnings } from './warnings.js';
+
+/** The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. */
+export class ListShrunkError extends Error {
+  readonly digest: string;
+
+  constructor(message: string, digest: string) {
+    super(message);
+    this.name = 'ListShrunkError';
+    this.digest = digest;
+  }
+}
+
+export interface PublishOptions {
+  readonly withLabs: boolean;
+  /** Compare the content of every license, even if the fingerprint of the list is the published one. */
+  readonly comparesContent: boolean;
+  /** Refuse a list that removes more than this percentage of the licenses. */
+  readonly guardRemovalPercent: number;
+  /** Taken before the list was requested. */
+  readonly requestNumber: number;
+  readonly checksum: string | null;
+}
+
+export interface PublishResult {
+  readonly directory: Directory;
+  /** Everything that is listed now; undefined if not all of it was read here. */
+  readonly licenses?: readonly ListedLicense[] | undefined;
+  /** Another process published a newer list meanwhile, which stays. */
+  readonly isSuperseded: boolean;
+}
+
+/**
+ * Writes only the difference to the published list. The version changes only if the content does.
+ * @throws ListShrunkError if the list removes too many licenses
+ */
+export async function publish(
+  db: Db,
+  target: BiotrackTarget,
+  list: StateList,
+  options: PublishOptions,
+): Promise<PublishResult> {
+  try {
+    for (;;) {
+      const result = await tryPublish(db, target, list, options);
+      if (result !== undefined) return result;
+    }
+  } catch (error) {
+    if (error instanceof ListShrunkError) {
+      await withOperator(db, (tx) => saveListRefusal(tx, { ...target, digest: error.digest }));
+    }
+    throw error;
+  }
+}
+
+/** Undefined if another list was published after the known values were read. */
+async function tryPublish(
+  db: Db,
+  target: BiotrackTarget,
+  list: StateList,
+  options: PublishOptions,
+): Promise<PublishResult | undefined> {
+  const { requestNumber } = options;
+  const known = await loadKnown(db, target, list);
+  const rows = await runYielding(resolvePartlyRead(list, known.entries));
+  const vendors = await withTransporters(rows.vendors, new Set([...known.transporters, ...list.transporters]));
+  // A partly read list never counts as identical: its rows are completed from what is published.
+  const fingerprint = list.partlyRead.length > 0 ? null : await toFingerprint({ ...list, vendors });
+  const identical = await withOperator(db, async (tx) => {
+    const directory = await lockDirectory(tx, target.state, target.environment);
+    if (isNewer(directory, requestNumber)) return { directory, isSuperseded: true };
+    if (options.comparesContent || !isSame(directory, fingerprint)) return undefined;
+    const facts = { ...options, fingerprint, warnings: toWarnings(list, directory, options) };
+    return { directory: await saveIdenticalList(tx, directory.id, facts), isSuperseded: false };
+  });
+  if (identical !== undefined) return identical;
+  // Outside a transaction, because hashing a large list takes seconds.
+  const { licenses, duplicates } = await runYielding(collateYielding(vendors, toDigest));
+  return withOperator(db, async (tx) => {
+    const directory = await lockDirectory(tx, target.state, target.environment);
+    if (isNewer(directory, requestNumber)) return { directory, isSuperseded: true };
+    if (known.version !== undefined && known.version !== directory.version) return undefined;
+    const comparison = await runYielding(
+      compareWithPublished(licenses, await selectPublished(tx, directory.id), toAbsences(list, directory)),
+    );
+    const { doubtful, kept } = comparison;
+    const doubtfulDigest = doubtful.length === 0 ? null : toDigest(doubtful.map(toKey).sort().join());
+    const isConfirmed = doubtfulDigest !== null && doubtfulDigest === directory.acceptedDigest;
+    const missing = isConfirmed ? [...comparison.missing, ...doubtful] : comparison.missing;
+    const held = isConfirmed ? [] : doubtful;
+    requireBelievable({ ...comparison, missing }, licenses, directory, isConfirmed ? 100 : options.guardRemovalPercent);
+    const { added, changed } = comparison;
+    const isChanged = added.length + changed.length + missing.length > 0;
+    const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
+    await savePublication(tx, directory.id, version, { added, changed, missing: missing.map(toKey) });
+    const saved = await saveRefresh(tx, directory.id, {
+      ...options,
+      // While licenses are held, the same list must be compared again: an operator may confirm that they are gone.
+      ...(held.length === 0
+        ? { fingerprint, refusedDigest: null, ...toIllegible(list) }
+        : { fingerprint: null, refusedDigest: doubtfulDigest, checksum: null }),
+      version,
+      fetchedRows: list.fetched + kept + held.length,
+      duplicateRows: duplicates + rows.replaced,
+      skips: rows.skips,
+      warnings: toWarnings(list, directory, options, held.length),
+    });
+    // If licenses of an earlier list stay published, `licenses` is incomplete.
+    return { directory: saved, isSuperseded: false, licenses: kept + held.length === 0 ? licenses : undefined };
+  });
+}
+
+interface Known {
+  /** Of the directory from which the entries were read; undefined if nothing had to be read. */
+  readonly version: number | undefined;
+  /** What is published for the licenses with partly read rows. */
+  readonly entries: ReadonlyMap<string, DirectoryEntry>;
+  /** The published transporters, if their list could not be read. */
+  readonly transporters: ReadonlySet<string>;
+}
+
+const NOTHING_KNOWN: Known = { version: undefined, entries: new Map(), transporters: new Set() };
+
+/** What is published where the list has no readable value. */
+async function loadKnown(db: Db, { state, environment }: BiotrackTarget, list: StateList): Promise<Known> {
+  if (list.partlyRead.length === 0 && list.hasTransporters) return NOTHING_KNOWN;
+  return withOperator(db, async (tx) => {
+    const directory = await findDirectory(tx, state, environment);
+    if (directory === undefined) return NOTHING_KNOWN;
+    const entries = await selectListings(tx, directory.id, [...toPartlyReadKeys(list.partlyRead)]);
+    return {
+      version: directory.version,
+      entries: new Map(entries.map((entry) => [entry.licenseKey, entry])),
+      transporters: list.hasTransporters ? new Set() : await selectTransporters(tx, directory.id),
+    };
+  });
+}
+
+async function withTransporters(
+  vendors: readonly Vendor[],
+  transporters: ReadonlySet<string>,
+): Promise<readonly Vendor[]> {
+  if (transporters.size === 0) return vendors;
+  return mapAsync(vendors, (vendor) => {
+    if (vendor.isLab || !transporters.has(toLicenseKey(vendor.licenseNumber))) return vendor;
+    const activities = new Set<Activity>([...vendor.activities, 'transporter']);
+    return { ...vendor, activities: [...activities].sort() };
+  });
+}
+
+const toKey = ({ licenseKey }: PublishedLicense): string => licenseKey;
+
+/** How many rows of each list had no readable license number. Unknown for laboratories if they were not read. */
+const toIllegible = ({ illegible, hasLabs }: StateList) => ({
+  illegibleVendors: illegible.vendors,
+  ...(hasLabs && { illegibleLabs: illegible.labs }),
+});
+
+/** A license that is not listed can be one of the rows whose number cannot be read, if there are more of them than before. */
+const toAbsences = ({ illegible, hasLabs }: StateList, { illegibleVendors, illegibleLabs }: Directory): Absences => ({
+  vendors: illegible.vendors > illegibleVendors ? 'doubtful' : 'missing',
+  labs: !hasLabs ? 'not_read' : illegible.labs > illegibleLabs ? 'doubtful' : 'missing',
+});
+
+/** @throws ListShrunkError if the list removes too many licenses and was not accepted by an operator */
+function requireBelievable(
+  { missing, deleted, active }: Comparison,
+  licenses: readonly ListedLicense[],
+  { acceptedDigest }: Directory,
+  guardRemovalPercent: number,
+): void {
+  const removed = deleted + missing.filter(({ isDeleted }) => !isDeleted).length;
+  if (!exceedsGuard(removed, active, guardRemovalPercent)) return;
+  const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
+  if (digest === acceptedDigest) return;
+  throw new ListShrunkError(`the list would remove ${removed} of ${active} licenses`, digest);
+}
+
+/** @param held how many licenses are held that are not listed */
+function toWarnings(
+  { notRead, partlyRead }: StateList,
+  { warnings }: Directory,
+  { withLabs }: PublishOptions,
+  held = 0,
+): DirectoryWarning[] {
+  const isOfLabs = (warning: DirectoryWarning): boolean =>
+    warning.code === 'list_not_read' && warning.action === 'sync_qa_lab';
+  return [
+    ...(held === 0 ? [] : [{ code: 'missing_kept', licenseNumber: null, licenses: held } as const]),
+    ...notRead.map((action) => ({ code: 'list_not_read', licenseNumber: null, action }) as const),
+    // Without laboratories, what is known about their list stays.
+    ...(withLabs ? [] : warnings.filter(isOfLabs)),
+    ...toRowWarnings(partlyRead),
+  ];
+}
+
+/** Whether the published list was requested after this one: another process asked later and was answered sooner. */
+const isNewer = (directory: Directory, requestNumber: number): boolean => directory.requestNumber > requestNumber;
+
+/** Like the state's checksum, an equal fingerprint is trusted for a day; then the content is compared again. */
+const isSame = (directory: Directory, fingerprint: string | null): boolean =>
+  fingerprint !== null &&
+  directory.fingerprint === fingerprint &&
+  directory.comparedAgeSeconds !== null &&
+  directory.comparedAgeSeconds < TRUSTED_SECONDS;
+
+/** 128 bits of SHA-256: accidental collisions are negligible, and a license holder gains nothing from an intentional one. */
+const toDigest = (text: string): string => hash('sha256', text, 'base64url').slice(0, 22);
