@@ -101,7 +101,7 @@ export const toSetup = (options: SimulatorOptions): SimulatorSetup => {
       oneSessionPerUser: options.oneSessionPerUser ?? false,
       deletedRows: 'flagged',
       syncCheckRows: 'list',
-      transporterKey: 'location',
+      transporterKey: 'license_number',
       apiMember: 'required',
       getStatus: 405,
       offersSyncCheck: options.offersSyncCheck ?? profile.offersSyncCheck,

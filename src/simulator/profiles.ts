@@ -89,7 +89,7 @@ const ct: Profile = {
   vendorShare: 0.6,
   labs: 4,
   offersSyncCheck: true,
-  offersTransporters: true,
+  offersTransporters: false,
   hasDeletedField: true,
   flagStyle: 'integer',
   locationTypes: [1, 2, 7, 8, 10],

@@ -80,6 +80,10 @@ t.test('fields of laboratories and transporters can be set too', async (t) => {
   const simulator = await start(t, { offersTransporters: true });
   const { control } = simulator;
   const sessionid = await logIn(simulator);
+  const transporters = await call(simulator, { action: 'sync_third_party_transporter', sessionid });
+  const isKeyed = (row: Document) => 'license_number' in row && !('location' in row);
+  t.ok((transporters.third_party_transporter as Document[]).every(isKeyed), 'transporters have no location');
+  control.setOptions({ transporterKey: 'location' });
   for (const [action, table] of [
     ['sync_qa_lab', 'qa_lab'],
     ['sync_third_party_transporter', 'third_party_transporter'],
@@ -95,13 +99,6 @@ t.test('fields of laboratories and transporters can be set too', async (t) => {
     control.injectFault({ fault: 'missing_list', action });
     t.same(Object.keys(await call(simulator, { action, sessionid })), ['success']);
   }
-  control.setOptions({ transporterKey: 'license_number' });
-  const transporters = (await call(simulator, { action: 'sync_third_party_transporter', sessionid }))
-    .third_party_transporter as Document[];
-  t.ok(
-    transporters.every((row) => 'license_number' in row && !('location' in row)),
-    'keyed by license number',
-  );
 });
 
 t.test('every known refusal can be sent at every call, also for one user only', async (t) => {
