@@ -6,6 +6,8 @@ create table sync_runs (
   reason text,
   -- An explanation for users: what the reason means and what to do.
   reason_detail text,
+  -- BioTrack's own text, without what was sent. For operators only.
+  operator_detail text,
   trigger text not null check (trigger in ('request', 'setup_completed', 'schedule', 'superseded')),
   mode text not null check (mode in ('full', 'preview')),
   refresh text not null check (refresh in ('auto', 'force')),

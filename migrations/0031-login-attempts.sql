@@ -1,12 +1,32 @@
--- Logins that are being attempted at BioTrack, or were rejected. No process attempts such a login again.
+-- What BioTrack answered to logins, so that no caller repeats a rejected login or guesses passwords. A row belongs to an account
+-- (BioTrack server, UBI and username) or an exact login (with its password) of all tenants, or to a login of one tenant.
 create table login_attempts (
-  tenant_id uuid not null references tenants on delete cascade,
-  -- A keyed hash of the BioTrack server, UBI, username and password. Useless without the keyset.
-  login_hash bytea not null,
-  -- When the lease of the current attempt ends, by the clock of Postgres.
-  leased_until_datetime timestamptz not null,
-  -- When BioTrack rejected the login; null while it is being attempted.
+  -- A keyed hash of what the row belongs to. Useless without the keyset.
+  key_hash bytea primary key,
+  -- Of an account: when the lease of its current login ends, by the clock of Postgres.
+  leased_until_datetime timestamptz,
+  -- Since BioTrack last accepted a login.
+  refusals integer not null default 0,
   refused_datetime timestamptz,
-  primary key (tenant_id, login_hash)
+  -- Of a login: why it must not be repeated automatically.
+  refusal text check (refusal in ('rejected', 'refused')),
+  -- Which unknown text of BioTrack refused it: the server and a label.
+  refused_text text,
+  -- The text itself, without what was sent. For operators.
+  upstream_text text,
+  accepted_datetime timestamptz
 );
-call isolate_tenants('login_attempts');
+create index login_attempts_text on login_attempts (refused_text) where refused_text is not null;
+grant select, insert, update, delete on login_attempts to biotrack_app;
+
+-- The usernames that BioTrack refused with an unknown text. If one text refuses several, the state has a problem.
+create table refused_usernames (
+  refused_text text not null,
+  -- A keyed hash of the BioTrack server and the username.
+  username_hash bytea not null,
+  in_tenant uuid not null references tenants on delete cascade,
+  refused_datetime timestamptz not null default now(),
+  primary key (refused_text, username_hash, in_tenant)
+);
+create index refused_usernames_tenant on refused_usernames (in_tenant);
+grant select, insert, update, delete on refused_usernames to biotrack_app;

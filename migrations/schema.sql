@@ -201,11 +201,14 @@ create table credentials (
   owner_user_id text,
   description text not null,
   username text not null,
+  username_key text not null,
   license_number text,
   sealed_password bytea not null,
   secret_version integer not null default 1,
   status text not null,
   missing_privilege text,
+  refused_text text,
+  status_before_refusal text,
   checked_datetime timestamp with time zone,
   last_used_datetime timestamp with time zone,
   version integer not null default 1,
@@ -216,10 +219,10 @@ create table credentials (
   constraint credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint credentials_check CHECK ((owner = 'user'::text) = (owner_user_id IS NOT NULL)),
   constraint credentials_owner_check CHECK (owner = ANY (ARRAY['company'::text, 'user'::text])),
-  constraint credentials_status_check CHECK (status = ANY (ARRAY['unverified'::text, 'valid'::text, 'rejected'::text, 'ubi_rejected'::text, 'privilege_missing'::text]))
+  constraint credentials_status_check CHECK (status = ANY (ARRAY['unverified'::text, 'valid'::text, 'rejected'::text, 'refused'::text, 'ubi_rejected'::text, 'privilege_missing'::text]))
 );
 CREATE UNIQUE INDEX credentials_description ON credentials USING btree (tenant_id, owner, COALESCE(owner_user_id, ''::text), description);
-CREATE UNIQUE INDEX credentials_username ON credentials USING btree (tenant_id, owner, COALESCE(owner_user_id, ''::text), username);
+CREATE UNIQUE INDEX credentials_username ON credentials USING btree (tenant_id, owner, COALESCE(owner_user_id, ''::text), username_key);
 alter table credentials enable row level security;
 alter table credentials force row level security;
 create policy operator_reads on credentials for select to biotrack_operator
@@ -375,18 +378,18 @@ create policy tenant_isolation on licenses to biotrack_app
 grant delete, insert, select, update on licenses to biotrack_app;
 
 create table login_attempts (
-  tenant_id uuid not null,
-  login_hash bytea not null,
-  leased_until_datetime timestamp with time zone not null,
+  key_hash bytea not null,
+  leased_until_datetime timestamp with time zone,
+  refusals integer not null default 0,
   refused_datetime timestamp with time zone,
-  constraint login_attempts_pkey PRIMARY KEY (tenant_id, login_hash),
-  constraint login_attempts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+  refusal text,
+  refused_text text,
+  upstream_text text,
+  accepted_datetime timestamp with time zone,
+  constraint login_attempts_pkey PRIMARY KEY (key_hash),
+  constraint login_attempts_refusal_check CHECK (refusal = ANY (ARRAY['rejected'::text, 'refused'::text]))
 );
-alter table login_attempts enable row level security;
-alter table login_attempts force row level security;
-create policy tenant_isolation on login_attempts to biotrack_app
-  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
-  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+CREATE INDEX login_attempts_text ON login_attempts USING btree (refused_text) WHERE refused_text IS NOT NULL;
 grant delete, insert, select, update on login_attempts to biotrack_app;
 
 create table operator_audit (
@@ -401,6 +404,17 @@ create table operator_audit (
 );
 grant insert on operator_audit to biotrack_app;
 grant insert, select on operator_audit to biotrack_operator;
+
+create table refused_usernames (
+  refused_text text not null,
+  username_hash bytea not null,
+  in_tenant uuid not null,
+  refused_datetime timestamp with time zone not null default now(),
+  constraint refused_usernames_pkey PRIMARY KEY (refused_text, username_hash, in_tenant),
+  constraint refused_usernames_in_tenant_fkey FOREIGN KEY (in_tenant) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+);
+CREATE INDEX refused_usernames_tenant ON refused_usernames USING btree (in_tenant);
+grant delete, insert, select, update on refused_usernames to biotrack_app;
 
 create table schedules (
   tenant_id uuid not null,
@@ -453,6 +467,7 @@ create table sync_runs (
   status text not null,
   reason text,
   reason_detail text,
+  operator_detail text,
   trigger text not null,
   mode text not null,
   refresh text not null,
@@ -482,10 +497,11 @@ create table sync_runs (
   credential_id uuid,
   credential_owner text,
   credential_reason text,
+  credential_secret_version integer,
   list_digest text,
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id),
   constraint sync_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
-  constraint sync_runs_check CHECK ((credential_id IS NULL) = (credential_owner IS NULL) AND (credential_id IS NULL) = (credential_reason IS NULL)),
+  constraint sync_runs_check CHECK ((credential_id IS NULL) = (credential_owner IS NULL) AND (credential_id IS NULL) = (credential_reason IS NULL) AND (credential_id IS NULL) = (credential_secret_version IS NULL)),
   constraint sync_runs_credential_owner_check CHECK (credential_owner = ANY (ARRAY['company'::text, 'user'::text])),
   constraint sync_runs_mode_check CHECK (mode = ANY (ARRAY['full'::text, 'preview'::text])),
   constraint sync_runs_refresh_check CHECK (refresh = ANY (ARRAY['auto'::text, 'force'::text])),

@@ -52,6 +52,8 @@ export interface AnswerClass {
 export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
   credentials_rejected:
     'BioTrack rejected the username or password. Enter them again. Syncs do not use them until they are changed or verified successfully.',
+  login_refused:
+    'BioTrack refused this login, for example because the account is locked, inactive or its password has expired. Ask the administrator of the BioTrack account. Syncs do not use the login until it is changed or verified successfully.',
   ubi_rejected: 'BioTrack does not recognize the UBI. Check that the UBI is correct and belongs to the selected state.',
   privilege_missing:
     'The BioTrack user lacks a required privilege. Ask your BioTrack administrator to grant it, then verify the login again.',
@@ -65,8 +67,14 @@ export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
   upstream_session_lost:
     'BioTrack ended the session twice. Nothing was changed. Make sure that nothing else uses the same BioTrack user at the same time, then try again.',
   upstream_throttled: 'BioTrack is limiting the number of requests. Nothing was changed. Try again later.',
+  upstream_trouble:
+    'BioTrack reported a problem of its own. Nothing was changed. The login is not the cause. Try again later.',
   list_empty: 'BioTrack returned no licenses at all, so its list was ignored. Nothing was changed. Try again later.',
 };
+
+/** Not about the login: such texts can also contain "temporarily" or "try again later". */
+const TROUBLE =
+  /^(?!.*\b(?:invalid|incorrect|wrong|locked|disabled|suspended|expired|inactive|not active|deactivated)\b).*(?:\bmaintenance\b|\bbusy\b|\bunavailable\b|\btemporar(?:y|ily)\b|\boverload|\b(?:try|retry)(?: again)? (?:later|in )|\bout of service\b|\bserver error\b|\btimed? ?out\b)/i;
 
 const CANNOT_BE_REACHED = 'BioTrack cannot be reached. Nothing was changed. Try again later.';
 
@@ -140,6 +148,15 @@ export const ANSWERS = {
     fixedBy: 'none',
     match: { text: /\btoo many requests\b|\brate limit\b/i },
   },
+  troubleText: {
+    id: 'trouble_text',
+    description:
+      'A text about maintenance, an overload or a temporary outage, such as "Please try again later.", but not about a wrong or locked login',
+    source: 'inferred',
+    reason: 'upstream_trouble',
+    ...RETRY_READS,
+    match: { text: TROUBLE },
+  },
   apiVersion: {
     id: 'api_version',
     description: 'Code 17: unsupported API version',
@@ -178,7 +195,7 @@ export const ANSWERS = {
     id: 'internal_error_1000',
     description: 'Code 1000: internal error of BioTrack',
     source: 'observed',
-    reason: 'upstream_rejected',
+    reason: 'upstream_trouble',
     ...RETRY_READS,
     advice: 'BioTrack reported an internal error. Nothing was changed. Try again later.',
     match: { code: '1000' },
@@ -210,7 +227,7 @@ export const ANSWERS = {
   },
   unknownUbi: {
     id: 'unknown_ubi',
-    description: 'A refused login with neither text nor code',
+    description: 'A refused login with neither text nor code, for a UBI that BioTrack never accepted',
     source: 'observed',
     reason: 'ubi_rejected',
     ...FIXED_BY_USER,
@@ -228,9 +245,18 @@ export const ANSWERS = {
       'BioTrack rejected the request without giving a reason. Nothing was changed. Contact the operator of this service.',
     match: { isBare: true, at: 'other' },
   },
+  loginRefused: {
+    id: 'login_refused',
+    description:
+      'A login that is refused with any other text or code, such as "Your account has been locked.". Counted in the metrics',
+    source: 'inferred',
+    reason: 'login_refused',
+    ...FIXED_BY_USER,
+    match: { body: 'refused', at: 'login' },
+  },
   unknownText: {
     id: 'unknown_text',
-    description: 'Any other text or code, such as the catch-all code 602. Counted in the metrics',
+    description: 'Any other text or code, such as the catch-all code 602, except at login. Counted in the metrics',
     source: 'policy',
     reason: 'upstream_rejected',
     ...FIXED_BY_OPERATOR,
@@ -366,6 +392,37 @@ export const ANSWERS = {
     reason: 'upstream_invalid_response',
     ...RETRY_LATER,
     advice: 'The state changed its list while it was being read. Nothing was changed. Try again later.',
+  },
+  bareLoginRefusal: {
+    id: 'bare_login_refusal',
+    description:
+      'A login with neither text nor code in its refusal, although BioTrack accepted this login and UBI before',
+    source: 'policy',
+    reason: 'upstream_trouble',
+    ...RETRY_LATER,
+    advice:
+      'BioTrack refused a login that it accepted before, without giving a reason. Nothing was changed. Try again later.',
+  },
+  loginsRefused: {
+    id: 'logins_refused',
+    description:
+      'A login refused with the same unknown text as that of another username of the state within 10 minutes',
+    source: 'policy',
+    reason: 'upstream_trouble',
+    ...RETRY_LATER,
+    advice:
+      'BioTrack currently refuses several logins of this state for the same reason. Nothing was changed. Try again later.',
+  },
+  loginHeld: {
+    id: 'login_held',
+    description: 'Not sent: BioTrack rejected several logins with this UBI and username',
+    source: 'policy',
+    reason: 'upstream_throttled',
+    ...RETRY_LATER,
+    fixedBy: 'user',
+    isHeldBack: true,
+    advice:
+      'BioTrack rejected several logins with this username, so no other login is sent for now, because BioTrack might lock the account. Nothing was changed. Check the username and password, and wait for the time in Retry-After.',
   },
   unsendableUbi: {
     id: 'unsendable_ubi',

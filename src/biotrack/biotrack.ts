@@ -22,6 +22,8 @@ export interface BiotrackTarget {
 export type LoginVerdict =
   | { readonly kind: 'valid' }
   | { readonly kind: 'rejected' }
+  /** Refused with an unknown text. */
+  | { readonly kind: 'refused'; readonly error: BiotrackError }
   | { readonly kind: 'ubi_rejected' }
   | { readonly kind: 'privilege_missing'; readonly privilege: string };
 
@@ -185,13 +187,19 @@ async function verifyLogin(client: DialectClient, login: BiotrackLogin, deadline
   } catch (error) {
     if (!(error instanceof BiotrackError)) throw error;
     if (error.reason === 'credentials_rejected') return { kind: 'rejected' };
+    if (error.reason === 'login_refused') return { kind: 'refused', error };
     if (error.reason === 'ubi_rejected') return { kind: 'ubi_rejected' };
     if (error.reason !== 'privilege_missing') throw error;
     return { kind: 'privilege_missing', privilege: error.privilege ?? 'sync_vendor' };
   }
 }
 
-const VERDICT_REASONS: ReadonlySet<string> = new Set(['credentials_rejected', 'ubi_rejected', 'privilege_missing']);
+const VERDICT_REASONS: ReadonlySet<string> = new Set([
+  'credentials_rejected',
+  'login_refused',
+  'ubi_rejected',
+  'privilege_missing',
+]);
 
 /** The timeouts of transport.ts are exact. undici's connect timeout closes the socket of an abandoned attempt. */
 const createPool = (origin: string, { connectMs }: Timeouts): Dispatcher =>

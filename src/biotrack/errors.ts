@@ -1,5 +1,7 @@
 import type { UpstreamReason } from '../domain/failure-reason.js';
-import { ADVICE, type AnswerClass, type FixedBy } from './answers.js';
+import { Secret } from '../domain/secret.js';
+import { ADVICE, ANSWERS, type AnswerClass, type FixedBy } from './answers.js';
+import type { RefusalText } from './unknown-texts.js';
 
 export interface ErrorContext {
   /** The call to BioTrack that failed. */
@@ -8,11 +10,13 @@ export interface ErrorContext {
   readonly privilege?: string | undefined;
   /** An error code of Node.js or undici, such as ECONNREFUSED. */
   readonly code?: string | undefined;
+  /** What BioTrack said. */
+  readonly refusal?: RefusalText | undefined;
 }
 
 /**
- * A call to BioTrack failed. Contains only texts of this service and has no cause: BioTrack's texts can repeat
- * passwords, and parser errors quote the bytes they could not read.
+ * A call to BioTrack failed. Shows only texts of this service and has no cause: BioTrack's texts can repeat passwords,
+ * and parser errors quote the bytes they could not read.
  */
 export class BiotrackError extends Error {
   readonly reason: UpstreamReason;
@@ -27,6 +31,10 @@ export class BiotrackError extends Error {
   readonly isHeldBack: boolean;
   /** What happened and what to do, safe to show to users. */
   readonly advice: string;
+  /** BioTrack's own text without what was sent. Only for operators, because it may still contain anything. */
+  readonly upstreamText: Secret | undefined;
+  /** Equal for equal texts, apart from digits and from what was sent. */
+  readonly textLabel: string | undefined;
 
   constructor(answer: AnswerClass, context: ErrorContext = {}) {
     const action = context.action === undefined ? '' : ` at ${context.action}`;
@@ -41,8 +49,19 @@ export class BiotrackError extends Error {
     this.fixedBy = answer.fixedBy;
     this.isHeldBack = answer.isHeldBack === true;
     this.advice = answer.advice ?? ADVICE[answer.reason];
+    this.upstreamText = context.refusal && new Secret(context.refusal.text);
+    this.textLabel = context.refusal?.label;
   }
 }
+
+/** For what this service concludes from several logins, or decides before it sends one. */
+export const createLoginError = (
+  answer: 'bareLoginRefusal' | 'loginsRefused' | 'loginHeld',
+  context: ErrorContext = {},
+): BiotrackError => new BiotrackError(ANSWERS[answer], { action: 'login', ...context });
+
+/** Whether the login was not sent because BioTrack rejected several logins of the account. */
+export const isLoginHeld = ({ answer }: BiotrackError): boolean => answer === ANSWERS.loginHeld.id;
 
 /** The error's code if it is a plain constant. Any other text might quote the response. */
 export function toNetworkErrorCode(error: unknown): string | undefined {

@@ -2,7 +2,9 @@ import type { Environment } from '../domain/environment.js';
 import type { UpstreamReason } from '../domain/failure-reason.js';
 import type { Action } from './classify.js';
 
-/** For metrics and logs. Every member is a number, an origin of the states file, or from a bounded set of values. */
+/**
+ * For metrics and logs. Every member but `text` is a number, an origin of the states file, or from a bounded set of values.
+ */
 export type BiotrackEvent =
   | {
       readonly kind: 'call_finished';
@@ -19,7 +21,14 @@ export type BiotrackEvent =
       readonly attempt: number;
     }
   | { readonly kind: 'circuit_opened' | 'circuit_closed'; readonly origin: string; readonly action: string }
-  /** BioTrack refused a call with an unknown text. Equal texts have equal labels; the text cannot be recovered. */
-  | { readonly kind: 'unknown_text'; readonly state: string; readonly action: Action; readonly label: string }
+  /** BioTrack refused a call with an unknown text. Equal texts have equal labels. */
+  | {
+      readonly kind: 'unknown_text';
+      readonly state: string;
+      readonly action: Action;
+      readonly label: string;
+      /** Without what was sent. For the log only. */
+      readonly text: string;
+    }
   /** A session was lost and a new login follows. */
   | { readonly kind: 'session_renewed'; readonly state: string; readonly environment: Environment };

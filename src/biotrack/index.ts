@@ -13,7 +13,7 @@ export {
 export { ACTIONS, type Action } from './classify.js';
 export { DEFAULT_STATES } from './default-states.js';
 export type { BiotrackLogin, VendorCheck } from './dialect-client.js';
-export { BiotrackError } from './errors.js';
+export { BiotrackError, createLoginError, isLoginHeld } from './errors.js';
 export type { BiotrackEvent } from './events.js';
 export type { VendorList } from './list.js';
 export { parseStates, StatesFileError } from './parse-states.js';

@@ -83,4 +83,4 @@ async function checkVendors(
   }
 }
 
-const CHECK_REFUSALS: ReadonlySet<string> = new Set(['privilege_missing', 'upstream_rejected']);
+const CHECK_REFUSALS: ReadonlySet<string> = new Set(['privilege_missing', 'upstream_rejected', 'upstream_trouble']);

@@ -1,20 +1,67 @@
 import { createHash } from 'node:crypto';
 
+/** A text of BioTrack for operators, and a label by which equal texts are recognized. */
+export interface RefusalText {
+  readonly text: string;
+  readonly label: string;
+}
+
+const MAX_READ = 2_000;
+const MAX_SHOWN = 300;
+
+/**
+ * Removes what was sent, in every usual encoding and in any case, because BioTrack's texts can repeat it. Digits are replaced in
+ * the label, because they often identify one case.
+ */
+export function toRefusalText(text: string, sent: readonly string[]): RefusalText {
+  let plain = text.slice(0, MAX_READ);
+  // The longest first: a password can contain the username.
+  const forms = new Set(sent.flatMap(toForms).sort((a, b) => b.length - a.length));
+  for (const form of forms) plain = plain.replace(new RegExp(escapeRegExp(form), 'giu'), REMOVED);
+  plain = toOneLine(plain);
+  const label = toOneLine(plain.replaceAll(REMOVED, '').toLowerCase().replace(/\d+/g, '#'));
+  return {
+    text: plain.slice(0, MAX_SHOWN),
+    label: createHash('sha256').update(label).digest('hex').slice(0, 8),
+  };
+}
+
+const REMOVED = '\u2026';
+
+const toOneLine = (text: string): string => text.replace(/[\p{C}\s]+/gu, ' ').trim();
+
+function toForms(secret: string): string[] {
+  const inQuery = new URLSearchParams([['', secret]]).toString().slice(1);
+  const forms = [
+    secret,
+    secret.trim(),
+    inQuery,
+    inQuery.replaceAll('+', '%20'),
+    JSON.stringify(secret).slice(1, -1),
+    secret.replace(/[&<>"']/g, (character) => HTML_ENTITIES[character] as string),
+    Buffer.from(secret).toString('base64'),
+  ];
+  return forms.filter((form) => form !== '');
+}
+
+const HTML_ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+const escapeRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+
 /** Further texts of the same host share the label `other`. */
 const MAX_LABELS = 32;
 
-/**
- * Labels for unknown error texts of a host, so that they can be counted without being logged. What was sent is removed
- * before hashing, because BioTrack's texts can repeat it. Digits are replaced, because they often identify one case.
- */
-export class UnknownTexts {
+/** Bounds the number of labels of a host, for metrics. */
+export class TextLabels {
   readonly #labels = new Set<string>();
 
-  toLabel(text: string, sent: readonly string[]): string {
-    let plain = text;
-    for (const secret of sent) if (secret !== '') plain = plain.replaceAll(secret, '');
-    plain = plain.slice(0, 2_000).toLowerCase().replace(/\d+/g, '#').replace(/\s+/g, ' ').trim();
-    const label = createHash('sha256').update(plain).digest('hex').slice(0, 8);
+  limit(label: string): string {
     if (this.#labels.has(label)) return label;
     if (this.#labels.size >= MAX_LABELS) return 'other';
     this.#labels.add(label);

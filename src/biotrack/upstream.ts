@@ -10,7 +10,7 @@ import type { BiotrackEvent } from './events.js';
 import { type CallKind, type RetryRules, toRetryAfterMs, toRetryDelay } from './retry.js';
 import type { RowMapping } from './rows.js';
 import { type HttpRequest, type HttpResponse, sendRequest } from './transport.js';
-import { UnknownTexts } from './unknown-texts.js';
+import { type RefusalText, TextLabels, toRefusalText } from './unknown-texts.js';
 
 export interface UpstreamCall extends Omit<HttpRequest, 'origin' | 'action'> {
   readonly action: Action;
@@ -19,7 +19,7 @@ export interface UpstreamCall extends Omit<HttpRequest, 'origin' | 'action'> {
   readonly environment: Environment;
   readonly maxBodyBytes: number;
   readonly charset: Charset;
-  /** Removed from unknown texts before they are hashed. */
+  /** Removed from texts of BioTrack. */
   readonly secrets: readonly string[];
   /** Whether the response is a success or a refusal in the call's dialect. */
   toResponseBody(object: WireObject, status: number): ResponseBody;
@@ -50,7 +50,7 @@ const COMMON_HEADERS = { 'user-agent': 'biotrack-connect', accept: 'application/
 export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #circuit: Circuit;
-  readonly #unknownTexts = new UnknownTexts();
+  readonly #labels = new TextLabels();
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -129,25 +129,34 @@ export class Upstream {
     const document = await parseDocument(body, call.charset, call.rows);
     const parsed = document.kind === 'object' ? call.toResponseBody(document.object, status) : document;
     const classified = classifyResponse({ action, status, body: parsed });
-    if (parsed.kind === 'refused') this.#reportUnknownText(call, status, parsed, classified?.answer.id);
     if (classified !== undefined) {
-      throw new BiotrackError(classified.answer, { action, privilege: classified.privilege, retryAfterMs });
+      const { answer, privilege } = classified;
+      const refusal = parsed.kind === 'refused' ? toRefusal(parsed, call.secrets) : undefined;
+      if (refusal !== undefined && UNKNOWN_TEXTS.has(answer.id)) this.#reportUnknownText(call, refusal);
+      throw new BiotrackError(answer, { action, privilege, retryAfterMs, refusal });
     }
     if (document.kind !== 'object') throw new BiotrackError(ANSWERS.unexpectedJson, { action, retryAfterMs });
     return document.object;
   }
 
-  #reportUnknownText(
-    call: UpstreamCall,
-    status: number,
-    { text, code }: ResponseBody & { kind: 'refused' },
-    answer: string | undefined,
-  ): void {
-    const isUnknown = answer === ANSWERS.unknownText.id || answer === ANSWERS.serverError.id;
-    if (!isUnknown || status === 429 || (text === undefined && code === undefined)) return;
-    const label = this.#unknownTexts.toLabel(text ?? `code ${code}`, call.secrets);
-    this.#options.onEvent({ kind: 'unknown_text', state: call.state, action: call.action, label });
+  #reportUnknownText({ state, action }: UpstreamCall, { text, label }: RefusalText): void {
+    this.#options.onEvent({ kind: 'unknown_text', state, action, label: this.#labels.limit(label), text });
   }
+}
+
+const UNKNOWN_TEXTS: ReadonlySet<string> = new Set([
+  ANSWERS.unknownText.id,
+  ANSWERS.loginRefused.id,
+  ANSWERS.serverError.id,
+]);
+
+/** Undefined for a bare refusal. */
+function toRefusal(
+  { text, code }: ResponseBody & { kind: 'refused' },
+  secrets: readonly string[],
+): RefusalText | undefined {
+  const said = text ?? (code === undefined ? undefined : `code ${code}`);
+  return said === undefined ? undefined : toRefusalText(said, secrets);
 }
 
 const OUTAGES: ReadonlySet<string> = new Set(['upstream_timeout', 'upstream_unreachable']);

@@ -12,6 +12,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   forbidden: 'Use an API key with the role operator.',
   credentials_rejected:
     'Correct the username or password before you run the command again: BioTrack may lock the user.',
+  login_refused: 'Ask the administrator of the BioTrack account before you run the command again.',
+  logins_held: 'Check the username and password, then run the command again in an hour.',
   preview_required: 'Use the strategy that the tenant has, or switch it through the API.',
   confirmation_required: 'Check the tenant ID. A company with another UBI needs another tenant.',
   fixed_after_first_sync: 'Check the tenant ID. Another state or environment needs another tenant.',

@@ -35,6 +35,8 @@ function toResponseDelayMs(
 ): number | undefined {
   // An earlier attempt with the same Idempotency-Key is still in progress.
   if (status === 409 && code.startsWith('idempotency')) return backoffMs;
+  // A user should check the password before it is sent again.
+  if (code === 'logins_held') return undefined;
   if (status !== 429 && status !== 503) return undefined;
   if (retryAfter === null) return backoffMs;
   const seconds = Number(retryAfter);

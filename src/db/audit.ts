@@ -26,6 +26,7 @@ const BOOKKEEPING: ReadonlySet<string> = new Set([
   'directory_license_owners',
   'idempotency_keys',
   'login_attempts',
+  'refused_usernames',
   'directory_licenses',
   'sync_states',
 ]);

@@ -145,13 +145,16 @@ export interface Credentials {
   missing_privilege: string | null;
   owner: string;
   owner_user_id: string | null;
+  refused_text: string | null;
   refused_ubi_keys: Generated<string[]>;
   sealed_password: Buffer;
   secret_version: Generated<number>;
   status: string;
+  status_before_refusal: string | null;
   tenant_id: string;
   updated_datetime: Generated<Timestamp>;
   username: string;
+  username_key: string;
   version: Generated<number>;
 }
 
@@ -257,10 +260,14 @@ export interface Licenses {
 }
 
 export interface LoginAttempts {
-  leased_until_datetime: Timestamp;
-  login_hash: Buffer;
+  accepted_datetime: Timestamp | null;
+  key_hash: Buffer;
+  leased_until_datetime: Timestamp | null;
+  refusal: string | null;
+  refusals: Generated<number>;
   refused_datetime: Timestamp | null;
-  tenant_id: string;
+  refused_text: string | null;
+  upstream_text: string | null;
 }
 
 export interface OperatorAudit {
@@ -271,6 +278,13 @@ export interface OperatorAudit {
   object: string;
   operation_id: string;
   request_id: string;
+}
+
+export interface RefusedUsernames {
+  in_tenant: string;
+  refused_datetime: Generated<Timestamp>;
+  refused_text: string;
+  username_hash: Buffer;
 }
 
 export interface Schedules {
@@ -304,6 +318,7 @@ export interface SyncRuns {
   credential_id: string | null;
   credential_owner: string | null;
   credential_reason: string | null;
+  credential_secret_version: number | null;
   directory_version: number | null;
   fence: Generated<number>;
   finished_datetime: Timestamp | null;
@@ -316,6 +331,7 @@ export interface SyncRuns {
   list_digest: string | null;
   mode: string;
   notes: Generated<Json>;
+  operator_detail: string | null;
   plan_digest: string | null;
   planned_datetime: Timestamp | null;
   reason: string | null;
@@ -406,6 +422,7 @@ export interface DB {
   licenses: Licenses;
   login_attempts: LoginAttempts;
   operator_audit: OperatorAudit;
+  refused_usernames: RefusedUsernames;
   schedules: Schedules;
   sync_plan_items: SyncPlanItems;
   sync_runs: SyncRuns;

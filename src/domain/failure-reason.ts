@@ -1,6 +1,7 @@
 /** Why reading from BioTrack failed. `biotrack/` maps every failed response to one of these. */
 export const UPSTREAM_REASONS = [
   'credentials_rejected',
+  'login_refused',
   'ubi_rejected',
   'privilege_missing',
   'upstream_timeout',
@@ -9,6 +10,7 @@ export const UPSTREAM_REASONS = [
   'upstream_rejected',
   'upstream_session_lost',
   'upstream_throttled',
+  'upstream_trouble',
   'list_empty',
 ] as const;
 export type UpstreamReason = (typeof UPSTREAM_REASONS)[number];

@@ -15,3 +15,6 @@ export const toUbiKey = (ubi: string | null): string | null => (ubi === null ? n
 
 /** Equal for names that look the same to a reader. For display names only, never for identity. */
 export const toNameKey = (name: string): string => toKey(name).toLowerCase();
+
+/** Equal for usernames that BioTrack may treat as one, in any case and with blanks around them. */
+export const toUsernameKey = (username: string): string => username.normalize('NFC').trim().toLowerCase();

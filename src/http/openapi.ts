@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import scalar from '@scalar/fastify-api-reference';
 import type { FastifyInstance } from 'fastify';
 import { addExamples } from './examples.js';
+import { OPTIONAL_BODY } from './operation.js';
 import { registerProblemPages } from './problem-pages.js';
 
 /** Serves the OpenAPI document, which is generated from the schemas of the routes, and its HTML documentation. */
@@ -25,6 +26,7 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
     transformObject: (generated) => {
       const document = 'openapiObject' in generated ? generated.openapiObject : generated.swaggerObject;
       addExamples(document as Readonly<Record<string, unknown>>);
+      makeBodiesOptional(document as OptionalBodies);
       return document;
     },
     refResolver: {
@@ -44,6 +46,21 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
       showDeveloperTools: 'never',
     },
   });
+}
+
+interface OptionalBodies {
+  readonly paths?: Readonly<
+    Record<string, Readonly<Record<string, { [OPTIONAL_BODY]?: boolean; requestBody?: { required?: boolean } }>>>
+  >;
+}
+
+/** The generator marks all bodies as required. */
+function makeBodiesOptional({ paths = {} }: OptionalBodies): void {
+  for (const operations of Object.values(paths)) {
+    for (const { [OPTIONAL_BODY]: isOptional, requestBody } of Object.values(operations)) {
+      if (isOptional === true && requestBody !== undefined) requestBody.required = false;
+    }
+  }
 }
 
 const TOKENS = `Either an API key (\`btk_…\`), for scripts, or a JWT of the host application, for its users. The JWT must be signed

@@ -22,6 +22,8 @@ interface OperationDoc {
   readonly querystring?: TSchema;
   readonly headers?: TSchema;
   readonly body?: TSchema;
+  /** Whether requests without a body are treated like `{}`. */
+  readonly isBodyOptional?: boolean;
   /** Defaults to 64 KiB. */
   readonly bodyLimitBytes?: number;
   readonly replies: Readonly<Record<number, ReplyDoc>>;
@@ -31,6 +33,8 @@ interface OperationDoc {
 
 /** The OpenAPI extension for operations with a higher body limit than 64 KiB. */
 export const BODY_LIMIT = 'x-body-limit-bytes';
+/** The OpenAPI extension for operations with an optional body. */
+export const OPTIONAL_BODY = 'x-optional-body';
 
 /** Errors of all operations. */
 const PUBLIC_ERRORS: readonly ErrorCode[] = ['internal'];
@@ -60,6 +64,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     querystring,
     headers,
     body,
+    isBodyOptional = false,
     bodyLimitBytes,
     replies,
     errors = [],
@@ -83,6 +88,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     querystring: querystring ?? { type: 'object', properties: {}, additionalProperties: false },
     ...(headers === undefined ? {} : { headers }),
     ...(body === undefined ? {} : { body }),
+    ...(isBodyOptional ? { [OPTIONAL_BODY]: true } : {}),
     ...(bodyLimitBytes === undefined ? {} : { [BODY_LIMIT]: bodyLimitBytes }),
     response: { ...toResponses(replies), ...toErrorResponses([...allErrors]) },
   } as Pick<D, 'params' | 'querystring' | 'body' | 'headers'> & { operationId: string };

@@ -36,6 +36,8 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
   idempotency_key_reused: 'Use a new key for each request; reuse a key only to retry the same one.',
   unknown_state: 'GET /v1/states lists the states and environments that this deployment supports.',
   credentials_rejected: 'Correct the username and the password, then try again.',
+  login_refused:
+    'BioTrack refused the login for another reason than a wrong password, for example because the account is locked or inactive. Ask the administrator of the BioTrack account.',
   ubi_rejected: 'BioTrack does not recognize the UBI of the tenant. Correct the UBI.',
   ubi_is_license_number: 'Send the UBI of the business that holds the license.',
   privilege_missing: 'An administrator of the BioTrack account must grant the privilege in "reason".',
@@ -48,6 +50,8 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
     'Only states with the BioTrack REST API use the license number of a credential. Leave it out.',
   credential_unknown: 'GET …/credentials lists the credentials. Licenses can only use company credentials.',
   rate_limited: 'Wait for the number of seconds in Retry-After before you retry.',
+  logins_held:
+    'BioTrack rejected several logins of this BioTrack user, so no other password is sent for now. Wait for the number of seconds in Retry-After.',
   internal:
     'An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.',
   list_loading:

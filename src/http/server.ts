@@ -13,7 +13,7 @@ import { registerIdempotency } from './idempotency.js';
 import { registerStrictJson } from './json-body.js';
 import { collectMethods } from './methods.js';
 import { registerOpenapi } from './openapi.js';
-import { BODY_LIMIT } from './operation.js';
+import { BODY_LIMIT, OPTIONAL_BODY } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
 import { registerRateLimit } from './rate-limit.js';
@@ -79,7 +79,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   registerRequestLog(app, options.onRequestFinished);
   registerErrorHandler(app, options.translateError);
   app.setNotFoundHandler(collectMethods(app));
-  registerBodyLimits(app);
+  registerBodyRules(app);
   registerDrain(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
@@ -96,11 +96,16 @@ export async function createServer(options: ServerOptions): Promise<App> {
   return app;
 }
 
-/** Applies the body limit in an operation's schema to its route. */
-function registerBodyLimits(app: FastifyInstance): void {
+/** Applies the body limit in an operation's schema to its route, and makes its body optional. */
+function registerBodyRules(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
-    const limit = (route.schema as { [BODY_LIMIT]?: number } | undefined)?.[BODY_LIMIT];
-    if (limit !== undefined) route.bodyLimit = limit;
+    const rules = route.schema as { [BODY_LIMIT]?: number; [OPTIONAL_BODY]?: boolean } | undefined;
+    if (rules?.[BODY_LIMIT] !== undefined) route.bodyLimit = rules[BODY_LIMIT];
+    if (rules?.[OPTIONAL_BODY] === true) {
+      route.preValidation = async (request) => {
+        if (request.body === undefined) request.body = {};
+      };
+    }
   });
 }
 

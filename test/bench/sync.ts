@@ -202,7 +202,7 @@ async function measureUnchanged({ db }: BenchInstance, load: Load): Promise<numb
       target: { state: STATE, environment: 'training' },
       login: { ubi: 'bench', username: 'bench', password: new Secret('bench') },
       confirmLogin: async () => undefined,
-      recordLoginError: async () => undefined,
+      recordLoginError: async (error) => error,
       includeLabs: false,
       force: true,
     });

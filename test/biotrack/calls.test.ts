@@ -268,7 +268,12 @@ test('every failure has a reason and an answer class', async (t) => {
       ['text in a 401', text('Invalid username or password.'), 401, 'credentials_rejected', 'wrong_credentials'],
       ['bare', { success: 0 }, 200, 'ubi_rejected', 'unknown_ubi'],
       ['bare in a 500', { success: 0 }, 500, 'upstream_unreachable', 'server_error'],
-      ['a session code at login', { success: 0, errorcode: 60 }, 200, 'upstream_rejected', 'unknown_text'],
+      ['a session code at login', { success: 0, errorcode: 60 }, 200, 'login_refused', 'login_refused'],
+      ['a locked account', text('Your account has been locked.'), 200, 'login_refused', 'login_refused'],
+      ['an expired password', text('Your password has expired.'), 200, 'login_refused', 'login_refused'],
+      ['a temporary lock', text('Temporarily locked, try again later'), 200, 'login_refused', 'login_refused'],
+      ['maintenance', text('Down for maintenance'), 200, 'upstream_trouble', 'trouble_text'],
+      ['try later', text('Please try again later.', 602), 200, 'upstream_trouble', 'trouble_text'],
       ['a login without session id', { success: 1 }, 200, 'upstream_invalid_response', 'unexpected_json'],
       [
         'a session id that is not a string',
@@ -296,7 +301,8 @@ test('every failure has a reason and an answer class', async (t) => {
         'upstream_rejected',
         'unknown_text',
       ],
-      ['1000', text('An internal error has occurred.', '1000'), 200, 'upstream_rejected', 'internal_error_1000'],
+      ['1000', text('An internal error has occurred.', '1000'), 200, 'upstream_trouble', 'internal_error_1000'],
+      ['busy', text('The server is busy.'), 200, 'upstream_trouble', 'trouble_text'],
       ['bare', { success: 0 }, 200, 'upstream_rejected', 'bare_refusal'],
       ['a text without success', { error: 'Hm' }, 200, 'upstream_rejected', 'unknown_text'],
       ['an unknown value of success', { success: 2 }, 200, 'upstream_invalid_response', 'unexpected_json'],
@@ -378,13 +384,14 @@ test('every failure has a reason and an answer class', async (t) => {
       expectCall(callBody('sync_vendor'), answer);
       const biotrack = open();
       const failure = await failureOf(fetchVendors(biotrack));
-      const seen = [
-        inspect(failure, { depth: 9, showHidden: true }),
-        failure.stack,
-        JSON.stringify([failure, biotrack.events]),
-      ].join('\n');
+      const seen = [inspect(failure, { depth: 9, showHidden: true }), failure.stack, JSON.stringify(failure)].join(
+        '\n',
+      );
       for (const secret of [PASSWORD, 'canary', 'Login failed', SESSION])
         t.notOk(seen.includes(secret), `${secret} does not appear`);
+      const events = JSON.stringify(biotrack.events);
+      for (const secret of [PASSWORD, 'canary', SESSION])
+        t.notOk(events.includes(secret), `${secret} does not appear in events`);
       t.equal(failure.cause, undefined);
     }
   });

@@ -34,11 +34,12 @@ export interface Files {
 export async function writeFiles(
   tap: Pick<typeof t, 'teardown'>,
   { keysetFile, simulator }: Pick<TestService, 'keysetFile' | 'simulator'>,
+  dialect: 'api4' | 'rest' = 'api4',
 ): Promise<Files> {
   const folder = await mkdtemp(join(tmpdir(), 'biotrack-connect-child-'));
   tap.teardown(() => rm(folder, { recursive: true, force: true }));
   const files = { keyset: join(folder, 'keyset.json'), states: join(folder, 'states.json') };
-  const environment = { dialect: 'api4', url: simulator.url, origin_id: 'test' };
+  const environment = { dialect, url: simulator.url, origin_id: 'test' };
   await writeFile(files.keyset, keysetFile, { mode: 0o600 });
   await writeFile(
     files.states,

@@ -12,6 +12,8 @@ const SHARED: Readonly<Record<string, string>> = {
   directory_licenses: 'the list of a state, mirrored once for all tenants',
   directory_license_owners: 'previous owners of licenses in the list of a state',
   directory_leases: 'the process that currently fetches the list of a state',
+  login_attempts: 'hashes of BioTrack accounts and logins: passwords must not be guessed through several tenants',
+  refused_usernames: 'hashes of BioTrack usernames: a text that refuses several is a problem of the state',
   operator_audit: 'audit of API keys and deleted tenants; append-only',
 };
 

@@ -85,7 +85,7 @@ t.test(`a cached list always equals the published one (seed ${SEED})`, async (t)
           target: TARGET,
           login,
           confirmLogin: async () => undefined,
-          recordLoginError: async () => undefined,
+          recordLoginError: async (error) => error,
           includeLabs: labs[index % labs.length] === true,
           force: true,
         });

@@ -12,6 +12,12 @@ const [demo, limited] = simulator.users as [typeof simulator.demo, typeof simula
 const LOGIN = { username: demo.username, password: demo.password, owner: 'company' };
 
 const countLogins = (): number => control.counters().logins;
+/** Asks as a user of the tenant, who may force a login that BioTrack refused. */
+const force = (path: string) => {
+  const [, tenantId = ''] = /tenants\/([^/]+)/.exec(path) ?? [];
+  const key = service.tokenOf({ tenantId, userId: 'forcing', role: 'admin' });
+  return ask('POST', `${path}/verify`, { key, body: { force: true } });
+};
 const etagOf = async (path: string): Promise<Record<string, string>> => ({
   'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
 });
@@ -463,13 +469,18 @@ t.test('verifyCredential', async (t) => {
   );
   control.changePassword({ ubi: demo.ubi, username: demo.username, password: 'another' });
   t.match(await verify(), {
-    body: { result: 'rejected', credential: { status: 'rejected', status_detail: /correct values/ } },
+    body: {
+      result: 'rejected',
+      remembered: false,
+      credential: { status: 'rejected', status_detail: /correct values/ },
+    },
   });
   control.injectFault({ fault: 'server_error', action: 'login' });
-  t.match(await verify(), { body: { result: 'unavailable', credential: { status: 'rejected' } } });
+  const one = `${path}/${id}`;
+  t.match(await force(one), { body: { result: 'unavailable', credential: { status: 'rejected' } } });
   control.clearFaults();
   control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
-  t.match(await verify(), { body: { result: 'valid' } }, 'an explicit verification tries a rejected login again');
+  t.match(await force(one), { body: { result: 'valid', remembered: false } }, 'a user tries a rejected login again');
 
   await ask('PUT', `${tenant}/ubi`, { headers: await etagOf(`${tenant}/ubi`), body: { ubi: '999999999' } });
   t.match(await verify(), {
@@ -548,7 +559,7 @@ t.test('a rejected login is not tried again automatically when its UBI is restor
     t.equal(countLogins(), logins, 'no further login');
   }
   control.changePassword({ ubi: demo.ubi, username: demo.username, password: demo.password });
-  t.match(await ask('POST', `${path}/credentials/${credential.id}/verify`), { body: { result: 'valid' } });
+  t.match(await force(`${path}/credentials/${credential.id}`), { body: { result: 'valid' } });
   await ask('GET', `${path}/available-licenses`);
   t.equal(await read(), 'valid', 'an explicit verification clears the rejection');
 });
@@ -727,7 +738,7 @@ t.test('a rejected login is not repeated for a day', async (t) => {
   const rows = await service.sql<{ text: string }>('select login_attempts::text as text from login_attempts');
   t.ok(rows.length > 0);
   t.notMatch(JSON.stringify(rows), /remembered-as-wrong|demo@example|042517300/, 'only a keyed hash is stored');
-  const pending = await service.sql('select from login_attempts where refused_datetime is null');
+  const pending = await service.sql('select from login_attempts where leased_until_datetime is not null');
   t.strictSame(pending, [], 'no attempt is left pending');
 
   // Fixed in BioTrack after the rejection.
@@ -738,12 +749,8 @@ t.test('a rejected login is not repeated for a day', async (t) => {
   control.changePassword({ ubi: demo.ubi, username: 'late@example.com', password: 'right' });
   t.match(await ask('POST', path, { body: late }), { status: 422, body: { reason: 'rejected_before' } });
   const saved = await ask('POST', path, { body: { ...late, verify: 'skip' } });
-  t.match(saved, { status: 201, body: { status: 'unverified' } }, '`skip` saves it unverified');
-  t.match(
-    await ask('POST', `${path}/${saved.body.id}/verify`),
-    { body: { result: 'valid' } },
-    'and it can be verified',
-  );
+  t.match(saved, { status: 201, body: { status: 'rejected' } }, '`skip` saves it, and says that it was rejected');
+  t.match(await force(`${path}/${saved.body.id}`), { body: { result: 'valid' } }, 'a user can verify it');
   t.match(
     await ask('PATCH', `${path}/${saved.body.id}`, {
       body: { password: 'right' },
@@ -759,7 +766,8 @@ t.test('a rejected login is not repeated for a day', async (t) => {
 
   // A process that crashed during the login: others wait until its lease expires.
   await service.sql(
-    `update login_attempts set refused_datetime = null, leased_until_datetime = now() + interval '1 second'`,
+    `update login_attempts set refused_datetime = null, refusal = null, refusals = 0,
+       leased_until_datetime = now() + interval '1 second'`,
   );
   const started = Date.now();
   t.match(await ask('POST', path, { body: wrong }), { status: 422 });
@@ -775,6 +783,37 @@ t.test('a license number is refused where logins do not send it', async (t) => {
   t.match(created, { status: 201, body: { license_number: null } });
   const one = `${path}/${created.body.id}`;
   t.match(await ask('PATCH', one, { body: { license_number: '220091777' }, headers: await etagOf(one) }), notUsed);
+});
+
+t.test('refused and held logins', async (t) => {
+  const user = { ubi: demo.ubi, username: 'held@example.com', password: 'right' };
+  control.addUser(user);
+  const { path } = await makeBare();
+  const login = { ...LOGIN, username: user.username, description: 'held' };
+  const { id } = (await ask('POST', path, { body: { ...login, password: 'right' } })).body;
+  const patch = async (password: string) =>
+    ask('PATCH', `${path}/${id}`, { body: { password }, headers: await etagOf(`${path}/${id}`) });
+  control.injectFault({
+    fault: 'error_response',
+    action: 'login',
+    error: 'Your account has been locked.',
+    errorcode: null,
+  });
+  t.match(await patch('wrong 1'), { status: 422, body: { code: 'login_refused', detail: /^Nothing was saved/ } });
+  for (const password of ['wrong 2', 'wrong 3']) {
+    t.match(await patch(password), { status: 422, body: { code: 'credentials_rejected' } });
+  }
+  const held = { status: 429, body: { code: 'logins_held', detail: /might lock the account/ } };
+  const answer = await patch('wrong 4');
+  t.match(answer, held, 'another password');
+  t.match(answer.headers.get('retry-after'), /^\d+$/);
+  const other = await makeBare();
+  t.match(await ask('POST', other.path, { body: { ...login, password: 'wrong 5' } }), held, 'in another tenant');
+  t.match(await ask('POST', other.path, { body: { ...login, password: 'wrong 5', verify: 'attempt' } }), held);
+  const skipped = await ask('POST', other.path, { body: { ...login, password: 'wrong 6', verify: 'skip' } });
+  t.match(await ask('POST', `${other.path}/${skipped.body.id}/verify`), held);
+  t.match(await ask('GET', `${path}/${id}`), { body: { status: 'valid' } }, 'the valid password stays');
+  t.match(await ask('POST', `${path}/${id}/verify`), { body: { result: 'valid' } }, 'and is not held back');
 });
 
 t.test('every documented answer of these operations was seen', async (t) => {

@@ -94,7 +94,7 @@ const VALID: Readonly<Record<OperationId, Ask>> = {
   getCredential: {},
   updateCredential: { body: { description: 'y' }, headers: { 'if-match': '"99"' } },
   deleteCredential: { headers: { 'if-match': '"99"' } },
-  verifyCredential: {},
+  verifyCredential: { body: { force: false } },
   listCredentialCoverage: {},
   getUser: {},
   putUser: { body: { active: true }, headers: { 'if-match': '"99"' } },

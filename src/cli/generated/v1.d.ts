@@ -417,7 +417,7 @@ export interface paths {
         put?: never;
         /**
          * Verify a credential
-         * @description Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 even if BioTrack rejects the login; see `result`. The result `unavailable` (no usable response from BioTrack) does not change the status.
+         * @description Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 even if BioTrack rejects the login; see `result`. The result `unavailable` (no usable response from BioTrack) does not change the status. A credential that is already `rejected` or `refused` is not sent to BioTrack again, because that could lock the account: the remembered result is returned, with `remembered` true. To try it again after fixing the login in BioTrack, a user sends `"force": true`. Returns 429 `logins_held` if BioTrack rejected several logins of the same BioTrack user. The body is optional.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -1546,10 +1546,10 @@ export interface components {
              */
             ubi: string;
             /**
-             * @description The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.
+             * @description The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. `rejected`: wrong username or password. `refused`: BioTrack refused the login for another reason, for example because the account is locked or inactive. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.
              * @enum {string}
              */
-            status: "unverified" | "valid" | "rejected" | "ubi_rejected" | "privilege_missing";
+            status: "unverified" | "valid" | "rejected" | "refused" | "ubi_rejected" | "privilege_missing";
             /** @description What to do about the status; null for `valid`. Text for users. */
             status_detail: string | null;
             /**
@@ -1613,7 +1613,7 @@ export interface components {
              * @description The status of the user's own credential; null if there is none.
              * @enum {string|null}
              */
-            own_status: "unverified" | "valid" | "rejected" | "ubi_rejected" | "privilege_missing" | null;
+            own_status: "unverified" | "valid" | "rejected" | "refused" | "ubi_rejected" | "privilege_missing" | null;
             /** @description What to do about `own_status`. Text for users. */
             own_status_detail: string | null;
         };
@@ -1724,7 +1724,7 @@ export interface components {
                      * @description A stable error code.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
                     title: string;
                     /** @description Text for users. */
                     detail: string;
@@ -1894,7 +1894,7 @@ export interface components {
              * @description A stable code to branch on.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
             /** @example Resource not found */
             title: string;
             status: number;
@@ -1955,7 +1955,7 @@ export interface components {
              * @description Why the schedule is paused.
              * @enum {string|null}
              */
-            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
+            reason: "credentials_rejected" | "login_refused" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "upstream_trouble" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
             /** @description An explanation for users of how the schedule resumes. */
             resume_detail: string | null;
         };
@@ -2071,9 +2071,11 @@ export interface components {
              * @description Why the run failed, or why it will be retried or reviewed.
              * @enum {string|null}
              */
-            reason: "credentials_rejected" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
+            reason: "credentials_rejected" | "login_refused" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "upstream_trouble" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
             /** @description An explanation for users: what the reason means and what to do. */
             reason_detail: string | null;
+            /** @description BioTrack's own text about the failure, at most 300 characters, without the login that was sent. Only for operators; null for all other callers. */
+            operator_detail: string | null;
             /**
              * @description What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one.
              * @enum {string}
@@ -2278,10 +2280,12 @@ export interface components {
         /** Verification */
         Verification: {
             /**
-             * @description `unavailable`: BioTrack neither accepted nor rejected the login. All other values are the new status.
+             * @description `unavailable`: BioTrack neither accepted nor rejected the login. All other values are the status.
              * @enum {string}
              */
-            result: "valid" | "rejected" | "ubi_rejected" | "privilege_missing" | "unavailable";
+            result: "valid" | "rejected" | "refused" | "ubi_rejected" | "privilege_missing" | "unavailable";
+            /** @description True if the login was not sent, because BioTrack rejected the same login before. */
+            remembered: boolean;
             /**
              * @description The missing privilege; null unless `result` is `privilege_missing`.
              * @example sync_vendor
@@ -6960,6 +6964,7 @@ export interface operations {
                      *       "status": "queued",
                      *       "reason": null,
                      *       "reason_detail": null,
+                     *       "operator_detail": null,
                      *       "trigger": "request",
                      *       "mode": "full",
                      *       "refresh": "auto",
@@ -7771,7 +7776,7 @@ export interface operations {
                      */
                     description: string;
                     /**
-                     * @description The BioTrack username. Unique among the credentials of the owner.
+                     * @description The BioTrack username. Sent as it is; unique among the credentials of the owner in any case and with or without surrounding spaces.
                      * @example user@example.com
                      */
                     username: string;
@@ -7792,7 +7797,7 @@ export interface operations {
                      */
                     owner: "company" | "user";
                     /**
-                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not sent again for 24 hours: until then, the call returns `credentials_rejected` immediately. To retry sooner, save it with `skip`, then call `POST …/credentials/{id}/verify`.
+                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save without a login, as `unverified`. A login that BioTrack rejected is not sent again for 24 hours: until then, `required` and `attempt` return `credentials_rejected` or `login_refused` immediately, and `skip` saves the login with the status `rejected` or `refused`, so that it is not used. After three rejected logins of one BioTrack user, other passwords are held back for a minute, then longer: the call returns 429 `logins_held`.
                      * @example required
                      * @enum {string}
                      */
@@ -7984,7 +7989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. `license_number_not_used`: License number is not used at login. `idempotency_key_reused`: Idempotency-Key already used for another request. */
+            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `login_refused`: BioTrack refused the login. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. `license_number_not_used`: License number is not used at login. `idempotency_key_reused`: Idempotency-Key already used for another request. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8003,7 +8008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests. */
+            /** @description `rate_limited`: Too many requests. `logins_held`: Too many rejected logins. */
             429: {
                 headers: {
                     /** @description Seconds to wait before retrying. */
@@ -8597,7 +8602,7 @@ export interface operations {
                      */
                     description?: string;
                     /**
-                     * @description The BioTrack username. Unique among the credentials of the owner.
+                     * @description The BioTrack username. Sent as it is; unique among the credentials of the owner in any case and with or without surrounding spaces.
                      * @example user@example.com
                      */
                     username?: string;
@@ -8612,7 +8617,7 @@ export interface operations {
                      */
                     license_number?: string | null;
                     /**
-                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not sent again for 24 hours: until then, the call returns `credentials_rejected` immediately. To retry sooner, save it with `skip`, then call `POST …/credentials/{id}/verify`.
+                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save without a login, as `unverified`. A login that BioTrack rejected is not sent again for 24 hours: until then, `required` and `attempt` return `credentials_rejected` or `login_refused` immediately, and `skip` saves the login with the status `rejected` or `refused`, so that it is not used. After three rejected logins of one BioTrack user, other passwords are held back for a minute, then longer: the call returns 429 `logins_held`.
                      * @example required
                      * @enum {string}
                      */
@@ -8821,7 +8826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. `license_number_not_used`: License number is not used at login. */
+            /** @description `unknown_state`: Unknown state or environment. `credentials_rejected`: BioTrack rejected the username or password. `login_refused`: BioTrack refused the login. `ubi_rejected`: BioTrack rejected the UBI. `privilege_missing`: BioTrack user lacks a privilege. `license_number_not_used`: License number is not used at login. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8859,7 +8864,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests. */
+            /** @description `rate_limited`: Too many requests. `logins_held`: Too many rejected logins. */
             429: {
                 headers: {
                     /** @description Seconds to wait before retrying. */
@@ -8946,7 +8951,19 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "force": true
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Send the login to BioTrack even if the credential is `rejected` or `refused`. Only for users: API keys get the remembered result. Defaults to `false`. */
+                    force?: boolean;
+                };
+            };
+        };
         responses: {
             /** @description The result of the login. */
             200: {
@@ -8957,6 +8974,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "result": "valid",
+                     *       "remembered": true,
                      *       "missing_privilege": "sync_vendor",
                      *       "detail": "text",
                      *       "credential": {
@@ -9151,7 +9169,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: Too many requests. */
+            /** @description `rate_limited`: Too many requests. `logins_held`: Too many rejected logins. */
             429: {
                 headers: {
                     /** @description Seconds to wait before retrying. */
@@ -11635,6 +11653,7 @@ export interface operations {
                      *           "status": "queued",
                      *           "reason": null,
                      *           "reason_detail": null,
+                     *           "operator_detail": null,
                      *           "trigger": "request",
                      *           "mode": "full",
                      *           "refresh": "auto",
@@ -11917,6 +11936,7 @@ export interface operations {
                      *       "status": "queued",
                      *       "reason": null,
                      *       "reason_detail": null,
+                     *       "operator_detail": null,
                      *       "trigger": "request",
                      *       "mode": "full",
                      *       "refresh": "auto",
@@ -12244,6 +12264,7 @@ export interface operations {
                      *       "status": "queued",
                      *       "reason": null,
                      *       "reason_detail": null,
+                     *       "operator_detail": null,
                      *       "trigger": "request",
                      *       "mode": "full",
                      *       "refresh": "auto",
@@ -12501,6 +12522,7 @@ export interface operations {
                      *       "status": "queued",
                      *       "reason": null,
                      *       "reason_detail": null,
+                     *       "operator_detail": null,
                      *       "trigger": "request",
                      *       "mode": "full",
                      *       "refresh": "auto",
@@ -12828,6 +12850,7 @@ export interface operations {
                      *       "status": "queued",
                      *       "reason": null,
                      *       "reason_detail": null,
+                     *       "operator_detail": null,
                      *       "trigger": "request",
                      *       "mode": "full",
                      *       "refresh": "auto",
@@ -13318,6 +13341,7 @@ export interface operations {
                      *       "status": "queued",
                      *       "reason": null,
                      *       "reason_detail": null,
+                     *       "operator_detail": null,
                      *       "trigger": "request",
                      *       "mode": "full",
                      *       "refresh": "auto",
@@ -13651,6 +13675,7 @@ export interface operations {
                      *       "status": "queued",
                      *       "reason": null,
                      *       "reason_detail": null,
+                     *       "operator_detail": null,
                      *       "trigger": "request",
                      *       "mode": "full",
                      *       "refresh": "auto",

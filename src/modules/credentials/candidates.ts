@@ -5,8 +5,8 @@ import { type ErrorCode, ServiceError } from '../../domain/service-error.js';
 import type { Vault } from '../../vault/index.js';
 import type { Tenant } from '../tenants/index.js';
 import { toStatusDetail } from './login-result.js';
-import { type Credential, selectCredentialsOf } from './repository.js';
-import { openPassword } from './service.js';
+import { type Credential, isUsable, selectCredentialsOf } from './repository.js';
+import { openPassword } from './sealing.js';
 
 /** Whether a credential can be used, and how to fix it if not. */
 export interface CredentialState {
@@ -37,10 +37,6 @@ export interface OpenPorts {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
 }
-
-/** Rejected credentials are never used automatically, so that BioTrack does not lock the account. */
-export const isUsable = ({ status }: Pick<CredentialState, 'status'>): boolean =>
-  status === 'valid' || status === 'unverified';
 
 /** @param userId loads the user's own credentials too */
 export async function loadCandidates(

@@ -1,19 +1,15 @@
-export { type ChosenCredential, type CredentialState, isUsable, loadCredentialStates } from './candidates.js';
+export { type ChosenCredential, type CredentialState, loadCredentialStates } from './candidates.js';
 export { type LoginResult, toUpstreamError } from './login-result.js';
 export { toRemediation } from './remediation.js';
-export { type Credential, deleteCredentialsOfUser, selectCredentialsOf } from './repository.js';
+export { type Credential, deleteCredentialsOfUser, isUsable, selectCredentialsOf } from './repository.js';
 export { registerCredentialsRoutes } from './routes.js';
-export {
-  type CredentialPorts,
-  type ResealCounts,
-  renameCredential,
-  resealCredentials,
-  resetVerification,
-} from './service.js';
+export { type ResealCounts, resealCredentials } from './sealing.js';
+export { type CredentialPorts, renameCredential, resetVerification } from './service.js';
 export {
   findLogin,
   findUsableCredential,
   getUsableCredential,
+  hasOtherLogin,
   isRefusal,
   LoginRefusedError,
   requireUsableCredential,

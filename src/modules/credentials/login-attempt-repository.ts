@@ -1,66 +1,211 @@
-import { sql } from 'kysely';
+import { type Expression, sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
+import type { KeyHashes, LoginKeys } from './login-keys.js';
 
-/** `claimed`: the caller must log in and save the result. `refused`: BioTrack refused the same login within the last day. */
-export type LoginAttempt = 'claimed' | 'in_progress' | 'refused';
+/** How BioTrack refused exactly this login. */
+export interface RememberedRefusal {
+  readonly refusal: 'rejected' | 'refused';
+  /** For `refused`: which text. */
+  readonly refusedText: string | null;
+  /** The text itself, for operators; null for a refusal without a text. */
+  readonly upstreamText: string | null;
+}
+
+export type LoginClaim =
+  /** The caller must log in and save the result. */
+  | { readonly kind: 'claimed' }
+  /** Another login of the account is in progress. */
+  | { readonly kind: 'in_progress' }
+  /** BioTrack refused this login within the last day. */
+  | ({ readonly kind: 'refused' } & RememberedRefusal)
+  /** BioTrack refused too many logins of the account. */
+  | { readonly kind: 'held'; readonly seconds: number };
 
 /** Longer than any login takes, including its timeout. */
 const LEASE_SECONDS = 60;
 /** After this time, a refused login is tried again: it may have been fixed in BioTrack. */
-const REFUSAL_TTL_SECONDS = 24 * 60 * 60;
+const MEMORY_SECONDS = 24 * 60 * 60;
 
 const secondsFromNow = (seconds: number) => sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`;
+const memoryStart = secondsFromNow(-MEMORY_SECONDS);
 
-/**
- * Claims a login attempt, unless another process is making it or it was refused recently.
- * @param hashes hashes of the login with every key of the keyset; new rows use the first
- */
-export async function claimLoginAttempt(
-  tx: Tx,
-  tenantId: string,
-  hashes: readonly [Buffer, ...Buffer[]],
-): Promise<LoginAttempt> {
-  const refused = await tx
-    .selectFrom('login_attempts')
-    .select('login_hash')
-    .where('login_hash', 'in', [...hashes])
-    .where('refused_datetime', '>', secondsFromNow(-REFUSAL_TTL_SECONDS))
-    .executeTakeFirst();
-  if (refused !== undefined) return 'refused';
-  const claimed = await tx
-    .insertInto('login_attempts')
-    .values({ tenant_id: tenantId, login_hash: hashes[0], leased_until_datetime: secondsFromNow(LEASE_SECONDS) })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['tenant_id', 'login_hash'])
-        .doUpdateSet({ leased_until_datetime: secondsFromNow(LEASE_SECONDS), refused_datetime: null })
-        .where('login_attempts.leased_until_datetime', '<', sql<Date>`clock_timestamp()`)
-        .where((eb) =>
-          eb.or([
-            eb('login_attempts.refused_datetime', 'is', null),
-            eb('login_attempts.refused_datetime', '<=', secondsFromNow(-REFUSAL_TTL_SECONDS)),
-          ]),
-        ),
-    )
-    .returning('login_hash')
-    .executeTakeFirst();
-  return claimed === undefined ? 'in_progress' : 'claimed';
+/** How many refusals in a row have no consequence, and how long the next login is held after each further one. */
+const FREE_REFUSALS = 3;
+const HOLD_SECONDS = [60, 300, 900, 3_600] as const;
+
+function toHoldSeconds(refusals: number, ageSeconds: number): number {
+  if (refusals < FREE_REFUSALS) return 0;
+  const hold = HOLD_SECONDS[Math.min(refusals - FREE_REFUSALS, HOLD_SECONDS.length - 1)] as number;
+  return Math.max(0, hold - ageSeconds);
 }
 
-/** Saves a refusal and deletes expired ones of the tenant. */
-export async function saveLoginRefusal(tx: Tx, tenantId: string, hash: Buffer): Promise<void> {
-  await tx.deleteFrom('login_attempts').where('refused_datetime', '<=', secondsFromNow(-REFUSAL_TTL_SECONDS)).execute();
-  const values = { leased_until_datetime: sql<Date>`now()`, refused_datetime: sql<Date>`now()` };
-  await tx
+interface Counted extends Omit<RememberedRefusal, 'refusal'> {
+  readonly keyHash: Buffer;
+  readonly refusals: number;
+  readonly ageSeconds: number | null;
+  readonly refusal: RememberedRefusal['refusal'] | null;
+  readonly isAccepted: boolean;
+}
+
+/**
+ * Claims the right to log in. One login per account is in progress at a time, so that concurrent guesses are counted.
+ * @param isForced sends the login although BioTrack refused it before
+ */
+export async function claimLogin(tx: Tx, keys: LoginKeys, isForced: boolean): Promise<LoginClaim> {
+  const { account, login, ofTenant } = keys;
+  const rows = await tx
+    .selectFrom('login_attempts')
+    .select([
+      'key_hash as keyHash',
+      'refusals',
+      sql<number | null>`extract(epoch from clock_timestamp() - refused_datetime)::float8`.as('ageSeconds'),
+      'refusal',
+      'refused_text as refusedText',
+      'upstream_text as upstreamText',
+      sql<boolean>`accepted_datetime is not null`.as('isAccepted'),
+    ])
+    .where('key_hash', 'in', [...account, ...login, ...ofTenant])
+    .$castTo<Counted>()
+    .execute();
+  const recent = rows.filter(({ ageSeconds }) => ageSeconds !== null && ageSeconds < MEMORY_SECONDS);
+  const isOf = (hashes: KeyHashes, { keyHash }: Counted): boolean => hashes.some((hash) => hash.equals(keyHash));
+  const remembered = recent.find((row) => isOf(ofTenant, row) && row.refusal !== null);
+  if (remembered?.refusal && !isForced) {
+    const { refusal, refusedText, upstreamText } = remembered;
+    return { kind: 'refused', refusal, refusedText, upstreamText };
+  }
+  // A login that BioTrack once accepted is no guess: only its own refusals count, not those of other passwords.
+  const wasAccepted = rows.some((row) => isOf(login, row) && row.isAccepted);
+  const counted = recent.filter((row) => isOf(wasAccepted ? login : account, row));
+  const refusals = counted.reduce((total, row) => total + row.refusals, 0);
+  const seconds = toHoldSeconds(refusals, Math.min(...counted.map(({ ageSeconds }) => ageSeconds ?? 0)));
+  if (seconds > 0) return { kind: 'held', seconds };
+  const leaseEnd = secondsFromNow(LEASE_SECONDS);
+  const seen = rows.find(({ keyHash }) => account[0].equals(keyHash))?.refusals ?? 0;
+  const claimed = await tx
     .insertInto('login_attempts')
-    .values({ tenant_id: tenantId, login_hash: hash, ...values })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'login_hash']).doUpdateSet(values))
+    .values({ key_hash: account[0], leased_until_datetime: leaseEnd })
+    .onConflict((conflict) =>
+      conflict
+        .column('key_hash')
+        .doUpdateSet({ leased_until_datetime: leaseEnd })
+        .where(sql<boolean>`coalesce(login_attempts.leased_until_datetime < clock_timestamp(), true)`)
+        // Otherwise another login was refused since the rows were read.
+        .where('login_attempts.refusals', '=', seen),
+    )
+    .returning('key_hash')
+    .executeTakeFirst();
+  return { kind: claimed === undefined ? 'in_progress' : 'claimed' };
+}
+
+/**
+ * A refusal within the last day.
+ * @param since ignore earlier refusals
+ */
+export function findRefusal(tx: Tx, hashes: KeyHashes, since: Date | null): Promise<RememberedRefusal | undefined> {
+  return tx
+    .selectFrom('login_attempts')
+    .select(['refusal', 'refused_text as refusedText', 'upstream_text as upstreamText'])
+    .where('key_hash', 'in', [...hashes])
+    .where('refusal', 'is not', null)
+    .where('refused_datetime', '>', memoryStart)
+    .$if(since !== null, (query) => query.where('refused_datetime', '>', since))
+    .$castTo<RememberedRefusal>()
+    .executeTakeFirst();
+}
+
+/** Ends the lease without a verdict. */
+export async function releaseLogin(tx: Tx, { account }: Pick<LoginKeys, 'account'>): Promise<void> {
+  await tx
+    .updateTable('login_attempts')
+    .set({ leased_until_datetime: null })
+    .where('key_hash', '=', account[0])
     .execute();
 }
 
-export async function deleteLoginAttempts(tx: Tx, hashes: readonly Buffer[]): Promise<void> {
+/** Ends the lease and clears the refusals of the account and the login. */
+export async function saveAcceptance(tx: Tx, { account, login, ofTenant }: LoginKeys): Promise<void> {
+  const now = sql<Date>`clock_timestamp()`;
   await tx
+    .insertInto('login_attempts')
+    .values([
+      { key_hash: account[0], accepted_datetime: now },
+      { key_hash: login[0], accepted_datetime: now },
+    ])
+    .onConflict((conflict) =>
+      conflict.column('key_hash').doUpdateSet({
+        leased_until_datetime: null,
+        refusals: 0,
+        refused_datetime: null,
+        refusal: null,
+        refused_text: null,
+        upstream_text: null,
+        accepted_datetime: now,
+      }),
+    )
+    .execute();
+  const obsolete = [...account.slice(1), ...login.slice(1), ...ofTenant];
+  await tx.deleteFrom('login_attempts').where('key_hash', 'in', obsolete).execute();
+}
+
+/** Ends the lease, and counts a refusal of the account and, if it is given, of the login. */
+export async function saveRefusal(
+  tx: Tx,
+  { account, logins }: { readonly account: KeyHashes; readonly logins: readonly KeyHashes[] },
+  refusal: RememberedRefusal | undefined,
+): Promise<void> {
+  const now = sql<Date>`clock_timestamp()`;
+  const common = { refusals: 1, refused_datetime: now, refused_text: refusal?.refusedText ?? null };
+  const rows = [
+    { key_hash: account[0], ...common, refusal: null, upstream_text: null },
+    ...(refusal === undefined
+      ? []
+      : logins.map(([key_hash]) => ({
+          key_hash,
+          ...common,
+          refusal: refusal.refusal,
+          upstream_text: refusal.upstreamText,
+        }))),
+  ];
+  await tx
+    .insertInto('login_attempts')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.column('key_hash').doUpdateSet((eb) => ({
+        leased_until_datetime: null,
+        refusals: sql<number>`case when login_attempts.refused_datetime > ${memoryStart} then login_attempts.refusals + 1 else 1 end`,
+        refused_datetime: now,
+        refusal: eb.ref('excluded.refusal') as Expression<string | null>,
+        refused_text: eb.ref('excluded.refused_text') as Expression<string | null>,
+        upstream_text: eb.ref('excluded.upstream_text') as Expression<string | null>,
+      })),
+    )
+    .execute();
+  await deleteExpired(tx);
+}
+
+const MAX_EXPIRED = 100;
+
+const deleteExpired = (tx: Tx) =>
+  tx
     .deleteFrom('login_attempts')
-    .where('login_hash', 'in', [...hashes])
+    .where('key_hash', 'in', (eb) =>
+      eb
+        .selectFrom('login_attempts')
+        .select('key_hash')
+        .where('refused_datetime', '<', memoryStart)
+        .where('accepted_datetime', 'is', null)
+        .limit(MAX_EXPIRED)
+        .forUpdate()
+        .skipLocked(),
+    )
+    .execute();
+
+/** Forgets the refusals with this text, because it turned out to be a problem of the state. */
+export async function forgetRefusals(tx: Tx, refusedText: string): Promise<void> {
+  await tx
+    .updateTable('login_attempts')
+    .set({ refusals: 0, refused_datetime: null, refusal: null, refused_text: null, upstream_text: null })
+    .where('refused_text', '=', refusedText)
     .execute();
 }

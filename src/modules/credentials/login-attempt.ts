@@ -1,130 +1,146 @@
-import { createHmac } from 'node:crypto';
-import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
-import { type Db, withoutBeforeCommit } from '../../db/database.js';
+import {
+  BiotrackError,
+  type BiotrackLogin,
+  type BiotrackTarget,
+  createLoginError,
+  type LoginVerdict,
+} from '../../biotrack/index.js';
+import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
 import { ServiceError } from '../../domain/service-error.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
-import type { Vault } from '../../vault/index.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
-import { claimLoginAttempt, deleteLoginAttempts, saveLoginRefusal } from './login-attempt-repository.js';
-import type { LoginResult } from './login-result.js';
+import { findUbi } from '../ubi/index.js';
+import {
+  claimLogin,
+  type RememberedRefusal,
+  releaseLogin,
+  saveAcceptance,
+  saveRefusal,
+} from './login-attempt-repository.js';
+import { getOriginId, type KeyPorts, type LoginKeys, toLoginKeys } from './login-keys.js';
+import type { LoginResult, RefusalResult } from './login-result.js';
 
-export interface LoginPorts {
-  readonly biotrack: Biotrack;
-  readonly vault: Vault;
+export interface LoginPorts extends KeyPorts {
   /** Logins in progress in this process. */
   readonly loginAttempts: SingleFlight<LoginResult>;
 }
 
-/** Names the derived key. Changing it forgets all saved refusals. */
-const KEY_PURPOSE = 'refused logins';
-/** How often to check whether another process has finished the same login. */
+export interface LoginAttempt {
+  readonly tenant: Tenant;
+  readonly login: BiotrackLogin;
+  /** Whether BioTrack accepted this login before. */
+  readonly wasValid: boolean;
+  /** Sends the login although BioTrack refused it within the last day. */
+  readonly isForced: boolean;
+}
+
+/** How often to check whether another process has finished its login of the account. */
 const POLL_MS = 200;
 /** Shorter than the request timeout of the server. */
 const MAX_WAIT_MS = 25_000;
 
 const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
 
-/** The stable name of the BioTrack system for which a password is sealed. */
-export function getOriginId(biotrack: Biotrack, { state, environment }: Tenant): string {
-  const upstream = biotrack.findState(state)?.environments[environment];
-  if (upstream !== undefined) return upstream.originId;
-  throw new ServiceError(
-    'unknown_state',
-    "This deployment no longer supports the tenant's state or environment. The operator must configure it.",
-  );
-}
-
 /**
- * Logs in to BioTrack once for all concurrent callers, across processes. A refused login is not repeated for a day, so that a
- * script in a loop does not lock the BioTrack account.
+ * Logs in to BioTrack once for all concurrent callers, across processes. A refused login is not repeated for a day, and
+ * after several refusals of an account other passwords are held back for a growing time: callers must not lock BioTrack
+ * accounts or guess passwords.
  */
-export function attemptLogin(db: Db, ports: LoginPorts, tenant: Tenant, login: BiotrackLogin): Promise<LoginResult> {
-  const hashes = toHashes(ports, tenant, login);
-  const key = hashes[0].toString('base64');
+export function attemptLogin(db: Db, ports: LoginPorts, attempt: LoginAttempt): Promise<LoginResult> {
+  const keys = toLoginKeys(ports, attempt.tenant, attempt.login);
+  const key = `${keys.login[0].toString('base64')}/${attempt.tenant.id}/${attempt.isForced}`;
   // The saved result is not an effect of the request, so it must not complete the request's idempotency key.
-  return withoutBeforeCommit(() =>
-    ports.loginAttempts(key, () => attemptOnce(db, ports.biotrack, tenant, login, hashes)),
-  );
+  return withoutBeforeCommit(() => ports.loginAttempts(key, () => attemptOnce(db, ports, attempt, keys)));
 }
 
-type Hashes = readonly [Buffer, ...Buffer[]];
-
-async function attemptOnce(
-  db: Db,
-  biotrack: Biotrack,
-  tenant: Tenant,
-  login: BiotrackLogin,
-  hashes: Hashes,
-): Promise<LoginResult> {
+async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, keys: LoginKeys): Promise<LoginResult> {
+  const { tenant, login, isForced } = attempt;
   for (const end = performance.now() + MAX_WAIT_MS; ; ) {
-    const attempt = await inTenant(db, tenant.id, (tx) => claimLoginAttempt(tx, tenant.id, hashes));
-    if (attempt === 'refused') return { kind: 'rejected', isRemembered: true };
-    if (attempt === 'claimed') break;
+    const claim = await inTenant(db, tenant.id, (tx) => claimLogin(tx, keys, isForced));
+    if (claim.kind === 'refused') return toRememberedResult(claim);
+    if (claim.kind === 'held') {
+      return { kind: 'unavailable', error: createLoginError('loginHeld', { retryAfterMs: claim.seconds * 1_000 }) };
+    }
+    if (claim.kind === 'claimed') break;
     if (performance.now() > end) {
       throw new ServiceError(
         'upstream_unavailable',
-        'Another request is still waiting for BioTrack to answer the same login. Retry in a few seconds.',
+        'Another request is still waiting for BioTrack to answer a login of the same user. Retry in a few seconds.',
         { reason: 'upstream_timeout' },
       );
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  const result = await fetchLoginResult(biotrack, toTarget(tenant), login);
-  await inTenant(db, tenant.id, (tx) =>
-    result.kind === 'rejected' ? saveLoginRefusal(tx, tenant.id, hashes[0]) : deleteLoginAttempts(tx, hashes),
-  );
-  return result;
-}
-
-/**
- * Logs in even if the same login was refused recently, because a user asked for it. Saves no refusal: the caller saves the
- * result in the credential.
- */
-export async function forceLogin(
-  db: Db,
-  ports: LoginPorts,
-  tenant: Tenant,
-  login: BiotrackLogin,
-): Promise<LoginResult> {
-  const result = await fetchLoginResult(ports.biotrack, toTarget(tenant), login);
-  if (result.kind !== 'unavailable' && result.kind !== 'rejected') {
-    const hashes = toHashes(ports, tenant, login);
-    await inTenant(db, tenant.id, (tx) => deleteLoginAttempts(tx, hashes));
-  }
-  return result;
-}
-
-async function fetchLoginResult(
-  biotrack: Biotrack,
-  target: BiotrackTarget,
-  login: BiotrackLogin,
-): Promise<LoginResult> {
   try {
-    return await biotrack.verifyLogin(target, login);
+    const fetched = await fetchLoginResult(ports, tenant, login);
+    return await inTenant(db, tenant.id, async (tx) => {
+      const result = await judgeBareRefusal(tx, ports, attempt, fetched);
+      if (result.kind === 'unavailable') await releaseLogin(tx, keys);
+      else await saveAttempt(tx, keys, result, !isForced);
+      return result;
+    });
+  } catch (error) {
+    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, keys)).catch(() => undefined);
+    throw error;
+  }
+}
+
+export const toRememberedResult = ({ refusal, refusedText, upstreamText }: RememberedRefusal): RefusalResult =>
+  refusal === 'rejected' || refusedText === null
+    ? { kind: 'rejected', isRemembered: true }
+    : { kind: 'refused', refusedText, upstreamText, isRemembered: true };
+
+async function fetchLoginResult(ports: KeyPorts, tenant: Tenant, login: BiotrackLogin): Promise<LoginResult> {
+  try {
+    return toLoginResult(
+      await ports.biotrack.verifyLogin(toTarget(tenant), login),
+      getOriginId(ports.biotrack, tenant),
+    );
   } catch (error) {
     if (error instanceof BiotrackError) return { kind: 'unavailable', error };
     throw error;
   }
 }
 
-/**
- * One hash per key of the keyset. The JSON array keeps different logins from producing the same text. Without the keyset, a
- * hash cannot be used to guess the password, and it differs between tenants.
- */
-function toHashes(
-  { biotrack, vault }: LoginPorts,
-  tenant: Tenant,
-  { ubi, username, password, licenseNumber = null }: BiotrackLogin,
-): [Buffer, ...Buffer[]] {
-  const text = JSON.stringify([
-    tenant.id,
-    getOriginId(biotrack, tenant),
-    ubi,
-    username,
-    password.reveal(),
-    licenseNumber,
-  ]);
-  const toHash = (key: Buffer): Buffer => createHmac('sha256', key).update(text).digest();
-  const [first, ...others] = vault.deriveKeys(KEY_PURPOSE);
-  return [toHash(first), ...others.map(toHash)];
+export function toLoginResult(verdict: LoginVerdict, originId: string): LoginResult {
+  if (verdict.kind !== 'refused') return verdict;
+  const { textLabel, upstreamText } = verdict.error;
+  return { kind: 'refused', refusedText: `${originId}/${textLabel}`, upstreamText: upstreamText?.reveal() ?? null };
 }
+
+/**
+ * A refusal without a reason means an unknown UBI only if BioTrack never accepted the UBI. Otherwise the state has a problem
+ * if BioTrack accepted this login before, and the login is refused if not.
+ */
+export async function judgeBareRefusal(
+  tx: Tx,
+  { biotrack }: KeyPorts,
+  { tenant, login, wasValid }: Omit<LoginAttempt, 'isForced'>,
+  result: LoginResult,
+): Promise<LoginResult> {
+  if (result.kind !== 'ubi_rejected') return result;
+  const ubi = await findUbi(tx);
+  if (ubi?.status !== 'verified' || ubi.ubiKey !== login.ubi) return result;
+  if (wasValid) return { kind: 'unavailable', error: createLoginError('bareLoginRefusal') };
+  return { kind: 'refused', refusedText: `${getOriginId(biotrack, tenant)}/none`, upstreamText: null };
+}
+
+/**
+ * Remembers BioTrack's answer for all tenants and processes.
+ * @param isOfTenant whether this tenant may not enter the login again for a day
+ */
+export function saveAttempt(
+  tx: Tx,
+  keys: LoginKeys,
+  result: Exclude<LoginResult, { kind: 'unavailable' }>,
+  isOfTenant: boolean,
+): Promise<void> {
+  if (result.kind === 'valid' || result.kind === 'privilege_missing') return saveAcceptance(tx, keys);
+  const { account, login, ofTenant } = keys;
+  const refused = { account, logins: isOfTenant ? [login, ofTenant] : [login] };
+  if (result.kind === 'ubi_rejected') return saveRefusal(tx, refused, undefined);
+  const { refusedText, upstreamText } = result.kind === 'refused' ? result : NO_TEXT;
+  return saveRefusal(tx, refused, { refusal: result.kind, refusedText, upstreamText });
+}
+
+const NO_TEXT = { refusedText: null, upstreamText: null };

@@ -1,11 +1,26 @@
-import type { BiotrackError, LoginVerdict } from '../../biotrack/index.js';
+import { type BiotrackError, isLoginHeld, type LoginVerdict } from '../../biotrack/index.js';
 import { ServiceError } from '../../domain/service-error.js';
 import type { Credential } from './repository.js';
 
-/** How BioTrack answered a login, or why it did not. */
+/** How BioTrack answered a login, or why it did not. `isRemembered`: refused earlier, not sent again. */
 export type LoginResult =
-  /** `isRemembered`: refused earlier, not tried again. */
-  (LoginVerdict & { readonly isRemembered?: true }) | { readonly kind: 'unavailable'; readonly error: BiotrackError };
+  | Exclude<LoginVerdict, { kind: 'rejected' | 'refused' }>
+  | { readonly kind: 'rejected'; readonly isRemembered?: true }
+  | RefusedLogin
+  | { readonly kind: 'unavailable'; readonly error: BiotrackError };
+
+/** BioTrack's verdict that the login cannot be used. */
+export type RefusalResult = Exclude<LoginResult, { readonly kind: 'valid' | 'unavailable' }>;
+
+/** Refused with an unknown text, or without any although BioTrack knows the UBI. */
+export interface RefusedLogin {
+  readonly kind: 'refused';
+  /** The BioTrack server and a label of the text. */
+  readonly refusedText: string;
+  /** BioTrack's own text without what was sent, for operators. Null if there is none. */
+  readonly upstreamText: string | null;
+  readonly isRemembered?: true;
+}
 
 const toPrivilege = (privilege: string | undefined): string =>
   privilege === undefined || privilege === '' ? 'a required privilege' : `the privilege ${privilege}`;
@@ -19,7 +34,9 @@ export function toLoginResultDetail(result: {
     case 'valid':
       return 'BioTrack accepted the login.';
     case 'rejected':
-      return 'BioTrack rejected the username or password. Update this credential with the correct values, or verify it again if you fixed the login in BioTrack. It is not used until then.';
+      return 'BioTrack rejected the username or password. Update this credential with the correct values. If you fixed the login in BioTrack, a user can verify it again with "force": true. It is not used until then.';
+    case 'refused':
+      return 'BioTrack refused this login, for example because the account is locked, inactive or its password has expired. Ask the administrator of the BioTrack account. Then update this credential, or a user can verify it again with "force": true. It is not used until then.';
     case 'ubi_rejected':
       return "BioTrack does not recognize the tenant's UBI. Check the tenant's state, then set the UBI that this state issued to the company.";
     case 'privilege_missing':
@@ -39,6 +56,9 @@ export function toStatusDetail({
   return toLoginResultDetail({ kind: status, ...(missingPrivilege === null ? {} : { privilege: missingPrivilege }) });
 }
 
+const REJECTED_BEFORE =
+  'Nothing was saved. BioTrack rejected this username and password within the last 24 hours, so they were not tried again. If they are correct now, save them with "verify": "skip"; a user can then verify the credential with "force": true.';
+
 /** The error for a new or changed credential that is not saved because of this result. */
 export function toLoginError(result: Exclude<LoginResult, { kind: 'valid' }>): ServiceError {
   switch (result.kind) {
@@ -46,12 +66,20 @@ export function toLoginError(result: Exclude<LoginResult, { kind: 'valid' }>): S
       return new ServiceError(
         'credentials_rejected',
         result.isRemembered
-          ? 'Nothing was saved. BioTrack rejected this username and password within the last 24 hours, so they were not tried again. If they are correct now, save them with "verify": "skip", then verify the credential.'
+          ? REJECTED_BEFORE
           : 'Nothing was saved. Check the username and password, then send them again.',
         {
           ...(result.isRemembered ? { reason: 'rejected_before' } : {}),
           errors: [{ pointer: '/password', detail: 'was rejected by BioTrack, or the username was' }],
         },
+      );
+    case 'refused':
+      return new ServiceError(
+        'login_refused',
+        result.isRemembered
+          ? REJECTED_BEFORE
+          : 'Nothing was saved. BioTrack refused this login, for example because the account is locked, inactive or its password has expired. Ask the administrator of the BioTrack account.',
+        result.isRemembered ? { reason: 'rejected_before' } : {},
       );
     case 'ubi_rejected':
       return new ServiceError(
@@ -65,15 +93,19 @@ export function toLoginError(result: Exclude<LoginResult, { kind: 'valid' }>): S
         { reason: result.privilege },
       );
     case 'unavailable':
-      return toUpstreamError(result.error);
+      return isLoginHeld(result.error) ? toHeldError(result.error) : toUpstreamError(result.error);
   }
 }
 
+const toRetryAfterSeconds = ({ retryAfterMs = 30_000 }: BiotrackError): number => Math.ceil(retryAfterMs / 1000);
+
+const toHeldError = (error: BiotrackError): ServiceError =>
+  new ServiceError('logins_held', error.advice, { retryAfterSeconds: toRetryAfterSeconds(error), cause: error });
+
 /** 503 with the reason that BioTrack could not be used. */
-export function toUpstreamError(error: BiotrackError): ServiceError {
-  return new ServiceError('upstream_unavailable', error.advice, {
+export const toUpstreamError = (error: BiotrackError): ServiceError =>
+  new ServiceError('upstream_unavailable', error.advice, {
     reason: error.reason,
-    retryAfterSeconds: Math.ceil((error.retryAfterMs ?? 30_000) / 1000),
+    retryAfterSeconds: toRetryAfterSeconds(error),
     cause: error,
   });
-}

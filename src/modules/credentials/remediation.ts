@@ -1,6 +1,7 @@
 import type { ServiceError } from '../../domain/service-error.js';
 import { type SetupActor, type SetupCall, setupIncomplete } from '../../domain/setup.js';
-import { type CredentialState, isUsable } from './candidates.js';
+import type { CredentialState } from './candidates.js';
+import { isUsable } from './repository.js';
 
 /** Who must act to make a credential usable, and the call to make. */
 export interface Remediation {

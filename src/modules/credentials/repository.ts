@@ -1,7 +1,12 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
+import { toUsernameKey } from '../../domain/key.js';
 
-export type CredentialStatus = 'unverified' | 'valid' | 'rejected' | 'ubi_rejected' | 'privilege_missing';
+export type CredentialStatus = 'unverified' | 'valid' | 'rejected' | 'refused' | 'ubi_rejected' | 'privilege_missing';
+
+/** Refused credentials are never used automatically, so that BioTrack does not lock the account. */
+export const isUsable = ({ status }: { readonly status: CredentialStatus | 'unreadable' }): boolean =>
+  status === 'valid' || status === 'unverified';
 
 export interface Credential {
   readonly id: string;
@@ -103,7 +108,7 @@ export const findDuplicateCredential = (
   select(tx)
     .where('owner', '=', owner)
     .where('owner_user_id', ownerUserId === null ? 'is' : '=', ownerUserId)
-    .where((eb) => eb.or([eb('description', '=', description), eb('username', '=', username)]))
+    .where((eb) => eb.or([eb('description', '=', description), eb('username_key', '=', toUsernameKey(username))]))
     .$if(exceptId !== undefined, (query) => query.where('id', '!=', exceptId as string))
     .orderBy('id')
     .executeTakeFirst();
@@ -120,8 +125,25 @@ export const selectCredentialsOf = (tx: Tx, owners: 'company' | readonly string[
 
 export type NewCredential = Pick<
   Credential,
-  'id' | 'owner' | 'ownerUserId' | 'description' | 'username' | 'licenseNumber' | 'sealedPassword' | 'status'
->;
+  'id' | 'owner' | 'ownerUserId' | 'description' | 'username' | 'licenseNumber' | 'sealedPassword'
+> &
+  NewLoginStatus;
+
+/** The status of a new login. */
+export interface NewLoginStatus {
+  readonly status: 'valid' | 'unverified' | 'rejected' | 'refused';
+  /** For `refused`. */
+  readonly refusedText: string | null;
+  /** The UBI with which BioTrack refused it. */
+  readonly refusedUbiKeys: readonly string[];
+}
+
+const toStatusColumns = ({ status, refusedText, refusedUbiKeys }: NewLoginStatus) => ({
+  status,
+  refused_text: refusedText,
+  status_before_refusal: status === 'refused' ? 'unverified' : null,
+  refused_ubi_keys: [...refusedUbiKeys],
+});
 
 export async function insertCredential(tx: Tx, tenantId: string, credential: NewCredential): Promise<Credential> {
   const { id, owner, ownerUserId, description, username, licenseNumber, sealedPassword, status } = credential;
@@ -134,9 +156,10 @@ export async function insertCredential(tx: Tx, tenantId: string, credential: New
       owner_user_id: ownerUserId,
       description,
       username,
+      username_key: toUsernameKey(username),
       license_number: licenseNumber,
       sealed_password: sealedPassword,
-      status,
+      ...toStatusColumns(credential),
       checked_datetime: status === 'valid' ? eb.fn('now') : null,
     }))
     .returning(COLUMNS)
@@ -144,23 +167,34 @@ export async function insertCredential(tx: Tx, tenantId: string, credential: New
     .executeTakeFirstOrThrow();
 }
 
-export type CredentialChange = Partial<
-  Pick<Credential, 'description' | 'username' | 'licenseNumber' | 'sealedPassword' | 'secretVersion' | 'status'>
->;
+export interface CredentialChange {
+  readonly description?: string | undefined;
+  readonly username?: string | undefined;
+  readonly licenseNumber?: string | null | undefined;
+  readonly secret?: (Pick<Credential, 'sealedPassword' | 'secretVersion'> & NewLoginStatus) | undefined;
+}
 
 /** A change by a caller: it raises the version. */
-export async function updateCredentialRow(tx: Tx, id: string, change: CredentialChange): Promise<Credential> {
-  const { description, username, licenseNumber, sealedPassword, secretVersion, status } = change;
+export async function updateCredentialRow(
+  tx: Tx,
+  id: string,
+  { description, username, licenseNumber, secret }: CredentialChange,
+): Promise<Credential> {
   return tx
     .updateTable('credentials')
     .set((eb) => ({
       ...(description === undefined ? {} : { description }),
-      ...(username === undefined ? {} : { username }),
+      ...(username === undefined ? {} : { username, username_key: toUsernameKey(username) }),
       ...(licenseNumber === undefined ? {} : { license_number: licenseNumber }),
-      ...(sealedPassword === undefined ? {} : { sealed_password: sealedPassword }),
-      ...(secretVersion === undefined ? {} : { secret_version: secretVersion, refused_ubi_keys: [] }),
-      ...(status === undefined ? {} : { status, missing_privilege: null }),
-      ...(status === 'valid' ? { checked_datetime: eb.fn<Date>('now') } : {}),
+      ...(secret === undefined
+        ? {}
+        : {
+            sealed_password: secret.sealedPassword,
+            secret_version: secret.secretVersion,
+            missing_privilege: null,
+            ...toStatusColumns(secret),
+          }),
+      ...(secret?.status === 'valid' ? { checked_datetime: eb.fn<Date>('now') } : {}),
       version: eb('version', '+', 1),
       updated_datetime: eb.fn<Date>('now'),
     }))
@@ -175,7 +209,11 @@ export async function saveLoginResult(
   tx: Tx,
   { id, secretVersion }: Pick<Credential, 'id' | 'secretVersion'>,
   ubiKey: string,
-  { status, missingPrivilege }: Pick<Credential, 'status' | 'missingPrivilege'>,
+  {
+    status,
+    missingPrivilege,
+    refusedText,
+  }: Pick<Credential, 'status' | 'missingPrivilege'> & { readonly refusedText: string | null },
 ): Promise<Credential | undefined> {
   const others = sql<string[]>`array_remove(refused_ubi_keys, ${ubiKey}::text)`;
   return tx
@@ -184,13 +222,35 @@ export async function saveLoginResult(
       status,
       missing_privilege: missingPrivilege,
       checked_datetime: eb.fn<Date>('now'),
-      refused_ubi_keys: status === 'rejected' ? sql<string[]>`${others} || ${ubiKey}::text` : others,
+      refused_text: refusedText,
+      status_before_refusal:
+        status === 'refused'
+          ? sql<string>`case when status = 'refused' then status_before_refusal else status end`
+          : null,
+      refused_ubi_keys:
+        status === 'rejected' || status === 'refused' ? sql<string[]>`${others} || ${ubiKey}::text` : others,
     }))
     .where('id', '=', id)
     .where('secret_version', '=', secretVersion)
     .returning(COLUMNS)
     .$castTo<Credential>()
     .executeTakeFirst();
+}
+
+/** Takes back the status `refused` that this text caused. Returns false if there is none. */
+export async function restoreRefusedCredentials(tx: Tx, refusedText: string): Promise<boolean> {
+  const result = await tx
+    .updateTable('credentials')
+    .set((eb) => ({
+      status: eb.ref('status_before_refusal').$notNull(),
+      refused_text: null,
+      status_before_refusal: null,
+      refused_ubi_keys: sql<string[]>`array_remove(refused_ubi_keys, (select ubi_key from ubis))`,
+    }))
+    .where('status', '=', 'refused')
+    .where('refused_text', '=', refusedText)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 export async function saveLastUsed(tx: Tx, id: string): Promise<void> {
@@ -223,6 +283,8 @@ export async function resetCredentialStatuses(tx: Tx, ubiKey: string | undefined
         .end()
         .$castTo<'rejected' | 'unverified'>(),
       missing_privilege: null,
+      refused_text: null,
+      status_before_refusal: null,
       version: eb('version', '+', 1),
       ...(ubiKey === undefined ? { refused_ubi_keys: [] } : {}),
     }))

@@ -23,6 +23,7 @@ import {
   CredentialPageSchema,
   CredentialPatchSchema,
   CredentialSchema,
+  VerificationBodySchema,
   VerificationSchema,
 } from './schema.js';
 import {
@@ -44,8 +45,10 @@ export interface CredentialsDeps extends CredentialPorts {
 const LOGIN_ERRORS = [
   'unknown_state',
   'credentials_rejected',
+  'login_refused',
   'ubi_rejected',
   'privilege_missing',
+  'logins_held',
   'upstream_unavailable',
   'license_number_not_used',
 ] as const;
@@ -204,17 +207,25 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         tag: 'Credentials',
         summary: 'Verify a credential',
         description:
-          'Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 even if BioTrack rejects the login; see `result`. The result `unavailable` (no usable response from BioTrack) does not change the status.',
+          'Logs in to BioTrack now and saves the result as the status of the credential. Returns 200 even if BioTrack rejects the login; see `result`. The result `unavailable` (no usable response from BioTrack) does not change the status. A credential that is already `rejected` or `refused` is not sent to BioTrack again, because that could lock the account: the remembered result is returned, with `remembered` true. To try it again after fixing the login in BioTrack, a user sends `"force": true`. Returns 429 `logins_held` if BioTrack rejected several logins of the same BioTrack user. The body is optional.',
         params: toItemParams('credential'),
+        body: VerificationBodySchema,
+        isBodyOptional: true,
         replies: { 200: { description: 'The result of the login.', schema: VerificationSchema } },
-        errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state'],
+        errors: ['not_found', 'setup_incomplete', 'credential_unreadable', 'unknown_state', 'logins_held'],
       }),
     },
     async (request) => {
-      const { params } = request;
-      const { result, ...view } = await verifyCredential(db, ports, params.tenant_id, params.id, principalOf(request));
+      const { params, body } = request;
+      const { result, ...view } = await verifyCredential(db, ports, {
+        tenantId: params.tenant_id,
+        id: params.id,
+        force: body.force ?? false,
+        principal: principalOf(request),
+      });
       return {
         result: result.kind,
+        remembered: 'isRemembered' in result,
         missing_privilege: result.kind === 'privilege_missing' ? result.privilege : null,
         detail: toLoginResultDetail(result),
         credential: toCredentialReply(view),

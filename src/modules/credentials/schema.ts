@@ -15,14 +15,15 @@ import {
 } from '../../http/primitives.js';
 
 const OWNERS = ['company', 'user'] as const;
-const STATUSES = ['unverified', 'valid', 'rejected', 'ubi_rejected', 'privilege_missing'] as const;
+const STATUSES = ['unverified', 'valid', 'rejected', 'refused', 'ubi_rejected', 'privilege_missing'] as const;
 
 const description = Text(120, {
   description: 'A label. Unique among the credentials of the owner.',
   examples: ['Office login'],
 });
 const username = Text(200, {
-  description: 'The BioTrack username. Unique among the credentials of the owner.',
+  description:
+    'The BioTrack username. Sent as it is; unique among the credentials of the owner in any case and with or without surrounding spaces.',
   examples: ['user@example.com'],
 });
 const password = OpaqueText(200, {
@@ -44,7 +45,7 @@ const licenseNumber = Type.Optional(
 const verify = Type.Optional(
   OneOf(['required', 'attempt', 'skip'], {
     description:
-      'When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save as `unverified` without a login. A login that BioTrack rejected is not sent again for 24 hours: until then, the call returns `credentials_rejected` immediately. To retry sooner, save it with `skip`, then call `POST …/credentials/{id}/verify`.',
+      'When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save without a login, as `unverified`. A login that BioTrack rejected is not sent again for 24 hours: until then, `required` and `attempt` return `credentials_rejected` or `login_refused` immediately, and `skip` saves the login with the status `rejected` or `refused`, so that it is not used. After three rejected logins of one BioTrack user, other passwords are held back for a minute, then longer: the call returns 429 `logins_held`.',
     examples: ['required'],
   }),
 );
@@ -101,7 +102,7 @@ export const CredentialSchema = Named(
     ubi: ResponseText({ description: "The tenant's UBI, which every BioTrack login sends.", examples: ['422000931'] }),
     status: OneOf(STATUSES, {
       description:
-        'The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.',
+        'The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. `rejected`: wrong username or password. `refused`: BioTrack refused the login for another reason, for example because the account is locked or inactive. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.',
     }),
     status_detail: Nullable(
       ResponseText({ description: 'What to do about the status; null for `valid`. Text for users.' }),
@@ -116,12 +117,26 @@ export const CredentialSchema = Named(
 
 export const CredentialPageSchema = Page('CredentialPage', CredentialSchema);
 
+export const VerificationBodySchema = Body(
+  {
+    force: Type.Optional(
+      Type.Boolean({
+        description:
+          'Send the login to BioTrack even if the credential is `rejected` or `refused`. Only for users: API keys get the remembered result. Defaults to `false`.',
+      }),
+    ),
+  },
+  { examples: [{ force: true }] },
+);
+
 export const VerificationSchema = Named(
   'Verification',
   Reply({
-    result: OneOf(['valid', 'rejected', 'ubi_rejected', 'privilege_missing', 'unavailable'], {
-      description:
-        '`unavailable`: BioTrack neither accepted nor rejected the login. All other values are the new status.',
+    result: OneOf(['valid', 'rejected', 'refused', 'ubi_rejected', 'privilege_missing', 'unavailable'], {
+      description: '`unavailable`: BioTrack neither accepted nor rejected the login. All other values are the status.',
+    }),
+    remembered: Type.Boolean({
+      description: 'True if the login was not sent, because BioTrack rejected the same login before.',
     }),
     missing_privilege: Nullable(
       ResponseText({

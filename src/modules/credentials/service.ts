@@ -1,18 +1,21 @@
-import type { Biotrack, BiotrackLogin } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutBeforeCommit, withTenant } from '../../db/database.js';
+import { type Biotrack, type BiotrackLogin, isLoginHeld } from '../../biotrack/index.js';
+import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
+import { toUsernameKey } from '../../domain/key.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
 import type { Secret } from '../../domain/secret.js';
 import { ServiceError } from '../../domain/service-error.js';
-import { type SealContext, UnreadableError, type Vault } from '../../vault/index.js';
 import { resumeAfterFix } from '../schedules/index.js';
-import { findTenant, inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { findUbi, recordUbiStatus, requireUbi, resetUbiStatus } from '../ubi/index.js';
+import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { requireUbi, resetUbiStatus } from '../ubi/index.js';
 import { requireActiveUser } from '../users/index.js';
 import { requireCreation, requireCredentialFor } from './access.js';
-import { attemptLogin, forceLogin, getOriginId, type LoginPorts } from './login-attempt.js';
+import { attemptLogin, type LoginPorts, toRememberedResult } from './login-attempt.js';
+import { findRefusal } from './login-attempt-repository.js';
+import { toLoginKeys } from './login-keys.js';
 import { type LoginResult, toLoginError } from './login-result.js';
+import { isSetupUnchanged, recordLogin } from './record-login.js';
 import {
   type Credential,
   type CredentialOwner,
@@ -20,13 +23,13 @@ import {
   findDuplicateCredential,
   findLicenseUsingCredential,
   insertCredential,
+  isUsable,
+  type NewLoginStatus,
   resetCredentialStatuses,
-  saveLoginResult,
   selectCredentials,
-  selectSealedWithOtherKey,
   updateCredentialRow,
-  updateSealedPassword,
 } from './repository.js';
+import { openPassword, toSealContext } from './sealing.js';
 
 export interface CredentialPorts extends LoginPorts {
   readonly newId: () => string;
@@ -49,7 +52,10 @@ export interface CredentialInput {
   readonly verify: VerifyMode;
 }
 
-/** Verifies the login with BioTrack before saving it, unless `verify` is `skip`. A refused login is never saved. */
+/**
+ * Verifies the login with BioTrack before saving it, unless `verify` is `skip`. A refused login is saved only with `skip`,
+ * with its status.
+ */
 export async function createCredential(
   db: Db,
   ports: CredentialPorts,
@@ -85,9 +91,9 @@ export async function createCredential(
       username,
       licenseNumber,
       sealedPassword: vault.seal(password, context),
-      status: (await isSetupUnchanged(tx, now, { tenant, ubiKey: login.ubi })) ? status : 'unverified',
+      ...((await isSetupUnchanged(tx, now, { tenant, login })) ? status : UNVERIFIED),
     });
-    await resumeAfterFix(tx);
+    if (isUsable(credential)) await resumeAfterFix(tx);
     return toView(tx, tenantId, credential);
   });
 }
@@ -127,31 +133,23 @@ export async function updateCredential(
   const isNewLogin =
     changes.password !== undefined || username !== present.username || licenseNumber !== present.licenseNumber;
   const password = changes.password ?? (isNewLogin ? openPassword(biotrack, vault, tenant, present) : undefined);
-  const status =
-    password === undefined
-      ? undefined
-      : await verifyNewLogin(db, ports, tenant, { ubi: ubi.ubiKey, username, password, licenseNumber }, changes.verify);
+  const login = password && { ubi: ubi.ubiKey, username, password, licenseNumber };
+  const status = login && (await verifyNewLogin(db, ports, tenant, login, changes.verify));
 
   return inLockedTenant(db, tenantId, async (tx, now) => {
-    const { version, secretVersion } = await requireCredentialFor(tx, principal, id, 'change');
+    const { version, secretVersion: presentVersion } = await requireCredentialFor(tx, principal, id, 'change');
     checkPrecondition(precondition, version);
     await checkDuplicate(tx, present, { ...present, ...changes }, id);
-    const secret =
-      password === undefined
-        ? {}
-        : {
-            status: (await isSetupUnchanged(tx, now, { tenant, ubiKey: ubi.ubiKey }))
-              ? status
-              : ('unverified' as const),
-            secretVersion: secretVersion + 1,
-            sealedPassword: vault.seal(
-              password,
-              toSealContext(biotrack, now, { ...present, secretVersion: secretVersion + 1 }),
-            ),
-          };
-    if (password !== undefined) await resumeAfterFix(tx);
+    const secretVersion = presentVersion + 1;
+    const secret = login && {
+      ...((await isSetupUnchanged(tx, now, { tenant, login })) ? (status ?? UNVERIFIED) : UNVERIFIED),
+      secretVersion,
+      sealedPassword: vault.seal(login.password, toSealContext(biotrack, now, { ...present, secretVersion })),
+    };
+    if (secret !== undefined && isUsable(secret)) await resumeAfterFix(tx);
     const { description } = changes;
-    return toView(tx, tenantId, await updateCredentialRow(tx, id, { description, username, licenseNumber, ...secret }));
+    const change = { description, username, licenseNumber, secret };
+    return toView(tx, tenantId, await updateCredentialRow(tx, id, change));
   });
 }
 
@@ -202,13 +200,23 @@ export const deleteCredential = (
     await deleteCredentialRow(tx, id);
   });
 
-/** Logs in now. If BioTrack is unavailable, that is the result and the status does not change. */
+export interface VerifyRequest {
+  readonly tenantId: string;
+  readonly id: string;
+  /** Logs in although BioTrack refused the credential. Only for users. */
+  readonly force: boolean;
+  readonly principal: Principal;
+}
+
+/**
+ * Logs in now. If BioTrack is unavailable, that is the result and the status does not change. A refused credential is not
+ * sent again until it is changed, unless a user forces it: scripts could lock the account.
+ * @throws ServiceError `logins_held` if BioTrack rejected too many logins of the account
+ */
 export async function verifyCredential(
   db: Db,
   ports: CredentialPorts,
-  tenantId: string,
-  id: string,
-  principal: Principal,
+  { tenantId, id, force, principal }: VerifyRequest,
 ): Promise<CredentialView & { readonly result: LoginResult }> {
   const { biotrack, vault } = ports;
   const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => ({
@@ -216,51 +224,25 @@ export async function verifyCredential(
     ubi: await requireUbi(tx, tenantId),
     present: await requireCredentialFor(tx, principal, id, 'verify'),
   }));
+  const isForced = force && principal.kind === 'user';
+  const { status } = present;
+  const isRefused = status === 'rejected' || status === 'refused';
+  if (isRefused && !isForced) {
+    const result = toRememberedResult({ refusal: status, refusedText: '', upstreamText: null });
+    return { credential: present, ubi: ubi.ubi, result };
+  }
   const password = openPassword(biotrack, vault, tenant, present);
   const { username, licenseNumber } = present;
   const login = { ubi: ubi.ubiKey, username, password, licenseNumber };
-  const result = await forceLogin(db, ports, tenant, login);
-  return inLockedTenant(db, tenantId, async (tx, now) => {
+  const wasValid = status === 'valid';
+  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid, isForced: isForced || wasValid });
+  if (attempted.kind === 'unavailable' && isLoginHeld(attempted.error)) throw toLoginError(attempted);
+  const { result, credential } = await recordLogin(db, ports, { tenant, login, credential: present }, attempted);
+  return inTenant(db, tenantId, async (tx) => {
     // The credential may have been deleted during the login.
     const current = await requireCredentialFor(tx, principal, id, 'verify');
-    const saved = await recordLoginResult(tx, now, { tenant, ubiKey: ubi.ubiKey, credential: present }, result);
-    return { ...(await toView(tx, tenantId, saved ?? current)), result };
+    return { ...(await toView(tx, tenantId, credential ?? current)), result };
   });
-}
-
-/** The tenant and UBI at the time of a login. */
-export interface LoginContext {
-  readonly tenant: Tenant;
-  readonly ubiKey: string;
-}
-
-/** False if a login result is obsolete because it was for another UBI or state. The tenant must be locked. */
-async function isSetupUnchanged(tx: Tx, now: Tenant, { tenant, ubiKey }: LoginContext): Promise<boolean> {
-  const ubi = await findUbi(tx);
-  return ubi?.ubiKey === ubiKey && now.state === tenant.state && now.environment === tenant.environment;
-}
-
-/**
- * Saves a login result in the credential and the UBI. Returns undefined if nothing was saved: BioTrack was unavailable, or
- * the setup or the password changed since the login. The tenant must be locked.
- */
-export async function recordLoginResult(
-  tx: Tx,
-  now: Tenant,
-  context: LoginContext & { readonly credential: Pick<Credential, 'id' | 'secretVersion'> },
-  result: LoginResult,
-): Promise<Credential | undefined> {
-  if (result.kind === 'unavailable' || !(await isSetupUnchanged(tx, now, context))) return undefined;
-  // BioTrack also answers like this for other reasons, so it does not override an earlier successful login.
-  if (result.kind === 'ubi_rejected' && (await findUbi(tx))?.status === 'verified') return undefined;
-  const missingPrivilege = result.kind === 'privilege_missing' ? result.privilege : null;
-  const saved = await saveLoginResult(tx, context.credential, context.ubiKey, {
-    status: result.kind,
-    missingPrivilege,
-  });
-  if (result.kind === 'valid') await resumeAfterFix(tx);
-  if (result.kind !== 'rejected') await recordUbiStatus(tx, context.ubiKey, result.kind !== 'ubi_rejected');
-  return saved;
 }
 
 /**
@@ -270,66 +252,6 @@ export async function recordLoginResult(
 export async function resetVerification(tx: Tx, ubiKey?: string): Promise<void> {
   await resetCredentialStatuses(tx, ubiKey);
   await resetUbiStatus(tx);
-}
-
-/** @throws ServiceError `credential_unreadable` if the vault cannot decrypt the password */
-export function openPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, credential: Credential): Secret {
-  try {
-    return vault.open(credential.sealedPassword, toSealContext(biotrack, tenant, credential));
-  } catch (error) {
-    if (!(error instanceof UnreadableError)) throw error;
-    throw new ServiceError(
-      'credential_unreadable',
-      "The encryption key was removed, or the BioTrack address of the tenant's state changed. Update the credential with its password.",
-      { cause: error },
-    );
-  }
-}
-
-export interface ResealCounts {
-  readonly resealed: number;
-  /** Passwords that cannot be decrypted: their key was removed, or the BioTrack address changed. Users must enter them again. */
-  readonly unreadable: number;
-}
-
-const RESEAL_BATCH = 100;
-const NO_ID = '00000000-0000-0000-0000-000000000000';
-
-/** Re-encrypts a tenant's passwords with the primary key, in short transactions. Versions and timestamps do not change. */
-export async function resealCredentials(
-  db: Db,
-  { biotrack, vault }: Pick<CredentialPorts, 'biotrack' | 'vault'>,
-  tenantId: string,
-): Promise<ResealCounts> {
-  let counts = { resealed: 0, unreadable: 0 };
-  for (let after: string | undefined = NO_ID; after !== undefined; ) {
-    const from: string = after;
-    // Undefined if the tenant was deleted meanwhile.
-    const batch = await withTenant(db, tenantId, async (tx) => {
-      const tenant = await findTenant(tx);
-      if (tenant === undefined) return { resealed: 0, unreadable: 0, last: undefined };
-      const credentials = await selectSealedWithOtherKey(tx, vault.primaryKeyId, from, RESEAL_BATCH);
-      let [resealed, unreadable] = [0, 0];
-      for (const credential of credentials) {
-        const sealed = resealPassword(biotrack, vault, tenant, credential);
-        if (sealed === undefined) unreadable += 1;
-        else if (await updateSealedPassword(tx, credential, sealed)) resealed += 1;
-      }
-      return { resealed, unreadable, last: credentials.at(-1)?.id };
-    });
-    counts = { resealed: counts.resealed + batch.resealed, unreadable: counts.unreadable + batch.unreadable };
-    after = batch.last;
-  }
-  return counts;
-}
-
-function resealPassword(biotrack: Biotrack, vault: Vault, tenant: Tenant, credential: Credential): Buffer | undefined {
-  try {
-    return vault.seal(openPassword(biotrack, vault, tenant, credential), toSealContext(biotrack, tenant, credential));
-  } catch (error) {
-    if (error instanceof ServiceError) return undefined;
-    throw error;
-  }
 }
 
 /** @throws ServiceError `license_number_not_used` if logins in the tenant's state send no license number */
@@ -347,21 +269,7 @@ function requireLicenseNumberUsed(
   );
 }
 
-type Sealed = Pick<Credential, 'id' | 'owner' | 'ownerUserId' | 'secretVersion'>;
-
-function toSealContext(
-  biotrack: Biotrack,
-  tenant: Tenant,
-  { id, owner, ownerUserId, secretVersion }: Sealed,
-): SealContext {
-  return {
-    tenantId: tenant.id,
-    owner: ownerUserId === null ? owner : `${owner}:${ownerUserId}`,
-    rowId: id,
-    secretVersion,
-    originId: getOriginId(biotrack, tenant),
-  };
-}
+const UNVERIFIED: NewLoginStatus = { status: 'unverified', refusedText: null, refusedUbiKeys: [] };
 
 /**
  * Returns the status with which to save a new login.
@@ -373,21 +281,23 @@ async function verifyNewLogin(
   tenant: Tenant,
   login: BiotrackLogin,
   mode: VerifyMode,
-): Promise<'valid' | 'unverified'> {
-  if (mode === 'skip') return 'unverified';
-  const result = await attemptLogin(db, ports, tenant, login);
-  if (result.kind === 'unavailable' && mode === 'attempt') return 'unverified';
-  if (result.kind === 'valid' || result.kind === 'privilege_missing' || result.kind === 'ubi_rejected') {
-    // The status of the UBI is not an effect of the request, so it must not complete its idempotency key.
-    await withoutBeforeCommit(() =>
-      inLockedTenant(db, tenant.id, async (tx, now) => {
-        const isCurrent = await isSetupUnchanged(tx, now, { tenant, ubiKey: login.ubi });
-        if (isCurrent) await recordUbiStatus(tx, login.ubi, result.kind !== 'ubi_rejected');
-      }),
+): Promise<NewLoginStatus> {
+  if (mode === 'skip') {
+    const refusal = await inTenant(db, tenant.id, (tx) =>
+      findRefusal(tx, toLoginKeys(ports, tenant, login).ofTenant, null),
     );
+    if (refusal === undefined) return UNVERIFIED;
+    return { status: refusal.refusal, refusedText: refusal.refusedText, refusedUbiKeys: [login.ubi] };
   }
-  if (result.kind !== 'valid') throw toLoginError(result);
-  return 'valid';
+  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid: false, isForced: false });
+  // There is nothing to record, and a storm of repetitions must not wait for the tenant's lock.
+  if (attempted.kind === 'rejected') throw toLoginError(attempted);
+  // The status of the UBI is not an effect of the request, so it must not complete its idempotency key.
+  const { result } = await withoutBeforeCommit(() => recordLogin(db, ports, { tenant, login }, attempted));
+  if (result.kind === 'valid') return { ...UNVERIFIED, status: 'valid' };
+  const isOutage = result.kind === 'unavailable' && !isLoginHeld(result.error);
+  if (isOutage && mode === 'attempt') return UNVERIFIED;
+  throw toLoginError(result);
 }
 
 const toView = async (tx: Tx, tenantId: string, credential: Credential): Promise<CredentialView> => ({
@@ -404,8 +314,8 @@ async function checkDuplicate(
 ): Promise<void> {
   const duplicate = await findDuplicateCredential(tx, owner, wanted, exceptId);
   if (duplicate === undefined) return;
-  const [pointer, what] =
-    duplicate.username === wanted.username ? ['/username', 'username'] : ['/description', 'description'];
+  const isSameUsername = toUsernameKey(duplicate.username) === toUsernameKey(wanted.username);
+  const [pointer, what] = isSameUsername ? ['/username', 'username'] : ['/description', 'description'];
   const detail = `Another credential has this ${what}. Update that one (see \`conflicting_id\`) or choose another ${what}.`;
   throw new ServiceError('credential_exists', detail, {
     conflicting_id: duplicate.id,

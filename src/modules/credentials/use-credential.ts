@@ -1,22 +1,25 @@
 import type { BiotrackError, BiotrackLogin } from '../../biotrack/index.js';
 import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
 import type { ServiceError } from '../../domain/service-error.js';
-import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import {
   type Candidates,
   type ChosenCredential,
   chooseCredential,
-  isUsable,
   loadCandidates,
   type OpenPorts,
   toCandidate,
 } from './candidates.js';
-import { attemptLogin } from './login-attempt.js';
-import { type LoginResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
+import { attemptLogin, judgeBareRefusal, saveAttempt, toLoginResult, toRememberedResult } from './login-attempt.js';
+import { findRefusal } from './login-attempt-repository.js';
+import { getOriginId, toLoginKeys } from './login-keys.js';
+import { type LoginResult, type RefusalResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
+import { recordLogin } from './record-login.js';
 import { toNoLoginError } from './remediation.js';
-import { type Credential, findCredential, saveLastUsed } from './repository.js';
-import { type CredentialPorts, openPassword, recordLoginResult } from './service.js';
+import { type Credential, findCredential, isUsable, saveLastUsed } from './repository.js';
+import { openPassword } from './sealing.js';
+import type { CredentialPorts } from './service.js';
 
 /** A verified credential with its opened password. */
 export interface UsableCredential extends ChosenCredential {
@@ -26,14 +29,17 @@ export interface UsableCredential extends ChosenCredential {
 
 /** BioTrack refused the login. `reason` is a failure reason of a run; the message is text for users. */
 export class LoginRefusedError extends Error {
-  readonly reason: keyof typeof REFUSALS;
+  readonly reason: LoginReason;
   readonly credential: Credential;
+  /** BioTrack's own text, for operators. */
+  readonly upstreamText: string | null;
 
-  constructor(reason: keyof typeof REFUSALS, credential: Credential, detail: string) {
-    super(detail);
+  constructor(credential: Credential, result: RefusalResult) {
+    super(toLoginResultDetail(result));
     this.name = 'LoginRefusedError';
-    this.reason = reason;
+    this.reason = REASONS[result.kind];
     this.credential = credential;
+    this.upstreamText = result.kind === 'refused' ? result.upstreamText : null;
   }
 }
 
@@ -105,79 +111,112 @@ async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: Tena
   const result = await ports.loginAttempts(key, () => verify(db, ports, usable));
   if (result.kind === 'valid') return usable;
   if (result.kind === 'unavailable') throw result.error;
-  const reason = result.kind === 'rejected' ? 'credentials_rejected' : result.kind;
-  throw new LoginRefusedError(reason, credential, toLoginResultDetail(result));
+  throw new LoginRefusedError(credential, result);
 }
 
 async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promise<LoginResult> {
   const { tenant, login, credential } = usable;
-  if ((await requireUnchanged(db, ports, usable)).status === 'valid') return { kind: 'valid' };
-  const result = await attemptLogin(db, ports, tenant, login);
-  await inLockedTenant(db, tenant.id, (tx, now) =>
-    recordLoginResult(tx, now, { tenant, ubiKey: login.ubi, credential }, result),
-  );
+  const now = await inTenant(db, tenant.id, (tx) => requireUnchanged(tx, ports, usable));
+  if (now.status === 'valid') return { kind: 'valid' };
+  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid: false, isForced: false });
+  const { result } = await recordLogin(db, ports, { tenant, login, credential }, attempted);
   return result;
 }
 
 /** @throws ServiceError `setup_incomplete` if the credential was refused, changed or deleted since it was chosen */
 async function requireUnchanged(
-  db: Db,
+  tx: Tx,
   ports: OpenPorts,
   { tenant, credential }: UsableCredential,
 ): Promise<Credential> {
-  return inTenant(db, tenant.id, async (tx) => {
-    const now = await findCredential(tx, credential.id);
-    if (now !== undefined && now.secretVersion === credential.secretVersion && isUsable(now)) return now;
-    const states = now === undefined ? [] : [toCandidate(ports, tenant, now).state];
-    throw toNoLoginError(tenant.id, states, (now && toStatusDetail(now)) ?? CHANGED);
-  });
+  const now = await findCredential(tx, credential.id);
+  if (now !== undefined && now.secretVersion === credential.secretVersion && isUsable(now)) return now;
+  const states = now === undefined ? [] : [toCandidate(ports, tenant, now).state];
+  throw toNoLoginError(tenant.id, states, (now && toStatusDetail(now)) ?? CHANGED);
 }
 
 const CHANGED = 'The credential was changed or deleted during the request. Send the request again.';
 
+/** The failure reasons of runs that are about the credential, which its owner must fix, and not about BioTrack. */
 const REFUSALS = {
   credentials_rejected: 'rejected',
+  login_refused: 'refused',
   ubi_rejected: 'ubi_rejected',
   privilege_missing: 'privilege_missing',
 } as const;
 
-/** Saves a refusal in the credential, so that it is not used again. Other errors change no credential. */
-async function recordRefusal(
+const REASONS = {
+  rejected: 'credentials_rejected',
+  refused: 'login_refused',
+  ubi_rejected: 'ubi_rejected',
+  privilege_missing: 'privilege_missing',
+} as const;
+
+type LoginReason = keyof typeof REFUSALS;
+
+/**
+ * Checks, right before a verified login is used, that it was not refused or changed meanwhile. Another tenant or process may
+ * have learned that BioTrack does not accept this login any more; then the login is not sent again.
+ * @throws LoginRefusedError, ServiceError `setup_incomplete`
+ */
+async function confirmLogin(db: Db, ports: OpenPorts, usable: UsableCredential): Promise<void> {
+  const { tenant, login, credential } = usable;
+  const refusal = await inTenant(db, tenant.id, async (tx) => {
+    const { checkedAt } = await requireUnchanged(tx, ports, usable);
+    return findRefusal(tx, toLoginKeys(ports, tenant, login).login, checkedAt);
+  });
+  if (refusal === undefined) return;
+  const remembered = toRememberedResult(refusal);
+  await withoutBeforeCommit(() => recordLogin(db, ports, { tenant, login, credential }, remembered));
+  throw new LoginRefusedError(credential, remembered);
+}
+
+/**
+ * Saves a refusal for all tenants and in the credential, so that the login is not used again. Other errors change nothing.
+ * Returns the error with which the request fails: another one if the refusal is a problem of the state.
+ */
+async function recordLoginError(
   db: Db,
+  ports: OpenPorts,
   { credential, login, tenant }: UsableCredential,
-  { reason, privilege = '' }: BiotrackError,
-): Promise<void> {
-  if (!isRefusal(reason)) return;
+  error: BiotrackError,
+): Promise<BiotrackError> {
+  const { reason, privilege = '' } = error;
+  if (!isRefusal(reason)) return error;
   // A BioTrack user without access to other lists can still read the vendors.
-  if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return;
-  await withoutBeforeCommit(() =>
-    inLockedTenant(db, tenant.id, (tx, now) =>
-      recordLoginResult(tx, now, { tenant, ubiKey: login.ubi, credential }, { kind: REFUSALS[reason], privilege }),
-    ),
+  if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return error;
+  const kind = REFUSALS[reason];
+  const verdict = kind === 'refused' ? { kind, error } : { kind, privilege };
+  const { result } = await withoutBeforeCommit(() =>
+    recordLogin(db, ports, { tenant, login, credential }, async (tx) => {
+      const found = toLoginResult(verdict, getOriginId(ports.biotrack, tenant));
+      const judged = await judgeBareRefusal(tx, ports, { tenant, login, wasValid: true }, found);
+      if (judged.kind !== 'unavailable') await saveAttempt(tx, toLoginKeys(ports, tenant, login), judged, false);
+      return judged;
+    }),
   );
+  return result.kind === 'unavailable' ? result.error : error;
 }
 
 /** 409 for a request whose login BioTrack refused. */
 export const toRefusedError = (
   tenantId: string,
   { id, description }: Pick<Credential, 'id' | 'description'>,
-  reason: keyof typeof REFUSALS,
+  reason: LoginReason,
   detail: string,
 ): ServiceError => toNoLoginError(tenantId, [{ id, description, status: REFUSALS[reason], detail }], detail);
 
-/** The callbacks with which a directory refresh reports on the login it uses. */
+/** The callbacks with which a directory refresh checks and reports on the login it uses. */
 export const toLoginPorts = (db: Db, ports: OpenPorts, usable: UsableCredential) => ({
-  confirmLogin: async (): Promise<void> => {
-    await requireUnchanged(db, ports, usable);
-  },
-  recordLoginError: (error: BiotrackError): Promise<void> => recordRefusal(db, usable, error),
+  confirmLogin: (): Promise<void> => confirmLogin(db, ports, usable),
+  recordLoginError: (error: BiotrackError): Promise<BiotrackError> => recordLoginError(db, ports, usable, error),
 });
 
 /** BioTrack's name of the privilege that every sync needs. */
 const VENDORS_PRIVILEGE = 'sync_vendor';
 
 /** Whether the reason is about the credential, which its owner must fix, and not about BioTrack. */
-export const isRefusal = (reason: string): reason is keyof typeof REFUSALS => reason in REFUSALS;
+export const isRefusal = (reason: string): reason is LoginReason => reason in REFUSALS;
 
 /** Prefers the user's own credentials to the company's. */
 export async function findUsableCredential(
@@ -187,6 +226,19 @@ export async function findUsableCredential(
   userId: string | undefined,
 ): Promise<ChosenCredential | undefined> {
   return chooseCredential(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
+}
+
+/** Whether the company has a usable login other than this one. Another password is another login. */
+export async function hasOtherLogin(
+  tx: Tx,
+  ports: OpenPorts,
+  tenant: Tenant,
+  used: { readonly credentialId: string; readonly secretVersion: number } | undefined,
+): Promise<boolean> {
+  const { company } = await loadCandidates(tx, ports, tenant, undefined);
+  const isUsed = ({ id, secretVersion }: Credential): boolean =>
+    id === used?.credentialId && secretVersion === used.secretVersion;
+  return company.some(({ credential, state }) => isUsable(state) && !isUsed(credential));
 }
 
 /** Falls back to a credential whose password cannot be decrypted, so that using it reports `credential_unreadable`. */

@@ -15,8 +15,11 @@ export interface DirectoryRequest {
   readonly login: BiotrackLogin;
   /** Called right before the login is used. Throws if the credential was refused or changed since it was read. */
   readonly confirmLogin: () => Promise<void>;
-  /** Called with every error of BioTrack, before another request can use the same login. */
-  readonly recordLoginError: (error: BiotrackError) => Promise<void>;
+  /**
+   * Called with every error of BioTrack, before another request or process can use the same login. Returns the error with
+   * which the request fails.
+   */
+  readonly recordLoginError: (error: BiotrackError) => Promise<BiotrackError>;
   readonly includeLabs: boolean;
   /** Fetch from the state even if the directory is fresh. */
   readonly force: boolean;
@@ -59,7 +62,12 @@ const MAX_WAITING = 3;
 const BUSY_AFTER_MS = 1_000;
 
 /** Errors caused by the login: a request with another login may succeed. */
-const LOGIN_REASONS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected', 'privilege_missing'];
+const LOGIN_REASONS: readonly UpstreamReason[] = [
+  'credentials_rejected',
+  'login_refused',
+  'ubi_rejected',
+  'privilege_missing',
+];
 
 interface RefreshResult {
   readonly directory: Directory;
@@ -72,20 +80,12 @@ interface PendingRefresh {
   readonly result: Promise<RefreshResult>;
   /** Of the leader. If the leader aborts, the others must fetch themselves. */
   readonly signal: AbortSignal | undefined;
-  /** Of the leader. */
-  readonly login: BiotrackLogin;
   readonly startedAt: number;
   /** Waiting requests with `rejectWhenBusy`, including the leader. */
   waiting: number;
 }
 
 const toKey = ({ state, environment }: BiotrackTarget): string => `${state}/${environment}`;
-
-const isSameLogin = (a: BiotrackLogin, b: BiotrackLogin): boolean =>
-  a.ubi === b.ubi &&
-  a.username === b.username &&
-  a.licenseNumber === b.licenseNumber &&
-  a.password.reveal() === b.password.reveal();
 
 export function createDirectoryService({
   biotrack,
@@ -102,7 +102,7 @@ export function createDirectoryService({
       return startedAt === undefined ? 0 : Math.round((performance.now() - startedAt) / 1000);
     },
     async ensureFresh(db, request) {
-      const { target, login, includeLabs, force, signal } = request;
+      const { target, includeLabs, force, signal } = request;
       const key = toKey(target);
       for (;;) {
         const pending = pendingRefreshes.get(key);
@@ -111,19 +111,18 @@ export function createDirectoryService({
         const isEnough = result !== undefined && (result.isFetched || !force) && isFresh(result.directory, includeLabs);
         if (isEnough) return result.directory;
       }
-      const result = refreshOrRecordError(db, request).finally(() => pendingRefreshes.delete(key));
+      const result = refreshIfStale(db, request).finally(() => pendingRefreshes.delete(key));
       const waiting = request.rejectWhenBusy === true ? 1 : 0;
-      pendingRefreshes.set(key, { result, signal, login, startedAt: performance.now(), waiting });
+      pendingRefreshes.set(key, { result, signal, startedAt: performance.now(), waiting });
       return (await result).directory;
     },
   };
 
   async function refreshOrRecordError(db: Db, request: DirectoryRequest): Promise<RefreshResult> {
     try {
-      return await refreshIfStale(db, request);
+      return await refresh(db, request);
     } catch (error) {
-      if (error instanceof BiotrackError) await request.recordLoginError(error);
-      throw error;
+      throw error instanceof BiotrackError ? await request.recordLoginError(error) : error;
     }
   }
 
@@ -144,7 +143,8 @@ export function createDirectoryService({
         }
         return undefined;
       },
-      work: () => refresh(db, request),
+      // A refusal is recorded before the lease is released.
+      work: () => refreshOrRecordError(db, request),
     });
   }
 
@@ -191,7 +191,7 @@ export function createDirectoryService({
  */
 async function joinRefresh(
   pending: PendingRefresh,
-  { signal, login, recordLoginError, rejectWhenBusy }: DirectoryRequest,
+  { signal, rejectWhenBusy }: DirectoryRequest,
 ): Promise<RefreshResult | undefined> {
   try {
     const result = signal === undefined ? pending.result : untilAborted(pending.result, signal);
@@ -202,10 +202,8 @@ async function joinRefresh(
     if (pending.signal?.aborted === true) return undefined;
     const isShared = error instanceof BiotrackError || error instanceof ListShrunkError || isStorageUnavailable(error);
     if (!isShared) return undefined;
-    const isOfLogin = error instanceof BiotrackError && LOGIN_REASONS.includes(error.reason);
-    if (isOfLogin && !isSameLogin(login, pending.login)) return undefined;
-    // Another tenant may have saved the same login in a credential of its own.
-    if (isOfLogin) await recordLoginError(error);
+    // If this request uses the same login, it finds the refusal before it sends the login again.
+    if (error instanceof BiotrackError && LOGIN_REASONS.includes(error.reason)) return undefined;
     throw error;
   }
 }

@@ -53,6 +53,14 @@ export async function saveDueNow(tx: Tx): Promise<void> {
   await tx.updateTable('schedules').set({ next_datetime: sql<Date>`now()` }).execute();
 }
 
+/** Delays the next run, unless it is due even later. */
+export async function saveDelayed(tx: Tx, seconds: number): Promise<void> {
+  await tx
+    .updateTable('schedules')
+    .set({ next_datetime: sql<Date>`greatest(next_datetime, ${fromNow(seconds)})` })
+    .execute();
+}
+
 export async function deleteSchedule(tx: Tx, tenantId: string): Promise<void> {
   await tx.deleteFrom('schedules').where('tenant_id', '=', tenantId).execute();
 }

@@ -9,6 +9,7 @@ import {
   findSchedule,
   hasCompanyCreatingLicense,
   type Schedule,
+  saveDelayed,
   saveDueNow,
   savePaused,
   saveResumed,
@@ -20,10 +21,18 @@ import {
 const NEEDS_USER_ACTION: readonly FailureReason[] = [
   'credentials_missing',
   'credentials_rejected',
+  'login_refused',
   'ubi_rejected',
   'privilege_missing',
   'credential_unreadable',
 ];
+
+/**
+ * After a problem of the state, the schedule is not paused: the problem ends without a user. Syncs only become less frequent,
+ * because each of them logs in.
+ */
+const TROUBLE: FailureReason = 'upstream_trouble';
+const TROUBLE_SECONDS = 15 * 60;
 
 /** After this many consecutive failures, the schedule is paused and tries only once a day. */
 const FAILURES_TO_PAUSE = 3;
@@ -42,18 +51,22 @@ export async function ensureSchedule(tx: Tx, tenantId: string, intervalSeconds: 
 
 /**
  * Records that a run failed for good, and pauses the schedule if necessary.
- * @param hasUsableLogin whether the next scheduled run has a login, because it was fixed meanwhile, or because the
- *   failed login belongs to a user and scheduled runs use the company's
+ * @param hasOtherLogin whether the next scheduled run has a login other than the one that failed: it was fixed meanwhile,
+ *   it belongs to a user and scheduled runs use the company's, or the company has several
  */
 export async function recordRunFailure(
   tx: Tx,
   reason: FailureReason,
-  hasUsableLogin: () => Promise<boolean>,
+  hasOtherLogin: () => Promise<boolean>,
 ): Promise<void> {
   const failures = await countFailure(tx);
   if (failures === undefined) return;
   const needsUserAction = NEEDS_USER_ACTION.includes(reason);
-  if (needsUserAction && !(await hasUsableLogin())) await savePaused(tx, reason, null);
+  if (reason === TROUBLE) {
+    await saveDelayed(tx, Math.min(TROUBLE_SECONDS * 2 ** (failures - 1), PAUSED_SECONDS));
+    return;
+  }
+  if (needsUserAction && !(await hasOtherLogin())) await savePaused(tx, reason, null);
   else if (failures >= FAILURES_TO_PAUSE) await savePaused(tx, reason, PAUSED_SECONDS);
   else if (needsUserAction) await saveDueNow(tx);
 }

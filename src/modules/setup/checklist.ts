@@ -178,6 +178,7 @@ const ACTORS: Readonly<Partial<Record<FailureReason, SetupActor>>> = {
 const CREDENTIAL_REASONS: readonly (FailureReason | null)[] = [
   'credentials_missing',
   'credentials_rejected',
+  'login_refused',
   'credential_unreadable',
   'ubi_rejected',
   'privilege_missing',

@@ -83,7 +83,8 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
     async (request) => {
       const { params, body } = request;
       const input = { strategy: body.strategy, includeLabs: body.include_labs };
-      return toSyncRunReply(await previewSwitch(db, ports, params.tenant_id, input, principalOf(request)));
+      const principal = principalOf(request);
+      return toSyncRunReply(await previewSwitch(db, ports, params.tenant_id, input, principal), principal);
     },
   );
 

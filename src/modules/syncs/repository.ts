@@ -17,6 +17,8 @@ export interface SyncRun {
   readonly status: RunStatus;
   readonly reason: FailureReason | null;
   readonly reasonDetail: string | null;
+  /** BioTrack's own text. For operators only. */
+  readonly operatorDetail: string | null;
   readonly trigger: RunTrigger;
   readonly mode: 'full' | 'preview';
   readonly refresh: 'auto' | 'force';
@@ -58,6 +60,7 @@ const COLUMNS = [
   'status',
   'reason',
   'reason_detail as reasonDetail',
+  'operator_detail as operatorDetail',
   'trigger',
   'mode',
   'refresh',
@@ -209,6 +212,7 @@ export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasT
       attempt: eb('attempt', '+', 1),
       reason: null,
       reason_detail: null,
+      operator_detail: null,
       retry_datetime: null,
       fence: eb('fence', '+', 1),
       leased_until_datetime: leaseEnd,
@@ -260,16 +264,45 @@ export async function cancelRun(tx: Tx, id: string): Promise<boolean> {
   return result.numUpdatedRows > 0n;
 }
 
+export interface RunCredential {
+  readonly id: string;
+  readonly owner: 'company' | 'user';
+  readonly secretVersion: number;
+  readonly reason: CredentialChoice;
+}
+
+/** The login of a run: another password is another login. */
+export interface UsedLogin {
+  readonly credentialId: string;
+  readonly secretVersion: number;
+}
+
 /** Saves the chosen login before it is used. Returns false if the run was taken over or has ended. */
 export async function saveRunCredential(
   tx: Tx,
   run: Held,
-  { id, owner, reason }: { readonly id: string; readonly owner: 'company' | 'user'; readonly reason: CredentialChoice },
+  { id, owner, secretVersion, reason }: RunCredential,
 ): Promise<boolean> {
   const result = await updateHeld(tx, run)
-    .set({ credential_id: id, credential_owner: owner, credential_reason: reason })
+    .set({
+      credential_id: id,
+      credential_owner: owner,
+      credential_secret_version: secretVersion,
+      credential_reason: reason,
+    })
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/** Undefined if the run has not chosen a login yet. */
+export async function findUsedLogin(tx: Tx, id: string): Promise<UsedLogin | undefined> {
+  const row = await tx
+    .selectFrom('sync_runs')
+    .select(['credential_id as credentialId', 'credential_secret_version as secretVersion'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (row === undefined || row.credentialId === null || row.secretVersion === null) return undefined;
+  return { credentialId: row.credentialId, secretVersion: row.secretVersion };
 }
 
 /** The run that ended last, without previews, canceled and superseded runs. */
@@ -317,6 +350,7 @@ export async function requeueWaitingRun(tx: Tx, run: Held, seconds: number): Pro
 export interface ScheduledRetry {
   readonly reason: FailureReason;
   readonly reasonDetail: string;
+  readonly operatorDetail: string | undefined;
   readonly seconds: number;
   /** False if BioTrack was not asked, so that the run has not used up an attempt. */
   readonly isAttempt: boolean;
@@ -326,7 +360,7 @@ export interface ScheduledRetry {
 export async function scheduleRetry(
   tx: Tx,
   run: Held,
-  { reason, reasonDetail, seconds, isAttempt }: ScheduledRetry,
+  { reason, reasonDetail, operatorDetail, seconds, isAttempt }: ScheduledRetry,
 ): Promise<boolean> {
   const result = await updateHeld(tx, run)
     .set((eb) => ({
@@ -336,6 +370,7 @@ export async function scheduleRetry(
       attempt: eb('attempt', '-', isAttempt ? 0 : 1),
       reason,
       reason_detail: reasonDetail,
+      operator_detail: operatorDetail ?? null,
       retry_datetime: sql<Date>`now() + make_interval(secs => ${seconds})`,
     }))
     .executeTakeFirst();
@@ -346,6 +381,7 @@ export interface RunResult {
   readonly status: RunStatus;
   readonly reason?: FailureReason;
   readonly reasonDetail?: string;
+  readonly operatorDetail?: string | undefined;
   readonly counts?: SyncCounts;
   readonly rows?: SyncRows;
   readonly warnings?: readonly RunWarning[];
@@ -371,6 +407,7 @@ function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = 
     step: 'done' as const,
     reason: reason ?? null,
     reason_detail: reasonDetail ?? null,
+    operator_detail: result.operatorDetail ?? null,
     counts: toJson(result.counts),
     row_counts: toJson(result.rows),
     warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_STORED)),

@@ -16,6 +16,7 @@ const TRANSIENT: readonly FailureReason[] = [
   'upstream_unreachable',
   'upstream_throttled',
   'upstream_invalid_response',
+  'upstream_trouble',
   'storage_unavailable',
 ];
 

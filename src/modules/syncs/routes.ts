@@ -1,4 +1,5 @@
 import type { Db } from '../../db/database.js';
+import type { Principal } from '../../domain/principal.js';
 import { RUN_STEPS } from '../../domain/sync-run.js';
 import { principalOf } from '../../http/auth.js';
 import { EVENT_STREAM, type EventStreams, lastEventIdOf, type StreamEvent } from '../../http/event-stream.js';
@@ -49,7 +50,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       const input = { mode: body.mode ?? 'full', refresh: body.refresh ?? 'auto', principal: principalOf(request) };
       const run = await startSync(db, ports, params.tenant_id, input);
       reply.code(202).header('location', `/v1/tenants/${params.tenant_id}/syncs/${run.id}`);
-      return toSyncRunReply(run);
+      return toSyncRunReply(run, principalOf(request));
     },
   );
 
@@ -72,7 +73,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       const path = `/v1/tenants/${params.tenant_id}/syncs`;
       const page = await listSyncs(db, params.tenant_id, pager.toPageRequest(path, query));
       return sendList(request, reply, {
-        data: page.items.map(toSyncRunReply),
+        data: page.items.map((run) => toSyncRunReply(run, principalOf(request))),
         next_page: pager.toNextPage(path, query, page),
       });
     },
@@ -90,7 +91,10 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         errors: ['not_found'],
       }),
     },
-    async ({ params }) => toSyncRunReply(await getSync(db, params.tenant_id, params.id)),
+    async (request) => {
+      const { params } = request;
+      return toSyncRunReply(await getSync(db, params.tenant_id, params.id), principalOf(request));
+    },
   );
 
   app.post(
@@ -106,7 +110,10 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         errors: ['not_found', 'run_ended'],
       }),
     },
-    async ({ params }) => toSyncRunReply(await cancelSync(db, params.tenant_id, params.id)),
+    async (request) => {
+      const { params } = request;
+      return toSyncRunReply(await cancelSync(db, params.tenant_id, params.id), principalOf(request));
+    },
   );
 
   app.get(
@@ -130,7 +137,9 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       const { tenant_id: tenantId, id } = request.params;
       const [first, seen] = [await getRunEvent(db, tenantId, id), lastEventIdOf(request)];
       if (first.isLast && first.id === seen) return reply.code(204).send();
-      return streams.send(reply, (wait) => toStreamEvents(followRun(db, tenantId, first, seen, wait)));
+      return streams.send(reply, (wait) =>
+        toStreamEvents(followRun(db, tenantId, first, seen, wait), principalOf(request)),
+      );
     },
   );
 
@@ -177,7 +186,8 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
     },
     async (request) => {
       const { tenant_id, id } = request.params;
-      return toSyncRunReply(await confirmRun(db, ports, tenant_id, id, principalOf(request)));
+      const principal = principalOf(request);
+      return toSyncRunReply(await confirmRun(db, ports, tenant_id, id, principal), principal);
     },
   );
 
@@ -196,16 +206,20 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
     },
     async (request) => {
       const { params } = request;
-      return toSyncRunReply(await dismissRun(db, params.tenant_id, params.id, principalOf(request)));
+      const principal = principalOf(request);
+      return toSyncRunReply(await dismissRun(db, params.tenant_id, params.id, principal), principal);
     },
   );
 }
 
-async function* toStreamEvents(events: AsyncIterable<RunEvent | undefined>): AsyncGenerator<StreamEvent | undefined> {
+async function* toStreamEvents(
+  events: AsyncIterable<RunEvent | undefined>,
+  principal: Principal,
+): AsyncGenerator<StreamEvent | undefined> {
   for await (const event of events) {
     yield event === undefined
       ? undefined
-      : { id: event.id, event: event.isLast ? 'end' : 'progress', data: toSyncRunReply(event.run) };
+      : { id: event.id, event: event.isLast ? 'end' : 'progress', data: toSyncRunReply(event.run, principal) };
   }
 }
 
@@ -220,12 +234,13 @@ const toPlanItemReply = (item: PlanPageItem) => ({
   after: item.after,
 });
 
-export function toSyncRunReply(run: SyncRun) {
+export function toSyncRunReply(run: SyncRun, { role }: Principal) {
   return {
     id: run.id,
     status: run.status,
     reason: run.reason,
     reason_detail: run.reasonDetail,
+    operator_detail: role === 'operator' ? run.operatorDetail : null,
     trigger: run.trigger,
     mode: run.mode,
     refresh: run.refresh,

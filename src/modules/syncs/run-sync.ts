@@ -10,8 +10,8 @@ import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Vault } from '../../vault/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import {
-  findUsableCredential,
   getUsableCredential,
+  hasOtherLogin,
   LoginRefusedError,
   type LoginResult,
   toLoginPorts,
@@ -29,6 +29,7 @@ import { toReasonDetail } from './reason-details.js';
 import {
   claimRun,
   findRun,
+  findUsedLogin,
   finishRun,
   type RunResult,
   releaseRun,
@@ -117,13 +118,20 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     const { reason, cause } = toFailure(error);
     const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
     const upstreamError = error instanceof BiotrackError ? error : undefined;
+    const operatorDetail = toOperatorDetail(error);
     // Previews are not retried: their caller gets the failure at once.
     const seconds =
       run.mode === 'full' ? toRetryDelaySeconds(reason, run.attempt, retryPolicy, upstreamError) : undefined;
     if (seconds !== undefined) {
       const isScheduled = await retryWhileStorageUnavailable(lease.signal, () =>
         withTenant(db, tenantId, (tx) =>
-          scheduleRetry(tx, run, { reason, reasonDetail, seconds, isAttempt: upstreamError?.isHeldBack !== true }),
+          scheduleRetry(tx, run, {
+            reason,
+            reasonDetail,
+            operatorDetail,
+            seconds,
+            isAttempt: upstreamError?.isHeldBack !== true,
+          }),
         ),
       );
       return isScheduled ? report('retry_scheduled', reason, cause) : undefined;
@@ -134,6 +142,7 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
       status,
       reason,
       reasonDetail,
+      operatorDetail,
       ...(error instanceof ListShrunkError && { listDigest: error.digest }),
     };
     const isSaved = await retryWhileStorageUnavailable(lease.signal, () => saveFailure(deps, tenantId, run, result));
@@ -156,9 +165,9 @@ async function saveFailure(
     return await inLockedTenant(db, tenantId, async (tx, tenant) => {
       if ((await finishRun(tx, run, result)) === undefined) return false;
       if (run.mode === 'preview') return true;
-      const hasUsableLogin = async (): Promise<boolean> =>
-        (await findUsableCredential(tx, deps, tenant, undefined)) !== undefined;
-      await recordRunFailure(tx, result.reason, hasUsableLogin);
+      await recordRunFailure(tx, result.reason, async () =>
+        hasOtherLogin(tx, deps, tenant, await findUsedLogin(tx, run.id)),
+      );
       return true;
     });
   } catch (error) {
@@ -190,13 +199,19 @@ function toFailure(error: unknown): { reason: FailureReason; cause: unknown } {
   return { reason: 'internal', cause: error };
 }
 
+/** BioTrack's own text, if it refused a call. */
+function toOperatorDetail(error: unknown): string | undefined {
+  if (error instanceof BiotrackError) return error.upstreamText?.reveal();
+  return error instanceof LoginRefusedError ? (error.upstreamText ?? undefined) : undefined;
+}
+
 async function executeRun(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: AbortSignal): Promise<RunResult> {
   const { db, directories, syncIntervalSeconds } = deps;
   let preference: CreationPreference | undefined;
   const usable = await getUsableCredential(db, deps, tenantId, {
     userId: toUserIdFromActor(run.requestedBy),
-    async recordChoice(tx, { credential: { id, owner }, reason }) {
-      if (!(await saveRunCredential(tx, run, { id, owner, reason }))) throw new RunLostError();
+    async recordChoice(tx, { credential: { id, owner, secretVersion }, reason }) {
+      if (!(await saveRunCredential(tx, run, { id, owner, secretVersion, reason }))) throw new RunLostError();
       preference = await findCreationPreference(tx);
     },
   });

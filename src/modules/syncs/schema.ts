@@ -93,6 +93,12 @@ export const SyncRunSchema = Named(
     reason_detail: Nullable(
       ResponseText({ description: 'An explanation for users: what the reason means and what to do.' }),
     ),
+    operator_detail: Nullable(
+      ResponseText({
+        description:
+          "BioTrack's own text about the failure, at most 300 characters, without the login that was sent. Only for operators; null for all other callers.",
+      }),
+    ),
     trigger: OneOf(['request', 'setup_completed', 'schedule', 'superseded'], {
       description:
         'What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one.',

@@ -1,0 +1,45 @@
+import { sql } from 'kysely';
+import type { Tx } from '../../db/database.js';
+import type { KeyHashes } from './login-keys.js';
+
+/** If one text refuses two usernames within this time, the state has a problem. */
+const SAME_TEXT_SECONDS = 10 * 60;
+/** How old refusals may be that are then taken back. */
+const MEMORY_SECONDS = 24 * 60 * 60;
+
+const secondsAgo = (seconds: number) => sql<Date>`clock_timestamp() - make_interval(secs => ${seconds})`;
+
+/**
+ * Records that BioTrack refused a username with an unknown text. Returns the tenants with such refusals if the text refused
+ * another username shortly before; undefined if not. Waits for other transactions that record the same text, so that the
+ * second one sees the first.
+ */
+export async function recordRefusedUsername(
+  tx: Tx,
+  tenantId: string,
+  refusedText: string,
+  username: KeyHashes,
+): Promise<string[] | undefined> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${refusedText}, 0))`.execute(tx);
+  await tx.deleteFrom('refused_usernames').where('refused_datetime', '<', secondsAgo(MEMORY_SECONDS)).execute();
+  const now = sql<Date>`clock_timestamp()`;
+  await tx
+    .insertInto('refused_usernames')
+    .values({ refused_text: refusedText, username_hash: username[0], in_tenant: tenantId, refused_datetime: now })
+    .onConflict((conflict) =>
+      conflict.columns(['refused_text', 'username_hash', 'in_tenant']).doUpdateSet({ refused_datetime: now }),
+    )
+    .execute();
+  const rows = await tx
+    .selectFrom('refused_usernames')
+    .select([
+      'in_tenant as tenantId',
+      'username_hash as usernameHash',
+      sql<boolean>`refused_datetime > ${secondsAgo(SAME_TEXT_SECONDS)}`.as('isRecent'),
+    ])
+    .where('refused_text', '=', refusedText)
+    .execute();
+  const isOther = (hash: Buffer): boolean => !username.some((own) => own.equals(hash));
+  if (!rows.some(({ usernameHash, isRecent }) => isRecent && isOther(usernameHash))) return undefined;
+  return [...new Set(rows.map((row) => row.tenantId))];
+}
