@@ -1,5 +1,4 @@
 import { CommandError } from './command-error.js';
-import type { SimulatorCall } from './dialect.js';
 import type { RefusalName } from './refusals.js';
 import { isListAction } from './row.js';
 
@@ -93,6 +92,12 @@ export interface FaultRule extends FaultParameters {
   readonly times?: number;
 }
 
+/** What decides whether a call is affected. */
+export interface FaultTarget {
+  readonly action: string;
+  readonly username: unknown;
+}
+
 export interface FaultStatus extends FaultRule {
   readonly id: number;
   readonly seen: number;
@@ -119,7 +124,7 @@ export class Faults {
   }
 
   /** The fault for this call. If several are due, the one injected first is used and the others wait for a later call. */
-  claim(call: SimulatorCall): FaultRule | undefined {
+  claim(call: FaultTarget): FaultRule | undefined {
     return this.#claim((rule) => SIMULATOR_FAULTS[rule.fault] !== 'connection' && matches(rule, call));
   }
 
@@ -150,7 +155,7 @@ export class Faults {
 }
 
 /** Faults of the list apply to calls that return it, by default to those of vendors. Other calls do not use them up. */
-const matches = (rule: FaultRule, { action, username }: SimulatorCall): boolean => {
+const matches = (rule: FaultRule, { action, username }: FaultTarget): boolean => {
   const isOfList = SIMULATOR_FAULTS[rule.fault] === 'list';
   const expected = rule.action ?? (isOfList ? 'sync_vendor' : action);
   return (
