@@ -1,8 +1,8 @@
 import { BiotrackError, type BiotrackSession, type VendorList } from '../../biotrack/index.js';
+import type { OptionalAction } from '../../domain/directory-warning.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { PartlyReadVendor, Skip, Vendor } from '../../domain/vendor.js';
-import type { OptionalAction } from './warnings.js';
 
 /** Everything that one refresh read from the state. */
 export interface StateList {

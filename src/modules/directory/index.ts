@@ -17,4 +17,3 @@ export {
   selectListings,
 } from './repository.js';
 export { createDirectoryService, DirectoryBusyError, type DirectoryService } from './service.js';
-export type { DirectoryWarning } from './warnings.js';

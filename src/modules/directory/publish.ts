@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { BiotrackTarget } from '../../biotrack/index.js';
 import { type Db, withOperator } from '../../db/database.js';
+import type { DirectoryWarning } from '../../domain/directory-warning.js';
 import { exceedsGuard } from '../../domain/guard.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
@@ -25,7 +26,6 @@ import {
   selectPublished,
   selectTransporters,
 } from './repository.js';
-import { type DirectoryWarning, toRowWarnings } from './warnings.js';
 
 /** The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. */
 export class ListShrunkError extends Error {
@@ -217,7 +217,9 @@ function toWarnings(
     ...notRead.map((action) => ({ code: 'list_not_read', licenseNumber: null, action }) as const),
     // Without laboratories, what is known about their list stays.
     ...(withLabs ? [] : warnings.filter(isOfLabs)),
-    ...toRowWarnings(partlyRead),
+    ...partlyRead.flatMap(({ vendor: { licenseNumber }, unreadable }) =>
+      unreadable.map(({ field, reason }) => ({ code: 'row_partly_read', licenseNumber, field, reason }) as const),
+    ),
   ];
 }
 

@@ -4,12 +4,12 @@ import type { Db, OperatorTx, Tx } from '../../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES, LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
 import { queryAsOperator, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
+import type { DirectoryWarning } from '../../domain/directory-warning.js';
 import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import type { Activity, Skip } from '../../domain/vendor.js';
 import { mapAsync } from '../../domain/yielding.js';
 import type { Comparison, PublishedLicense } from './publication.js';
-import type { DirectoryWarning } from './warnings.js';
 
 export interface Directory {
   readonly id: number;

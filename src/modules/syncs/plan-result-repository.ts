@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
+import type { DirectoryWarning } from '../../domain/directory-warning.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { PlanWarning } from '../../mapping/index.js';
-import type { DirectoryWarning } from '../directory/index.js';
 
 /** The versions of everything that a plan depends on. Equal versions give equal companies. */
 export interface InputVersions {

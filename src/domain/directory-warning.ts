@@ -1,4 +1,4 @@
-import type { PartlyReadVendor, RowField, UnreadableValue } from '../../domain/vendor.js';
+import type { RowField, UnreadableValue } from './vendor.js';
 
 /** Information about the published list that runs pass on to users. */
 export type DirectoryWarning =
@@ -18,10 +18,3 @@ export type DirectoryWarning =
   | { readonly code: 'missing_kept'; readonly licenseNumber: null; readonly licenses: number };
 
 export type OptionalAction = 'sync_qa_lab' | 'sync_third_party_transporter';
-
-export const toRowWarnings = (partlyRead: readonly PartlyReadVendor[]): DirectoryWarning[] =>
-  partlyRead.flatMap(({ vendor: { licenseNumber }, unreadable }) =>
-    unreadable.map(
-      ({ field, reason }): DirectoryWarning => ({ code: 'row_partly_read', licenseNumber, field, reason }),
-    ),
-  );
