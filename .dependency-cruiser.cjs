@@ -142,7 +142,13 @@ module.exports = {
     },
     {
       ...row('cli', '^src/cli/', []),
-      to: notCore(['^src/cli/', npm('openapi-fetch'), npm('cli-progress'), npm('cli-table3')]),
+      to: notCore([
+        '^src/cli/',
+        '^src/domain/linked-signal\\.ts$',
+        npm('openapi-fetch'),
+        npm('cli-progress'),
+        npm('cli-table3'),
+      ]),
     },
 
     row('module-schema', SCHEMA, [

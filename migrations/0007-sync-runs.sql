@@ -8,6 +8,8 @@ create table sync_runs (
   reason_detail text,
   -- BioTrack's own text, without what was sent. For operators only.
   operator_detail text,
+  -- Whether only the operator of this service can fix the failure.
+  needs_operator boolean not null default false,
   trigger text not null check (trigger in ('request', 'setup_completed', 'schedule', 'superseded')),
   mode text not null check (mode in ('full', 'preview')),
   refresh text not null check (refresh in ('auto', 'force')),

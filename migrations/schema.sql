@@ -468,6 +468,7 @@ create table sync_runs (
   reason text,
   reason_detail text,
   operator_detail text,
+  needs_operator boolean not null default false,
   trigger text not null,
   mode text not null,
   refresh text not null,

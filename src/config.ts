@@ -46,6 +46,8 @@ export interface Secrets {
   readonly databaseUrl: Secret | undefined;
   /** A session connection for migrations and the queue. Defaults to `databaseUrl`. */
   readonly databaseDirectUrl: Secret | undefined;
+  /** For requests to BioTrack. The URL can contain a user and a password. `except`: hosts without proxy. */
+  readonly proxy: { readonly url: Secret; readonly except: string } | undefined;
 }
 
 /** An invalid environment. The message names variables and never contains their values. */
@@ -100,6 +102,15 @@ const VARIABLES = {
   BIOTRACK_STATES_FILE: text('JSON file that replaces the built-in list of states and their BioTrack URLs.', {
     whenUnset: 'built-in states',
   }),
+  HTTPS_PROXY: url(['http:', 'https:'], {
+    description:
+      'Proxy for requests to BioTrack, with user and password if it requires them. Loopback addresses never use it.',
+    whenUnset: 'no proxy',
+  }),
+  NO_PROXY: text(
+    'Hosts that are reached without `HTTPS_PROXY`, separated by commas. A name also matches its subdomains; `*` matches all hosts.',
+    { preset: '', whenUnset: 'none' },
+  ),
   DIRECTORY_MAX_AGE_SECONDS: integer(
     1,
     604_800,
@@ -163,6 +174,8 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
   const reader = new Reader(env);
   const databaseUrl = reader.read('DATABASE_URL');
   const directUrl = reader.read('DATABASE_DIRECT_URL');
+  const httpsProxy = reader.read('HTTPS_PROXY');
+  const noProxy = reader.read('NO_PROXY');
   const config: Config = {
     host: reader.read('HOST'),
     port: reader.read('PORT'),
@@ -198,6 +211,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     secrets: Object.freeze({
       databaseUrl: toSecret(databaseUrl),
       databaseDirectUrl: toSecret(directUrl ?? databaseUrl),
+      proxy: httpsProxy === undefined ? undefined : { url: new Secret(httpsProxy), except: noProxy },
     }),
   };
 }
@@ -264,7 +278,14 @@ function text<P extends string | undefined = undefined>(
   description: string,
   { preset, whenUnset }: { readonly preset?: P; readonly whenUnset?: string },
 ): Variable<string | P> {
-  return { format: 'text', default: preset, whenUnset, description, preset: preset as P, parse: (value) => value };
+  return {
+    format: 'text',
+    default: whenUnset === undefined ? preset : undefined,
+    whenUnset,
+    description,
+    preset: preset as P,
+    parse: (value) => value,
+  };
 }
 
 function integer(min: number, max: number, preset: number, description: string): Variable<number> {

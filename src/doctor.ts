@@ -1,7 +1,5 @@
 import { access, constants, stat } from 'node:fs/promises';
-import { connect as connectTcp } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import type { BiotrackState } from './biotrack/index.js';
+import { type BiotrackState, type ProxySettings, probeUpstream } from './biotrack/index.js';
 import { type Config, ConfigError, readEnv } from './config.js';
 import { readKeyset, readStates } from './configured-files.js';
 import { closeDatabase, type Db, openDatabase } from './db/database.js';
@@ -9,6 +7,7 @@ import { checkDatabase, type DatabaseCheck } from './db/database-check.js';
 import { listPendingMigrations } from './db/migrate.js';
 import { countSealed } from './db/sealed-columns.js';
 import { toSqlState } from './db/sqlstate.js';
+import { linkSignals } from './domain/linked-signal.js';
 import type { Secret } from './domain/secret.js';
 import { findLocalFile, hasPostgres } from './local/index.js';
 import { MIGRATIONS } from './migrations.js';
@@ -24,12 +23,14 @@ interface Finding {
   readonly fix?: string | undefined;
 }
 
-const CONNECT_TIMEOUT_MS = 3_000;
+const TIMEOUT_MS = 3_000;
+/** Some states answer slowly. */
+const PROBE_TIMEOUT_MS = 10_000;
 const MIN_POSTGRES_MAJOR = 14;
 const MAX_SKEW_SECONDS = 5;
 
 /**
- * Checks the configuration, the database, the keys and the network. Changes nothing and does not log in at BioTrack.
+ * Checks the configuration, the database, the keys and the network. Changes nothing, and sends no password to BioTrack.
  * @returns the exit code: 1 if a check failed
  */
 export async function runDoctor(env: Readonly<Record<string, string | undefined>>, print: Print): Promise<number> {
@@ -61,7 +62,7 @@ async function* listFindings(env: Readonly<Record<string, string | undefined>>):
     return;
   }
   const { config, secrets } = environment;
-  const { databaseUrl, databaseDirectUrl } = secrets;
+  const { databaseUrl, databaseDirectUrl, proxy } = secrets;
   if (databaseUrl === undefined || databaseDirectUrl === undefined) {
     yield { subject: 'configuration', verdict: 'ok', detail: 'local mode (DATABASE_URL is not set)' };
     yield* checkLocalMode(config);
@@ -80,7 +81,8 @@ async function* listFindings(env: Readonly<Record<string, string | undefined>>):
 
   const isUsable = yield* checkConnections(databaseUrl, databaseDirectUrl);
   const environmentsInUse = isUsable ? yield* checkData(databaseDirectUrl, keyset.value) : [];
-  if (states.value !== undefined) yield* checkUpstreams(states.value, environmentsInUse);
+  if (proxy !== undefined) yield toProxyFinding(proxy);
+  if (states.value !== undefined) yield* checkUpstreams(states.value, environmentsInUse, proxy);
 }
 
 type Reading<T> =
@@ -243,42 +245,41 @@ async function checkSealed(db: Db, keyset: Keyset): Promise<Finding> {
   };
 }
 
-/** Connects to each BioTrack address, including the TLS handshake, and sends nothing. */
+function toProxyFinding({ url, except }: ProxySettings): Finding {
+  // Without the user and the password.
+  const { protocol, host } = new URL(url.reveal());
+  const without = except === '' ? 'loopback addresses' : `loopback addresses and ${except}`;
+  return { subject: 'proxy', verdict: 'ok', detail: `${protocol}//${host} for all hosts but ${without}` };
+}
+
+/** Sends each BioTrack address a login without a user and a password, which BioTrack refuses. */
 async function* checkUpstreams(
   states: readonly BiotrackState[],
   environmentsInUse: readonly string[],
+  proxy: ProxySettings | undefined,
 ): AsyncGenerator<Finding> {
   const upstreams = states.flatMap((state) =>
-    Object.entries(state.environments).map(([name, { url }]) => ({ id: `${state.code}/${name}`, url: new URL(url) })),
+    Object.entries(state.environments).map(([name, environment]) => ({ id: `${state.code}/${name}`, environment })),
   );
   const results = await Promise.all(
-    upstreams.map(async ({ id, url }) => ({ id, url, problem: await findConnectProblem(url) })),
+    upstreams.map(async ({ id, environment }) => ({
+      id,
+      host: new URL(environment.url).host,
+      problem: await probeUpstream(environment, { timeoutMs: PROBE_TIMEOUT_MS, proxy }),
+    })),
   );
-  for (const { id, url, problem } of results) {
+  for (const { id, host, problem } of results) {
     const isUsed = environmentsInUse.includes(id);
     yield {
       subject: `BioTrack ${id}`,
       verdict: problem === undefined ? 'ok' : isUsed ? 'fail' : 'warn',
-      detail: `${url.host}${problem === undefined ? '' : `: ${problem}`}${isUsed ? '' : ' (no tenant uses it)'}`,
-      fix: problem === undefined ? undefined : 'check the URL, and that firewalls let this machine connect',
+      detail: `${host}${problem === undefined ? '' : `: ${problem}`}${isUsed ? '' : ' (no tenant uses it)'}`,
+      fix:
+        problem === undefined
+          ? undefined
+          : 'check the URL, the proxy, the certificates, and that firewalls let this machine connect; see docs/operations.md',
     };
   }
-}
-
-function findConnectProblem(url: URL): Promise<string | undefined> {
-  const isSecure = url.protocol === 'https:';
-  const port = url.port === '' ? (isSecure ? 443 : 80) : Number(url.port);
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  return new Promise((resolve) => {
-    const socket = isSecure ? connectTls({ host, port, servername: host }) : connectTcp({ host, port });
-    const end = (problem: string | undefined): void => {
-      socket.destroy();
-      resolve(problem);
-    };
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => end(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`));
-    socket.once(isSecure ? 'secureConnect' : 'connect', () => end(undefined));
-    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? 'connection failed'));
-  });
 }
 
 async function* checkLocalMode({ dataDir }: Config): AsyncGenerator<Finding> {
@@ -304,10 +305,13 @@ async function* checkLocalMode({ dataDir }: Config): AsyncGenerator<Finding> {
       };
   const local = await findLocalFile(dataDir);
   if (local?.base_url === undefined) return;
-  const isRunning = await fetch(`${local.base_url}/livez`, { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).then(
-    ({ ok }) => ok,
-    () => false,
-  );
+  const { signal, dispose } = linkSignals([], TIMEOUT_MS);
+  const isRunning = await fetch(`${local.base_url}/livez`, { signal })
+    .then(
+      ({ ok }) => ok,
+      () => false,
+    )
+    .finally(dispose);
   yield {
     subject: 'service',
     verdict: 'ok',

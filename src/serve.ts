@@ -40,7 +40,7 @@ export async function serve(environment: Environment, print: (line: string) => v
   try {
     if (databaseUrl === undefined || databaseDirectUrl === undefined)
       return await serveLocally(environment.config, print);
-    return await serveConfigured(environment.config, databaseUrl, databaseDirectUrl);
+    return await serveConfigured(environment, databaseUrl, databaseDirectUrl);
   } catch (error) {
     throw toConfigError(error) ?? error;
   }
@@ -64,14 +64,18 @@ function toConfigError(error: unknown): ConfigError | undefined {
   return undefined;
 }
 
-async function serveConfigured(config: Config, databaseUrl: Secret, databaseDirectUrl: Secret): Promise<Running> {
+async function serveConfigured(
+  { config, secrets: { proxy } }: Environment,
+  databaseUrl: Secret,
+  databaseDirectUrl: Secret,
+): Promise<Running> {
   const keyset = await readKeyset(config);
   const states = await readStates(config);
   const tokens = await readTokenOptions(config);
   await requireMigrated(databaseDirectUrl);
   const publicUrl = (config.publicUrl ?? `http://${toHost(config.host)}:${config.port}`).replace(/\/$/, '');
   const logger = createLogger(config.logLevel);
-  return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, keyset, tokens, logger });
+  return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, proxy, keyset, tokens, logger });
 }
 
 /** A configured service does not migrate on start, because several processes share the database. */

@@ -1,8 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setMaxListeners } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
 import { buildApp } from './app.js';
-import { type BiotrackEvent, type BiotrackOptions, type BiotrackState, createBiotrack } from './biotrack/index.js';
+import {
+  BiotrackError,
+  type BiotrackEvent,
+  type BiotrackOptions,
+  type BiotrackState,
+  createBiotrack,
+} from './biotrack/index.js';
 import type { Config } from './config.js';
 import type { AuditContext } from './db/audit.js';
 import { closeDatabase, type DatabaseEvent, type Db, openDatabase, readPoolUsage } from './db/database.js';
@@ -47,6 +54,8 @@ export interface ServiceOptions {
   /** A session connection, without a transaction-mode pooler. */
   readonly databaseDirectUrl: Secret;
   readonly states: readonly BiotrackState[];
+  /** For requests to BioTrack. */
+  readonly proxy?: BiotrackOptions['proxy'];
   readonly keyset: Keyset;
   /** The host application's tokens; undefined: tokens are rejected. */
   readonly tokens?: TokenOptions | undefined;
@@ -93,6 +102,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const biotrack = createBiotrack({
     ...timing,
     states: options.states,
+    proxy: options.proxy,
     onEvent: (event) => {
       metrics.biotrackEvent(event);
       logBiotrackEvent(log, event);
@@ -105,6 +115,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     guardRemovalPercent: config.guardRemovalPercent,
   });
   const shutdown = new AbortController();
+  // Every event stream and every waiting request listens.
+  setMaxListeners(0, shutdown.signal);
   const ports = {
     db,
     biotrack,
@@ -214,6 +226,7 @@ function startRunWorker(
 
 function logRunReport(log: Log, { tenantId, runId, status, reason, cause }: RunReport): void {
   const entry = {
+    ...(cause instanceof BiotrackError ? toBiotrackFields({ ...cause.evidence }) : {}),
     event: 'run.finished' as const,
     'tenant.id': tenantId,
     'run.id': runId,
@@ -242,11 +255,14 @@ function reportDatabaseEvent(metrics: Metrics, log: Log, event: DatabaseEvent): 
   }
 }
 
+const toBiotrackFields = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [`biotrack.${name}`, value]));
+
 /** Logs calls at debug level, and problems that an operator should know at warn level. Events contain no secrets. */
 function logBiotrackEvent(log: Log, { kind, ...event }: BiotrackEvent): void {
   const entry = {
     event: `biotrack.${kind}` as const,
-    ...Object.fromEntries(Object.entries(event).map(([name, value]) => [`biotrack.${name}`, value])),
+    ...toBiotrackFields(event),
   };
   if (kind === 'circuit_opened' || kind === 'unknown_text') log.warn(entry);
   else if (kind === 'circuit_closed') log.info(entry);

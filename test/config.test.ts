@@ -41,7 +41,7 @@ const config =
   (env: Environment): unknown =>
     readEnv(env).config[name];
 const secret =
-  (name: keyof ReturnType<typeof readEnv>['secrets']) =>
+  (name: 'databaseUrl' | 'databaseDirectUrl') =>
   (env: Environment): unknown =>
     readEnv(env).secrets[name]?.reveal();
 const jwt =
@@ -129,6 +129,24 @@ const VARIABLES: readonly Variable[] = [
     read: config('vaultKeysetFile'),
     preset: undefined,
     good: { './keys.json': './keys.json' },
+    wrong: [],
+  },
+  {
+    name: 'HTTPS_PROXY',
+    read: (env) => readEnv(env).secrets.proxy?.url.reveal(),
+    preset: undefined,
+    good: {
+      'http://proxy.example:3128': 'http://proxy.example:3128',
+      'https://a:b@proxy.example': 'https://a:b@proxy.example',
+    },
+    wrong: URLS,
+  },
+  {
+    name: 'NO_PROXY',
+    required: { HTTPS_PROXY: 'http://proxy.example:3128' },
+    read: (env) => readEnv(env).secrets.proxy?.except,
+    preset: '',
+    good: { 'a.example,.b.example': 'a.example,.b.example' },
     wrong: [],
   },
   { name: 'DATA_DIR', read: config('dataDir'), preset: '.data', good: { '/var/lib/x': '/var/lib/x' }, wrong: [] },

@@ -81,6 +81,8 @@ const CANNOT_BE_REACHED = 'BioTrack cannot be reached. Nothing was changed. Try 
 const FIXED_BY_USER = { immediateRetry: 'never', retryable: false, fixedBy: 'user' } as const;
 const FIXED_BY_OPERATOR = { immediateRetry: 'never', retryable: false, fixedBy: 'operator' } as const;
 const LOGIN_AGAIN = { immediateRetry: 'never', retryable: true, fixedBy: 'user' } as const;
+/** Retried, because the first failure can be a hiccup; from the second attempt of a run on, the operator must act. */
+const RETRY_LATER_BY_OPERATOR = { immediateRetry: 'never', retryable: true, fixedBy: 'operator' } as const;
 const RETRY_READS = { immediateRetry: 'reads', retryable: true, fixedBy: 'state' } as const;
 const RETRY_LATER = { immediateRetry: 'never', retryable: true, fixedBy: 'state' } as const;
 const WAIT = { immediateRetry: 'always', retryable: true, fixedBy: 'none' } as const;
@@ -264,10 +266,12 @@ export const ANSWERS = {
   },
   clientError: {
     id: 'client_error',
-    description: 'Any other HTTP 4xx that is not a refusal of the dialect',
+    description: 'Any other HTTP 4xx that is not a refusal of the dialect, such as 404 for a wrong path',
     source: 'inferred',
     reason: 'upstream_rejected',
     ...FIXED_BY_OPERATOR,
+    advice:
+      "BioTrack does not accept requests at the address configured for the state. Nothing was changed. Ask the operator of this service to check the state's URL.",
     match: { status: [400, 499] },
   },
   unexpectedStatus: {
@@ -284,6 +288,9 @@ export const ANSWERS = {
     source: 'policy',
     reason: 'upstream_invalid_response',
     ...RETRY_READS,
+    fixedBy: 'operator',
+    advice:
+      'BioTrack sent text in another character encoding than the one configured for the state. Nothing was changed. Try again later. If it happens again, contact the operator of this service.',
     match: { body: 'invalid_charset' },
   },
   invalidJson: {
@@ -311,6 +318,15 @@ export const ANSWERS = {
     retryable: true,
     fixedBy: 'state',
     advice: CANNOT_BE_REACHED,
+  },
+  tlsFailure: {
+    id: 'tls_failure',
+    description: 'No secure connection: an expired, self-signed or wrong certificate, or no common TLS version',
+    source: 'policy',
+    reason: 'upstream_unreachable',
+    ...RETRY_LATER_BY_OPERATOR,
+    advice:
+      'The secure connection to BioTrack could not be established. Nothing was changed. Try again later. If it happens again, contact the operator of this service.',
   },
   connectionLost: {
     id: 'connection_lost',
@@ -380,10 +396,10 @@ export const ANSWERS = {
   },
   invalidPagination: {
     id: 'invalid_pagination',
-    description: 'Pages that never end, repeat a cursor, or contain no list (`rest`)',
+    description: 'Pages that never end, repeat a cursor, or contain no list (`rest`). Often a wrong `cursor_parameter`',
     source: 'policy',
     reason: 'upstream_invalid_response',
-    ...RETRY_LATER,
+    ...RETRY_LATER_BY_OPERATOR,
   },
   listMoved: {
     id: 'list_moved',

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Environment } from '../domain/environment.js';
 import { ANSWERS } from './answers.js';
 import { Api4Client } from './api4/client.js';
 import { type CircuitRules, DEFAULT_CIRCUIT } from './circuit.js';
 import { Deadline } from './deadline.js';
 import type { BiotrackLogin, DialectClient } from './dialect-client.js';
+import { createDispatcher, type ProxySettings } from './dispatcher.js';
 import { BiotrackError } from './errors.js';
 import type { BiotrackEvent } from './events.js';
 import { RestClient } from './rest/client.js';
@@ -66,6 +67,8 @@ export interface BiotrackOptions {
    * connection pool per origin.
    */
   readonly dispatcher?: Dispatcher | ((origin: string) => Dispatcher) | undefined;
+  /** For the default dispatchers. */
+  readonly proxy?: ProxySettings | undefined;
   readonly timeouts?: Partial<Timeouts> | undefined;
   readonly retry?: Partial<RetryRules> | undefined;
   readonly circuit?: Partial<CircuitRules> | undefined;
@@ -80,18 +83,18 @@ export interface BiotrackOptions {
   readonly delay?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
-/** Further calls to the same host wait for a free connection, within the connect deadline. */
-const CONNECTIONS_PER_HOST = 32;
-
 export function createBiotrack(options: BiotrackOptions): Biotrack {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const upstreams = new Map<string, Upstream>();
   const ownDispatchers: Dispatcher[] = [];
 
-  const createDispatcher = (origin: string): Dispatcher => {
-    const { dispatcher } = options;
+  const openDispatcher = (origin: string): Dispatcher => {
+    const { dispatcher, proxy } = options;
     if (dispatcher !== undefined && typeof dispatcher !== 'function') return dispatcher;
-    const created = dispatcher === undefined ? createPool(origin, timeouts) : dispatcher(origin);
+    const created =
+      dispatcher === undefined
+        ? createDispatcher(origin, { connectMs: timeouts.connectMs, proxy })
+        : dispatcher(origin);
     ownDispatchers.push(created);
     return created;
   };
@@ -101,7 +104,7 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
     if (known !== undefined) return known;
     const upstream = new Upstream({
       origin,
-      dispatcher: createDispatcher(origin),
+      dispatcher: openDispatcher(origin),
       connectMs: timeouts.connectMs,
       headersMs: timeouts.headersMs,
       circuit: { ...DEFAULT_CIRCUIT, ...options.circuit },
@@ -200,15 +203,5 @@ const VERDICT_REASONS: ReadonlySet<string> = new Set([
   'ubi_rejected',
   'privilege_missing',
 ]);
-
-/** The timeouts of transport.ts are exact. undici's connect timeout closes the socket of an abandoned attempt. */
-const createPool = (origin: string, { connectMs }: Timeouts): Dispatcher =>
-  new Pool(origin, {
-    connections: CONNECTIONS_PER_HOST,
-    pipelining: 1,
-    connect: { timeout: connectMs },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
 
 const delay = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });

@@ -1,29 +1,21 @@
-/** A reason of its own, to distinguish an exceeded deadline from a caller's abort. */
-class DeadlineExceeded extends Error {}
+import { type LinkedSignal, linkSignals } from '../domain/linked-signal.js';
 
 /**
  * The time limit of a whole operation, all attempts and waits included. undici's own timeouts do not serve: their
  * resolution is one second, and the body timeout restarts with every received byte.
  */
 export class Deadline {
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  readonly #linked: LinkedSignal;
   readonly #endsAt: number;
-  readonly #caller: AbortSignal | undefined;
-  readonly #onCallerAbort: () => void;
 
   constructor(durationMs: number, caller: AbortSignal | undefined) {
     this.#endsAt = performance.now() + durationMs;
-    this.#timer = setTimeout(() => this.#controller.abort(new DeadlineExceeded()), durationMs);
-    this.#caller = caller;
-    this.#onCallerAbort = () => this.#controller.abort(caller?.reason);
-    if (caller?.aborted === true) this.#onCallerAbort();
-    else caller?.addEventListener('abort', this.#onCallerAbort, { once: true });
+    this.#linked = linkSignals([caller], durationMs);
   }
 
   /** Fires when the deadline is exceeded or the caller aborts. */
   get signal(): AbortSignal {
-    return this.#controller.signal;
+    return this.#linked.signal;
   }
 
   get remainingMs(): number {
@@ -31,12 +23,11 @@ export class Deadline {
   }
 
   get isExceeded(): boolean {
-    return this.#controller.signal.reason instanceof DeadlineExceeded;
+    return this.#linked.isTimedOut;
   }
 
   /** Must be called when the operation ends: it clears the timer and the listener. */
   close(): void {
-    clearTimeout(this.#timer);
-    this.#caller?.removeEventListener('abort', this.#onCallerAbort);
+    this.#linked.dispose();
   }
 }

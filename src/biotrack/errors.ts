@@ -5,13 +5,21 @@ import type { RefusalText } from './unknown-texts.js';
 
 export interface ErrorContext {
   /** The call to BioTrack that failed. */
-  readonly action?: string;
+  readonly action?: string | undefined;
   readonly retryAfterMs?: number | undefined;
   readonly privilege?: string | undefined;
-  /** An error code of Node.js or undici, such as ECONNREFUSED. */
+  /** An error code of Node.js, undici or TLS, such as ECONNREFUSED or CERT_HAS_EXPIRED. */
   readonly code?: string | undefined;
   /** What BioTrack said. */
   readonly refusal?: RefusalText | undefined;
+  /** Absent if the headers of the response did not arrive. */
+  readonly httpStatus?: number | undefined;
+}
+
+/** What an operator needs to find the cause. Every member has a closed set of values or is a constant of Node.js. */
+export interface Evidence extends Pick<ErrorContext, 'action' | 'code' | 'httpStatus'> {
+  /** The id of the answer class. */
+  readonly answer: string;
 }
 
 /**
@@ -29,6 +37,7 @@ export class BiotrackError extends Error {
   readonly fixedBy: FixedBy;
   /** Whether the call was not sent because the circuit is open or an earlier `Retry-After` has not passed. */
   readonly isHeldBack: boolean;
+  readonly evidence: Evidence;
   /** What happened and what to do, safe to show to users. */
   readonly advice: string;
   /** BioTrack's own text without what was sent. Only for operators, because it may still contain anything. */
@@ -48,6 +57,7 @@ export class BiotrackError extends Error {
     this.privilege = context.privilege;
     this.fixedBy = answer.fixedBy;
     this.isHeldBack = answer.isHeldBack === true;
+    this.evidence = { answer: answer.id, action: context.action, code: context.code, httpStatus: context.httpStatus };
     this.advice = answer.advice ?? ADVICE[answer.reason];
     this.upstreamText = context.refusal && new Secret(context.refusal.text);
     this.textLabel = context.refusal?.label;
@@ -63,8 +73,19 @@ export const createLoginError = (
 /** Whether the login was not sent because BioTrack rejected several logins of the account. */
 export const isLoginHeld = ({ answer }: BiotrackError): boolean => answer === ANSWERS.loginHeld.id;
 
-/** The error's code if it is a plain constant. Any other text might quote the response. */
+/**
+ * The code of the innermost error that has one (a proxy wraps errors of TLS), if it is a plain constant. Any other text
+ * might quote the response.
+ */
 export function toNetworkErrorCode(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : undefined;
+  if (!(error instanceof Error)) return undefined;
+  const code = 'code' in error ? error.code : undefined;
+  const isConstant = typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code);
+  return toNetworkErrorCode(error.cause) ?? (isConstant ? code : undefined);
 }
+
+const TLS_CODES =
+  /^(CERT_|CRL_|DEPTH_ZERO_|EPROTO$|ERROR_IN_CERT|ERR_SSL_|ERR_TLS_|HOSTNAME_MISMATCH$|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|SELF_SIGNED_|UNABLE_TO_)/;
+
+/** Whether the code is one of TLS: a certificate that was not accepted, or a handshake that failed. */
+export const isTlsCode = (code: string | undefined): boolean => code !== undefined && TLS_CODES.test(code);

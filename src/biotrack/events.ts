@@ -15,6 +15,10 @@ export type BiotrackEvent =
       readonly outcome: 'ok' | 'aborted' | UpstreamReason;
       /** The id of the answer class; undefined for `ok` and `aborted`. */
       readonly answer: string | undefined;
+      /** Undefined if the call failed before the response was complete. */
+      readonly httpStatus: number | undefined;
+      /** An error code of Node.js, undici or TLS. */
+      readonly code: string | undefined;
       readonly durationMs: number;
       readonly bytes: number;
       /** Starts at 1. */

@@ -13,9 +13,11 @@ export {
 export { ACTIONS, type Action } from './classify.js';
 export { DEFAULT_STATES } from './default-states.js';
 export type { BiotrackLogin, VendorCheck } from './dialect-client.js';
-export { BiotrackError, createLoginError, isLoginHeld } from './errors.js';
+export type { ProxySettings } from './dispatcher.js';
+export { BiotrackError, createLoginError, type Evidence, isLoginHeld } from './errors.js';
 export type { BiotrackEvent } from './events.js';
 export type { VendorList } from './list.js';
 export { parseStates, StatesFileError } from './parse-states.js';
+export { probeUpstream } from './probe.js';
 export type { BiotrackSession } from './session.js';
 export type { BiotrackEnvironment, BiotrackState, Dialect, Offers } from './states.js';

@@ -33,8 +33,6 @@ export interface ListRules {
 /** With more rows without a readable license number, the list as a whole is considered broken. */
 const MAX_SKIPPED_SHARE = 0.05;
 
-export const EMPTY_LIST: VendorList = { vendors: [], partlyRead: [], skips: [], fetched: 0, transactionSum: '0' };
-
 /** @param getTransactionId reads the number of a skipped row from the wire */
 export function toListedRow(listed: ListedVendor, getTransactionId: () => unknown): ListedRow {
   if (isSkip(listed)) return { listed, transactionId: findTransactionId(getTransactionId) };

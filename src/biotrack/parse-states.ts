@@ -2,6 +2,7 @@ import Type, { type Static } from 'typebox';
 import { Errors } from 'typebox/value';
 import { ENVIRONMENTS } from '../domain/environment.js';
 import { DEFAULT_STATES } from './default-states.js';
+import { isLoopback } from './dispatcher.js';
 import { CHARSETS } from './document.js';
 import {
   type BiotrackEnvironment,
@@ -140,8 +141,7 @@ function toEnvironment(
 function toUrl(text: string, pointer: string): URL {
   if (!URL.canParse(text)) throw new StatesFileError(pointer, 'is not a URL');
   const url = new URL(text);
-  const isLoopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) {
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
     throw new StatesFileError(pointer, 'must use https (http is allowed for loopback addresses only)');
   }
   if (url.username !== '' || url.password !== '')

@@ -46,9 +46,9 @@ export const DEFAULT_CURSOR_PARAMETER = 'Cursor';
 
 /**
  * The list of transporters is "WA only" according to a public adapter, so states that have it name it in the states file.
- * `sync_check` is inferred, so it stays enabled until a state is known not to have it. `rest` has one list only.
+ * `sync_check` is inferred, so it stays enabled until a state is known not to have it. `rest` has neither.
  */
 export const DEFAULT_OFFERS: Readonly<Record<Dialect, Offers>> = {
   api4: { labs: true, transporters: false, syncCheck: true },
-  rest: { labs: false, transporters: false, syncCheck: false },
+  rest: { labs: true, transporters: false, syncCheck: false },
 };

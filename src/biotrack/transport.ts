@@ -1,7 +1,10 @@
 import type { Dispatcher } from 'undici';
 import { ANSWERS, type AnswerClass } from './answers.js';
 import type { Deadline } from './deadline.js';
-import { BiotrackError, toNetworkErrorCode } from './errors.js';
+import { BiotrackError, isTlsCode, toNetworkErrorCode } from './errors.js';
+
+/** Some gateways refuse requests without them. */
+export const COMMON_HEADERS = { 'user-agent': 'biotrack-connect', accept: 'application/json' } as const;
 
 export interface HttpRequest {
   /** For error messages only. */
@@ -139,6 +142,7 @@ const INVALID_HTTP_CODES: ReadonlySet<string | undefined> = new Set([
 
 function toAnswer(phase: 'connect' | 'headers' | 'body', error: Error, code: string | undefined): AnswerClass {
   if (phase === 'body') return ANSWERS.truncatedBody;
+  if (isTlsCode(code)) return ANSWERS.tlsFailure;
   if (error.name === 'HTTPParserError' || INVALID_HTTP_CODES.has(code)) return ANSWERS.invalidHttp;
   return phase === 'headers' ? ANSWERS.connectionLost : ANSWERS.noConnection;
 }

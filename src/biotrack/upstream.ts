@@ -9,7 +9,7 @@ import { BiotrackError } from './errors.js';
 import type { BiotrackEvent } from './events.js';
 import { type CallKind, type RetryRules, toRetryAfterMs, toRetryDelay } from './retry.js';
 import type { RowMapping } from './rows.js';
-import { type HttpRequest, type HttpResponse, sendRequest } from './transport.js';
+import { COMMON_HEADERS, type HttpRequest, type HttpResponse, sendRequest } from './transport.js';
 import { type RefusalText, TextLabels, toRefusalText } from './unknown-texts.js';
 
 export interface UpstreamCall extends Omit<HttpRequest, 'origin' | 'action'> {
@@ -42,9 +42,6 @@ export interface UpstreamOptions {
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly onEvent: (event: BiotrackEvent) => void;
 }
-
-/** Some gateways refuse requests without them. */
-const COMMON_HEADERS = { 'user-agent': 'biotrack-connect', accept: 'application/json' } as const;
 
 /** One BioTrack host, with its connections, its circuit and its retries. */
 export class Upstream {
@@ -84,6 +81,7 @@ export class Upstream {
     if (admission.kind === 'rejected') throw toNotSentError(admission, action);
     const startedAt = performance.now();
     let bytes = 0;
+    let httpStatus: number | undefined;
     const emitFinished = (result: 'ok' | 'aborted' | BiotrackError): void => {
       const isError = result instanceof BiotrackError;
       this.#options.onEvent({
@@ -93,6 +91,8 @@ export class Upstream {
         action,
         outcome: isError ? result.reason : result,
         answer: isError ? result.answer : undefined,
+        httpStatus,
+        code: isError ? result.evidence.code : undefined,
         durationMs: performance.now() - startedAt,
         bytes,
         attempt,
@@ -105,6 +105,7 @@ export class Upstream {
       const limits = { connectMs, headersMs, maxBodyBytes: call.maxBodyBytes };
       const response = await sendRequest(dispatcher, request, limits, deadline);
       bytes = response.body.length;
+      httpStatus = response.status;
       const object = await this.#parse(call, response);
       this.#circuit.recordSuccess(action);
       emitFinished('ok');
@@ -133,9 +134,10 @@ export class Upstream {
       const { answer, privilege } = classified;
       const refusal = parsed.kind === 'refused' ? toRefusal(parsed, call.secrets) : undefined;
       if (refusal !== undefined && UNKNOWN_TEXTS.has(answer.id)) this.#reportUnknownText(call, refusal);
-      throw new BiotrackError(answer, { action, privilege, retryAfterMs, refusal });
+      throw new BiotrackError(answer, { action, privilege, retryAfterMs, httpStatus: status, refusal });
     }
-    if (document.kind !== 'object') throw new BiotrackError(ANSWERS.unexpectedJson, { action, retryAfterMs });
+    if (document.kind !== 'object')
+      throw new BiotrackError(ANSWERS.unexpectedJson, { action, retryAfterMs, httpStatus: status });
     return document.object;
   }
 

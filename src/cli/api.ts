@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import createClient, { type Client } from 'openapi-fetch';
+import { linkSignals } from '../domain/linked-signal.js';
 import { CliError, toCliError, toNetworkError } from './cli-error.js';
 import type { paths } from './generated/v1.js';
 import type { Hidden } from './hidden.js';
@@ -48,8 +49,8 @@ export function createApiClient({
     headers: { Authorization: `Bearer ${apiKey.reveal()}` },
     // Following a redirect could send a password to another host.
     redirect: 'manual',
-    fetch: (request) =>
-      fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]) }),
+    // Not disposed: the time limit includes the response body, which is read later.
+    fetch: (request) => fetch(request, { signal: linkSignals([request.signal], REQUEST_TIMEOUT_MS).signal }),
   });
 
   const api: ApiClient = {

@@ -70,7 +70,7 @@ export async function followFirstRun(
     const remainingMs = Math.floor(deadline - performance.now());
     if (pollMs > remainingMs) throw toTimeoutError(run, waitMs);
     // Events while the stream works; polling otherwise.
-    await Promise.all([delay(pollMs), events.listen(run.id, AbortSignal.timeout(remainingMs))]);
+    await Promise.all([delay(pollMs), events.listen(run.id, remainingMs)]);
     const params = { path: { tenant_id: tenantId, id: run.id } };
     run = (await api.call((client) => client.GET('/v1/tenants/{tenant_id}/syncs/{id}', { params }))).data;
   }

@@ -1,3 +1,4 @@
+import { linkSignals } from '../domain/linked-signal.js';
 import type { ApiClient } from './api.js';
 import type { components } from './generated/v1.js';
 
@@ -9,10 +10,10 @@ const MAX_SILENCE_MS = 15_000;
 /** Server-sent events of a run. */
 export interface RunEvents {
   /**
-   * Shows the run with each event until the stream ends, for any reason; afterwards the caller must fetch the run to know
+   * Shows the run with each event until the stream ends or the time is up; afterwards the caller must fetch the run to know
    * its status. A broken stream resumes with the next call. If a stream sent nothing, later calls return at once.
    */
-  listen(runId: string, signal: AbortSignal): Promise<void>;
+  listen(runId: string, timeoutMs: number): Promise<void>;
 }
 
 export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Run) => void): RunEvents {
@@ -20,7 +21,7 @@ export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Ru
   let lastSeen: { readonly runId: string; readonly id: string } | undefined;
 
   return {
-    async listen(runId, signal) {
+    async listen(runId, timeoutMs) {
       if (!isAvailable) return;
       // Until something arrives.
       isAvailable = false;
@@ -28,13 +29,13 @@ export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Ru
       const timer = setTimeout(() => silence.abort(), MAX_SILENCE_MS);
       const params = { path: { tenant_id: tenantId, id: runId } };
       const headers = lastSeen?.runId === runId ? { 'Last-Event-ID': lastSeen.id } : {};
-      const either = AbortSignal.any([signal, silence.signal]);
+      const limit = linkSignals([silence.signal], timeoutMs);
       try {
         const stream = await api.listen((client) =>
           client.GET('/v1/tenants/{tenant_id}/syncs/{id}/events', {
             params,
             headers,
-            signal: either,
+            signal: limit.signal,
             parseAs: 'stream',
           }),
         );
@@ -53,6 +54,7 @@ export function createRunEvents(api: ApiClient, tenantId: string, show: (run: Ru
         if (silence.signal.aborted) isAvailable = false;
       } finally {
         clearTimeout(timer);
+        limit.dispose();
       }
     },
   };

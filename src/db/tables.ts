@@ -330,6 +330,7 @@ export interface SyncRuns {
   leased_until_datetime: Timestamp | null;
   list_digest: string | null;
   mode: string;
+  needs_operator: Generated<boolean>;
   notes: Generated<Json>;
   operator_detail: string | null;
   plan_digest: string | null;

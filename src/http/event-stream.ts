@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { linkSignals } from '../domain/linked-signal.js';
 import { ServiceError } from '../domain/service-error.js';
 
 /** A server-sent event. */
@@ -38,7 +39,8 @@ export function createEventStreams(shutdown: AbortSignal, maxStreams = MAX_STREA
       if (open >= maxStreams) throw new ServiceError('streams_exhausted', 'Retry later, or poll the sync run instead.');
       open += 1;
       const closed = new AbortController();
-      const ended = AbortSignal.any([shutdown, closed.signal]);
+      const linked = linkSignals([shutdown, closed.signal]);
+      const ended = linked.signal;
       const wait = async (): Promise<boolean> => {
         await delay(POLL_INTERVAL_MS, undefined, { signal: ended }).catch(() => undefined);
         return !ended.aborted;
@@ -47,6 +49,7 @@ export function createEventStreams(shutdown: AbortSignal, maxStreams = MAX_STREA
       stream.once('close', () => {
         open -= 1;
         closed.abort();
+        linked.dispose();
       });
       // Disables buffering in nginx and other proxies, which would delay events.
       return reply.type(EVENT_STREAM).header('x-accel-buffering', 'no').send(stream);

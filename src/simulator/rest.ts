@@ -9,8 +9,17 @@ import {
 import type { FaultRule } from './faults.js';
 import { toJsonArray, writeObject, writeRows } from './list-body.js';
 import { SIMULATED_REFUSALS, toCredentialRefusal, toPrivilegeRefusal, toSessionRefusal } from './refusals.js';
-import { selectRows } from './select-rows.js';
+import type { WireRow } from './row-writer.js';
+import { selectRows, type TableRow } from './select-rows.js';
 import type { Simulation } from './simulation.js';
+
+interface RestList {
+  /** The response member with the rows. */
+  readonly member: string;
+  /** Ids rise; the cursor is the id of the last row of a page. */
+  readonly rows: readonly { readonly id: number; readonly write: () => WireRow }[];
+  readonly elements: readonly string[];
+}
 
 interface Route {
   readonly method: string;
@@ -20,6 +29,7 @@ interface Route {
 const ROUTES: Readonly<Record<string, Route>> = {
   '/v1/user/login': { method: 'POST', action: 'login' },
   '/v1/vendor': { method: 'GET', action: 'sync_vendor' },
+  '/v1/lab': { method: 'GET', action: 'sync_qa_lab' },
 };
 
 /**
@@ -73,8 +83,12 @@ export class RestHandler implements DialectHandler {
     const user = this.#simulation.users.find(session.user);
     if (user === undefined) return this.#refuse(SIMULATED_REFUSALS.invalidSession.error);
     if (!this.#isLicenseOf(call)) return this.#refuse(SIMULATED_REFUSALS.invalidLicenseNumber.error);
-    if (!user.privileges.has('sync_vendor')) return this.#refuse(toPrivilegeRefusal(call.action).error);
-    return this.#respondWithVendors(call, listFault);
+    if (!this.#simulation.offers(call.action) || !user.privileges.has(call.action)) {
+      return this.#refuse(toPrivilegeRefusal(call.action).error);
+    }
+    return call.action === 'sync_qa_lab'
+      ? this.#respondWithLabs(call, listFault)
+      : this.#respondWithVendors(call, listFault);
   }
 
   refuse(_call: SimulatorCall, error: string | null): SimulatedResponse {
@@ -101,25 +115,51 @@ export class RestHandler implements DialectHandler {
       .list.some((row) => row.ubi === call.ubi && row.location === license);
   }
 
-  async #respondWithVendors(call: SimulatorCall, fault: FaultRule | undefined): Promise<SimulatedResponse> {
-    const { options, writer, counters } = this.#simulation;
+  #respondWithVendors(call: SimulatorCall, fault: FaultRule | undefined): Promise<SimulatedResponse> {
+    const { writer, counters } = this.#simulation;
     const data = this.#simulation.getDataSet(call.training);
+    counters.recordList();
+    const elements = fault === undefined && call.transactionStart === 0 ? data.elements : [];
+    const rows = this.#select(call, data.list, fault).map((row) => ({ id: row.id, write: () => writer.license(row) }));
+    return this.#respondWithPage(call, { member: 'Vendor', rows, elements }, fault);
+  }
+
+  #respondWithLabs(call: SimulatorCall, fault: FaultRule | undefined): Promise<SimulatedResponse> {
+    const { writer } = this.#simulation;
+    const { labs } = this.#simulation.getDataSet(call.training);
+    const rows = this.#select(call, labs, fault).map((lab, index) => ({ id: index + 1, write: () => writer.lab(lab) }));
+    return this.#respondWithPage(call, { member: 'Labs', rows, elements: [] }, fault);
+  }
+
+  #select<Row extends TableRow>(
+    call: SimulatorCall,
+    list: readonly Row[],
+    fault: FaultRule | undefined,
+  ): readonly Row[] {
+    return selectRows(list, { start: call.transactionStart, end: 0 }, this.#simulation.options, fault);
+  }
+
+  async #respondWithPage(
+    call: SimulatorCall,
+    list: RestList,
+    fault: FaultRule | undefined,
+  ): Promise<SimulatedResponse> {
+    const { options } = this.#simulation;
     const cursor = call.members[options.restCursorParameter];
     const after = toBound(cursor);
     if (cursor !== undefined && cursor !== '' && String(after) !== cursor) return this.#refuse('Invalid cursor.');
-    const all = selectRows(data.list, { start: call.transactionStart, end: 0 }, options, fault);
-    const rest = all.filter((row) => row.id > after);
+    const rest = list.rows.filter(({ id }) => id > after);
     const page = rest.slice(0, options.restPageSize);
     const isLast = page.length === rest.length;
-    const elements = isLast && fault === undefined && call.transactionStart === 0 ? data.elements : [];
-    counters.recordList();
-    const written = await writeRows(page, (row) => writer.license(row), elements, options, call.random);
+    const elements = isLast ? list.elements : [];
+    const written = await writeRows(page, ({ write }) => write(), elements, options, call.random);
+    const { lastTransactionId } = this.#simulation.getDataSet(call.training);
     const members: (readonly [string, readonly Buffer[]])[] = [
-      ['NextTransactionID', [Buffer.from(String(data.lastTransactionId + 1))]],
+      ['NextTransactionID', [Buffer.from(String(lastTransactionId + 1))]],
     ];
     const nextCursor = isLast ? LAST_CURSOR[options.restLastCursor] : `"${page.at(-1)?.id ?? ''}"`;
     if (nextCursor !== undefined) members.unshift(['NextCursor', [Buffer.from(nextCursor)]]);
-    if (fault?.fault !== 'missing_list') members.push(['Vendor', toJsonArray(written)]);
+    if (fault?.fault !== 'missing_list') members.push([list.member, toJsonArray(written)]);
     const body = writeObject(members, options.shuffleKeys ? call.random : undefined);
     return { status: 200, contentType: options.contentType, body, outcome: `${page.length + elements.length}_rows` };
   }

@@ -30,7 +30,9 @@ export class RowWriter {
 
   /** `ubi` can be absent (observed). */
   lab(lab: LabRow): WireRow {
-    return this.#cached(lab, () => withRaw(this.#lab(lab, 'location'), lab.raw));
+    return this.#cached(lab, () =>
+      withRaw(this.#profile.dialect === 'rest' ? restLab(lab) : this.#lab(lab, 'location'), lab.raw),
+    );
   }
 
   transporter(transporter: TransporterRow, key: 'location' | 'license_number'): WireRow {
@@ -152,6 +154,17 @@ export class RowWriter {
     return written;
   }
 }
+
+const restLab = (lab: LabRow): WireRow => [
+  text('LicenseNumber', lab.location),
+  text('Name', lab.name),
+  text('Address', lab.address1),
+  text('City', lab.city),
+  text('State', lab.state),
+  text('Zip', lab.zip),
+  '"Deleted":false',
+  `"TransactionID":${lab.transactionId}`,
+];
 
 const text = (key: string, value: string): string => `"${key}":${JSON.stringify(value)}`;
 

@@ -187,6 +187,7 @@ test('api4 sends exactly these requests', async (t) => {
           transactionIdOriginal: '31019002',
         },
       ],
+      partlyRead: [],
       skips: [],
       fetched: 1,
       transactionSum: '31019131',
@@ -677,10 +678,43 @@ test('rest sends exactly these requests', async (t) => {
     t.match(await failureOf(fetchAll()), { reason: 'upstream_session_lost' });
   });
 
+  await t.test('laboratories are a list of their own', async (t) => {
+    const labs = (query: Record<string, string>, body: nock.Body) =>
+      nock(REST_HOST, { reqheaders: { 'x-ubi': LOGIN.ubi, 'x-session-token': 'S-1' } })
+        .get('/v1/lab')
+        .query(query)
+        .reply(200, body);
+    const lab = (id: number): Body => ({
+      LicenseNumber: `CMTL-${id}`,
+      Name: 'LAB',
+      Address: '2 B ST',
+      City: 'Y',
+      State: 'FL',
+      Zip: '33102',
+      Deleted: id === 2,
+    });
+    const fetchLabs = async () => (await open().openSession(FL, LOGIN)).fetchLabs?.();
+    loginReply();
+    labs({}, { Labs: [lab(1)], NextCursor: 'b', NextTransactionID: 4 });
+    labs({ After: 'b' }, { Labs: [lab(2)], NextCursor: null, NextTransactionID: 4 });
+    t.match(await fetchLabs(), {
+      fetched: 2,
+      vendors: [
+        { licenseNumber: 'CMTL-1', ubi: null, name: 'LAB', isLab: true, isDeleted: false, activities: ['lab'] },
+        { licenseNumber: 'CMTL-2', isDeleted: true, address: { line1: '2 B ST', zip: '33102' } },
+      ],
+    });
+    loginReply();
+    labs({}, { Labs: [], NextCursor: null });
+    t.match(await fetchLabs(), { fetched: 0 }, 'it can be empty');
+    loginReply();
+    labs({}, { NextCursor: null });
+    t.match(await failureOf(fetchLabs()), { reason: 'list_empty' }, 'but not missing');
+  });
+
   await t.test('rest has no other lists', async (t) => {
     loginReply();
     const session = await open().openSession(FL, LOGIN);
-    t.equal(session.fetchLabs, undefined);
     t.equal(session.fetchTransporters, undefined);
     t.equal(session.checkVendors, undefined);
   });

@@ -241,7 +241,7 @@ t.test('any JSON value becomes a vendor, a partly read vendor or a skip without 
     .map(([given, { wire }]) => ({ ...given, location: wire, LocationLicense: wire }));
   holds(fc.oneof(named, members, anything), (value) => {
     const row: unknown = JSON.parse(JSON.stringify(value));
-    for (const convert of [() => toApi4Vendor(row, 'vendors', TYPES), () => toRestVendor(row, TYPES)]) {
+    for (const convert of [() => toApi4Vendor(row, 'vendors', TYPES), () => toRestVendor(row, 'vendors', TYPES)]) {
       const listed = convert();
       equal(convert(), listed);
       const kinds =
@@ -306,7 +306,7 @@ t.test('rest: every observed shape has its meaning', async (t) => {
       TransactionID: given.id.wire,
     };
     const code = given.type === 0 ? null : String(given.type);
-    equal(toRestVendor(toRow(wire, []), TYPES), {
+    equal(toRestVendor(toRow(wire, []), 'vendors', TYPES), {
       licenseNumber: location.means,
       ubi: ubiShape.means,
       name: nameShape.means,

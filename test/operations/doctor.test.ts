@@ -1,11 +1,14 @@
+import { once } from 'node:events';
 import { chmod, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import t from 'tap';
 import { runDoctor } from '../../src/doctor.js';
 import { createKeysetFile } from '../../src/vault/index.js';
 import { writeFiles } from '../helpers/child.js';
+import { startConnectProxy, startTlsServer } from '../helpers/local-servers.js';
 import { makeTenant, startTestService } from '../helpers/service.js';
 
 /** `npm run doctor` finds problems, suggests fixes and prints no secrets. */
@@ -29,7 +32,7 @@ async function doctor(variables: Readonly<Record<string, string>>): Promise<{ co
 
 t.test('a healthy deployment', async (t) => {
   await makeTenant(service);
-  const logins = service.simulator.control.counters().calls;
+  const { loginsAccepted } = service.simulator.control.counters();
   const { code, text } = await doctor(GOOD);
   t.equal(code, 0, text);
   for (const line of [
@@ -46,7 +49,8 @@ t.test('a healthy deployment', async (t) => {
   ]) {
     t.match(text, line);
   }
-  t.equal(service.simulator.control.counters().calls, logins, 'BioTrack receives no request');
+  t.equal(service.simulator.control.counters().loginsAccepted, loginsAccepted, 'no login');
+  t.notMatch(text, /proxy/);
   t.comment(text);
 });
 
@@ -99,6 +103,53 @@ t.test('each problem', async (t) => {
   const { code, text } = await doctor(GOOD);
   t.match({ code, text }, { code: 0, text: /warn +keyset[\s\S]*can read the file/ });
   await chmod(files.keyset, 0o600);
+});
+
+t.test('each BioTrack address is asked with a real request', async (t) => {
+  const states = join(files.keyset, '..', 'probed.json');
+  const { url } = service.simulator;
+  const answer: RequestListener = ({ url: path }, response) => {
+    if (path === '/moved') response.writeHead(302, { location: '/elsewhere' }).end();
+    else if (path === '/down') response.writeHead(503).end();
+    else response.end('<html>Welcome</html>');
+  };
+  const plain = createHttpServer(answer).listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  const tls = await startTlsServer('valid', answer);
+  const proxy = await startConnectProxy(tls.port);
+  t.teardown(() => Promise.all([plain.close(), tls.close(), proxy.close()]));
+  const web = `http://127.0.0.1:${(plain.address() as AddressInfo).port}`;
+  const probe = async (wrong: string, variables: Readonly<Record<string, string>> = {}, dialect = 'api4') => {
+    const environment = { dialect, url: wrong, origin_id: 'test' };
+    await writeFile(states, JSON.stringify({ NM: { environments: { production: environment } } }));
+    return doctor({ ...GOOD, BIOTRACK_STATES_FILE: states, ...variables });
+  };
+  const cases: readonly (readonly [url: string, problem: RegExp, dialect?: string])[] = [
+    [`${url}/wrong.asp`, /HTTP 404: the path of the URL is wrong/],
+    [url, /HTTP 404: the path of the URL is wrong/, 'rest'],
+    [`${web}/moved`, /HTTP 302: redirects to another address/],
+    [`${web}/down`, /HTTP 503/],
+    [`${web}/html`, /HTTP 200: the answer is not from BioTrack \(invalid_json\)/],
+    [`https://127.0.0.1:${tls.port}`, /UNABLE_TO_VERIFY_LEAF_SIGNATURE/],
+  ];
+  for (const [wrong, problem, dialect] of cases) {
+    const { code, text } = await probe(wrong, {}, dialect);
+    t.match({ code, text }, { code: 1, text: /FAIL +BioTrack NM\/production/ });
+    t.match(text, problem);
+  }
+
+  const variables = { HTTPS_PROXY: `http://operator:proxy-secret@127.0.0.1:${proxy.port}`, NO_PROXY: 'other.example' };
+  const { text } = await probe('https://biotrack.test', variables);
+  t.match(
+    text,
+    new RegExp(
+      `ok +proxy +http://127\\.0\\.0\\.1:${proxy.port} for all hosts but loopback addresses and other\\.example`,
+    ),
+  );
+  t.match(text, /FAIL +BioTrack NM\/production +biotrack\.test: (UNABLE_TO|ERR_TLS)/);
+  t.match(proxy.tunnels, [{ target: 'biotrack.test:443' }]);
+  t.notMatch(text, /proxy-secret/);
+  t.match(await probe(url, variables), { code: 0 }, 'loopback addresses need no proxy');
 });
 
 t.test('local mode', async (t) => {

@@ -185,6 +185,23 @@ t.test('only main.ts uses the process', async (t) => {
   t.same(listUsesOfProcess('planted.ts', "import { kill } from 'node:process'; kill(child.process.pid);"), []);
 });
 
+t.test('timeouts use linkSignals', async (t) => {
+  const FORBIDDEN = /\bAbortSignal\s*\.\s*(any|timeout)\b/;
+  const listUses = (path: string, text: string): string[] =>
+    text.split('\n').flatMap((line, index) => {
+      const isComment = /^\s*(\*|\/\/|\/\*)/.test(line);
+      return FORBIDDEN.test(line) && !isComment ? [`${path}:${index + 1}`] : [];
+    });
+  const uses: string[] = [];
+  for (const path of (await Promise.all(['src', 'tools'].map(listFiles))).flat()) {
+    if (/\.(ts|mjs)$/.test(path)) uses.push(...listUses(path, await readFile(join(ROOT, path), 'utf8')));
+  }
+  t.same(uses, []);
+  for (const wrong of ['AbortSignal.any([a, b])', 'const signal = AbortSignal.timeout(5);']) {
+    t.same(listUses('planted.ts', wrong), ['planted.ts:1'], wrong);
+  }
+});
+
 t.test('file names are specific and in kebab-case', async (t) => {
   const names = (await Promise.all(['src', 'test', 'tools', 'migrations'].map(listFiles))).flat();
   const isCode = (path: string): boolean => /\.(ts|mjs|cjs|sql)$/.test(path);

@@ -362,3 +362,23 @@ t.test('an equal fingerprint avoids comparing the list for up to a day, in any o
   await syncStale();
   t.not((await getFacts())?.fingerprint, before, 'an edit changes the fingerprint');
 });
+
+t.test('laboratories of a state with the REST API become companies too', async (t) => {
+  const service = await startTestService(t, {
+    simulator: { state: 'fl', licenses: 100 },
+    states: (environment) => ({ NM: { environments: { production: { ...environment, dialect: 'rest' } } } }),
+  });
+  const { ask, simulator } = service;
+  simulator.control.setOptions({ restPageSize: 3 });
+  const id = await makeTenant(service);
+  const preference = `/v1/tenants/${id}/company-creation-preference`;
+  const { headers } = await ask('GET', preference);
+  await ask('PUT', preference, {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+    body: { strategy: 'one_per_license', include_labs: true },
+  });
+  t.match(await syncTenant(service, id), { status: /^succeeded/ });
+  const labs = (await listAll(service, `/v1/tenants/${id}/companies`)).filter(isLab);
+  t.equal(labs.length, 10, 'all laboratories, which have several pages');
+  t.ok(simulator.control.counters().callsByAction.sync_qa_lab ?? 0, 'asked by page');
+});

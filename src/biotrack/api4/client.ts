@@ -20,6 +20,8 @@ import { fromApi4Vendor } from './to-vendor.js';
 /** The response member with the rows (observed in public adapters). */
 const LIST_MEMBERS = { vendors: 'vendor', labs: 'qa_lab', transporters: 'third_party_transporter' } as const;
 
+export const toApi4Path = (pathname: string): string => (pathname === '/' ? '/serverjson.asp' : pathname);
+
 interface Api4Call {
   readonly action: Action;
   /** The response member that a success has. */
@@ -35,9 +37,8 @@ export class Api4Client implements DialectClient {
   readonly #path: string;
 
   constructor(context: DialectContext) {
-    const { pathname } = new URL(context.config.url);
     this.#context = context;
-    this.#path = pathname === '/' ? '/serverjson.asp' : pathname;
+    this.#path = toApi4Path(new URL(context.config.url).pathname);
   }
 
   async login(login: BiotrackLogin, deadline: Deadline): Promise<string> {

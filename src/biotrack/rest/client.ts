@@ -6,17 +6,18 @@ import {
   type BiotrackLogin,
   type DialectClient,
   type DialectContext,
+  LIST_ACTIONS,
   type VendorCheck,
 } from '../dialect-client.js';
 import { findMember, toObject, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
-import { EMPTY_LIST, type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
+import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { mapRows } from '../rows.js';
 import type { ListName } from '../to-listed-vendor.js';
 import { type FetchPage, fetchPages } from './pages.js';
 import { fromRestVendor } from './to-vendor.js';
 
-const action = 'sync_vendor';
+export const REST_LOGIN_PATH = '/v1/user/login';
 /** Characters that are allowed in an HTTP header value and cannot end it. */
 const HEADER_SAFE = /^[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?$/;
 
@@ -49,7 +50,7 @@ export class RestClient implements DialectClient {
     const body = JSON.stringify({ Username: login.username, Password: login.password.reveal() });
     const query = new URLSearchParams();
     const response = await this.#call(
-      { action: 'login', method: 'POST', path: '/v1/user/login', query, body, login },
+      { action: 'login', method: 'POST', path: REST_LOGIN_PATH, query, body, login },
       deadline,
     );
     const session = findMember(response, 'session') ?? findMember(response, 'Session');
@@ -59,28 +60,26 @@ export class RestClient implements DialectClient {
 
   async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
     const query = new URLSearchParams({ TransactionID: String(BEYOND_ALL_TRANSACTIONS) });
-    await this.#getVendors(query, login, session, deadline);
+    await this.#call({ ...LISTS.vendors, method: 'GET', query, login, session }, deadline);
   }
 
   async fetchList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorList> {
-    if (list !== 'vendors') return EMPTY_LIST;
-    const fetchPage: FetchPage = (query) => this.#getVendors(query, login, session, deadline);
+    if (list === 'transporters') throw new BiotrackError(ANSWERS.listMissing, { action: LIST_ACTIONS[list] });
+    const { path, member, action } = LISTS[list];
+    const fetchPage: FetchPage = (query) =>
+      this.#call({ action, method: 'GET', path, query, login, session }, deadline);
     const { cursorParameter, maxBodyBytes } = this.#context.config;
-    const rows = await fetchPages(fetchPage, { member: 'Vendor', action, cursorParameter, maxBodyBytes });
+    const rows = await fetchPages(fetchPage, { member, action, cursorParameter, maxBodyBytes });
     const map = (row: unknown): ListedRow =>
-      toListedRow(fromRestVendor(row, this.#context.licenseTypes), () =>
+      toListedRow(fromRestVendor(row, list, this.#context.licenseTypes), () =>
         findMember(toObject(row) ?? {}, 'TransactionID'),
       );
-    return toVendorList((await mapRows(rows, map)) as ListedRow[], { action, mayBeEmpty: false });
+    return toVendorList((await mapRows(rows, map)) as ListedRow[], { action, mayBeEmpty: list !== 'vendors' });
   }
 
   /** The dialect has no such call. */
   async checkVendors(): Promise<VendorCheck> {
     return { sum: undefined };
-  }
-
-  #getVendors(query: URLSearchParams, login: BiotrackLogin, session: string, deadline: Deadline): Promise<WireObject> {
-    return this.#call({ action, method: 'GET', path: '/v1/vendor', query, login, session }, deadline);
   }
 
   #call({ action, method, path, query, body, login, session }: RestCall, deadline: Deadline): Promise<WireObject> {
@@ -111,6 +110,12 @@ export class RestClient implements DialectClient {
     );
   }
 }
+
+/** The paths and the response members with the rows (observed in public adapters). */
+const LISTS = {
+  vendors: { action: LIST_ACTIONS.vendors, path: '/v1/vendor', member: 'Vendor' },
+  labs: { action: LIST_ACTIONS.labs, path: '/v1/lab', member: 'Labs' },
+} as const;
 
 function toResponseBody(object: WireObject, status: number): ResponseBody {
   const text = findMember(object, 'Error') ?? findMember(object, 'error');

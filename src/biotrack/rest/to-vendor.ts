@@ -5,21 +5,25 @@ import type { LicenseTypes } from '../states.js';
 import { type ListedVendor, toActivities, toListedVendor, toNotAnObjectSkip } from '../to-listed-vendor.js';
 import { toRestWireVendor } from './wire.js';
 
-export function fromRestVendor(row: unknown, licenseTypes: LicenseTypes): ListedVendor {
+/** Laboratories have another member for the license number, and no activity flags: their list defines the activity. */
+export function fromRestVendor(row: unknown, list: 'vendors' | 'labs', licenseTypes: LicenseTypes): ListedVendor {
   const object = toObject(row);
   if (object === undefined) return toNotAnObjectSkip();
   const wire = toRestWireVendor(object);
-  const identity = { location: wire.LocationLicense, ubi: wire.UBI, name: wire.Name };
+  const isLab = list === 'labs';
+  const identity = { location: isLab ? wire.LicenseNumber : wire.LocationLicense, ubi: wire.UBI, name: wire.Name };
   return toListedVendor(identity, licenseTypes, (read) => ({
     ubi: read('ubi', parseIdentifier, wire.UBI, null),
     name: read('name', parseText, wire.Name, null),
     licenseTypeRaw: read('license_type', parseType, wire.Type, null),
-    activities: toActivities([
-      ['producer', read('producer', parseFlag, wire.Producer, false)],
-      ['processor', read('processor', parseFlag, wire.Processor, false)],
-      ['retail', read('retail', parseFlag, wire.Retail, false)],
-      ['transporter', read('transporter', parseFlag, wire.Transporter, false)],
-    ]),
+    activities: isLab
+      ? ['lab']
+      : toActivities([
+          ['producer', read('producer', parseFlag, wire.Producer, false)],
+          ['processor', read('processor', parseFlag, wire.Processor, false)],
+          ['retail', read('retail', parseFlag, wire.Retail, false)],
+          ['transporter', read('transporter', parseFlag, wire.Transporter, false)],
+        ]),
     address: read(
       'address',
       parseAddress,
@@ -27,7 +31,7 @@ export function fromRestVendor(row: unknown, licenseTypes: LicenseTypes): Listed
       UNKNOWN_ADDRESS,
     ),
     isDeleted: read('deleted', parseFlag, wire.Deleted, false),
-    isLab: false,
+    isLab,
     transactionId: read('transaction_id', parseTransactionId, wire.TransactionID, null),
     // This dialect does not return the number at creation.
     transactionIdOriginal: null,

@@ -1,10 +1,12 @@
 import { findMember, type WireObject } from '../document.js';
 
-/** One row of `GET /v1/vendor`: one licensed site (observed in public adapters). */
+/** One row of `GET /v1/vendor` or `GET /v1/lab`: one licensed site (observed in public adapters). */
 export interface RestWireVendor {
   readonly UBI: unknown;
-  /** The license number. */
+  /** The license number of a vendor. */
   readonly LocationLicense: unknown;
+  /** The license number of a laboratory. */
+  readonly LicenseNumber: unknown;
   readonly Name: unknown;
   readonly Type: unknown;
   readonly Address: unknown;
@@ -23,6 +25,7 @@ export interface RestWireVendor {
 export const toRestWireVendor = (row: WireObject): RestWireVendor => ({
   UBI: findMember(row, 'UBI'),
   LocationLicense: findMember(row, 'LocationLicense'),
+  LicenseNumber: findMember(row, 'LicenseNumber'),
   Name: findMember(row, 'Name'),
   Type: findMember(row, 'Type'),
   Address: findMember(row, 'Address'),

@@ -36,7 +36,7 @@ export interface SetupFacts {
   readonly openConflicts: number;
 }
 
-type RunState = Pick<SyncRun, 'id' | 'status' | 'reason' | 'reasonDetail' | 'retryAt' | 'listDigest'>;
+type RunState = Pick<SyncRun, 'id' | 'status' | 'reason' | 'reasonDetail' | 'needsOperator' | 'retryAt' | 'listDigest'>;
 
 /** The earlier steps that each step requires. */
 const REQUIRED_STEPS: Readonly<Record<SetupStep, readonly SetupStep[]>> = {
@@ -194,13 +194,13 @@ function toFirstSyncItem(facts: SetupFacts): SetupItem {
     return todo(step, {
       status: retry === undefined ? 'todo' : 'blocked',
       blockers: [retry ?? 'A sync is in progress. No action is needed.'],
-      who: 'none',
+      who: activeRun.needsOperator ? 'operator' : 'none',
       call: undefined,
     });
   }
   if (lastRun === undefined || problem === undefined) return todo(step);
   const { id, status, reason } = lastRun;
-  const who = (reason && ACTORS[reason]) ?? 'admin';
+  const who = lastRun.needsOperator ? 'operator' : ((reason && ACTORS[reason]) ?? 'admin');
   if (status === 'needs_review') {
     const call = { operation_id: 'confirmSync', method: 'POST', path: `syncs/${id}/confirm` };
     return todo(step, { status: 'blocked', blockers: [problem], who, call });

@@ -1,4 +1,5 @@
 import { type Db, withTenant } from '../../db/database.js';
+import { linkSignals } from '../../domain/linked-signal.js';
 import { LEASE_SECONDS, renewLease, type SyncRun } from './repository.js';
 
 export interface Lease {
@@ -30,5 +31,12 @@ export function keepLease(db: Db, tenantId: string, run: SyncRun, shutdown: Abor
         isRenewing = false;
       });
   }, RENEW_MS);
-  return { signal: AbortSignal.any([lost.signal, shutdown]), stop: () => clearInterval(timer) };
+  const linked = linkSignals([lost.signal, shutdown]);
+  return {
+    signal: linked.signal,
+    stop() {
+      clearInterval(timer);
+      linked.dispose();
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { ADVICE } from '../../biotrack/index.js';
+import { ADVICE, type BiotrackError } from '../../biotrack/index.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { RunWarning } from './plan-result-repository.js';
 
@@ -18,6 +18,24 @@ const DETAILS: Readonly<Record<FailureReason, string>> = {
 };
 
 export const toReasonDetail = (reason: FailureReason): string => DETAILS[reason];
+
+/** The first failure of a call that is retried can be a hiccup. Later ones need the operator if only they can fix it. */
+export const mustOperatorAct = ({ fixedBy, retryable }: BiotrackError, attempt: number): boolean =>
+  fixedBy === 'operator' && (attempt > 1 || !retryable);
+
+/** What the user reads about a failed call. The evidence is for the operator; it has no text of BioTrack. */
+export function toUpstreamDetail(
+  { advice, evidence, retryable }: BiotrackError,
+  attempt: number,
+  needsOperator: boolean,
+): string {
+  if (!needsOperator) return advice;
+  const { action, answer, httpStatus, code } = evidence;
+  const facts = [action, answer, httpStatus === undefined ? undefined : `HTTP ${httpStatus}`, code];
+  const times = retryable ? `After ${attempt} attempts, the` : 'The';
+  const known = facts.filter((fact) => fact !== undefined).join(', ');
+  return `${advice} ${times} operator of this service must fix the cause (${known}).`;
+}
 
 /** Explains a warning to users. */
 export function toWarningDetail(warning: RunWarning): string {

@@ -19,6 +19,8 @@ export interface SyncRun {
   readonly reasonDetail: string | null;
   /** BioTrack's own text. For operators only. */
   readonly operatorDetail: string | null;
+  /** Whether only the operator of this service can fix the failure. */
+  readonly needsOperator: boolean;
   readonly trigger: RunTrigger;
   readonly mode: 'full' | 'preview';
   readonly refresh: 'auto' | 'force';
@@ -61,6 +63,7 @@ const COLUMNS = [
   'reason',
   'reason_detail as reasonDetail',
   'operator_detail as operatorDetail',
+  'needs_operator as needsOperator',
   'trigger',
   'mode',
   'refresh',
@@ -351,6 +354,7 @@ export interface ScheduledRetry {
   readonly reason: FailureReason;
   readonly reasonDetail: string;
   readonly operatorDetail: string | undefined;
+  readonly needsOperator: boolean;
   readonly seconds: number;
   /** False if BioTrack was not asked, so that the run has not used up an attempt. */
   readonly isAttempt: boolean;
@@ -360,7 +364,7 @@ export interface ScheduledRetry {
 export async function scheduleRetry(
   tx: Tx,
   run: Held,
-  { reason, reasonDetail, operatorDetail, seconds, isAttempt }: ScheduledRetry,
+  { reason, reasonDetail, operatorDetail, needsOperator, seconds, isAttempt }: ScheduledRetry,
 ): Promise<boolean> {
   const result = await updateHeld(tx, run)
     .set((eb) => ({
@@ -371,6 +375,7 @@ export async function scheduleRetry(
       reason,
       reason_detail: reasonDetail,
       operator_detail: operatorDetail ?? null,
+      needs_operator: needsOperator,
       retry_datetime: sql<Date>`now() + make_interval(secs => ${seconds})`,
     }))
     .executeTakeFirst();
@@ -382,6 +387,7 @@ export interface RunResult {
   readonly reason?: FailureReason;
   readonly reasonDetail?: string;
   readonly operatorDetail?: string | undefined;
+  readonly needsOperator?: boolean;
   readonly counts?: SyncCounts;
   readonly rows?: SyncRows;
   readonly warnings?: readonly RunWarning[];
@@ -408,6 +414,7 @@ function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = 
     reason: reason ?? null,
     reason_detail: reasonDetail ?? null,
     operator_detail: result.operatorDetail ?? null,
+    needs_operator: result.needsOperator ?? false,
     counts: toJson(result.counts),
     row_counts: toJson(result.rows),
     warnings: JSON.stringify(warnings.slice(0, MAX_NOTES_STORED)),

@@ -25,7 +25,7 @@ import { findGuardViolation } from './guard.js';
 import { keepLease } from './lease.js';
 import { findDismissedResult, findPlannedVersion, findPlanResult, type PlanResult } from './plan-result-repository.js';
 import { planSince, planWhole } from './plan-tenant.js';
-import { toReasonDetail } from './reason-details.js';
+import { mustOperatorAct, toReasonDetail, toUpstreamDetail } from './reason-details.js';
 import {
   claimRun,
   findRun,
@@ -116,9 +116,13 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     if (error instanceof DirectoryBusyError)
       return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, DIRECTORY_BUSY_DELAY_SECONDS));
     const { reason, cause } = toFailure(error);
-    const reasonDetail = error instanceof BiotrackError ? error.advice : toReasonDetail(reason);
     const upstreamError = error instanceof BiotrackError ? error : undefined;
     const operatorDetail = toOperatorDetail(error);
+    const needsOperator = upstreamError !== undefined && mustOperatorAct(upstreamError, run.attempt);
+    const reasonDetail =
+      upstreamError === undefined
+        ? toReasonDetail(reason)
+        : toUpstreamDetail(upstreamError, run.attempt, needsOperator);
     // Previews are not retried: their caller gets the failure at once.
     const seconds =
       run.mode === 'full' ? toRetryDelaySeconds(reason, run.attempt, retryPolicy, upstreamError) : undefined;
@@ -129,6 +133,7 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
             reason,
             reasonDetail,
             operatorDetail,
+            needsOperator,
             seconds,
             isAttempt: upstreamError?.isHeldBack !== true,
           }),
@@ -143,6 +148,7 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
       reason,
       reasonDetail,
       operatorDetail,
+      needsOperator,
       ...(error instanceof ListShrunkError && { listDigest: error.digest }),
     };
     const isSaved = await retryWhileStorageUnavailable(lease.signal, () => saveFailure(deps, tenantId, run, result));
