@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import type { Environment } from '../domain/environment.js';
+import { linkSignals } from '../domain/linked-signal.js';
 import { ANSWERS } from './answers.js';
 import { Api4Client } from './api4/client.js';
 import { type CircuitRules, DEFAULT_CIRCUIT } from './circuit.js';
@@ -55,10 +56,18 @@ export interface Timeouts {
   readonly listMs: number;
   /** For a whole login, verification or `sync_check`, including all attempts and waits. */
   readonly shortMs: number;
+  /** How long a verification waits for the privilege to read vendors. A slow state builds its whole list for that. */
+  readonly probeMs: number;
 }
 
 /** BioTrack builds the whole list before it sends the response headers, so these can take long. */
-const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 60_000, listMs: 300_000, shortMs: 30_000 };
+const DEFAULT_TIMEOUTS: Timeouts = {
+  connectMs: 10_000,
+  headersMs: 60_000,
+  listMs: 300_000,
+  shortMs: 30_000,
+  probeMs: 5_000,
+};
 
 export interface BiotrackOptions {
   readonly states: readonly BiotrackState[];
@@ -157,7 +166,7 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
     async verifyLogin(target, login, { signal } = {}) {
       const { client } = getClient(target);
       const withDeadline = createWithDeadline(signal);
-      return await withDeadline('short', (deadline) => verifyLogin(client, login, deadline));
+      return await withDeadline('short', (deadline) => verifyLogin(client, login, deadline, timeouts.probeMs));
     },
     async openSession(target, login, { signal } = {}) {
       const { client, config } = getClient(target);
@@ -174,17 +183,29 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
 
 /**
  * After the login, reads vendors beyond every transaction number: that needs the privilege but returns no rows, so it
- * costs BioTrack almost nothing. If this second call fails for another reason, the login is still valid, and a missing
- * privilege is found by the first sync.
+ * costs most states almost nothing. If this second call takes too long or fails for another reason, the login is still
+ * valid, and a missing privilege is found by the first sync.
  */
-async function verifyLogin(client: DialectClient, login: BiotrackLogin, deadline: Deadline): Promise<LoginVerdict> {
+async function verifyLogin(
+  client: DialectClient,
+  login: BiotrackLogin,
+  deadline: Deadline,
+  probeMs: number,
+): Promise<LoginVerdict> {
   try {
     const session = await client.login(login, deadline);
+    // Canceled like by a caller, so that a slow answer does not count as an outage.
+    const limit = linkSignals([deadline.signal], probeMs);
+    const probeDeadline = new Deadline(deadline.remainingMs, limit.signal);
     try {
-      await client.probeVendors(login, session, deadline);
+      await client.probeVendors(login, session, probeDeadline);
     } catch (error) {
+      if (limit.isTimedOut || deadline.isExceeded) return { kind: 'valid' };
       if (error instanceof BiotrackError && !VERDICT_REASONS.has(error.reason)) return { kind: 'valid' };
       throw error;
+    } finally {
+      probeDeadline.close();
+      limit.dispose();
     }
     return { kind: 'valid' };
   } catch (error) {
