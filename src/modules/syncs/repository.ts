@@ -216,6 +216,7 @@ export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasT
       reason: null,
       reason_detail: null,
       operator_detail: null,
+      needs_operator: false,
       retry_datetime: null,
       fence: eb('fence', '+', 1),
       leased_until_datetime: leaseEnd,
