@@ -14,8 +14,11 @@ create table login_attempts (
   refused_text text,
   -- The text itself, without what was sent. For operators.
   upstream_text text,
-  accepted_datetime timestamptz
+  accepted_datetime timestamptz,
+  -- When the row is no longer needed.
+  expires_datetime timestamptz not null
 );
+create index login_attempts_expires on login_attempts (expires_datetime);
 create index login_attempts_text on login_attempts (refused_text) where refused_text is not null;
 grant select, insert, update, delete on login_attempts to biotrack_app;
 

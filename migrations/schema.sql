@@ -386,9 +386,11 @@ create table login_attempts (
   refused_text text,
   upstream_text text,
   accepted_datetime timestamp with time zone,
+  expires_datetime timestamp with time zone not null,
   constraint login_attempts_pkey PRIMARY KEY (key_hash),
   constraint login_attempts_refusal_check CHECK (refusal = ANY (ARRAY['rejected'::text, 'refused'::text]))
 );
+CREATE INDEX login_attempts_expires ON login_attempts USING btree (expires_datetime);
 CREATE INDEX login_attempts_text ON login_attempts USING btree (refused_text) WHERE refused_text IS NOT NULL;
 grant delete, insert, select, update on login_attempts to biotrack_app;
 

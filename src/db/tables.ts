@@ -261,6 +261,7 @@ export interface Licenses {
 
 export interface LoginAttempts {
   accepted_datetime: Timestamp | null;
+  expires_datetime: Timestamp;
   key_hash: Buffer;
   leased_until_datetime: Timestamp | null;
   refusal: string | null;

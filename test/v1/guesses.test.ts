@@ -39,6 +39,19 @@ t.test('1,000 guesses cost at most five logins', async (t) => {
   t.ok(retryAfter > 0 && retryAfter <= 3_600, `Retry-After: ${retryAfter}`);
 });
 
+t.test('an unknown text for a wrong password does not lift the limit', async (t) => {
+  const tenantId = await makeTenant(service, 'ubi');
+  control.injectFault({ fault: 'error_response', action: 'login', times: 0, error: 'Invalid login.', errorcode: null });
+  const before = countLogins();
+  for (let index = 0; index < 200; index += 1) {
+    // One guess of the second username makes each refusal of the first one look like a problem of the state.
+    const body = toLogin(index === 0 ? 'unknown-b' : 'unknown-a', `guess ${index}`);
+    await ask('POST', `/v1/tenants/${tenantId}/credentials`, { body });
+  }
+  control.clearFaults();
+  t.ok(countLogins() - before <= 10, `${countLogins() - before} logins`);
+});
+
 t.test('the time between guesses grows', async (t) => {
   control.addUser({ ubi: demo.ubi, username: 'growing', password: 'right' });
   const tenantId = await makeTenant(service, 'ubi');
@@ -174,4 +187,53 @@ t.test('usernames are compared without case and blanks, and sent as typed', asyn
     });
   }
   t.equal(countLogins(), logins);
+});
+
+t.test('a changed password costs one login, however many processes and tenants verify it', async (t) => {
+  const user = { ubi: demo.ubi, username: 'verified', password: 'right' };
+  control.addUser(user);
+  const save = async (): Promise<string> => {
+    const path = `/v1/tenants/${await makeTenant(service, 'ubi')}/credentials`;
+    const { id } = (await ask('POST', path, { body: toLogin(user.username, user.password) })).body;
+    return `${path}/${id}/verify`;
+  };
+  const [one, other] = [await save(), await save()];
+  const logins = countLogins();
+  control.changePassword({ ...user, password: 'changed' });
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', times: 1, delayMs: 500 });
+  const verdicts = await Promise.all([service, beside, service, beside].map(({ ask }) => ask('POST', one)));
+  for (const verdict of verdicts) t.match(verdict, { body: { result: 'rejected' } });
+  t.match(await ask('POST', other), {
+    body: { result: 'rejected', remembered: true, credential: { status: 'rejected' } },
+  });
+  t.equal(countLogins(), logins + 1);
+});
+
+t.test('`skip` knows the refusals of syncs', async (t) => {
+  const user = { ubi: demo.ubi, username: 'skipped-sync', password: 'right' };
+  control.addUser(user);
+  const tenantId = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${tenantId}/credentials`;
+  const { id } = (await ask('POST', path, { body: toLogin(user.username, user.password) })).body;
+  control.changePassword({ ...user, password: 'changed' });
+  t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { reason: 'credentials_rejected' });
+  const logins = countLogins();
+  const headers = { 'if-match': (await ask('GET', `${path}/${id}`)).headers.get('etag') as string };
+  t.match(await ask('PATCH', `${path}/${id}`, { headers, body: { password: user.password, verify: 'skip' } }), {
+    status: 200,
+    body: { status: 'rejected' },
+  });
+  t.match(await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: {} }), { status: 409 });
+  t.equal(countLogins(), logins);
+});
+
+t.test('what is remembered about logins is deleted when it is no longer needed', async (t) => {
+  const count = async (): Promise<number> =>
+    (await sql<{ count: number }>('select count(*)::int as count from login_attempts'))[0]?.count ?? 0;
+  t.ok((await count()) > 5);
+  await sql(`update login_attempts set expires_datetime = now() - interval '1 second'`);
+  await ask('POST', `/v1/tenants/${await makeTenant(service, 'ubi')}/credentials`, {
+    body: toLogin('expired', 'wrong'),
+  });
+  t.equal(await count(), 3, 'only the rows of the new refusal are left');
 });

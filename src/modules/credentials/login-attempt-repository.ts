@@ -28,6 +28,9 @@ const MEMORY_SECONDS = 24 * 60 * 60;
 
 const secondsFromNow = (seconds: number) => sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`;
 const memoryStart = secondsFromNow(-MEMORY_SECONDS);
+const memoryEnd = secondsFromNow(MEMORY_SECONDS);
+/** After this time without another login, a login that BioTrack accepted is forgotten, too. */
+const ACCEPTANCE_SECONDS = 90 * 24 * 60 * 60;
 
 /** How many refusals in a row have no consequence, and how long the next login is held after each further one. */
 const FREE_REFUSALS = 3;
@@ -39,43 +42,48 @@ function toHoldSeconds(refusals: number, ageSeconds: number): number {
   return Math.max(0, hold - ageSeconds);
 }
 
-interface Counted extends Omit<RememberedRefusal, 'refusal'> {
+interface Counted {
   readonly keyHash: Buffer;
   readonly refusals: number;
   readonly ageSeconds: number | null;
-  readonly refusal: RememberedRefusal['refusal'] | null;
   readonly isAccepted: boolean;
+}
+
+/** Which refusals within the last day prevent a login. */
+export interface RefusalFilter {
+  readonly hashes: readonly Buffer[];
+  /** Only later ones. Null for all. */
+  readonly since: Date | null;
 }
 
 /**
  * Claims the right to log in. One login per account is in progress at a time, so that concurrent guesses are counted.
- * @param isForced sends the login although BioTrack refused it before
+ * @param wasValid whether the login belongs to a valid credential
  */
-export async function claimLogin(tx: Tx, keys: LoginKeys, isForced: boolean): Promise<LoginClaim> {
-  const { account, login, ofTenant } = keys;
+export async function claimLogin(
+  tx: Tx,
+  { account, login }: LoginKeys,
+  filter: RefusalFilter,
+  wasValid: boolean,
+): Promise<LoginClaim> {
   const rows = await tx
     .selectFrom('login_attempts')
     .select([
       'key_hash as keyHash',
       'refusals',
       sql<number | null>`extract(epoch from clock_timestamp() - refused_datetime)::float8`.as('ageSeconds'),
-      'refusal',
-      'refused_text as refusedText',
-      'upstream_text as upstreamText',
       sql<boolean>`accepted_datetime is not null`.as('isAccepted'),
     ])
-    .where('key_hash', 'in', [...account, ...login, ...ofTenant])
+    .where('key_hash', 'in', [...account, ...login])
     .$castTo<Counted>()
     .execute();
+  // Read after the counts: a refusal that is saved in between changes the count, so that the claim below fails.
+  const remembered = await findRefusal(tx, filter);
+  if (remembered !== undefined) return { kind: 'refused', ...remembered };
   const recent = rows.filter(({ ageSeconds }) => ageSeconds !== null && ageSeconds < MEMORY_SECONDS);
   const isOf = (hashes: KeyHashes, { keyHash }: Counted): boolean => hashes.some((hash) => hash.equals(keyHash));
-  const remembered = recent.find((row) => isOf(ofTenant, row) && row.refusal !== null);
-  if (remembered?.refusal && !isForced) {
-    const { refusal, refusedText, upstreamText } = remembered;
-    return { kind: 'refused', refusal, refusedText, upstreamText };
-  }
   // A login that BioTrack once accepted is no guess: only its own refusals count, not those of other passwords.
-  const wasAccepted = rows.some((row) => isOf(login, row) && row.isAccepted);
+  const wasAccepted = wasValid || rows.some((row) => isOf(login, row) && row.isAccepted);
   const counted = recent.filter((row) => isOf(wasAccepted ? login : account, row));
   const refusals = counted.reduce((total, row) => total + row.refusals, 0);
   const seconds = toHoldSeconds(refusals, Math.min(...counted.map(({ ageSeconds }) => ageSeconds ?? 0)));
@@ -84,7 +92,7 @@ export async function claimLogin(tx: Tx, keys: LoginKeys, isForced: boolean): Pr
   const seen = rows.find(({ keyHash }) => account[0].equals(keyHash))?.refusals ?? 0;
   const claimed = await tx
     .insertInto('login_attempts')
-    .values({ key_hash: account[0], leased_until_datetime: leaseEnd })
+    .values({ key_hash: account[0], leased_until_datetime: leaseEnd, expires_datetime: memoryEnd })
     .onConflict((conflict) =>
       conflict
         .column('key_hash')
@@ -98,11 +106,8 @@ export async function claimLogin(tx: Tx, keys: LoginKeys, isForced: boolean): Pr
   return { kind: claimed === undefined ? 'in_progress' : 'claimed' };
 }
 
-/**
- * A refusal within the last day.
- * @param since ignore earlier refusals
- */
-export function findRefusal(tx: Tx, hashes: KeyHashes, since: Date | null): Promise<RememberedRefusal | undefined> {
+/** The latest refusal within the last day. */
+export function findRefusal(tx: Tx, { hashes, since }: RefusalFilter): Promise<RememberedRefusal | undefined> {
   return tx
     .selectFrom('login_attempts')
     .select(['refusal', 'refused_text as refusedText', 'upstream_text as upstreamText'])
@@ -110,8 +115,15 @@ export function findRefusal(tx: Tx, hashes: KeyHashes, since: Date | null): Prom
     .where('refusal', 'is not', null)
     .where('refused_datetime', '>', memoryStart)
     .$if(since !== null, (query) => query.where('refused_datetime', '>', since))
+    .orderBy('refused_datetime', 'desc')
     .$castTo<RememberedRefusal>()
     .executeTakeFirst();
+}
+
+/** The time by the clock that dates refusals. */
+export async function selectClock(tx: Tx): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(tx);
+  return (rows[0] as { now: Date }).now;
 }
 
 /** Ends the lease without a verdict. */
@@ -125,12 +137,12 @@ export async function releaseLogin(tx: Tx, { account }: Pick<LoginKeys, 'account
 
 /** Ends the lease and clears the refusals of the account and the login. */
 export async function saveAcceptance(tx: Tx, { account, login, ofTenant }: LoginKeys): Promise<void> {
-  const now = sql<Date>`clock_timestamp()`;
+  const accepted = { accepted_datetime: secondsFromNow(0), expires_datetime: secondsFromNow(ACCEPTANCE_SECONDS) };
   await tx
     .insertInto('login_attempts')
     .values([
-      { key_hash: account[0], accepted_datetime: now },
-      { key_hash: login[0], accepted_datetime: now },
+      { key_hash: account[0], ...accepted },
+      { key_hash: login[0], ...accepted },
     ])
     .onConflict((conflict) =>
       conflict.column('key_hash').doUpdateSet({
@@ -140,7 +152,7 @@ export async function saveAcceptance(tx: Tx, { account, login, ofTenant }: Login
         refusal: null,
         refused_text: null,
         upstream_text: null,
-        accepted_datetime: now,
+        ...accepted,
       }),
     )
     .execute();
@@ -155,7 +167,12 @@ export async function saveRefusal(
   refusal: RememberedRefusal | undefined,
 ): Promise<void> {
   const now = sql<Date>`clock_timestamp()`;
-  const common = { refusals: 1, refused_datetime: now, refused_text: refusal?.refusedText ?? null };
+  const common = {
+    refusals: 1,
+    refused_datetime: now,
+    refused_text: refusal?.refusedText ?? null,
+    expires_datetime: memoryEnd,
+  };
   const rows = [
     { key_hash: account[0], ...common, refusal: null, upstream_text: null },
     ...(refusal === undefined
@@ -178,6 +195,7 @@ export async function saveRefusal(
         refusal: eb.ref('excluded.refusal') as Expression<string | null>,
         refused_text: eb.ref('excluded.refused_text') as Expression<string | null>,
         upstream_text: eb.ref('excluded.upstream_text') as Expression<string | null>,
+        expires_datetime: sql<Date>`greatest(login_attempts.expires_datetime, excluded.expires_datetime)`,
       })),
     )
     .execute();
@@ -193,19 +211,21 @@ const deleteExpired = (tx: Tx) =>
       eb
         .selectFrom('login_attempts')
         .select('key_hash')
-        .where('refused_datetime', '<', memoryStart)
-        .where('accepted_datetime', 'is', null)
+        .where('expires_datetime', '<', secondsFromNow(0))
         .limit(MAX_EXPIRED)
         .forUpdate()
         .skipLocked(),
     )
     .execute();
 
-/** Forgets the refusals with this text, because it turned out to be a problem of the state. */
+/**
+ * Forgets the refusals with this text, because it turned out to be a problem of the state. They still count: otherwise
+ * callers could guess passwords while BioTrack refuses them with an unknown text.
+ */
 export async function forgetRefusals(tx: Tx, refusedText: string): Promise<void> {
   await tx
     .updateTable('login_attempts')
-    .set({ refusals: 0, refused_datetime: null, refusal: null, refused_text: null, upstream_text: null })
+    .set({ refusal: null, refused_text: null, upstream_text: null })
     .where('refused_text', '=', refusedText)
     .execute();
 }

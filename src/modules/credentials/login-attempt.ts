@@ -12,10 +12,12 @@ import { inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
 import {
   claimLogin,
+  type RefusalFilter,
   type RememberedRefusal,
   releaseLogin,
   saveAcceptance,
   saveRefusal,
+  selectClock,
 } from './login-attempt-repository.js';
 import { getOriginId, type KeyPorts, type LoginKeys, toLoginKeys } from './login-keys.js';
 import type { LoginResult, RefusalResult } from './login-result.js';
@@ -30,8 +32,13 @@ export interface LoginAttempt {
   readonly login: BiotrackLogin;
   /** Whether BioTrack accepted this login before. */
   readonly wasValid: boolean;
-  /** Sends the login although BioTrack refused it within the last day. */
+  /** Sends the login although BioTrack refused it within the last day, unless it does so during the attempt. */
   readonly isForced: boolean;
+  /**
+   * When BioTrack last answered a saved credential: a later refusal in any tenant prevents the login. Undefined for a login
+   * that is not saved yet: only a refusal in this tenant prevents it.
+   */
+  readonly checkedAt?: Date | null;
 }
 
 /** How often to check whether another process has finished its login of the account. */
@@ -54,9 +61,10 @@ export function attemptLogin(db: Db, ports: LoginPorts, attempt: LoginAttempt): 
 }
 
 async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, keys: LoginKeys): Promise<LoginResult> {
-  const { tenant, login, isForced } = attempt;
+  const { tenant, login, wasValid, isForced } = attempt;
+  const filter = await inTenant(db, tenant.id, (tx) => toFilter(tx, attempt, keys));
   for (const end = performance.now() + MAX_WAIT_MS; ; ) {
-    const claim = await inTenant(db, tenant.id, (tx) => claimLogin(tx, keys, isForced));
+    const claim = await inTenant(db, tenant.id, (tx) => claimLogin(tx, keys, filter, wasValid));
     if (claim.kind === 'refused') return toRememberedResult(claim);
     if (claim.kind === 'held') {
       return { kind: 'unavailable', error: createLoginError('loginHeld', { retryAfterMs: claim.seconds * 1_000 }) };
@@ -76,13 +84,22 @@ async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, key
     return await inTenant(db, tenant.id, async (tx) => {
       const result = await judgeBareRefusal(tx, ports, attempt, fetched);
       if (result.kind === 'unavailable') await releaseLogin(tx, keys);
-      else await saveAttempt(tx, keys, result, !isForced);
+      else await saveAttempt(tx, keys, result, !isForced && !wasValid);
       return result;
     });
   } catch (error) {
     await inTenant(db, tenant.id, (tx) => releaseLogin(tx, keys)).catch(() => undefined);
     throw error;
   }
+}
+
+async function toFilter(
+  tx: Tx,
+  { isForced, checkedAt }: LoginAttempt,
+  { login, ofTenant }: LoginKeys,
+): Promise<RefusalFilter> {
+  if (isForced) return { hashes: login, since: await selectClock(tx) };
+  return checkedAt === undefined ? { hashes: ofTenant, since: null } : { hashes: login, since: checkedAt };
 }
 
 export const toRememberedResult = ({ refusal, refusedText, upstreamText }: RememberedRefusal): RefusalResult =>
@@ -115,7 +132,7 @@ export function toLoginResult(verdict: LoginVerdict, originId: string): LoginRes
 export async function judgeBareRefusal(
   tx: Tx,
   { biotrack }: KeyPorts,
-  { tenant, login, wasValid }: Omit<LoginAttempt, 'isForced'>,
+  { tenant, login, wasValid }: Pick<LoginAttempt, 'tenant' | 'login' | 'wasValid'>,
   result: LoginResult,
 ): Promise<LoginResult> {
   if (result.kind !== 'ubi_rejected') return result;

@@ -232,10 +232,10 @@ export async function verifyCredential(
     return { credential: present, ubi: ubi.ubi, result };
   }
   const password = openPassword(biotrack, vault, tenant, present);
-  const { username, licenseNumber } = present;
+  const { username, licenseNumber, checkedAt } = present;
   const login = { ubi: ubi.ubiKey, username, password, licenseNumber };
   const wasValid = status === 'valid';
-  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid, isForced: isForced || wasValid });
+  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid, isForced, checkedAt });
   if (attempted.kind === 'unavailable' && isLoginHeld(attempted.error)) throw toLoginError(attempted);
   const { result, credential } = await recordLogin(db, ports, { tenant, login, credential: present }, attempted);
   return inTenant(db, tenantId, async (tx) => {
@@ -283,9 +283,9 @@ async function verifyNewLogin(
   mode: VerifyMode,
 ): Promise<NewLoginStatus> {
   if (mode === 'skip') {
-    const refusal = await inTenant(db, tenant.id, (tx) =>
-      findRefusal(tx, toLoginKeys(ports, tenant, login).ofTenant, null),
-    );
+    const keys = toLoginKeys(ports, tenant, login);
+    const hashes = [...keys.login, ...keys.ofTenant];
+    const refusal = await inTenant(db, tenant.id, (tx) => findRefusal(tx, { hashes, since: null }));
     if (refusal === undefined) return UNVERIFIED;
     return { status: refusal.refusal, refusedText: refusal.refusedText, refusedUbiKeys: [login.ubi] };
   }

@@ -118,7 +118,13 @@ async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promis
   const { tenant, login, credential } = usable;
   const now = await inTenant(db, tenant.id, (tx) => requireUnchanged(tx, ports, usable));
   if (now.status === 'valid') return { kind: 'valid' };
-  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid: false, isForced: false });
+  const attempted = await attemptLogin(db, ports, {
+    tenant,
+    login,
+    wasValid: false,
+    isForced: false,
+    checkedAt: now.checkedAt,
+  });
   const { result } = await recordLogin(db, ports, { tenant, login, credential }, attempted);
   return result;
 }
@@ -163,7 +169,7 @@ async function confirmLogin(db: Db, ports: OpenPorts, usable: UsableCredential):
   const { tenant, login, credential } = usable;
   const refusal = await inTenant(db, tenant.id, async (tx) => {
     const { checkedAt } = await requireUnchanged(tx, ports, usable);
-    return findRefusal(tx, toLoginKeys(ports, tenant, login).login, checkedAt);
+    return findRefusal(tx, { hashes: toLoginKeys(ports, tenant, login).login, since: checkedAt });
   });
   if (refusal === undefined) return;
   const remembered = toRememberedResult(refusal);
