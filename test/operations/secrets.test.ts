@@ -55,6 +55,10 @@ t.test('a secret is found nowhere, and a planted one everywhere', async (t) => {
   for (const fault of ['echo_password', 'leaked_header', 'html'] as const) {
     simulator.control.injectFault({ fault, times: 1 });
     await syncTenant({ ask }, tenantId, { refresh: 'force' });
+    // The echoed password is an unknown text, which refuses the login.
+    const key = service.tokenOf({ tenantId, role: 'admin' });
+    const verified = await ask('POST', `${path}/credentials/${made.body.id}/verify`, { key, body: { force: true } });
+    t.match(verified, { body: { result: 'valid' } });
   }
   simulator.control.clearFaults();
   await syncTenant({ ask }, tenantId, { refresh: 'force' });
