@@ -6,7 +6,7 @@ import { ANSWERS } from './answers.js';
 import { Api4Client } from './api4/client.js';
 import { type CircuitRules, DEFAULT_CIRCUIT } from './circuit.js';
 import { Deadline } from './deadline.js';
-import type { BiotrackLogin, DialectClient } from './dialect-client.js';
+import { type BiotrackLogin, type DialectClient, LIST_ACTIONS } from './dialect-client.js';
 import { createDispatcher, type ProxySettings } from './dispatcher.js';
 import { BiotrackError } from './errors.js';
 import type { BiotrackEvent } from './events.js';
@@ -14,6 +14,7 @@ import { RestClient } from './rest/client.js';
 import { DEFAULT_RETRY, type RetryRules } from './retry.js';
 import { type BiotrackSession, createSession } from './session.js';
 import type { BiotrackEnvironment, BiotrackState } from './states.js';
+import type { ListName } from './to-listed-vendor.js';
 import { Upstream } from './upstream.js';
 
 export interface BiotrackTarget {
@@ -22,7 +23,8 @@ export interface BiotrackTarget {
 }
 
 export type LoginVerdict =
-  | { readonly kind: 'valid' }
+  /** `missingPrivilege`: of the list of laboratories, if that was checked. */
+  | { readonly kind: 'valid'; readonly missingPrivilege?: string }
   | { readonly kind: 'rejected' }
   /** Refused with an unknown text. */
   | { readonly kind: 'refused'; readonly error: BiotrackError }
@@ -34,6 +36,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface VerifyOptions extends CallOptions {
+  /** Also check the privilege to read laboratories, where the state lists them. Defaults to false. */
+  readonly checksLabs?: boolean | undefined;
+}
+
 export interface Biotrack {
   readonly states: readonly BiotrackState[];
   findState(code: string): BiotrackState | undefined;
@@ -41,7 +48,7 @@ export interface Biotrack {
    * Logs in, then checks the privilege to read vendors. The login is repeated only if BioTrack did not process it.
    * @throws BiotrackError if BioTrack gave no verdict, for example because it is down
    */
-  verifyLogin(target: BiotrackTarget, login: BiotrackLogin, options?: CallOptions): Promise<LoginVerdict>;
+  verifyLogin(target: BiotrackTarget, login: BiotrackLogin, options?: VerifyOptions): Promise<LoginVerdict>;
   openSession(target: BiotrackTarget, login: BiotrackLogin, options?: CallOptions): Promise<BiotrackSession>;
   /** Closes all connections and aborts the calls in progress. */
   close(): Promise<void>;
@@ -163,10 +170,11 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
   return {
     states: options.states,
     findState,
-    async verifyLogin(target, login, { signal } = {}) {
-      const { client } = getClient(target);
+    async verifyLogin(target, login, { signal, checksLabs = false } = {}) {
+      const { client, config } = getClient(target);
       const withDeadline = createWithDeadline(signal);
-      return await withDeadline('short', (deadline) => verifyLogin(client, login, deadline, timeouts.probeMs));
+      const lists: readonly ListName[] = checksLabs && config.offers.labs ? ['vendors', 'labs'] : ['vendors'];
+      return await withDeadline('short', (deadline) => verifyLogin(client, login, lists, deadline, timeouts.probeMs));
     },
     async openSession(target, login, { signal } = {}) {
       const { client, config } = getClient(target);
@@ -182,30 +190,25 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
 }
 
 /**
- * After the login, reads vendors beyond every transaction number: that needs the privilege but returns no rows, so it
- * costs most states almost nothing. If this second call takes too long or fails for another reason, the login is still
- * valid, and a missing privilege is found by the first sync.
+ * After the login, reads each list beyond every transaction number: that needs the privilege but returns no rows, so it
+ * costs most states almost nothing. If such a call takes too long or fails for another reason, the login is still valid,
+ * and a missing privilege is found by the first sync.
  */
 async function verifyLogin(
   client: DialectClient,
   login: BiotrackLogin,
+  lists: readonly ListName[],
   deadline: Deadline,
   probeMs: number,
 ): Promise<LoginVerdict> {
   try {
     const session = await client.login(login, deadline);
-    // Canceled like by a caller, so that a slow answer does not count as an outage.
-    const limit = linkSignals([deadline.signal], probeMs);
-    const probeDeadline = new Deadline(deadline.remainingMs, limit.signal);
-    try {
-      await client.probeVendors(login, session, probeDeadline);
-    } catch (error) {
-      if (limit.isTimedOut || deadline.isExceeded) return { kind: 'valid' };
-      if (error instanceof BiotrackError && !VERDICT_REASONS.has(error.reason)) return { kind: 'valid' };
-      throw error;
-    } finally {
-      probeDeadline.close();
-      limit.dispose();
+    for (const list of lists) {
+      const privilege = await findMissingPrivilege(client, list, { login, session, deadline, probeMs });
+      if (privilege === undefined) continue;
+      return list === 'vendors'
+        ? { kind: 'privilege_missing', privilege }
+        : { kind: 'valid', missingPrivilege: privilege };
     }
     return { kind: 'valid' };
   } catch (error) {
@@ -213,16 +216,39 @@ async function verifyLogin(
     if (error.reason === 'credentials_rejected') return { kind: 'rejected' };
     if (error.reason === 'login_refused') return { kind: 'refused', error };
     if (error.reason === 'ubi_rejected') return { kind: 'ubi_rejected' };
-    if (error.reason !== 'privilege_missing') throw error;
-    return { kind: 'privilege_missing', privilege: error.privilege ?? 'sync_vendor' };
+    throw error;
   }
 }
 
-const VERDICT_REASONS: ReadonlySet<string> = new Set([
-  'credentials_rejected',
-  'login_refused',
-  'ubi_rejected',
-  'privilege_missing',
-]);
+interface Probe {
+  readonly login: BiotrackLogin;
+  readonly session: string;
+  readonly deadline: Deadline;
+  readonly probeMs: number;
+}
+
+/** @throws BiotrackError if the call says that the login itself is refused */
+async function findMissingPrivilege(
+  client: DialectClient,
+  list: ListName,
+  { login, session, deadline, probeMs }: Probe,
+): Promise<string | undefined> {
+  // Canceled like by a caller, so that a slow answer does not count as an outage.
+  const limit = linkSignals([deadline.signal], probeMs);
+  const probeDeadline = new Deadline(deadline.remainingMs, limit.signal);
+  try {
+    await client.probeList(list, login, session, probeDeadline);
+    return undefined;
+  } catch (error) {
+    if (limit.isTimedOut || deadline.isExceeded) return undefined;
+    if (!(error instanceof BiotrackError) || LOGIN_REASONS.has(error.reason)) throw error;
+    return error.reason === 'privilege_missing' ? (error.privilege ?? LIST_ACTIONS[list]) : undefined;
+  } finally {
+    probeDeadline.close();
+    limit.dispose();
+  }
+}
+
+const LOGIN_REASONS: ReadonlySet<string> = new Set(['credentials_rejected', 'login_refused', 'ubi_rejected']);
 
 const delay = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });

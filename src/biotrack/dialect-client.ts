@@ -35,8 +35,8 @@ export interface VendorCheck {
 /** The calls that both dialects have. A session is an opaque string. */
 export interface DialectClient {
   login(login: BiotrackLogin, deadline: Deadline): Promise<string>;
-  /** The cheapest call that needs the privilege to read vendors. Its result is ignored. */
-  probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void>;
+  /** The cheapest call that needs the privilege to read the list. Its result is ignored. */
+  probeList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<void>;
   fetchList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorList>;
   checkVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorCheck>;
 }

@@ -183,6 +183,10 @@ t.test('a missing privilege for laboratories is a warning, and the credential st
   t.ok(run.counts.created > 0, 'vendors are synced');
   const { body } = await ask('GET', `/v1/tenants/${tenantId}/credentials`);
   t.equal(body.data[0].status, 'valid');
+  const verify = () => ask('POST', `/v1/tenants/${tenantId}/credentials/${body.data[0].id}/verify`);
+  t.match((await verify()).body, { result: 'valid', missing_privilege: 'sync_qa_lab', detail: /sync_qa_lab/ });
+  simulator.control.setPrivileges({ ubi, username, privileges: ['sync_vendor', 'sync_qa_lab'] });
+  t.match((await verify()).body, { result: 'valid', missing_privilege: null });
 });
 
 t.test('an unchanged checksum avoids fetching the list for up to a day', async (t) => {

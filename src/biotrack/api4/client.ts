@@ -52,10 +52,9 @@ export class Api4Client implements DialectClient {
     throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login' });
   }
 
-  async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
-    const bound = { transaction_start: BEYOND_ALL_TRANSACTIONS };
-    const members = { sessionid: session, ...bound };
-    await this.#call({ action: 'sync_vendor', expected: 'vendor', members, login }, deadline);
+  async probeList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
+    const members = { sessionid: session, transaction_start: BEYOND_ALL_TRANSACTIONS };
+    await this.#call({ action: LIST_ACTIONS[list], expected: LIST_MEMBERS[list], members, login }, deadline);
   }
 
   /** The whole list in one response: the dialect has no paging. */

@@ -58,20 +58,20 @@ export class RestClient implements DialectClient {
     throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login' });
   }
 
-  async probeVendors(login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
+  async probeList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
+    const { path, action } = toList(list);
     const query = new URLSearchParams({ TransactionID: String(BEYOND_ALL_TRANSACTIONS) });
-    await this.#call({ ...LISTS.vendors, method: 'GET', query, login, session }, deadline);
+    await this.#call({ action, path, method: 'GET', query, login, session }, deadline);
   }
 
   async fetchList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<VendorList> {
-    if (list === 'transporters') throw new BiotrackError(ANSWERS.listMissing, { action: LIST_ACTIONS[list] });
-    const { path, member, action } = LISTS[list];
+    const { name, path, member, action } = toList(list);
     const fetchPage: FetchPage = (query) =>
       this.#call({ action, method: 'GET', path, query, login, session }, deadline);
     const { cursorParameter, maxBodyBytes } = this.#context.config;
     const rows = await fetchPages(fetchPage, { member, action, cursorParameter, maxBodyBytes });
     const map = (row: unknown): ListedRow =>
-      toListedRow(fromRestVendor(row, list, this.#context.licenseTypes), () =>
+      toListedRow(fromRestVendor(row, name, this.#context.licenseTypes), () =>
         findMember(toObject(row) ?? {}, 'TransactionID'),
       );
     return toVendorList((await mapRows(rows, map)) as ListedRow[], { action, mayBeEmpty: list !== 'vendors' });
@@ -113,9 +113,14 @@ export class RestClient implements DialectClient {
 
 /** The paths and the response members with the rows (observed in public adapters). */
 const LISTS = {
-  vendors: { action: LIST_ACTIONS.vendors, path: '/v1/vendor', member: 'Vendor' },
-  labs: { action: LIST_ACTIONS.labs, path: '/v1/lab', member: 'Labs' },
+  vendors: { name: 'vendors', action: LIST_ACTIONS.vendors, path: '/v1/vendor', member: 'Vendor' },
+  labs: { name: 'labs', action: LIST_ACTIONS.labs, path: '/v1/lab', member: 'Labs' },
 } as const;
+
+function toList(list: ListName): (typeof LISTS)['vendors' | 'labs'] {
+  if (list !== 'transporters') return LISTS[list];
+  throw new BiotrackError(ANSWERS.listMissing, { action: LIST_ACTIONS[list] });
+}
 
 function toResponseBody(object: WireObject, status: number): ResponseBody {
   const text = findMember(object, 'Error') ?? findMember(object, 'error');

@@ -39,6 +39,8 @@ export interface LoginAttempt {
    * that is not saved yet: only a refusal in this tenant prevents it.
    */
   readonly checkedAt?: Date | null;
+  /** Whether to check the privilege to read laboratories too. */
+  readonly checksLabs?: boolean;
 }
 
 /** How often to check whether another process has finished its login of the account. */
@@ -55,13 +57,13 @@ const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, e
  */
 export function attemptLogin(db: Db, ports: LoginPorts, attempt: LoginAttempt): Promise<LoginResult> {
   const keys = toLoginKeys(ports, attempt.tenant, attempt.login);
-  const key = `${keys.login[0].toString('base64')}/${attempt.tenant.id}/${attempt.isForced}`;
+  const key = `${keys.login[0].toString('base64')}/${attempt.tenant.id}/${attempt.isForced}/${attempt.checksLabs}`;
   // The saved result is not an effect of the request, so it must not complete the request's idempotency key.
   return withoutBeforeCommit(() => ports.loginAttempts(key, () => attemptOnce(db, ports, attempt, keys)));
 }
 
 async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, keys: LoginKeys): Promise<LoginResult> {
-  const { tenant, login, wasValid, isForced } = attempt;
+  const { tenant, wasValid, isForced } = attempt;
   const filter = await inTenant(db, tenant.id, (tx) => toFilter(tx, attempt, keys));
   for (const end = performance.now() + MAX_WAIT_MS; ; ) {
     const claim = await inTenant(db, tenant.id, (tx) => claimLogin(tx, keys, filter, wasValid));
@@ -80,7 +82,7 @@ async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, key
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   try {
-    const fetched = await fetchLoginResult(ports, tenant, login);
+    const fetched = await fetchLoginResult(ports, attempt);
     return await inTenant(db, tenant.id, async (tx) => {
       const result = await judgeBareRefusal(tx, ports, attempt, fetched);
       if (result.kind === 'unavailable') await releaseLogin(tx, keys);
@@ -107,11 +109,14 @@ export const toRememberedResult = ({ refusal, refusedText, upstreamText }: Remem
     ? { kind: 'rejected', isRemembered: true }
     : { kind: 'refused', refusedText, upstreamText, isRemembered: true };
 
-async function fetchLoginResult(ports: KeyPorts, tenant: Tenant, login: BiotrackLogin): Promise<LoginResult> {
+async function fetchLoginResult(
+  { biotrack }: KeyPorts,
+  { tenant, login, checksLabs }: LoginAttempt,
+): Promise<LoginResult> {
   try {
     return toLoginResult(
-      await ports.biotrack.verifyLogin(toTarget(tenant), login),
-      getOriginId(ports.biotrack, tenant),
+      await biotrack.verifyLogin(toTarget(tenant), login, { checksLabs }),
+      getOriginId(biotrack, tenant),
     );
   } catch (error) {
     if (error instanceof BiotrackError) return { kind: 'unavailable', error };

@@ -29,10 +29,13 @@ const toPrivilege = (privilege: string | undefined): string =>
 export function toLoginResultDetail(result: {
   readonly kind: LoginResult['kind'];
   readonly privilege?: string;
+  readonly missingPrivilege?: string;
 }): string {
   switch (result.kind) {
     case 'valid':
-      return 'BioTrack accepted the login.';
+      return result.missingPrivilege === undefined
+        ? 'BioTrack accepted the login.'
+        : `BioTrack accepted the login, but the BioTrack user lacks ${toPrivilege(result.missingPrivilege)}. Vendors are synced; laboratories are not until the administrator of the company's BioTrack account grants it.`;
     case 'rejected':
       return 'BioTrack rejected the username or password. Update this credential with the correct values. If you fixed the login in BioTrack, a user can verify it again with "force": true. It is not used until then.';
     case 'refused':

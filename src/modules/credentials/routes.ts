@@ -16,7 +16,7 @@ import {
 } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { type Coverage, listCoverage } from './coverage.js';
-import { toLoginResultDetail, toStatusDetail } from './login-result.js';
+import { type LoginResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
 import {
   CredentialBodySchema,
   CredentialCoveragePageSchema,
@@ -226,7 +226,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       return {
         result: result.kind,
         remembered: 'isRemembered' in result,
-        missing_privilege: result.kind === 'privilege_missing' ? result.privilege : null,
+        missing_privilege: findMissingPrivilege(result) ?? null,
         detail: toLoginResultDetail(result),
         credential: toCredentialReply(view),
       };
@@ -300,4 +300,9 @@ function toCredentialReply({ credential, ubi }: CredentialView) {
     inserted_datetime: credential.insertedAt.toISOString(),
     updated_datetime: credential.updatedAt.toISOString(),
   };
+}
+
+function findMissingPrivilege(result: LoginResult): string | undefined {
+  if (result.kind === 'privilege_missing') return result.privilege;
+  return result.kind === 'valid' ? result.missingPrivilege : undefined;
 }

@@ -140,7 +140,8 @@ export const VerificationSchema = Named(
     }),
     missing_privilege: Nullable(
       ResponseText({
-        description: 'The missing privilege; null unless `result` is `privilege_missing`.',
+        description:
+          'The missing privilege, if any. With the result `privilege_missing`, it is the privilege to read vendors. With `valid`, it is the privilege to read laboratories, which is checked if the company creation preference includes laboratories.',
         examples: ['sync_vendor'],
       }),
     ),

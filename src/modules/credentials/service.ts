@@ -6,6 +6,7 @@ import { checkPrecondition, type Precondition } from '../../domain/precondition.
 import { type Principal, toUserId } from '../../domain/principal.js';
 import type { Secret } from '../../domain/secret.js';
 import { ServiceError } from '../../domain/service-error.js';
+import { findCreationPreference } from '../creation-preference/index.js';
 import { resumeAfterFix } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi, resetUbiStatus } from '../ubi/index.js';
@@ -219,10 +220,11 @@ export async function verifyCredential(
   { tenantId, id, force, principal }: VerifyRequest,
 ): Promise<CredentialView & { readonly result: LoginResult }> {
   const { biotrack, vault } = ports;
-  const { tenant, ubi, present } = await inTenant(db, tenantId, async (tx, tenant) => ({
+  const { tenant, ubi, present, preference } = await inTenant(db, tenantId, async (tx, tenant) => ({
     tenant,
     ubi: await requireUbi(tx, tenantId),
     present: await requireCredentialFor(tx, principal, id, 'verify'),
+    preference: await findCreationPreference(tx),
   }));
   const isForced = force && principal.kind === 'user';
   const { status } = present;
@@ -235,7 +237,14 @@ export async function verifyCredential(
   const { username, licenseNumber, checkedAt } = present;
   const login = { ubi: ubi.ubiKey, username, password, licenseNumber };
   const wasValid = status === 'valid';
-  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid, isForced, checkedAt });
+  const attempted = await attemptLogin(db, ports, {
+    tenant,
+    login,
+    wasValid,
+    isForced,
+    checkedAt,
+    checksLabs: preference?.includeLabs ?? false,
+  });
   if (attempted.kind === 'unavailable' && isLoginHeld(attempted.error)) throw toLoginError(attempted);
   const { result, credential } = await recordLogin(db, ports, { tenant, login, credential: present }, attempted);
   return inTenant(db, tenantId, async (tx) => {
