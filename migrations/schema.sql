@@ -250,7 +250,7 @@ create table directories (
   fully_read_datetime timestamp with time zone,
   labs_refreshed_datetime timestamp with time zone,
   request_number bigint not null default 0,
-  confirmed_number bigint not null default 0,
+  compared_number bigint not null default 0,
   refused_digest text,
   refused_datetime timestamp with time zone,
   accepted_digest text,

@@ -8,7 +8,7 @@ import { type CircuitRules, DEFAULT_CIRCUIT } from './circuit.js';
 import { Deadline } from './deadline.js';
 import { type BiotrackLogin, type DialectClient, LIST_ACTIONS } from './dialect-client.js';
 import { createDispatcher, type ProxySettings } from './dispatcher.js';
-import { BiotrackError } from './errors.js';
+import { BiotrackError, isLoginRefusal } from './errors.js';
 import type { BiotrackEvent } from './events.js';
 import { RestClient } from './rest/client.js';
 import { DEFAULT_RETRY, type RetryRules } from './retry.js';
@@ -241,14 +241,12 @@ async function findMissingPrivilege(
     return undefined;
   } catch (error) {
     if (limit.isTimedOut || deadline.isExceeded) return undefined;
-    if (!(error instanceof BiotrackError) || LOGIN_REASONS.has(error.reason)) throw error;
+    if (!(error instanceof BiotrackError) || isLoginRefusal(error.reason)) throw error;
     return error.reason === 'privilege_missing' ? (error.privilege ?? LIST_ACTIONS[list]) : undefined;
   } finally {
     probeDeadline.close();
     limit.dispose();
   }
 }
-
-const LOGIN_REASONS: ReadonlySet<string> = new Set(['credentials_rejected', 'login_refused', 'ubi_rejected']);
 
 const delay = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });

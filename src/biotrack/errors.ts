@@ -16,6 +16,11 @@ export interface ErrorContext {
   readonly httpStatus?: number | undefined;
 }
 
+const LOGIN_REFUSALS: readonly UpstreamReason[] = ['credentials_rejected', 'login_refused', 'ubi_rejected'];
+
+/** Whether BioTrack refused the login itself, so that it must not be used for further calls. */
+export const isLoginRefusal = (reason: UpstreamReason): boolean => LOGIN_REFUSALS.includes(reason);
+
 /** What an operator needs to find the cause. Every member has a closed set of values or is a constant of Node.js. */
 export interface Evidence extends Pick<ErrorContext, 'action' | 'code' | 'httpStatus'> {
   /** The id of the answer class. */

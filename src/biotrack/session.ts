@@ -1,6 +1,6 @@
 import type { Deadline } from './deadline.js';
 import type { BiotrackLogin, DialectClient, VendorCheck } from './dialect-client.js';
-import { BiotrackError } from './errors.js';
+import { BiotrackError, isLoginRefusal } from './errors.js';
 import type { VendorList } from './list.js';
 import type { Offers } from './states.js';
 import type { ListName } from './to-listed-vendor.js';
@@ -62,25 +62,16 @@ export function createSession(deps: SessionDeps, firstSession: string): Biotrack
     fetchLabs: offers.labs ? () => fetchList('labs') : undefined,
     fetchTransporters: offers.transporters ? () => fetchList('transporters') : undefined,
     checkVendors: offers.syncCheck
-      ? () => fetchWithSession('short', (current, deadline) => checkVendors(client, login, current, deadline))
+      ? () =>
+          fetchWithSession('short', (current, deadline) => client.checkVendors(login, current, deadline)).catch(
+            toUnknownSum,
+          )
       : undefined,
   };
 }
 
-/** If the check is refused, the sum is unknown and the caller reads the full list. */
-async function checkVendors(
-  client: DialectClient,
-  login: BiotrackLogin,
-  session: string,
-  deadline: Deadline,
-): Promise<VendorCheck> {
-  try {
-    return await client.checkVendors(login, session, deadline);
-  } catch (error) {
-    const isRefused = error instanceof BiotrackError && CHECK_REFUSALS.has(error.reason);
-    if (isRefused) return { sum: undefined };
-    throw error;
-  }
+/** The check is only a hint: if it fails, the sum is unknown and the caller reads the full list. */
+function toUnknownSum(error: unknown): VendorCheck {
+  if (error instanceof BiotrackError && !isLoginRefusal(error.reason)) return { sum: undefined };
+  throw error;
 }
-
-const CHECK_REFUSALS: ReadonlySet<string> = new Set(['privilege_missing', 'upstream_rejected', 'upstream_trouble']);

@@ -162,7 +162,7 @@ export interface Directories {
   accepted_digest: string | null;
   checksum: string | null;
   compared_datetime: Timestamp | null;
-  confirmed_number: Generated<number>;
+  compared_number: Generated<number>;
   directory_id: Generated<number>;
   duplicate_rows: Generated<number>;
   environment: "production" | "training";

@@ -2,7 +2,7 @@ import type { RowField, UnreadableValue } from './vendor.js';
 
 /** Information about the published list that runs pass on to users. */
 export type DirectoryWarning =
-  /** A value of a row cannot be read. The license keeps what is published, or is held back. */
+  /** A value of a row cannot be read. The license keeps what is published, or is withheld. */
   | {
       readonly code: 'row_partly_read';
       readonly licenseNumber: string;

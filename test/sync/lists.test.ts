@@ -1,5 +1,6 @@
 import t from 'tap';
 import { makeTenant, startTestService, syncTenant, type TestResponse, type TestService } from '../helpers/service.js';
+import { until } from '../helpers/until.js';
 
 /** Laboratories, transporters, and when a state's list is fetched. */
 
@@ -227,6 +228,35 @@ t.test('refresh: force reads the list and compares its content', async (t) => {
   t.match(run.counts, { updated: 1, created: 0, archived: 0 });
 });
 
+t.test('a forced refresh compares the content even if another refresh is in progress', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60, dirtyRows: false } });
+  const { simulator, sql } = service;
+  const { control } = simulator;
+  const [first, second] = [await makeTenant(service), await makeTenant(service)];
+  await syncTenant(service, first);
+  await syncTenant(service, second);
+  const location = String(control.rows()[0]?.location);
+  control.setField({ location, field: 'name', value: 'RENAMED SILENTLY', unchanged: true });
+  await sql(`update directories set refreshed_datetime = now() - interval '2 hours'`);
+  control.injectFault({ fault: 'slow_first_byte', delayMs: 1_000, action: 'sync_check', times: 1 });
+  const asked = control.counters().callsByAction.sync_check ?? 0;
+  const waiting = syncTenant(service, first);
+  await until('the first refresh asks', async () => (control.counters().callsByAction.sync_check ?? 0) > asked);
+  t.match((await syncTenant(service, second, { refresh: 'force' })).counts, { updated: 1 });
+  t.match((await waiting).status, /^succeeded/);
+});
+
+t.test('a check for changes that fails is ignored', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60, dirtyRows: false } });
+  const { control } = service.simulator;
+  const tenantId = await makeTenant(service);
+  for (const fault of ['html', 'server_error', 'json_array', 'reset_in_headers'] as const) {
+    const { id } = control.injectFault({ fault, action: 'sync_check', times: 0 });
+    t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { status: 'succeeded' }, fault);
+    control.clearFaults({ id });
+  }
+});
+
 t.test('a checksum that covers more than the list is never believed', async (t) => {
   const service = await startTestService(t, { simulator: { licenses: 60, dirtyRows: false } });
   const { simulator, sql } = service;
@@ -283,8 +313,7 @@ t.test('no answer for an optional list stops the vendors', async (t) => {
       control.clearFaults({ id });
       t.match(run.status, /^succeeded/, `${action}: ${name}`);
       t.match(run.counts, { created: 0, updated: 0, archived: 0, moved: 0 }, 'nothing changed');
-      const isSilent = name === 'a missing list' && action === 'sync_third_party_transporter';
-      t.match(run.warnings, isSilent ? [] : [{ code: 'list_not_read', action }], 'the warning names the action');
+      t.match(run.warnings, [{ code: 'list_not_read', action }], 'the warning names the action');
       t.strictSame(await content(), before, 'what is known of the list stays');
     }
   }

@@ -188,3 +188,17 @@ t.test('licenses stay while more numbers than before cannot be read, until an op
   t.match(await confirm(latest.id), { status: 409 }, 'confirmed once');
   t.match(await force(), { status: 'succeeded', warnings: [] }, 'the same number of such rows is normal now');
 });
+
+t.test('confirming that licenses are gone accepts nothing else', async (t) => {
+  const { service, tenantId, force } = await start(t);
+  const { control } = service.simulator;
+  const [location, ...others] = numbersOf(service) as [string, ...string[]];
+  control.setField({ location, field: 'location', json: 'null' });
+  const run = await force();
+  const before = await readAll(service);
+  for (const each of others.slice(0, 30)) control.delete({ location: each });
+  const confirmed = await service.ask('POST', `/v1/tenants/${tenantId}/syncs/${run.id}/confirm`);
+  const done = await waitForRun(service, tenantId, confirmed.body.id);
+  t.match(done, { status: 'needs_review', reason: 'list_shrunk' });
+  t.strictSame(await readAll(service), before);
+});

@@ -8,11 +8,12 @@ export const TRUSTED_SECONDS = 24 * 60 * 60;
 /**
  * The checksum to store with a list: the state's `sync_check` sum, if the list itself has the same sum. A state can sum
  * rows that it does not list (its list then holds "active entries" only, while the sum covers the whole table), and such
- * a sum proves nothing. Null also while rows are only partly read, so that they are read again.
+ * a sum proves nothing. Null also while anything could not be read, so that it is read again.
  * @param sum as returned right before the list was read
  */
-export function toChecksum({ transactionSum, partlyRead }: StateList, sum: string | undefined): string | null {
-  const isProven = sum !== undefined && sum === transactionSum && partlyRead.length === 0;
+export function toChecksum({ transactionSum, partlyRead, notRead }: StateList, sum: string | undefined): string | null {
+  const isComplete = partlyRead.length === 0 && notRead.length === 0;
+  const isProven = sum !== undefined && sum === transactionSum && isComplete;
   return isProven ? toVersioned(sum) : null;
 }
 

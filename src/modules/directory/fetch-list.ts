@@ -1,6 +1,5 @@
-import { BiotrackError, type BiotrackSession, type VendorList } from '../../biotrack/index.js';
+import { BiotrackError, type BiotrackSession, isLoginRefusal, type VendorList } from '../../biotrack/index.js';
 import type { OptionalAction } from '../../domain/directory-warning.js';
-import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { PartlyReadVendor, Skip, Vendor } from '../../domain/vendor.js';
 
@@ -28,43 +27,36 @@ export interface StateList {
 export async function fetchStateList(session: BiotrackSession, includeLabs: boolean): Promise<StateList> {
   const { vendors, partlyRead, skips, fetched, transactionSum } = await session.fetchVendors();
   const transporters = await fetchOptional(session.fetchTransporters);
-  const labs = includeLabs ? ((await fetchOptional(session.fetchLabs)) ?? 'absent') : undefined;
+  const labs = includeLabs ? await fetchOptional(session.fetchLabs) : undefined;
   const notRead: OptionalAction[] = [];
-  if (transporters === 'failed') notRead.push('sync_third_party_transporter');
-  if (labs === 'failed' || labs === 'absent') notRead.push('sync_qa_lab');
-  const labList = typeof labs === 'object' ? labs : undefined;
-  const transporterList = typeof transporters === 'object' ? transporters : undefined;
+  if (session.fetchTransporters !== undefined && transporters === undefined)
+    notRead.push('sync_third_party_transporter');
+  if (includeLabs && labs === undefined) notRead.push('sync_qa_lab');
   return {
-    vendors: [...vendors, ...(labList?.vendors ?? [])],
-    partlyRead: [...partlyRead, ...(labList?.partlyRead ?? [])],
-    skips: [...skips, ...(labList?.skips ?? [])],
-    illegible: { vendors: skips.length, labs: labList?.skips.length ?? 0 },
-    fetched: fetched + (labList?.fetched ?? 0),
+    vendors: [...vendors, ...(labs?.vendors ?? [])],
+    partlyRead: [...partlyRead, ...(labs?.partlyRead ?? [])],
+    skips: [...skips, ...(labs?.skips ?? [])],
+    illegible: { vendors: skips.length, labs: labs?.skips.length ?? 0 },
+    fetched: fetched + (labs?.fetched ?? 0),
     transactionSum,
-    transporters: toKeys(transporterList),
-    hasTransporters: transporters === undefined || transporterList?.skips.length === 0,
-    hasLabs: labList !== undefined,
+    transporters: toKeys(transporters),
+    hasTransporters: session.fetchTransporters === undefined || transporters?.skips.length === 0,
+    hasLabs: labs !== undefined,
     notRead,
   };
 }
 
-/** Errors of the login: it is not used for further calls. */
-const LOGIN_ERRORS: readonly UpstreamReason[] = ['credentials_rejected', 'ubi_rejected'];
-
 /**
- * Undefined if the state does not offer the list. `absent`: the response has no list. BioTrack omits a list that is empty
- * and one that it does not have.
- * @throws BiotrackError only for errors of the login
+ * Undefined if the state does not offer the list, or it cannot be read. BioTrack omits a list that is empty and one that it
+ * does not have, so an absent list counts as not read.
+ * @throws BiotrackError only if BioTrack refuses the login
  */
-async function fetchOptional(
-  fetch: (() => Promise<VendorList>) | undefined,
-): Promise<VendorList | 'absent' | 'failed' | undefined> {
-  if (fetch === undefined) return undefined;
+async function fetchOptional(fetch: (() => Promise<VendorList>) | undefined): Promise<VendorList | undefined> {
   try {
-    return await fetch();
+    return await fetch?.();
   } catch (error) {
-    if (!(error instanceof BiotrackError) || LOGIN_ERRORS.includes(error.reason)) throw error;
-    return error.reason === 'list_empty' ? 'absent' : 'failed';
+    if (error instanceof BiotrackError && !isLoginRefusal(error.reason)) return undefined;
+    throw error;
   }
 }
 

@@ -7,15 +7,15 @@ import {
   type Skip,
   type Vendor,
 } from '../../domain/vendor.js';
-import { filterMapYielding, type Yielding } from '../../domain/yielding.js';
+import { filterMapYielding, forEachYielding, type Yielding } from '../../domain/yielding.js';
 import type { DirectoryEntry } from './repository.js';
 
 export interface ResolvedRows {
   readonly vendors: readonly Vendor[];
-  /** Includes the rows that are held back. */
+  /** Includes the rows of licenses that are withheld. */
   readonly skips: readonly Skip[];
-  /** Rows replaced by what is published for their license. */
-  readonly replaced: number;
+  /** Rows beyond the first of licenses that stay as they are published. */
+  readonly dropped: number;
 }
 
 interface RowsOfLicense {
@@ -30,12 +30,12 @@ export const toPartlyReadKeys = (partlyRead: readonly PartlyReadVendor[]): Reado
  * Completes partly read rows, so that a value that cannot be read never changes a license:
  * - A published license keeps the published value of each field that cannot be read. If several rows list it and any of
  *   them is only partly read, it stays whole, because which of the rows is the latest is unknown.
- * - A license that is not published is held back while its UBI or its deleted flag cannot be read. Other values that
+ * - A license that is not published is withheld while its UBI or its deleted flag cannot be read. Other values that
  *   cannot be read stay null.
  * @param published by license key, for every license with a partly read row that is or was listed
  */
 export function* resolvePartlyRead(
-  { vendors, partlyRead, skips }: Omit<ResolvedRows, 'replaced'> & { readonly partlyRead: readonly PartlyReadVendor[] },
+  { vendors, partlyRead, skips }: Omit<ResolvedRows, 'dropped'> & { readonly partlyRead: readonly PartlyReadVendor[] },
   published: ReadonlyMap<string, DirectoryEntry>,
 ): Yielding<ResolvedRows> {
   const rows = new Map<string, RowsOfLicense>();
@@ -46,22 +46,22 @@ export function* resolvePartlyRead(
     ofLicense?.readable.push(vendor);
     return ofLicense === undefined ? vendor : undefined;
   });
-  const heldBack: Skip[] = [];
-  let replaced = 0;
-  for (const [key, ofLicense] of rows) {
+  const withheld: Skip[] = [];
+  let dropped = 0;
+  yield* forEachYielding(rows, ([key, ofLicense]) => {
     const entry = published.get(key);
     const isListed = entry !== undefined && entry.missingSince === null;
     const all = [...ofLicense.readable, ...ofLicense.partlyRead.map(({ vendor }) => vendor)];
     if (isListed && all.length > 1) {
       resolved.push({ ...entry, transactionId: null });
-      replaced += all.length - 1;
+      dropped += all.length - 1;
     } else if (!isListed && ofLicense.partlyRead.some(isUndecided)) {
-      heldBack.push(...all.map(toHeldBack));
+      withheld.push(...all.map(toWithheld));
     } else {
       resolved.push(...ofLicense.readable, ...ofLicense.partlyRead.map((row) => complete(row, entry)));
     }
-  }
-  return { vendors: resolved, skips: [...skips, ...heldBack], replaced };
+  });
+  return { vendors: resolved, skips: [...skips, ...withheld], dropped };
 }
 
 /** Without these, it is unknown whose license it is, or whether it is active. */
@@ -70,7 +70,7 @@ const DECISIVE: readonly RowField[] = ['ubi', 'deleted'];
 const isUndecided = ({ unreadable }: PartlyReadVendor): boolean =>
   unreadable.some(({ field }) => DECISIVE.includes(field));
 
-const toHeldBack = ({ licenseNumber, ubi, name }: Vendor): Skip => ({
+const toWithheld = ({ licenseNumber, ubi, name }: Vendor): Skip => ({
   reason: 'invalid_value',
   licenseNumber,
   ubi,

@@ -10,10 +10,10 @@ export interface PublishedLicense {
   readonly isMissing: boolean;
 }
 
-/** What it means that a published license is not in a new list. `not_read`: the new list does not cover laboratories. */
+/** What it means that a published license is not in a new list. `not_covered`: the new list does not cover laboratories. */
 export interface Absences {
   readonly vendors: 'missing' | 'doubtful';
-  readonly labs: 'missing' | 'doubtful' | 'not_read';
+  readonly labs: 'missing' | 'doubtful' | 'not_covered';
 }
 
 /** The difference between a new list and the published one. */
@@ -26,7 +26,7 @@ export interface Comparison {
   /** Not listed, but the new list has rows that cannot be assigned to a license. */
   readonly doubtful: readonly PublishedLicense[];
   /** Laboratories from an earlier list that stay published, because the new list does not cover laboratories. */
-  readonly kept: number;
+  readonly notCovered: number;
   /** Licenses that are published as active. */
   readonly active: number;
   /** How many of the active ones are listed as deleted. */
@@ -42,7 +42,7 @@ export function* compareWithPublished(
   const changed: ListedLicense[] = [];
   const missing: PublishedLicense[] = [];
   const doubtful: PublishedLicense[] = [];
-  let [kept, active, deleted] = [0, 0, 0];
+  let [notCovered, active, deleted] = [0, 0, 0];
   const unlisted = new Map<string, PublishedLicense>();
   yield* forEachYielding(published, (license) => {
     unlisted.set(license.licenseKey, license);
@@ -61,9 +61,9 @@ export function* compareWithPublished(
     const absence = license.isLab ? absences.labs : absences.vendors;
     if (absence === 'missing') missing.push(license);
     else if (absence === 'doubtful') doubtful.push(license);
-    else kept += 1;
+    else notCovered += 1;
   });
-  return { added, changed, missing, doubtful, kept, active, deleted };
+  return { added, changed, missing, doubtful, notCovered, active, deleted };
 }
 
 const isActive = ({ isMissing, isDeleted }: PublishedLicense): boolean => !isMissing && !isDeleted;

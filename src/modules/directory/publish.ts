@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { BiotrackTarget } from '../../biotrack/index.js';
-import { type Db, withOperator } from '../../db/database.js';
+import { type Db, type OperatorTx, withOperator } from '../../db/database.js';
 import type { DirectoryWarning } from '../../domain/directory-warning.js';
 import { exceedsGuard } from '../../domain/guard.js';
 import { toLicenseKey } from '../../domain/key.js';
@@ -51,6 +51,8 @@ export interface PublishOptions {
 
 export interface PublishResult {
   readonly directory: Directory;
+  /** Whether the content of every license was compared with the published one. */
+  readonly isCompared: boolean;
   /** Everything that is listed now; undefined if not all of it was read here. */
   readonly licenses?: readonly ListedLicense[] | undefined;
   /** Another process published a newer list meanwhile, which stays. */
@@ -87,54 +89,73 @@ async function tryPublish(
   list: StateList,
   options: PublishOptions,
 ): Promise<PublishResult | undefined> {
-  const { requestNumber } = options;
   const known = await loadKnown(db, target, list);
   const rows = await runYielding(resolvePartlyRead(list, known.entries));
   const vendors = await withTransporters(rows.vendors, new Set([...known.transporters, ...list.transporters]));
   // A partly read list never counts as identical: its rows are completed from what is published.
   const fingerprint = list.partlyRead.length > 0 ? null : await toFingerprint({ ...list, vendors });
+  const lock = (tx: OperatorTx): Promise<Directory> => lockDirectory(tx, target.state, target.environment);
   const identical = await withOperator(db, async (tx) => {
-    const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isNewer(directory, requestNumber)) return { directory, isSuperseded: true };
+    const directory = await lock(tx);
+    if (isNewer(directory, options)) return toSuperseded(directory);
     if (options.comparesContent || !isSame(directory, fingerprint)) return undefined;
     const facts = { ...options, fingerprint, warnings: toWarnings(list, directory, options) };
-    return { directory: await saveIdenticalList(tx, directory.id, facts), isSuperseded: false };
+    const saved = await saveIdenticalList(tx, directory.id, facts);
+    return { directory: saved, isCompared: false, isSuperseded: false };
   });
   if (identical !== undefined) return identical;
   // Outside a transaction, because hashing a large list takes seconds.
   const { licenses, duplicates } = await runYielding(collateYielding(vendors, toDigest));
   return withOperator(db, async (tx) => {
-    const directory = await lockDirectory(tx, target.state, target.environment);
-    if (isNewer(directory, requestNumber)) return { directory, isSuperseded: true };
+    const directory = await lock(tx);
+    if (isNewer(directory, options)) return toSuperseded(directory);
     if (known.version !== undefined && known.version !== directory.version) return undefined;
     const comparison = await runYielding(
       compareWithPublished(licenses, await selectPublished(tx, directory.id), toAbsences(list, directory)),
     );
-    const { doubtful, kept } = comparison;
-    const doubtfulDigest = doubtful.length === 0 ? null : toDigest(doubtful.map(toKey).sort().join());
-    const isConfirmed = doubtfulDigest !== null && doubtfulDigest === directory.acceptedDigest;
-    const missing = isConfirmed ? [...comparison.missing, ...doubtful] : comparison.missing;
-    const held = isConfirmed ? [] : doubtful;
-    requireBelievable({ ...comparison, missing }, licenses, directory, isConfirmed ? 100 : options.guardRemovalPercent);
-    const { added, changed } = comparison;
+    requireBelievable(comparison, licenses, directory, options);
+    const { missing, kept, keptDigest } = decideMissing(comparison, directory);
+    const { added, changed, notCovered } = comparison;
     const isChanged = added.length + changed.length + missing.length > 0;
     const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
     await savePublication(tx, directory.id, version, { added, changed, missing: missing.map(toKey) });
     const saved = await saveRefresh(tx, directory.id, {
       ...options,
-      // While licenses are held, the same list must be compared again: an operator may confirm that they are gone.
-      ...(held.length === 0
-        ? { fingerprint, refusedDigest: null, ...toIllegible(list) }
-        : { fingerprint: null, refusedDigest: doubtfulDigest, checksum: null }),
+      // While licenses are kept, the same list must be compared again: an operator may confirm that they are gone.
+      ...(kept.length === 0 ? { fingerprint, ...toIllegible(list) } : { fingerprint: null, checksum: null }),
+      refusedDigest: keptDigest,
       version,
-      fetchedRows: list.fetched + kept + held.length,
-      duplicateRows: duplicates + rows.replaced,
+      fetchedRows: list.fetched + notCovered + kept.length,
+      duplicateRows: duplicates + rows.dropped,
       skips: rows.skips,
-      warnings: toWarnings(list, directory, options, held.length),
+      warnings: toWarnings(list, directory, options, kept.length),
     });
-    // If licenses of an earlier list stay published, `licenses` is incomplete.
-    return { directory: saved, isSuperseded: false, licenses: kept + held.length === 0 ? licenses : undefined };
+    const isComplete = notCovered + kept.length === 0;
+    return {
+      directory: saved,
+      isCompared: true,
+      isSuperseded: false,
+      licenses: isComplete ? licenses : undefined,
+    };
   });
+}
+
+const toSuperseded = (directory: Directory): PublishResult => ({ directory, isCompared: false, isSuperseded: true });
+
+interface MissingDecision {
+  readonly missing: readonly PublishedLicense[];
+  /** Not listed, but perhaps only because their license number cannot be read. */
+  readonly kept: readonly PublishedLicense[];
+  /** With which an operator can confirm that the kept licenses are gone; null if there are none. */
+  readonly keptDigest: string | null;
+}
+
+function decideMissing({ missing, doubtful }: Comparison, { acceptedDigest }: Directory): MissingDecision {
+  if (doubtful.length === 0) return { missing, kept: [], keptDigest: null };
+  const digest = toDigest(doubtful.map(toKey).sort().join());
+  return digest === acceptedDigest
+    ? { missing: [...missing, ...doubtful], kept: [], keptDigest: null }
+    : { missing, kept: doubtful, keptDigest: digest };
 }
 
 interface Known {
@@ -153,7 +174,7 @@ async function loadKnown(db: Db, { state, environment }: BiotrackTarget, list: S
   if (list.partlyRead.length === 0 && list.hasTransporters) return NOTHING_KNOWN;
   return withOperator(db, async (tx) => {
     const directory = await findDirectory(tx, state, environment);
-    if (directory === undefined) return NOTHING_KNOWN;
+    if (directory === undefined) return { ...NOTHING_KNOWN, version: 0 };
     const entries = await selectListings(tx, directory.id, [...toPartlyReadKeys(list.partlyRead)]);
     return {
       version: directory.version,
@@ -186,7 +207,7 @@ const toIllegible = ({ illegible, hasLabs }: StateList) => ({
 /** A license that is not listed can be one of the rows whose number cannot be read, if there are more of them than before. */
 const toAbsences = ({ illegible, hasLabs }: StateList, { illegibleVendors, illegibleLabs }: Directory): Absences => ({
   vendors: illegible.vendors > illegibleVendors ? 'doubtful' : 'missing',
-  labs: !hasLabs ? 'not_read' : illegible.labs > illegibleLabs ? 'doubtful' : 'missing',
+  labs: !hasLabs ? 'not_covered' : illegible.labs > illegibleLabs ? 'doubtful' : 'missing',
 });
 
 /** @throws ListShrunkError if the list removes too many licenses and was not accepted by an operator */
@@ -194,7 +215,7 @@ function requireBelievable(
   { missing, deleted, active }: Comparison,
   licenses: readonly ListedLicense[],
   { acceptedDigest }: Directory,
-  guardRemovalPercent: number,
+  { guardRemovalPercent }: PublishOptions,
 ): void {
   const removed = deleted + missing.filter(({ isDeleted }) => !isDeleted).length;
   if (!exceedsGuard(removed, active, guardRemovalPercent)) return;
@@ -203,17 +224,17 @@ function requireBelievable(
   throw new ListShrunkError(`the list would remove ${removed} of ${active} licenses`, digest);
 }
 
-/** @param held how many licenses are held that are not listed */
+/** @param kept how many licenses are kept although they are not listed */
 function toWarnings(
   { notRead, partlyRead }: StateList,
   { warnings }: Directory,
   { withLabs }: PublishOptions,
-  held = 0,
+  kept = 0,
 ): DirectoryWarning[] {
   const isOfLabs = (warning: DirectoryWarning): boolean =>
     warning.code === 'list_not_read' && warning.action === 'sync_qa_lab';
   return [
-    ...(held === 0 ? [] : [{ code: 'missing_kept', licenseNumber: null, licenses: held } as const]),
+    ...(kept === 0 ? [] : [{ code: 'missing_kept', licenseNumber: null, licenses: kept } as const]),
     ...notRead.map((action) => ({ code: 'list_not_read', licenseNumber: null, action }) as const),
     // Without laboratories, what is known about their list stays.
     ...(withLabs ? [] : warnings.filter(isOfLabs)),
@@ -224,7 +245,8 @@ function toWarnings(
 }
 
 /** Whether the published list was requested after this one: another process asked later and was answered sooner. */
-const isNewer = (directory: Directory, requestNumber: number): boolean => directory.requestNumber > requestNumber;
+const isNewer = (directory: Directory, { requestNumber }: PublishOptions): boolean =>
+  directory.requestNumber > requestNumber;
 
 /** Like the state's checksum, an equal fingerprint is trusted for a day; then the content is compared again. */
 const isSame = (directory: Directory, fingerprint: string | null): boolean =>

@@ -24,8 +24,8 @@ export interface Directory {
   readonly checksum: string | null;
   /** The number of the request that the published list answers, see `findDirectorySummary`; 0 before the first list. */
   readonly requestNumber: number;
-  /** The number at which the state last confirmed the list, by sending it or by an unchanged checksum. */
-  readonly confirmedNumber: number;
+  /** The number at which the content of the list was last compared with the state's. */
+  readonly comparedNumber: number;
   /** Since the state last confirmed the list, by the Postgres clock; null before the first list. */
   readonly ageSeconds: number | null;
   readonly labsAgeSeconds: number | null;
@@ -56,7 +56,7 @@ const DIRECTORY_COLUMNS = [
   'skipped_rows as skippedRows',
   'checksum',
   'request_number as requestNumber',
-  'confirmed_number as confirmedNumber',
+  'compared_number as comparedNumber',
   sql<readonly Skip[]>`skips`.as('skips'),
   ageSeconds('refreshed_datetime').as('ageSeconds'),
   ageSeconds('labs_refreshed_datetime').as('labsAgeSeconds'),
@@ -287,6 +287,7 @@ export const saveRefresh = (tx: OperatorTx, directoryId: number, refresh: Refres
       skipped_rows: refresh.skips.length,
       skips: JSON.stringify(refresh.skips.slice(0, MAX_SAVED)),
       compared_datetime: eb.fn<Date>('now'),
+      compared_number: NEXT_NUMBER,
       illegible_vendors: refresh.illegibleVendors,
       illegible_labs: refresh.illegibleLabs,
     }))
@@ -314,7 +315,6 @@ const toAcceptedColumns = ({ checksum, requestNumber, withLabs, fingerprint, war
   refreshed_datetime: sql<Date>`now()`,
   fully_read_datetime: sql<Date>`now()`,
   request_number: requestNumber,
-  confirmed_number: NEXT_NUMBER,
   refused_digest: null,
   refused_datetime: null,
   accepted_digest: null,
@@ -325,7 +325,7 @@ const toAcceptedColumns = ({ checksum, requestNumber, withLabs, fingerprint, war
 export async function saveUnchangedCheck(tx: OperatorTx, directoryId: number): Promise<void> {
   await tx
     .updateTable('directories')
-    .set((eb) => ({ refreshed_datetime: eb.fn<Date>('now'), confirmed_number: NEXT_NUMBER }))
+    .set((eb) => ({ refreshed_datetime: eb.fn<Date>('now') }))
     .where('directory_id', '=', directoryId)
     .execute();
 }
@@ -404,7 +404,7 @@ export async function selectListings(
     .selectFrom('directory_licenses')
     .select([...LISTED_COLUMNS, 'missing_since_datetime'])
     .where('directory_id', '=', directoryId)
-    .where('license_key', 'in', licenseKeys)
+    .where('license_key', '=', sql<string>`any(${[...licenseKeys]}::text[])`)
     .execute();
   return rows.map((row) => ({ ...toListedLicense(row), missingSince: row.missing_since_datetime }));
 }

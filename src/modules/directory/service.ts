@@ -71,8 +71,8 @@ const LOGIN_REASONS: readonly UpstreamReason[] = [
 
 interface RefreshResult {
   readonly directory: Directory;
-  /** Whether the state was asked during this refresh. */
-  readonly isFetched: boolean;
+  /** Whether the content of the state's list was compared during this refresh. */
+  readonly isCompared: boolean;
 }
 
 /** A refresh in progress in this process. The request that started it is its leader; later requests join it. */
@@ -108,7 +108,8 @@ export function createDirectoryService({
         const pending = pendingRefreshes.get(key);
         if (pending === undefined) break;
         const result = await joinRefresh(pending, request);
-        const isEnough = result !== undefined && (result.isFetched || !force) && isFresh(result.directory, includeLabs);
+        const isEnough =
+          result !== undefined && (result.isCompared || !force) && isFresh(result.directory, includeLabs);
         if (isEnough) return result.directory;
       }
       const result = refreshIfStale(db, request).finally(() => pendingRefreshes.delete(key));
@@ -132,11 +133,11 @@ export function createDirectoryService({
     return withDirectoryLease(db, target, signal, {
       async findResult() {
         const { directory, number } = await findDirectorySummary(db, target.state, target.environment);
-        // Whether another process has asked the state since this request started to wait.
-        const isFetched = since !== undefined && directory !== undefined && directory.confirmedNumber > since;
+        // Whether another process has compared the state's list since this request started to wait.
+        const isCompared = since !== undefined && directory !== undefined && directory.comparedNumber > since;
         since ??= number;
         if (directory === undefined) return undefined;
-        if ((!force || isFetched) && isFresh(directory, request.includeLabs)) return { directory, isFetched };
+        if ((!force || isCompared) && isFresh(directory, request.includeLabs)) return { directory, isCompared };
         const { refusedAgeSeconds: refusedAge } = directory;
         if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
           throw new ListShrunkError('the last list was refused and awaits an operator', directory.refusedDigest ?? '');
@@ -160,10 +161,10 @@ export function createDirectoryService({
     const sum = await session.checkVendors?.().then((check) => check.sum);
     if (present !== undefined && !includeLabs && !force && isUnchanged(present, sum)) {
       await withOperator(db, (tx) => saveUnchangedCheck(tx, present.id));
-      return { directory: { ...present, ageSeconds: 0 }, isFetched: true };
+      return { directory: { ...present, ageSeconds: 0 }, isCompared: false };
     }
     const list = await fetchStateList(session, includeLabs);
-    const { directory, licenses, isSuperseded } = await publish(db, target, list, {
+    const { directory, licenses, isCompared, isSuperseded } = await publish(db, target, list, {
       withLabs: includeLabs,
       comparesContent: force,
       guardRemovalPercent,
@@ -173,7 +174,7 @@ export function createDirectoryService({
     if (licenses !== undefined) listCache.set(directory, licenses);
     // Another process published a newer list, but without laboratories.
     if (isSuperseded && includeLabs && !isFresh(directory, true)) return refresh(db, request);
-    return { directory, isFetched: true };
+    return { directory, isCompared };
   }
 
   function isFresh({ ageSeconds, labsAgeSeconds }: Directory, includeLabs: boolean): boolean {

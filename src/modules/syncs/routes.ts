@@ -178,7 +178,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Confirm a sync in review',
         description:
-          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it has the warning `missing_kept`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.",
+          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it succeeded with the warning `missing_kept`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.",
         params: toItemParams('sync run'),
         replies: { 200: { description: 'The applied run, or the new run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review', 'plan_stale'],
