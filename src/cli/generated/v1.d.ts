@@ -679,7 +679,7 @@ export interface paths {
         put?: never;
         /**
          * Confirm a sync in review
-         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it has the warning `missing_kept`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.
+         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it succeeded with the warning `missing_kept`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -2287,7 +2287,7 @@ export interface components {
             /** @description True if the login was not sent, because BioTrack rejected the same login before. */
             remembered: boolean;
             /**
-             * @description The missing privilege; null unless `result` is `privilege_missing`.
+             * @description The missing privilege, if any. With the result `privilege_missing`, it is the privilege to read vendors. With `valid`, it is the privilege to read laboratories, which is checked if the company creation preference includes laboratories.
              * @example sync_vendor
              */
             missing_privilege: string | null;
