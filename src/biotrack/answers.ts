@@ -74,7 +74,7 @@ export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
 
 /** Not about the login: such texts can also contain "temporarily" or "try again later". */
 const TROUBLE =
-  /^(?!.*\b(?:invalid|incorrect|wrong|locked|disabled|suspended|expired|inactive|not active|deactivated)\b).*(?:\bmaintenance\b|\bbusy\b|\bunavailable\b|\btemporar(?:y|ily)\b|\boverload|\b(?:try|retry)(?: again)? (?:later|in )|\bout of service\b|\bserver error\b|\btimed? ?out\b)/i;
+  /^(?!.*\b(?:invalid|incorrect|wrong|locked|disabled|suspended|expired|inactive|not active|deactivated)\b).*(?:\bmaintenance\b|\bbusy\b|\bunavailable\b|\btemporar(?:y|ily)\b|\boverload|\b(?:try|retry)(?: again)? (?:later|in )|\bout of service\b|\b(?:server|internal) error\b|\btimed? ?out\b)/i;
 
 const CANNOT_BE_REACHED = 'BioTrack cannot be reached. Nothing was changed. Try again later.';
 

@@ -115,7 +115,7 @@ const EXPECTED: readonly Expected[] = [
   both({ fault: 'redirect' }, 'upstream_invalid_response'),
   both({ fault: 'redirect', status: 307 }, 'upstream_invalid_response'),
   { order: { fault: 'code_602' }, login: 'login_refused', list: 'upstream_rejected' },
-  { order: { fault: 'code_1000' }, login: 'upstream_trouble', list: 'upstream_trouble' },
+  both({ fault: 'code_1000' }, 'upstream_trouble'),
   { order: { fault: 'error_response' }, login: 'ubi_rejected', list: 'upstream_rejected' },
   both({ fault: 'error_response', error: 'Invalid username or password.' }, 'credentials_rejected'),
   {
