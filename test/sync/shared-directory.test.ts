@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import { withDirectoryLease } from '../../src/modules/directory/lease.js';
 import { makeTenant, startTestService, syncTenant, type TestService, waitForRun } from '../helpers/service.js';
 import { PATIENCE_MS } from '../helpers/until.js';
 
@@ -175,6 +176,18 @@ t.test('two processes share one fetch', async (t) => {
   const run = await syncTenant(first, leader, { refresh: 'force' });
   t.match(run.status, /^succeeded/, 'the lease expires');
   t.ok(run.fetched_datetime !== null);
+});
+
+t.test('a process that gets the lease right after another has finished does not fetch again', async (t) => {
+  const { service, sql } = await startTestService(t, { simulator: { licenses: 20 } });
+  // Between the two looks, the other process publishes its list and releases the lease.
+  const looks: (string | undefined)[] = [undefined, 'published'];
+  const result = await withDirectoryLease(service.db, { state: 'NM', environment: 'production' }, undefined, {
+    findResult: async () => looks.shift(),
+    work: async () => 'fetched again',
+  });
+  t.equal(result, 'published');
+  t.same(await sql('select * from directory_leases'), [], 'the lease is released');
 });
 
 t.test('a forced refresh applies to a queued run', async (t) => {

@@ -8,7 +8,7 @@ const RENEW_MS = (DIRECTORY_LEASE_SECONDS * 1000) / 4;
 const POLL_MS = 250;
 
 export interface LeasedWork<T> {
-  /** Called before each attempt to acquire the lease; returns the result if another process has done the work meanwhile. */
+  /** Called before each attempt to acquire the lease, and with it; the result if another process has done the work. */
   findResult(): Promise<T | undefined>;
   work(): Promise<T>;
 }
@@ -38,7 +38,8 @@ export async function withDirectoryLease<T>(
     renewing = acquire().catch(() => undefined);
   }, RENEW_MS);
   try {
-    return await work();
+    // Another process may have finished the work right before the lease was acquired.
+    return (await findResult()) ?? (await work());
   } finally {
     clearInterval(renewal);
     // A renewal still in progress could acquire the lease again after its release.
