@@ -219,13 +219,19 @@ const deleteExpired = (tx: Tx) =>
     .execute();
 
 /**
- * Forgets the refusals with this text, because it turned out to be a problem of the state. They still count: otherwise
- * callers could guess passwords while BioTrack refuses them with an unknown text.
+ * Forgets the refusals with this text, because it turned out to be a problem of the state. The refusals of the accounts still
+ * count: otherwise callers could guess passwords while BioTrack refuses them with an unknown text.
  */
 export async function forgetRefusals(tx: Tx, refusedText: string): Promise<void> {
   await tx
     .updateTable('login_attempts')
-    .set({ refusal: null, refused_text: null, upstream_text: null })
+    .set((eb) => ({
+      // Only rows of logins have a refusal.
+      refusals: eb.case().when('refusal', 'is', null).then(eb.ref('refusals')).else(0).end(),
+      refusal: null,
+      refused_text: null,
+      upstream_text: null,
+    }))
     .where('refused_text', '=', refusedText)
     .execute();
 }
