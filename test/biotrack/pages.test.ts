@@ -172,3 +172,21 @@ t.test('a list that changes during every read is refused', async (t) => {
   }));
   t.equal(await answerOf(pages), 'list_moved after 6');
 });
+
+t.test('a blank or zero NextTransactionID does not show that the list stayed the same', async (t) => {
+  for (const marker of ['', ' ', 0, '0', null]) {
+    const page = (rows: object[], cursor: string | null) => ({
+      Vendor: rows,
+      NextCursor: cursor,
+      NextTransactionID: marker,
+    });
+    // In the first read, the second row moves behind the pages that were already read.
+    const reads = [
+      [page([rowOf(1)], 'b'), page([rowOf(3)], null)],
+      [page([rowOf(1)], 'b'), page([rowOf(3), rowOf(2)], null)],
+      [page([rowOf(1)], 'b'), page([rowOf(3), rowOf(2)], null)],
+    ].flat();
+    const rows = await fetchPages(async () => reads.shift() as Record<string, unknown>, LIST);
+    t.equal(rows.length, 3, JSON.stringify(marker));
+  }
+});

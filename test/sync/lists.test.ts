@@ -303,6 +303,7 @@ t.test('no answer for an optional list stops the vendors', async (t) => {
     ['HTTP 500', { fault: 'server_error', status: 500 }],
     ['an unknown refusal', { fault: 'error_response', error: 'This feature is not licensed.', errorcode: 602 }],
     ['a missing list', { fault: 'raw_body', text: '{"success":1}' }],
+    ['an empty list', { fault: 'raw_body', text: '{"success":1,"qa_lab":[],"third_party_transporter":[]}' }],
     ['a list of numbers', { fault: 'raw_body', text: '{"success":1,"qa_lab":[1],"third_party_transporter":[1]}' }],
     ['HTTP 404', { fault: 'html', status: 404 }],
   ] as const;

@@ -94,8 +94,11 @@ function toCursor(value: unknown, invalid: () => BiotrackError): string | undefi
   throw invalid();
 }
 
-const toMarker = (value: unknown): string | undefined =>
-  typeof value === 'number' || typeof value === 'string' ? String(value).trim() : undefined;
+/** Undefined for a blank or zero, which says nothing about whether the list moved. */
+function toMarker(value: unknown): string | undefined {
+  const text = typeof value === 'number' || typeof value === 'string' ? String(value).trim() : '';
+  return /^0*$/.test(text) ? undefined : text;
+}
 
 /** A digest of the rows that ignores the order of their members, which differs between responses. */
 function toPageKey(rows: readonly unknown[]): string {
