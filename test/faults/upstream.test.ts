@@ -28,7 +28,7 @@ const EXPECTED: Readonly<Record<FaultName, string | undefined>> = {
   server_error: 'upstream_unreachable',
   redirect: 'upstream_invalid_response',
   code_602: 'upstream_rejected',
-  code_1000: 'upstream_rejected',
+  code_1000: 'upstream_trouble',
   error_response: 'upstream_rejected',
   invalid_license_number: 'upstream_rejected',
   session_expired: 'upstream_session_lost',
@@ -52,6 +52,9 @@ const PARAMETERS: Readonly<Partial<Record<FaultName, FaultParameters>>> = {
   error_response: { error: 'An unknown text.', errorcode: 4711 },
   drip: { bytes: 1, intervalMs: 50 },
 };
+
+/** Refusals with a text that the service does not know. */
+const UNKNOWN_TEXTS: readonly FaultName[] = ['code_602', 'error_response', 'echo_password'];
 
 /** All rows that a sync can write, with the transaction that wrote each. */
 async function readRows(service: TestService): Promise<string> {
@@ -88,7 +91,9 @@ t.test('every fault at the login and at the list ends with a reason and changes 
       const elapsedMs = performance.now() - start;
       simulator.control.clearFaults();
       const { body } = await service.ask('GET', `/v1/tenants/${tenantId}/credentials`);
-      t.equal(body.data[0].status, 'valid', `${what}: the credential stays valid`);
+      // An unknown text refuses the login.
+      const isRefused = action === 'login' && UNKNOWN_TEXTS.includes(fault);
+      t.equal(body.data[0].status, isRefused ? 'refused' : 'valid', `${what}: the status of the credential`);
       seen.set(run.reason ?? run.status, (seen.get(run.reason ?? run.status) ?? 0) + 1);
       const isOfLists = ['shrunk_list', 'missing_list', 'invalid_rows'].includes(fault) && action === 'login';
       const expected = isOfLists ? undefined : EXPECTED[fault];
@@ -100,11 +105,15 @@ t.test('every fault at the login and at the list ends with a reason and changes 
       // A shrunk list waits for an operator, and its digest is stored.
       const isShrunk = run.reason === 'list_shrunk';
       t.equal(run.status, isShrunk ? 'needs_review' : 'failed', `${what}: ${run.reason}`);
-      t.match(run.reason, /^(upstream_|list_)/, `${what}: the reason is on BioTrack's side`);
+      t.match(run.reason, isRefused ? 'login_refused' : /^(upstream_|list_)/, `${what}: ${run.reason}`);
       t.type(run.reason_detail, 'string', `${what}: the run has advice`);
       t.ok(elapsedMs < PATIENCE_MS, `${what}: ended after ${Math.round(elapsedMs)} ms`);
       if (isShrunk) await service.sql('update directories set refused_digest = null, refused_datetime = null');
       t.equal(await readRows(service), before, `${what}: no row was written`);
+      if (!isRefused) continue;
+      const verify = `/v1/tenants/${tenantId}/credentials/${body.data[0].id}/verify`;
+      const forced = { key: service.tokenOf({ tenantId, role: 'admin' }), body: { force: true } };
+      t.match((await service.ask('POST', verify, forced)).body, { result: 'valid' });
     }
   }
   t.comment(`reasons: ${JSON.stringify(Object.fromEntries(seen))}`);
