@@ -375,7 +375,7 @@ export const ANSWERS = {
   },
   listMissing: {
     id: 'list_missing',
-    description: '`{"success":1}` without a list, or with an empty list of vendors',
+    description: '`{"success":1}` without a list, or with an empty list',
     source: 'observed',
     reason: 'list_empty',
     ...RETRY_LATER,

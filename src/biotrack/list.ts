@@ -24,12 +24,6 @@ export interface ListedRow {
   readonly transactionId: string | null;
 }
 
-export interface ListRules {
-  readonly action: string;
-  /** True for laboratories and transporters. An empty list of vendors is an error of the state. */
-  readonly mayBeEmpty: boolean;
-}
-
 /** With more rows without a readable license number, the list as a whole is considered broken. */
 const MAX_SKIPPED_SHARE = 0.05;
 
@@ -39,9 +33,9 @@ export function toListedRow(listed: ListedVendor, getTransactionId: () => unknow
   return { listed, transactionId: (isPartlyRead(listed) ? listed.vendor : listed).transactionId };
 }
 
-/** @throws BiotrackError if the list is empty although it must not be, or has too many rows without a license number */
-export function toVendorList(rows: readonly ListedRow[], { action, mayBeEmpty }: ListRules): VendorList {
-  if (rows.length === 0 && !mayBeEmpty) throw new BiotrackError(ANSWERS.listMissing, { action });
+/** @throws BiotrackError if the list is empty, or has too many rows without a license number */
+export function toVendorList(rows: readonly ListedRow[], action: string): VendorList {
+  if (rows.length === 0) throw new BiotrackError(ANSWERS.listMissing, { action });
   const vendors: Vendor[] = [];
   const partlyRead: PartlyReadVendor[] = [];
   const skips: Skip[] = [];

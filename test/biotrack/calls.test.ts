@@ -558,7 +558,7 @@ test('a list is accepted if it is complete, valid and plausible', async (t) => {
         .openSession(NM, LOGIN)
         .then((session) => session.fetchLabs?.());
     };
-    t.match(await fetchLabs({ success: 1, qa_lab: [] }), { fetched: 0, vendors: [] });
+    t.match(await failureOf(fetchLabs({ success: 1, qa_lab: [] })), { reason: 'list_empty' });
     t.match(await failureOf(fetchLabs({ success: 1 })), { reason: 'list_empty' });
     const denied = {
       success: 0,
@@ -707,10 +707,10 @@ test('rest sends exactly these requests', async (t) => {
     });
     loginReply();
     labs({}, { Labs: [], NextCursor: null });
-    t.match(await fetchLabs(), { fetched: 0 }, 'it can be empty');
+    t.match(await failureOf(fetchLabs()), { reason: 'list_empty' }, 'an empty list is a failure');
     loginReply();
     labs({}, { NextCursor: null });
-    t.match(await failureOf(fetchLabs()), { reason: 'list_empty' }, 'but not missing');
+    t.match(await failureOf(fetchLabs()), { reason: 'list_empty' }, 'and so is a missing one');
   });
 
   await t.test('rest has no other lists', async (t) => {

@@ -15,6 +15,16 @@ async function listAll({ ask }: TestService, path: string): Promise<TestResponse
   return items;
 }
 
+async function includeLabs({ ask }: TestService, tenantId: string): Promise<void> {
+  const preference = `/v1/tenants/${tenantId}/company-creation-preference`;
+  const { headers } = await ask('GET', preference);
+  const { status } = await ask('PUT', preference, {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+    body: { strategy: 'one_per_license', include_labs: true },
+  });
+  if (status !== 200) throw new Error(`${status}`);
+}
+
 const isLab = ({ licenses }: TestResponse['body']): boolean =>
   licenses.some(({ activities }: TestResponse['body']) => activities.includes('lab'));
 
@@ -146,17 +156,12 @@ t.test('a state without lists of transporters or laboratories causes no failure'
       NM: { environments: { production: { ...environment, offers: { transporters: true } } } },
     }),
   });
-  const { simulator, ask } = service;
+  const { simulator } = service;
   const tenantId = await makeTenant(service);
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'the state rejects the action');
   // The simulator counts unsupported actions as unknown.
   t.equal(simulator.control.counters().callsByAction['(unknown)'], 1, 'the action was tried');
-  const preference = `/v1/tenants/${tenantId}/company-creation-preference`;
-  const { headers } = await ask('GET', preference);
-  await ask('PUT', preference, {
-    headers: { 'if-match': headers.get('etag') ?? '' },
-    body: { strategy: 'one_per_license', include_labs: true },
-  });
+  await includeLabs(service, tenantId);
   for (const action of ['sync_third_party_transporter', 'sync_qa_lab'] as const) {
     simulator.control.injectFault({ fault: 'raw_body', text: '{"success":1}', action, times: 0 });
     const run = await syncTenant(service, tenantId, { refresh: 'force' });
@@ -169,12 +174,7 @@ t.test('a missing privilege for laboratories is a warning, and the credential st
   const { simulator, ask } = service;
   const { ubi, username } = simulator.demo;
   const tenantId = await makeTenant(service);
-  const preference = `/v1/tenants/${tenantId}/company-creation-preference`;
-  const { headers } = await ask('GET', preference);
-  await ask('PUT', preference, {
-    headers: { 'if-match': headers.get('etag') ?? '' },
-    body: { strategy: 'one_per_license', include_labs: true },
-  });
+  await includeLabs(service, tenantId);
   simulator.control.setPrivileges({ ubi, username, privileges: ['sync_vendor', 'sync_check'] });
   const run = await syncTenant(service, tenantId);
   t.match(run, {
@@ -280,15 +280,10 @@ t.test('no answer for an optional list stops the vendors', async (t) => {
       NM: { environments: { production: { ...environment, offers: { transporters: true } } } },
     }),
   });
-  const { ask, simulator, sql } = service;
+  const { simulator, sql } = service;
   const { control } = simulator;
   const tenantId = await makeTenant(service);
-  const preference = `/v1/tenants/${tenantId}/company-creation-preference`;
-  const { headers } = await ask('GET', preference);
-  await ask('PUT', preference, {
-    headers: { 'if-match': headers.get('etag') ?? '' },
-    body: { strategy: 'one_per_license', include_labs: true },
-  });
+  await includeLabs(service, tenantId);
   await syncTenant(service, tenantId);
   const content = () =>
     sql(`select license_key, activities, is_lab, missing_since_datetime from directory_licenses order by 1`);
@@ -402,15 +397,10 @@ t.test('laboratories of a state with the REST API become companies too', async (
     simulator: { state: 'fl', licenses: 100 },
     states: (environment) => ({ NM: { environments: { production: { ...environment, dialect: 'rest' } } } }),
   });
-  const { ask, simulator } = service;
+  const { simulator } = service;
   simulator.control.setOptions({ restPageSize: 3 });
   const id = await makeTenant(service);
-  const preference = `/v1/tenants/${id}/company-creation-preference`;
-  const { headers } = await ask('GET', preference);
-  await ask('PUT', preference, {
-    headers: { 'if-match': headers.get('etag') ?? '' },
-    body: { strategy: 'one_per_license', include_labs: true },
-  });
+  await includeLabs(service, id);
   t.match(await syncTenant(service, id), { status: /^succeeded/ });
   const labs = (await listAll(service, `/v1/tenants/${id}/companies`)).filter(isLab);
   t.equal(labs.length, 10, 'all laboratories, which have several pages');

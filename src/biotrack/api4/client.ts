@@ -73,7 +73,7 @@ export class Api4Client implements DialectClient {
     // BioTrack omits the member if the list is empty and also if something failed, so absent does not mean empty.
     if (rows === undefined || rows === null) throw new BiotrackError(ANSWERS.listMissing, { action });
     if (!Array.isArray(rows)) throw new BiotrackError(ANSWERS.listNotArray, { action });
-    return toVendorList(rows as ListedRow[], { action, mayBeEmpty: list !== 'vendors' });
+    return toVendorList(rows as ListedRow[], action);
   }
 
   /** `sum` covers the transaction numbers at or above `transaction_start` (inferred from public adapters). */

@@ -74,7 +74,7 @@ export class RestClient implements DialectClient {
       toListedRow(fromRestVendor(row, name, this.#context.licenseTypes), () =>
         findMember(toObject(row) ?? {}, 'TransactionID'),
       );
-    return toVendorList((await mapRows(rows, map)) as ListedRow[], { action, mayBeEmpty: list !== 'vendors' });
+    return toVendorList((await mapRows(rows, map)) as ListedRow[], action);
   }
 
   /** The dialect has no such call. */

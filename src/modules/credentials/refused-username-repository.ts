@@ -4,7 +4,7 @@ import type { KeyHashes } from './login-keys.js';
 
 /** If one text refuses two usernames within this time, the state has a problem. */
 const SAME_TEXT_SECONDS = 10 * 60;
-/** How old refusals may be that are then taken back. */
+/** Older refusals are not taken back. */
 const MEMORY_SECONDS = 24 * 60 * 60;
 
 const secondsAgo = (seconds: number) => sql<Date>`clock_timestamp() - make_interval(secs => ${seconds})`;

@@ -47,14 +47,13 @@ export async function fetchStateList(session: BiotrackSession, includeLabs: bool
 }
 
 /**
- * Undefined if the state does not offer the list, or it cannot be read. BioTrack omits a list that is empty and one that it
- * does not have, so an absent list counts as not read, and so does an empty one: it would remove everything that is known.
+ * Undefined if the state does not offer the list, or it cannot be read. An absent or empty list counts as not read: BioTrack
+ * omits a list that is empty and one that it does not have.
  * @throws BiotrackError only if BioTrack refuses the login
  */
 async function fetchOptional(fetch: (() => Promise<VendorList>) | undefined): Promise<VendorList | undefined> {
   try {
-    const list = await fetch?.();
-    return list?.fetched === 0 ? undefined : list;
+    return await fetch?.();
   } catch (error) {
     if (error instanceof BiotrackError && !isLoginRefusal(error.reason)) return undefined;
     throw error;

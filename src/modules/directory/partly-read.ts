@@ -5,6 +5,7 @@ import {
   type PartlyReadVendor,
   type RowField,
   type Skip,
+  type UnreadableValue,
   type Vendor,
 } from '../../domain/vendor.js';
 import { filterMapYielding, forEachYielding, type Yielding } from '../../domain/yielding.js';
@@ -51,12 +52,13 @@ export function* resolvePartlyRead(
   yield* forEachYielding(rows, ([key, ofLicense]) => {
     const entry = published.get(key);
     const isListed = entry !== undefined && entry.missingSince === null;
+    const undecided = ofLicense.partlyRead.flatMap(({ unreadable }) => unreadable).find(isDecisive);
     const all = [...ofLicense.readable, ...ofLicense.partlyRead.map(({ vendor }) => vendor)];
     if (isListed && all.length > 1) {
       resolved.push({ ...entry, transactionId: null });
       dropped += all.length - 1;
-    } else if (!isListed && ofLicense.partlyRead.some(isUndecided)) {
-      withheld.push(...all.map(toWithheld));
+    } else if (!isListed && undecided !== undefined) {
+      withheld.push(...all.map((vendor) => toWithheld(vendor, undecided.reason)));
     } else {
       resolved.push(...ofLicense.readable, ...ofLicense.partlyRead.map((row) => complete(row, entry)));
     }
@@ -67,11 +69,10 @@ export function* resolvePartlyRead(
 /** Without these, it is unknown whose license it is, or whether it is active. */
 const DECISIVE: readonly RowField[] = ['ubi', 'deleted'];
 
-const isUndecided = ({ unreadable }: PartlyReadVendor): boolean =>
-  unreadable.some(({ field }) => DECISIVE.includes(field));
+const isDecisive = ({ field }: UnreadableValue): boolean => DECISIVE.includes(field);
 
-const toWithheld = ({ licenseNumber, ubi, name }: Vendor): Skip => ({
-  reason: 'invalid_value',
+const toWithheld = ({ licenseNumber, ubi, name }: Vendor, reason: UnreadableValue['reason']): Skip => ({
+  reason,
   licenseNumber,
   ubi,
   name,

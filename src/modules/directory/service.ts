@@ -1,4 +1,10 @@
-import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
+import {
+  type Biotrack,
+  BiotrackError,
+  type BiotrackLogin,
+  type BiotrackTarget,
+  isLoginRefusal,
+} from '../../biotrack/index.js';
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { UpstreamReason } from '../../domain/failure-reason.js';
@@ -61,13 +67,8 @@ const MAX_WAITING = 3;
 /** No request is rejected before a refresh has taken this long. */
 const BUSY_AFTER_MS = 1_000;
 
-/** Errors caused by the login: a request with another login may succeed. */
-const LOGIN_REASONS: readonly UpstreamReason[] = [
-  'credentials_rejected',
-  'login_refused',
-  'ubi_rejected',
-  'privilege_missing',
-];
+/** Whether a request with another login may succeed. */
+const isOfLogin = (reason: UpstreamReason): boolean => isLoginRefusal(reason) || reason === 'privilege_missing';
 
 interface RefreshResult {
   readonly directory: Directory;
@@ -204,7 +205,7 @@ async function joinRefresh(
     const isShared = error instanceof BiotrackError || error instanceof ListShrunkError || isStorageUnavailable(error);
     if (!isShared) return undefined;
     // If this request uses the same login, it finds the refusal before it sends the login again.
-    if (error instanceof BiotrackError && LOGIN_REASONS.includes(error.reason)) return undefined;
+    if (error instanceof BiotrackError && isOfLogin(error.reason)) return undefined;
     throw error;
   }
 }
