@@ -24,8 +24,8 @@ create table directories (
   fully_read_datetime timestamptz,
   -- Labs have a separate list, fetched only if a tenant includes labs.
   labs_refreshed_datetime timestamptz,
-  -- Numbers from directory_requests: when the published list was requested, and when it was last compared. Unlike a clock,
-  -- they never go back.
+  -- Numbers from directory_requests: when the published list was requested, and when the list was that was last compared
+  -- row by row. Unlike a clock, they never go back.
   request_number bigint not null default 0,
   compared_number bigint not null default 0,
   unique (state, environment)

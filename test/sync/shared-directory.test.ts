@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { createBiotrack, parseStates } from '../../src/biotrack/index.js';
+import { Secret } from '../../src/domain/secret.js';
+import { createDirectoryService } from '../../src/modules/directory/index.js';
 import { withDirectoryLease } from '../../src/modules/directory/lease.js';
 import { makeTenant, startTestService, syncTenant, type TestService, waitForRun } from '../helpers/service.js';
-import { PATIENCE_MS } from '../helpers/until.js';
+import { PATIENCE_MS, until } from '../helpers/until.js';
 
 /** One directory for all tenants of a state: who may read it, and how concurrent refreshes are shared. */
 
@@ -12,6 +15,22 @@ const GARBAGE = { description: 'unverified', username: 'unknown@example.com', pa
 const slowDown = ({ simulator }: TestService, action: 'login' | 'sync_vendor', delayMs: number): void => {
   simulator.control.injectFault({ fault: 'slow_first_byte', action, delayMs, times: 1 });
 };
+
+/** A forced refresh of another process. */
+async function refreshAsProcess(t: Test, { service, simulator }: TestService): Promise<void> {
+  const environment = { dialect: 'api4', url: simulator.url, origin_id: 'test' };
+  const biotrack = createBiotrack({ states: parseStates({ NM: { environments: { production: environment } } }) });
+  t.teardown(biotrack.close);
+  const { ubi, username, password } = simulator.demo;
+  await createDirectoryService({ biotrack, maxAgeSeconds: 600, guardRemovalPercent: 10 }).ensureFresh(service.db, {
+    target: { state: 'NM', environment: 'production' },
+    login: { ubi, username, password: new Secret(password) },
+    confirmLogin: async () => undefined,
+    recordLoginError: async (error) => error,
+    includeLabs: false,
+    force: true,
+  });
+}
 
 /** Waits until a call to BioTrack is in progress. */
 async function waitForCall({ simulator }: TestService, counter: 'listCallsInFlight' | 'callsInFlight'): Promise<void> {
@@ -176,6 +195,67 @@ t.test('two processes share one fetch', async (t) => {
   const run = await syncTenant(first, leader, { refresh: 'force' });
   t.match(run.status, /^succeeded/, 'the lease expires');
   t.ok(run.fetched_datetime !== null);
+});
+
+t.test('a forced refresh accepts only a list that was requested after it', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60, dirtyRows: false } });
+  const { control } = service.simulator;
+  const [early, ...late] = [await makeTenant(service), await makeTenant(service), await makeTenant(service)] as const;
+  for (const tenantId of [early, ...late]) await syncTenant(service, tenantId);
+  const location = String(control.rows()[0]?.location);
+  const { listCalls } = control.counters();
+  slowDown(service, 'sync_vendor', 2_000);
+  const waiting = syncTenant(service, early, { refresh: 'force' });
+  await waitForCall(service, 'listCallsInFlight');
+  control.rename({ location, name: 'RENAMED MEANWHILE' });
+  const runs = await Promise.all(late.map((tenantId) => syncTenant(service, tenantId, { refresh: 'force' })));
+  for (const { counts } of runs) t.match(counts, { updated: 1 }, 'the list of the first request is not enough');
+  t.match((await waiting).status, /^succeeded/);
+  t.ok(control.counters().listCalls - listCalls <= 3);
+});
+
+t.test('a forced refresh accepts no list that another process requested before it', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60, dirtyRows: false } });
+  const { control } = service.simulator;
+  const tenantId = await makeTenant(service);
+  await syncTenant(service, tenantId);
+  const location = String(control.rows()[0]?.location);
+  const getName = () => service.sql('select name from directory_licenses where license_number = $1', [location]);
+  slowDown(service, 'sync_vendor', 2_000);
+  const waiting = syncTenant(service, tenantId, { refresh: 'force' });
+  await waitForCall(service, 'listCallsInFlight');
+  control.rename({ location, name: 'RENAMED ONCE' });
+  await refreshAsProcess(t, service);
+  t.match(await getName(), [{ name: 'RENAMED ONCE' }]);
+  t.match((await waiting).status, /^succeeded/);
+
+  await service.sql(
+    `insert into directory_leases (state, environment, holder, until_datetime)
+     values ('NM', 'production', gen_random_uuid(), now() + interval '1 hour')`,
+  );
+  const { listCalls } = control.counters();
+  const getNumber = async () => (await service.sql('select last_value from directory_requests'))[0]?.last_value;
+  const before = await getNumber();
+  const both = [refreshAsProcess(t, service), refreshAsProcess(t, service)];
+  await until('both have begun', async () => (await getNumber()) >= before + 2);
+  control.rename({ location, name: 'RENAMED TWICE' });
+  await service.sql('delete from directory_leases');
+  await Promise.all(both);
+  t.match(await getName(), [{ name: 'RENAMED TWICE' }]);
+  t.equal(control.counters().listCalls - listCalls, 1, 'processes that wait share the next list');
+});
+
+t.test('a forced refresh is not refused because of a list that was requested before it', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60, dirtyRows: false } });
+  const { control } = service.simulator;
+  const [early, late] = [await makeTenant(service), await makeTenant(service)];
+  for (const tenantId of [early, late]) await syncTenant(service, tenantId);
+  control.injectFault({ fault: 'shrunk_list', keep: 10, times: 1 });
+  control.injectFault({ fault: 'slow_first_byte', delayMs: 2_000, action: 'login', times: 1 });
+  const waiting = syncTenant(service, early, { refresh: 'force' });
+  await waitForCall(service, 'callsInFlight');
+  t.match((await syncTenant(service, late, { refresh: 'force' })).status, /^succeeded/);
+  t.match(await waiting, { status: 'needs_review', reason: 'list_shrunk' });
 });
 
 t.test('a process that gets the lease right after another has finished does not fetch again', async (t) => {

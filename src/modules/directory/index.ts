@@ -1,3 +1,4 @@
+export { DirectoryBusyError } from './pending-refresh.js';
 export { ListShrunkError } from './publish.js';
 export {
   acceptRefusedList,
@@ -16,4 +17,4 @@ export {
   selectListedLicenses,
   selectListings,
 } from './repository.js';
-export { createDirectoryService, DirectoryBusyError, type DirectoryService } from './service.js';
+export { createDirectoryService, type DirectoryService } from './service.js';

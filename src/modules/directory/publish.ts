@@ -30,11 +30,14 @@ import {
 /** The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. */
 export class ListShrunkError extends Error {
   readonly digest: string;
+  /** Of the refused list. */
+  readonly requestNumber: number;
 
-  constructor(message: string, digest: string) {
+  constructor(message: string, { digest, requestNumber }: { readonly digest: string; readonly requestNumber: number }) {
     super(message);
     this.name = 'ListShrunkError';
     this.digest = digest;
+    this.requestNumber = requestNumber;
   }
 }
 
@@ -51,8 +54,6 @@ export interface PublishOptions {
 
 export interface PublishResult {
   readonly directory: Directory;
-  /** Whether the content of every license was compared with the published one. */
-  readonly isCompared: boolean;
   /** Everything that is listed now; undefined if not all of it was read here. */
   readonly licenses?: readonly ListedLicense[] | undefined;
   /** Another process published a newer list meanwhile, which stays. */
@@ -101,7 +102,7 @@ async function tryPublish(
     if (options.comparesContent || !isSame(directory, fingerprint)) return undefined;
     const facts = { ...options, fingerprint, warnings: toWarnings(list, directory, options) };
     const saved = await saveIdenticalList(tx, directory.id, facts);
-    return { directory: saved, isCompared: false, isSuperseded: false };
+    return { directory: saved, isSuperseded: false };
   });
   if (identical !== undefined) return identical;
   // Outside a transaction, because hashing a large list takes seconds.
@@ -133,14 +134,13 @@ async function tryPublish(
     const isComplete = notCovered + kept.length === 0;
     return {
       directory: saved,
-      isCompared: true,
       isSuperseded: false,
       licenses: isComplete ? licenses : undefined,
     };
   });
 }
 
-const toSuperseded = (directory: Directory): PublishResult => ({ directory, isCompared: false, isSuperseded: true });
+const toSuperseded = (directory: Directory): PublishResult => ({ directory, isSuperseded: true });
 
 interface MissingDecision {
   readonly missing: readonly PublishedLicense[];
@@ -215,13 +215,13 @@ function requireBelievable(
   { missing, deleted, active }: Comparison,
   licenses: readonly ListedLicense[],
   { acceptedDigest }: Directory,
-  { guardRemovalPercent }: PublishOptions,
+  { guardRemovalPercent, requestNumber }: PublishOptions,
 ): void {
   const removed = deleted + missing.filter(({ isDeleted }) => !isDeleted).length;
   if (!exceedsGuard(removed, active, guardRemovalPercent)) return;
   const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
   if (digest === acceptedDigest) return;
-  throw new ListShrunkError(`the list would remove ${removed} of ${active} licenses`, digest);
+  throw new ListShrunkError(`the list would remove ${removed} of ${active} licenses`, { digest, requestNumber });
 }
 
 /** @param kept how many licenses are kept although they are not listed */

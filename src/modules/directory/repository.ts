@@ -22,9 +22,9 @@ export interface Directory {
   readonly skips: readonly Skip[];
   /** Compared with the state's `sync_check` sum to detect changes. */
   readonly checksum: string | null;
-  /** The number of the request that the published list answers, see `findDirectorySummary`; 0 before the first list. */
+  /** Of the published list, see `takeRequestNumber`; 0 before the first list. */
   readonly requestNumber: number;
-  /** The number at which the content of the list was last compared with the state's. */
+  /** Of the list whose content was last compared with the published one. */
   readonly comparedNumber: number;
   /** Since the state last confirmed the list, by the Postgres clock; null before the first list. */
   readonly ageSeconds: number | null;
@@ -88,19 +88,24 @@ export const findDirectory = (
 export const lockDirectoryShared = (tx: Tx, state: string, environment: Environment): Promise<Directory | undefined> =>
   selectDirectory(tx, state, environment).forShare().executeTakeFirst();
 
-/** `number` is higher than every number returned before, by any process. Clocks can be set back; the number cannot. */
+/** `findDirectory` in one round trip. */
 export async function findDirectorySummary(
   db: Db,
   state: string,
   environment: Environment,
-): Promise<{ readonly directory: Directory | undefined; readonly number: number }> {
-  const { text, values } = toStatement(selectDirectory(statementBuilder, state, environment));
-  const [row] = await queryAsOperator<{ number: number; id: number | null } & Omit<Directory, 'id'>>(db, {
-    text: `select nextval('directory_requests') as number, d.* from (select 1) one left join (${text}) d on true`,
-    values,
-  });
-  const { number, id, ...rest } = row as NonNullable<typeof row>;
-  return { directory: id === null ? undefined : { id, ...rest }, number };
+): Promise<Directory | undefined> {
+  const [directory] = await queryAsOperator<Directory>(
+    db,
+    toStatement(selectDirectory(statementBuilder, state, environment)),
+  );
+  return directory;
+}
+
+/** Taken before a list is requested. Higher than every earlier number of any process, while clocks can be set back. */
+export async function takeRequestNumber(db: Db): Promise<number> {
+  const text = `select nextval('directory_requests') as number`;
+  const [row] = await queryAsOperator<{ number: number }>(db, { text, values: [] });
+  return (row as { number: number }).number;
 }
 
 /** Creates the directory if it is missing, and locks it against other publications until the transaction ends. */
@@ -287,7 +292,7 @@ export const saveRefresh = (tx: OperatorTx, directoryId: number, refresh: Refres
       skipped_rows: refresh.skips.length,
       skips: JSON.stringify(refresh.skips.slice(0, MAX_SAVED)),
       compared_datetime: eb.fn<Date>('now'),
-      compared_number: NEXT_NUMBER,
+      compared_number: refresh.requestNumber,
       illegible_vendors: refresh.illegibleVendors,
       illegible_labs: refresh.illegibleLabs,
     }))
@@ -304,8 +309,6 @@ export const saveIdenticalList = (tx: OperatorTx, directoryId: number, facts: Li
     .where('directory_id', '=', directoryId)
     .returning(DIRECTORY_COLUMNS)
     .executeTakeFirstOrThrow();
-
-const NEXT_NUMBER = sql<number>`nextval('directory_requests')`;
 
 /** The columns to set for every accepted list. Clears an earlier refusal. */
 const toAcceptedColumns = ({ checksum, requestNumber, withLabs, fingerprint, warnings }: ListFacts) => ({

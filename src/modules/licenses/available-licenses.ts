@@ -92,7 +92,7 @@ async function isSettledWithin(promise: Promise<unknown>, ms: number): Promise<b
 }
 
 async function isPublished(db: Db, { state, environment }: BiotrackTarget): Promise<boolean> {
-  const { directory } = await findDirectorySummary(db, state, environment);
+  const directory = await findDirectorySummary(db, state, environment);
   return directory !== undefined && directory.version > 0;
 }
 
