@@ -8,6 +8,8 @@ const node = (name) => `^(node:)?${name}$`;
 
 const DOMAIN = '^src/domain/';
 const MAPPING = '^src/mapping/index\\.ts$';
+const PLANS = '^src/plans/index\\.ts$';
+const DIRECTORY = '^src/modules/directory/index\\.ts$';
 const BIOTRACK = '^src/biotrack/index\\.ts$';
 const VAULT = '^src/vault/index\\.ts$';
 const SIMULATOR = '^src/simulator/index\\.ts$';
@@ -58,6 +60,16 @@ module.exports = {
   forbidden: [
     row('domain', '^src/domain/', ['^src/domain/']),
     row('mapping', '^src/mapping/', ['^src/mapping/', DOMAIN]),
+    row('plans', '^src/plans/', [
+      '^src/plans/',
+      DOMAIN,
+      MAPPING,
+      '^src/db/',
+      // The published lists of the states. That module imports no other one.
+      DIRECTORY,
+      npm('kysely'),
+      node('crypto'),
+    ]),
     row('biotrack', '^src/biotrack/', [
       '^src/biotrack/',
       DOMAIN,
@@ -173,6 +185,7 @@ module.exports = {
       OTHER_MODULES,
       DOMAIN,
       MAPPING,
+      PLANS,
       DATABASE,
       SQLSTATE,
       BIOTRACK,
@@ -200,6 +213,7 @@ module.exports = {
       '^src/db/',
       DOMAIN,
       MAPPING,
+      PLANS,
       npm('kysely'),
     ]),
     typesOnly('module-repository', REPOSITORY, MAPPING),
@@ -256,10 +270,10 @@ module.exports = {
       name: 'database-drivers',
       severity: 'error',
       comment: 'only db/, repositories and jobs/ use a database driver',
-      from: { path: '^src/', pathNot: ['^src/(db|jobs)/', REPOSITORY] },
+      from: { path: '^src/', pathNot: ['^src/(db|jobs)/', '^src/plans/[a-z-]*repository\\.ts$', REPOSITORY] },
       to: { path: ['kysely', 'pg', 'pg-copy-streams', 'graphile-worker'].map(npm) },
     },
-    ...['biotrack', 'mapping', 'vault', 'jobs', 'simulator', 'local', 'telemetry'].map(entryPoint),
+    ...['biotrack', 'mapping', 'plans', 'vault', 'jobs', 'simulator', 'local', 'telemetry'].map(entryPoint),
 
     {
       name: 'no-circle',

@@ -60,3 +60,17 @@ export function fromSnakeCaseFields<T extends object>(
   }
   return object as T;
 }
+
+export function namesOf<Name extends string>(fields: Readonly<Record<Name, string>>): Name[] {
+  return Object.keys(fields) as Name[];
+}
+
+/** Columns with their types, for bulk writes. */
+export const toColumns = (fields: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(fields).map(([name, type]) => [toSnakeCase(name), type]));
+
+type Aliased<Name extends string> = { [N in Name]: `${SnakeCase<N>} as ${N}` }[Name];
+
+/** A select list for the query builder whose rows have the names of the fields. */
+export const toSelectList = <Name extends string>(names: readonly Name[]): Aliased<Name>[] =>
+  names.map((name) => `${toSnakeCase(name)} as ${name}` as Aliased<Name>);

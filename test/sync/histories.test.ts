@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import t from 'tap';
+import type { Tx } from '../../src/db/database.js';
 import { planSync, toKnownList } from '../../src/mapping/index.js';
-import { loadSnapshot } from '../../src/modules/companies/index.js';
 import { selectListedLicenses } from '../../src/modules/directory/index.js';
-import { findPlanInputs, toPlanRequest } from '../../src/modules/syncs/apply.js';
-import { planWhole } from '../../src/modules/syncs/plan-tenant.js';
 import { inTenant } from '../../src/modules/tenants/index.js';
+import { findPlanSettings, loadPlanInputs, loadSnapshot, makePlan } from '../../src/plans/index.js';
 import { IS_LONG, IS_THINNED, pickCount } from '../helpers/counts.js';
 import { findBrokenInvariants } from '../helpers/invariants.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
@@ -389,12 +388,12 @@ async function checkFeed(memory: Memory): Promise<void> {
  */
 async function checkKnown(tenantId: string): Promise<void> {
   if (unseen.has(tenantId)) return;
-  const plan = await inTenant(service.service.db, tenantId, async (tx, tenant) => {
-    const inputs = await findPlanInputs(tx, tenant);
-    if (inputs === undefined) throw new Error('no plan inputs');
-    const snapshot = await loadSnapshot(tx, inputs.ubi.ubiKey);
+  const plan = await inTenant(service.service.db, tenantId, async (tx) => {
+    const settings = await findPlanSettings(tx);
+    if (settings === undefined) throw new Error('no plan settings');
+    const snapshot = await loadSnapshot(tx, settings.ubiKey);
     const listed = toKnownList(snapshot.licenses);
-    const { strategy } = inputs.preference;
+    const { strategy } = settings;
     return planSync({ listed, snapshot, strategy, includeLabs: true, at: new Date().toISOString(), newId });
   });
   const steps = [...plan.companies, ...plan.licenses, ...plan.newVendorCompanies];
@@ -414,11 +413,11 @@ async function checkFixpoint(tenantId: string): Promise<boolean> {
   );
   if (state?.is_same !== true) return false;
   count('fixpoint');
-  const plan = await inTenant(service.service.db, tenantId, async (tx, tenant) => {
-    const inputs = await findPlanInputs(tx, tenant);
-    if (inputs === undefined) throw new Error('no plan inputs');
-    const request = toPlanRequest(inputs, inputs.preference, newId(), new Date());
-    return (await planWhole(tx, { listLicenses: (tx, { id }) => selectListedLicenses(tx, id) }, request)).plan;
+  const plan = await inTenant(service.service.db, tenantId, async (tx) => {
+    const settings = await findPlanSettings(tx);
+    if (settings === undefined) throw new Error('no plan settings');
+    const lists = { listLicenses: (tx: Tx, { id }: { id: number }) => selectListedLicenses(tx, id) };
+    return makePlan(await loadPlanInputs(tx, lists, settings), { runId: newId(), at: new Date() });
   });
   const steps = [...plan.companies, ...plan.licenses, ...plan.newVendorCompanies];
   if (steps.length > 0) throw new Error(`the full plan has steps: ${JSON.stringify(steps.slice(0, 2))}`);

@@ -1,16 +1,23 @@
-import type { Db, Tx } from '../../db/database.js';
+import type { Db } from '../../db/database.js';
 import { findDifference } from '../../domain/difference.js';
 import { toLicenseKey } from '../../domain/key.js';
 import { toUnlistedLicense } from '../../domain/license-fields.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
-import { type CompanyState, type LicenseState, type LicenseStep, planNames, toNameGroup } from '../../mapping/index.js';
+import { type CompanyState, type LicenseState, type LicenseStep, toNameGroup } from '../../mapping/index.js';
+import {
+  applyDisplayNames,
+  loadCompanies,
+  loadLicenses,
+  NO_STEPS,
+  recordChanges,
+  saveEdits,
+  savePlannedRows,
+} from '../../plans/index.js';
 import { inLockedTenant } from '../tenants/index.js';
 import { type CompanyEdits, EDITABLE_FIELDS } from './company.js';
-import { type ChangeOrigin, recordChanges, savePlannedRows } from './plan-repository.js';
-import { type CompanyView, findCompany, getCompanyView, saveEdits } from './repository.js';
-import { loadCompanies, loadLicenses, loadNamesakes } from './snapshot-repository.js';
+import { type CompanyView, findCompany, getCompanyView, type StoredCompany } from './repository.js';
 
 export interface CompanyEdit {
   readonly id: string;
@@ -36,7 +43,8 @@ export const editCompany = (
     }
     rejectUnstorable(edits.customData);
     const origin = { actor: toActor(principal), runId: null };
-    const after = await saveEdits(tx, id, edits);
+    await saveEdits(tx, id, edits);
+    const after = (await findCompany(tx, id)) as StoredCompany;
     const difference = findDifference(before, after, EDITABLE_FIELDS);
     if (difference !== undefined) {
       const entry = {
@@ -50,7 +58,7 @@ export const editCompany = (
       await recordChanges(tx, tenantId, [{ ...entry, ...difference }], origin);
     }
     if (after.name !== before.name) {
-      await updateDisplayNames(tx, tenantId, id, [before.nameGroup, toNameGroup(after.name)], origin);
+      await applyDisplayNames(tx, tenantId, id, [before.nameGroup, toNameGroup(after.name)], origin);
     }
     return getCompanyView(tx, tenantId, id, 'active');
   });
@@ -70,30 +78,6 @@ function isStorable(value: unknown): boolean {
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
-
-/** Recomputes the display names of a company and of all companies that share its previous or its new name. */
-async function updateDisplayNames(
-  tx: Tx,
-  tenantId: string,
-  id: string,
-  nameGroups: readonly string[],
-  origin: ChangeOrigin,
-): Promise<void> {
-  const { companies, licenses } = await loadNamesakes(tx, nameGroups);
-  // An archived company affects no other name, but has a display name too.
-  const isActive = companies.some((company) => company.id === id);
-  const named = isActive ? companies : [...companies, ...(await loadCompanies(tx, [id]))];
-  await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: planNames(named, licenses) }, origin);
-}
-
-const NO_STEPS = {
-  companies: [],
-  licenses: [],
-  newVendorCompanies: [],
-  includeLabs: false,
-  strategy: 'one_per_license',
-  decisions: [],
-} as const;
 
 export interface ManualCompany {
   readonly name: string;
@@ -126,7 +110,7 @@ export const createCompany = (
     const origin = { actor: toActor(principal), runId: null };
     const created = { kind: 'company.created', before: undefined, after: company } as const;
     await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: [created], licenses }, origin);
-    await updateDisplayNames(tx, tenantId, company.id, [company.nameGroup], origin);
+    await applyDisplayNames(tx, tenantId, company.id, [company.nameGroup], origin);
     return getCompanyView(tx, tenantId, company.id, 'all');
   });
 

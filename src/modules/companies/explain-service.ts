@@ -10,12 +10,12 @@ import {
   type Snapshot,
   type VendorCandidate,
 } from '../../mapping/index.js';
+import { loadPart, loadScopeRows } from '../../plans/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { inTenant } from '../tenants/index.js';
 import type { Company } from './company.js';
 import { type DecisiveChange, findCreation, selectAssignments } from './history-repository.js';
 import { findCompany } from './repository.js';
-import { loadPart, loadScopeRows } from './snapshot-repository.js';
 
 /** Who decided something, when and why. */
 export type Decided = Omit<DecisiveChange, 'licenseId'>;

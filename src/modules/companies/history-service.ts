@@ -1,10 +1,10 @@
 import type { Db } from '../../db/database.js';
 import { notFound } from '../../domain/service-error.js';
+import { loadLicenses } from '../../plans/index.js';
 import { findDirectory, selectFormerOwners } from '../directory/index.js';
 import { inTenant } from '../tenants/index.js';
 import { type ChangeEntry, selectChangesOf } from './history-repository.js';
 import { findCompany } from './repository.js';
-import { loadLicenses } from './snapshot-repository.js';
 
 interface Period {
   readonly since: Date;

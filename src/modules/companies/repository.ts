@@ -1,13 +1,13 @@
-import { type ExpressionBuilder, sql } from 'kysely';
+import type { ExpressionBuilder } from 'kysely';
 import { clientOf, type Db, type Tx } from '../../db/database.js';
 import { toListingSelect } from '../../db/license-columns.js';
 import { queryAsTenant, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import { SHOWN_LISTING_FIELDS, type ShownListing } from '../../domain/license-fields.js';
 import type { PageRequest } from '../../domain/page.js';
-import { toRow, toSnakeCase } from '../../domain/snake-case.js';
+import { toSelectList, toSnakeCase } from '../../domain/snake-case.js';
 import type { PostalAddress } from '../../domain/vendor.js';
-import { COMPANY_FIELDS, type Company, type CompanyEdits, toSelectList, USER_FIELDS } from './company.js';
+import { COMPANY_FIELDS, type Company } from './company.js';
 
 export interface CompanyFilters {
   readonly name?: string;
@@ -55,21 +55,6 @@ const toSelection = (eb: ExpressionBuilder<DB, 'companies'>) =>
 
 export const findCompany = (tx: Tx, id: string): Promise<StoredCompany | undefined> =>
   tx.selectFrom('companies').select(toSelection).where('id', '=', id).$castTo<StoredCompany>().executeTakeFirst();
-
-/** The company must exist. */
-export const saveEdits = (tx: Tx, id: string, { name, ...edits }: CompanyEdits): Promise<StoredCompany> =>
-  tx
-    .updateTable('companies')
-    .set((eb) => ({
-      ...toRow({ ...edits, customData: edits.customData && JSON.stringify(edits.customData) }, USER_FIELDS),
-      ...(name === undefined ? {} : { edited_name: name }),
-      version: eb('version', '+', 1),
-      updated_datetime: sql<Date>`now()`,
-    }))
-    .where('id', '=', id)
-    .returning(toSelection)
-    .$castTo<StoredCompany>()
-    .executeTakeFirstOrThrow();
 
 // The texts of the frequent reads are assembled from constants. Values are always passed as parameters.
 const COMPANY = [

@@ -69,11 +69,3 @@ export async function findOtherUbi(tx: Tx, companyId: string, ubiKey: string): P
     .executeTakeFirst();
   return recorded?.ubiKey ?? decided?.ubiKey;
 }
-
-/** Invalidates cached lists, whose ETags derive from the revision. */
-export async function increaseRevision(tx: Tx): Promise<void> {
-  await tx
-    .updateTable('tenants')
-    .set((eb) => ({ revision: eb('revision', '+', 1) }))
-    .execute();
-}

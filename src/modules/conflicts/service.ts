@@ -2,16 +2,9 @@ import type { Db } from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
-import { applyDecision, findPlanInputs, planDecision, saveResolution, toPlanRequest } from '../syncs/index.js';
+import { applyPlan, findPlanSettings, loadDecisionInputs, makePlan, saveResolution } from '../../plans/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
-import {
-  findConflict,
-  findOtherUbi,
-  getConflict,
-  increaseRevision,
-  selectConflicts,
-  type VendorConflict,
-} from './repository.js';
+import { findConflict, findOtherUbi, getConflict, selectConflicts, type VendorConflict } from './repository.js';
 
 export interface ConflictPorts {
   readonly newId: () => string;
@@ -41,7 +34,7 @@ export const resolveConflict = (
   id: string,
   { decision, companyId, principal }: ResolveInput,
 ): Promise<VendorConflict> =>
-  inLockedTenant(db, tenantId, async (tx, tenant) => {
+  inLockedTenant(db, tenantId, async (tx) => {
     const conflict = await findConflict(tx, id);
     if (conflict === undefined) throw notFound('conflict');
     if (conflict.status === 'closed') {
@@ -55,16 +48,14 @@ export const resolveConflict = (
       throw unknownCompany('The company already represents another UBI. A company can represent only one UBI.');
     }
     const actor = toActor(principal);
-    const inputs = await findPlanInputs(tx, tenant);
+    const settings = await findPlanSettings(tx);
     // Only syncs find conflicts, and syncs require the setup and the list.
-    if (inputs === undefined) throw new Error('a conflict exists, but the setup or the list of the state is missing');
+    if (settings === undefined) throw new Error('a conflict exists, but the setup or the list of the state is missing');
     await saveResolution(tx, conflict, { decision, companyId: companyId ?? null, decidedBy: actor });
-    await increaseRevision(tx);
-    const scopedPlan = await planDecision(tx, toPlanRequest(inputs, inputs.preference, newId(), clock()), {
-      companyIds: conflict.companyIds,
-      ubiKeys: [conflict.ubiKey],
-    });
-    await applyDecision(tx, tenantId, { inputs, scopedPlan, actor, newId });
+    const subject = { companyIds: conflict.companyIds, ubiKeys: [conflict.ubiKey] };
+    const inputs = await loadDecisionInputs(tx, settings, subject);
+    const plan = await makePlan(inputs, { runId: newId(), at: clock() });
+    await applyPlan(tx, tenantId, { inputs, plan, actor, runId: null, newId });
     // Read last, because applying the decision can reopen the conflict.
     return getConflict(tx, id);
   });

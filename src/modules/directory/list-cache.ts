@@ -6,12 +6,14 @@ import { type Directory, selectListedLicenses } from './repository.js';
 /** Caches complete lists between the syncs of several tenants of a state, or of one tenant. */
 export interface ListCache {
   /** @param licenses everything listed in this version of the directory */
-  set(directory: Directory, licenses: readonly ListedLicense[]): void;
+  set(directory: ListVersion, licenses: readonly ListedLicense[]): void;
   /** @param directory locked by this transaction, so that no newer version is published meanwhile */
-  read(tx: Tx, directory: Directory): Promise<readonly ListedLicense[]>;
+  read(tx: Tx, directory: ListVersion): Promise<readonly ListedLicense[]>;
 }
 
-interface CachedList extends Pick<Directory, 'version' | 'fingerprint'> {
+type ListVersion = Pick<Directory, 'id' | 'version' | 'fingerprint'>;
+
+interface CachedList extends Omit<ListVersion, 'id'> {
   readonly licenses: readonly ListedLicense[];
 }
 
@@ -47,5 +49,5 @@ export function createListCache(): ListCache {
  * The version alone is not enough: after a restore from a backup, the database can publish the same version with other
  * content.
  */
-const isSameList = (cached: CachedList, { version, fingerprint }: Directory): boolean =>
+const isSameList = (cached: CachedList, { version, fingerprint }: ListVersion): boolean =>
   cached.version === version && cached.fingerprint === fingerprint;

@@ -42,7 +42,7 @@ export interface DirectoryService {
    * Everything that the state lists, from the cache of this process if possible.
    * @param directory locked by this transaction, so that no newer version is published meanwhile
    */
-  listLicenses(tx: Tx, directory: Directory): Promise<readonly ListedLicense[]>;
+  listLicenses(tx: Tx, directory: Pick<Directory, 'id' | 'version' | 'fingerprint'>): Promise<readonly ListedLicense[]>;
 }
 
 export interface DirectoryServiceOptions {

@@ -4,7 +4,7 @@ import type { Principal } from '../../domain/principal.js';
 import { STRATEGIES, type Strategy } from '../../domain/strategy.js';
 import { forEachYielding, runYielding, type Yielding } from '../../domain/yielding.js';
 import { type LicenseState, planYielding } from '../../mapping/index.js';
-import { loadSnapshot } from '../companies/index.js';
+import { loadSnapshot } from '../../plans/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { lockDirectoryShared } from '../directory/index.js';
 import { ensureDirectory, type LicensePorts } from '../licenses/index.js';

@@ -5,7 +5,17 @@ import { ServiceError } from '../../domain/service-error.js';
 import type { Strategy } from '../../domain/strategy.js';
 import { runYielding } from '../../domain/yielding.js';
 import type { SyncPlan } from '../../mapping/index.js';
-import { loadSnapshot } from '../companies/index.js';
+import {
+  applyPlan,
+  findPlanSettings,
+  loadPlanInputs,
+  makePlan,
+  type PlanSettings,
+  type RunWarning,
+  reproducePlan,
+  storePlan,
+  toAmbiguousItem,
+} from '../../plans/index.js';
 import {
   type CreationPreference,
   type CreationPreferenceInput,
@@ -15,22 +25,7 @@ import {
   saveCreationPreference,
 } from '../creation-preference/index.js';
 import type { DirectoryService } from '../directory/index.js';
-import {
-  applyPlan,
-  findPlanInputs,
-  findRun,
-  finishRun,
-  insertRunningRun,
-  type PlanInputs,
-  planSnapshot,
-  type RunWarning,
-  reproducePlan,
-  type SyncRun,
-  saveApplied,
-  storePlan,
-  toAmbiguousItem,
-  toPlanRequest,
-} from '../syncs/index.js';
+import { findRun, finishRun, insertRunningRun, type SyncRun, saveApplied } from '../syncs/index.js';
 import { inLockedTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { type NamesakeGroup, toNamesakes, toNamesakesReply, toPlannedState } from './namesakes.js';
@@ -58,8 +53,8 @@ export const previewSwitch = (
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     await requireUbi(tx, tenantId);
     const current = await requireCreationPreference(tx, tenantId);
-    const inputs = tenant.firstSyncedAt === null ? undefined : await findPlanInputs(tx, tenant);
-    if (inputs === undefined) {
+    const settings = tenant.firstSyncedAt === null ? undefined : await findPlanSettings(tx);
+    if (settings === undefined) {
       throw new ServiceError(
         'not_synced',
         'Before the first sync there are no companies, so the preference can be changed without a preview.',
@@ -76,12 +71,11 @@ export const previewSwitch = (
       requestedBy: toActor(principal),
     });
     const at = clock();
-    const snapshot = await loadSnapshot(tx, inputs.ubi.ubiKey);
-    const scopedPlan = await planSnapshot(tx, directories, toPlanRequest(inputs, preference, id, at), snapshot);
-    const { plan } = scopedPlan;
-    const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(snapshot, plan))));
+    const inputs = await loadPlanInputs(tx, directories, { ...settings, ...preference });
+    const plan = await makePlan(inputs, { runId: id, at });
+    const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(inputs.snapshot, plan))));
     const extraItems = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
-    const result = await storePlan(tx, tenantId, id, { inputs, scopedPlan, at, extraItems });
+    const result = await storePlan(tx, tenantId, id, { inputs, plan, at, extraItems });
     const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...result.warnings];
     const run = await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
     if (run === undefined) throw new Error('the preview was not saved');
@@ -119,23 +113,24 @@ export function choosePreference(
   if (previewId === undefined) {
     return putCreationPreference(db, tenantId, { strategy, includeLabs: includeLabs ?? false }, precondition);
   }
-  return inLockedTenant(db, tenantId, async (tx, tenant) => {
+  return inLockedTenant(db, tenantId, async (tx) => {
     await requireUbi(tx, tenantId);
     const current = await findCreationPreference(tx);
     checkPrecondition(precondition, current?.version);
     const preview = await requirePreview(tx, previewId);
     const input = { strategy, includeLabs: includeLabs ?? preview.includeLabs === true };
-    const inputs = await findPlanInputs(tx, tenant);
-    const scopedPlan =
-      inputs === undefined ? undefined : await reproducePlan(tx, ports.directories, inputs, preview, input.strategy);
-    const isSameChoice = preview.includeLabs === input.includeLabs;
-    if (inputs === undefined || scopedPlan === undefined || !isSameChoice || preview.appliedAt !== null) {
-      throw new ServiceError('preview_stale', toStaleDetail(preview, inputs, input), { conflicting_id: preview.id });
+    const settings = await findPlanSettings(tx);
+    const isSameChoice = preview.strategy === strategy && preview.includeLabs === input.includeLabs;
+    const isApplicable = isSameChoice && preview.appliedAt === null && settings !== undefined;
+    const reproduced = isApplicable ? await reproducePlan(tx, ports.directories, settings, preview) : undefined;
+    if (reproduced === undefined) {
+      throw new ServiceError('preview_stale', toStaleDetail(preview, settings, input), { conflicting_id: preview.id });
     }
     const preference = await saveCreationPreference(tx, tenantId, input);
+    const versions = { ...reproduced.inputs.versions, preferenceVersion: preference.version };
     const applied = await applyPlan(tx, tenantId, {
-      inputs: { ...inputs, versions: { ...inputs.versions, preferenceVersion: preference.version } },
-      scopedPlan,
+      inputs: { ...reproduced.inputs, versions },
+      plan: reproduced.plan,
       actor: toActor(principal),
       runId: previewId,
       newId: ports.newId,
@@ -158,12 +153,12 @@ async function requirePreview(tx: Tx, id: string): Promise<SyncRun> {
   );
 }
 
-function toStaleDetail(preview: SyncRun, inputs: PlanInputs | undefined, input: CreationPreferenceInput): string {
+function toStaleDetail(preview: SyncRun, settings: PlanSettings | undefined, input: CreationPreferenceInput): string {
   if (preview.appliedAt !== null) return 'This preview has already been applied.';
   if (preview.strategy !== input.strategy || preview.includeLabs !== input.includeLabs) {
     return 'The preview is for another strategy or another value of include_labs.';
   }
-  const hasListChanged = preview.inputVersions?.directoryVersion !== inputs?.versions.directoryVersion;
+  const hasListChanged = preview.inputVersions?.directoryVersion !== settings?.versions.directoryVersion;
   return hasListChanged
     ? "The state's list changed since the preview. Create a new one."
     : 'The companies or the setup changed since the preview. Create a new one.';

@@ -1,8 +1,3 @@
-export { applyDecision, applyPlan, findPlanInputs, type PlanInputs, storePlan, toPlanRequest } from './apply.js';
-export { countOpenConflicts, saveResolution } from './conflict-repository.js';
-export { toAmbiguousItem } from './plan-items.js';
-export type { RunWarning } from './plan-result-repository.js';
-export { planDecision, planSnapshot } from './plan-tenant.js';
 export {
   findActiveRun,
   findLastEndedRun,
@@ -13,7 +8,6 @@ export {
   saveApplied,
 } from './repository.js';
 export { RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
-export { reproducePlan } from './review-service.js';
 export { registerSyncsRoutes, toSyncRunReply } from './routes.js';
 export { type RunReport, type RunSyncDeps, runSync } from './run-sync.js';
 export { queueRun } from './service.js';

@@ -2,14 +2,15 @@ import { type Db, preferIndexOrder, type Tx } from '../../db/database.js';
 import type { PageOf, PageRequest } from '../../domain/page.js';
 import { notFound } from '../../domain/service-error.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
-import { inTenant } from '../tenants/index.js';
 import {
   type PositionedItem,
   selectAppliedItems,
   selectStoredItems,
   selectUnchangedCompanyIds,
-} from './plan-item-repository.js';
-import { toNoteItems, toUnchangedItem } from './plan-items.js';
+  toNoteItems,
+  toUnchangedItem,
+} from '../../plans/index.js';
+import { inTenant } from '../tenants/index.js';
 import { findRun, type SyncRun } from './repository.js';
 
 /** An item of the plan, with an id that serves as page cursor. */

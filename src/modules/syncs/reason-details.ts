@@ -1,6 +1,6 @@
 import { ADVICE, type BiotrackError } from '../../biotrack/index.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
-import type { RunWarning } from './plan-result-repository.js';
+import type { RunWarning } from '../../plans/index.js';
 
 /** Explains each reason to users: what it means and what to do. */
 const DETAILS: Readonly<Record<FailureReason, string>> = {

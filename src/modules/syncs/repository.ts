@@ -5,10 +5,15 @@ import type { DB } from '../../db/tables.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
-import type { ChangeRange, RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
+import type { RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
-import type { PlanNotes } from './plan-items.js';
-import { type InputVersions, MAX_NOTES_STORED, type RunWarning } from './plan-result-repository.js';
+import {
+  type InputVersions,
+  MAX_NOTES_STORED,
+  type PlanNotes,
+  type RunResult,
+  type RunWarning,
+} from '../../plans/index.js';
 
 export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
 
@@ -383,26 +388,6 @@ export async function scheduleRetry(
   return result.numUpdatedRows > 0n;
 }
 
-export interface RunResult {
-  readonly status: RunStatus;
-  readonly reason?: FailureReason;
-  readonly reasonDetail?: string;
-  readonly operatorDetail?: string | undefined;
-  readonly needsOperator?: boolean;
-  readonly counts?: SyncCounts;
-  readonly rows?: SyncRows;
-  readonly warnings?: readonly RunWarning[];
-  readonly skips?: readonly Skip[];
-  readonly directoryVersion?: number;
-  readonly plannedAt?: Date;
-  /** Set with `planDigest` if the plan was stored and not applied. */
-  readonly inputVersions?: InputVersions;
-  readonly planDigest?: string;
-  readonly listDigest?: string;
-  readonly changes?: ChangeRange;
-  readonly notes?: PlanNotes;
-}
-
 /** Undefined if the run was taken over or has ended: the result is not saved. */
 export const finishRun = (tx: Tx, run: Held, result: RunResult): Promise<SyncRun | undefined> =>
   updateHeld(tx, run).set(toResultColumns(result)).returning(COLUMNS).$castTo<SyncRun>().executeTakeFirst();
@@ -459,7 +444,7 @@ export const saveDismissedReview = (tx: Tx, id: string, reasonDetail: string): P
 export async function saveApplied(
   tx: Tx,
   id: string,
-  { changes, notes }: { readonly changes: ChangeRange | undefined; readonly notes: PlanNotes },
+  { changes, notes }: Pick<RunResult, 'changes' | 'notes'>,
 ): Promise<void> {
   await tx
     .updateTable('sync_runs')

@@ -1,14 +1,10 @@
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
-import { runYielding } from '../../domain/yielding.js';
+import { applyPlan, deletePlanItems, findPlanSettings, reproducePlan, saveDismissal } from '../../plans/index.js';
 import { acceptRefusedList, type DirectoryService } from '../directory/index.js';
 import { scheduleNextRun } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { applyPlan, findPlanInputs, type PlanInputs, toPlanDigest, toPlanRequest, toSucceededResult } from './apply.js';
-import { deletePlanItems } from './plan-item-repository.js';
-import { saveDismissal } from './plan-result-repository.js';
-import { type Lists, planWhole, type ScopedPlan } from './plan-tenant.js';
 import { findRun, finishReview, type SyncRun, saveDismissedReview } from './repository.js';
 import { queueRun } from './service.js';
 
@@ -34,28 +30,20 @@ export async function confirmRun(
     tenant,
   }));
   if (run.listDigest !== null) return acceptList(db, newId, tenant, run.strategy, run.listDigest, principal);
-  return inLockedTenant(db, tenantId, async (tx, lockedTenant) => {
+  return inLockedTenant(db, tenantId, async (tx) => {
     const review = await requireReview(tx, runId);
-    const inputs = await findPlanInputs(tx, lockedTenant);
-    const scopedPlan =
-      inputs === undefined
-        ? undefined
-        : await reproducePlan(tx, directories, inputs, review, inputs.preference.strategy);
-    if (inputs === undefined || scopedPlan === undefined) {
+    const settings = await findPlanSettings(tx);
+    const isSameStrategy = settings?.strategy === review.strategy;
+    const reproduced = isSameStrategy ? await reproducePlan(tx, directories, settings, review) : undefined;
+    if (reproduced === undefined) {
       throw new ServiceError(
         'plan_stale',
         "The state's list, the setup or the companies changed since the plan was made. Start another sync.",
       );
     }
     const actor = toActor(principal);
-    const { changes, notes, ...result } = await applyPlan(tx, tenantId, { inputs, scopedPlan, actor, runId, newId });
-    const plannedAt = review.plannedAt ?? undefined;
-    const finished = await finishReview(tx, runId, {
-      ...toSucceededResult(inputs, result),
-      changes,
-      notes,
-      plannedAt,
-    });
+    const result = await applyPlan(tx, tenantId, { ...reproduced, actor, runId, newId });
+    const finished = await finishReview(tx, runId, { ...result, plannedAt: review.plannedAt ?? undefined });
     // Its items are in the change feed now.
     await deletePlanItems(tx, runId);
     await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
@@ -67,7 +55,11 @@ export async function confirmRun(
 export const dismissRun = (db: Db, tenantId: string, runId: string, principal: Principal): Promise<SyncRun> =>
   inLockedTenant(db, tenantId, async (tx) => {
     const { inputVersions, rows } = await requireReview(tx, runId);
-    if (inputVersions !== null && rows !== null) await saveDismissal(tx, inputVersions, rows);
+    if (inputVersions !== null && rows !== null) {
+      const { revision: _, ...versions } = inputVersions;
+      const { used, filtered } = rows;
+      await saveDismissal(tx, { ...versions, rows: { used, filtered } });
+    }
     return saveDismissedReview(tx, runId, `Dismissed by ${toActor(principal)}.`);
   });
 
@@ -84,37 +76,6 @@ async function requireReview(tx: Tx, runId: string): Promise<SyncRun> {
   throw new ServiceError('not_in_review', `The status of the run is ${run.status}, not needs_review.`, {
     conflicting_id: run.id,
   });
-}
-
-/**
- * Reproduces the plan of a stored run. Undefined if its inputs changed or the plan differs.
- * @param strategy must be the strategy that the stored run was planned with
- */
-export async function reproducePlan(
-  tx: Tx,
-  lists: Lists,
-  inputs: PlanInputs,
-  run: SyncRun,
-  strategy: SyncRun['strategy'],
-): Promise<ScopedPlan | undefined> {
-  const { versions } = inputs;
-  const isSame =
-    run.plannedAt !== null &&
-    run.inputVersions !== null &&
-    run.strategy === strategy &&
-    run.inputVersions.directoryVersion === versions.directoryVersion &&
-    run.inputVersions.preferenceVersion === versions.preferenceVersion &&
-    run.inputVersions.ubiKey === versions.ubiKey &&
-    run.inputVersions.mappingVersion === versions.mappingVersion &&
-    run.inputVersions.revision === versions.revision;
-  if (!isSame || run.plannedAt === null) return undefined;
-  const includeLabs = run.includeLabs ?? inputs.preference.includeLabs;
-  const scopedPlan = await planWhole(
-    tx,
-    lists,
-    toPlanRequest(inputs, { strategy, includeLabs }, run.id, run.plannedAt),
-  );
-  return (await runYielding(toPlanDigest(scopedPlan.plan))) === run.planDigest ? scopedPlan : undefined;
 }
 
 async function acceptList(

@@ -7,6 +7,20 @@ import { ServiceError } from '../../domain/service-error.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
+import {
+  applyPlan,
+  areInputsEqual,
+  findGuardViolation,
+  findPlanSettings,
+  loadInputsSince,
+  loadPlanInputs,
+  makePlan,
+  type PlanSettings,
+  type RunResult,
+  storePlan,
+  toSucceededResult,
+  toUnchangedTotals,
+} from '../../plans/index.js';
 import type { Vault } from '../../vault/index.js';
 import { type CreationPreference, findCreationPreference } from '../creation-preference/index.js';
 import {
@@ -20,18 +34,13 @@ import {
 import { DirectoryBusyError, type DirectoryService, ListShrunkError } from '../directory/index.js';
 import { recordRunFailure, scheduleNextRun } from '../schedules/index.js';
 import { inLockedTenant, isTenantGone, type Tenant } from '../tenants/index.js';
-import { applyPlan, findPlanInputs, type PlanInputs, storePlan, toPlanRequest, toSucceededResult } from './apply.js';
-import { findGuardViolation } from './guard.js';
 import { keepLease } from './lease.js';
-import { findDismissedResult, findPlannedVersion, findPlanResult, type PlanResult } from './plan-result-repository.js';
-import { planSince, planWhole } from './plan-tenant.js';
 import { mustOperatorAct, toReasonDetail, toUpstreamDetail } from './reason-details.js';
 import {
   claimRun,
   findRun,
   findUsedLogin,
   finishRun,
-  type RunResult,
   releaseRun,
   requeueWaitingRun,
   type SyncRun,
@@ -257,60 +266,56 @@ async function planAndApply(
     const { strategy } = (await findCreationPreference(tx)) ?? run;
     return supersede(deps, tx, tenant.id, run, strategy);
   }
-  const inputs = await findPlanInputs(tx, tenant);
-  if (inputs === undefined) throw new RunFailure('superseded');
-  const { preference, ubi } = inputs;
-  const hasPreferenceChanged = preference.strategy !== run.strategy || preference.version !== preferenceVersion;
-  if (hasPreferenceChanged || ubi.ubiKey !== login.ubi) return supersede(deps, tx, tenant.id, run, preference.strategy);
+  const settings = await findPlanSettings(tx);
+  if (settings === undefined) throw new RunFailure('superseded');
+  const { strategy, ubiKey, versions } = settings;
+  const hasPreferenceChanged = strategy !== run.strategy || versions.preferenceVersion !== preferenceVersion;
+  if (hasPreferenceChanged || ubiKey !== login.ubi) return supersede(deps, tx, tenant.id, run, strategy);
   const at = deps.clock();
-  const request = toPlanRequest(inputs, preference, run.id, at);
+  const unchanged = run.mode === 'full' ? findUnchangedResult(settings) : undefined;
+  if (unchanged !== undefined) return finish(tx, run, unchanged);
+  const since = run.mode === 'full' ? findDeltaStart(settings) : undefined;
+  const inputs =
+    since === undefined
+      ? await loadPlanInputs(tx, deps.directories, settings)
+      : await loadInputsSince(tx, settings, since);
+  const plan = await makePlan(inputs, { runId: run.id, at });
   if (run.mode === 'preview') {
-    const scopedPlan = await planWhole(tx, deps.directories, request);
-    const result = await storePlan(tx, tenant.id, run.id, { inputs, scopedPlan, at });
+    const result = await storePlan(tx, tenant.id, run.id, { inputs, plan, at });
     return finish(tx, run, { ...result, status: 'succeeded' });
   }
-  const lastResult = await findPlanResult(tx, inputs.versions);
-  if (lastResult !== undefined) return finishSucceeded(tx, run, inputs, toUnchangedResult(lastResult));
-  const dismissedResult = await findDismissedResult(tx, inputs.versions);
-  if (dismissedResult !== undefined) {
-    const warnings = [{ code: 'plan_dismissed' as const, licenseNumber: null }];
-    return finishSucceeded(tx, run, inputs, { ...toUnchangedResult(dismissedResult), warnings });
-  }
-  const since = await findPlannedVersion(tx, inputs.versions);
-  const scopedPlan =
-    since === undefined ? await planWhole(tx, deps.directories, request) : await planSince(tx, request, since);
   const violation =
-    tenant.firstSyncedAt === null ? undefined : findGuardViolation(scopedPlan.plan.impact, deps.guardRemovalPercent);
+    tenant.firstSyncedAt === null ? undefined : findGuardViolation(plan.impact, deps.guardRemovalPercent);
   if (violation !== undefined) {
     const reasonDetail = `${violation}. Nothing was changed. Review the plan, then confirm or dismiss it.`;
-    const result = await storePlan(tx, tenant.id, run.id, { inputs, scopedPlan, at });
+    const result = await storePlan(tx, tenant.id, run.id, { inputs, plan, at });
     return finish(tx, run, { ...result, status: 'needs_review', reasonDetail });
   }
   saveStepInBackground(deps.db, tenant.id, run, 'applying');
-  const applied = await applyPlan(tx, tenant.id, {
-    inputs,
-    scopedPlan,
-    actor: run.requestedBy,
-    runId: run.id,
-    newId: deps.newId,
-  });
-  return finishSucceeded(tx, run, inputs, applied, { changes: applied.changes, notes: applied.notes, plannedAt: at });
+  const { requestedBy: actor, id: runId } = run;
+  const result = await applyPlan(tx, tenant.id, { inputs, plan, actor, runId, newId: deps.newId });
+  return finish(tx, run, { ...result, plannedAt: at });
 }
 
-const finishSucceeded = (
-  tx: Tx,
-  run: SyncRun,
-  inputs: PlanInputs,
-  planResult: PlanResult,
-  more: Pick<RunResult, 'changes' | 'notes' | 'plannedAt'> = {},
-): Promise<RunResult> => finish(tx, run, { ...toSucceededResult(inputs, planResult), ...more });
+/** The result of a sync whose inputs are those of the last sync, or of a plan that a user dismissed. */
+function findUnchangedResult(settings: PlanSettings): RunResult | undefined {
+  const { lastSync, versions } = settings;
+  if (lastSync === undefined) return undefined;
+  const totals = toUnchangedTotals(lastSync);
+  if (lastSync.isCompared && areInputsEqual(lastSync.versions, versions)) return toSucceededResult(settings, totals);
+  const { dismissal } = lastSync;
+  // Edits since the dismissal do not matter.
+  if (dismissal === null || !areInputsEqual(dismissal, versions, 'revision')) return undefined;
+  const warnings = [{ code: 'plan_dismissed' as const, licenseNumber: null }];
+  return toSucceededResult(settings, { ...totals, rows: dismissal.rows, warnings });
+}
 
-/** The result of a sync that changes nothing, with the totals of the last sync. */
-function toUnchangedResult({ counts, ...rest }: PlanResult): PlanResult {
-  const { created, updated, unchanged, archived, reactivated, conflicts } = counts;
-  const companies = created + updated + unchanged + archived + reactivated;
-  const none = { created: 0, updated: 0, archived: 0, reactivated: 0, adopted: 0, moved: 0 };
-  return { ...rest, counts: { ...none, unchanged: companies, conflicts } };
+/** The directory version of the last sync, if nothing but the directory has changed since: a delta plan starts from it. */
+function findDeltaStart({ lastSync, versions }: PlanSettings): number | undefined {
+  if (lastSync?.isCompared !== true || !areInputsEqual(lastSync.versions, versions, 'directoryVersion'))
+    return undefined;
+  const { directoryVersion } = lastSync.versions;
+  return directoryVersion < versions.directoryVersion ? directoryVersion : undefined;
 }
 
 /** Ends a run whose setup changed meanwhile, and queues another one with the current setup. */

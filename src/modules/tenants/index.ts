@@ -1,7 +1,6 @@
 export {
   findRevision,
   findTenant,
-  getRevision,
   insertTenant,
   selectTenants,
   type Tenant,

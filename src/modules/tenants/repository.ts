@@ -87,11 +87,6 @@ export const selectTenants = (tx: OperatorTx, size: number, after: string | unde
     .limit(size + 1)
     .execute();
 
-export async function getRevision(tx: Tx): Promise<number> {
-  const { revision } = await tx.selectFrom('tenants').select('revision').executeTakeFirstOrThrow();
-  return revision;
-}
-
 /** Undefined if the tenant does not exist. Concurrent calls share one query. */
 export function findRevision(db: Db, tenantId: string): Promise<string | undefined> {
   let read = revisions.get(db);

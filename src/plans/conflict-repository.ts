@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { Tx } from '../../db/database.js';
-import type { PlanConflict } from '../../mapping/index.js';
+import type { Tx } from '../db/database.js';
+import type { PlanConflict } from '../mapping/index.js';
 
 export interface FoundConflicts {
   readonly conflicts: readonly PlanConflict[];
@@ -81,7 +81,7 @@ export interface Resolution {
   readonly decidedBy: string;
 }
 
-/** Saves a user's decision, which covers the companies of the conflict. */
+/** Saves a user's decision, which covers the companies of the conflict. Invalidates cached lists. */
 export async function saveResolution(
   tx: Tx,
   { id, companyIds }: { readonly id: string; readonly companyIds: readonly string[] },
@@ -100,5 +100,9 @@ export async function saveResolution(
       updated_datetime: eb.fn<Date>('now'),
     }))
     .where('id', '=', id)
+    .execute();
+  await tx
+    .updateTable('tenants')
+    .set((eb) => ({ revision: eb('revision', '+', 1) }))
     .execute();
 }

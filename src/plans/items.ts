@@ -1,8 +1,8 @@
-import type { PlanAction } from '../../domain/sync-run.js';
-import type { Skip } from '../../domain/vendor.js';
-import { mapYielding, type Yielding } from '../../domain/yielding.js';
-import type { SyncPlan } from '../../mapping/index.js';
-import { type CompanyFeedChange, toChanges } from '../companies/index.js';
+import type { PlanAction } from '../domain/sync-run.js';
+import type { Skip } from '../domain/vendor.js';
+import { mapYielding, type Yielding } from '../domain/yielding.js';
+import type { SyncPlan } from '../mapping/index.js';
+import { type CompanyFeedChange, toChanges } from './changes.js';
 
 /** What a plan does with a company, a license or a row of the list, and why. */
 export interface PlanItem {

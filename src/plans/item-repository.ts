@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
-import { type Cell, type Columns, insertRows, RowSource } from '../../db/bulk.js';
-import type { Tx } from '../../db/database.js';
-import type { ChangeRange, PlanAction } from '../../domain/sync-run.js';
-import { type PlanItem, toChangeItem } from './plan-items.js';
+import { type Cell, type Columns, insertRows, RowSource } from '../db/bulk.js';
+import type { Tx } from '../db/database.js';
+import type { ChangeRange, PlanAction } from '../domain/sync-run.js';
+import { type PlanItem, toChangeItem } from './items.js';
 
 /** An item with its position within its section of the plan. */
 export type PositionedItem = PlanItem & { readonly position: string };

@@ -1,7 +1,7 @@
-import { type Difference, findDifference } from '../../domain/difference.js';
-import { SHOWN_LISTING_FIELDS } from '../../domain/license-fields.js';
-import { toFieldPairs } from '../../domain/snake-case.js';
-import { forEachYielding, type Yielding } from '../../domain/yielding.js';
+import { type Difference, findDifference } from '../domain/difference.js';
+import { SHOWN_LISTING_FIELDS } from '../domain/license-fields.js';
+import { toFieldPairs } from '../domain/snake-case.js';
+import { forEachYielding, type Yielding } from '../domain/yielding.js';
 import type {
   CompanyReason,
   CompanyState,
@@ -10,8 +10,8 @@ import type {
   LicenseStep,
   Reasons,
   SyncPlan,
-} from '../../mapping/index.js';
-import { toReasons } from '../../mapping/index.js';
+} from '../mapping/index.js';
+import { toReasons } from '../mapping/index.js';
 
 /** An entry of the change feed without its number: what happened to one company or one license. */
 export interface CompanyFeedChange extends Difference {

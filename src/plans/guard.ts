@@ -1,5 +1,5 @@
-import { exceedsGuard } from '../../domain/guard.js';
-import type { PlanImpact } from '../../mapping/index.js';
+import { exceedsGuard } from '../domain/guard.js';
+import type { PlanImpact } from '../mapping/index.js';
 
 const EFFECTS = {
   removed: 'would become inactive',

@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
-import type { Tx } from '../../db/database.js';
-import { fromListingRow, LISTING_COLUMN_NAMES } from '../../db/license-columns.js';
-import type { Activity } from '../../domain/vendor.js';
-import { mapAsync } from '../../domain/yielding.js';
+import type { Tx } from '../db/database.js';
+import { fromListingRow, LISTING_COLUMN_NAMES } from '../db/license-columns.js';
+import { namesOf, toSelectList } from '../domain/snake-case.js';
+import type { Activity } from '../domain/vendor.js';
+import { mapAsync } from '../domain/yielding.js';
 import type {
   CompanyState,
   LicenseState,
@@ -11,8 +12,8 @@ import type {
   ScopeRows,
   Snapshot,
   VendorDecision,
-} from '../../mapping/index.js';
-import { namesOf, PLACEMENT_FIELDS, PLANNED_FIELDS, toSelectList } from './company.js';
+} from '../mapping/index.js';
+import { PLACEMENT_FIELDS, PLANNED_FIELDS } from './fields.js';
 
 const selectCompanies = (tx: Tx) =>
   tx
@@ -144,7 +145,7 @@ const selectDecisions = (tx: Tx): Promise<VendorDecision[]> =>
     .orderBy('ubi_key')
     .execute();
 
-export interface Totals {
+interface Totals {
   readonly companies: number;
   readonly activeLicenses: number;
   /** The tenant's licenses that the state lists. */

@@ -1,13 +1,13 @@
-import { sql } from 'kysely';
-import { type Cell, type Columns, insertRows, RowSource, updateRows } from '../../db/bulk.js';
-import { allocateChangeNumbers } from '../../db/change-numbers.js';
-import type { Tx } from '../../db/database.js';
-import { LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
-import type { ChangeRange } from '../../domain/sync-run.js';
-import { runYielding } from '../../domain/yielding.js';
-import type { CompanyState, CompanyStep, LicenseState, LicenseStep, SyncPlan } from '../../mapping/index.js';
-import { type CompanyFeedChange, toChanges } from './change.js';
-import { namesOf, PLACEMENT_FIELDS, PLANNED_FIELDS, toColumns } from './company.js';
+import { type Cell, type Columns, insertRows, RowSource, updateRows } from '../db/bulk.js';
+import { allocateChangeNumbers } from '../db/change-numbers.js';
+import type { Tx } from '../db/database.js';
+import { LISTING_COLUMNS, toListingCells } from '../db/license-columns.js';
+import { namesOf, toColumns } from '../domain/snake-case.js';
+import type { ChangeRange } from '../domain/sync-run.js';
+import { runYielding } from '../domain/yielding.js';
+import type { CompanyState, CompanyStep, LicenseState, LicenseStep, SyncPlan } from '../mapping/index.js';
+import { type CompanyFeedChange, toChanges } from './changes.js';
+import { PLACEMENT_FIELDS, PLANNED_FIELDS } from './fields.js';
 
 const COMPANY_COLUMNS = { tenant_id: 'uuid', ...toColumns(PLANNED_FIELDS) } as const satisfies Columns;
 const companyFields = namesOf(PLANNED_FIELDS);
@@ -98,6 +98,16 @@ export async function savePlannedRows(
   return range;
 }
 
+/** A plan without steps, for rows that a user's request writes. */
+export const NO_STEPS = {
+  companies: [],
+  licenses: [],
+  newVendorCompanies: [],
+  includeLabs: false,
+  strategy: 'one_per_license',
+  decisions: [],
+} as const;
+
 const isNew = ({ before }: CompanyStep | LicenseStep): boolean => before === undefined;
 const isKnown = (step: CompanyStep | LicenseStep): boolean => !isNew(step);
 
@@ -162,13 +172,4 @@ function* toChangeRows(
       runId,
     ];
   }
-}
-
-/** From the first sync on, state and environment are fixed, and the strategy changes only through a switch. */
-export async function recordFirstSync(tx: Tx): Promise<void> {
-  await tx
-    .updateTable('tenants')
-    .set({ first_synced_datetime: sql`now()` })
-    .where('first_synced_datetime', 'is', null)
-    .execute();
 }

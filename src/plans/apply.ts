@@ -1,0 +1,55 @@
+import type { Tx } from '../db/database.js';
+import { toLicenseKey } from '../domain/key.js';
+import type { SyncPlan } from '../mapping/index.js';
+import { saveConflicts } from './conflict-repository.js';
+import type { PlanInputs } from './inputs.js';
+import { toPlanNotes } from './items.js';
+import { toRowCounts } from './make-plan.js';
+import { savePlannedRows } from './rows-repository.js';
+import { MAX_NOTES_STORED, type RunResult, toSucceededResult } from './run-result.js';
+import type { RunWarning } from './settings.js';
+import { getRevision, recordFirstSync } from './settings-repository.js';
+import { saveDecidedState, saveSyncState } from './state-repository.js';
+
+export interface PlanToApply {
+  readonly inputs: PlanInputs;
+  readonly plan: SyncPlan;
+  readonly actor: string;
+  /** Null for a user's decision. */
+  readonly runId: string | null;
+  /** New ids, for conflicts. */
+  readonly newId: () => string;
+}
+
+/** Applies a plan and records its inputs. The tenant must have been locked since before planning. */
+export async function applyPlan(
+  tx: Tx,
+  tenantId: string,
+  { inputs, plan, actor, runId, newId }: PlanToApply,
+): Promise<RunResult> {
+  const { versions, lastSync, part } = inputs;
+  const changes = await savePlannedRows(tx, tenantId, plan, { actor, runId });
+  const found = { conflicts: plan.conflicts, ubiKeys: part?.scope.ubiKeys, runId };
+  const counts = { ...plan.counts, conflicts: await saveConflicts(tx, tenantId, newId, found) };
+  const totals = { counts, rows: toRowCounts(inputs, plan), warnings: toAllWarnings(inputs, plan) };
+  const revision = await getRevision(tx);
+  if (runId === null) {
+    // A decision is applied on top of the last sync. The next sync still finds the edits and the list's changes since then.
+    const isCurrent = lastSync?.versions.revision === versions.revision;
+    if (lastSync !== undefined) await saveDecidedState(tx, isCurrent ? revision : lastSync.versions.revision, counts);
+  } else {
+    await recordFirstSync(tx);
+    await saveSyncState(tx, tenantId, { ...versions, revision }, totals, part === undefined);
+  }
+  return { ...toSucceededResult(inputs, totals), changes, notes: toPlanNotes(plan, MAX_NOTES_STORED) };
+}
+
+/** The plan's warnings, with those of the last sync about licenses outside of the plan. */
+function toAllWarnings({ part, lastSync }: PlanInputs, { warnings }: SyncPlan): readonly RunWarning[] {
+  if (part === undefined) return warnings;
+  const { licenseKeys } = part.scope;
+  const others = (lastSync?.warnings ?? []).filter(
+    ({ licenseNumber }) => licenseNumber === null || !licenseKeys.has(toLicenseKey(licenseNumber)),
+  );
+  return [...others, ...warnings];
+}

@@ -1,0 +1,18 @@
+import { sql } from 'kysely';
+import type { Tx } from '../db/database.js';
+import { toRow } from '../domain/snake-case.js';
+import { type CompanyEdits, USER_FIELDS } from './fields.js';
+
+/** Saves a user's edits of a company. */
+export async function saveEdits(tx: Tx, id: string, { name, ...edits }: CompanyEdits): Promise<void> {
+  await tx
+    .updateTable('companies')
+    .set((eb) => ({
+      ...toRow({ ...edits, customData: edits.customData && JSON.stringify(edits.customData) }, USER_FIELDS),
+      ...(name === undefined ? {} : { edited_name: name }),
+      version: eb('version', '+', 1),
+      updated_datetime: sql<Date>`now()`,
+    }))
+    .where('id', '=', id)
+    .execute();
+}

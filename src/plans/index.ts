@@ -1,0 +1,35 @@
+/** From the state's list and the tenant's companies to a plan, and from a plan to rows. */
+export { applyPlan } from './apply.js';
+export { countOpenConflicts, saveResolution } from './conflict-repository.js';
+export { saveEdits } from './edit-repository.js';
+export { type CompanyEdits, EDITABLE_FIELDS, PLANNED_FIELDS, USER_COLUMNS, type UserFields } from './fields.js';
+export { findGuardViolation } from './guard.js';
+export {
+  type Lists,
+  loadDecisionInputs,
+  loadInputsSince,
+  loadPlanInputs,
+  type PlanInputs,
+} from './inputs.js';
+export {
+  deletePlanItems,
+  type PositionedItem,
+  selectAppliedItems,
+  selectStoredItems,
+  selectUnchangedCompanyIds,
+} from './item-repository.js';
+export { type PlanNotes, toAmbiguousItem, toNoteItems, toUnchangedItem } from './items.js';
+export { makePlan } from './make-plan.js';
+export { applyDisplayNames } from './names.js';
+export { NO_STEPS, recordChanges, savePlannedRows } from './rows-repository.js';
+export {
+  MAX_NOTES_STORED,
+  type RunResult,
+  toSucceededResult,
+  toUnchangedTotals,
+} from './run-result.js';
+export { areInputsEqual, type InputVersions, type PlanSettings, type RunWarning } from './settings.js';
+export { findPlanSettings } from './settings-repository.js';
+export { loadCompanies, loadLicenses, loadPart, loadScopeRows, loadSnapshot } from './snapshot-repository.js';
+export { saveDismissal } from './state-repository.js';
+export { reproducePlan, storePlan } from './store.js';

@@ -1,0 +1,63 @@
+import { sql } from 'kysely';
+import type { Tx } from '../db/database.js';
+import type { DirectoryWarning } from '../domain/directory-warning.js';
+import type { Skip } from '../domain/vendor.js';
+import { MAPPING_VERSION } from '../mapping/index.js';
+import type { PlanSettings } from './settings.js';
+import { findSyncState } from './state-repository.js';
+
+/** Undefined if the setup is incomplete or the state's list was never read. Locks the directory until the transaction ends. */
+export async function findPlanSettings(tx: Tx): Promise<PlanSettings | undefined> {
+  const row = await tx
+    .selectFrom('tenants')
+    .innerJoin('ubis', 'ubis.tenant_id', 'tenants.tenant_id')
+    .innerJoin('creation_preferences as preference', 'preference.tenant_id', 'tenants.tenant_id')
+    .innerJoin('directories', (join) =>
+      join
+        .onRef('directories.state', '=', 'tenants.state')
+        .onRef('directories.environment', '=', 'tenants.environment'),
+    )
+    .select([
+      'ubis.ubi_key as ubiKey',
+      'preference.strategy',
+      'preference.include_labs as includeLabs',
+      'preference.version as preferenceVersion',
+      'tenants.revision',
+      'directories.directory_id as id',
+      'directories.version',
+      'directories.fingerprint',
+      'directories.fetched_rows as fetchedRows',
+      'directories.duplicate_rows as duplicateRows',
+      'directories.skipped_rows as skippedRows',
+      sql<readonly Skip[]>`directories.skips`.as('skips'),
+      sql<readonly DirectoryWarning[]>`directories.warnings`.as('warnings'),
+      'directories.refused_digest as refusedDigest',
+    ])
+    .forShare('directories')
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { ubiKey, strategy, includeLabs, preferenceVersion, revision, ...directory } = row;
+  const versions = {
+    directoryVersion: directory.version,
+    preferenceVersion,
+    ubiKey,
+    mappingVersion: MAPPING_VERSION,
+    revision,
+  };
+  return { directory, strategy, includeLabs, ubiKey, versions, lastSync: await findSyncState(tx) };
+}
+
+/** The tenant's revision as this transaction sees it, with its own writes. */
+export async function getRevision(tx: Tx): Promise<number> {
+  const { revision } = await tx.selectFrom('tenants').select('revision').executeTakeFirstOrThrow();
+  return revision;
+}
+
+/** From the first sync on, state and environment are fixed, and the strategy changes only through a switch. */
+export async function recordFirstSync(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('tenants')
+    .set({ first_synced_datetime: sql`now()` })
+    .where('first_synced_datetime', 'is', null)
+    .execute();
+}

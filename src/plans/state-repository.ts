@@ -1,0 +1,73 @@
+import { sql } from 'kysely';
+import type { Tx } from '../db/database.js';
+import type { SyncCounts } from '../domain/sync-run.js';
+import type { Dismissal, InputVersions, PlanTotals, SyncState } from './settings.js';
+
+/** A tenant is planned completely at least once a day, even if its inputs did not change. */
+const FULL_PLAN_INTERVAL_SECONDS = 24 * 60 * 60;
+
+export async function findSyncState(tx: Tx): Promise<SyncState | undefined> {
+  const row = await tx
+    .selectFrom('sync_states')
+    .select([
+      'directory_version as directoryVersion',
+      'preference_version as preferenceVersion',
+      'ubi_key as ubiKey',
+      'mapping_version as mappingVersion',
+      'revision',
+      'counts',
+      'row_counts as rows',
+      'warnings',
+      'dismissed_input_versions as dismissal',
+      sql<boolean>`compared_datetime > now() - make_interval(secs => ${FULL_PLAN_INTERVAL_SECONDS})`.as('isCompared'),
+    ])
+    .$castTo<InputVersions & Omit<SyncState, 'versions'>>()
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { counts, rows, warnings, isCompared, dismissal, ...versions } = row;
+  return { versions, counts, rows, warnings, isCompared, dismissal };
+}
+
+/** @param isFullPlan whether the whole tenant was planned */
+export async function saveSyncState(
+  tx: Tx,
+  tenantId: string,
+  versions: InputVersions,
+  { counts, rows, warnings }: PlanTotals,
+  isFullPlan: boolean,
+): Promise<void> {
+  const values = {
+    directory_version: versions.directoryVersion,
+    preference_version: versions.preferenceVersion,
+    ubi_key: versions.ubiKey,
+    mapping_version: versions.mappingVersion,
+    revision: versions.revision,
+    counts: JSON.stringify(counts),
+    row_counts: JSON.stringify(rows),
+    // Without a limit, because a later delta plan repeats the warnings outside its scope.
+    warnings: JSON.stringify(warnings),
+  };
+  const comparedNow = { compared_datetime: sql<Date>`now()` };
+  await tx
+    .insertInto('sync_states')
+    .values({ tenant_id: tenantId, ...values, ...comparedNow })
+    .onConflict((conflict) =>
+      conflict.column('tenant_id').doUpdateSet({ ...values, ...(isFullPlan ? comparedNow : {}) }),
+    )
+    .execute();
+}
+
+/** Records that a decision was applied on top of the last sync. */
+export async function saveDecidedState(tx: Tx, revision: number, counts: SyncCounts): Promise<void> {
+  await tx
+    .updateTable('sync_states')
+    .set({ revision, counts: JSON.stringify(counts) })
+    .execute();
+}
+
+export async function saveDismissal(tx: Tx, dismissal: Dismissal): Promise<void> {
+  await tx
+    .updateTable('sync_states')
+    .set({ dismissed_input_versions: JSON.stringify(dismissal) })
+    .execute();
+}
