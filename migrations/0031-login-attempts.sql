@@ -29,6 +29,8 @@ create table refused_usernames (
   username_hash bytea not null,
   in_tenant uuid not null references tenants on delete cascade,
   refused_datetime timestamptz not null default now(),
+  -- Whether the tenant's statuses were restored after the text turned out to be a problem of the state.
+  is_restored boolean not null default false,
   primary key (refused_text, username_hash, in_tenant)
 );
 create index refused_usernames_tenant on refused_usernames (in_tenant);

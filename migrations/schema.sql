@@ -412,6 +412,7 @@ create table refused_usernames (
   username_hash bytea not null,
   in_tenant uuid not null,
   refused_datetime timestamp with time zone not null default now(),
+  is_restored boolean not null default false,
   constraint refused_usernames_pkey PRIMARY KEY (refused_text, username_hash, in_tenant),
   constraint refused_usernames_in_tenant_fkey FOREIGN KEY (in_tenant) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );

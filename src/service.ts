@@ -110,7 +110,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   });
   const vault = createVault(options.keyset);
   const directories = createDirectoryService({
-    biotrack,
     maxAgeSeconds: config.directoryMaxAgeSeconds,
     guardRemovalPercent: config.guardRemovalPercent,
   });

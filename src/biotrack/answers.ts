@@ -53,7 +53,7 @@ export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
   credentials_rejected:
     'BioTrack rejected the username or password. Enter them again. Syncs do not use them until they are changed or verified successfully.',
   login_refused:
-    'BioTrack refused this login, for example because the account is locked, inactive or its password has expired. Ask the administrator of the BioTrack account. Syncs do not use the login until it is changed or verified successfully.',
+    'BioTrack refused this login, for example because the account is locked or inactive, the password has expired or the license number is wrong. Ask the administrator of the BioTrack account. Syncs do not use the login until it is changed or verified successfully.',
   ubi_rejected: 'BioTrack does not recognize the UBI. Check that the UBI is correct and belongs to the selected state.',
   privilege_missing:
     'The BioTrack user lacks a required privilege. Ask your BioTrack administrator to grant it, then verify the login again.',
@@ -72,9 +72,15 @@ export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
   list_empty: 'BioTrack returned no licenses at all, so its list was ignored. Nothing was changed. Try again later.',
 };
 
-/** Not about the login: such texts can also contain "temporarily" or "try again later". */
-const TROUBLE =
-  /^(?!.*\b(?:invalid|incorrect|wrong|locked|disabled|suspended|expired|inactive|not active|deactivated)\b).*(?:\bmaintenance\b|\bbusy\b|\bunavailable\b|\btemporar(?:y|ily)\b|\boverload|\b(?:try|retry)(?: again)? (?:later|in )|\bout of service\b|\b(?:server|internal) error\b|\btimed? ?out\b)/i;
+/**
+ * About the login, although such texts can also contain "temporarily", "too many requests" or "try again later". If the state
+ * means something else, the same text soon refuses another username, too.
+ */
+const LOGIN_TROUBLE =
+  /\b(?:invalid|incorrect|wrong|mismatch|denied|un(?:known|recognized)|(?:not|n't) (?:match|valid|correct|recognized|found|exist|active|activated|approved|authorized|allowed|permitted|enabled)|(?<!\b(?:database|table) is )locked|lockout|blocked|banned|disabled|deactivated|suspended|revoked|terminated|inactive|expired|failed (?:log-?ins?|sign-?ins?|attempts?|password|authentication)|(?:log-?in|sign-?in|password|authentication) (?:attempts?|fail(?:ed|ures?)))\b/i;
+
+const STATE_TROUBLE =
+  /\bmaintenance\b|\bbusy\b|\bunavailable\b|\btemporar(?:y|ily)\b|\boverload|\b(?:try|retry)(?: again)? (?:later|in )|\bout of service\b|\b(?:server|internal) error\b|\btimed? ?out\b/i;
 
 const CANNOT_BE_REACHED = 'BioTrack cannot be reached. Nothing was changed. Try again later.';
 
@@ -89,7 +95,8 @@ const WAIT = { immediateRetry: 'always', retryable: true, fixedBy: 'none' } as c
 
 /**
  * Every way in which a call to BioTrack fails. Responses are matched from the top and the first match wins
- * (`classify.ts`). Refusals are matched by text first and by code second: the same code has several meanings.
+ * (`classify.ts`). Refusals are matched by text first and by code second, because the same code has several meanings; codes with one meaning come
+ * earlier.
  */
 export const ANSWERS = {
   redirect: {
@@ -129,15 +136,52 @@ export const ANSWERS = {
     ...LOGIN_AGAIN,
     match: { text: /\bsession.+expired\b|\binvalid session\b/i },
   },
+  invalidLoginLocation: {
+    id: 'invalid_login_location',
+    description:
+      '"You provided an invalid location license number." at login: the `license_number` of the credential is wrong (`rest`)',
+    source: 'inferred',
+    reason: 'login_refused',
+    ...FIXED_BY_USER,
+    match: { text: /\binvalid location license number\b/i, at: 'login' },
+  },
   invalidLocation: {
     id: 'invalid_location',
-    description: '"You provided an invalid location license number." (also code 63, but not a session error)',
+    description: 'The same text at another call (also code 63, but not a session error)',
     source: 'observed',
     reason: 'upstream_rejected',
     ...FIXED_BY_USER,
     advice:
       'BioTrack rejected the license number that was sent with the login. Nothing was changed. Correct the `license_number` of the credential.',
     match: { text: /\binvalid location license number\b/i },
+  },
+  apiVersion: {
+    id: 'api_version',
+    description: 'Code 17: unsupported API version',
+    source: 'observed',
+    reason: 'upstream_rejected',
+    ...FIXED_BY_OPERATOR,
+    advice:
+      'BioTrack no longer supports the API version that this service uses. Nothing was changed. Contact the operator of this service.',
+    match: { code: '17' },
+  },
+  internalError1000: {
+    id: 'internal_error_1000',
+    description: 'Code 1000: internal error of BioTrack',
+    source: 'observed',
+    reason: 'upstream_trouble',
+    ...RETRY_READS,
+    advice: 'BioTrack reported an internal error. Nothing was changed. Try again later.',
+    match: { code: '1000' },
+  },
+  loginRefusedText: {
+    id: 'login_refused_text',
+    description:
+      'A text about the login at login, such as "Your account has been locked.", even with "Please try again later." in it',
+    source: 'inferred',
+    reason: 'login_refused',
+    ...FIXED_BY_USER,
+    match: { text: LOGIN_TROUBLE, at: 'login' },
   },
   throttledText: {
     id: 'throttled_text',
@@ -152,22 +196,11 @@ export const ANSWERS = {
   },
   troubleText: {
     id: 'trouble_text',
-    description:
-      'A text about maintenance, an overload or a temporary outage, such as "Please try again later.", but not about a wrong or locked login',
+    description: 'A text about maintenance, an overload or a temporary outage, such as "Please try again later."',
     source: 'inferred',
     reason: 'upstream_trouble',
     ...RETRY_READS,
-    match: { text: TROUBLE },
-  },
-  apiVersion: {
-    id: 'api_version',
-    description: 'Code 17: unsupported API version',
-    source: 'observed',
-    reason: 'upstream_rejected',
-    ...FIXED_BY_OPERATOR,
-    advice:
-      'BioTrack no longer supports the API version that this service uses. Nothing was changed. Contact the operator of this service.',
-    match: { code: '17' },
+    match: { text: STATE_TROUBLE },
   },
   sessionCode60: {
     id: 'session_code_60',
@@ -192,15 +225,6 @@ export const ANSWERS = {
     reason: 'privilege_missing',
     ...FIXED_BY_USER,
     match: { code: '62' },
-  },
-  internalError1000: {
-    id: 'internal_error_1000',
-    description: 'Code 1000: internal error of BioTrack',
-    source: 'observed',
-    reason: 'upstream_trouble',
-    ...RETRY_READS,
-    advice: 'BioTrack reported an internal error. Nothing was changed. Try again later.',
-    match: { code: '1000' },
   },
   unauthorized: {
     id: 'unauthorized',
@@ -249,8 +273,7 @@ export const ANSWERS = {
   },
   loginRefused: {
     id: 'login_refused',
-    description:
-      'A login that is refused with any other text or code, such as "Your account has been locked.". Counted in the metrics',
+    description: 'A login that is refused with any other text or code. Counted in the metrics',
     source: 'inferred',
     reason: 'login_refused',
     ...FIXED_BY_USER,
@@ -439,6 +462,16 @@ export const ANSWERS = {
     isHeldBack: true,
     advice:
       'BioTrack rejected several logins with this username, so no other login is sent for now, because BioTrack might lock the account. Nothing was changed. Check the username and password, and wait for the time in Retry-After.',
+  },
+  loginInProgress: {
+    id: 'login_in_progress',
+    description: 'Not sent: another login with this UBI and username still waits for its answer',
+    source: 'policy',
+    reason: 'upstream_timeout',
+    ...RETRY_LATER,
+    isHeldBack: true,
+    advice:
+      'Another login with this username still waits for BioTrack to answer. Nothing was changed. Try again in a few seconds.',
   },
   unsendableUbi: {
     id: 'unsendable_ubi',

@@ -85,6 +85,17 @@ export function findMember(object: WireObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
+/**
+ * The text of a member that says why a call was refused. Some implementations send an object or a list instead of a text.
+ * Undefined if it says nothing.
+ */
+export function toRefusalMember(value: unknown): string | undefined {
+  if (typeof value === 'string') return value.trim() === '' ? undefined : value;
+  if (typeof value === 'number' || value === true) return String(value);
+  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return undefined;
+  return JSON.stringify(value);
+}
+
 /** The characters 0x80 to 0x9f. The five unassigned bytes stay as they are. */
 const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 

@@ -71,9 +71,15 @@ export class BiotrackError extends Error {
 
 /** For what this service concludes from several logins, or decides before it sends one. */
 export const createLoginError = (
-  answer: 'bareLoginRefusal' | 'loginsRefused' | 'loginHeld',
+  answer: 'bareLoginRefusal' | 'loginsRefused' | 'loginHeld' | 'loginInProgress',
   context: ErrorContext = {},
 ): BiotrackError => new BiotrackError(ANSWERS[answer], { action: 'login', ...context });
+
+const UNCLEAR_ANSWERS: readonly string[] = [ANSWERS.unexpectedJson.id, ANSWERS.clientError.id];
+
+/** Whether BioTrack may have checked the password of a login that it did not accept. Then another password would be a guess. */
+export const mayHaveCheckedLogin = ({ textLabel, answer }: BiotrackError): boolean =>
+  textLabel !== undefined || UNCLEAR_ANSWERS.includes(answer);
 
 /** Whether the login was not sent because BioTrack rejected several logins of the account. */
 export const isLoginHeld = ({ answer }: BiotrackError): boolean => answer === ANSWERS.loginHeld.id;

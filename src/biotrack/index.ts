@@ -14,7 +14,14 @@ export { ACTIONS, type Action } from './classify.js';
 export { DEFAULT_STATES } from './default-states.js';
 export type { BiotrackLogin, VendorCheck } from './dialect-client.js';
 export type { ProxySettings } from './dispatcher.js';
-export { BiotrackError, createLoginError, type Evidence, isLoginHeld, isLoginRefusal } from './errors.js';
+export {
+  BiotrackError,
+  createLoginError,
+  type Evidence,
+  isLoginHeld,
+  isLoginRefusal,
+  mayHaveCheckedLogin,
+} from './errors.js';
 export type { BiotrackEvent } from './events.js';
 export type { VendorList } from './list.js';
 export { parseStates, StatesFileError } from './parse-states.js';

@@ -10,19 +10,31 @@ const MAX_READ = 2_000;
 const MAX_SHOWN = 300;
 
 /**
- * Removes what was sent, in every usual encoding and in any case, because BioTrack's texts can repeat it. Digits are replaced in
- * the label, because they often identify one case.
+ * Removes what was sent, in every usual encoding and in any case, because BioTrack's texts can repeat it. Digits of the text are
+ * replaced in the label, because they often identify one case; the code is part of it.
  */
-export function toRefusalText(text: string, sent: readonly string[]): RefusalText {
-  let plain = text.slice(0, MAX_READ);
+export function toRefusalText(
+  { text, code }: { readonly text: string | undefined; readonly code: string | undefined },
+  sent: readonly string[],
+): RefusalText | undefined {
+  if (text === undefined && code === undefined) return undefined;
   // The longest first: a password can contain the username.
-  const forms = new Set(sent.flatMap(toForms).sort((a, b) => b.length - a.length));
-  for (const form of forms) plain = plain.replace(new RegExp(escapeRegExp(form), 'giu'), REMOVED);
-  plain = toOneLine(plain);
-  const label = toOneLine(plain.replaceAll(REMOVED, '').toLowerCase().replace(/\d+/g, '#'));
+  const forms = [...new Set(sent.flatMap(toForms))].sort((a, b) => b.length - a.length);
+  const removeSent = (said = ''): string => {
+    const read = said.slice(0, MAX_READ);
+    const plain = forms.reduce((rest, form) => rest.replace(new RegExp(escapeRegExp(form), 'giu'), REMOVED), read);
+    // The end can be the first half of something that was sent.
+    return toOneLine(read === said ? plain : plain.slice(0, -(forms[0]?.length ?? 0)));
+  };
+  const plainText = removeSent(text);
+  const plainCode = removeSent(code);
+  const labeled = toOneLine(plainText.replaceAll(REMOVED, '').toLowerCase().replace(/\d+/g, '#'));
   return {
-    text: plain.slice(0, MAX_SHOWN),
-    label: createHash('sha256').update(label).digest('hex').slice(0, 8),
+    text: (plainText === '' ? `code ${plainCode}` : plainText).slice(0, MAX_SHOWN),
+    label: createHash('sha256')
+      .update(JSON.stringify([labeled, plainCode]))
+      .digest('hex')
+      .slice(0, 8),
   };
 }
 

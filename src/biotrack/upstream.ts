@@ -132,7 +132,7 @@ export class Upstream {
     const classified = classifyResponse({ action, status, body: parsed });
     if (classified !== undefined) {
       const { answer, privilege } = classified;
-      const refusal = parsed.kind === 'refused' ? toRefusal(parsed, call.secrets) : undefined;
+      const refusal = parsed.kind === 'refused' ? toRefusalText(parsed, call.secrets) : undefined;
       if (refusal !== undefined && UNKNOWN_TEXTS.has(answer.id)) this.#reportUnknownText(call, refusal);
       throw new BiotrackError(answer, { action, privilege, retryAfterMs, httpStatus: status, refusal });
     }
@@ -151,15 +151,6 @@ const UNKNOWN_TEXTS: ReadonlySet<string> = new Set([
   ANSWERS.loginRefused.id,
   ANSWERS.serverError.id,
 ]);
-
-/** Undefined for a bare refusal. */
-function toRefusal(
-  { text, code }: ResponseBody & { kind: 'refused' },
-  secrets: readonly string[],
-): RefusalText | undefined {
-  const said = text ?? (code === undefined ? undefined : `code ${code}`);
-  return said === undefined ? undefined : toRefusalText(said, secrets);
-}
 
 const OUTAGES: ReadonlySet<string> = new Set(['upstream_timeout', 'upstream_unreachable']);
 /** Responses that did not arrive as complete HTTP. */

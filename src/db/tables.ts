@@ -283,6 +283,7 @@ export interface OperatorAudit {
 
 export interface RefusedUsernames {
   in_tenant: string;
+  is_restored: Generated<boolean>;
   refused_datetime: Generated<Timestamp>;
   refused_text: string;
   username_hash: Buffer;

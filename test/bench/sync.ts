@@ -1,7 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { Biotrack, BiotrackSession, VendorList } from '../../src/biotrack/index.js';
+import type { BiotrackSession, VendorList } from '../../src/biotrack/index.js';
 import { withTenant } from '../../src/db/database.js';
-import { Secret } from '../../src/domain/secret.js';
 import { STRATEGIES, type Strategy } from '../../src/domain/strategy.js';
 import { planSync, type SyncPlan } from '../../src/mapping/index.js';
 import { createDirectoryService, findDirectory, selectListedLicenses } from '../../src/modules/directory/index.js';
@@ -195,14 +194,12 @@ async function benchRivals(
 async function measureUnchanged({ db }: BenchInstance, load: Load): Promise<number> {
   const list = toVendorList(load);
   const session = { fetchVendors: async () => list } as BiotrackSession;
-  const biotrack = { openSession: async () => session } as unknown as Biotrack;
-  const directories = createDirectoryService({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
+  const directories = createDirectoryService({ maxAgeSeconds: 0, guardRemovalPercent: 100 });
   const refresh = (): Promise<unknown> =>
     directories.ensureFresh(db, {
       target: { state: STATE, environment: 'training' },
-      login: { ubi: 'bench', username: 'bench', password: new Secret('bench') },
-      confirmLogin: async () => undefined,
-      recordLoginError: async (error) => error,
+      openSession: async () => session,
+      recordRefusal: async () => undefined,
       includeLabs: false,
       force: true,
     });

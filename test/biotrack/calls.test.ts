@@ -270,9 +270,9 @@ test('every failure has a reason and an answer class', async (t) => {
       ['bare', { success: 0 }, 200, 'ubi_rejected', 'unknown_ubi'],
       ['bare in a 500', { success: 0 }, 500, 'upstream_unreachable', 'server_error'],
       ['a session code at login', { success: 0, errorcode: 60 }, 200, 'login_refused', 'login_refused'],
-      ['a locked account', text('Your account has been locked.'), 200, 'login_refused', 'login_refused'],
-      ['an expired password', text('Your password has expired.'), 200, 'login_refused', 'login_refused'],
-      ['a temporary lock', text('Temporarily locked, try again later'), 200, 'login_refused', 'login_refused'],
+      ['a locked account', text('Your account has been locked.'), 200, 'login_refused', 'login_refused_text'],
+      ['an expired password', text('Your password has expired.'), 200, 'login_refused', 'login_refused_text'],
+      ['a temporary lock', text('Temporarily locked, try again later'), 200, 'login_refused', 'login_refused_text'],
       ['maintenance', text('Down for maintenance'), 200, 'upstream_trouble', 'trouble_text'],
       ['try later', text('Please try again later.', 602), 200, 'upstream_trouble', 'trouble_text'],
       ['a login without session id', { success: 1 }, 200, 'upstream_invalid_response', 'unexpected_json'],
@@ -409,6 +409,12 @@ test('every failure has a reason and an answer class', async (t) => {
     }
     t.equal(labels.length, 4);
     t.equal(new Set(labels).size, 2);
+    const codes = new Set<string | undefined>();
+    for (const code of [12, 13]) {
+      expectCall(loginBody, { success: 0, errorcode: code });
+      codes.add(((await failureOf(open().openSession(NM, LOGIN))) as BiotrackError).textLabel);
+    }
+    t.equal(codes.size, 2, 'other codes are other labels');
     for (const label of labels) t.match(label, /^[0-9a-f]{8}$/);
     const biotrack = open();
     for (let number = 0; number < 40; number += 1) {
@@ -615,7 +621,11 @@ test('rest sends exactly these requests', async (t) => {
     t.same(await open().verifyLogin(FL, LOGIN), { kind: 'ubi_rejected' });
     t.same(await open().verifyLogin(FL, { ...LOGIN, ubi: '1\r\nX-Evil: 1' }), { kind: 'ubi_rejected' }, 'never sent');
     const evil = { ...LOGIN, licenseNumber: '1\r\nX-Evil: 1' };
-    t.match(await failureOf(open().verifyLogin(FL, evil)), { answer: 'invalid_location' }, 'never sent');
+    t.match(
+      await open().verifyLogin(FL, evil),
+      { kind: 'refused', error: { answer: 'invalid_login_location' } },
+      'never sent',
+    );
   });
 
   await t.test('all pages are combined into one list', async (t) => {
@@ -967,7 +977,8 @@ t.test('ambiguous responses are not overinterpreted', async (t) => {
   await t.test('a rejected password is not repeated, even if the host is busy too', async (t) => {
     for (const [status, error, reason] of [
       [429, 'Invalid username or password.', 'credentials_rejected'],
-      [200, 'Too many requests. Account locked.', 'upstream_throttled'],
+      [200, 'Too many requests. Account locked.', 'login_refused'],
+      [200, 'Too many requests.', 'upstream_throttled'],
     ] as const) {
       expectCall(loginBody, { success: 0, error }, status);
       const biotrack = open({ retry: { attempts: 5 } });
@@ -981,6 +992,15 @@ t.test('ambiguous responses are not overinterpreted', async (t) => {
       nock(REST_HOST).post('/v1/user/login').reply(status, { message: 'Forbidden' });
       const { reason } = await failureOf(open().openSession(FL, LOGIN));
       t.match(reason, /^upstream_/, `${status}: ${reason}`);
+    }
+    for (const [status, body] of [
+      [403, { Message: 'Account locked' }],
+      [401, { message: 'User is not active' }],
+      [500, { Error: 'Your account has been locked.' }],
+      [400, { error: { text: 'Account locked' } }],
+    ] as const) {
+      nock(REST_HOST).post('/v1/user/login').reply(status, body);
+      t.match(await failureOf(open({ retry: { attempts: 5 } }).openSession(FL, LOGIN)), { reason: 'login_refused' });
     }
     nock(REST_HOST).post('/v1/user/login').reply(400, {});
     t.match(

@@ -123,7 +123,7 @@ const EXPECTED: readonly Expected[] = [
     restLogin: 'ubi_rejected',
     restList: 'upstream_rejected',
   },
-  both({ fault: 'invalid_license_number' }, 'upstream_rejected'),
+  { order: { fault: 'invalid_license_number' }, login: 'login_refused', list: 'upstream_rejected' },
   both({ fault: 'session_expired', times: 2 }, 'upstream_session_lost'),
   { order: { fault: 'session_expired', errorcode: 60 }, login: 'upstream_session_lost', list: 'ok' },
   { order: { fault: 'echo_password' }, login: 'login_refused', list: 'upstream_rejected' },

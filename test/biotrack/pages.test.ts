@@ -117,6 +117,7 @@ const rowOf = (id: number): Row => ({ LocationLicense: `L${id}`, UBI: '1', Trans
 t.test('only null, "", 0, "0" or no cursor ends a list', async (t) => {
   for (const end of [null, '', 0, '0', undefined])
     t.equal(await answerOf([{ Vendor: [rowOf(1)], NextCursor: end }]), 1, String(end));
+  t.equal(await answerOf([{ Vendor: rowOf(1) }]), 1, 'the only row can be an object');
   for (const odd of [{ id: 5 }, ['x'], true, '   ', -1, 1.5, 2 ** 53])
     t.equal(
       await answerOf([{ Vendor: [rowOf(1)], NextCursor: odd }]),

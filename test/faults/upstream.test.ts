@@ -53,8 +53,8 @@ const PARAMETERS: Readonly<Partial<Record<FaultName, FaultParameters>>> = {
   drip: { bytes: 1, intervalMs: 50 },
 };
 
-/** Refusals with a text that the service does not know. */
-const UNKNOWN_TEXTS: readonly FaultName[] = ['code_602', 'error_response', 'echo_password'];
+/** Faults that refuse a login, because of a text that the service does not know or of the license number. */
+const REFUSED_LOGINS: readonly FaultName[] = ['code_602', 'error_response', 'echo_password', 'invalid_license_number'];
 
 /** All rows that a sync can write, with the transaction that wrote each. */
 async function readRows(service: TestService): Promise<string> {
@@ -91,8 +91,7 @@ t.test('every fault at the login and at the list ends with a reason and changes 
       const elapsedMs = performance.now() - start;
       simulator.control.clearFaults();
       const { body } = await service.ask('GET', `/v1/tenants/${tenantId}/credentials`);
-      // An unknown text refuses the login.
-      const isRefused = action === 'login' && UNKNOWN_TEXTS.includes(fault);
+      const isRefused = action === 'login' && REFUSED_LOGINS.includes(fault);
       t.equal(body.data[0].status, isRefused ? 'refused' : 'valid', `${what}: the status of the credential`);
       seen.set(run.reason ?? run.status, (seen.get(run.reason ?? run.status) ?? 0) + 1);
       const isOfLists = ['shrunk_list', 'missing_list', 'invalid_rows'].includes(fault) && action === 'login';

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { ANSWERS } from '../../src/biotrack/answers.js';
-import { type Biotrack, BiotrackError, type BiotrackSession, type VendorList } from '../../src/biotrack/index.js';
+import { BiotrackError, type BiotrackSession, type VendorList } from '../../src/biotrack/index.js';
 import { type Tx, withTenant } from '../../src/db/database.js';
 import type { ListedLicense } from '../../src/domain/listed-license.js';
-import { Secret } from '../../src/domain/secret.js';
 import type { Vendor } from '../../src/domain/vendor.js';
 import {
   createDirectoryService,
@@ -40,11 +39,10 @@ function createState() {
       return toList(rows.filter((_row, index) => index % 7 === 0));
     },
   } as unknown as BiotrackSession;
-  const biotrack = { openSession: async () => session } as unknown as Biotrack;
-  const create = (): DirectoryService =>
-    createDirectoryService({ biotrack, maxAgeSeconds: 0, guardRemovalPercent: 100 });
+  const create = (): DirectoryService => createDirectoryService({ maxAgeSeconds: 0, guardRemovalPercent: 100 });
   return {
     create,
+    openSession: async () => session,
     setRows(next: readonly Vendor[]) {
       rows = next;
     },
@@ -65,7 +63,6 @@ t.test(`a cached list always equals the published one (seed ${SEED})`, async (t)
   const { db } = service.service;
   const tenantId = await makeTenant(service);
   const state = createState();
-  const login = { ubi: 'x', username: 'x', password: new Secret('x') };
   const counts = { cached: 0, read: 0, licenses: 0 };
   const property = fc.asyncProperty(
     historyOf(MIDDLE),
@@ -83,9 +80,8 @@ t.test(`a cached list always equals the published one (seed ${SEED})`, async (t)
         state.setRows(isNumbered ? rows.map((row) => ({ ...row, transactionId: row.transactionId ?? '0' })) : rows);
         await directories.ensureFresh(db, {
           target: TARGET,
-          login,
-          confirmLogin: async () => undefined,
-          recordLoginError: async (error) => error,
+          openSession: state.openSession,
+          recordRefusal: async () => undefined,
           includeLabs: labs[index % labs.length] === true,
           force: true,
         });

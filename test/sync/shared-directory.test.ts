@@ -22,11 +22,11 @@ async function refreshAsProcess(t: Test, { service, simulator }: TestService): P
   const biotrack = createBiotrack({ states: parseStates({ NM: { environments: { production: environment } } }) });
   t.teardown(biotrack.close);
   const { ubi, username, password } = simulator.demo;
-  await createDirectoryService({ biotrack, maxAgeSeconds: 600, guardRemovalPercent: 10 }).ensureFresh(service.db, {
-    target: { state: 'NM', environment: 'production' },
-    login: { ubi, username, password: new Secret(password) },
-    confirmLogin: async () => undefined,
-    recordLoginError: async (error) => error,
+  const target = { state: 'NM', environment: 'production' } as const;
+  await createDirectoryService({ maxAgeSeconds: 600, guardRemovalPercent: 10 }).ensureFresh(service.db, {
+    target,
+    openSession: () => biotrack.openSession(target, { ubi, username, password: new Secret(password) }),
+    recordRefusal: async () => undefined,
     includeLabs: false,
     force: true,
   });
@@ -251,7 +251,7 @@ t.test('a forced refresh is not refused because of a list that was requested bef
   const [early, late] = [await makeTenant(service), await makeTenant(service)];
   for (const tenantId of [early, late]) await syncTenant(service, tenantId);
   control.injectFault({ fault: 'shrunk_list', keep: 10, times: 1 });
-  control.injectFault({ fault: 'slow_first_byte', delayMs: 2_000, action: 'login', times: 1 });
+  control.injectFault({ fault: 'slow_first_byte', delayMs: 2_000, action: 'sync_check', times: 1 });
   const waiting = syncTenant(service, early, { refresh: 'force' });
   await waitForCall(service, 'callsInFlight');
   t.match((await syncTenant(service, late, { refresh: 'force' })).status, /^succeeded/);

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { FaultParameters } from '../../src/simulator/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
 /** Nobody can guess the password of a BioTrack user, or lock the account, through this service. */
@@ -51,6 +52,33 @@ t.test('an unknown text for a wrong password does not lift the limit', async (t)
   control.clearFaults();
   t.ok(countLogins() - before <= 10, `${countLogins() - before} logins`);
 });
+
+const NO_VERDICTS: readonly (readonly [
+  answer: string,
+  fault: FaultParameters & { fault: 'error_response' | 'raw_body' },
+])[] = [
+  ['a text of trouble', { fault: 'error_response', error: 'Please try again later.', errorcode: null }],
+  ['a limit of requests', { fault: 'error_response', error: 'Too many requests.', errorcode: null }],
+  ['code 17', { fault: 'error_response', error: null, errorcode: 17 }],
+  ['code 1000', { fault: 'error_response', error: 'An internal error has occurred.', errorcode: 1000 }],
+  ['a text in an object', { fault: 'raw_body', text: '{"success":0,"error":{"message":"Account locked"}}' }],
+  ['another `success`', { fault: 'raw_body', text: '{"success":-1}' }],
+];
+for (const [answer, fault] of NO_VERDICTS) {
+  t.test(`${answer} instead of a verdict does not lift the limit`, async (t) => {
+    const tenantId = await makeTenant(service, 'ubi');
+    control.injectFault({ ...fault, action: 'login', times: 0 });
+    const before = countLogins();
+    const statuses = new Set<number>();
+    for (let index = 0; index < 60; index += 1) {
+      const body = toLogin(`no verdict: ${answer}`, `guess ${index}`);
+      statuses.add((await ask('POST', `/v1/tenants/${tenantId}/credentials`, { body })).status);
+    }
+    control.clearFaults();
+    t.ok(countLogins() - before <= 5, `${countLogins() - before} logins`);
+    t.ok(statuses.has(429), [...statuses].join());
+  });
+}
 
 t.test('the time between guesses grows', async (t) => {
   control.addUser({ ubi: demo.ubi, username: 'growing', password: 'right' });
@@ -206,6 +234,63 @@ t.test('a changed password costs one login, however many processes and tenants v
   t.match(await ask('POST', other), {
     body: { result: 'rejected', remembered: true, credential: { status: 'rejected' } },
   });
+  t.equal(countLogins(), logins + 1);
+});
+
+/** A tenant with a valid login of this user. */
+async function makeValid(user: { username: string; password: string }, environment = 'production') {
+  const id = await makeTenant(service, 'preference');
+  const path = `/v1/tenants/${id}/credentials`;
+  if (environment === 'training') {
+    const headers = { 'if-match': (await ask('GET', `/v1/tenants/${id}`)).headers.get('etag') as string };
+    await ask('PUT', `/v1/tenants/${id}`, { headers, body: { name: 'Test', state: 'NM', environment } });
+  }
+  const created = await ask('POST', path, { body: toLogin(user.username, user.password) });
+  t.match(created, { status: 201, body: { status: 'valid' } });
+  return { id, verify: `${path}/${created.body.id}/verify` };
+}
+
+t.test('a changed password costs one login in both environments of a server', async (t) => {
+  const user = { ubi: demo.ubi, username: 'both', password: 'right' };
+  control.addUser(user);
+  const tenants = [await makeValid(user), await makeValid(user, 'training')];
+  const logins = countLogins();
+  control.changePassword({ ...user, password: 'changed', endSessions: true });
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', times: 2, delayMs: 500 });
+  const runs = await Promise.all(tenants.map(({ id }) => syncTenant(service, id, { refresh: 'force' })));
+  for (const run of runs) t.match(run, { reason: 'credentials_rejected' });
+  control.clearFaults();
+  t.equal(countLogins(), logins + 1);
+});
+
+t.test('a changed password costs one login if a sync and a verification use it at once', async (t) => {
+  const user = { ubi: demo.ubi, username: 'at once', password: 'right' };
+  control.addUser(user);
+  const [synced, verified] = [await makeValid(user), await makeValid(user)];
+  const logins = countLogins();
+  control.changePassword({ ...user, password: 'changed', endSessions: true });
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', times: 2, delayMs: 500 });
+  const [run, verdict] = await Promise.all([
+    syncTenant(service, synced.id, { refresh: 'force' }),
+    ask('POST', verified.verify),
+  ]);
+  t.match(run, { reason: 'credentials_rejected' });
+  t.match(verdict, { body: { result: 'rejected' } });
+  control.clearFaults();
+  t.equal(countLogins(), logins + 1);
+});
+
+t.test('a changed password costs one login after the clock was set back', async (t) => {
+  const user = { ubi: demo.ubi, username: 'clock', password: 'right' };
+  control.addUser(user);
+  const [first, second] = [await makeValid(user), await makeValid(user)];
+  await sql(`update credentials set checked_datetime = now() + interval '10 minutes' where tenant_id = $1`, [
+    second.id,
+  ]);
+  const logins = countLogins();
+  control.changePassword({ ...user, password: 'changed', endSessions: true });
+  t.match(await syncTenant(service, first.id, { refresh: 'force' }), { reason: 'credentials_rejected' });
+  t.match(await syncTenant(service, second.id, { refresh: 'force' }), { reason: 'credentials_rejected' });
   t.equal(countLogins(), logins + 1);
 });
 

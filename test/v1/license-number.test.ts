@@ -31,8 +31,8 @@ async function makeFlTenant(): Promise<{ id: string; path: string }> {
 
 /** The answer to a login with a license number of another UBI. */
 const REJECTED = {
-  status: 503,
-  body: { code: 'upstream_unavailable', reason: 'upstream_rejected', detail: /Correct the `license_number`/ },
+  status: 422,
+  body: { code: 'login_refused', detail: /the license number is wrong/ },
 };
 
 t.test('it is sent with the login and with every call', async (t) => {
@@ -48,7 +48,7 @@ t.test('it is sent with the login and with every call', async (t) => {
   control.vanish({ location });
   t.match(
     await syncTenant(service, id, { refresh: 'force' }),
-    { status: 'failed', reason: 'upstream_rejected' },
+    { status: 'failed', reason: 'login_refused' },
     'sent with calls too: the simulator no longer knows the license',
   );
   control.restore({ location });

@@ -53,6 +53,9 @@ const REFUSALS: readonly (readonly [text: string, code: number | null])[] = [
   ['Your password has expired.', null],
   ['User is not active.', null],
   ['Your account is temporarily locked. Please try again later.', null],
+  ['Too many failed login attempts. Please try again later.', null],
+  ['Password does not match. Please try again later.', null],
+  ['Rate limit: account locked.', null],
   ['An error occurred while processing your request.', 602],
 ];
 
@@ -74,7 +77,7 @@ for (const [text, code] of REFUSALS) {
     const run = await syncTenant(service, tenantId, { refresh: 'force' });
     t.match(run, { status: 'failed', reason: 'login_refused', attempt: 1, operator_detail: text });
     t.notMatch(run.reason_detail, text);
-    t.match(await readCredential(tenantId), { status: 'refused', status_detail: /locked, inactive/ });
+    t.match(await readCredential(tenantId), { status: 'refused', status_detail: /locked or inactive/ });
     t.match(await read(`${path}/schedule`), { status: 'paused', reason: 'login_refused', next_datetime: null });
     const { steps, next_step } = await read(`${path}/setup`);
     t.match(
@@ -196,6 +199,59 @@ t.test('one text that refuses two usernames within ten minutes is a problem of t
   t.match(await readCredential(second), { status: 'valid' });
   const mixed = await sql('select from audit where changed::text like $1 and tenant_id = $2', ['%credentials%', first]);
   t.equal(mixed.length, 1, 'the restored tenant has no audit row of the request, only that of its own credential');
+});
+
+t.test('a status that another tenant inherited is restored, too', async (t) => {
+  const user = { ubi: demo.ubi, username: 'inherited@example.com', password: 'right' };
+  control.addUser(user);
+  const [first, heir, skipping] = [
+    await makeSynced(user),
+    await makeSynced(user),
+    await makeTenant(service, 'preference'),
+  ];
+  refuse('Closed, case 1.');
+  t.match(await syncTenant(service, first, { refresh: 'force' }), { reason: 'login_refused' });
+  const logins = countLogins();
+  t.match(await syncTenant(service, heir, { refresh: 'force' }), { reason: 'login_refused' });
+  const { username, password } = user;
+  const skipped = { description: 'x', username, password, owner: 'company', verify: 'skip' };
+  t.match(await ask('POST', `/v1/tenants/${skipping}/credentials`, { body: skipped }), { body: { status: 'refused' } });
+  t.equal(countLogins(), logins, 'neither sent the login');
+  await sql(
+    `update credentials set status = 'refused', status_before_refusal = 'valid',
+    refused_text = (select refused_text from credentials where tenant_id = $1) where tenant_id = $2`,
+    [heir, first],
+  );
+
+  const fresh = await makeTenant(service, 'preference');
+  const other = { description: 'x', username: OTHER.username, password: 'not known yet', owner: 'company' };
+  const answer = await ask('POST', `/v1/tenants/${fresh}/credentials`, { body: other });
+  t.match(answer, { status: 503, body: { reason: 'upstream_trouble' } });
+  control.clearFaults();
+  t.match(await readCredential(first), { status: 'valid' });
+  t.match(await readCredential(heir), { status: 'valid' });
+  t.match(await readCredential(skipping), { status: 'unverified' });
+  t.match(await read(`/v1/tenants/${heir}/schedule`), { status: 'running' });
+});
+
+t.test('what could not be restored is restored after the next refusal', async (t) => {
+  const [first, second] = [await makeSynced(), await makeSynced(OTHER)];
+  const refuseOne = async (tenantId: string, text: string): Promise<Body> => {
+    refuse(text);
+    const run = await syncTenant(service, tenantId, { refresh: 'force' });
+    control.clearFaults();
+    await untilIdle(tenantId);
+    return run;
+  };
+  t.match(await refuseOne(first, 'Stopped, case 1.'), { reason: 'login_refused' });
+  await sql(
+    'alter table credentials add constraint broken check (status <> $$valid$$ or username <> $$demo@example.com$$) not valid',
+  );
+  t.match(await refuseOne(second, 'Stopped, case 2.'), { reason: 'upstream_trouble' }, 'the run is not affected');
+  t.match(await readCredential(first), { status: 'refused' });
+  await sql('alter table credentials drop constraint broken');
+  t.match(await refuseOne(second, 'Stopped, case 3.'), { reason: 'upstream_trouble' });
+  t.match(await readCredential(first), { status: 'valid' });
 });
 
 t.test('a bare refusal', async (t) => {

@@ -9,7 +9,7 @@ import {
   LIST_ACTIONS,
   type VendorCheck,
 } from '../dialect-client.js';
-import { findMember, toObject, type WireObject } from '../document.js';
+import { findMember, toObject, toRefusalMember, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
 import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { parseTransactionId } from '../row-values.js';
@@ -125,22 +125,15 @@ const toRows = (value: unknown, map: RowMapping['map']): unknown =>
 function toResponseBody(object: WireObject, expected: string): ResponseBody {
   const success = findMember(object, 'success') ?? undefined;
   if (success === 1 || success === '1' || success === true) return { kind: 'accepted' };
-  const text = findMember(object, 'error');
-  const code = findMember(object, 'errorcode');
+  const text = toRefusalMember(findMember(object, 'error'));
+  const code = toRefusalMember(findMember(object, 'errorcode'))?.trim();
   const isRefused = success === 0 || success === '0' || success === false;
-  if (!isRefused && !isPresent(text) && !isPresent(code)) {
+  if (!isRefused && text === undefined && code === undefined) {
     const isAccepted = success === undefined && (findMember(object, expected) ?? undefined) !== undefined;
     return { kind: isAccepted ? 'accepted' : 'unexpected_json' };
   }
-  return {
-    kind: 'refused',
-    text: isPresent(text) ? String(text) : undefined,
-    code: isPresent(code) ? String(code).trim() : undefined,
-  };
+  return { kind: 'refused', text, code };
 }
-
-const isPresent = (value: unknown): value is string | number =>
-  typeof value === 'number' || (typeof value === 'string' && value.trim() !== '');
 
 function toSum(value: unknown): string | undefined {
   try {

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { ANSWERS, type ResponseBody } from '../answers.js';
 import type { Action } from '../classify.js';
 import type { Deadline } from '../deadline.js';
@@ -9,7 +10,7 @@ import {
   LIST_ACTIONS,
   type VendorCheck,
 } from '../dialect-client.js';
-import { findMember, toObject, type WireObject } from '../document.js';
+import { findMember, toObject, toRefusalMember, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
 import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { mapRows } from '../rows.js';
@@ -45,7 +46,7 @@ export class RestClient implements DialectClient {
   async login(login: BiotrackLogin, deadline: Deadline): Promise<string> {
     if (!HEADER_SAFE.test(login.ubi)) throw new BiotrackError(ANSWERS.unsendableUbi, { action: 'login' });
     if (!HEADER_SAFE.test(login.licenseNumber ?? '-')) {
-      throw new BiotrackError(ANSWERS.invalidLocation, { action: 'login' });
+      throw new BiotrackError(ANSWERS.invalidLoginLocation, { action: 'login' });
     }
     const body = JSON.stringify({ Username: login.username, Password: login.password.reveal() });
     const query = new URLSearchParams();
@@ -103,7 +104,7 @@ export class RestClient implements DialectClient {
           ...(session === undefined ? {} : { 'x-session-token': session }),
         },
         body,
-        secrets: [login.password.reveal(), login.username, login.ubi, session ?? ''],
+        secrets: [login.password.reveal(), login.username, login.ubi, login.licenseNumber ?? '', session ?? ''],
         toResponseBody,
       },
       deadline,
@@ -122,11 +123,21 @@ function toList(list: ListName): (typeof LISTS)['vendors' | 'labs'] {
   throw new BiotrackError(ANSWERS.listMissing, { action: LIST_ACTIONS[list] });
 }
 
+/** Statuses of this dialect's refusals. Others can come from a gateway. */
+const REFUSAL_STATUSES: readonly number[] = [400, 401];
+
 function toResponseBody(object: WireObject, status: number): ResponseBody {
-  const text = findMember(object, 'Error') ?? findMember(object, 'error');
-  if (typeof text === 'string' && text.trim() !== '') return { kind: 'refused', text, code: undefined };
+  const text = toRefusalMember(findMember(object, 'Error') ?? findMember(object, 'error')) ?? toMessage(object, status);
+  if (text !== undefined) return { kind: 'refused', text, code: undefined };
   if (status < 400) return { kind: 'accepted' };
-  // Without a text, only the statuses of this dialect are refusals. Others can come from a gateway.
-  const isRefused = status === 400 || status === 401;
-  return isRefused ? { kind: 'refused', text: undefined, code: undefined } : { kind: 'unexpected_json' };
+  return REFUSAL_STATUSES.includes(status)
+    ? { kind: 'refused', text: undefined, code: undefined }
+    : { kind: 'unexpected_json' };
+}
+
+/** `Message` of a refusal in another form. A gateway repeats the name of the status instead, such as "Forbidden". */
+function toMessage(object: WireObject, status: number): string | undefined {
+  if (status !== 403 && !REFUSAL_STATUSES.includes(status)) return undefined;
+  const message = toRefusalMember(findMember(object, 'Message') ?? findMember(object, 'message'));
+  return message?.trim().toLowerCase() === STATUS_CODES[status]?.toLowerCase() ? undefined : message;
 }

@@ -56,9 +56,11 @@ async function readPages(fetchPage: FetchPage, list: PagedList): Promise<ReadPag
   let cursor: string | undefined;
   for (let pages = 1; ; pages += 1) {
     const response = await fetchPage(new URLSearchParams(cursor === undefined ? {} : { [cursorParameter]: cursor }));
-    const page = findMember(response, member);
-    if (page === undefined || page === null)
+    const listed = findMember(response, member);
+    if (listed === undefined || listed === null)
       throw pages === 1 ? new BiotrackError(ANSWERS.listMissing, { action }) : invalid();
+    // The only row can be an object instead of a list of one, as in the other dialect.
+    const page = toObject(listed) === undefined ? listed : [listed];
     if (!Array.isArray(page)) throw new BiotrackError(ANSWERS.listNotArray, { action });
     const next = toCursor(findSpelling(response, 'nextcursor', invalid), invalid);
     const key = `page ${toPageKey(page)}`;

@@ -9,6 +9,7 @@ export interface RememberedRefusal {
   readonly refusedText: string | null;
   /** The text itself, for operators; null for a refusal without a text. */
   readonly upstreamText: string | null;
+  readonly refusedAt: Date;
 }
 
 export type LoginClaim =
@@ -39,7 +40,8 @@ const HOLD_SECONDS = [60, 300, 900, 3_600] as const;
 function toHoldSeconds(refusals: number, ageSeconds: number): number {
   if (refusals < FREE_REFUSALS) return 0;
   const hold = HOLD_SECONDS[Math.min(refusals - FREE_REFUSALS, HOLD_SECONDS.length - 1)] as number;
-  return Math.max(0, hold - ageSeconds);
+  // The age is below 0 if the clock was set back.
+  return Math.max(0, hold - Math.max(0, ageSeconds));
 }
 
 interface Counted {
@@ -97,7 +99,10 @@ export async function claimLogin(
       conflict
         .column('key_hash')
         .doUpdateSet({ leased_until_datetime: leaseEnd })
-        .where(sql<boolean>`coalesce(login_attempts.leased_until_datetime < clock_timestamp(), true)`)
+        // A lease that ends later than any new one is from before the clock was set back.
+        .where(
+          sql<boolean>`coalesce(login_attempts.leased_until_datetime not between clock_timestamp() and ${leaseEnd}, true)`,
+        )
         // Otherwise another login was refused since the rows were read.
         .where('login_attempts.refusals', '=', seen),
     )
@@ -110,7 +115,12 @@ export async function claimLogin(
 export function findRefusal(tx: Tx, { hashes, since }: RefusalFilter): Promise<RememberedRefusal | undefined> {
   return tx
     .selectFrom('login_attempts')
-    .select(['refusal', 'refused_text as refusedText', 'upstream_text as upstreamText'])
+    .select([
+      'refusal',
+      'refused_text as refusedText',
+      'upstream_text as upstreamText',
+      'refused_datetime as refusedAt',
+    ])
     .where('key_hash', 'in', [...hashes])
     .where('refusal', 'is not', null)
     .where('refused_datetime', '>', memoryStart)
@@ -164,7 +174,7 @@ export async function saveAcceptance(tx: Tx, { account, login, ofTenant }: Login
 export async function saveRefusal(
   tx: Tx,
   { account, logins }: { readonly account: KeyHashes; readonly logins: readonly KeyHashes[] },
-  refusal: RememberedRefusal | undefined,
+  refusal: Omit<RememberedRefusal, 'refusedAt'> | undefined,
 ): Promise<void> {
   const now = sql<Date>`clock_timestamp()`;
   const common = {

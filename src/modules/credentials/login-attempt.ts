@@ -4,15 +4,14 @@ import {
   type BiotrackTarget,
   createLoginError,
   type LoginVerdict,
+  mayHaveCheckedLogin,
 } from '../../biotrack/index.js';
 import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
-import { ServiceError } from '../../domain/service-error.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
 import {
   claimLogin,
-  type RefusalFilter,
   type RememberedRefusal,
   releaseLogin,
   saveAcceptance,
@@ -34,11 +33,8 @@ export interface LoginAttempt {
   readonly wasValid: boolean;
   /** Sends the login although BioTrack refused it within the last day, unless it does so during the attempt. */
   readonly isForced: boolean;
-  /**
-   * When BioTrack last answered a saved credential: a later refusal in any tenant prevents the login. Undefined for a login
-   * that is not saved yet: only a refusal in this tenant prevents it.
-   */
-  readonly checkedAt?: Date | null;
+  /** Whether a refusal in any tenant prevents the login. Of a login that is not saved yet, only a refusal in this tenant does. */
+  readonly isSaved: boolean;
   /** Whether to check the privilege to read laboratories too. */
   readonly checksLabs?: boolean;
 }
@@ -48,7 +44,7 @@ const POLL_MS = 200;
 /** Shorter than the request timeout of the server. */
 const MAX_WAIT_MS = 25_000;
 
-const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
+export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ state, environment });
 
 /**
  * Logs in to BioTrack once for all concurrent callers, across processes. A refused login is not repeated for a day, and
@@ -64,29 +60,13 @@ export function attemptLogin(db: Db, ports: LoginPorts, attempt: LoginAttempt): 
 
 async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, keys: LoginKeys): Promise<LoginResult> {
   const { tenant, wasValid, isForced } = attempt;
-  const filter = await inTenant(db, tenant.id, (tx) => toFilter(tx, attempt, keys));
-  for (const end = performance.now() + MAX_WAIT_MS; ; ) {
-    const claim = await inTenant(db, tenant.id, (tx) => claimLogin(tx, keys, filter, wasValid));
-    if (claim.kind === 'refused') return toRememberedResult(claim);
-    if (claim.kind === 'held') {
-      return { kind: 'unavailable', error: createLoginError('loginHeld', { retryAfterMs: claim.seconds * 1_000 }) };
-    }
-    if (claim.kind === 'claimed') break;
-    if (performance.now() > end) {
-      throw new ServiceError(
-        'upstream_unavailable',
-        'Another request is still waiting for BioTrack to answer a login of the same user. Retry in a few seconds.',
-        { reason: 'upstream_timeout' },
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
+  const prevented = await claimAccount(db, attempt, keys);
+  if (prevented !== undefined) return prevented;
   try {
     const fetched = await fetchLoginResult(ports, attempt);
     return await inTenant(db, tenant.id, async (tx) => {
       const result = await judgeBareRefusal(tx, ports, attempt, fetched);
-      if (result.kind === 'unavailable') await releaseLogin(tx, keys);
-      else await saveAttempt(tx, keys, result, !isForced && !wasValid);
+      await saveAttempt(tx, keys, result, !isForced && !wasValid);
       return result;
     });
   } catch (error) {
@@ -95,19 +75,38 @@ async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, key
   }
 }
 
-async function toFilter(
-  tx: Tx,
-  { isForced, checkedAt }: LoginAttempt,
-  { login, ofTenant }: LoginKeys,
-): Promise<RefusalFilter> {
-  if (isForced) return { hashes: login, since: await selectClock(tx) };
-  return checkedAt === undefined ? { hashes: ofTenant, since: null } : { hashes: login, since: checkedAt };
+/**
+ * Waits until no other login of the account is in progress. Returns undefined if the caller must log in and then call
+ * `saveAttempt` or `releaseLogin`; otherwise why the login must not be sent.
+ */
+export async function claimAccount(
+  db: Db,
+  { tenant, isForced, isSaved, wasValid }: Omit<LoginAttempt, 'login'>,
+  keys: LoginKeys,
+): Promise<LoginResult | undefined> {
+  const since = isForced ? await inTenant(db, tenant.id, selectClock) : null;
+  const filter = { hashes: isForced || isSaved ? keys.login : keys.ofTenant, since };
+  for (const end = performance.now() + MAX_WAIT_MS; performance.now() < end; ) {
+    const claim = await inTenant(db, tenant.id, (tx) => claimLogin(tx, keys, filter, wasValid));
+    if (claim.kind === 'claimed') return undefined;
+    if (claim.kind === 'refused') return toRememberedResult(claim);
+    if (claim.kind === 'held') {
+      return { kind: 'unavailable', error: createLoginError('loginHeld', { retryAfterMs: claim.seconds * 1_000 }) };
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return { kind: 'unavailable', error: createLoginError('loginInProgress') };
 }
 
-export const toRememberedResult = ({ refusal, refusedText, upstreamText }: RememberedRefusal): RefusalResult =>
+export const toRememberedResult = ({
+  refusal,
+  refusedText,
+  upstreamText,
+  refusedAt,
+}: RememberedRefusal): RefusalResult =>
   refusal === 'rejected' || refusedText === null
-    ? { kind: 'rejected', isRemembered: true }
-    : { kind: 'refused', refusedText, upstreamText, isRemembered: true };
+    ? { kind: 'rejected', refusedAt }
+    : { kind: 'refused', refusedText, upstreamText, refusedAt };
 
 async function fetchLoginResult(
   { biotrack }: KeyPorts,
@@ -148,21 +147,24 @@ export async function judgeBareRefusal(
 }
 
 /**
- * Remembers BioTrack's answer for all tenants and processes.
+ * Ends the claim and remembers BioTrack's answer for all tenants and processes.
  * @param isOfTenant whether this tenant may not enter the login again for a day
  */
-export function saveAttempt(
-  tx: Tx,
-  keys: LoginKeys,
-  result: Exclude<LoginResult, { kind: 'unavailable' }>,
-  isOfTenant: boolean,
-): Promise<void> {
-  if (result.kind === 'valid' || result.kind === 'privilege_missing') return saveAcceptance(tx, keys);
+export function saveAttempt(tx: Tx, keys: LoginKeys, result: LoginResult, isOfTenant: boolean): Promise<void> {
   const { account, login, ofTenant } = keys;
   const refused = { account, logins: isOfTenant ? [login, ofTenant] : [login] };
-  if (result.kind === 'ubi_rejected') return saveRefusal(tx, refused, undefined);
-  const { refusedText, upstreamText } = result.kind === 'refused' ? result : NO_TEXT;
-  return saveRefusal(tx, refused, { refusal: result.kind, refusedText, upstreamText });
+  switch (result.kind) {
+    case 'valid':
+    case 'privilege_missing':
+      return saveAcceptance(tx, keys);
+    case 'unavailable':
+      // Otherwise callers could guess passwords while BioTrack answers with texts that are no verdict.
+      return mayHaveCheckedLogin(result.error) ? saveRefusal(tx, refused, undefined) : releaseLogin(tx, keys);
+    case 'ubi_rejected':
+      return saveRefusal(tx, refused, undefined);
+    case 'rejected':
+      return saveRefusal(tx, refused, { refusal: 'rejected', refusedText: null, upstreamText: null });
+    case 'refused':
+      return saveRefusal(tx, refused, { ...result, refusal: 'refused' });
+  }
 }
-
-const NO_TEXT = { refusedText: null, upstreamText: null };

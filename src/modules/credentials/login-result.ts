@@ -2,10 +2,10 @@ import { type BiotrackError, isLoginHeld, type LoginVerdict } from '../../biotra
 import { ServiceError } from '../../domain/service-error.js';
 import type { Credential } from './repository.js';
 
-/** How BioTrack answered a login, or why it did not. `isRemembered`: refused earlier, not sent again. */
+/** How BioTrack answered a login, or why it did not. `refusedAt`: BioTrack refused it then, so it was not sent again. */
 export type LoginResult =
   | Exclude<LoginVerdict, { kind: 'rejected' | 'refused' }>
-  | { readonly kind: 'rejected'; readonly isRemembered?: true }
+  | { readonly kind: 'rejected'; readonly refusedAt?: Date }
   | RefusedLogin
   | { readonly kind: 'unavailable'; readonly error: BiotrackError };
 
@@ -19,7 +19,7 @@ export interface RefusedLogin {
   readonly refusedText: string;
   /** BioTrack's own text without what was sent, for operators. Null if there is none. */
   readonly upstreamText: string | null;
-  readonly isRemembered?: true;
+  readonly refusedAt?: Date;
 }
 
 const toPrivilege = (privilege: string | undefined): string =>
@@ -39,7 +39,7 @@ export function toLoginResultDetail(result: {
     case 'rejected':
       return 'BioTrack rejected the username or password. Update this credential with the correct values. If you fixed the login in BioTrack, a user can verify it again with "force": true. It is not used until then.';
     case 'refused':
-      return 'BioTrack refused this login, for example because the account is locked, inactive or its password has expired. Ask the administrator of the BioTrack account. Then update this credential, or a user can verify it again with "force": true. It is not used until then.';
+      return 'BioTrack refused this login, for example because the account is locked or inactive, the password has expired or the license number is wrong. Ask the administrator of the BioTrack account. Then update this credential, or a user can verify it again with "force": true. It is not used until then.';
     case 'ubi_rejected':
       return "BioTrack does not recognize the tenant's UBI. Check the tenant's state, then set the UBI that this state issued to the company.";
     case 'privilege_missing':
@@ -59,6 +59,9 @@ export function toStatusDetail({
   return toLoginResultDetail({ kind: status, ...(missingPrivilege === null ? {} : { privilege: missingPrivilege }) });
 }
 
+/** Whether the login was not sent, because BioTrack refused it earlier. */
+export const isRemembered = (result: LoginResult): boolean => 'refusedAt' in result;
+
 const REJECTED_BEFORE =
   'Nothing was saved. BioTrack rejected this username and password within the last 24 hours, so they were not tried again. If they are correct now, save them with "verify": "skip"; a user can then verify the credential with "force": true.';
 
@@ -68,21 +71,21 @@ export function toLoginError(result: Exclude<LoginResult, { kind: 'valid' }>): S
     case 'rejected':
       return new ServiceError(
         'credentials_rejected',
-        result.isRemembered
+        isRemembered(result)
           ? REJECTED_BEFORE
           : 'Nothing was saved. Check the username and password, then send them again.',
         {
-          ...(result.isRemembered ? { reason: 'rejected_before' } : {}),
+          ...(isRemembered(result) ? { reason: 'rejected_before' } : {}),
           errors: [{ pointer: '/password', detail: 'was rejected by BioTrack, or the username was' }],
         },
       );
     case 'refused':
       return new ServiceError(
         'login_refused',
-        result.isRemembered
+        isRemembered(result)
           ? REJECTED_BEFORE
-          : 'Nothing was saved. BioTrack refused this login, for example because the account is locked, inactive or its password has expired. Ask the administrator of the BioTrack account.',
-        result.isRemembered ? { reason: 'rejected_before' } : {},
+          : 'Nothing was saved. BioTrack refused this login, for example because the account is locked or inactive, the password has expired or the license number is wrong. Ask the administrator of the BioTrack account.',
+        isRemembered(result) ? { reason: 'rejected_before' } : {},
       );
     case 'ubi_rejected':
       return new ServiceError(

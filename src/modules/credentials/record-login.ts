@@ -1,12 +1,12 @@
 import { type BiotrackLogin, createLoginError } from '../../biotrack/index.js';
 import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
 import { resumeAfterFix } from '../schedules/index.js';
-import { inLockedTenant, isTenantGone, type Tenant } from '../tenants/index.js';
+import { inLockedTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, recordUbiStatus } from '../ubi/index.js';
 import { forgetRefusals } from './login-attempt-repository.js';
 import { type KeyPorts, toLoginKeys } from './login-keys.js';
 import type { LoginResult, RefusedLogin } from './login-result.js';
-import { recordRefusedUsername } from './refused-username-repository.js';
+import { recordRefusedUsername, saveRestored } from './refused-username-repository.js';
 import { type Credential, restoreRefusedCredentials, saveLoginResult } from './repository.js';
 
 /** The tenant and login at the time of the login. */
@@ -41,10 +41,11 @@ export async function recordLogin(
   const { tenants, refusedText, ...recorded } = await inLockedTenant(db, context.tenant.id, async (tx, now) => {
     const result = typeof loginResult === 'function' ? await loginResult(tx) : loginResult;
     if (result.kind === 'unavailable') return { result, credential: undefined, tenants: [], refusedText: '' };
-    if (result.kind === 'refused' && result.isRemembered !== true) {
-      const { refusedText } = result;
+    if (result.kind === 'refused') {
+      const { refusedText, refusedAt } = result;
       const { username } = toLoginKeys(ports, context.tenant, context.login);
-      const tenants = await recordRefusedUsername(tx, context.tenant.id, refusedText, username);
+      const tenantId = context.tenant.id;
+      const tenants = await recordRefusedUsername(tx, { tenantId, refusedText, username, refusedAt });
       if (tenants !== undefined) {
         await forgetRefusals(tx, refusedText);
         return { result: toTroubleResult(result), credential: undefined, tenants, refusedText };
@@ -93,18 +94,20 @@ export async function isSetupUnchanged(
   return ubi?.ubiKey === login.ubi && now.state === tenant.state && now.environment === tenant.environment;
 }
 
-/** In each tenant on its own. If one fails, the others are still restored. */
+/**
+ * In each tenant on its own. A tenant in which this fails is restored after the next login that the text refuses, so the
+ * caller gets its result.
+ */
 async function restoreStatuses(db: Db, tenants: readonly string[], refusedText: string): Promise<void> {
   // Not effects of the request, which may belong to another tenant.
   const unaudited: Db = { ...db, findAuditContext: () => undefined };
-  const failures: unknown[] = [];
   for (const tenantId of tenants) {
     const restored = withoutBeforeCommit(() =>
       inLockedTenant(unaudited, tenantId, async (tx) => {
         if (await restoreRefusedCredentials(tx, refusedText)) await resumeAfterFix(tx);
+        await saveRestored(tx, tenantId, refusedText);
       }),
     );
-    await restored.catch((error: unknown) => (isTenantGone(error) ? undefined : failures.push(error)));
+    await restored.catch(() => undefined);
   }
-  if (failures.length > 0) throw failures[0];
 }

@@ -9,25 +9,38 @@ const MEMORY_SECONDS = 24 * 60 * 60;
 
 const secondsAgo = (seconds: number) => sql<Date>`clock_timestamp() - make_interval(secs => ${seconds})`;
 
+export interface RefusedUsername {
+  readonly tenantId: string;
+  readonly refusedText: string;
+  readonly username: KeyHashes;
+  /** Undefined for now. */
+  readonly refusedAt: Date | undefined;
+}
+
 /**
- * Records that BioTrack refused a username with an unknown text. Returns the tenants with such refusals if the text refused
- * another username shortly before; undefined if not. Waits for other transactions that record the same text, so that the
- * second one sees the first.
+ * Records that BioTrack refused a username with an unknown text. If the text refused another username shortly before, returns
+ * the tenants whose statuses must be restored; undefined if not. Waits for other transactions that record the same text, so
+ * that the second one sees the first.
  */
 export async function recordRefusedUsername(
   tx: Tx,
-  tenantId: string,
-  refusedText: string,
-  username: KeyHashes,
+  { tenantId, refusedText, username, refusedAt }: RefusedUsername,
 ): Promise<string[] | undefined> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${refusedText}, 0))`.execute(tx);
   await tx.deleteFrom('refused_usernames').where('refused_datetime', '<', secondsAgo(MEMORY_SECONDS)).execute();
-  const now = sql<Date>`clock_timestamp()`;
   await tx
     .insertInto('refused_usernames')
-    .values({ refused_text: refusedText, username_hash: username[0], in_tenant: tenantId, refused_datetime: now })
+    .values({
+      refused_text: refusedText,
+      username_hash: username[0],
+      in_tenant: tenantId,
+      refused_datetime: refusedAt ?? sql<Date>`clock_timestamp()`,
+    })
     .onConflict((conflict) =>
-      conflict.columns(['refused_text', 'username_hash', 'in_tenant']).doUpdateSet({ refused_datetime: now }),
+      conflict.columns(['refused_text', 'username_hash', 'in_tenant']).doUpdateSet({
+        refused_datetime: sql<Date>`greatest(refused_usernames.refused_datetime, excluded.refused_datetime)`,
+        is_restored: false,
+      }),
     )
     .execute();
   const rows = await tx
@@ -35,11 +48,21 @@ export async function recordRefusedUsername(
     .select([
       'in_tenant as tenantId',
       'username_hash as usernameHash',
+      'is_restored as isRestored',
       sql<boolean>`refused_datetime > ${secondsAgo(SAME_TEXT_SECONDS)}`.as('isRecent'),
     ])
     .where('refused_text', '=', refusedText)
     .execute();
   const isOther = (hash: Buffer): boolean => !username.some((own) => own.equals(hash));
   if (!rows.some(({ usernameHash, isRecent }) => isRecent && isOther(usernameHash))) return undefined;
-  return [...new Set(rows.map((row) => row.tenantId))];
+  return [...new Set(rows.filter(({ isRestored }) => !isRestored).map((row) => row.tenantId))];
+}
+
+export async function saveRestored(tx: Tx, tenantId: string, refusedText: string): Promise<void> {
+  await tx
+    .updateTable('refused_usernames')
+    .set({ is_restored: true })
+    .where('refused_text', '=', refusedText)
+    .where('in_tenant', '=', tenantId)
+    .execute();
 }

@@ -16,7 +16,7 @@ import {
 } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { type Coverage, listCoverage } from './coverage.js';
-import { type LoginResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
+import { isRemembered, type LoginResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
 import {
   CredentialBodySchema,
   CredentialCoveragePageSchema,
@@ -225,7 +225,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       });
       return {
         result: result.kind,
-        remembered: 'isRemembered' in result,
+        remembered: isRemembered(result),
         missing_privilege: findMissingPrivilege(result) ?? null,
         detail: toLoginResultDetail(result),
         credential: toCredentialReply(view),

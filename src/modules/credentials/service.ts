@@ -16,7 +16,8 @@ import { attemptLogin, type LoginPorts, toRememberedResult } from './login-attem
 import { findRefusal } from './login-attempt-repository.js';
 import { toLoginKeys } from './login-keys.js';
 import { type LoginResult, toLoginError } from './login-result.js';
-import { isSetupUnchanged, recordLogin } from './record-login.js';
+import { isSetupUnchanged, type LoginContext, recordLogin } from './record-login.js';
+import { recordRefusedUsername } from './refused-username-repository.js';
 import {
   type Credential,
   type CredentialOwner,
@@ -76,7 +77,7 @@ export async function createCredential(
 
   const { username, password, licenseNumber } = input;
   const login = { ubi: ubi.ubiKey, username, password, licenseNumber };
-  const status = await verifyNewLogin(db, ports, tenant, login, input.verify);
+  const verified = await verifyNewLogin(db, ports, tenant, login, input.verify);
 
   return inLockedTenant(db, tenantId, async (tx, now) => {
     // The user may have been deactivated during the login.
@@ -92,7 +93,7 @@ export async function createCredential(
       username,
       licenseNumber,
       sealedPassword: vault.seal(password, context),
-      ...((await isSetupUnchanged(tx, now, { tenant, login })) ? status : UNVERIFIED),
+      ...(await toSavedStatus(tx, ports, now, { tenant, login, verified })),
     });
     if (isUsable(credential)) await resumeAfterFix(tx);
     return toView(tx, tenantId, credential);
@@ -135,7 +136,7 @@ export async function updateCredential(
     changes.password !== undefined || username !== present.username || licenseNumber !== present.licenseNumber;
   const password = changes.password ?? (isNewLogin ? openPassword(biotrack, vault, tenant, present) : undefined);
   const login = password && { ubi: ubi.ubiKey, username, password, licenseNumber };
-  const status = login && (await verifyNewLogin(db, ports, tenant, login, changes.verify));
+  const verified = login && (await verifyNewLogin(db, ports, tenant, login, changes.verify));
 
   return inLockedTenant(db, tenantId, async (tx, now) => {
     const { version, secretVersion: presentVersion } = await requireCredentialFor(tx, principal, id, 'change');
@@ -143,7 +144,7 @@ export async function updateCredential(
     await checkDuplicate(tx, present, { ...present, ...changes }, id);
     const secretVersion = presentVersion + 1;
     const secret = login && {
-      ...((await isSetupUnchanged(tx, now, { tenant, login })) ? (status ?? UNVERIFIED) : UNVERIFIED),
+      ...(await toSavedStatus(tx, ports, now, { tenant, login, verified })),
       secretVersion,
       sealedPassword: vault.seal(login.password, toSealContext(biotrack, now, { ...present, secretVersion })),
     };
@@ -230,11 +231,12 @@ export async function verifyCredential(
   const { status } = present;
   const isRefused = status === 'rejected' || status === 'refused';
   if (isRefused && !isForced) {
-    const result = toRememberedResult({ refusal: status, refusedText: '', upstreamText: null });
+    const refusedAt = present.checkedAt ?? present.updatedAt;
+    const result = toRememberedResult({ refusal: status, refusedText: '', upstreamText: null, refusedAt });
     return { credential: present, ubi: ubi.ubi, result };
   }
   const password = openPassword(biotrack, vault, tenant, present);
-  const { username, licenseNumber, checkedAt } = present;
+  const { username, licenseNumber } = present;
   const login = { ubi: ubi.ubiKey, username, password, licenseNumber };
   const wasValid = status === 'valid';
   const attempted = await attemptLogin(db, ports, {
@@ -242,7 +244,7 @@ export async function verifyCredential(
     login,
     wasValid,
     isForced,
-    checkedAt,
+    isSaved: true,
     checksLabs: preference?.includeLabs ?? false,
   });
   if (attempted.kind === 'unavailable' && isLoginHeld(attempted.error)) throw toLoginError(attempted);
@@ -281,7 +283,7 @@ function requireLicenseNumberUsed(
 const UNVERIFIED: NewLoginStatus = { status: 'unverified', refusedText: null, refusedUbiKeys: [] };
 
 /**
- * Returns the status with which to save a new login.
+ * Returns the verified status of a new login; undefined if it was not sent.
  * @throws ServiceError if the login must not be saved
  */
 async function verifyNewLogin(
@@ -290,15 +292,9 @@ async function verifyNewLogin(
   tenant: Tenant,
   login: BiotrackLogin,
   mode: VerifyMode,
-): Promise<NewLoginStatus> {
-  if (mode === 'skip') {
-    const keys = toLoginKeys(ports, tenant, login);
-    const hashes = [...keys.login, ...keys.ofTenant];
-    const refusal = await inTenant(db, tenant.id, (tx) => findRefusal(tx, { hashes, since: null }));
-    if (refusal === undefined) return UNVERIFIED;
-    return { status: refusal.refusal, refusedText: refusal.refusedText, refusedUbiKeys: [login.ubi] };
-  }
-  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid: false, isForced: false });
+): Promise<NewLoginStatus | undefined> {
+  if (mode === 'skip') return undefined;
+  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid: false, isForced: false, isSaved: false });
   // There is nothing to record, and a storm of repetitions must not wait for the tenant's lock.
   if (attempted.kind === 'rejected') throw toLoginError(attempted);
   // The status of the UBI is not an effect of the request, so it must not complete its idempotency key.
@@ -307,6 +303,30 @@ async function verifyNewLogin(
   const isOutage = result.kind === 'unavailable' && !isLoginHeld(result.error);
   if (isOutage && mode === 'attempt') return UNVERIFIED;
   throw toLoginError(result);
+}
+
+interface NewLogin extends Pick<LoginContext, 'tenant' | 'login'> {
+  readonly verified: NewLoginStatus | undefined;
+}
+
+/** The status with which to save a new login. Of a login that was not sent, a refusal within the last day is remembered. */
+async function toSavedStatus(
+  tx: Tx,
+  ports: CredentialPorts,
+  now: Tenant,
+  { tenant, login, verified }: NewLogin,
+): Promise<NewLoginStatus> {
+  if (!(await isSetupUnchanged(tx, now, { tenant, login }))) return UNVERIFIED;
+  if (verified !== undefined) return verified;
+  const keys = toLoginKeys(ports, tenant, login);
+  const remembered = await findRefusal(tx, { hashes: [...keys.login, ...keys.ofTenant], since: null });
+  if (remembered === undefined) return UNVERIFIED;
+  const { refusal, refusedText, refusedAt } = remembered;
+  const { username } = keys;
+  const isOfState =
+    refusedText !== null &&
+    (await recordRefusedUsername(tx, { tenantId: tenant.id, refusedText, username, refusedAt })) !== undefined;
+  return isOfState ? UNVERIFIED : { status: refusal, refusedText, refusedUbiKeys: [login.ubi] };
 }
 
 const toView = async (tx: Tx, tenantId: string, credential: Credential): Promise<CredentialView> => ({

@@ -1,4 +1,4 @@
-import type { BiotrackError, BiotrackLogin } from '../../biotrack/index.js';
+import { BiotrackError, type BiotrackLogin, type BiotrackSession } from '../../biotrack/index.js';
 import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
 import type { ServiceError } from '../../domain/service-error.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
@@ -11,8 +11,8 @@ import {
   type OpenPorts,
   toCandidate,
 } from './candidates.js';
-import { attemptLogin, judgeBareRefusal, saveAttempt, toLoginResult, toRememberedResult } from './login-attempt.js';
-import { findRefusal } from './login-attempt-repository.js';
+import { attemptLogin, claimAccount, judgeBareRefusal, saveAttempt, toLoginResult, toTarget } from './login-attempt.js';
+import { releaseLogin } from './login-attempt-repository.js';
 import { getOriginId, toLoginKeys } from './login-keys.js';
 import { type LoginResult, type RefusalResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
 import { recordLogin } from './record-login.js';
@@ -123,7 +123,7 @@ async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promis
     login,
     wasValid: false,
     isForced: false,
-    checkedAt: now.checkedAt,
+    isSaved: true,
   });
   const { result } = await recordLogin(db, ports, { tenant, login, credential }, attempted);
   return result;
@@ -161,46 +161,65 @@ const REASONS = {
 type LoginReason = keyof typeof REFUSALS;
 
 /**
- * Checks, right before a verified login is used, that it was not refused or changed meanwhile. Another tenant or process may
- * have learned that BioTrack does not accept this login any more; then the login is not sent again.
- * @throws LoginRefusedError, ServiceError `setup_incomplete`
+ * Logs in with a verified login, while no other login of the account is in progress. It is not sent if it was changed
+ * meanwhile, or if another tenant or process has learned that BioTrack does not accept it any more.
+ * @throws LoginRefusedError, BiotrackError, ServiceError `setup_incomplete`
  */
-async function confirmLogin(db: Db, ports: OpenPorts, usable: UsableCredential): Promise<void> {
+async function openSession(
+  db: Db,
+  ports: OpenPorts,
+  usable: UsableCredential,
+  signal: AbortSignal | undefined,
+): Promise<BiotrackSession> {
   const { tenant, login, credential } = usable;
-  const refusal = await inTenant(db, tenant.id, async (tx) => {
-    const { checkedAt } = await requireUnchanged(tx, ports, usable);
-    return findRefusal(tx, { hashes: toLoginKeys(ports, tenant, login).login, since: checkedAt });
-  });
-  if (refusal === undefined) return;
-  const remembered = toRememberedResult(refusal);
-  await withoutBeforeCommit(() => recordLogin(db, ports, { tenant, login, credential }, remembered));
-  throw new LoginRefusedError(credential, remembered);
+  const keys = toLoginKeys(ports, tenant, login);
+  const prevented = await claimAccount(db, { tenant, wasValid: true, isForced: false, isSaved: true }, keys);
+  if (prevented !== undefined) {
+    const { result } = await recordLogin(db, ports, { tenant, login, credential }, prevented);
+    if (result.kind === 'unavailable') throw result.error;
+    throw new LoginRefusedError(credential, result as RefusalResult);
+  }
+  try {
+    await inTenant(db, tenant.id, (tx) => requireUnchanged(tx, ports, usable));
+    const session = await ports.biotrack.openSession(toTarget(tenant), login, { signal });
+    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, keys));
+    return session;
+  } catch (error) {
+    const recorded = error instanceof BiotrackError ? await recordRefusal(db, ports, usable, error) : undefined;
+    if (recorded !== undefined) throw recorded;
+    const unclear = error instanceof BiotrackError ? error : undefined;
+    await inTenant(db, tenant.id, (tx) =>
+      unclear === undefined
+        ? releaseLogin(tx, keys)
+        : saveAttempt(tx, keys, { kind: 'unavailable', error: unclear }, false),
+    ).catch(() => undefined);
+    throw error;
+  }
 }
 
 /**
- * Saves a refusal for all tenants and in the credential, so that the login is not used again. Other errors change nothing.
- * Returns the error with which the request fails: another one if the refusal is a problem of the state.
+ * Saves a refusal of the login for all tenants and in the credential, so that the login is not used again. Returns the error
+ * with which the request fails, another one if the refusal is a problem of the state; undefined if BioTrack did not refuse
+ * the login.
  */
-async function recordLoginError(
+async function recordRefusal(
   db: Db,
   ports: OpenPorts,
   { credential, login, tenant }: UsableCredential,
   error: BiotrackError,
-): Promise<BiotrackError> {
+): Promise<BiotrackError | undefined> {
   const { reason, privilege = '' } = error;
-  if (!isRefusal(reason)) return error;
+  if (!isRefusal(reason)) return undefined;
   // A BioTrack user without access to other lists can still read the vendors.
-  if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return error;
+  if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return undefined;
   const kind = REFUSALS[reason];
   const verdict = kind === 'refused' ? { kind, error } : { kind, privilege };
-  const { result } = await withoutBeforeCommit(() =>
-    recordLogin(db, ports, { tenant, login, credential }, async (tx) => {
-      const found = toLoginResult(verdict, getOriginId(ports.biotrack, tenant));
-      const judged = await judgeBareRefusal(tx, ports, { tenant, login, wasValid: true }, found);
-      if (judged.kind !== 'unavailable') await saveAttempt(tx, toLoginKeys(ports, tenant, login), judged, false);
-      return judged;
-    }),
-  );
+  const { result } = await recordLogin(db, ports, { tenant, login, credential }, async (tx) => {
+    const found = toLoginResult(verdict, getOriginId(ports.biotrack, tenant));
+    const judged = await judgeBareRefusal(tx, ports, { tenant, login, wasValid: true }, found);
+    await saveAttempt(tx, toLoginKeys(ports, tenant, login), judged, false);
+    return judged;
+  });
   return result.kind === 'unavailable' ? result.error : error;
 }
 
@@ -212,11 +231,19 @@ export const toRefusedError = (
   detail: string,
 ): ServiceError => toNoLoginError(tenantId, [{ id, description, status: REFUSALS[reason], detail }], detail);
 
-/** The callbacks with which a directory refresh checks and reports on the login it uses. */
-export const toLoginPorts = (db: Db, ports: OpenPorts, usable: UsableCredential) => ({
-  confirmLogin: (): Promise<void> => confirmLogin(db, ports, usable),
-  recordLoginError: (error: BiotrackError): Promise<BiotrackError> => recordLoginError(db, ports, usable, error),
+/** How a directory refresh uses the login. */
+export const toLoginPorts = (db: Db, ports: OpenPorts, usable: UsableCredential): LoginUse => ({
+  // What is learned about the login is not an effect of the request, so it must not complete the request's idempotency key.
+  openSession: (signal) => withoutBeforeCommit(() => openSession(db, ports, usable, signal)),
+  recordRefusal: (error) => withoutBeforeCommit(() => recordRefusal(db, ports, usable, error)),
 });
+
+export interface LoginUse {
+  /** Logs in. Errors are already recorded. */
+  openSession(signal: AbortSignal | undefined): Promise<BiotrackSession>;
+  /** Records an error of a later call. Returns the error with which the request fails if the login was refused. */
+  recordRefusal(error: BiotrackError): Promise<BiotrackError | undefined>;
+}
 
 /** BioTrack's name of the privilege that every sync needs. */
 const VENDORS_PRIVILEGE = 'sync_vendor';

@@ -1,4 +1,4 @@
-import { type Biotrack, BiotrackError, type BiotrackLogin, type BiotrackTarget } from '../../biotrack/index.js';
+import { BiotrackError, type BiotrackSession, type BiotrackTarget } from '../../biotrack/index.js';
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { isUnchanged, toChecksum } from './checksum.js';
@@ -11,14 +11,13 @@ import { type Directory, findDirectorySummary, saveUnchangedCheck, takeRequestNu
 
 export interface DirectoryRequest {
   readonly target: BiotrackTarget;
-  readonly login: BiotrackLogin;
-  /** Called right before the login is used. Throws if the credential was refused or changed since it was read. */
-  readonly confirmLogin: () => Promise<void>;
+  /** Logs in. Errors are already recorded. */
+  readonly openSession: (signal: AbortSignal | undefined) => Promise<BiotrackSession>;
   /**
-   * Called with every error of BioTrack, before another request or process can use the same login. Returns the error with
-   * which the request fails.
+   * Called with every error of BioTrack after the login, before another request or process can use the same login. Returns the
+   * error with which the request fails if BioTrack refused the login.
    */
-  readonly recordLoginError: (error: BiotrackError) => Promise<BiotrackError>;
+  readonly recordRefusal: (error: BiotrackError) => Promise<BiotrackError | undefined>;
   readonly includeLabs: boolean;
   /** Accept only a list that is requested after this call and compared with the published one, however fresh that is. */
   readonly force: boolean;
@@ -46,7 +45,6 @@ export interface DirectoryService {
 }
 
 export interface DirectoryServiceOptions {
-  readonly biotrack: Biotrack;
   readonly maxAgeSeconds: number;
   /** Refuse a list that removes more than this percentage of the licenses (and more than a few); see `exceedsGuard`. */
   readonly guardRemovalPercent: number;
@@ -55,7 +53,6 @@ export interface DirectoryServiceOptions {
 const toKey = ({ state, environment }: BiotrackTarget): string => `${state}/${environment}`;
 
 export function createDirectoryService({
-  biotrack,
   maxAgeSeconds,
   guardRemovalPercent,
 }: DirectoryServiceOptions): DirectoryService {
@@ -104,24 +101,28 @@ export function createDirectoryService({
         return undefined;
       },
       // A refusal is recorded before the lease is released.
-      work: () => refreshOrRecordError(db, request, since),
+      work: () => refreshWithLogin(db, request, since),
     });
   }
 
-  async function refreshOrRecordError(db: Db, request: DirectoryRequest, since: number): Promise<Directory> {
+  async function refreshWithLogin(db: Db, request: DirectoryRequest, since: number): Promise<Directory> {
+    const session = await request.openSession(request.signal);
     try {
-      return await refresh(db, request, since);
+      return await refresh(db, request, session, since);
     } catch (error) {
-      throw error instanceof BiotrackError ? await request.recordLoginError(error) : error;
+      throw (error instanceof BiotrackError ? await request.recordRefusal(error) : undefined) ?? error;
     }
   }
 
-  async function refresh(db: Db, request: DirectoryRequest, since: number): Promise<Directory> {
-    const { target, login, includeLabs, force, signal } = request;
+  async function refresh(
+    db: Db,
+    request: DirectoryRequest,
+    session: BiotrackSession,
+    since: number,
+  ): Promise<Directory> {
+    const { target, includeLabs, force } = request;
     const present = await findDirectorySummary(db, target.state, target.environment);
     const requestNumber = await takeRequestNumber(db);
-    await request.confirmLogin();
-    const session = await biotrack.openSession(target, login, { signal });
     const sum = await session.checkVendors?.().then((check) => check.sum);
     if (present !== undefined && !includeLabs && !force && isUnchanged(present, sum)) {
       await withOperator(db, (tx) => saveUnchangedCheck(tx, present.id));
@@ -137,7 +138,7 @@ export function createDirectoryService({
     });
     if (licenses !== undefined) listCache.set(directory, licenses);
     // Another process published a newer list, but without laboratories or without comparing its content.
-    if (isSuperseded && !isEnough(directory, request, since)) return refresh(db, request, since);
+    if (isSuperseded && !isEnough(directory, request, since)) return refresh(db, request, session, since);
     return directory;
   }
 

@@ -53,14 +53,13 @@ export async function ensureDirectory(
   let usable: UsableCredential | undefined;
   try {
     usable = await getUsableCredential(db, ports, tenantId, { userId: toUserId(principal) });
-    const { tenant, login } = usable;
+    const { tenant } = usable;
     const target = { state: tenant.state, environment: tenant.environment };
     const loginPorts = toLoginPorts(db, ports, usable);
     // The fetch outlives the request, so what it writes is no effect of the request.
     const refresh = withoutBeforeCommit(() =>
       ports.directories.ensureFresh(db, {
         target,
-        login,
         includeLabs: false,
         force: false,
         signal: ports.shutdown,

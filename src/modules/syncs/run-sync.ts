@@ -233,7 +233,6 @@ async function executeRun(deps: RunSyncDeps, tenantId: string, run: SyncRun, sig
   const target = { state: usable.tenant.state, environment: usable.tenant.environment };
   await directories.ensureFresh(db, {
     target,
-    login: usable.login,
     ...toLoginPorts(db, deps, usable),
     includeLabs: preference?.includeLabs ?? false,
     force: run.refresh === 'force',
