@@ -26,7 +26,7 @@ import {
 } from './modules/credentials/index.js';
 import type { DirectoryService } from './modules/directory/index.js';
 import { createIdempotencyStore } from './modules/idempotency/index.js';
-import { registerLicensesRoutes } from './modules/licenses/index.js';
+import { createListFailures, registerLicensesRoutes } from './modules/licenses/index.js';
 import { registerSchedulesRoutes } from './modules/schedules/index.js';
 import { registerSetupRoutes } from './modules/setup/index.js';
 import { registerStatesRoutes } from './modules/states/index.js';
@@ -92,6 +92,7 @@ export async function buildApp({
     keyring,
     pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')),
     sendCachedList: createListSender(listCacheMegabytes),
+    listFailures: createListFailures(),
     ...ports,
   };
   registerHealth(app, () => pingDatabase(db));

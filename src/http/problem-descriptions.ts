@@ -55,7 +55,7 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
   internal:
     'An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.',
   list_loading:
-    'BioTrack needs more than a few seconds for the list of the state, and no earlier list is available. The list is fetched in the background. Retry after the time in `Retry-After`.',
+    'BioTrack needs more than a few seconds for the list of the state, and no earlier list is available. The list is fetched in the background. Retry after the time in `Retry-After`: the next call returns the list, or why it could not be fetched.',
   upstream_unavailable:
     'BioTrack did not return a usable answer; see "reason". Retry after the number of seconds in Retry-After.',
   identity_unavailable: 'The token could not be verified. Retry after the number of seconds in Retry-After.',

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, waitForRun } from '../helpers/service.js';
+import { until } from '../helpers/until.js';
 
 /** The tenant's own licenses: available ones, created ones, archive and restore. */
 
@@ -103,6 +104,46 @@ t.test('a state that needs longer than a caller waits for its list', async (t) =
   t.strictSame((await list()).body.data, body.data, 'a published list is returned meanwhile');
   for (let tries = 0; tries < 40 && control.counters().listsSent < before + 2; tries += 1) await pause(500);
   control.clearFaults();
+});
+
+t.test('the next call returns the failure of a list that loaded in the background', async (t) => {
+  const service = await startTestService(t, {
+    simulator: { licenses: 60, offersSyncCheck: false },
+    timing: { circuit: { failures: 1_000 } },
+  });
+  const { control } = service.simulator;
+  const tenants = [await makeTenant(service), await makeTenant(service)];
+  const [list, listOther] = tenants.map((id) => () => service.ask('GET', `/v1/tenants/${id}/available-licenses`));
+  if (list === undefined || listOther === undefined) throw new Error('two tenants');
+  const fired = () => control.faults().find(({ fault }) => fault === 'server_error')?.fired ?? 0;
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 7_000 });
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 0 });
+  const loading = await Promise.all([list(), listOther()]);
+  for (const answer of loading) t.match(answer, { status: 503, body: { code: 'list_loading' } });
+  await until('the list fails', async () => fired() === 3);
+  const failures = [await list(), await listOther()];
+  t.equal(fired(), 3, 'without a new attempt');
+  const again = await list();
+  t.equal(fired(), 6, 'the call after that starts anew');
+  const { code, detail, reason } = again.body;
+  t.match(again, { status: 503, body: { code: 'upstream_unavailable', reason: 'upstream_unreachable' } });
+  for (const failure of failures) t.match(failure, { status: 503, body: { code, detail, reason } }, 'the same failure');
+  control.clearFaults();
+  t.equal((await list()).status, 200);
+  t.equal((await listOther()).status, 200);
+});
+
+t.test('a failure of a list that loaded in the background ends with the list', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60, offersSyncCheck: false } });
+  const { control } = service.simulator;
+  const [failed, other] = [await makeTenant(service), await makeTenant(service)];
+  const list = (tenantId: string) => service.ask('GET', `/v1/tenants/${tenantId}/available-licenses`);
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', delayMs: 7_000 });
+  control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 3 });
+  t.match(await list(failed), { status: 503, body: { code: 'list_loading' } });
+  await until('the list fails', async () => control.faults().length === 0);
+  await until('another caller gets the list', async () => (await list(other)).status === 200);
+  t.equal((await list(failed)).status, 200);
 });
 
 t.test('listAvailableLicenses while BioTrack fails', async (t) => {

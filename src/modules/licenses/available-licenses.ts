@@ -1,6 +1,6 @@
 import { BiotrackError, type BiotrackTarget } from '../../biotrack/index.js';
 import { type Db, withoutBeforeCommit } from '../../db/database.js';
-import { type Principal, toUserId } from '../../domain/principal.js';
+import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import { ServiceError } from '../../domain/service-error.js';
 import {
   type CredentialPorts,
@@ -15,10 +15,12 @@ import {
 import { type DirectoryService, findDirectorySummary, ListShrunkError } from '../directory/index.js';
 import { inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
+import type { ListFailures } from './list-failures.js';
 import { loadOwnList, type OwnList } from './own-list.js';
 
 export interface LicensePorts extends CredentialPorts {
   readonly directories: DirectoryService;
+  readonly listFailures: ListFailures;
   readonly syncIntervalSeconds: number;
   /** Aborted when this process shuts down. */
   readonly shutdown: AbortSignal;
@@ -42,7 +44,8 @@ const LIST_WAIT_MS = 5_000;
  * Refreshes the state's directory if it is missing or old, with a credential that the caller may use. A published
  * directory is good enough if the state takes long to send a newer one, or if the newer one was refused because it is much
  * shorter.
- * @throws ServiceError `list_loading` if the state's first list has not arrived within five seconds
+ * @throws ServiceError `list_loading` if the state's first list has not arrived within five seconds. If it fails later, the
+ *   caller's next call throws that failure.
  */
 export async function ensureDirectory(
   db: Db,
@@ -55,6 +58,9 @@ export async function ensureDirectory(
     usable = await getUsableCredential(db, ports, tenantId, { userId: toUserId(principal) });
     const { tenant } = usable;
     const target = { state: tenant.state, environment: tenant.environment };
+    const caller = toCallerKey(usable, principal);
+    const failure = ports.listFailures.take(caller);
+    if (failure !== undefined && !(await isPublished(db, target))) throw failure;
     const loginPorts = toLoginPorts(db, ports, usable);
     // The fetch outlives the request, so what it writes is no effect of the request.
     const refresh = withoutBeforeCommit(() =>
@@ -68,6 +74,7 @@ export async function ensureDirectory(
     );
     if (await isSettledWithin(refresh, LIST_WAIT_MS)) return;
     if (await isPublished(db, target)) return;
+    refresh.catch((error: Error) => ports.listFailures.save(caller, error));
     throw toLoadingError(ports.directories.getPendingSeconds(target));
   } catch (error) {
     // Its published list stays in use until an operator has reviewed the new one.
@@ -76,7 +83,11 @@ export async function ensureDirectory(
   }
 }
 
-/** Rejects if the promise does. If it rejects later, its error is ignored: the next caller meets it. */
+/** With another login, the failure may no longer apply. */
+const toCallerKey = ({ tenant, credential: { id, secretVersion } }: UsableCredential, principal: Principal): string =>
+  [tenant.id, id, secretVersion, toActor(principal)].join('/');
+
+/** Rejects if the promise does, but not later. */
 async function isSettledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   promise.catch(() => undefined);
   let timer: NodeJS.Timeout | undefined;

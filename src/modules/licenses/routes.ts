@@ -62,7 +62,7 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
         tag: 'Licenses',
         summary: 'List available licenses',
         description:
-          "Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there. `problem` says why a license cannot be created or no longer matches the list. If the list offers no license at all, `list.problem` says why. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential. If the state needs more than 5 seconds, the fetch continues in the background: the response shows the mirrored copy, or is 503 `list_loading` while there is none. If the list was refused because it is much shorter than before, the response shows the mirrored copy.",
+          "Returns all licenses that the state lists under the tenant's UBI, and those of the tenant's licenses that it no longer lists there. `problem` says why a license cannot be created or no longer matches the list. If the list offers no license at all, `list.problem` says why. Fetches the state's list first if the mirrored copy is missing or old, which requires a usable credential. If the state needs more than 5 seconds, the fetch continues in the background: the response shows the mirrored copy, or is 503 `list_loading` while there is none; if that fetch fails, the next call returns the failure. If the list was refused because it is much shorter than before, the response shows the mirrored copy.",
         params: TenantParams,
         replies: { 200: { description: 'All available licenses.', schema: AvailableLicenseListSchema } },
         errors: ['not_found', ...LIST_ERRORS],
