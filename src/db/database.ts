@@ -100,13 +100,18 @@ export function openDatabase(options: DatabaseOptions): Db {
 }
 
 /**
- * Closes a connection whose peer vanished, which TCP would notice only after hours. The pool closes idle connections long
- * before this timeout.
+ * Closes a connection whose peer vanished during a query, which TCP would notice only after hours. Between two queries, it
+ * may be silent for any time.
  */
-export function endWhenSilent(client: pg.PoolClient, silenceMs: number): Socket {
+export function endWhenSilent(client: pg.PoolClient, silenceMs: number): void {
   const stream = client.connection.stream as Socket;
-  stream.on('timeout', () => stream.destroy(new Error(`Connection terminated: silent for ${silenceMs} ms`)));
-  return stream.setTimeout(silenceMs);
+  const state = client as { readonly readyForQuery?: boolean };
+  stream.on('timeout', () => {
+    // The next query starts the timer again.
+    if (state.readyForQuery === true) return;
+    stream.destroy(new Error(`Connection terminated: silent for ${silenceMs} ms`));
+  });
+  stream.setTimeout(silenceMs);
 }
 
 export interface PoolUsage {

@@ -22,7 +22,9 @@ const RETRIED_CODE = 'ETIMEDOUT';
  */
 export function createQueuePool(silenceMs: number, config: pg.PoolConfig): pg.Pool {
   requireCheckedVersion(version);
-  return new QueuePool({ ...config, Client: createClientClass(silenceMs) });
+  const pool = new QueuePool({ ...config, Client: QueueClient });
+  pool.on('connect', (client) => endWhenSilent(client, silenceMs));
+  return pool;
 }
 
 export function requireCheckedVersion(found: string): void {
@@ -44,18 +46,11 @@ class QueuePool extends pg.Pool {
   }
 }
 
-const createClientClass = (silenceMs: number): typeof pg.Client =>
-  class extends pg.Client {
-    #socket: ReturnType<typeof endWhenSilent> | undefined;
-
-    override query(...args: unknown[]): never {
-      const result: unknown = (super.query as (...args: unknown[]) => unknown).apply(this, args);
-      if (!(result instanceof Promise)) return result as never;
-      this.#socket ??= endWhenSilent(this as unknown as pg.PoolClient, silenceMs);
-      const socket = this.#socket.setTimeout(silenceMs);
-      return toRetried(result.finally(() => socket.setTimeout(0))) as never;
-    }
-  };
+class QueueClient extends pg.Client {
+  override query(...args: unknown[]): never {
+    return toRetried((super.query as (...args: unknown[]) => unknown).apply(this, args)) as never;
+  }
+}
 
 function toRetried(result: unknown): unknown {
   if (!(result instanceof Promise)) return result;

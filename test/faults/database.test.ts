@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import process from 'node:process';
 import { sql as statement } from 'kysely';
 import t, { type Test } from 'tap';
-import { withTenant } from '../../src/db/database.js';
+import { withOperator, withTenant } from '../../src/db/database.js';
 import type { StorageError } from '../../src/db/sqlstate.js';
 import { sweepAbandonedRuns } from '../../src/modules/syncs/index.js';
 import { IS_LONG, pickCount } from '../helpers/counts.js';
@@ -204,6 +204,24 @@ t.test('a connection that stops responding', async (t) => {
   for (const until = Date.now() + PATIENCE_MS; again !== 200 && Date.now() < until; )
     again = (await other.ask('GET', '/v1/tenants')).status;
   t.equal(again, 200);
+});
+
+t.test('work between two statements is not silence', async (t) => {
+  const { service: slow } = await startTestService(t, {
+    beside: service,
+    role: 'api',
+    timing: { databaseSilenceMs: 200 },
+  });
+  const rows = await withOperator(slow.db, async (tx) => {
+    await statement`select 1`.execute(tx);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    return (await statement<{ two: number }>`select 2 as two`.execute(tx)).rows;
+  });
+  t.strictSame(rows, [{ two: 2 }]);
+  await t.rejects(
+    withOperator(slow.db, (tx) => statement`select pg_sleep(5)`.execute(tx)),
+    /silent for 200 ms/,
+  );
 });
 
 t.test('a worker with half-open connections executes runs again', async (t) => {

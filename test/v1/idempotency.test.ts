@@ -131,6 +131,17 @@ t.test('invalid keys are rejected, and only begun requests use a key up', async 
   t.strictSame(await sql(`select from idempotency_keys where key = 'denied'`), []);
 });
 
+t.test('a request that was only rejected for now can be sent again with its key', async (t) => {
+  const user = { ubi: demo.ubi, username: 'held@example.com', password: 'right' };
+  control.addUser(user);
+  const login = (password: string) => toCredential('held', { username: user.username, password, verify: 'attempt' });
+  for (const password of ['wrong 1', 'wrong 2', 'wrong 3', 'wrong 4', 'wrong 5'])
+    await ask('POST', credentials, { body: login(password) });
+  t.equal(codeOf(await ask('POST', credentials, withKey('held', login('right')))), '429 logins_held');
+  await sql(`update login_attempts set refused_datetime = refused_datetime - interval '1 day'`);
+  t.equal(codeOf(await ask('POST', credentials, withKey('held', login('right')))), '201');
+});
+
 t.test('stored responses are encrypted and expire after 24 hours', async (t) => {
   const { body } = await makeApiKey('sealed', 'sealed');
   await ask('POST', credentials, withKey('sealed', toCredential('sealed', { password: 'canary-password' })));

@@ -2866,7 +2866,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -6919,7 +6919,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -7745,7 +7745,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -8932,7 +8932,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -9965,7 +9965,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -10337,7 +10337,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -11890,7 +11890,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -12489,7 +12489,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -13308,7 +13308,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -13642,7 +13642,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -14169,7 +14169,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -14716,7 +14716,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -16299,7 +16299,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
