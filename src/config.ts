@@ -122,7 +122,7 @@ const VARIABLES = {
     0,
     100,
     10,
-    "Reject a state's list that would remove more than this percentage of licenses, and hold a tenant's sync for review when it would change more than this percentage. Up to 10 licenses can always change. `100` disables both checks.",
+    "Reject a state's list that would remove more than this percentage of its licenses, and hold a tenant's sync for review when it would change more than this percentage. Up to 10 licenses can always change, unless they are more than half of a list. `100` disables both checks.",
   ),
   METRICS_PORT: integer(0, 65_535, 9_464, 'Port of the Prometheus metrics (`/metrics`). `0` disables them.'),
   JWT_ISSUER: text("Required `iss` claim of the host application's tokens.", { whenUnset: 'tokens are rejected' }),

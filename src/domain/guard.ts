@@ -7,3 +7,11 @@ const ALWAYS_ALLOWED = 10;
  */
 export const exceedsGuard = (changed: number, active: number, percent: number): boolean =>
   percent < 100 && changed > Math.max(ALWAYS_ALLOWED, (active * percent) / 100);
+
+/**
+ * Whether a list lost so many of its licenses that an operator must review it. Unlike a change, a small list cannot lose
+ * more than half.
+ * @param percent as of `exceedsGuard`
+ */
+export const isShrunk = (removed: number, active: number, percent: number): boolean =>
+  exceedsGuard(removed, active, percent) || (percent < 100 && removed > Math.max(1, active / 2));

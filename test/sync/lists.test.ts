@@ -1,5 +1,12 @@
 import t from 'tap';
-import { makeTenant, startTestService, syncTenant, type TestResponse, type TestService } from '../helpers/service.js';
+import {
+  makeTenant,
+  startTestService,
+  syncTenant,
+  type TestResponse,
+  type TestService,
+  waitForRun,
+} from '../helpers/service.js';
 import { until } from '../helpers/until.js';
 
 /** Laboratories, transporters, and when a state's list is fetched. */
@@ -316,6 +323,76 @@ t.test('no answer for an optional list stops the vendors', async (t) => {
   control.setOptions({ transporterKey: 'license_number' });
   t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { status: 'succeeded', warnings: [] });
   t.strictSame(await content(), before, 'transporters keyed by license_number are the same');
+});
+
+t.test('the guard counts the licenses of each list by itself', async (t) => {
+  const service = await startTestService(t, {
+    simulator: { licenses: 200, dirtyRows: false, offersTransporters: true },
+    states: (environment) => ({
+      NM: { environments: { production: { ...environment, offers: { transporters: true } } } },
+    }),
+  });
+  const { ask, simulator, sql } = service;
+  const { control } = simulator;
+  const tenantId = await makeTenant(service);
+  await includeLabs(service, tenantId);
+  /** Answers with this many laboratories from now on. */
+  const setLabs = (many: number): void => {
+    const qa_lab = Array.from({ length: many }, (_, index) => ({
+      location: `88000${index}`,
+      ubi: '600000001',
+      name: `LAB ${index}`,
+      transactionid: index + 1,
+      transactionid_original: index + 1,
+    }));
+    control.clearFaults();
+    const text = JSON.stringify({ success: 1, qa_lab });
+    control.injectFault({ fault: 'raw_body', text, action: 'sync_qa_lab', times: 0 });
+  };
+  const force = () => syncTenant(service, tenantId, { refresh: 'force' });
+  const confirm = async ({ id }: TestResponse['body']) =>
+    waitForRun(service, tenantId, (await ask('POST', `/v1/tenants/${tenantId}/syncs/${id}/confirm`)).body.id);
+  const content = () => sql(`select license_key, is_lab, missing_since_datetime from directory_licenses order by 1`);
+  setLabs(30);
+  await syncTenant(service, tenantId);
+  const before = await content();
+  setLabs(19);
+  const shorter = await force();
+  t.match(shorter, {
+    status: 'needs_review',
+    reason: 'list_shrunk',
+    reason_detail: /would remove 11 of 30 laboratories\. Nothing was changed/,
+  });
+  t.strictSame(await content(), before, 'although few of all licenses are laboratories');
+  setLabs(30);
+  const vendors = before.filter(({ is_lab }) => !is_lab).length;
+  control.injectFault({ fault: 'shrunk_list', action: 'sync_vendor', keep: vendors - 21 });
+  t.match(await force(), { reason: 'list_shrunk', reason_detail: /would remove \d+ of \d+ vendor licenses\. / });
+  t.strictSame(await content(), before);
+
+  setLabs(20);
+  t.match((await force()).counts, { archived: 10 }, 'up to ten can always be removed');
+  setLabs(10);
+  t.match((await force()).counts, { archived: 10 });
+  setLabs(4);
+  const small = await force();
+  t.match(
+    small,
+    { reason: 'list_shrunk', reason_detail: /would remove 6 of 10 laboratories/ },
+    'but not more than half',
+  );
+  t.match((await confirm(small)).counts, { archived: 6 });
+  setLabs(2);
+  t.match((await force()).counts, { archived: 2 });
+  setLabs(1);
+  t.match((await force()).counts, { archived: 1 });
+
+  control.injectFault({ fault: 'shrunk_list', action: 'sync_third_party_transporter', keep: 1 });
+  t.match(
+    (await force()).counts,
+    { archived: 0, moved: 0 },
+    'a shorter list of transporters removes the activity only',
+  );
 });
 
 t.test('a state with the REST dialect works from login to companies', async (t) => {

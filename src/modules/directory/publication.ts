@@ -27,10 +27,16 @@ export interface Comparison {
   readonly doubtful: readonly PublishedLicense[];
   /** Laboratories from an earlier list that stay published, because the new list does not cover laboratories. */
   readonly notCovered: number;
+  readonly vendors: ActiveCounts;
+  readonly labs: ActiveCounts;
+}
+
+/** Of one list. */
+export interface ActiveCounts {
   /** Licenses that are published as active. */
   readonly active: number;
-  /** How many of the active ones are listed as deleted. */
-  readonly deleted: number;
+  /** How many of them are missing or listed as deleted. */
+  readonly removed: number;
 }
 
 export function* compareWithPublished(
@@ -42,11 +48,14 @@ export function* compareWithPublished(
   const changed: ListedLicense[] = [];
   const missing: PublishedLicense[] = [];
   const doubtful: PublishedLicense[] = [];
-  let [notCovered, active, deleted] = [0, 0, 0];
+  let notCovered = 0;
+  const vendors = { active: 0, removed: 0 };
+  const labs = { active: 0, removed: 0 };
+  const countsOf = ({ isLab }: PublishedLicense) => (isLab ? labs : vendors);
   const unlisted = new Map<string, PublishedLicense>();
   yield* forEachYielding(published, (license) => {
     unlisted.set(license.licenseKey, license);
-    if (isActive(license)) active += 1;
+    if (isActive(license)) countsOf(license).active += 1;
   });
   yield* forEachYielding(licenses, (license) => {
     const before = unlisted.get(license.licenseKey);
@@ -54,16 +63,18 @@ export function* compareWithPublished(
     unlisted.delete(license.licenseKey);
     if (!before.isMissing && before.contentHash === license.contentHash) return;
     changed.push(license);
-    if (license.isDeleted && isActive(before)) deleted += 1;
+    if (license.isDeleted && isActive(before)) countsOf(before).removed += 1;
   });
   yield* forEachYielding(unlisted.values(), (license) => {
     if (license.isMissing) return;
     const absence = license.isLab ? absences.labs : absences.vendors;
-    if (absence === 'missing') missing.push(license);
-    else if (absence === 'doubtful') doubtful.push(license);
+    if (absence === 'missing') {
+      missing.push(license);
+      if (isActive(license)) countsOf(license).removed += 1;
+    } else if (absence === 'doubtful') doubtful.push(license);
     else notCovered += 1;
   });
-  return { added, changed, missing, doubtful, notCovered, active, deleted };
+  return { added, changed, missing, doubtful, notCovered, vendors, labs };
 }
 
 const isActive = ({ isMissing, isDeleted }: PublishedLicense): boolean => !isMissing && !isDeleted;

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { BiotrackTarget } from '../../biotrack/index.js';
 import { type Db, type OperatorTx, withOperator } from '../../db/database.js';
 import type { DirectoryWarning } from '../../domain/directory-warning.js';
-import { exceedsGuard } from '../../domain/guard.js';
+import { isShrunk } from '../../domain/guard.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import type { Activity, Vendor } from '../../domain/vendor.js';
@@ -27,7 +27,10 @@ import {
   selectTransporters,
 } from './repository.js';
 
-/** The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. */
+/**
+ * The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. The
+ * message is text for users.
+ */
 export class ListShrunkError extends Error {
   readonly digest: string;
   /** Of the refused list. */
@@ -210,18 +213,25 @@ const toAbsences = ({ illegible, hasLabs }: StateList, { illegibleVendors, illeg
   labs: !hasLabs ? 'not_covered' : illegible.labs > illegibleLabs ? 'doubtful' : 'missing',
 });
 
-/** @throws ListShrunkError if the list removes too many licenses and was not accepted by an operator */
+/** @throws ListShrunkError if a list removes too many of its licenses and was not accepted by an operator */
 function requireBelievable(
-  { missing, deleted, active }: Comparison,
+  { vendors, labs }: Comparison,
   licenses: readonly ListedLicense[],
   { acceptedDigest }: Directory,
   { guardRemovalPercent, requestNumber }: PublishOptions,
 ): void {
-  const removed = deleted + missing.filter(({ isDeleted }) => !isDeleted).length;
-  if (!exceedsGuard(removed, active, guardRemovalPercent)) return;
+  const shrunk = [
+    { ...vendors, name: 'vendor licenses' },
+    { ...labs, name: 'laboratories' },
+  ].filter(({ removed, active }) => isShrunk(removed, active, guardRemovalPercent));
+  if (shrunk.length === 0) return;
   const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
   if (digest === acceptedDigest) return;
-  throw new ListShrunkError(`the list would remove ${removed} of ${active} licenses`, { digest, requestNumber });
+  const removals = shrunk.map(({ removed, active, name }) => `${removed} of ${active} ${name}`).join(' and ');
+  throw new ListShrunkError(`The state's list is much shorter than before. It would remove ${removals}.`, {
+    digest,
+    requestNumber,
+  });
 }
 
 /** @param kept how many licenses are kept although they are not listed */

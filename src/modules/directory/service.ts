@@ -46,7 +46,7 @@ export interface DirectoryService {
 
 export interface DirectoryServiceOptions {
   readonly maxAgeSeconds: number;
-  /** Refuse a list that removes more than this percentage of the licenses (and more than a few); see `exceedsGuard`. */
+  /** Refuse a list that removes more than this percentage of the licenses (and more than a few); see `isShrunk`. */
   readonly guardRemovalPercent: number;
 }
 
@@ -95,7 +95,7 @@ export function createDirectoryService({
         if (directory === undefined || isEnough(directory, request, since)) return directory;
         const { refusedAgeSeconds: refusedAge } = directory;
         if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
-          const message = 'the last list was refused and awaits an operator';
+          const message = "The state's last list is much shorter than before.";
           throw new ListShrunkError(message, { digest: directory.refusedDigest ?? '', requestNumber: 0 });
         }
         return undefined;

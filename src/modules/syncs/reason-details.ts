@@ -1,6 +1,7 @@
 import { ADVICE, type BiotrackError } from '../../biotrack/index.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { RunWarning } from '../../plans/index.js';
+import { ListShrunkError } from '../directory/index.js';
 
 /** Explains each reason to users: what it means and what to do. */
 const DETAILS: Readonly<Record<FailureReason, string>> = {
@@ -9,15 +10,16 @@ const DETAILS: Readonly<Record<FailureReason, string>> = {
   credential_unreadable: 'The stored password cannot be decrypted. Enter it again.',
   unknown_state:
     'The state or its environment is no longer configured in this deployment. Nothing was changed. Ask an operator to configure it.',
-  list_shrunk:
-    "The state's list is much shorter than before. Nothing was changed. An operator must review it: confirming this run accepts the list.",
+  list_shrunk: 'Nothing was changed. An operator must review the list: confirming this run accepts it.',
   superseded: 'The setup changed during the run. A new run replaces it.',
   storage_unavailable: 'The database was unavailable. Nothing was changed. Try again later.',
   interrupted: 'The run was interrupted too often. Nothing was changed. Start another sync.',
   internal: 'An unexpected error occurred. Nothing was changed. Contact support with the id of this run.',
 };
 
-export const toReasonDetail = (reason: FailureReason): string => DETAILS[reason];
+/** @param error what caused the failure */
+export const toReasonDetail = (reason: FailureReason, error?: unknown): string =>
+  error instanceof ListShrunkError ? `${error.message} ${DETAILS[reason]}` : DETAILS[reason];
 
 /** The first failure of a call that is retried can be a hiccup. Later ones need the operator if only they can fix it. */
 export const mustOperatorAct = ({ fixedBy, retryable }: BiotrackError, attempt: number): boolean =>

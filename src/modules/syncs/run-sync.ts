@@ -130,7 +130,7 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     const needsOperator = upstreamError !== undefined && mustOperatorAct(upstreamError, run.attempt);
     const reasonDetail =
       upstreamError === undefined
-        ? toReasonDetail(reason)
+        ? toReasonDetail(reason, error)
         : toUpstreamDetail(upstreamError, run.attempt, needsOperator);
     // Previews are not retried: their caller gets the failure at once.
     const seconds =
