@@ -6,12 +6,5 @@ export * from './explain.js';
 export { toKnownList } from './known-list.js';
 export type * from './plan.js';
 export { type PlanInput, type PlanPart, planNames, planSync, planYielding } from './plan-sync.js';
-export {
-  COMPANY_REASONS,
-  type CompanyReason,
-  LICENSE_REASONS,
-  type LicenseReason,
-  type Reasons,
-  toReasons,
-} from './reasons.js';
+export { type Reasons, toReasons } from './reasons.js';
 export type * from './snapshot.js';

@@ -1,49 +1,6 @@
+import type { CompanyReason, LicenseReason } from '../domain/change-reason.js';
 import type { CompanyStep, LicenseStep, SyncPlan } from './plan.js';
-import type { VendorDecision } from './snapshot.js';
-
-/** Why a company is created, updated, archived or reactivated. A closed list, so callers can branch on it. */
-export const COMPANY_REASONS = [
-  /** A license or vendor that is new to the tenant. */
-  'first_seen',
-  /** Its license was held by another company before. */
-  'split_out',
-  /** Its licenses are now held by `superseded_by`. */
-  'merged',
-  'no_active_license',
-  /** One of its licenses is active again. */
-  'license_reactivated',
-  'renamed',
-  'ubi_changed',
-  'own_ubi_changed',
-  'successor_changed',
-  /** Only its display name changed, because another company with its name was added, removed or changed. */
-  'display_name_changed',
-] as const;
-export type CompanyReason = (typeof COMPANY_REASONS)[number];
-
-/** Why a license is created, updated, moved, deactivated or reactivated. A closed list. */
-export const LICENSE_REASONS = [
-  'first_seen',
-  /** It was added manually, and the state lists it for the first time. */
-  'first_listed',
-  /** Another vendor holds it. */
-  'sold',
-  /** The state lists a UBI where it listed none before. */
-  'ubi_reported',
-  'no_longer_listed',
-  'deleted_by_state',
-  'labs_excluded',
-  'listed_again',
-  /** It moves to its vendor company or its own company, as the strategy requires. */
-  'strategy',
-  'decided_by_user',
-  /** A user added it to a manual company. */
-  'added_manually',
-  'details_changed',
-  /** It was assigned its own company, which the other strategy uses. */
-  'own_company_assigned',
-] as const;
-export type LicenseReason = (typeof LICENSE_REASONS)[number];
+import type { CompanyState, LicenseState, VendorDecision } from './snapshot.js';
 
 /** The reason of each step of a plan. */
 export interface Reasons {
@@ -58,26 +15,115 @@ export function toReasons({ licenses, includeLabs, strategy, decisions }: Reason
   const decided = new Map(
     strategy === 'one_per_vendor' ? decisions.map((decision) => [decision.ubiKey, decision]) : [],
   );
-  const reactivatedIn = new Set<string>();
-  const knownIn = new Set<string>();
-  for (const { before, after } of licenses) {
-    if (before === undefined) continue;
-    knownIn.add(after.companyId);
-    if (!before.active && after.active) reactivatedIn.add(after.companyId);
-  }
+  const events = new CompanyEvents(includeLabs);
+  for (const step of licenses) events.add(step);
   return {
-    ofCompany({ kind, before, after }) {
-      if (before === undefined) return knownIn.has(after.id) ? 'split_out' : 'first_seen';
-      if (kind === 'company.archived') return after.supersededBy === null ? 'no_active_license' : 'merged';
-      if (kind === 'company.reactivated') return reactivatedIn.has(after.id) ? 'license_reactivated' : 'split_out';
-      if (before.sourceName !== after.sourceName) return 'renamed';
-      if (before.ubi !== after.ubi) return 'ubi_changed';
-      if (before.isOwnCompany !== after.isOwnCompany) return 'own_ubi_changed';
-      return before.supersededBy === after.supersededBy ? 'display_name_changed' : 'successor_changed';
-    },
+    ofCompany: (step) => toCompanyReason(step, events),
     ofLicense: ({ before, after }) =>
       toLicenseReason(before, after, { includeLabs, decision: decided.get(after.ubiKey ?? '') }),
   };
+}
+
+/** Why an active license arrives at a company. If several arrive, the first of these counts. */
+const ARRIVALS = ['returned', 'bought', 'new_ubi', 'split_out', 'first_seen'] as const;
+type Arrival = (typeof ARRIVALS)[number];
+
+/** Why an active license of a company becomes inactive or departs. If several do, the first of these counts. */
+const DEPARTURES = ['vanished', 'deleted_by_state', 'labs_excluded', 'sold', 'new_ubi', 'merged'] as const;
+type Departure = (typeof DEPARTURES)[number];
+
+/** What happens to the licenses of each company. */
+class CompanyEvents {
+  readonly #arrivals = new Map<string, Arrival>();
+  readonly #departures = new Map<string, Departure>();
+  readonly #renamed = new Set<string>();
+  readonly #withNewUbi = new Set<string>();
+  readonly #includeLabs: boolean;
+
+  constructor(includeLabs: boolean) {
+    this.#includeLabs = includeLabs;
+  }
+
+  add({ before, after }: LicenseStep): void {
+    const wasHeld = before?.active === true;
+    const isStaying = wasHeld && after.active && before.companyId === after.companyId;
+    if (isStaying) {
+      if (before.name !== after.name) this.#renamed.add(after.companyId);
+      if (before.ubiKey !== after.ubiKey) this.#withNewUbi.add(after.companyId);
+      return;
+    }
+    if (after.active) addFirst(this.#arrivals, after.companyId, toArrival(before, after), ARRIVALS);
+    if (wasHeld) addFirst(this.#departures, before.companyId, this.#toDeparture(before, after), DEPARTURES);
+  }
+
+  findArrival(companyId: string): Arrival | undefined {
+    return this.#arrivals.get(companyId);
+  }
+
+  findDeparture(companyId: string): Departure | undefined {
+    return this.#departures.get(companyId);
+  }
+
+  /** Whether the state renamed one of the licenses that stay. */
+  isRenamed(companyId: string): boolean {
+    return this.#renamed.has(companyId);
+  }
+
+  /** Whether one of the licenses that stay has another UBI. */
+  hasNewUbi(companyId: string): boolean {
+    return this.#withNewUbi.has(companyId);
+  }
+
+  #toDeparture(before: LicenseState, after: LicenseState): Departure {
+    if (!after.active) return toInactiveReason(after, this.#includeLabs);
+    if (isSold(before, after)) return 'sold';
+    return before.ubiKey === after.ubiKey ? 'merged' : 'new_ubi';
+  }
+}
+
+function addFirst<Event>(events: Map<string, Event>, companyId: string, event: Event, order: readonly Event[]): void {
+  const known = events.get(companyId);
+  if (known === undefined || order.indexOf(event) < order.indexOf(known)) events.set(companyId, event);
+}
+
+function toArrival(before: LicenseState | undefined, after: LicenseState): Arrival {
+  if (before === undefined || before.contentHash === '') return 'first_seen';
+  if (before.companyId !== after.companyId && isSold(before, after)) return 'bought';
+  if (!before.active) return 'returned';
+  return before.ubiKey === after.ubiKey ? 'split_out' : 'new_ubi';
+}
+
+/** A UBI where there was none before is new information, not a sale. */
+const isSold = (before: LicenseState, after: LicenseState): boolean =>
+  before.ubiKey !== null && before.ubiKey !== after.ubiKey;
+
+function toCompanyReason({ kind, before, after }: CompanyStep, events: CompanyEvents): CompanyReason {
+  const arrival = events.findArrival(after.id);
+  if (before === undefined) return arrival ?? 'first_seen';
+  if (kind === 'company.archived') {
+    return events.findDeparture(after.id) ?? (after.supersededBy === null ? 'vanished' : 'merged');
+  }
+  if (kind === 'company.reactivated') return arrival === 'first_seen' ? 'joined' : (arrival ?? 'split_out');
+  return toUpdateReason(before, after, events);
+}
+
+function toUpdateReason(before: CompanyState, after: CompanyState, events: CompanyEvents): CompanyReason {
+  const exchange = findExchange(after.id, events);
+  if (before.ubiKey !== after.ubiKey) return events.hasNewUbi(after.id) ? 'new_ubi' : (exchange ?? 'new_ubi');
+  if (before.sourceName !== after.sourceName) {
+    return events.isRenamed(after.id) ? 'renamed' : (exchange ?? 'details_changed');
+  }
+  if (before.ubi !== after.ubi) return exchange ?? 'details_changed';
+  if (before.isOwnCompany !== after.isOwnCompany) return exchange ?? 'own_ubi_changed';
+  return before.supersededBy === after.supersededBy ? 'display_name_changed' : 'successor_changed';
+}
+
+/** Why the company has other licenses than before. Undefined if it has the same ones. */
+function findExchange(companyId: string, events: CompanyEvents): CompanyReason | undefined {
+  const arrival = events.findArrival(companyId);
+  if (arrival !== undefined) return arrival === 'bought' || arrival === 'returned' ? arrival : 'joined';
+  const departure = events.findDeparture(companyId);
+  return departure === 'merged' || departure === 'new_ubi' ? 'left' : departure;
 }
 
 function toLicenseReason(
@@ -86,17 +132,14 @@ function toLicenseReason(
   { includeLabs, decision }: { readonly includeLabs: boolean; readonly decision: VendorDecision | undefined },
 ): LicenseReason {
   if (before === undefined) return 'first_seen';
-  if (before.ubiKey !== null && before.ubiKey !== after.ubiKey) return 'sold';
-  if (before.active && !after.active) {
-    if (after.missingSinceDatetime !== null) return 'no_longer_listed';
-    return after.isLab && !includeLabs ? 'labs_excluded' : 'deleted_by_state';
-  }
+  if (isSold(before, after)) return 'sold';
+  if (before.active && !after.active) return toInactiveReason(after, includeLabs);
   if (before.contentHash === '' && after.contentHash !== '') return 'first_listed';
-  if (!before.active && after.active) return 'listed_again';
+  if (!before.active && after.active) return 'returned';
   if (before.missingSinceDatetime !== after.missingSinceDatetime) {
-    return after.missingSinceDatetime === null ? 'listed_again' : 'no_longer_listed';
+    return after.missingSinceDatetime === null ? 'returned' : 'vanished';
   }
-  if (before.ubiKey !== after.ubiKey) return 'ubi_reported';
+  if (before.ubiKey !== after.ubiKey) return 'new_ubi';
   if (before.companyId !== after.companyId) {
     if (before.namedByCompanyId !== after.namedByCompanyId) return 'added_manually';
     return isDecided(before.companyId, after.companyId, decision) ? 'decided_by_user' : 'strategy';
@@ -104,6 +147,14 @@ function toLicenseReason(
   return before.contentHash === after.contentHash && before.ubi === after.ubi
     ? 'own_company_assigned'
     : 'details_changed';
+}
+
+function toInactiveReason(
+  { missingSinceDatetime, isLab }: LicenseState,
+  includeLabs: boolean,
+): 'vanished' | 'deleted_by_state' | 'labs_excluded' {
+  if (missingSinceDatetime !== null) return 'vanished';
+  return isLab && !includeLabs ? 'labs_excluded' : 'deleted_by_state';
 }
 
 /** Whether a move follows a decision: to the chosen company, or between companies that a user keeps apart. */

@@ -1,16 +1,9 @@
+import type { CompanyReason, LicenseReason } from '../domain/change-reason.js';
 import { type Difference, findDifference } from '../domain/difference.js';
 import { SHOWN_LISTING_FIELDS } from '../domain/license-fields.js';
 import { toFieldPairs } from '../domain/snake-case.js';
 import { forEachYielding, type Yielding } from '../domain/yielding.js';
-import type {
-  CompanyReason,
-  CompanyState,
-  CompanyStep,
-  LicenseReason,
-  LicenseStep,
-  Reasons,
-  SyncPlan,
-} from '../mapping/index.js';
+import type { CompanyState, CompanyStep, LicenseStep, Reasons, SyncPlan } from '../mapping/index.js';
 import { toReasons } from '../mapping/index.js';
 
 /** An entry of the change feed without its number: what happened to one company or one license. */

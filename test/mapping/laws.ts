@@ -2,7 +2,13 @@
 // mappers must break them. No check uses our code to compute what is expected.
 import type { ListedLicense } from '../../src/domain/listed-license.js';
 import type { Vendor } from '../../src/domain/vendor.js';
-import { type CompanyState, explainHolding, type LicenseState, type VendorDecision } from '../../src/mapping/index.js';
+import {
+  type CompanyState,
+  explainHolding,
+  type LicenseState,
+  toReasons,
+  type VendorDecision,
+} from '../../src/mapping/index.js';
 import { partOf } from './delta.js';
 import {
   createIds,
@@ -802,6 +808,94 @@ function checkExplanation(seen: Sync): number {
   return active.length;
 }
 
+/** Whether users or a switch can have moved licenses in this sync. */
+const isRearranged = ({ before, strategyBefore, strategy }: Sync): boolean =>
+  (strategyBefore !== undefined && strategyBefore !== strategy) ||
+  before.decisions.length > 0 ||
+  before.companies.some(({ origin }) => origin === 'manual');
+
+/** Reasons say what happened to the licenses of a company. */
+function checkReasons(seen: Sync): number {
+  const reasons = toReasons(seen.plan);
+  const { held, licensesBefore, licensesAfter, companiesBefore } = viewOf(seen);
+  const were = groupBy(
+    seen.before.licenses.filter(({ active }) => active),
+    ({ companyId }) => companyId,
+  );
+  const isSold = (was: LicenseState | undefined, is: LicenseState | undefined): boolean =>
+    was !== undefined && was.ubiKey !== null && was.ubiKey !== is?.ubiKey;
+  for (const step of seen.plan.licenses) {
+    const reason = reasons.ofLicense(step);
+    const { before, after } = step;
+    expectSame(reason === 'sold', isSold(before, after), 'reasons', () => `${after.licenseKey} is ${reason}`);
+    const isNew = before?.ubiKey === null && after.ubiKey !== null && before.active && after.active;
+    if (isNew) expectSame(reason, 'new_ubi', 'reasons', () => `the first UBI of ${after.licenseKey}`);
+  }
+  for (const step of seen.plan.companies) {
+    const { kind, after } = step;
+    const reason = reasons.ofCompany(step);
+    const sayWhat = (): string => `${kind} of ${after.id} is ${reason}`;
+    const now = held.get(after.id) ?? [];
+    const then = were.get(after.id) ?? [];
+    const staying = now.filter(({ licenseKey }) => then.some((was) => was.licenseKey === licenseKey));
+    const arrived = now.filter((license) => !staying.includes(license));
+    const left = then.filter((was) => !now.some(({ licenseKey }) => licenseKey === was.licenseKey));
+    const ofBefore = (license: LicenseState): LicenseState | undefined => licensesBefore.get(license.licenseKey);
+    const ofAfter = (was: LicenseState): LicenseState | undefined => licensesAfter.get(was.licenseKey);
+    const expectCause = (isSo: boolean): void => expect(isSo, 'reasons', sayWhat);
+    if (!companiesBefore.has(after.id)) expectSame(kind, 'company.created', 'reasons', sayWhat);
+    if (kind === 'company.archived' && left.length > 0 && left.every((was) => isSold(was, ofAfter(was)))) {
+      const isInactive = left.some((was) => ofAfter(was)?.active === false);
+      if (!isInactive) expectSame(reason, 'sold', 'reasons', sayWhat);
+    }
+    if (kind !== 'company.updated' && kind !== 'company.archived' && arrived.length > 0) {
+      const isAllBought = arrived.every((license) => isSold(ofBefore(license), license));
+      const isMoved = arrived.every((license) => ofBefore(license)?.companyId !== license.companyId);
+      if (isAllBought && isMoved) expectSame(reason, 'bought', 'reasons', sayWhat);
+    }
+    if (kind === 'company.created') {
+      expectSame(
+        reason === 'first_seen',
+        arrived.every((license) => !ofBefore(license)),
+        'reasons',
+        sayWhat,
+      );
+    }
+    switch (reason) {
+      case 'merged':
+      case 'split_out':
+        expectCause(isRearranged(seen));
+        break;
+      case 'renamed':
+        expectCause(staying.some((license) => ofBefore(license)?.name !== license.name));
+        break;
+      case 'sold':
+        expectCause(left.some((was) => isSold(was, ofAfter(was))));
+        break;
+      case 'bought':
+        expectCause(arrived.some((license) => isSold(ofBefore(license), license)));
+        break;
+      case 'joined':
+        expectCause(arrived.length > 0);
+        break;
+      case 'left':
+        expectCause(left.length > 0);
+        break;
+      case 'returned':
+        expectCause(arrived.some((license) => ofBefore(license)?.active === false));
+        break;
+      case 'vanished':
+      case 'deleted_by_state':
+      case 'labs_excluded':
+        expectCause(left.some((was) => ofAfter(was)?.active === false));
+        break;
+      default:
+        break;
+    }
+  }
+  return seen.plan.companies.length + seen.plan.licenses.length;
+}
+
 /** The list one day later: about one row in four is renamed, sold, missing, moved, deleted, blank, or new. */
 function toNextDay(rows: readonly Vendor[], round: number): Vendor[] {
   const names = [...new Set(rows.map(({ name }) => name)), 'A new name'];
@@ -925,6 +1019,7 @@ export const LAWS: readonly Law[] = [
     sentence: 'the reported rule selects the company that holds the license',
     check: checkExplanation,
   },
+  { name: 'reasons', sentence: 'they say what happened to the licenses of a company', check: checkReasons },
   { name: 'delta', sentence: 'a delta plan equals the full plan', check: (seen) => checkDelta(seen), isCostly: true },
 ];
 

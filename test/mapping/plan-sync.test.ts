@@ -851,7 +851,7 @@ t.test('superseded_by is null for a vendor whose last license is missing, even i
   const plan = tenant.sync(sold);
   t.match(tenant.company(seller), { archivedDatetime: tenant.at, supersededBy: null });
   const archived = plan.companies.find(({ after }) => after.id === seller);
-  t.equal(archived && toReasons(plan).ofCompany(archived), 'no_active_license');
+  t.equal(archived && toReasons(plan).ofCompany(archived), 'vanished');
   tenant.sync([...sold, row('2', 'A', 'Two', { age: 2 })]);
   t.ok(tenant.isActive(seller), 'reactivated when the license returns');
   t.end();
@@ -1315,23 +1315,19 @@ t.test('reasons: new, renamed, sold, missing and returned', (t) => {
   t.same(syncLines([a(), b(), c()]).length, 3, 'renamed back');
   t.same(syncLines([a(), b({ ...later, ubi: 'C' }), c()]), ['license.transferred 2 sold']);
   t.same(syncLines([a(), b(), c()]), ['license.transferred 2 sold'], 'restored');
-  t.same(syncLines([a(), c()]), ['license.deactivated 2 no_longer_listed']);
-  t.same(syncLines([c()]), ['company.archived #1 no_active_license', 'license.deactivated 1 no_longer_listed']);
+  t.same(syncLines([a(), c()]), ['license.deactivated 2 vanished']);
+  t.same(syncLines([c()]), ['company.archived #1 vanished', 'license.deactivated 1 vanished']);
   t.same(syncLines([a(), b(), c()]), [
-    'company.reactivated #1 license_reactivated',
-    'license.reactivated 1 listed_again',
-    'license.reactivated 2 listed_again',
+    'company.reactivated #1 returned',
+    'license.reactivated 1 returned',
+    'license.reactivated 2 returned',
   ]);
   t.same(syncLines([a(), b({ isDeleted: true }), c()]), ['license.deactivated 2 deleted_by_state']);
-  t.same(syncLines([a(), c()]), ['license.updated 2 no_longer_listed'], 'deleted, then missing');
-  t.same(
-    syncLines([a(), b({ isDeleted: true }), c()]),
-    ['license.updated 2 listed_again'],
-    'listed again, still deleted',
-  );
-  t.same(syncLines([a(), b(), c()]), ['license.reactivated 2 listed_again']);
+  t.same(syncLines([a(), c()]), ['license.updated 2 vanished'], 'deleted, then missing');
+  t.same(syncLines([a(), b({ isDeleted: true }), c()]), ['license.updated 2 returned'], 'listed again, still deleted');
+  t.same(syncLines([a(), b(), c()]), ['license.reactivated 2 returned']);
   t.same(syncLines([a(), b({ isLab: true }), c()]), ['license.deactivated 2 labs_excluded']);
-  t.same(syncLines([a(), b(), c()]), ['license.reactivated 2 listed_again']);
+  t.same(syncLines([a(), b(), c()]), ['license.reactivated 2 returned']);
   t.same(syncLines([a(), b(), c()], LICENSE), [
     'company.created #3 split_out',
     'company.updated #1 display_name_changed',
@@ -1350,9 +1346,117 @@ t.test('reasons: new, renamed, sold, missing and returned', (t) => {
   tenant.setOwnUbi('C');
   t.same(syncLines([a(), b(), c()]), ['company.updated #2 own_ubi_changed']);
   t.same(syncLines([a(), b(), c({ ...later, ubi: 'D' })]), [
-    'company.updated #2 ubi_changed',
+    'company.updated #2 new_ubi',
     'license.transferred 3 sold',
   ]);
+  t.end();
+});
+
+/** The reasons of one sync after another: `kind name-or-number reason`, in any order. */
+function reasonsOf(tenant: Tenant, rows: readonly Vendor[], strategy?: Strategy): string[] {
+  return toReasonLines(tenant.sync(rows, strategy), (id) => tenant.company(id).sourceName ?? 'manual');
+}
+
+t.test('reasons: an ordinary sale is sold by one company and bought by another, never a merge or a split', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const site = (ubi: string): Vendor => row('1', ubi, 'Site', { age: 2 });
+  const rest = [row('2', 'B', 'Buyer', { age: 1 })];
+  tenant.sync([site('A'), ...rest]);
+  t.same(reasonsOf(tenant, [site('B'), ...rest]), ['company.archived Site sold', 'license.transferred 1 sold']);
+  t.same(reasonsOf(tenant, [site('C'), ...rest]), [
+    'company.created Site bought',
+    'company.updated Site successor_changed',
+    'license.transferred 1 sold',
+  ]);
+  t.same(reasonsOf(tenant, [site('A'), ...rest]), [
+    'company.archived Site sold',
+    'company.reactivated Site bought',
+    'license.transferred 1 sold',
+  ]);
+  const alone = new Tenant(LICENSE);
+  alone.sync([site('A'), ...rest]);
+  t.same(
+    reasonsOf(alone, [{ ...site('B'), name: 'New owner' }, ...rest]),
+    ['company.updated New owner new_ubi', 'license.transferred 1 sold'],
+    'with one_per_license, the company has a new UBI, which matters more than a new name',
+  );
+  t.end();
+});
+
+t.test('reasons: a company whose name changes because licenses join or leave is not renamed', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const old = row('1', 'A', 'Old', { age: 1 });
+  const joining = [row('2', 'A', 'Often', { age: 2 }), row('3', 'A', 'Often', { age: 3 })];
+  const buyer = row('9', 'B', 'Buyer', { age: 9 });
+  tenant.sync([old, buyer]);
+  t.same(reasonsOf(tenant, [old, ...joining, buyer]), [
+    'company.updated Often joined',
+    'license.created 2 first_seen',
+    'license.created 3 first_seen',
+  ]);
+  t.same(reasonsOf(tenant, [old, ...joining.slice(1), buyer]), [
+    'company.updated Old vanished',
+    'license.deactivated 2 vanished',
+  ]);
+  t.same(reasonsOf(tenant, [old, ...joining, buyer]), [
+    'company.updated Often returned',
+    'license.reactivated 2 returned',
+  ]);
+  const sold = joining.map((one) => ({ ...one, ubi: 'B', transactionId: '50' }));
+  t.ok(reasonsOf(tenant, [old, ...sold, buyer]).includes('company.updated Old sold'));
+  tenant.sync([old, ...joining, buyer]);
+  const split = reasonsOf(tenant, [old, ...joining, buyer], LICENSE);
+  t.ok(split.includes('company.updated Old left'), 'in a switch, the licenses left it');
+  t.ok(split.includes('company.created Often split_out'));
+  const merged = reasonsOf(tenant, [old, ...joining, buyer], VENDOR);
+  t.ok(merged.includes('company.updated Often joined'), 'in a switch, the licenses joined it');
+  t.ok(merged.includes('company.archived Often merged'));
+  t.end();
+});
+
+t.test('reasons: a new license of a vendor whose company was archived joins it', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A', 'Alpha')]);
+  t.same(reasonsOf(tenant, [row('1', 'A', 'Alpha', { isDeleted: true })]), [
+    'company.archived Alpha deleted_by_state',
+    'license.deactivated 1 deleted_by_state',
+  ]);
+  t.same(reasonsOf(tenant, [row('1', 'A', 'Alpha', { isDeleted: true }), row('2', 'A', 'Alpha')]), [
+    'company.reactivated Alpha joined',
+    'license.created 2 first_seen',
+  ]);
+  t.end();
+});
+
+t.test('reasons: a change of ages or of the spelling of a UBI is neither a rename nor a sale', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const rows = [row('1', 'A', 'One', { age: 1 }), row('2', 'A', 'Two', { age: 2 })];
+  tenant.sync(rows);
+  t.same(reasonsOf(tenant, [row('1', 'A', 'One', { age: 3 }), rows[1] as Vendor]), [
+    'company.updated Two details_changed',
+    'license.updated 1 details_changed',
+  ]);
+  t.same(reasonsOf(tenant, [row('1', 'A', 'One', { age: 3 }), row('2', ' A', 'Two', { age: 2 })]), [
+    'company.updated Two details_changed',
+    'license.updated 2 details_changed',
+  ]);
+  t.end();
+});
+
+t.test('reasons: a company becomes an own company because a license joined it', (t) => {
+  const tenant = new Tenant(LICENSE, 'A');
+  const first = tenant.addManual('Manual', '2');
+  tenant.snapshot = {
+    ...tenant.snapshot,
+    licenses: [
+      ...tenant.snapshot.licenses,
+      { ...tenant.license('2'), id: '0192ffff-0000-7000-8000-00000000000e', licenseKey: '3', licenseNumber: '3' },
+    ],
+  };
+  tenant.sync([row('2', 'B')]);
+  const lines = reasonsOf(tenant, [row('2', 'B'), row('3', 'A')]);
+  t.ok(tenant.company(first).isOwnCompany);
+  t.same(lines, ['company.updated manual joined', 'license.reactivated 3 first_listed']);
   t.end();
 });
 
@@ -1364,11 +1468,11 @@ t.test('reasons: a first UBI, a decision, a new successor', (t) => {
   const reasons = toReasons(reported);
   t.same(
     reported.licenses.map((step) => reasons.ofLicense(step)),
-    ['ubi_reported'],
+    ['new_ubi'],
   );
   t.same(
     reported.companies.map((step) => [step.kind, reasons.ofCompany(step)]),
-    [['company.archived', 'merged']],
+    [['company.archived', 'new_ubi']],
   );
   const manual = tenant.addManual('Manual', '9');
   const rows = [old, row('2', 'A', 'Blank', { age: 2, transactionId: '50' }), row('9', 'A', 'Nine', { age: 9 })];

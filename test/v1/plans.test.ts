@@ -63,7 +63,7 @@ t.test('guards: many removals must be reviewed', async (t) => {
   t.strictSame(await readCompanies(tenantId), before, 'nothing is written');
   const path = `${pathOf(tenantId)}/syncs/${review.id}`;
   const items = await readAll(`${path}/plan?page[size]=500`);
-  t.equal(items.filter(({ reason }) => reason === 'no_longer_listed').length, 20);
+  t.equal(items.filter(({ reason, license_id }) => reason === 'vanished' && license_id !== null).length, 20);
   await edit(tenantId, before[0].id, { relationship_type: 'customer' });
   t.match(await ask('POST', `${path}/confirm`), { status: 409, body: { code: 'plan_stale' } }, 'stale after an edit');
   const second = await syncTenant(service, tenantId);
@@ -90,7 +90,11 @@ t.test('guards: many removals must be reviewed', async (t) => {
   t.match(confirmed, { status: 200, body: { status: /^succeeded/, counts: third.counts } });
   t.not(confirmed.body.finished_datetime, third.finished_datetime, 'finished when it was confirmed');
   const done = await readAll(`${pathOf(tenantId)}/syncs/${third.id}/plan?page[size]=500`);
-  t.equal(done.filter(({ reason }) => reason === 'no_longer_listed').length, 21, 'the plan items of the applied run');
+  t.equal(
+    done.filter(({ reason, license_id }) => reason === 'vanished' && license_id !== null).length,
+    21,
+    'the plan items of the applied run',
+  );
   const left = await readCompanies(tenantId);
   t.equal(left.length, before.length - 21, 'the plan is applied');
   t.match(await syncTenant(service, tenantId), { status: /^succeeded/, counts: { archived: 0, updated: 0 } });

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { COMPANY_REASONS, LICENSE_REASONS } from '../../domain/change-reason.js';
 import {
   Body,
   Count,
@@ -15,6 +16,11 @@ import {
 const fields = (description: string) =>
   Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description });
 
+const toList = (reasons: Readonly<Record<string, string>>): string =>
+  Object.entries(reasons)
+    .map(([code, text]) => `\`${code}\`: ${text}`)
+    .join('; ');
+
 export const ChangeSchema = Named(
   'Change',
   Reply({
@@ -26,7 +32,7 @@ export const ChangeSchema = Named(
     }),
     reason: Nullable(
       ResponseText({
-        description: 'A reason code, such as `sold`, `renamed` or `merged`. New codes may be added.',
+        description: `A reason code. New codes may be added. Of a company: ${toList(COMPANY_REASONS)}. Of a license: ${toList(LICENSE_REASONS)}. Of either: \`edited_by_user\`. Null for the tenant's own licenses.`,
         examples: ['first_seen'],
       }),
     ),

@@ -201,7 +201,10 @@ export const PlanItemSchema = Named(
         examples: ['license.moved'],
       }),
     ),
-    reason: ResponseText({ description: 'A reason code. New codes may be added.', examples: ['sold'] }),
+    reason: ResponseText({
+      description: 'A reason code; of a change, that of the change feed. New codes may be added.',
+      examples: ['sold'],
+    }),
     company_id: Nullable(
       Uuid({ description: 'The affected company, or the company that holds the license afterwards.' }),
     ),
