@@ -13,6 +13,9 @@ export const toLicenseKey = (licenseNumber: string): string => toKey(licenseNumb
 /** The identity of a vendor within a state. Null if the UBI is blank. */
 export const toUbiKey = (ubi: string | null): string | null => (ubi === null ? null : toKey(ubi) || null);
 
+/** The name without differences in white space, which are no rename. Null if it is blank. */
+export const toTidyName = (name: string | null): string | null => (name === null ? null : toKey(name) || null);
+
 /** Equal for names that look the same to a reader. For display names only, never for identity. */
 export const toNameKey = (name: string): string => toKey(name).toLowerCase();
 

@@ -1,11 +1,11 @@
-import { toLicenseKey, toUbiKey } from '../domain/key.js';
+import { toLicenseKey, toTidyName, toUbiKey } from '../domain/key.js';
 import type { ListedLicense } from '../domain/listed-license.js';
 import type { Vendor } from '../domain/vendor.js';
 import { forEachYielding, mapYielding, runToCompletion, sortYielding, type Yielding } from '../domain/yielding.js';
 import { compareDigits, compareText } from './compare.js';
 
 /** Increase when the same row would be mapped differently, so that old digests no longer count as unchanged. */
-export const MAPPING_VERSION = 1;
+export const MAPPING_VERSION = 2;
 
 export interface Collation {
   /** One for each license key, sorted by key. */
@@ -45,7 +45,7 @@ export function* collateYielding(vendors: readonly Vendor[], digest: (text: stri
 const toListedLicense = (licenseKey: string, vendor: Vendor, contentHash: string): ListedLicense => ({
   licenseNumber: vendor.licenseNumber,
   ubi: vendor.ubi,
-  name: vendor.name,
+  name: toTidyName(vendor.name),
   licenseType: vendor.licenseType,
   licenseTypeRaw: vendor.licenseTypeRaw,
   activities: vendor.activities,
@@ -72,7 +72,7 @@ function toContent(vendor: Vendor): string {
     MAPPING_VERSION,
     vendor.licenseNumber,
     vendor.ubi,
-    vendor.name,
+    toTidyName(vendor.name),
     vendor.licenseType,
     vendor.licenseTypeRaw,
     vendor.activities,

@@ -933,6 +933,21 @@ for (const strategy of STRATEGIES) {
     t.end();
   });
 
+  t.test(`white space alone is no rename: ${strategy}`, (t) => {
+    const tenant = new Tenant(strategy);
+    tenant.sync([row('1', 'A', 'Green Leaf'), row('2', 'B', 'Green\u00a0 \tLeaf\n')]);
+    t.equal(tenant.license('2').name, 'Green Leaf', 'a name has single spaces, and none at its ends');
+    const spaced = [
+      row('1', 'A', ' Green   Leaf', { transactionId: '50' }),
+      row('2', 'B', 'Green Leaf', { transactionId: '51' }),
+    ];
+    const plan = tenant.sync(spaced);
+    t.same(kindsOf(plan), [], 'nothing changes');
+    t.equal(plan.impact.renamed, 0);
+    t.equal(tenant.sync([row('1', 'A', ' \t', { transactionId: '60' })]).companies[0]?.after.sourceName, 'License 1');
+    t.end();
+  });
+
   t.test(
     `edited names win across syncs, switches, archiving and reactivation until they are cleared: ${strategy}`,
     (t) => {

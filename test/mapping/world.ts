@@ -312,7 +312,7 @@ const TRANSACTION_IDS = ['9', '10', '99', '100', '1000', '9007199254740992', '90
 const NAMES = [
   'Mesa Farms',
   'Green Leaf',
-  'Green Leaf',
+  'Green  Leaf ',
   'GREEN LEAF',
   'Mesa Farms – Taos',
   'Élan',

@@ -58,7 +58,8 @@ const collating = (options: CollateOptions): Mapper => ({
     const toUbiKey = options.toUbiKey ?? ubiKeyOf;
     const compare = options.compare ?? byEdit;
     const winners = new Map<string, Vendor>();
-    for (const row of rows) {
+    for (const listed of rows) {
+      const row = { ...listed, name: listed.name === null ? null : keyOf(listed.name) || null };
       const key = toLicenseKey(row.licenseNumber);
       const winner = winners.get(key);
       if (winner === undefined || compare(row, winner) > 0) winners.set(key, row);
