@@ -4,7 +4,7 @@ export { toRemediation } from './remediation.js';
 export { type Credential, deleteCredentialsOfUser, isUsable, selectCredentialsOf } from './repository.js';
 export { registerCredentialsRoutes } from './routes.js';
 export { type ResealCounts, resealCredentials } from './sealing.js';
-export { type CredentialPorts, renameCredential, resetVerification } from './service.js';
+export { type CredentialPorts, renameCredential } from './service.js';
 export {
   findLogin,
   findUsableCredential,
@@ -17,3 +17,4 @@ export {
   toRefusedError,
   type UsableCredential,
 } from './use-credential.js';
+export { resetVerification } from './verify-service.js';

@@ -25,9 +25,9 @@ export type LoginClaim =
 /** Longer than any login takes, including its timeout. */
 const LEASE_SECONDS = 60;
 /** After this time, a refused login is tried again: it may have been fixed in BioTrack. */
-const MEMORY_SECONDS = 24 * 60 * 60;
+export const MEMORY_SECONDS = 24 * 60 * 60;
 
-const secondsFromNow = (seconds: number) => sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`;
+export const secondsFromNow = (seconds: number) => sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`;
 const memoryStart = secondsFromNow(-MEMORY_SECONDS);
 const memoryEnd = secondsFromNow(MEMORY_SECONDS);
 /** After this time without another login, a login that BioTrack accepted is forgotten, too. */

@@ -7,7 +7,8 @@ import { forgetRefusals } from './login-attempt-repository.js';
 import { type KeyPorts, toLoginKeys } from './login-keys.js';
 import type { LoginResult, RefusedLogin } from './login-result.js';
 import { recordRefusedUsername, saveRestored } from './refused-username-repository.js';
-import { type Credential, restoreRefusedCredentials, saveLoginResult } from './repository.js';
+import type { Credential } from './repository.js';
+import { restoreRefusedCredentials, saveLoginResult } from './status-repository.js';
 
 /** The tenant and login at the time of the login. */
 export interface LoginContext {

@@ -1,14 +1,10 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
+import { MEMORY_SECONDS, secondsFromNow } from './login-attempt-repository.js';
 import type { KeyHashes } from './login-keys.js';
 
 /** If one text refuses two usernames within this time, the state has a problem. */
 const SAME_TEXT_SECONDS = 10 * 60;
-/** Older refusals are not taken back. */
-const MEMORY_SECONDS = 24 * 60 * 60;
-
-const secondsAgo = (seconds: number) => sql<Date>`clock_timestamp() - make_interval(secs => ${seconds})`;
-
 export interface RefusedUsername {
   readonly tenantId: string;
   readonly refusedText: string;
@@ -27,14 +23,14 @@ export async function recordRefusedUsername(
   { tenantId, refusedText, username, refusedAt }: RefusedUsername,
 ): Promise<string[] | undefined> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${refusedText}, 0))`.execute(tx);
-  await tx.deleteFrom('refused_usernames').where('refused_datetime', '<', secondsAgo(MEMORY_SECONDS)).execute();
+  await tx.deleteFrom('refused_usernames').where('refused_datetime', '<', secondsFromNow(-MEMORY_SECONDS)).execute();
   await tx
     .insertInto('refused_usernames')
     .values({
       refused_text: refusedText,
       username_hash: username[0],
       in_tenant: tenantId,
-      refused_datetime: refusedAt ?? sql<Date>`clock_timestamp()`,
+      refused_datetime: refusedAt ?? secondsFromNow(0),
     })
     .onConflict((conflict) =>
       conflict.columns(['refused_text', 'username_hash', 'in_tenant']).doUpdateSet({
@@ -49,7 +45,7 @@ export async function recordRefusedUsername(
       'in_tenant as tenantId',
       'username_hash as usernameHash',
       'is_restored as isRestored',
-      sql<boolean>`refused_datetime > ${secondsAgo(SAME_TEXT_SECONDS)}`.as('isRecent'),
+      sql<boolean>`refused_datetime > ${secondsFromNow(-SAME_TEXT_SECONDS)}`.as('isRecent'),
     ])
     .where('refused_text', '=', refusedText)
     .execute();

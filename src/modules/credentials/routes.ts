@@ -34,8 +34,8 @@ import {
   getCredential,
   listCredentials,
   updateCredential,
-  verifyCredential,
 } from './service.js';
+import { verifyCredential } from './verify-service.js';
 
 export interface CredentialsDeps extends CredentialPorts {
   readonly db: Db;

@@ -1,23 +1,18 @@
-import { type Biotrack, type BiotrackLogin, isLoginHeld } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
+import type { Biotrack } from '../../biotrack/index.js';
+import type { Db, Tx } from '../../db/database.js';
 import { toUsernameKey } from '../../domain/key.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
 import type { Secret } from '../../domain/secret.js';
 import { ServiceError } from '../../domain/service-error.js';
-import { findCreationPreference } from '../creation-preference/index.js';
 import { resumeAfterFix } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
-import { requireUbi, resetUbiStatus } from '../ubi/index.js';
+import { requireUbi } from '../ubi/index.js';
 import { requireActiveUser } from '../users/index.js';
 import { requireCreation, requireCredentialFor } from './access.js';
-import { attemptLogin, type LoginPorts, toRememberedResult } from './login-attempt.js';
-import { findRefusal } from './login-attempt-repository.js';
-import { toLoginKeys } from './login-keys.js';
-import { type LoginResult, toLoginError } from './login-result.js';
-import { isSetupUnchanged, type LoginContext, recordLogin } from './record-login.js';
-import { recordRefusedUsername } from './refused-username-repository.js';
+import type { LoginPorts } from './login-attempt.js';
+import { toSavedStatus, type VerifyMode, verifyNewLogin } from './new-login.js';
 import {
   type Credential,
   type CredentialOwner,
@@ -26,8 +21,6 @@ import {
   findLicenseUsingCredential,
   insertCredential,
   isUsable,
-  type NewLoginStatus,
-  resetCredentialStatuses,
   selectCredentials,
   updateCredentialRow,
 } from './repository.js';
@@ -36,8 +29,6 @@ import { openPassword, toSealContext } from './sealing.js';
 export interface CredentialPorts extends LoginPorts {
   readonly newId: () => string;
 }
-
-export type VerifyMode = 'required' | 'attempt' | 'skip';
 
 /** A credential and the tenant's UBI, which every login sends. */
 export interface CredentialView {
@@ -202,69 +193,6 @@ export const deleteCredential = (
     await deleteCredentialRow(tx, id);
   });
 
-export interface VerifyRequest {
-  readonly tenantId: string;
-  readonly id: string;
-  /** Logs in although BioTrack refused the credential. Only for users. */
-  readonly force: boolean;
-  readonly principal: Principal;
-}
-
-/**
- * Logs in now. If BioTrack is unavailable, that is the result and the status does not change. A refused credential is not
- * sent again until it is changed, unless a user forces it: scripts could lock the account.
- * @throws ServiceError `logins_held` if BioTrack rejected too many logins of the account
- */
-export async function verifyCredential(
-  db: Db,
-  ports: CredentialPorts,
-  { tenantId, id, force, principal }: VerifyRequest,
-): Promise<CredentialView & { readonly result: LoginResult }> {
-  const { biotrack, vault } = ports;
-  const { tenant, ubi, present, preference } = await inTenant(db, tenantId, async (tx, tenant) => ({
-    tenant,
-    ubi: await requireUbi(tx, tenantId),
-    present: await requireCredentialFor(tx, principal, id, 'verify'),
-    preference: await findCreationPreference(tx),
-  }));
-  const isForced = force && principal.kind === 'user';
-  const { status } = present;
-  const isRefused = status === 'rejected' || status === 'refused';
-  if (isRefused && !isForced) {
-    const refusedAt = present.checkedAt ?? present.updatedAt;
-    const result = toRememberedResult({ refusal: status, refusedText: '', upstreamText: null, refusedAt });
-    return { credential: present, ubi: ubi.ubi, result };
-  }
-  const password = openPassword(biotrack, vault, tenant, present);
-  const { username, licenseNumber } = present;
-  const login = { ubi: ubi.ubiKey, username, password, licenseNumber };
-  const wasValid = status === 'valid';
-  const attempted = await attemptLogin(db, ports, {
-    tenant,
-    login,
-    wasValid,
-    isForced,
-    isSaved: true,
-    checksLabs: preference?.includeLabs ?? false,
-  });
-  if (attempted.kind === 'unavailable' && isLoginHeld(attempted.error)) throw toLoginError(attempted);
-  const { result, credential } = await recordLogin(db, ports, { tenant, login, credential: present }, attempted);
-  return inTenant(db, tenantId, async (tx) => {
-    // The credential may have been deleted during the login.
-    const current = await requireCredentialFor(tx, principal, id, 'verify');
-    return { ...(await toView(tx, tenantId, credential ?? current)), result };
-  });
-}
-
-/**
- * Resets the verification of all credentials and of the UBI after a change of the UBI or the state.
- * @param ubiKey the new UBI; undefined if the state changed
- */
-export async function resetVerification(tx: Tx, ubiKey?: string): Promise<void> {
-  await resetCredentialStatuses(tx, ubiKey);
-  await resetUbiStatus(tx);
-}
-
 /** @throws ServiceError `license_number_not_used` if logins in the tenant's state send no license number */
 function requireLicenseNumberUsed(
   biotrack: Biotrack,
@@ -280,56 +208,7 @@ function requireLicenseNumberUsed(
   );
 }
 
-const UNVERIFIED: NewLoginStatus = { status: 'unverified', refusedText: null, refusedUbiKeys: [] };
-
-/**
- * Returns the verified status of a new login; undefined if it was not sent.
- * @throws ServiceError if the login must not be saved
- */
-async function verifyNewLogin(
-  db: Db,
-  ports: CredentialPorts,
-  tenant: Tenant,
-  login: BiotrackLogin,
-  mode: VerifyMode,
-): Promise<NewLoginStatus | undefined> {
-  if (mode === 'skip') return undefined;
-  const attempted = await attemptLogin(db, ports, { tenant, login, wasValid: false, isForced: false, isSaved: false });
-  // There is nothing to record, and a storm of repetitions must not wait for the tenant's lock.
-  if (attempted.kind === 'rejected') throw toLoginError(attempted);
-  // The status of the UBI is not an effect of the request, so it must not complete its idempotency key.
-  const { result } = await withoutBeforeCommit(() => recordLogin(db, ports, { tenant, login }, attempted));
-  if (result.kind === 'valid') return { ...UNVERIFIED, status: 'valid' };
-  const isOutage = result.kind === 'unavailable' && !isLoginHeld(result.error);
-  if (isOutage && mode === 'attempt') return UNVERIFIED;
-  throw toLoginError(result);
-}
-
-interface NewLogin extends Pick<LoginContext, 'tenant' | 'login'> {
-  readonly verified: NewLoginStatus | undefined;
-}
-
-/** The status with which to save a new login. Of a login that was not sent, a refusal within the last day is remembered. */
-async function toSavedStatus(
-  tx: Tx,
-  ports: CredentialPorts,
-  now: Tenant,
-  { tenant, login, verified }: NewLogin,
-): Promise<NewLoginStatus> {
-  if (!(await isSetupUnchanged(tx, now, { tenant, login }))) return UNVERIFIED;
-  if (verified !== undefined) return verified;
-  const keys = toLoginKeys(ports, tenant, login);
-  const remembered = await findRefusal(tx, { hashes: [...keys.login, ...keys.ofTenant], since: null });
-  if (remembered === undefined) return UNVERIFIED;
-  const { refusal, refusedText, refusedAt } = remembered;
-  const { username } = keys;
-  const isOfState =
-    refusedText !== null &&
-    (await recordRefusedUsername(tx, { tenantId: tenant.id, refusedText, username, refusedAt })) !== undefined;
-  return isOfState ? UNVERIFIED : { status: refusal, refusedText, refusedUbiKeys: [login.ubi] };
-}
-
-const toView = async (tx: Tx, tenantId: string, credential: Credential): Promise<CredentialView> => ({
+export const toView = async (tx: Tx, tenantId: string, credential: Credential): Promise<CredentialView> => ({
   credential,
   ubi: (await requireUbi(tx, tenantId)).ubi,
 });
