@@ -19,50 +19,64 @@ export const toNameGroup = (name: string): string => (toNameKey(name).split('–
 
 /**
  * Display names for all active companies of one name group, unique within the group: the name if it is unique, then
- * `name – city`, then `name – license number` (or UBI), then with the end of the id, and finally with the whole id. The
- * order of the companies does not matter.
+ * `name – city`, then `name – license number` (or UBI), then with the end of the id, and finally with the whole id. A
+ * shorter name has precedence over the same name with a suffix. The order of the companies does not matter.
  */
 export function toDisplayNames(namesakes: readonly Nameable[]): ReadonlyMap<string, string> {
   const [first] = namesakes;
   // Fast path: most companies have a unique name.
   if (first !== undefined && namesakes.length === 1) return new Map([[first.id, first.name]]);
-  const named = namesakes.map((company) => ({ id: company.id, candidates: toCandidates(company), level: 0 }));
-  for (;;) {
-    const clashing = findClashing(named);
-    if (clashing.length === 0) return new Map(named.map((entry) => [entry.id, toCandidate(entry)]));
-    for (const entry of clashing) entry.level += 1;
+  const displayNames = new Map<string, string>();
+  // The last candidates are reserved, so that every company gets a name.
+  const taken = new Set(namesakes.map((company) => toNameKey(toLastCandidate(company))));
+  let unnamed = namesakes;
+  for (const toCandidate of CANDIDATES) {
+    const byKey = groupByCandidate(unnamed, toCandidate);
+    const named = new Set<Nameable>();
+    for (const [key, { companies, candidate }] of byKey) {
+      const [only] = companies;
+      if (only === undefined || companies.length > 1 || taken.has(key)) continue;
+      taken.add(key);
+      named.add(only);
+      displayNames.set(only.id, candidate);
+    }
+    unnamed = unnamed.filter((company) => !named.has(company));
   }
+  for (const company of unnamed) displayNames.set(company.id, toLastCandidate(company));
+  return displayNames;
 }
 
-interface Named {
-  readonly id: string;
-  readonly candidates: readonly string[];
-  level: number;
+const toLastCandidate = ({ id, name }: Nameable): string => name + SEPARATOR + id;
+
+const withSuffix = (name: string, suffix: string | null): string | undefined =>
+  suffix === null ? undefined : name + SEPARATOR + suffix;
+
+/** The shortest first. Undefined if the company has nothing to add. */
+const CANDIDATES: readonly ((company: Nameable) => string | undefined)[] = [
+  ({ name }) => name,
+  ({ name, city }) => withSuffix(name, city),
+  ({ name, number }) => withSuffix(name, number),
+  // The end of the id, because ids generated together have the same start.
+  ({ name, city, number, id }) => [name, number ?? city ?? [], id.slice(-8)].flat().join(SEPARATOR),
+];
+
+interface Claim {
+  readonly candidate: string;
+  readonly companies: Nameable[];
 }
 
-const toCandidate = ({ candidates, level }: Named): string => candidates[level] as string;
-
-function toCandidates({ id, name, city, number }: Nameable): string[] {
-  const suffixes = [city, number].filter((suffix) => suffix !== null);
-  return [
-    name,
-    ...suffixes.map((suffix) => name + SEPARATOR + suffix),
-    // The end of the id, because ids generated together have the same start.
-    [name, ...suffixes.slice(-1), id.slice(-8)].join(SEPARATOR),
-    name + SEPARATOR + id,
-  ];
-}
-
-/** Companies that share their current candidate with another one and have a longer candidate left. */
-function findClashing(named: readonly Named[]): Named[] {
-  const byName = new Map<string, Named[]>();
-  for (const entry of named) {
-    const key = toNameKey(toCandidate(entry));
-    const entries = byName.get(key);
-    if (entries === undefined) byName.set(key, [entry]);
-    else entries.push(entry);
+function groupByCandidate(
+  companies: readonly Nameable[],
+  toCandidate: (company: Nameable) => string | undefined,
+): ReadonlyMap<string, Claim> {
+  const byKey = new Map<string, Claim>();
+  for (const company of companies) {
+    const candidate = toCandidate(company);
+    if (candidate === undefined) continue;
+    const key = toNameKey(candidate);
+    const claim = byKey.get(key);
+    if (claim === undefined) byKey.set(key, { candidate, companies: [company] });
+    else claim.companies.push(company);
   }
-  return [...byName.values()]
-    .filter((entries) => entries.length > 1)
-    .flatMap((entries) => entries.filter(({ candidates, level }) => level < candidates.length - 1));
+  return byKey;
 }

@@ -690,6 +690,36 @@ function checkDisplayNames(seen: Sync): number {
   return [...namesakes.values()].filter((count) => count > 1).length;
 }
 
+/** A company only gets a longer display name because of a name that another company has, or would have as well. */
+function checkShortest(seen: Sync): number {
+  const { held } = viewOf(seen);
+  const active = seen.after.companies.filter(({ archivedDatetime }) => archivedDatetime === null);
+  const toKey = (name: string): string => keyOf(name).toLowerCase();
+  const owners = new Map(active.map(({ id, displayName }) => [toKey(displayName), id]));
+  const levelsOf = (company: CompanyState): (string | null)[] => {
+    const [oldest, ...others] = held.get(company.id) ?? [];
+    const name = nameOf(company) ?? '';
+    const number = others.length > 0 && company.ubi !== null ? company.ubi : (oldest?.licenseNumber ?? company.ubi);
+    const suffixes = [oldest?.address.city ?? null, number];
+    return [toKey(name), ...suffixes.map((suffix) => (suffix === null ? null : toKey(`${name} – ${suffix}`)))];
+  };
+  const passed = active.map((company) => {
+    const levels = levelsOf(company);
+    const last = levels.indexOf(toKey(company.displayName));
+    return { id: company.id, levels: last === -1 ? levels : levels.slice(0, last) };
+  });
+  const byLevel = [0, 1, 2].map((level) => groupBy(passed, ({ levels }) => levels[level] ?? null));
+  for (const { id, levels } of passed) {
+    for (const [level, name] of levels.entries()) {
+      if (name === null) continue;
+      const owner = owners.get(name);
+      const isTaken = (owner !== undefined && owner !== id) || (byLevel[level]?.get(name)?.length ?? 0) > 1;
+      expect(isTaken, 'display names', () => `${id} is not ${name}, which no other company is or would be`);
+    }
+  }
+  return passed.filter(({ levels }) => levels.length > 0).length;
+}
+
 /** Display names must not depend on earlier display names. */
 function checkDisplayPurity(seen: Sync): number {
   const { before, mapper, after } = seen;
@@ -1010,6 +1040,7 @@ export const LAWS: readonly Law[] = [
   { name: 'names', sentence: 'the most frequent name, ties by age', check: checkNames },
   { name: 'is_own_company', sentence: "holds a license of the tenant's own UBI", check: checkOwnership },
   { name: 'display names', sentence: 'unique among active companies', check: checkDisplayNames },
+  { name: 'shortest names', sentence: 'no longer than other companies make necessary', check: checkShortest },
   {
     name: 'display purity',
     sentence: 'a function of the active companies alone',

@@ -1,5 +1,6 @@
 // Identity, names and edits, rule by rule. Every sync of these tests must also keep all laws.
 import t from 'tap';
+import { createIdSequence } from '../../src/domain/id-sequence.js';
 import type { ListedLicense } from '../../src/domain/listed-license.js';
 import { STRATEGIES, type Strategy } from '../../src/domain/strategy.js';
 import type { Vendor } from '../../src/domain/vendor.js';
@@ -1722,6 +1723,48 @@ t.test('display names: each level, down to the whole id', (t) => {
   ]);
   // Identical ids cannot be distinguished; the function still returns.
   t.same(names(company('a-00000001', null, null), company('a-00000001', null, null)), ['Mesa – a-00000001']);
+  t.end();
+});
+
+t.test('display names: a name that no company ends up with does not make another one longer', (t) => {
+  const company = (id: string, name: string, city: string | null, number: string) => ({ id, name, city, number });
+  const first = company('a-00000001', 'Mesa', 'Taos', '7');
+  const second = company('a-00000002', 'Mesa', 'Taos', '8');
+  const dashed = company('a-00000003', 'Mesa – Taos', 'Gallup', '9');
+  const sorted = (...companies: ReturnType<typeof company>[]) => [...toDisplayNames(companies).values()].sort();
+  t.same(sorted(first, second, dashed), ['Mesa – 7', 'Mesa – 8', 'Mesa – Taos']);
+  t.same(sorted(dashed, second, first), ['Mesa – 7', 'Mesa – 8', 'Mesa – Taos'], 'in any order');
+  const elsewhere = company('a-00000004', 'Mesa', 'Hobbs', '8');
+  t.same(
+    sorted(first, elsewhere, dashed),
+    ['Mesa – 7', 'Mesa – Hobbs', 'Mesa – Taos'],
+    'a name without a suffix has precedence',
+  );
+  const literal = company('a-00000005', 'Mesa – a-00000001', 'Gallup', '9');
+  const twins = [first, company('b-00000001', 'Mesa', 'Taos', '7')];
+  t.equal(countOf(sorted(...twins, literal)), 3, 'also if a name looks like another one with its id');
+  t.end();
+});
+
+t.test('display names: the short ids of companies that one run creates differ', (t) => {
+  for (const runId of ['0193a4c0-7d3e-7cc2-9f51-3f2dffffffff', '0193a4c0-7d3e-7cc2-9f51-3f2d00000000']) {
+    const newId = createIdSequence(runId, Date.UTC(2026, 0, 1));
+    const ids = Array.from({ length: 40_000 }, newId);
+    t.same(ids, [...ids].sort(), 'ids ascend');
+    t.equal(countOf(ids), ids.length);
+    t.equal(countOf(ids.map((id) => id.slice(-8))), ids.length, 'their ends differ');
+    for (const id of ids.slice(0, 3))
+      t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    const twins = ids.slice(0, 2).map((id) => ({ id, name: 'Mesa', city: null, number: null }));
+    t.same(
+      [...toDisplayNames(twins).values()],
+      twins.map(({ id }) => `Mesa – ${id.slice(-8)}`),
+    );
+  }
+  const [one, other] = ['0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11', '0193a4c0-7d3e-7cc2-9f51-3f2d7a1f8a12'].map((runId) =>
+    createIdSequence(runId, 0)().slice(-8),
+  );
+  t.not(one, other, 'short ids of different runs differ too');
   t.end();
 });
 
