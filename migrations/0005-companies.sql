@@ -43,6 +43,8 @@ create table company_licenses (
   license_number text not null,
   ubi text,
   ubi_key text,
+  -- The vendor whose company this license names: the seller, if it was sold to a vendor with other licenses.
+  naming_ubi_key text,
   name text,
   license_type text,
   license_type_raw text,

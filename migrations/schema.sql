@@ -111,6 +111,7 @@ create table company_licenses (
   license_number text not null,
   ubi text,
   ubi_key text,
+  naming_ubi_key text,
   name text,
   license_type text,
   license_type_raw text,

@@ -99,6 +99,7 @@ export interface CompanyLicenses {
   missing_since_datetime: Timestamp | null;
   name: string | null;
   named_by_company_id: string | null;
+  naming_ubi_key: string | null;
   own_company_id: string | null;
   tenant_id: string;
   transaction_id_original: string | null;

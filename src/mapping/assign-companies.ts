@@ -61,6 +61,7 @@ const withCompany = (
   licenseNumber: license.licenseNumber,
   ubi: license.ubi,
   ubiKey: license.ubiKey,
+  namingUbiKey: license.namingUbiKey,
   name: license.name,
   licenseType: license.licenseType,
   licenseTypeRaw: license.licenseTypeRaw,

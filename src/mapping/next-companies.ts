@@ -155,21 +155,29 @@ function toSource(
   const [oldest] = active;
   const common = ubiKeys.size === 1 ? oldest : undefined;
   return {
-    sourceName: origin === 'manual' ? null : toMostFrequentName(active),
+    sourceName: origin === 'manual' ? null : toCompanyName(active),
     ubi: common?.ubi ?? null,
     ubiKey: common?.ubiKey ?? null,
     isOwnCompany: ownUbiKey !== null && ubiKeys.has(ownUbiKey),
   };
 }
 
-/** The most frequent name, ties by the oldest license. Without any name, a name made from the license number. */
-function toMostFrequentName(byAge: readonly LicenseState[]): string {
+/**
+ * The most frequent name of the vendor's own licenses, else of those that it bought; ties by the oldest license. Without any
+ * name, a name made from the license number.
+ */
+function toCompanyName(byAge: readonly LicenseState[]): string {
+  const own = byAge.filter(({ ubiKey, namingUbiKey }) => ubiKey === namingUbiKey);
+  return findMostFrequentName(own) ?? findMostFrequentName(byAge) ?? toNamelessName(byAge[0]?.licenseNumber ?? '');
+}
+
+function findMostFrequentName(byAge: readonly LicenseState[]): string | undefined {
   const counts = new Map<string, number>();
   for (const { name } of byAge) if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
   // A map keeps insertion order, so the first of several names with the same count belongs to the oldest license.
   let best: string | undefined;
   for (const [name, count] of counts) if (best === undefined || count > (counts.get(best) as number)) best = name;
-  return best ?? toNamelessName(byAge[0]?.licenseNumber ?? '');
+  return best;
 }
 
 /** The name of a company whose licenses have no name. */

@@ -1,5 +1,5 @@
 import type { ListedLicense } from '../domain/listed-license.js';
-import { forEachYielding, sortYielding, type Yielding } from '../domain/yielding.js';
+import { forEachYielding, mapYielding, sortYielding, type Yielding } from '../domain/yielding.js';
 import { compareText } from './compare.js';
 import type { FilteredLicense, PlanWarning } from './plan.js';
 import type { LicenseState } from './snapshot.js';
@@ -51,9 +51,10 @@ export function* toNextLicenses({ listed, known, includeLabs, at }: NextLicenses
     licenses.push({ before, next });
   });
   yield* forEachYielding(knownByKey.values(), (before) => licenses.push({ before, next: toMissing(before, at) }));
+  const named = yield* withNamingUbis(licenses);
   // Sorted so that the result does not depend on the order of the list.
   return {
-    licenses: yield* sortYielding(licenses, (a, b) => compareText(a.next.licenseKey, b.next.licenseKey)),
+    licenses: yield* sortYielding(named, (a, b) => compareText(a.next.licenseKey, b.next.licenseKey)),
     warnings: yield* sortYielding(warnings, byLicenseNumber),
     filtered: yield* sortYielding(filtered, byLicenseNumber),
   };
@@ -80,6 +81,8 @@ function toNext(listed: ListedLicense, before: LicenseState | undefined, active:
     licenseNumber: listed.licenseNumber,
     ubi,
     ubiKey,
+    // After a sale, `withNamingUbis` decides.
+    namingUbiKey: before === undefined || before.ubiKey === null ? ubiKey : before.namingUbiKey,
     name: listed.name,
     licenseType: listed.licenseType,
     licenseTypeRaw: listed.licenseTypeRaw,
@@ -93,6 +96,24 @@ function toNext(listed: ListedLicense, before: LicenseState | undefined, active:
     contentHash: listed.contentHash,
   };
 }
+
+/** The licenses of a vendor that had none before name its company, although they were sold to it. */
+function* withNamingUbis(licenses: readonly NextLicense[]): Yielding<readonly NextLicense[]> {
+  if (!licenses.some(isSold)) return licenses;
+  const established = new Set<string | null>();
+  yield* forEachYielding(licenses, (license) => {
+    if (license.next.active && !isSold(license)) established.add(license.next.ubiKey);
+  });
+  return yield* mapYielding(licenses, (license) => {
+    const { before, next } = license;
+    return isSold(license) && !established.has(next.ubiKey)
+      ? { before, next: { ...next, namingUbiKey: next.ubiKey } }
+      : license;
+  });
+}
+
+const isSold = ({ before, next }: NextLicense): boolean =>
+  before !== undefined && before.ubiKey !== null && before.ubiKey !== next.ubiKey;
 
 function toMissing(before: LicenseState, at: string): NextLicense['next'] {
   // Added manually and not listed yet, so not missing.

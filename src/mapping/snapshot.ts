@@ -36,6 +36,11 @@ export interface LicenseState {
   readonly licenseNumber: string;
   readonly ubi: string | null;
   readonly ubiKey: string | null;
+  /**
+   * The vendor whose company this license names. After a sale to a vendor with other licenses still the seller, so that the
+   * buyer's company keeps its name: the license votes only if the buyer's own licenses have no name.
+   */
+  readonly namingUbiKey: string | null;
   readonly name: string | null;
   readonly licenseType: string | null;
   readonly licenseTypeRaw: string | null;

@@ -23,6 +23,7 @@ export const PLACEMENT_FIELDS = {
   companyId: 'uuid',
   ownCompanyId: 'uuid',
   namedByCompanyId: 'uuid',
+  namingUbiKey: 'text',
   active: 'boolean',
   missingSinceDatetime: 'timestamptz',
 } as const satisfies Record<Exclude<keyof LicenseState, keyof ListedLicense>, string>;

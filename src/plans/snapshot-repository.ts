@@ -186,6 +186,7 @@ const toLicenseState = (row: LicenseRow): LicenseState =>
     companyId: row.companyId,
     ownCompanyId: row.ownCompanyId,
     namedByCompanyId: row.namedByCompanyId,
+    namingUbiKey: row.namingUbiKey,
     active: row.active,
     missingSinceDatetime: row.missingSinceDatetime?.toISOString() ?? null,
   });

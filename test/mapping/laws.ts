@@ -241,6 +241,19 @@ const sourceOf = (row: ListedLicense | LicenseState): unknown => [
   row.transactionIdOriginal,
 ];
 
+const isSold = (was: LicenseState | undefined, is: LicenseState | undefined): boolean =>
+  was !== undefined && was.ubiKey !== null && was.ubiKey !== is?.ubiKey;
+
+/** A license keeps naming the UBI that it came with, unless it is sold to a vendor without other licenses. */
+function namingUbiOf(before: LicenseState | undefined, after: LicenseState, seen: Sync): string | null {
+  const { groups, licensesBefore } = viewOf(seen);
+  if (before === undefined || before.ubiKey === null) return after.ubiKey;
+  if (!isSold(before, after)) return before.namingUbiKey;
+  const others = groups.get(after.ubiKey ?? '') ?? [];
+  const isFirst = others.every((other) => isSold(licensesBefore.get(other.licenseKey), other));
+  return isFirst ? after.ubiKey : before.namingUbiKey;
+}
+
 function checkLicenses(seen: Sync): number {
   const { listed, licensesBefore, licensesAfter } = viewOf(seen);
   let filtered = 0;
@@ -259,6 +272,7 @@ function checkLicenses(seen: Sync): number {
     const keeps = row.ubiKey === null && before !== undefined;
     expectSame(after.ubiKey, keeps ? before.ubiKey : row.ubiKey, 'licenses', () => `the UBI of ${key}`);
     expectSame(after.ubi, keeps ? before.ubi : row.ubi, 'licenses', () => `the spelling of the UBI of ${key}`);
+    expectSame(after.namingUbiKey, namingUbiOf(before, after, seen), 'licenses', () => `the UBI that ${key} names`);
   }
   for (const [key, after] of licensesAfter) {
     const before = licensesBefore.get(key);
@@ -633,17 +647,18 @@ function checkNames(seen: Sync): number {
       expectSame(company?.sourceName, null, 'names', () => `the source of ${id}, a manual company`);
       continue;
     }
-    const names = groupBy(
-      licenses.filter(({ name }) => name !== null),
-      ({ name }) => name,
-    );
+    // Licenses that the vendor bought only vote if its own ones have no name.
+    const named = licenses.filter(({ name }) => name !== null);
+    const own = named.filter(({ ubiKey, namingUbiKey }) => ubiKey === namingUbiKey);
+    const voters = own.length > 0 ? own : named;
+    const names = groupBy(voters, ({ name }) => name);
     const most = Math.max(0, ...[...names.values()].map((group) => group.length));
     if (most === 0) {
       expect((company.sourceName ?? '') !== '', 'names', () => `${id} has no name`);
       continue;
     }
     // Oldest first, so the first one whose name is among the most frequent.
-    const wanted = licenses.find(({ name }) => names.get(name)?.length === most)?.name;
+    const wanted = voters.find(({ name }) => names.get(name)?.length === most)?.name;
     expectSame(company.sourceName, wanted, 'names', () => `the name of ${id}`);
   }
   return held.size;
@@ -855,8 +870,6 @@ function checkReasons(seen: Sync): number {
     seen.before.licenses.filter(({ active }) => active),
     ({ companyId }) => companyId,
   );
-  const isSold = (was: LicenseState | undefined, is: LicenseState | undefined): boolean =>
-    was !== undefined && was.ubiKey !== null && was.ubiKey !== is?.ubiKey;
   for (const step of seen.plan.licenses) {
     const reason = reasons.ofLicense(step);
     const { before, after } = step;
@@ -1037,7 +1050,7 @@ export const LAWS: readonly Law[] = [
   { name: 'superseded_by', sentence: 'the company that holds their license now', check: checkSuccession },
   { name: 'transfers', sentence: 'a sale is reported as a transfer, a first UBI is not', check: checkLicenseKinds },
   { name: 'blank UBI', sentence: 'never replaces a known one, and warns', check: checkWarnings },
-  { name: 'names', sentence: 'the most frequent name, ties by age', check: checkNames },
+  { name: 'names', sentence: 'the most frequent name of its own licenses, ties by age', check: checkNames },
   { name: 'is_own_company', sentence: "holds a license of the tenant's own UBI", check: checkOwnership },
   { name: 'display names', sentence: 'unique among active companies', check: checkDisplayNames },
   { name: 'shortest names', sentence: 'no longer than other companies make necessary', check: checkShortest },

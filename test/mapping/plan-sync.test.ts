@@ -921,6 +921,56 @@ t.test('the name of a vendor company is the most frequent name, ties by the olde
   t.end();
 });
 
+t.test('a vendor company keeps its name when it buys sites', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const own = row('1', 'B', 'Buyer', { age: 9 });
+  const site = (number: string, ubi: string): Vendor =>
+    row(number, ubi, 'Bought', { age: 1, transactionId: ubi === 'A' ? '1' : '50' });
+  tenant.sync([own, site('2', 'A'), site('3', 'A'), site('4', 'A')]);
+  const buyer = tenant.holder('1');
+  const plan = tenant.sync([own, site('2', 'B'), site('3', 'B'), site('4', 'A')]);
+  t.same(tenant.holders('2', '3'), [buyer, buyer]);
+  t.equal(tenant.company(buyer).sourceName, 'Buyer', 'although two older licenses have another name');
+  t.equal(plan.impact.renamed, 0);
+  t.same(kindsOf(plan), ['license.transferred', 'license.transferred']);
+  const rows = [own, site('2', 'B'), site('3', 'B'), site('4', 'A')];
+  tenant.sync(rows, LICENSE);
+  tenant.sync(rows, VENDOR);
+  t.equal(tenant.company(buyer).sourceName, 'Buyer', 'also after switches');
+  tenant.sync([row('1', 'B', 'Renamed', { age: 9, transactionId: '60' }), ...rows.slice(1)]);
+  t.equal(tenant.company(buyer).sourceName, 'Renamed', 'its own license is renamed');
+  tenant.sync([row('1', 'B', null, { age: 9, transactionId: '70' }), ...rows.slice(1)]);
+  t.equal(tenant.company(buyer).sourceName, 'Bought', 'if its own licenses have no name, the bought ones vote');
+  tenant.sync([own, ...rows.slice(1), row('5', 'B', 'Own', { age: 10 }), row('6', 'B', 'Own', { age: 11 })]);
+  t.equal(tenant.company(buyer).sourceName, 'Own', 'new licenses of the buyer are its own');
+  t.end();
+});
+
+t.test('licenses that are sold and sold back vote as before', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const rows = [row('1', 'A', 'First', { age: 1 }), row('2', 'A', 'Second', { age: 2 }), row('3', 'B', 'Other')];
+  tenant.sync(rows);
+  const seller = tenant.holder('1');
+  tenant.sync([row('1', 'B', 'First', { age: 1, transactionId: '50' }), ...rows.slice(1)]);
+  t.equal(tenant.company(seller).sourceName, 'Second');
+  t.equal(tenant.company(tenant.holder('3')).sourceName, 'Other');
+  tenant.sync(rows);
+  t.equal(tenant.company(seller).sourceName, 'First');
+  t.end();
+});
+
+t.test('a vendor that gets another UBI keeps its name when it adds a license', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const site = (number: string, ubi: string): Vendor =>
+    row(number, ubi, 'Mesa', { transactionId: ubi === 'A' ? '1' : '50' });
+  tenant.sync([site('1', 'A'), site('2', 'A')]);
+  const rows = [site('1', 'B'), site('2', 'B')];
+  tenant.sync(rows);
+  tenant.sync([...rows, row('3', 'B', 'Recent', { age: 1 })]);
+  t.equal(tenant.company(tenant.holder('1')).sourceName, 'Mesa', 'the first licenses of a UBI are its own');
+  t.end();
+});
+
 for (const strategy of STRATEGIES) {
   t.test(`a renamed company stays the same company: ${strategy}`, (t) => {
     const tenant = new Tenant(strategy);

@@ -271,6 +271,7 @@ export function addManualCompany(
           licenseNumber,
           ubi: null,
           ubiKey: null,
+          namingUbiKey: null,
           name: null,
           licenseType: null,
           licenseTypeRaw: null,

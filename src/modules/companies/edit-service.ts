@@ -162,5 +162,5 @@ function toUnlisted(
   licenseNumber: string,
 ): Omit<LicenseState, 'companyId' | 'namedByCompanyId'> {
   const { isDeleted, ...listing } = toUnlistedLicense(licenseKey, licenseNumber);
-  return { ...listing, id, ownCompanyId: null, active: false, missingSinceDatetime: null };
+  return { ...listing, id, ownCompanyId: null, namingUbiKey: null, active: false, missingSinceDatetime: null };
 }
