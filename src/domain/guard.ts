@@ -1,9 +1,9 @@
-/** Minimum limit: in a small state, a percentage alone would block a single license. */
+/** Minimum limit: in a small state, a percentage alone would block a single license or company. */
 const ALWAYS_ALLOWED = 10;
 
 /**
- * Whether a change affects so many licenses that a user or operator must review it first.
- * @param percent the allowed share of the active licenses; 100 disables the guard
+ * Whether a change affects so many licenses or companies that a user or operator must review it first.
+ * @param percent the allowed share of the active ones; 100 disables the guard
  */
 export const exceedsGuard = (changed: number, active: number, percent: number): boolean =>
   percent < 100 && changed > Math.max(ALWAYS_ALLOWED, (active * percent) / 100);

@@ -30,6 +30,8 @@ export interface PlanPart {
   readonly namesakes: Pick<Snapshot, 'companies' | 'licenses'>;
   /** Companies of the tenant that are neither in the snapshot nor in `namesakes`. */
   readonly otherCompanies: number;
+  /** Those of them that are not archived. */
+  readonly otherActiveCompanies: number;
   readonly otherActiveLicenses: number;
 }
 
@@ -79,7 +81,7 @@ export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
       conflicts: conflicts.length,
     },
     decisions: snapshot.decisions,
-    impact: yield* toImpact(snapshot.licenses, companies, licenses, part?.otherActiveLicenses ?? 0),
+    impact: yield* toImpact(snapshot, companies, licenses, part),
   };
 }
 
@@ -98,14 +100,14 @@ const isMove = ({ before, after }: LicenseStep): boolean =>
   before !== undefined && before.companyId !== after.companyId;
 
 function* toImpact(
-  known: readonly LicenseState[],
+  snapshot: Pick<Snapshot, 'companies' | 'licenses'>,
   companies: readonly CompanyStep[],
   licenses: readonly LicenseStep[],
-  otherActiveLicenses: number,
+  part: PlanPart | undefined,
 ): Yielding<PlanImpact> {
   const movedKeys = new Set<string>();
   const renamedCompanies = new Set<string>();
-  let [activeLicenses, removed, moved, renamed] = [otherActiveLicenses, 0, 0, 0];
+  let [removed, moved] = [0, 0];
   yield* forEachYielding(licenses, (step) => {
     if (isMove(step)) movedKeys.add(step.after.licenseKey);
     if (step.before?.active !== true) return;
@@ -113,13 +115,18 @@ function* toImpact(
     if (isMove(step)) moved += 1;
   });
   yield* forEachYielding(companies, ({ before, after }) => {
-    if (before !== undefined && before.sourceName !== after.sourceName) renamedCompanies.add(after.id);
+    if (before?.archivedDatetime === null && before.sourceName !== after.sourceName) renamedCompanies.add(after.id);
   });
-  yield* forEachYielding(known, ({ active, companyId, licenseKey }) => {
+  let activeCompanies = (part?.otherActiveCompanies ?? 0) + (part?.namesakes.companies.length ?? 0);
+  yield* forEachYielding(snapshot.companies, ({ archivedDatetime }) => {
+    if (archivedDatetime === null) activeCompanies += 1;
+  });
+  let [activeLicenses, renamedLicenses] = [part?.otherActiveLicenses ?? 0, 0];
+  yield* forEachYielding(snapshot.licenses, ({ active, companyId, licenseKey }) => {
     if (!active) return;
     activeLicenses += 1;
     // Only licenses that stay: those that moved are counted as moved.
-    if (renamedCompanies.has(companyId) && !movedKeys.has(licenseKey)) renamed += 1;
+    if (renamedCompanies.has(companyId) && !movedKeys.has(licenseKey)) renamedLicenses += 1;
   });
-  return { activeLicenses, removed, moved, renamed };
+  return { activeLicenses, removed, moved, activeCompanies, renamedCompanies: renamedCompanies.size, renamedLicenses };
 }

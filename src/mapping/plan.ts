@@ -37,13 +37,16 @@ export interface PlanConflict {
   readonly companyIds: readonly string[];
 }
 
-/** How many of the currently active licenses a plan affects. The guard checks these numbers. */
+/** How many of the currently active licenses and companies a plan affects. The guard checks these numbers. */
 export interface PlanImpact {
   readonly activeLicenses: number;
   readonly removed: number;
   readonly moved: number;
-  /** Licenses that stay with their company while its source name changes. */
-  readonly renamed: number;
+  readonly activeCompanies: number;
+  /** Companies whose source name changes. */
+  readonly renamedCompanies: number;
+  /** The licenses that stay with these companies. */
+  readonly renamedLicenses: number;
 }
 
 /** A listed license that is not added to the tenant. Known licenses become inactive instead. */

@@ -76,6 +76,10 @@ async function loadScoped(
     nameGroups: scope.nameGroups,
     namesakes,
     otherCompanies: totals.companies - snapshot.companies.length - namesakes.companies.length,
+    otherActiveCompanies:
+      totals.activeCompanies -
+      snapshot.companies.filter(({ archivedDatetime }) => archivedDatetime === null).length -
+      namesakes.companies.length,
     otherActiveLicenses: totals.activeLicenses - snapshot.licenses.filter(({ active }) => active).length,
     knownListed: totals.listedLicenses,
     directoryListed: await countListed(tx, settings.directory.id),

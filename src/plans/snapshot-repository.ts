@@ -147,15 +147,19 @@ const selectDecisions = (tx: Tx): Promise<VendorDecision[]> =>
 
 interface Totals {
   readonly companies: number;
+  readonly activeCompanies: number;
   readonly activeLicenses: number;
   /** The tenant's licenses that the state lists. */
   readonly listedLicenses: number;
 }
 
 export async function countAll(tx: Tx): Promise<Totals> {
-  const { companies } = await tx
+  const companies = await tx
     .selectFrom('companies')
-    .select((eb) => eb.fn.countAll<number>().as('companies'))
+    .select((eb) => [
+      eb.fn.countAll<number>().as('all'),
+      eb.fn.countAll<number>().filterWhere('archived_datetime', 'is', null).as('active'),
+    ])
     .executeTakeFirstOrThrow();
   const licenses = await tx
     .selectFrom('company_licenses')
@@ -169,7 +173,12 @@ export async function countAll(tx: Tx): Promise<Totals> {
         .as('listed'),
     ])
     .executeTakeFirstOrThrow();
-  return { companies, activeLicenses: licenses.active, listedLicenses: licenses.listed };
+  return {
+    companies: companies.all,
+    activeCompanies: companies.active,
+    activeLicenses: licenses.active,
+    listedLicenses: licenses.listed,
+  };
 }
 
 type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanies>['executeTakeFirstOrThrow']>>;

@@ -59,6 +59,9 @@ export function scopeOf(
   return { scope: step.value, changed };
 }
 
+const countActive = (companies: Snapshot['companies']): number =>
+  companies.filter(({ archivedDatetime }) => archivedDatetime === null).length;
+
 /** Reduces the input of a full plan to the input of a delta plan. */
 export function partOf(
   { snapshot, listed, ...rest }: PlanInput,
@@ -87,6 +90,7 @@ export function partOf(
       nameGroups: scope.nameGroups,
       namesakes,
       otherCompanies: snapshot.companies.length - companies.length - namesakes.companies.length,
+      otherActiveCompanies: countActive(snapshot.companies) - countActive(companies) - countActive(namesakes.companies),
       otherActiveLicenses: others.length,
     },
   };

@@ -761,7 +761,7 @@ function checkCounts(seen: Sync): number {
   const renamedCompanies = new Set<string>();
   for (const company of after.companies) {
     const was = companiesBefore.get(company.id);
-    if (was !== undefined && was.sourceName !== company.sourceName) renamedCompanies.add(company.id);
+    if (was?.archivedDatetime === null && was.sourceName !== company.sourceName) renamedCompanies.add(company.id);
     if (was === undefined) wanted.created += 1;
     else if (was.archivedDatetime === null && company.archivedDatetime !== null) wanted.archived += 1;
     else if (was.archivedDatetime !== null && company.archivedDatetime === null) wanted.reactivated += 1;
@@ -792,13 +792,20 @@ function checkCounts(seen: Sync): number {
   const staying = activeBefore.filter(
     ({ licenseKey, companyId }) => licensesAfter.get(licenseKey)?.companyId === companyId,
   );
-  const renamed = staying.filter(({ companyId }) => renamedCompanies.has(companyId)).length;
+  const renamedLicenses = staying.filter(({ companyId }) => renamedCompanies.has(companyId)).length;
+  const activeCompanies = before.companies.filter(({ archivedDatetime }) => archivedDatetime === null).length;
   const { impact } = plan;
   expectSame(
-    [impact.activeLicenses, impact.removed, impact.moved, impact.renamed],
-    [activeLicenses, removed, movedActive, renamed],
+    [impact.activeLicenses, impact.removed, impact.moved],
+    [activeLicenses, removed, movedActive],
     'guard',
-    () => 'impact',
+    () => 'impact on licenses',
+  );
+  expectSame(
+    [impact.activeCompanies, impact.renamedCompanies, impact.renamedLicenses],
+    [activeCompanies, renamedCompanies.size, renamedLicenses],
+    'guard',
+    () => 'impact on companies',
   );
   return plan.companies.length + plan.licenses.length;
 }

@@ -16,6 +16,7 @@ import {
   toKnownList,
   toReasons,
 } from '../../src/mapping/index.js';
+import { findGuardViolation } from '../../src/plans/guard.js';
 import { checkLaws } from './laws.js';
 import {
   addManualCompany,
@@ -638,7 +639,7 @@ for (const strategy of STRATEGIES) {
     const plan = tenant.sync([first, row('2', 'B', 'Mesa', { city: 'Gallup' })]);
     t.same(tenant.shown, ['Mesa – Gallup', 'Mesa – Taos'], 'the display name of the unchanged company changes too');
     t.same(plan.counts.updated, 1);
-    t.equal(plan.impact.renamed, 0, 'not counted as a rename');
+    t.equal(plan.impact.renamedCompanies, 0, 'not counted as a rename');
     tenant.sync([first, row('2', 'B', 'Mesa', { city: 'Gallup' }), row('3', 'C', 'Mesa', { city: 'Gallup' })]);
     t.same(tenant.shown, ['Mesa – 2', 'Mesa – 3', 'Mesa – Taos'], 'two in one city get their license numbers');
     tenant.sync([first]);
@@ -931,7 +932,7 @@ t.test('a vendor company keeps its name when it buys sites', (t) => {
   const plan = tenant.sync([own, site('2', 'B'), site('3', 'B'), site('4', 'A')]);
   t.same(tenant.holders('2', '3'), [buyer, buyer]);
   t.equal(tenant.company(buyer).sourceName, 'Buyer', 'although two older licenses have another name');
-  t.equal(plan.impact.renamed, 0);
+  t.equal(plan.impact.renamedCompanies, 0);
   t.same(kindsOf(plan), ['license.transferred', 'license.transferred']);
   const rows = [own, site('2', 'B'), site('3', 'B'), site('4', 'A')];
   tenant.sync(rows, LICENSE);
@@ -980,7 +981,7 @@ for (const strategy of STRATEGIES) {
     t.equal(tenant.holder('1'), id);
     t.match(tenant.company(id), { sourceName: 'New', displayName: 'New' });
     t.same(kindsOf(plan), ['company.updated', 'license.updated']);
-    t.equal(plan.impact.renamed, 1);
+    t.equal(plan.impact.renamedCompanies, 1);
     t.end();
   });
 
@@ -994,7 +995,7 @@ for (const strategy of STRATEGIES) {
     ];
     const plan = tenant.sync(spaced);
     t.same(kindsOf(plan), [], 'nothing changes');
-    t.equal(plan.impact.renamed, 0);
+    t.equal(plan.impact.renamedCompanies, 0);
     t.equal(tenant.sync([row('1', 'A', ' \t', { transactionId: '60' })]).companies[0]?.after.sourceName, 'License 1');
     t.end();
   });
@@ -1231,12 +1232,23 @@ t.test('the feed reports a new company before another one is superseded by it', 
   t.end();
 });
 
-t.test('guard: a rename counts all licenses of the company', (t) => {
+t.test('guard: a rename counts as one company, with its licenses', (t) => {
   const tenant = new Tenant(VENDOR);
-  tenant.sync([row('1', 'A', 'Old'), row('2', 'A', 'Old'), row('3', 'A', 'Old'), row('4', 'B', 'Other')]);
-  const named = [row('1', 'A', 'New', { transactionId: '50' }), row('2', 'A', 'New', { transactionId: '51' })];
-  const plan = tenant.sync([...named, row('3', 'A', 'Old'), row('4', 'B', 'Other')]);
-  t.same(plan.impact, { activeLicenses: 4, removed: 0, moved: 0, renamed: 3 });
+  const rows = Array.from({ length: 18 }, (_, index) => row(String(10 + index), 'A', index < 9 ? 'Old' : 'New'));
+  tenant.sync([...rows, row('4', 'B', 'Other')]);
+  const renamed = row('10', 'A', 'New', { transactionId: '50' });
+  const plan = tenant.sync([renamed, ...rows.slice(1), row('4', 'B', 'Other')]);
+  t.match(plan.impact, { activeCompanies: 2, renamedCompanies: 1, renamedLicenses: 18 });
+  t.equal(findGuardViolation(plan.impact, 10), undefined, 'the rename of one site needs no review');
+  const many = { ...plan.impact, activeCompanies: 40, renamedCompanies: 11 };
+  t.equal(findGuardViolation(many, 10), '11 companies of 18 licenses would be renamed');
+  t.equal(findGuardViolation({ ...many, activeCompanies: 110 }, 10), undefined, 'at most a tenth of the companies');
+  const sold = Array.from({ length: 20 }, (_, index) => row(String(50 + index), `S${index}`, 'Old'));
+  const other = new Tenant(LICENSE);
+  other.sync(sold);
+  const all = other.sync(sold.map((one) => ({ ...one, name: 'New', transactionId: '50' })));
+  t.equal(findGuardViolation(all.impact, 10), '20 companies of 20 licenses would be renamed');
+  t.equal(findGuardViolation(all.impact, 100), undefined);
   t.end();
 });
 
@@ -1311,7 +1323,14 @@ t.test('counts: every company is one of created, updated, unchanged, archived, r
     conflicts: 0,
   });
   t.equal(plan.filtered.length, 1);
-  t.same(plan.impact, { activeLicenses: 3, removed: 1, moved: 0, renamed: 1 });
+  t.same(plan.impact, {
+    activeLicenses: 3,
+    removed: 1,
+    moved: 0,
+    activeCompanies: 3,
+    renamedCompanies: 1,
+    renamedLicenses: 1,
+  });
   t.end();
 });
 
@@ -1320,7 +1339,7 @@ t.test('counts: an empty list deactivates all licenses', (t) => {
   tenant.sync([row('1', 'A'), row('2', 'A'), row('3', 'B')]);
   const plan = tenant.sync([]);
   t.match(plan.counts, { created: 0, archived: 2, unchanged: 0, moved: 0 });
-  t.same(plan.impact, { activeLicenses: 3, removed: 3, moved: 0, renamed: 0 });
+  t.match(plan.impact, { activeLicenses: 3, removed: 3, moved: 0, activeCompanies: 2, renamedCompanies: 0 });
   t.equal(tenant.snapshot.companies.length, 2, 'archived, never deleted');
   t.end();
 });
@@ -1331,7 +1350,7 @@ t.test('counts: a switch counts moved licenses', (t) => {
   tenant.sync(rows);
   const plan = tenant.sync(rows, VENDOR);
   t.match(plan.counts, { created: 0, archived: 2, moved: 2 });
-  t.same(plan.impact, { activeLicenses: 4, removed: 0, moved: 2, renamed: 0 });
+  t.match(plan.impact, { activeLicenses: 4, removed: 0, moved: 2, activeCompanies: 4, renamedCompanies: 0 });
   t.same(
     plan.licenses.map(({ kind, after }) => [kind, after.licenseKey]),
     [
@@ -1847,6 +1866,7 @@ t.test('a delta plan keeps the display names of other groups', (t) => {
       nameGroups: new Set(['other']),
       namesakes: { companies: [], licenses: [] },
       otherCompanies: 0,
+      otherActiveCompanies: 0,
       otherActiveLicenses: 0,
     },
     strategy: LICENSE,

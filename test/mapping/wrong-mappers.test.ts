@@ -121,7 +121,7 @@ function toHonestPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncP
   const moves = licenses.filter(({ before, after }) => before !== undefined && before.companyId !== after.companyId);
   const renamed = new Set(
     companies.flatMap(({ before, after }) =>
-      before !== undefined && before.sourceName !== after.sourceName ? after.id : [],
+      before?.archivedDatetime === null && before.sourceName !== after.sourceName ? after.id : [],
     ),
   );
   const vendors = new Map(snapshot.vendorCompanies.map(({ ubiKey, companyId }) => [ubiKey, companyId]));
@@ -143,7 +143,9 @@ function toHonestPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncP
       activeLicenses: snapshot.licenses.filter(({ active }) => active).length,
       removed: licenses.filter(({ before, after }) => before?.active === true && !after.active).length,
       moved: moves.filter(({ before }) => before?.active === true).length,
-      renamed: snapshot.licenses.filter(
+      activeCompanies: snapshot.companies.filter(({ archivedDatetime }) => archivedDatetime === null).length,
+      renamedCompanies: renamed.size,
+      renamedLicenses: snapshot.licenses.filter(
         (license) =>
           license.active && renamed.has(license.companyId) && !moves.some(({ before }) => before === license),
       ).length,

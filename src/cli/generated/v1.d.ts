@@ -2063,7 +2063,7 @@ export interface components {
             /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
             id: string;
             /**
-             * @description `queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it.
+             * @description `queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses or companies; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it.
              * @enum {string}
              */
             status: "queued" | "running" | "succeeded" | "succeeded_with_warnings" | "needs_review" | "failed" | "canceled" | "superseded";

@@ -85,7 +85,7 @@ export const SyncRunSchema = Named(
     id: Uuid(),
     status: OneOf(RUN_STATUSES, {
       description:
-        '`queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it.',
+        '`queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses or companies; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it.',
     }),
     reason: Nullable(
       OneOf(FAILURE_REASONS, { description: 'Why the run failed, or why it will be retried or reviewed.' }),
