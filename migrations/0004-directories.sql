@@ -13,9 +13,9 @@ create table directories (
   skips jsonb not null default '[]',
   -- What runs that use the list report to users; limited to a few hundred.
   warnings jsonb not null default '[]',
-  -- Rows without a readable license number. While a new list has more of them, no license counts as missing.
-  illegible_vendors integer not null default 0,
-  illegible_labs integer not null default 0,
+  -- Digests of the rows without a readable license number. While a new list has others, no license counts as missing.
+  illegible_vendors text[] not null default '{}',
+  illegible_labs text[] not null default '{}',
   -- The mapping version and the sum of all transaction numbers of the last list. BioTrack's sync_check returns the sum.
   checksum text,
   -- When the list was last confirmed to be current. Kept here instead of in each row, so that an unchanged list writes no rows.

@@ -170,8 +170,8 @@ export interface Directories {
   fetched_rows: Generated<number>;
   fingerprint: string | null;
   fully_read_datetime: Timestamp | null;
-  illegible_labs: Generated<number>;
-  illegible_vendors: Generated<number>;
+  illegible_labs: Generated<string[]>;
+  illegible_vendors: Generated<string[]>;
   labs_refreshed_datetime: Timestamp | null;
   refreshed_datetime: Timestamp | null;
   refused_datetime: Timestamp | null;

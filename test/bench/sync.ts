@@ -229,5 +229,5 @@ function toVendorList({ rows }: Load): VendorList {
     transactionId: String(1_000_000 + index),
     transactionIdOriginal: row.transaction_id_original as string | null,
   }));
-  return { vendors, partlyRead: [], skips: [], fetched: vendors.length, transactionSum: null };
+  return { vendors, partlyRead: [], skips: [], skippedDigests: [], fetched: vendors.length, transactionSum: null };
 }

@@ -189,6 +189,7 @@ test('api4 sends exactly these requests', async (t) => {
       ],
       partlyRead: [],
       skips: [],
+      skippedDigests: [],
       fetched: 1,
       transactionSum: '31019131',
     });

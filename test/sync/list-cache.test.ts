@@ -23,6 +23,7 @@ const toList = (vendors: readonly Vendor[]): VendorList => ({
   vendors,
   partlyRead: [],
   skips: [],
+  skippedDigests: [],
   fetched: vendors.length,
   transactionSum: null,
 });

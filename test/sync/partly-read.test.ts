@@ -1,4 +1,7 @@
+import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { pickCount } from '../helpers/counts.js';
+import { readSeed } from '../helpers/seed.js';
 import {
   makeTenant,
   startTestService,
@@ -11,6 +14,8 @@ import {
 /** Rows of a state's list that cannot be read, or not completely: they never remove, move or reactivate anything. */
 
 type Body = TestResponse['body'];
+
+const SEED = readSeed();
 
 interface Started {
   readonly service: TestService;
@@ -187,6 +192,87 @@ t.test('licenses stay while more numbers than before cannot be read, until an op
   t.match(done, { status: 'succeeded', counts: { archived: 2 }, warnings: [] });
   t.match(await confirm(latest.id), { status: 409 }, 'confirmed once');
   t.match(await force(), { status: 'succeeded', warnings: [] }, 'the same number of such rows is normal now');
+});
+
+t.test('a row that breaks while another one heals archives nothing', async (t) => {
+  const { service, tenantId, force } = await start(t);
+  const { control } = service.simulator;
+  const [first, second] = numbersOf(service) as [string, string];
+  control.setField({ location: first, field: 'location', json: '""' });
+  const { body } = await service.ask('POST', `/v1/tenants/${tenantId}/syncs/${(await force()).id}/confirm`);
+  t.match((await waitForRun(service, tenantId, body.id)).counts, { archived: 1 });
+  control.clearFields({ location: first });
+  control.setField({ location: second, field: 'location', json: '""' });
+  const run = await force();
+  t.match(run, { counts: { archived: 0, reactivated: 1 }, warnings: [{ code: 'missing_kept', detail: /1 licenses/ }] });
+});
+
+t.test(`rows that break and heal at random archive nothing (TEST_SEED=${SEED})`, async (t) => {
+  const { service, tenantId, force } = await start(t, 80);
+  const { control } = service.simulator;
+  const steps = pickCount({ few: 25, full: 150, long: 600 });
+  const numbers = numbersOf(service);
+  const broken = new Set<string>();
+  const vanished = new Set<string>();
+  /** The rows that were broken when a list was last published without keeping any license. */
+  let known = new Set<string>();
+  let [kept, swaps, archived] = [0, 0, 0];
+  const stream = fc.infiniteStream(fc.nat());
+  const random = fc.sample(stream, { seed: SEED, numRuns: 1 })[0] as Iterator<number, number>;
+  const pick = (below: number): number => random.next().value % below;
+  const pickOf = (all: readonly string[]): string => all[pick(all.length)] as string;
+  const break_ = (): void => {
+    const location = pickOf(numbers.filter((each) => !broken.has(each) && !vanished.has(each)));
+    const json = ['""', 'null', '{}', '"a\\u0000"'][pick(4)] as string;
+    control.setField({ location, field: 'location', json, unchanged: pick(2) === 0 });
+    broken.add(location);
+  };
+  const heal = (): void => {
+    const location = pickOf([...broken]);
+    control.clearFields({ location, unchanged: pick(2) === 0 });
+    broken.delete(location);
+  };
+  const listMissing = async (): Promise<readonly string[]> =>
+    (
+      await service.sql<{ license_number: string }>(
+        'select license_number from directory_licenses where missing_since_datetime is not null',
+      )
+    ).map(({ license_number }) => license_number);
+  for (let step = 0; step < steps; step += 1) {
+    const before = new Set(await listMissing());
+    const kind = pick(4);
+    // At most 5 % of the rows, or the list is refused as a whole.
+    if (broken.size > 2 || (broken.size > 0 && kind === 0)) heal();
+    if (kind > 0) break_();
+    if (pick(4) === 0 && vanished.size < 5) {
+      const location = pickOf(numbers.filter((each) => !broken.has(each) && !vanished.has(each)));
+      control.vanish({ location });
+      vanished.add(location);
+    }
+    let run = await force();
+    const hasNew = [...broken].some((each) => !known.has(each));
+    if (hasNew) {
+      t.strictSame(
+        (await listMissing()).filter((each) => !before.has(each)),
+        [],
+        'nothing is missing while a new row cannot be read',
+      );
+      t.equal(run.counts.archived, 0);
+      if (broken.size <= known.size) swaps += 1;
+    }
+    const isKept = (): boolean => run.warnings.some(({ code }: Body) => code === 'missing_kept');
+    if (isKept()) {
+      kept += 1;
+      if (pick(3) === 0) {
+        const { body } = await service.ask('POST', `/v1/tenants/${tenantId}/syncs/${run.id}/confirm`);
+        run = await waitForRun(service, tenantId, body.id);
+        archived += run.counts.archived;
+      }
+    }
+    if (!isKept()) known = new Set(broken);
+  }
+  t.comment(`${steps} lists: ${kept} kept licenses, ${swaps} with as many broken rows as before, ${archived} archived`);
+  t.ok(kept > 0 && archived > 0 && swaps > 0);
 });
 
 t.test('confirming that licenses are gone accepts nothing else', async (t) => {

@@ -62,9 +62,7 @@ export class Api4Client implements DialectClient {
     const action = LIST_ACTIONS[list];
     const member = LIST_MEMBERS[list];
     const map = (row: unknown): ListedRow =>
-      toListedRow(fromApi4Vendor(row, list, this.#context.licenseTypes), () =>
-        findMember(toObject(row) ?? {}, 'transactionid'),
-      );
+      toListedRow(fromApi4Vendor(row, list, this.#context.licenseTypes), row, 'transactionid');
     const response = await this.#call(
       { action, expected: member, members: { sessionid: session }, login, rows: { member, map } },
       deadline,

@@ -10,7 +10,7 @@ import {
   LIST_ACTIONS,
   type VendorCheck,
 } from '../dialect-client.js';
-import { findMember, toObject, toRefusalMember, type WireObject } from '../document.js';
+import { findMember, toRefusalMember, type WireObject } from '../document.js';
 import { BiotrackError } from '../errors.js';
 import { type ListedRow, toListedRow, toVendorList, type VendorList } from '../list.js';
 import { mapRows } from '../rows.js';
@@ -72,9 +72,7 @@ export class RestClient implements DialectClient {
     const { cursorParameter, maxBodyBytes } = this.#context.config;
     const rows = await fetchPages(fetchPage, { member, action, cursorParameter, maxBodyBytes });
     const map = (row: unknown): ListedRow =>
-      toListedRow(fromRestVendor(row, name, this.#context.licenseTypes), () =>
-        findMember(toObject(row) ?? {}, 'TransactionID'),
-      );
+      toListedRow(fromRestVendor(row, name, this.#context.licenseTypes), row, 'TransactionID');
     return toVendorList((await mapRows(rows, map)) as ListedRow[], action);
   }
 

@@ -3,13 +3,19 @@ import type { OptionalAction } from '../../domain/directory-warning.js';
 import { toLicenseKey } from '../../domain/key.js';
 import type { PartlyReadVendor, Skip, Vendor } from '../../domain/vendor.js';
 
+/** A digest of each row without a readable license number. */
+export interface IllegibleRows {
+  readonly vendors: readonly string[];
+  readonly labs: readonly string[];
+}
+
 /** Everything that one refresh read from the state. */
 export interface StateList {
   readonly vendors: readonly Vendor[];
   readonly partlyRead: readonly PartlyReadVendor[];
   readonly skips: readonly Skip[];
-  /** How many of `skips` are from each list. */
-  readonly illegible: { readonly vendors: number; readonly labs: number };
+  /** Digests of the rows of each list that have no readable license number. */
+  readonly illegible: IllegibleRows;
   readonly fetched: number;
   /** Of the list of vendors, see `VendorList`. */
   readonly transactionSum: string | null;
@@ -25,7 +31,7 @@ export interface StateList {
 
 /** Reads the state's lists. Only the list of vendors is essential: the others never prevent a refresh. */
 export async function fetchStateList(session: BiotrackSession, includeLabs: boolean): Promise<StateList> {
-  const { vendors, partlyRead, skips, fetched, transactionSum } = await session.fetchVendors();
+  const { vendors, partlyRead, skips, skippedDigests, fetched, transactionSum } = await session.fetchVendors();
   const transporters = await fetchOptional(session.fetchTransporters);
   const labs = includeLabs ? await fetchOptional(session.fetchLabs) : undefined;
   const notRead: OptionalAction[] = [];
@@ -36,7 +42,7 @@ export async function fetchStateList(session: BiotrackSession, includeLabs: bool
     vendors: [...vendors, ...(labs?.vendors ?? [])],
     partlyRead: [...partlyRead, ...(labs?.partlyRead ?? [])],
     skips: [...skips, ...(labs?.skips ?? [])],
-    illegible: { vendors: skips.length, labs: labs?.skips.length ?? 0 },
+    illegible: { vendors: skippedDigests, labs: labs?.skippedDigests ?? [] },
     fetched: fetched + (labs?.fetched ?? 0),
     transactionSum,
     transporters: toKeys(transporters),

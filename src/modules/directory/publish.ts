@@ -9,7 +9,7 @@ import type { Activity, Vendor } from '../../domain/vendor.js';
 import { mapAsync, runYielding } from '../../domain/yielding.js';
 import { collateYielding } from '../../mapping/index.js';
 import { TRUSTED_SECONDS } from './checksum.js';
-import type { StateList } from './fetch-list.js';
+import type { IllegibleRows, StateList } from './fetch-list.js';
 import { toFingerprint } from './fingerprint.js';
 import { resolvePartlyRead, toPartlyReadKeys } from './partly-read.js';
 import { type Absences, type Comparison, compareWithPublished, type PublishedLicense } from './publication.js';
@@ -22,6 +22,7 @@ import {
   saveListRefusal,
   savePublication,
   saveRefresh,
+  selectIllegibleRows,
   selectListings,
   selectPublished,
   selectTransporters,
@@ -115,7 +116,11 @@ async function tryPublish(
     if (isNewer(directory, options)) return toSuperseded(directory);
     if (known.version !== undefined && known.version !== directory.version) return undefined;
     const comparison = await runYielding(
-      compareWithPublished(licenses, await selectPublished(tx, directory.id), toAbsences(list, directory)),
+      compareWithPublished(
+        licenses,
+        await selectPublished(tx, directory.id),
+        toAbsences(list, await selectIllegibleRows(tx, directory.id)),
+      ),
     );
     requireBelievable(comparison, licenses, directory, options);
     const { missing, kept, keptDigest } = decideMissing(comparison, directory);
@@ -126,7 +131,9 @@ async function tryPublish(
     const saved = await saveRefresh(tx, directory.id, {
       ...options,
       // While licenses are kept, the same list must be compared again: an operator may confirm that they are gone.
-      ...(kept.length === 0 ? { fingerprint, ...toIllegible(list) } : { fingerprint: null, checksum: null }),
+      ...(kept.length === 0
+        ? { fingerprint, illegible: toIllegible(list) }
+        : { fingerprint: null, checksum: null, illegible: {} }),
       refusedDigest: keptDigest,
       version,
       fetchedRows: list.fetched + notCovered + kept.length,
@@ -201,17 +208,29 @@ async function withTransporters(
 
 const toKey = ({ licenseKey }: PublishedLicense): string => licenseKey;
 
-/** How many rows of each list had no readable license number. Unknown for laboratories if they were not read. */
-const toIllegible = ({ illegible, hasLabs }: StateList) => ({
-  illegibleVendors: illegible.vendors,
-  ...(hasLabs && { illegibleLabs: illegible.labs }),
+/** Unknown for laboratories if they were not read. */
+const toIllegible = ({ illegible: { vendors, labs }, hasLabs }: StateList): Partial<IllegibleRows> => ({
+  vendors,
+  ...(hasLabs && { labs }),
 });
 
-/** A license that is not listed can be one of the rows whose number cannot be read, if there are more of them than before. */
-const toAbsences = ({ illegible, hasLabs }: StateList, { illegibleVendors, illegibleLabs }: Directory): Absences => ({
-  vendors: illegible.vendors > illegibleVendors ? 'doubtful' : 'missing',
-  labs: !hasLabs ? 'not_covered' : illegible.labs > illegibleLabs ? 'doubtful' : 'missing',
+/** A license that is not listed can be a row without a readable number, if the published list did not have that row. */
+const toAbsences = ({ illegible, hasLabs }: StateList, published: IllegibleRows): Absences => ({
+  vendors: hasNewRow(illegible.vendors, published.vendors) ? 'doubtful' : 'missing',
+  labs: !hasLabs ? 'not_covered' : hasNewRow(illegible.labs, published.labs) ? 'doubtful' : 'missing',
 });
+
+/** Equal digests are counted: two rows can have the same content. */
+function hasNewRow(digests: readonly string[], published: readonly string[]): boolean {
+  const left = new Map<string, number>();
+  for (const digest of published) left.set(digest, (left.get(digest) ?? 0) + 1);
+  for (const digest of digests) {
+    const many = left.get(digest) ?? 0;
+    if (many === 0) return true;
+    left.set(digest, many - 1);
+  }
+  return false;
+}
 
 /** @throws ListShrunkError if a list removes too many of its licenses and was not accepted by an operator */
 function requireBelievable(

@@ -9,6 +9,7 @@ import type { Environment } from '../../domain/environment.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import type { Activity, Skip } from '../../domain/vendor.js';
 import { mapAsync } from '../../domain/yielding.js';
+import type { IllegibleRows } from './fetch-list.js';
 import type { Comparison, PublishedLicense } from './publication.js';
 
 export interface Directory {
@@ -41,9 +42,6 @@ export interface Directory {
   /** The digest of the list that was refused last, or of the licenses that are kept although they are not listed. */
   readonly refusedDigest: string | null;
   readonly warnings: readonly DirectoryWarning[];
-  /** Rows without a readable license number in the published list of vendors and in that of laboratories. */
-  readonly illegibleVendors: number;
-  readonly illegibleLabs: number;
 }
 
 const ageSeconds = (column: string) => sql<number | null>`age_seconds(${sql.ref(column)})`;
@@ -67,8 +65,6 @@ const DIRECTORY_COLUMNS = [
   'accepted_digest as acceptedDigest',
   'refused_digest as refusedDigest',
   sql<readonly DirectoryWarning[]>`warnings`.as('warnings'),
-  'illegible_vendors as illegibleVendors',
-  'illegible_labs as illegibleLabs',
 ] as const;
 
 const selectDirectory = (tx: Kysely<DB>, state: string, environment: Environment) =>
@@ -142,6 +138,14 @@ export async function selectTransporters(tx: OperatorTx, directoryId: number): P
     .execute();
   return new Set(rows.map(({ license_key }) => license_key));
 }
+
+/** Of the published lists. */
+export const selectIllegibleRows = (tx: OperatorTx, directoryId: number): Promise<IllegibleRows> =>
+  tx
+    .selectFrom('directories')
+    .select(['illegible_vendors as vendors', 'illegible_labs as labs'])
+    .where('directory_id', '=', directoryId)
+    .executeTakeFirstOrThrow();
 
 const COLUMNS = {
   directory_id: 'integer',
@@ -272,9 +276,8 @@ export interface Refresh {
   readonly fingerprint: string | null;
   readonly warnings: readonly DirectoryWarning[];
   readonly refusedDigest: string | null;
-  /** Unchanged if undefined. */
-  readonly illegibleVendors?: number;
-  readonly illegibleLabs?: number;
+  /** Unchanged where undefined. */
+  readonly illegible: Partial<IllegibleRows>;
 }
 
 type ListFacts = Pick<Refresh, 'checksum' | 'requestNumber' | 'withLabs' | 'fingerprint' | 'warnings'>;
@@ -293,8 +296,8 @@ export const saveRefresh = (tx: OperatorTx, directoryId: number, refresh: Refres
       skips: JSON.stringify(refresh.skips.slice(0, MAX_SAVED)),
       compared_datetime: eb.fn<Date>('now'),
       compared_number: refresh.requestNumber,
-      illegible_vendors: refresh.illegibleVendors,
-      illegible_labs: refresh.illegibleLabs,
+      illegible_vendors: refresh.illegible.vendors?.slice(),
+      illegible_labs: refresh.illegible.labs?.slice(),
     }))
     .set({ ...toAcceptedColumns(refresh), refused_digest: refresh.refusedDigest })
     .where('directory_id', '=', directoryId)

@@ -57,6 +57,6 @@ export function toWarningDetail(warning: RunWarning): string {
     case 'list_not_read':
       return `BioTrack's list \`${warning.action}\` could not be read. Vendors are synced, and what is already known from this list stays. Check that the BioTrack user has the privilege \`${warning.action}\`, and that the state offers this list.`;
     case 'missing_kept':
-      return `The state's list has more rows without a readable license number than before, so ${warning.licenses} licenses that it does not list were kept. An operator can confirm this run to accept that they are gone.`;
+      return `The state's list has new rows without a readable license number, so ${warning.licenses} licenses that it does not list were kept. An operator can confirm this run to accept that they are gone.`;
   }
 }
