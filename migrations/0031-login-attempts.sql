@@ -5,7 +5,9 @@ create table login_attempts (
   key_hash bytea primary key,
   -- Of an account: when the lease of its current login ends, by the clock of Postgres.
   leased_until_datetime timestamptz,
-  -- Since BioTrack last accepted a login.
+  -- The login that holds the lease; only it ends the lease.
+  leased_by uuid,
+  -- Logins that BioTrack answered but did not accept since it last accepted one.
   refusals integer not null default 0,
   refused_datetime timestamptz,
   -- Of a login: why it must not be repeated automatically.
@@ -29,9 +31,12 @@ create table refused_usernames (
   username_hash bytea not null,
   in_tenant uuid not null references tenants on delete cascade,
   refused_datetime timestamptz not null default now(),
-  -- Whether the tenant's statuses were restored after the text turned out to be a problem of the state.
+  -- Whether the text turned out to be a problem of the state, so that the statuses that it caused must be restored.
+  is_of_state boolean not null default false,
+  -- Whether they were restored.
   is_restored boolean not null default false,
   primary key (refused_text, username_hash, in_tenant)
 );
 create index refused_usernames_tenant on refused_usernames (in_tenant);
 grant select, insert, update, delete on refused_usernames to biotrack_app;
+grant select on refused_usernames to biotrack_operator;

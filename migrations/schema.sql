@@ -381,6 +381,7 @@ grant delete, insert, select, update on licenses to biotrack_app;
 create table login_attempts (
   key_hash bytea not null,
   leased_until_datetime timestamp with time zone,
+  leased_by uuid,
   refusals integer not null default 0,
   refused_datetime timestamp with time zone,
   refusal text,
@@ -413,12 +414,14 @@ create table refused_usernames (
   username_hash bytea not null,
   in_tenant uuid not null,
   refused_datetime timestamp with time zone not null default now(),
+  is_of_state boolean not null default false,
   is_restored boolean not null default false,
   constraint refused_usernames_pkey PRIMARY KEY (refused_text, username_hash, in_tenant),
   constraint refused_usernames_in_tenant_fkey FOREIGN KEY (in_tenant) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );
 CREATE INDEX refused_usernames_tenant ON refused_usernames USING btree (in_tenant);
 grant delete, insert, select, update on refused_usernames to biotrack_app;
+grant select on refused_usernames to biotrack_operator;
 
 create table schedules (
   tenant_id uuid not null,

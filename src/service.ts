@@ -20,7 +20,7 @@ import { createSingleFlight } from './domain/single-flight.js';
 import type { App } from './http/server.js';
 import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
-import type { LoginResult } from './modules/credentials/index.js';
+import { type LoginResult, restoreStatuses } from './modules/credentials/index.js';
 import { createDirectoryService } from './modules/directory/index.js';
 import { deleteExpiredKeys } from './modules/idempotency/index.js';
 import {
@@ -214,6 +214,7 @@ function startRunWorker(
       },
       () => startDueRuns(ports.db, { ...ports, onError }),
       () => deleteExpiredKeys(ports.db),
+      () => restoreStatuses(ports.db, onError),
     ],
     onError,
     onConnectionLost: (error) => {

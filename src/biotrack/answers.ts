@@ -72,12 +72,30 @@ export const ADVICE: Readonly<Record<UpstreamReason, string>> = {
   list_empty: 'BioTrack returned no licenses at all, so its list was ignored. Nothing was changed. Try again later.',
 };
 
+/** The names of what a login consists of. */
+const LOGIN_PART = '(?:account|user(?: ?name)?|password|credential|log-?in|sign-?in)s?';
+const REFUSED =
+  "(?:lock(?:ed)?|disabled|deactivated|inactive|suspended|blocked|banned|revoked|terminated|frozen|on hold|expired|invalid|incorrect|wrong|bad|unknown|mismatch|(?:not|n't) (?:active|activated|match|valid|correct|recognized|found|exist|approved|enabled|verify|verified))";
+
 /**
- * About the login, although such texts can also contain "temporarily", "too many requests" or "try again later". If the state
- * means something else, the same text soon refuses another username, too.
+ * Texts about the login, although some also contain "temporarily", "too many requests" or "try again later". A login that is
+ * disabled for maintenance is not refused.
  */
-const LOGIN_TROUBLE =
-  /\b(?:invalid|incorrect|wrong|mismatch|denied|un(?:known|recognized)|(?:not|n't) (?:match|valid|correct|recognized|found|exist|active|activated|approved|authorized|allowed|permitted|enabled)|(?<!\b(?:database|table) is )locked|lockout|blocked|banned|disabled|deactivated|suspended|revoked|terminated|inactive|expired|failed (?:log-?ins?|sign-?ins?|attempts?|password|authentication)|(?:log-?in|sign-?in|password|authentication) (?:attempts?|fail(?:ed|ures?)))\b/i;
+const LOGIN_REFUSED = new RegExp(
+  [
+    String.raw`^(?!.*\bmaintenance\b)(?:.*`,
+    [
+      String.raw`\b${LOGIN_PART}\b[^.;!?]{0,60}\b${REFUSED}\b`,
+      String.raw`\b(?:${REFUSED}|change|reset)\b[^.;!?]{0,40}\b${LOGIN_PART}\b`,
+      String.raw`\b(?:attempts|number of tries|(?:log-?in|sign-?in) limit|lock-?out|temporarily locked)\b`,
+    ].join('|.*'),
+    ')',
+  ].join(''),
+  'i',
+);
+
+/** Whether a text says that BioTrack refuses the login itself. */
+export const isLoginRefusedText = (text: string): boolean => LOGIN_REFUSED.test(text);
 
 const STATE_TROUBLE =
   /\bmaintenance\b|\bbusy\b|\bunavailable\b|\btemporar(?:y|ily)\b|\boverload|\b(?:try|retry)(?: again)? (?:later|in )|\bout of service\b|\b(?:server|internal) error\b|\btimed? ?out\b/i;
@@ -147,7 +165,8 @@ export const ANSWERS = {
   },
   invalidLocation: {
     id: 'invalid_location',
-    description: 'The same text at another call (also code 63, but not a session error)',
+    description:
+      '"You provided an invalid location license number." at another call (also code 63, but not a session error)',
     source: 'observed',
     reason: 'upstream_rejected',
     ...FIXED_BY_USER,
@@ -177,11 +196,11 @@ export const ANSWERS = {
   loginRefusedText: {
     id: 'login_refused_text',
     description:
-      'A text about the login at login, such as "Your account has been locked.", even with "Please try again later." in it',
+      'The response to a login says that the account, username or password is refused, such as "Your account has been locked. Please try again later."',
     source: 'inferred',
     reason: 'login_refused',
     ...FIXED_BY_USER,
-    match: { text: LOGIN_TROUBLE, at: 'login' },
+    match: { text: LOGIN_REFUSED, at: 'login' },
   },
   throttledText: {
     id: 'throttled_text',
@@ -454,14 +473,14 @@ export const ANSWERS = {
   },
   loginHeld: {
     id: 'login_held',
-    description: 'Not sent: BioTrack rejected several logins with this UBI and username',
+    description: 'Not sent: BioTrack did not accept several logins with this UBI and username',
     source: 'policy',
     reason: 'upstream_throttled',
     ...RETRY_LATER,
     fixedBy: 'user',
     isHeldBack: true,
     advice:
-      'BioTrack rejected several logins with this username, so no other login is sent for now, because BioTrack might lock the account. Nothing was changed. Check the username and password, and wait for the time in Retry-After.',
+      'BioTrack did not accept several logins with this username, so no other login is sent for now, because BioTrack might lock the account. Nothing was changed. Check the username and password, and wait for the time in Retry-After.',
   },
   loginInProgress: {
     id: 'login_in_progress',

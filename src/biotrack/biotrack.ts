@@ -36,6 +36,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface SessionOptions extends CallOptions {
+  /** Sends a login, the first one or the one that renews an ended session. Defaults to sending it at once. */
+  readonly wrapLogin?: ((send: () => Promise<string>) => Promise<string>) | undefined;
+}
+
 export interface VerifyOptions extends CallOptions {
   /** Also check the privilege to read laboratories, where the state lists them. Defaults to false. */
   readonly checksLabs?: boolean | undefined;
@@ -49,7 +54,7 @@ export interface Biotrack {
    * @throws BiotrackError if BioTrack gave no verdict, for example because it is down
    */
   verifyLogin(target: BiotrackTarget, login: BiotrackLogin, options?: VerifyOptions): Promise<LoginVerdict>;
-  openSession(target: BiotrackTarget, login: BiotrackLogin, options?: CallOptions): Promise<BiotrackSession>;
+  openSession(target: BiotrackTarget, login: BiotrackLogin, options?: SessionOptions): Promise<BiotrackSession>;
   /** Closes all connections and aborts the calls in progress. */
   close(): Promise<void>;
 }
@@ -176,12 +181,14 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
       const lists: readonly ListName[] = checksLabs && config.offers.labs ? ['vendors', 'labs'] : ['vendors'];
       return await withDeadline('short', (deadline) => verifyLogin(client, login, lists, deadline, timeouts.probeMs));
     },
-    async openSession(target, login, { signal } = {}) {
+    async openSession(target, login, { signal, wrapLogin = (send: () => Promise<string>) => send() } = {}) {
       const { client, config } = getClient(target);
       const withDeadline = createWithDeadline(signal);
-      const session = await withDeadline('short', (deadline) => client.login(login, deadline));
+      const logIn = (): Promise<string> =>
+        wrapLogin(() => withDeadline('short', (deadline) => client.login(login, deadline)));
       const onRenewed = (): void => options.onEvent?.({ kind: 'session_renewed', ...target });
-      return createSession({ client, login, offers: config.offers, withDeadline, onRenewed }, session);
+      const session = await logIn();
+      return createSession({ client, login, logIn, offers: config.offers, withDeadline, onRenewed }, session);
     },
     async close() {
       await Promise.all(ownDispatchers.map((dispatcher) => dispatcher.destroy()));

@@ -86,14 +86,17 @@ export function findMember(object: WireObject, key: string): unknown {
 }
 
 /**
- * The text of a member that says why a call was refused. Some implementations send an object or a list instead of a text.
- * Undefined if it says nothing.
+ * The text of a member with the reason of a refusal. Some implementations send an object or a list instead of a text.
+ * Undefined if there is none: nothing but blanks, 0 and null.
  */
 export function toRefusalMember(value: unknown): string | undefined {
   if (typeof value === 'string') return value.trim() === '' ? undefined : value;
-  if (typeof value === 'number' || value === true) return String(value);
-  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return undefined;
-  return JSON.stringify(value);
+  if (typeof value === 'number') return value === 0 ? undefined : String(value);
+  if (value === true) return 'true';
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.values(value).some((member) => toRefusalMember(member) !== undefined)
+    ? JSON.stringify(value)
+    : undefined;
 }
 
 /** The characters 0x80 to 0x9f. The five unassigned bytes stay as they are. */

@@ -40,7 +40,7 @@ export class BiotrackError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly privilege: string | undefined;
   readonly fixedBy: FixedBy;
-  /** Whether the call was not sent because the circuit is open or an earlier `Retry-After` has not passed. */
+  /** Whether the call was not sent because of earlier or other calls. */
   readonly isHeldBack: boolean;
   readonly evidence: Evidence;
   /** What happened and what to do, safe to show to users. */
@@ -75,11 +75,22 @@ export const createLoginError = (
   context: ErrorContext = {},
 ): BiotrackError => new BiotrackError(ANSWERS[answer], { action: 'login', ...context });
 
-const UNCLEAR_ANSWERS: readonly string[] = [ANSWERS.unexpectedJson.id, ANSWERS.clientError.id];
+/**
+ * Whether BioTrack may have checked the password of a login that it did not accept. Then another password would be a guess. A
+ * server error without a text says nothing.
+ */
+export const mayHaveCheckedLogin = ({ textLabel, evidence: { httpStatus } }: BiotrackError): boolean =>
+  httpStatus !== undefined && httpStatus !== 429 && (httpStatus < 500 || textLabel !== undefined);
 
-/** Whether BioTrack may have checked the password of a login that it did not accept. Then another password would be a guess. */
-export const mayHaveCheckedLogin = ({ textLabel, answer }: BiotrackError): boolean =>
-  textLabel !== undefined || UNCLEAR_ANSWERS.includes(answer);
+/** Whether the error concerns one login, so that a request with another login may succeed. */
+export const isOfOneLogin = ({ reason, answer }: BiotrackError): boolean =>
+  isLoginRefusal(reason) || reason === 'privilege_missing' || LOGIN_ANSWERS.includes(answer);
+
+const LOGIN_ANSWERS: readonly string[] = [
+  ANSWERS.bareLoginRefusal.id,
+  ANSWERS.loginHeld.id,
+  ANSWERS.loginInProgress.id,
+];
 
 /** Whether the login was not sent because BioTrack rejected several logins of the account. */
 export const isLoginHeld = ({ answer }: BiotrackError): boolean => answer === ANSWERS.loginHeld.id;

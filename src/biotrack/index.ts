@@ -20,6 +20,7 @@ export {
   type Evidence,
   isLoginHeld,
   isLoginRefusal,
+  isOfOneLogin,
   mayHaveCheckedLogin,
 } from './errors.js';
 export type { BiotrackEvent } from './events.js';

@@ -20,6 +20,8 @@ export interface BiotrackSession {
 export interface SessionDeps {
   readonly client: DialectClient;
   readonly login: BiotrackLogin;
+  /** Logs in again. */
+  logIn(): Promise<string>;
   readonly offers: Offers;
   /** Runs the work under the deadline for lists or for short calls. */
   withDeadline<T>(kind: 'list' | 'short', work: (deadline: Deadline) => Promise<T>): Promise<T>;
@@ -27,14 +29,14 @@ export interface SessionDeps {
 }
 
 export function createSession(deps: SessionDeps, firstSession: string): BiotrackSession {
-  const { client, login, offers, withDeadline, onRenewed } = deps;
+  const { client, login, logIn, offers, withDeadline, onRenewed } = deps;
   let session = firstSession;
   let renewal: Promise<string> | undefined;
 
   /** Called at most once per session, however many of its reads find it lost. */
-  const renewSession = (deadline: Deadline): Promise<string> => {
+  const renewSession = (): Promise<string> => {
     onRenewed();
-    return client.login(login, deadline);
+    return logIn();
   };
 
   const fetchWithSession = <T>(
@@ -48,7 +50,7 @@ export function createSession(deps: SessionDeps, firstSession: string): Biotrack
       } catch (error) {
         const isLost = error instanceof BiotrackError && error.reason === 'upstream_session_lost';
         if (!isLost || (renewal !== undefined && used !== firstSession)) throw error;
-        renewal ??= renewSession(deadline);
+        renewal ??= renewSession();
         session = await renewal;
         return await work(session, deadline);
       }

@@ -10,8 +10,8 @@ const MAX_READ = 2_000;
 const MAX_SHOWN = 300;
 
 /**
- * Removes what was sent, in every usual encoding and in any case, because BioTrack's texts can repeat it. Digits of the text are
- * replaced in the label, because they often identify one case; the code is part of it.
+ * Removes what was sent, in every usual encoding and in any case, because BioTrack's texts can repeat it. Words with
+ * digits are replaced in the label, because they often identify one case; the code is part of it.
  */
 export function toRefusalText(
   { text, code }: { readonly text: string | undefined; readonly code: string | undefined },
@@ -20,15 +20,20 @@ export function toRefusalText(
   if (text === undefined && code === undefined) return undefined;
   // The longest first: a password can contain the username.
   const forms = [...new Set(sent.flatMap(toForms))].sort((a, b) => b.length - a.length);
-  const removeSent = (said = ''): string => {
-    const read = said.slice(0, MAX_READ);
+  const removeSent = (part = ''): string => {
+    const read = part.slice(0, MAX_READ);
     const plain = forms.reduce((rest, form) => rest.replace(new RegExp(escapeRegExp(form), 'giu'), REMOVED), read);
     // The end can be the first half of something that was sent.
-    return toOneLine(read === said ? plain : plain.slice(0, -(forms[0]?.length ?? 0)));
+    return toOneLine(read === part ? plain : plain.slice(0, -(forms[0]?.length ?? 0)));
   };
   const plainText = removeSent(text);
   const plainCode = removeSent(code);
-  const labeled = toOneLine(plainText.replaceAll(REMOVED, '').toLowerCase().replace(/\d+/g, '#'));
+  const labeled = toOneLine(
+    plainText
+      .replaceAll(REMOVED, '')
+      .toLowerCase()
+      .replace(/\S*\d\S*/g, '#'),
+  );
   return {
     text: (plainText === '' ? `code ${plainCode}` : plainText).slice(0, MAX_SHOWN),
     label: createHash('sha256')
@@ -50,6 +55,7 @@ function toForms(secret: string): string[] {
     inQuery,
     inQuery.replaceAll('+', '%20'),
     JSON.stringify(secret).slice(1, -1),
+    JSON.stringify(JSON.stringify(secret)).slice(3, -3),
     secret.replace(/[&<>"']/g, (character) => HTML_ENTITIES[character] as string),
     Buffer.from(secret).toString('base64'),
   ];

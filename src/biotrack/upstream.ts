@@ -149,6 +149,8 @@ export class Upstream {
 const UNKNOWN_TEXTS: ReadonlySet<string> = new Set([
   ANSWERS.unknownText.id,
   ANSWERS.loginRefused.id,
+  ANSWERS.loginRefusedText.id,
+  ANSWERS.invalidLoginLocation.id,
   ANSWERS.serverError.id,
 ]);
 

@@ -264,6 +264,7 @@ export interface LoginAttempts {
   accepted_datetime: Timestamp | null;
   expires_datetime: Timestamp;
   key_hash: Buffer;
+  leased_by: string | null;
   leased_until_datetime: Timestamp | null;
   refusal: string | null;
   refusals: Generated<number>;
@@ -284,6 +285,7 @@ export interface OperatorAudit {
 
 export interface RefusedUsernames {
   in_tenant: string;
+  is_of_state: Generated<boolean>;
   is_restored: Generated<boolean>;
   refused_datetime: Generated<Timestamp>;
   refused_text: string;

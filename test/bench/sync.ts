@@ -199,7 +199,7 @@ async function measureUnchanged({ db }: BenchInstance, load: Load): Promise<numb
     directories.ensureFresh(db, {
       target: { state: STATE, environment: 'training' },
       openSession: async () => session,
-      recordRefusal: async () => undefined,
+      recordCallError: async (error) => error,
       includeLabs: false,
       force: true,
     });

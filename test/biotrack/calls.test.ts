@@ -988,6 +988,51 @@ t.test('ambiguous responses are not overinterpreted', async (t) => {
     }
   });
 
+  await t.test('texts about the login and texts about the state differ', async (t) => {
+    const refused = [
+      'Your account has been locked.',
+      'Invalid login.',
+      'Your password has expired.',
+      'User is not active.',
+      'Too many failed login attempts. Please try again later.',
+      'Too many attempts. Please try again later.',
+      'Too many unsuccessful attempts. Try again in 15 minutes.',
+      'You have exceeded the number of allowed attempts. Try again in 30 minutes.',
+      'Maximum number of tries exceeded. Try again in 30 minutes.',
+      'Login limit exceeded. Try again in 10 minutes.',
+      'Bad username or password. Please try again later.',
+      'We could not verify your password. Please try again later.',
+      'Your account has been temporarily frozen.',
+      'Account lock: try again in 30 minutes',
+      'You must change your temporary password before logging in.',
+      'Password does not match. Please try again later.',
+      'Rate limit: account locked',
+    ];
+    const troubles = [
+      'Something went wrong. Please try again later.',
+      'An unknown error has occurred. Please try again later.',
+      'Login is temporarily disabled for system maintenance.',
+      'Logins are not allowed while the system is under maintenance.',
+      'Access denied: the system is down for maintenance.',
+      'The system is locked for maintenance.',
+      'The requested service was not found. Service temporarily unavailable.',
+      'Server busy: invalid response from application server',
+      'Timeout expired',
+      'Login service is temporarily unavailable.',
+      'The account service is unavailable.',
+      'Lock wait timeout exceeded; try restarting transaction',
+    ];
+    for (const [texts, reason] of [
+      [refused, 'login_refused'],
+      [troubles, 'upstream_trouble'],
+    ] as const) {
+      for (const error of texts) {
+        expectCall(loginBody, { success: 0, error });
+        t.match(await failureOf(open().openSession(NM, LOGIN)), { reason }, error);
+      }
+    }
+  });
+
   await t.test('a login that a gateway rejects is not a verdict on the UBI', async (t) => {
     for (const status of [403, 404, 405, 408]) {
       nock(REST_HOST).post('/v1/user/login').reply(status, { message: 'Forbidden' });

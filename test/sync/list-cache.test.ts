@@ -82,7 +82,7 @@ t.test(`a cached list always equals the published one (seed ${SEED})`, async (t)
         await directories.ensureFresh(db, {
           target: TARGET,
           openSession: state.openSession,
-          recordRefusal: async () => undefined,
+          recordCallError: async (error) => error,
           includeLabs: labs[index % labs.length] === true,
           force: true,
         });

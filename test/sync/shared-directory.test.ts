@@ -26,7 +26,7 @@ async function refreshAsProcess(t: Test, { service, simulator }: TestService): P
   await createDirectoryService({ maxAgeSeconds: 600, guardRemovalPercent: 10 }).ensureFresh(service.db, {
     target,
     openSession: () => biotrack.openSession(target, { ubi, username, password: new Secret(password) }),
-    recordRefusal: async () => undefined,
+    recordCallError: async (error) => error,
     includeLabs: false,
     force: true,
   });

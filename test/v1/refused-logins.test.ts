@@ -1,4 +1,6 @@
 import t from 'tap';
+import { restoreStatuses } from '../../src/modules/credentials/index.js';
+import { inLockedTenant } from '../../src/modules/tenants/index.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 import { until } from '../helpers/until.js';
 
@@ -201,10 +203,10 @@ t.test('one text that refuses two usernames within ten minutes is a problem of t
   t.equal(mixed.length, 1, 'the restored tenant has no audit row of the request, only that of its own credential');
 });
 
-t.test('a status that another tenant inherited is restored, too', async (t) => {
-  const user = { ubi: demo.ubi, username: 'inherited@example.com', password: 'right' };
+t.test('a status from a refusal in another tenant is restored, too', async (t) => {
+  const user = { ubi: demo.ubi, username: 'shared@example.com', password: 'right' };
   control.addUser(user);
-  const [first, heir, skipping] = [
+  const [first, second, skipping] = [
     await makeSynced(user),
     await makeSynced(user),
     await makeTenant(service, 'preference'),
@@ -212,7 +214,7 @@ t.test('a status that another tenant inherited is restored, too', async (t) => {
   refuse('Closed, case 1.');
   t.match(await syncTenant(service, first, { refresh: 'force' }), { reason: 'login_refused' });
   const logins = countLogins();
-  t.match(await syncTenant(service, heir, { refresh: 'force' }), { reason: 'login_refused' });
+  t.match(await syncTenant(service, second, { refresh: 'force' }), { reason: 'login_refused' });
   const { username, password } = user;
   const skipped = { description: 'x', username, password, owner: 'company', verify: 'skip' };
   t.match(await ask('POST', `/v1/tenants/${skipping}/credentials`, { body: skipped }), { body: { status: 'refused' } });
@@ -220,7 +222,7 @@ t.test('a status that another tenant inherited is restored, too', async (t) => {
   await sql(
     `update credentials set status = 'refused', status_before_refusal = 'valid',
     refused_text = (select refused_text from credentials where tenant_id = $1) where tenant_id = $2`,
-    [heir, first],
+    [second, first],
   );
 
   const fresh = await makeTenant(service, 'preference');
@@ -229,12 +231,12 @@ t.test('a status that another tenant inherited is restored, too', async (t) => {
   t.match(answer, { status: 503, body: { reason: 'upstream_trouble' } });
   control.clearFaults();
   t.match(await readCredential(first), { status: 'valid' });
-  t.match(await readCredential(heir), { status: 'valid' });
+  t.match(await readCredential(second), { status: 'valid' });
   t.match(await readCredential(skipping), { status: 'unverified' });
-  t.match(await read(`/v1/tenants/${heir}/schedule`), { status: 'running' });
+  t.match(await read(`/v1/tenants/${second}/schedule`), { status: 'running' });
 });
 
-t.test('what could not be restored is restored after the next refusal', async (t) => {
+t.test('what could not be restored is restored by the next sweep', async (t) => {
   const [first, second] = [await makeSynced(), await makeSynced(OTHER)];
   const refuseOne = async (tenantId: string, text: string): Promise<Body> => {
     refuse(text);
@@ -250,8 +252,36 @@ t.test('what could not be restored is restored after the next refusal', async (t
   t.match(await refuseOne(second, 'Stopped, case 2.'), { reason: 'upstream_trouble' }, 'the run is not affected');
   t.match(await readCredential(first), { status: 'refused' });
   await sql('alter table credentials drop constraint broken');
-  t.match(await refuseOne(second, 'Stopped, case 3.'), { reason: 'upstream_trouble' });
+  const errors: unknown[] = [];
+  await restoreStatuses(service.service.db, (error) => errors.push(error));
+  t.strictSame(errors, []);
   t.match(await readCredential(first), { status: 'valid' });
+});
+
+t.test('a refusal is remembered even if its tenant is locked', async (t) => {
+  const user = { ubi: demo.ubi, username: 'locked@example.com', password: 'right' };
+  control.addUser(user);
+  const [locked, other] = [await makeSynced(user), await makeSynced(user)];
+  const logins = countLogins();
+  control.changePassword({ ...user, password: 'changed', endSessions: true });
+  const countRejected = async (): Promise<number> =>
+    (await sql("select from login_attempts where refusal = 'rejected'")).length;
+  const rejected = await countRejected();
+  const { db } = service.service;
+  let unlock = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    unlock = resolve;
+  });
+  control.injectFault({ fault: 'slow_first_byte', action: 'login', times: 1, delayMs: 1_000 });
+  const running = syncTenant(service, locked, { refresh: 'force' });
+  await until('the login is sent', async () => control.counters().callsInFlight > 0);
+  const holding = inLockedTenant(db, locked, () => gate);
+  await until('the refusal is saved', async () => (await countRejected()) > rejected);
+  unlock();
+  await holding;
+  t.match(await running, { status: 'failed' });
+  t.match(await syncTenant(service, other, { refresh: 'force' }), { reason: 'credentials_rejected' });
+  t.equal(countLogins(), logins + 1, 'it is not sent again');
 });
 
 t.test('a bare refusal', async (t) => {

@@ -49,7 +49,7 @@ export class Api4Client implements DialectClient {
     );
     const session = findMember(response, 'sessionid');
     if (typeof session === 'string' && session.trim() !== '' && session.length <= 4_096) return session;
-    throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login' });
+    throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login', httpStatus: 200 });
   }
 
   async probeList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {

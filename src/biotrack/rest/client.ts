@@ -1,5 +1,4 @@
-import { STATUS_CODES } from 'node:http';
-import { ANSWERS, type ResponseBody } from '../answers.js';
+import { ANSWERS, isLoginRefusedText, type ResponseBody } from '../answers.js';
 import type { Action } from '../classify.js';
 import type { Deadline } from '../deadline.js';
 import {
@@ -56,7 +55,7 @@ export class RestClient implements DialectClient {
     );
     const session = findMember(response, 'session') ?? findMember(response, 'Session');
     if (typeof session === 'string' && HEADER_SAFE.test(session)) return session;
-    throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login' });
+    throw new BiotrackError(ANSWERS.unexpectedJson, { action: 'login', httpStatus: 200 });
   }
 
   async probeList(list: ListName, login: BiotrackLogin, session: string, deadline: Deadline): Promise<void> {
@@ -133,9 +132,9 @@ function toResponseBody(object: WireObject, status: number): ResponseBody {
     : { kind: 'unexpected_json' };
 }
 
-/** `Message` of a refusal in another form. A gateway repeats the name of the status instead, such as "Forbidden". */
+/** `Message` of a refusal in another form. A gateway has such a member, too, but its text is not about the login. */
 function toMessage(object: WireObject, status: number): string | undefined {
   if (status !== 403 && !REFUSAL_STATUSES.includes(status)) return undefined;
   const message = toRefusalMember(findMember(object, 'Message') ?? findMember(object, 'message'));
-  return message?.trim().toLowerCase() === STATUS_CODES[status]?.toLowerCase() ? undefined : message;
+  return message !== undefined && isLoginRefusedText(message) ? message : undefined;
 }

@@ -1,5 +1,6 @@
 export { type ChosenCredential, type CredentialState, loadCredentialStates } from './candidates.js';
 export { type LoginResult, toUpstreamError } from './login-result.js';
+export { restoreStatuses } from './record-login.js';
 export { toRemediation } from './remediation.js';
 export { type Credential, deleteCredentialsOfUser, isUsable, selectCredentialsOf } from './repository.js';
 export { registerCredentialsRoutes } from './routes.js';

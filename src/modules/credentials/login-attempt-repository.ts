@@ -14,7 +14,7 @@ export interface RememberedRefusal {
 
 export type LoginClaim =
   /** The caller must log in and save the result. */
-  | { readonly kind: 'claimed' }
+  | { readonly kind: 'claimed'; readonly lease: string }
   /** Another login of the account is in progress. */
   | { readonly kind: 'in_progress' }
   /** BioTrack refused this login within the last day. */
@@ -94,21 +94,31 @@ export async function claimLogin(
   const seen = rows.find(({ keyHash }) => account[0].equals(keyHash))?.refusals ?? 0;
   const claimed = await tx
     .insertInto('login_attempts')
-    .values({ key_hash: account[0], leased_until_datetime: leaseEnd, expires_datetime: memoryEnd })
+    .values({
+      key_hash: account[0],
+      leased_until_datetime: leaseEnd,
+      leased_by: sql<string>`gen_random_uuid()`,
+      expires_datetime: memoryEnd,
+    })
     .onConflict((conflict) =>
       conflict
         .column('key_hash')
-        .doUpdateSet({ leased_until_datetime: leaseEnd })
-        // A lease that ends later than any new one is from before the clock was set back.
+        .doUpdateSet((eb) => ({
+          leased_until_datetime: leaseEnd,
+          leased_by: eb.ref('excluded.leased_by'),
+          expires_datetime: sql<Date>`greatest(login_attempts.expires_datetime, excluded.expires_datetime)`,
+        }))
+        // After the clock was set back, an old lease can end later than a new one: it does not count.
         .where(
           sql<boolean>`coalesce(login_attempts.leased_until_datetime not between clock_timestamp() and ${leaseEnd}, true)`,
         )
         // Otherwise another login was refused since the rows were read.
         .where('login_attempts.refusals', '=', seen),
     )
-    .returning('key_hash')
+    .returning('leased_by as lease')
+    .$castTo<{ lease: string }>()
     .executeTakeFirst();
-  return { kind: claimed === undefined ? 'in_progress' : 'claimed' };
+  return claimed === undefined ? { kind: 'in_progress' } : { kind: 'claimed', lease: claimed.lease };
 }
 
 /** The latest refusal within the last day. */
@@ -137,16 +147,17 @@ export async function selectClock(tx: Tx): Promise<Date> {
 }
 
 /** Ends the lease without a verdict. */
-export async function releaseLogin(tx: Tx, { account }: Pick<LoginKeys, 'account'>): Promise<void> {
-  await tx
-    .updateTable('login_attempts')
-    .set({ leased_until_datetime: null })
-    .where('key_hash', '=', account[0])
-    .execute();
+export async function releaseLogin(tx: Tx, lease: string): Promise<void> {
+  await tx.updateTable('login_attempts').set(NO_LEASE).where('leased_by', '=', lease).execute();
 }
 
-/** Ends the lease and clears the refusals of the account and the login. */
-export async function saveAcceptance(tx: Tx, { account, login, ofTenant }: LoginKeys): Promise<void> {
+const NO_LEASE = { leased_until_datetime: null, leased_by: null };
+
+/** Clears the refusals of the account and the login. */
+export async function saveAcceptance(
+  tx: Tx,
+  { account, login, ofTenant }: Pick<LoginKeys, 'account' | 'login' | 'ofTenant'>,
+): Promise<void> {
   const accepted = { accepted_datetime: secondsFromNow(0), expires_datetime: secondsFromNow(ACCEPTANCE_SECONDS) };
   await tx
     .insertInto('login_attempts')
@@ -156,7 +167,6 @@ export async function saveAcceptance(tx: Tx, { account, login, ofTenant }: Login
     ])
     .onConflict((conflict) =>
       conflict.column('key_hash').doUpdateSet({
-        leased_until_datetime: null,
         refusals: 0,
         refused_datetime: null,
         refusal: null,
@@ -170,7 +180,7 @@ export async function saveAcceptance(tx: Tx, { account, login, ofTenant }: Login
   await tx.deleteFrom('login_attempts').where('key_hash', 'in', obsolete).execute();
 }
 
-/** Ends the lease, and counts a refusal of the account and, if it is given, of the login. */
+/** Counts a refusal of the account and, if it is given, of the login. */
 export async function saveRefusal(
   tx: Tx,
   { account, logins }: { readonly account: KeyHashes; readonly logins: readonly KeyHashes[] },
@@ -199,7 +209,6 @@ export async function saveRefusal(
     .values(rows)
     .onConflict((conflict) =>
       conflict.column('key_hash').doUpdateSet((eb) => ({
-        leased_until_datetime: null,
         refusals: sql<number>`case when login_attempts.refused_datetime > ${memoryStart} then login_attempts.refusals + 1 else 1 end`,
         refused_datetime: now,
         refusal: eb.ref('excluded.refusal') as Expression<string | null>,
@@ -222,6 +231,7 @@ const deleteExpired = (tx: Tx) =>
         .selectFrom('login_attempts')
         .select('key_hash')
         .where('expires_datetime', '<', secondsFromNow(0))
+        .where(sql<boolean>`coalesce(leased_until_datetime < clock_timestamp(), true)`)
         .limit(MAX_EXPIRED)
         .forUpdate()
         .skipLocked(),

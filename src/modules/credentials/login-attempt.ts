@@ -37,6 +37,7 @@ export interface LoginAttempt {
   readonly isSaved: boolean;
   /** Whether to check the privilege to read laboratories too. */
   readonly checksLabs?: boolean;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How often to check whether another process has finished its login of the account. */
@@ -53,42 +54,49 @@ export const toTarget = ({ state, environment }: Tenant): BiotrackTarget => ({ s
  */
 export function attemptLogin(db: Db, ports: LoginPorts, attempt: LoginAttempt): Promise<LoginResult> {
   const keys = toLoginKeys(ports, attempt.tenant, attempt.login);
-  const key = `${keys.login[0].toString('base64')}/${attempt.tenant.id}/${attempt.isForced}/${attempt.checksLabs}`;
+  const { tenant, wasValid, isForced, isSaved, checksLabs = false } = attempt;
+  const key = [keys.login[0].toString('base64'), tenant.id, wasValid, isForced, isSaved, checksLabs].join('/');
   // The saved result is not an effect of the request, so it must not complete the request's idempotency key.
   return withoutBeforeCommit(() => ports.loginAttempts(key, () => attemptOnce(db, ports, attempt, keys)));
 }
 
 async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, keys: LoginKeys): Promise<LoginResult> {
-  const { tenant, wasValid, isForced } = attempt;
-  const prevented = await claimAccount(db, attempt, keys);
-  if (prevented !== undefined) return prevented;
+  const claim = await claimAccount(db, attempt, keys);
+  if (claim.kind !== 'claimed') return claim;
+  const fetched = await releaseUnless(db, attempt, claim.lease, () => fetchLoginResult(ports, attempt));
+  return saveAttempt(db, ports, attempt, { keys, fetched, lease: claim.lease });
+}
+
+/** Ends the lease if the work throws. */
+export async function releaseUnless<T>(
+  db: Db,
+  { tenant }: Pick<LoginAttempt, 'tenant'>,
+  lease: string,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    const fetched = await fetchLoginResult(ports, attempt);
-    return await inTenant(db, tenant.id, async (tx) => {
-      const result = await judgeBareRefusal(tx, ports, attempt, fetched);
-      await saveAttempt(tx, keys, result, !isForced && !wasValid);
-      return result;
-    });
+    return await work();
   } catch (error) {
-    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, keys)).catch(() => undefined);
+    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, lease)).catch(() => undefined);
     throw error;
   }
 }
 
 /**
- * Waits until no other login of the account is in progress. Returns undefined if the caller must log in and then call
- * `saveAttempt` or `releaseLogin`; otherwise why the login must not be sent.
+ * Waits until no other login of the account is in progress. If the result is a lease, the caller must log in and then call
+ * `saveAttempt` or `releaseLogin`; otherwise it is the reason why the login must not be sent.
  */
 export async function claimAccount(
   db: Db,
-  { tenant, isForced, isSaved, wasValid }: Omit<LoginAttempt, 'login'>,
+  { tenant, isForced, isSaved, wasValid, signal }: Omit<LoginAttempt, 'login'>,
   keys: LoginKeys,
-): Promise<LoginResult | undefined> {
+): Promise<{ readonly kind: 'claimed'; readonly lease: string } | LoginResult> {
   const since = isForced ? await inTenant(db, tenant.id, selectClock) : null;
   const filter = { hashes: isForced || isSaved ? keys.login : keys.ofTenant, since };
   for (const end = performance.now() + MAX_WAIT_MS; performance.now() < end; ) {
+    signal?.throwIfAborted();
     const claim = await inTenant(db, tenant.id, (tx) => claimLogin(tx, keys, filter, wasValid));
-    if (claim.kind === 'claimed') return undefined;
+    if (claim.kind === 'claimed') return claim;
     if (claim.kind === 'refused') return toRememberedResult(claim);
     if (claim.kind === 'held') {
       return { kind: 'unavailable', error: createLoginError('loginHeld', { retryAfterMs: claim.seconds * 1_000 }) };
@@ -133,7 +141,7 @@ export function toLoginResult(verdict: LoginVerdict, originId: string): LoginRes
  * A refusal without a reason means an unknown UBI only if BioTrack never accepted the UBI. Otherwise the state has a problem
  * if BioTrack accepted this login before, and the login is refused if not.
  */
-export async function judgeBareRefusal(
+async function judgeBareRefusal(
   tx: Tx,
   { biotrack }: KeyPorts,
   { tenant, login, wasValid }: Pick<LoginAttempt, 'tenant' | 'login' | 'wasValid'>,
@@ -146,20 +154,46 @@ export async function judgeBareRefusal(
   return { kind: 'refused', refusedText: `${getOriginId(biotrack, tenant)}/none`, upstreamText: null };
 }
 
+export interface AnsweredAttempt {
+  readonly keys: LoginKeys;
+  readonly fetched: LoginResult;
+  /** Undefined for a verdict that a later call of a session brought. */
+  readonly lease: string | undefined;
+}
+
 /**
- * Ends the claim and remembers BioTrack's answer for all tenants and processes.
- * @param isOfTenant whether this tenant may not enter the login again for a day
+ * Remembers BioTrack's answer for all tenants and processes, and ends the lease in the same transaction: the next login of the
+ * account is sent only after this one is known. Returns the result with a bare refusal judged.
  */
-export function saveAttempt(tx: Tx, keys: LoginKeys, result: LoginResult, isOfTenant: boolean): Promise<void> {
-  const { account, login, ofTenant } = keys;
-  const refused = { account, logins: isOfTenant ? [login, ofTenant] : [login] };
+export function saveAttempt(
+  db: Db,
+  ports: KeyPorts,
+  attempt: LoginAttempt,
+  { keys, fetched, lease }: AnsweredAttempt,
+): Promise<LoginResult> {
+  return inTenant(db, attempt.tenant.id, async (tx) => {
+    const result = await judgeBareRefusal(tx, ports, attempt, fetched);
+    await saveAnswer(tx, keys, result, attempt);
+    if (lease !== undefined) await releaseLogin(tx, lease);
+    return result;
+  });
+}
+
+async function saveAnswer(
+  tx: Tx,
+  { account, login, ofTenant }: LoginKeys,
+  result: LoginResult,
+  { wasValid, isForced }: LoginAttempt,
+): Promise<void> {
+  // A login that is new in this tenant is not sent again from it; one that was valid may be entered again.
+  const refused = { account, logins: isForced || wasValid ? [login] : [login, ofTenant] };
   switch (result.kind) {
     case 'valid':
     case 'privilege_missing':
-      return saveAcceptance(tx, keys);
+      return saveAcceptance(tx, { account, login, ofTenant });
     case 'unavailable':
       // Otherwise callers could guess passwords while BioTrack answers with texts that are no verdict.
-      return mayHaveCheckedLogin(result.error) ? saveRefusal(tx, refused, undefined) : releaseLogin(tx, keys);
+      return wasValid || !mayHaveCheckedLogin(result.error) ? undefined : saveRefusal(tx, refused, undefined);
     case 'ubi_rejected':
       return saveRefusal(tx, refused, undefined);
     case 'rejected':

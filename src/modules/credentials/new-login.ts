@@ -5,8 +5,7 @@ import { attemptLogin, type LoginPorts } from './login-attempt.js';
 import { findRefusal } from './login-attempt-repository.js';
 import { toLoginKeys } from './login-keys.js';
 import { toLoginError } from './login-result.js';
-import { isSetupUnchanged, type LoginContext, recordLogin } from './record-login.js';
-import { recordRefusedUsername } from './refused-username-repository.js';
+import { isOfState, isSetupUnchanged, type LoginContext, recordLogin } from './record-login.js';
 import type { NewLoginStatus } from './repository.js';
 
 export type VerifyMode = 'required' | 'attempt' | 'skip';
@@ -49,13 +48,10 @@ export async function toSavedStatus(
 ): Promise<NewLoginStatus> {
   if (!(await isSetupUnchanged(tx, now, { tenant, login }))) return UNVERIFIED;
   if (verified !== undefined) return verified;
-  const keys = toLoginKeys(ports, tenant, login);
-  const remembered = await findRefusal(tx, { hashes: [...keys.login, ...keys.ofTenant], since: null });
+  const { login: exact, ofTenant } = toLoginKeys(ports, tenant, login);
+  const remembered = await findRefusal(tx, { hashes: [...exact, ...ofTenant], since: null });
   if (remembered === undefined) return UNVERIFIED;
   const { refusal, refusedText, refusedAt } = remembered;
-  const { username } = keys;
-  const isOfState =
-    refusedText !== null &&
-    (await recordRefusedUsername(tx, { tenantId: tenant.id, refusedText, username, refusedAt })) !== undefined;
-  return isOfState ? UNVERIFIED : { status: refusal, refusedText, refusedUbiKeys: [login.ubi] };
+  const isTrouble = refusedText !== null && (await isOfState(tx, ports, { tenant, login }, { refusedText, refusedAt }));
+  return isTrouble ? UNVERIFIED : { status: refusal, refusedText, refusedUbiKeys: [login.ubi] };
 }

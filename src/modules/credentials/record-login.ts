@@ -1,12 +1,12 @@
 import { type BiotrackLogin, createLoginError } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
+import { type Db, type Tx, withOperator, withoutBeforeCommit } from '../../db/database.js';
 import { resumeAfterFix } from '../schedules/index.js';
 import { inLockedTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, recordUbiStatus } from '../ubi/index.js';
-import { forgetRefusals } from './login-attempt-repository.js';
-import { type KeyPorts, toLoginKeys } from './login-keys.js';
-import type { LoginResult, RefusedLogin } from './login-result.js';
-import { recordRefusedUsername, saveRestored } from './refused-username-repository.js';
+import { findRefusal, forgetRefusals } from './login-attempt-repository.js';
+import { type KeyPorts, type LoginKeys, toLoginKeys } from './login-keys.js';
+import { isRemembered, type LoginResult, type RefusedLogin } from './login-result.js';
+import { recordRefusedUsername, saveRestored, selectUnrestored } from './refused-username-repository.js';
 import type { Credential } from './repository.js';
 import { restoreRefusedCredentials, saveLoginResult } from './status-repository.js';
 
@@ -25,9 +25,6 @@ export interface RecordedLogin {
   readonly credential: Credential | undefined;
 }
 
-/** Runs in the transaction that locks the tenant, before the login is recorded. */
-export type BeforeRecording = (tx: Tx) => Promise<LoginResult>;
-
 /**
  * Saves a login result in the credential and the UBI. If BioTrack refused another username with the same unknown text
  * within ten minutes, the state has a problem instead: the result becomes `unavailable`, and the statuses that this text
@@ -37,25 +34,31 @@ export async function recordLogin(
   db: Db,
   ports: KeyPorts,
   context: LoginContext,
-  loginResult: LoginResult | BeforeRecording,
+  result: LoginResult,
 ): Promise<RecordedLogin> {
-  const { tenants, refusedText, ...recorded } = await inLockedTenant(db, context.tenant.id, async (tx, now) => {
-    const result = typeof loginResult === 'function' ? await loginResult(tx) : loginResult;
-    if (result.kind === 'unavailable') return { result, credential: undefined, tenants: [], refusedText: '' };
-    if (result.kind === 'refused') {
-      const { refusedText, refusedAt } = result;
-      const { username } = toLoginKeys(ports, context.tenant, context.login);
-      const tenantId = context.tenant.id;
-      const tenants = await recordRefusedUsername(tx, { tenantId, refusedText, username, refusedAt });
-      if (tenants !== undefined) {
-        await forgetRefusals(tx, refusedText);
-        return { result: toTroubleResult(result), credential: undefined, tenants, refusedText };
-      }
+  if (result.kind === 'unavailable') return { result, credential: undefined };
+  const recorded = await inLockedTenant(db, context.tenant.id, async (tx, now) => {
+    if (result.kind === 'refused' && (await isOfState(tx, ports, context, result))) {
+      return { result: toTroubleResult(result), credential: undefined };
     }
-    return { result, credential: await saveResult(tx, now, context, result), tenants: [], refusedText: '' };
+    return { result, credential: await saveResult(tx, ports, now, context, result) };
   });
-  await restoreStatuses(db, tenants, refusedText);
+  // What fails is restored by the next sweep.
+  if (recorded.result.kind === 'unavailable') await restoreStatuses(db, () => undefined).catch(() => undefined);
   return recorded;
+}
+
+/** Whether a refusal is a problem of the state. Then it is forgotten. The tenant must be locked. */
+export async function isOfState(
+  tx: Tx,
+  ports: KeyPorts,
+  { tenant, login }: Pick<LoginContext, 'tenant' | 'login'>,
+  { refusedText, refusedAt }: Pick<RefusedLogin, 'refusedText' | 'refusedAt'>,
+): Promise<boolean> {
+  const { username } = toLoginKeys(ports, tenant, login);
+  const isOfState = await recordRefusedUsername(tx, { tenantId: tenant.id, refusedText, username, refusedAt });
+  if (isOfState) await forgetRefusals(tx, refusedText);
+  return isOfState;
 }
 
 function toTroubleResult({ refusedText, upstreamText }: RefusedLogin): LoginResult {
@@ -65,12 +68,15 @@ function toTroubleResult({ refusedText, upstreamText }: RefusedLogin): LoginResu
 
 async function saveResult(
   tx: Tx,
+  ports: KeyPorts,
   now: Tenant,
   context: LoginContext,
   result: Exclude<LoginResult, { kind: 'unavailable' }>,
 ): Promise<Credential | undefined> {
   const { login, credential } = context;
   if (!(await isSetupUnchanged(tx, now, context))) return undefined;
+  // A remembered refusal can be obsolete by now: another request has logged in meanwhile.
+  if (isRemembered(result) && !(await isStillRefused(tx, toLoginKeys(ports, context.tenant, login)))) return undefined;
   const saved =
     credential === undefined
       ? undefined
@@ -95,20 +101,23 @@ export async function isSetupUnchanged(
   return ubi?.ubiKey === login.ubi && now.state === tenant.state && now.environment === tenant.environment;
 }
 
+const isStillRefused = async (tx: Tx, { login, ofTenant }: LoginKeys): Promise<boolean> =>
+  (await findRefusal(tx, { hashes: [...login, ...ofTenant], since: null })) !== undefined;
+
 /**
- * In each tenant on its own. A tenant in which this fails is restored after the next login that the text refuses, so the
- * caller gets its result.
+ * Restores the statuses that were caused by problems of a state, in each tenant on its own.
+ * @param onError called for each tenant in which that fails; it stays to be done
  */
-async function restoreStatuses(db: Db, tenants: readonly string[], refusedText: string): Promise<void> {
+export async function restoreStatuses(db: Db, onError: (error: unknown) => void): Promise<void> {
   // Not effects of the request, which may belong to another tenant.
   const unaudited: Db = { ...db, findAuditContext: () => undefined };
-  for (const tenantId of tenants) {
+  for (const unrestored of await withOperator(db, selectUnrestored)) {
     const restored = withoutBeforeCommit(() =>
-      inLockedTenant(unaudited, tenantId, async (tx) => {
-        if (await restoreRefusedCredentials(tx, refusedText)) await resumeAfterFix(tx);
-        await saveRestored(tx, tenantId, refusedText);
+      inLockedTenant(unaudited, unrestored.tenantId, async (tx) => {
+        if (await restoreRefusedCredentials(tx, unrestored.refusedText)) await resumeAfterFix(tx);
+        await saveRestored(tx, unrestored);
       }),
     );
-    await restored.catch(() => undefined);
+    await restored.catch(onError);
   }
 }

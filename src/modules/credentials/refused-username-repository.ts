@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Tx } from '../../db/database.js';
+import type { OperatorTx, Tx } from '../../db/database.js';
 import { MEMORY_SECONDS, secondsFromNow } from './login-attempt-repository.js';
 import type { KeyHashes } from './login-keys.js';
 
@@ -14,16 +14,20 @@ export interface RefusedUsername {
 }
 
 /**
- * Records that BioTrack refused a username with an unknown text. If the text refused another username shortly before, returns
- * the tenants whose statuses must be restored; undefined if not. Waits for other transactions that record the same text, so
- * that the second one sees the first.
+ * Records that BioTrack refused a username with an unknown text. Returns true if the text refused another username within the
+ * same ten minutes: then the statuses that it caused must be restored. Waits for other transactions that record the same
+ * text, so that the second one sees the first.
  */
 export async function recordRefusedUsername(
   tx: Tx,
   { tenantId, refusedText, username, refusedAt }: RefusedUsername,
-): Promise<string[] | undefined> {
+): Promise<boolean> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${refusedText}, 0))`.execute(tx);
-  await tx.deleteFrom('refused_usernames').where('refused_datetime', '<', secondsFromNow(-MEMORY_SECONDS)).execute();
+  await tx
+    .deleteFrom('refused_usernames')
+    .where('refused_datetime', '<', secondsFromNow(-MEMORY_SECONDS))
+    .where((eb) => eb.or([eb('is_of_state', '=', false), eb('is_restored', '=', true)]))
+    .execute();
   await tx
     .insertInto('refused_usernames')
     .values({
@@ -35,30 +39,49 @@ export async function recordRefusedUsername(
     .onConflict((conflict) =>
       conflict.columns(['refused_text', 'username_hash', 'in_tenant']).doUpdateSet({
         refused_datetime: sql<Date>`greatest(refused_usernames.refused_datetime, excluded.refused_datetime)`,
+        is_of_state: false,
         is_restored: false,
       }),
     )
     .execute();
-  const rows = await tx
+  const recent = await tx
     .selectFrom('refused_usernames')
-    .select([
-      'in_tenant as tenantId',
-      'username_hash as usernameHash',
-      'is_restored as isRestored',
-      sql<boolean>`refused_datetime > ${secondsFromNow(-SAME_TEXT_SECONDS)}`.as('isRecent'),
-    ])
+    .select('username_hash as usernameHash')
+    .where('refused_text', '=', refusedText)
+    .where('refused_datetime', '>', secondsFromNow(-SAME_TEXT_SECONDS))
+    .execute();
+  const isOwn = ({ usernameHash }: { usernameHash: Buffer }): boolean =>
+    username.some((own) => own.equals(usernameHash));
+  if (!recent.some(isOwn) || recent.every(isOwn)) return false;
+  await tx
+    .updateTable('refused_usernames')
+    .set({ is_of_state: true })
     .where('refused_text', '=', refusedText)
     .execute();
-  const isOther = (hash: Buffer): boolean => !username.some((own) => own.equals(hash));
-  if (!rows.some(({ usernameHash, isRecent }) => isRecent && isOther(usernameHash))) return undefined;
-  return [...new Set(rows.filter(({ isRestored }) => !isRestored).map((row) => row.tenantId))];
+  return true;
 }
 
-export async function saveRestored(tx: Tx, tenantId: string, refusedText: string): Promise<void> {
+export interface UnrestoredText {
+  readonly tenantId: string;
+  readonly refusedText: string;
+}
+
+/** Refusals that were a problem of the state, in tenants whose statuses are not restored yet. */
+export const selectUnrestored = (tx: OperatorTx): Promise<UnrestoredText[]> =>
+  tx
+    .selectFrom('refused_usernames')
+    .select(['in_tenant as tenantId', 'refused_text as refusedText'])
+    .distinct()
+    .where('is_of_state', '=', true)
+    .where('is_restored', '=', false)
+    .execute();
+
+export async function saveRestored(tx: Tx, { tenantId, refusedText }: UnrestoredText): Promise<void> {
   await tx
     .updateTable('refused_usernames')
     .set({ is_restored: true })
     .where('refused_text', '=', refusedText)
     .where('in_tenant', '=', tenantId)
+    .where('is_of_state', '=', true)
     .execute();
 }

@@ -11,7 +11,7 @@ import {
   type OpenPorts,
   toCandidate,
 } from './candidates.js';
-import { attemptLogin, claimAccount, judgeBareRefusal, saveAttempt, toLoginResult, toTarget } from './login-attempt.js';
+import { attemptLogin, claimAccount, releaseUnless, saveAttempt, toLoginResult, toTarget } from './login-attempt.js';
 import { releaseLogin } from './login-attempt-repository.js';
 import { getOriginId, toLoginKeys } from './login-keys.js';
 import { type LoginResult, type RefusalResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
@@ -161,66 +161,69 @@ const REASONS = {
 type LoginReason = keyof typeof REFUSALS;
 
 /**
- * Logs in with a verified login, while no other login of the account is in progress. It is not sent if it was changed
- * meanwhile, or if another tenant or process has learned that BioTrack does not accept it any more.
+ * Sends a verified login, while no other login of the account is in progress. It is not sent if it was changed meanwhile, or if
+ * another tenant or process has learned that BioTrack does not accept it any more. A refusal is saved before it is thrown.
  * @throws LoginRefusedError, BiotrackError, ServiceError `setup_incomplete`
  */
-async function openSession(
+async function sendLogin<T>(
   db: Db,
   ports: OpenPorts,
   usable: UsableCredential,
   signal: AbortSignal | undefined,
-): Promise<BiotrackSession> {
-  const { tenant, login, credential } = usable;
+  send: () => Promise<T>,
+): Promise<T> {
+  const { tenant, login } = usable;
   const keys = toLoginKeys(ports, tenant, login);
-  const prevented = await claimAccount(db, { tenant, wasValid: true, isForced: false, isSaved: true }, keys);
-  if (prevented !== undefined) {
-    const { result } = await recordLogin(db, ports, { tenant, login, credential }, prevented);
-    if (result.kind === 'unavailable') throw result.error;
-    throw new LoginRefusedError(credential, result as RefusalResult);
-  }
-  try {
+  const attempt = { tenant, login, wasValid: true, isForced: false, isSaved: true, signal };
+  const claim = await claimAccount(db, attempt, keys);
+  if (claim.kind !== 'claimed') throw await recordRefusal(db, ports, usable, claim);
+  const { lease } = claim;
+  const sent = await releaseUnless(db, attempt, lease, async () => {
     await inTenant(db, tenant.id, (tx) => requireUnchanged(tx, ports, usable));
-    const session = await ports.biotrack.openSession(toTarget(tenant), login, { signal });
-    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, keys));
-    return session;
-  } catch (error) {
-    const recorded = error instanceof BiotrackError ? await recordRefusal(db, ports, usable, error) : undefined;
-    if (recorded !== undefined) throw recorded;
-    const unclear = error instanceof BiotrackError ? error : undefined;
-    await inTenant(db, tenant.id, (tx) =>
-      unclear === undefined
-        ? releaseLogin(tx, keys)
-        : saveAttempt(tx, keys, { kind: 'unavailable', error: unclear }, false),
-    ).catch(() => undefined);
-    throw error;
+    return send().catch((error: unknown) => (error instanceof BiotrackError ? error : Promise.reject(error)));
+  });
+  if (!(sent instanceof BiotrackError)) {
+    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, lease));
+    return sent;
   }
+  const fetched = toErrorResult(ports, usable, sent);
+  throw await recordRefusal(db, ports, usable, await saveAttempt(db, ports, attempt, { keys, fetched, lease }));
 }
 
-/**
- * Saves a refusal of the login for all tenants and in the credential, so that the login is not used again. Returns the error
- * with which the request fails, another one if the refusal is a problem of the state; undefined if BioTrack did not refuse
- * the login.
- */
+/** What an error of BioTrack says about the login. */
+function toErrorResult(ports: OpenPorts, { tenant }: UsableCredential, error: BiotrackError): LoginResult {
+  const { reason, privilege = '' } = error;
+  // A BioTrack user without access to other lists can still read the vendors.
+  const isOfOtherList = reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE;
+  if (!isRefusal(reason) || isOfOtherList) return { kind: 'unavailable', error };
+  const kind = REFUSALS[reason];
+  return toLoginResult(kind === 'refused' ? { kind, error } : { kind, privilege }, getOriginId(ports.biotrack, tenant));
+}
+
+/** Saves the status of the credential. Returns the error with which the request fails. */
 async function recordRefusal(
   db: Db,
   ports: OpenPorts,
   { credential, login, tenant }: UsableCredential,
+  refused: LoginResult,
+): Promise<Error> {
+  const { result } = await recordLogin(db, ports, { tenant, login, credential }, refused);
+  return result.kind === 'unavailable' ? result.error : new LoginRefusedError(credential, result as RefusalResult);
+}
+
+/** Records an error of a call after the login. Returns the error with which the request fails. */
+async function recordCallError(
+  db: Db,
+  ports: OpenPorts,
+  usable: UsableCredential,
   error: BiotrackError,
-): Promise<BiotrackError | undefined> {
-  const { reason, privilege = '' } = error;
-  if (!isRefusal(reason)) return undefined;
-  // A BioTrack user without access to other lists can still read the vendors.
-  if (reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE) return undefined;
-  const kind = REFUSALS[reason];
-  const verdict = kind === 'refused' ? { kind, error } : { kind, privilege };
-  const { result } = await recordLogin(db, ports, { tenant, login, credential }, async (tx) => {
-    const found = toLoginResult(verdict, getOriginId(ports.biotrack, tenant));
-    const judged = await judgeBareRefusal(tx, ports, { tenant, login, wasValid: true }, found);
-    await saveAttempt(tx, toLoginKeys(ports, tenant, login), judged, false);
-    return judged;
-  });
-  return result.kind === 'unavailable' ? result.error : error;
+): Promise<Error> {
+  const fetched = toErrorResult(ports, usable, error);
+  if (fetched.kind === 'unavailable') return error;
+  const { tenant, login } = usable;
+  const attempt = { tenant, login, wasValid: true, isForced: false, isSaved: true };
+  const keys = toLoginKeys(ports, tenant, login);
+  return recordRefusal(db, ports, usable, await saveAttempt(db, ports, attempt, { keys, fetched, lease: undefined }));
 }
 
 /** 409 for a request whose login BioTrack refused. */
@@ -233,16 +236,22 @@ export const toRefusedError = (
 
 /** How a directory refresh uses the login. */
 export const toLoginPorts = (db: Db, ports: OpenPorts, usable: UsableCredential): LoginUse => ({
-  // What is learned about the login is not an effect of the request, so it must not complete the request's idempotency key.
-  openSession: (signal) => withoutBeforeCommit(() => openSession(db, ports, usable, signal)),
-  recordRefusal: (error) => withoutBeforeCommit(() => recordRefusal(db, ports, usable, error)),
+  // The statuses that are saved are not effects of the request, so they must not complete its idempotency key.
+  openSession: (signal) =>
+    withoutBeforeCommit(() =>
+      ports.biotrack.openSession(toTarget(usable.tenant), usable.login, {
+        signal,
+        wrapLogin: (send) => withoutBeforeCommit(() => sendLogin(db, ports, usable, signal, send)),
+      }),
+    ),
+  recordCallError: (error) => withoutBeforeCommit(() => recordCallError(db, ports, usable, error)),
 });
 
 export interface LoginUse {
-  /** Logs in. Errors are already recorded. */
+  /** Logs in. Saves a refusal in the credential before it throws. */
   openSession(signal: AbortSignal | undefined): Promise<BiotrackSession>;
-  /** Records an error of a later call. Returns the error with which the request fails if the login was refused. */
-  recordRefusal(error: BiotrackError): Promise<BiotrackError | undefined>;
+  /** Saves a refusal of the login by a later call. Returns the error with which the request fails. */
+  recordCallError(error: BiotrackError): Promise<Error>;
 }
 
 /** BioTrack's name of the privilege that every sync needs. */

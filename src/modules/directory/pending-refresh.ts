@@ -1,6 +1,5 @@
-import { BiotrackError, isLoginRefusal } from '../../biotrack/index.js';
+import { BiotrackError, isOfOneLogin } from '../../biotrack/index.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
-import type { UpstreamReason } from '../../domain/failure-reason.js';
 import { ListShrunkError } from './publish.js';
 import type { Directory } from './repository.js';
 
@@ -29,9 +28,6 @@ const MAX_WAITING = 3;
 /** No request is rejected before a refresh has taken this long. */
 const BUSY_AFTER_MS = 1_000;
 
-/** Whether a request with another login may succeed. */
-const isOfLogin = (reason: UpstreamReason): boolean => isLoginRefusal(reason) || reason === 'privilege_missing';
-
 /**
  * Waits for the refresh of another request, until `signal` aborts. Errors of BioTrack, of its list and of the database are
  * shared. Returns undefined if the refresh failed for a reason that does not concern this request: the leader's login was
@@ -52,7 +48,7 @@ export async function joinRefresh(
     const isRefused = error instanceof ListShrunkError && error.requestNumber >= since;
     if (!isRefused && !(error instanceof BiotrackError) && !isStorageUnavailable(error)) return undefined;
     // If this request uses the same login, it finds the refusal before it sends the login again.
-    if (error instanceof BiotrackError && isOfLogin(error.reason)) return undefined;
+    if (error instanceof BiotrackError && isOfOneLogin(error)) return undefined;
     throw error;
   }
 }

@@ -11,13 +11,13 @@ import { type Directory, findDirectorySummary, saveUnchangedCheck, takeRequestNu
 
 export interface DirectoryRequest {
   readonly target: BiotrackTarget;
-  /** Logs in. Errors are already recorded. */
+  /** Logs in. Saves a refusal in the credential before it throws. */
   readonly openSession: (signal: AbortSignal | undefined) => Promise<BiotrackSession>;
   /**
    * Called with every error of BioTrack after the login, before another request or process can use the same login. Returns the
-   * error with which the request fails if BioTrack refused the login.
+   * error with which the request fails.
    */
-  readonly recordRefusal: (error: BiotrackError) => Promise<BiotrackError | undefined>;
+  readonly recordCallError: (error: BiotrackError) => Promise<Error>;
   readonly includeLabs: boolean;
   /** Accept only a list that is requested after this call and compared with the published one, however fresh that is. */
   readonly force: boolean;
@@ -110,7 +110,7 @@ export function createDirectoryService({
     try {
       return await refresh(db, request, session, since);
     } catch (error) {
-      throw (error instanceof BiotrackError ? await request.recordRefusal(error) : undefined) ?? error;
+      throw error instanceof BiotrackError ? await request.recordCallError(error) : error;
     }
   }
 
