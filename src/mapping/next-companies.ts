@@ -1,9 +1,10 @@
+import type { Strategy } from '../domain/strategy.js';
 import { forEachYielding, mapYielding, runToCompletion, type Yielding } from '../domain/yielding.js';
 import type { AssignedLicense } from './assign-companies.js';
-import { compareAge } from './compare.js';
+import { compareAge, compareText } from './compare.js';
 import { type Nameable, toDisplayNames, toNameGroup } from './display-names.js';
 import type { Memory } from './memory.js';
-import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
+import type { CompanyState, LicenseState, Snapshot, VendorDecision } from './snapshot.js';
 
 /** A company before and after the plan. */
 export interface NextCompany {
@@ -15,6 +16,7 @@ export interface NextCompaniesInput {
   readonly licenses: readonly AssignedLicense[];
   readonly snapshot: Snapshot;
   readonly memory: Memory;
+  readonly strategy: Strategy;
   readonly at: string;
   /** Name groups whose companies are all loaded; undefined means all groups. */
   readonly nameGroups: ReadonlySet<string> | undefined;
@@ -24,10 +26,11 @@ export interface NextCompaniesInput {
 
 /** Plans every company of the tenant from the licenses it holds. */
 export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompany[]> {
-  const { licenses, snapshot, memory, at, nameGroups, namesakes } = input;
+  const { licenses, snapshot, memory, strategy, at, nameGroups, namesakes } = input;
   const assigned = yield* mapYielding(licenses, ({ after }) => after);
   const { held, inactive } = yield* groupByCompany(assigned);
   const holders = yield* toHolders(assigned, held, memory);
+  const losses = toLosses(strategy, snapshot.decisions);
   const known = new Set(snapshot.companies.map(({ id }) => id));
   // New companies first, so that the feed reports a company before another one is superseded by it.
   const companies: NextCompany[] = [];
@@ -36,11 +39,13 @@ export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompan
   });
   const next = yield* mapYielding(snapshot.companies, (before): NextCompany => {
     const active = held.get(before.id);
-    const after =
-      active === undefined
-        ? toInactiveCompany(before, inactive.get(before.id), holders.get(before.id), snapshot.ownUbiKey, at)
-        : toActiveCompany(before, active, snapshot.ownUbiKey);
-    return { before, after };
+    if (active !== undefined) return { before, after: toActiveCompany(before, active, snapshot.ownUbiKey) };
+    const attached = inactive.get(before.id) ?? [];
+    const successor = {
+      winner: findWinner(losses.get(before.id), attached),
+      holder: attached.length > 0 ? undefined : holders.get(before.id),
+    };
+    return { before, after: toInactiveCompany(before, attached, successor, snapshot.ownUbiKey, at) };
   });
   for (const company of next) companies.push(company);
   for (const company of namesakes?.companies ?? []) companies.push({ before: company, after: company });
@@ -107,25 +112,48 @@ function toActiveCompany(
   return { ...before, ...toSource(before.origin, active, ownUbiKey), archivedDatetime: null, supersededBy: null };
 }
 
+/** For a UBI that a user merged into another company: the company that was chosen for it. */
+type Losses = ReadonlyMap<string, string>;
+
+/** What each company lost by merge decisions. A company that was chosen for any UBI has lost nothing. */
+function toLosses(strategy: Strategy, decisions: readonly VendorDecision[]): ReadonlyMap<string, Losses> {
+  const losses = new Map<string, Map<string, string>>();
+  // Decisions only have an effect with `one_per_vendor`.
+  if (strategy !== 'one_per_vendor') return losses;
+  const chosen = new Set(decisions.map(({ companyId }) => companyId));
+  for (const { ubiKey, companyId, companyIds } of decisions) {
+    if (companyId === null) continue;
+    for (const id of companyIds) {
+      if (!chosen.has(id)) losses.set(id, (losses.get(id) ?? new Map<string, string>()).set(ubiKey, companyId));
+    }
+  }
+  return losses;
+}
+
+/** The company that takes the place of a losing one. Undefined if that one still waits for a license that it did not lose. */
+function findWinner(losses: Losses | undefined, attached: readonly LicenseState[]): string | undefined {
+  if (losses === undefined || attached.some(({ ubiKey }) => ubiKey === null || !losses.has(ubiKey))) return undefined;
+  const [first] = [...losses].sort(([a], [b]) => compareText(a, b));
+  return first?.[1];
+}
+
 /**
- * A company without active licenses: archived unless it is a manual company. It is superseded by another company only
- * if it holds no inactive license either.
+ * A company without active licenses: archived unless it is a manual company that lost no decision.
+ * @param attached its inactive licenses
+ * @param successor the company that won a decision, or that holds its licenses
  */
 function toInactiveCompany(
   before: CompanyState,
-  attached: readonly LicenseState[] = [],
-  holder: string | undefined,
+  attached: readonly LicenseState[],
+  { winner, holder }: { readonly winner: string | undefined; readonly holder: string | undefined },
   ownUbiKey: string | null,
   at: string,
 ): CompanyState {
   const { ubi, ubiKey, isOwnCompany } = toSource(before.origin, attached, ownUbiKey);
   const after = { ...before, isOwnCompany, ...(attached.length === 0 ? {} : { ubi, ubiKey }) };
-  if (before.origin === 'manual') return after;
-  return {
-    ...after,
-    archivedDatetime: before.archivedDatetime ?? at,
-    supersededBy: attached.length > 0 ? null : (holder ?? null),
-  };
+  if (before.origin === 'manual' && winner === undefined)
+    return { ...after, archivedDatetime: null, supersededBy: null };
+  return { ...after, archivedDatetime: before.archivedDatetime ?? at, supersededBy: winner ?? holder ?? null };
 }
 
 function toNewCompany(id: string, active: readonly LicenseState[], ownUbiKey: string | null): CompanyState {

@@ -53,6 +53,7 @@ export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
     licenses: assignment.licenses,
     snapshot,
     memory,
+    strategy,
     at,
     nameGroups: part?.nameGroups,
     namesakes: part?.namesakes,

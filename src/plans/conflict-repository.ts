@@ -84,7 +84,7 @@ export interface Resolution {
 /** Saves a user's decision, which covers the companies of the conflict. Invalidates cached lists. */
 export async function saveResolution(
   tx: Tx,
-  { id, companyIds }: { readonly id: string; readonly companyIds: readonly string[] },
+  { id, claimantIds }: { readonly id: string; readonly claimantIds: readonly string[] },
   { decision, companyId, decidedBy }: Resolution,
 ): Promise<void> {
   await tx
@@ -93,7 +93,7 @@ export async function saveResolution(
       status: 'resolved',
       decision,
       decided_company_id: companyId,
-      decided_company_ids: [...companyIds],
+      decided_company_ids: [...claimantIds],
       decided_by: decidedBy,
       decided_datetime: sql<Date>`now()`,
       version: eb('version', '+', 1),

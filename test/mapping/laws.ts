@@ -573,8 +573,8 @@ function checkCompanies(seen: Sync): number {
     if (after === undefined) throw new Violation('archive', `${id} is deleted`);
     expectSame(after.origin, before.origin, 'archive', () => `the origin of ${id}`);
     const isInactive = !held.has(id);
-    const archivedDatetime =
-      before.origin === 'manual' ? before.archivedDatetime : (before.archivedDatetime ?? seen.at);
+    const staysActive = before.origin === 'manual' && findWinner(seen, id) === undefined;
+    const archivedDatetime = staysActive ? null : (before.archivedDatetime ?? seen.at);
     expectSame(
       after.archivedDatetime,
       isInactive ? archivedDatetime : null,
@@ -596,6 +596,17 @@ function checkCompanies(seen: Sync): number {
   return companiesBefore.size;
 }
 
+/** The company that a user merged this one into. Undefined if it still waits for a license that was not merged. */
+function findWinner({ before, after, strategy }: Sync, id: string): string | undefined {
+  const { decisions } = before;
+  if (strategy !== 'one_per_vendor' || decisions.some(({ companyId }) => companyId === id)) return undefined;
+  const lost = decisions.filter(({ companyId, companyIds }) => companyId !== null && companyIds.includes(id));
+  const waiting = after.licenses.filter(({ companyId }) => companyId === id);
+  const isMerged = waiting.every((license) => lost.some(({ ubiKey }) => ubiKey === license.ubiKey));
+  const [first] = lost.sort((a, b) => (a.ubiKey < b.ubiKey ? -1 : 1));
+  return isMerged ? (first?.companyId ?? undefined) : undefined;
+}
+
 function checkSuccession(seen: Sync): number {
   const { active, companiesAfter, groups, vendorsAfter, held } = viewOf(seen);
   const ubis = new Map([...vendorsAfter].map(([ubiKey, companyId]) => [companyId, ubiKey]));
@@ -603,15 +614,16 @@ function checkSuccession(seen: Sync): number {
   const holders = new Map<string | null, string>(active.map((license) => [license.ownCompanyId, license.companyId]));
   const waiting = new Set(seen.after.licenses.flatMap(({ active: is, companyId }) => (is ? [] : companyId)));
   let cases = 0;
-  for (const { id, origin, archivedDatetime, supersededBy } of companiesAfter.values()) {
-    if (origin === 'manual') continue;
+  for (const { id, archivedDatetime, supersededBy } of companiesAfter.values()) {
     if (archivedDatetime === null) {
       expectSame(supersededBy, null, 'superseded_by', () => `of ${id}, which is active`);
       continue;
     }
     cases += 1;
     const holder = holders.get(id);
-    if (waiting.has(id))
+    const winner = findWinner(seen, id);
+    if (winner !== undefined) expectSame(supersededBy, winner, 'superseded_by', () => `of ${id}, which lost`);
+    else if (waiting.has(id))
       expectSame(supersededBy, null, 'superseded_by', () => `of ${id}, which has an inactive license`);
     else if (holder !== undefined) expectSame(supersededBy, holder, 'superseded_by', () => `of ${id}`);
     else if (!owners.has(id)) {

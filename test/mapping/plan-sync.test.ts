@@ -1277,6 +1277,65 @@ t.test('manual: a company added after a merge decision is a new conflict', (t) =
   t.end();
 });
 
+t.test('manual: the losing companies of a merge decision are archived and superseded by the chosen one', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const old = row('1', 'A', 'Mesa', { age: 1 });
+  tenant.sync([old]);
+  const vendor = tenant.holder('1');
+  const manual = tenant.addManual('Manual', '2');
+  const rows = [old, row('2', 'A', 'Mesa', { age: 2 }), row('3', 'B', 'Other')];
+  const { companyIds = [] } = tenant.sync(rows).conflicts[0] ?? {};
+  const decide = (companyId: string | null): void => {
+    tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId }] };
+  };
+  decide(vendor);
+  const merged = tenant.sync(rows);
+  t.match(tenant.company(manual), { archivedDatetime: tenant.at, supersededBy: vendor }, 'the manual company');
+  const archived = merged.companies.find(({ after }) => after.id === manual);
+  t.same([archived?.kind, archived && toReasons(merged).ofCompany(archived)], ['company.archived', 'merged']);
+  tenant.sync([old, row('3', 'B', 'Other')]);
+  t.equal(tenant.company(manual).supersededBy, vendor, 'also while its license is missing');
+  tenant.sync(rows, LICENSE);
+  t.match(tenant.company(manual), { archivedDatetime: null, supersededBy: null }, 'not with the other strategy');
+  tenant.sync(rows, VENDOR);
+  decide(manual);
+  tenant.sync(rows);
+  t.match(tenant.company(vendor), { supersededBy: manual }, 'the vendor company');
+  t.ok(tenant.isActive(manual));
+  tenant.sync([row('1', 'A', 'Mesa', { isDeleted: true, age: 1 }), ...rows.slice(1)]);
+  t.match(tenant.company(vendor), { supersededBy: manual }, 'also if its license is inactive');
+  decide(null);
+  const apart = tenant.sync(rows);
+  t.ok(tenant.isActive(vendor) && tenant.isActive(manual), 'a reverted decision leaves no trace');
+  const back = apart.companies.find(({ after }) => after.id === vendor);
+  t.equal(back && toReasons(apart).ofCompany(back), 'returned');
+  t.end();
+});
+
+t.test('manual: a losing company with a license that the decision does not cover stays active', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const old = row('1', 'A', 'Mesa', { age: 1 });
+  tenant.sync([old]);
+  const vendor = tenant.holder('1');
+  const manual = tenant.addManual('Manual', '2');
+  const pending: LicenseState = {
+    ...tenant.license('2'),
+    id: '0192ffff-0000-7000-8000-00000000000e',
+    licenseKey: '9',
+    licenseNumber: '9',
+  };
+  tenant.snapshot = { ...tenant.snapshot, licenses: [...tenant.snapshot.licenses, pending] };
+  const rows = [old, row('2', 'A', 'Mesa', { age: 2 })];
+  const { companyIds = [] } = tenant.sync(rows).conflicts[0] ?? {};
+  tenant.snapshot = { ...tenant.snapshot, decisions: [{ ubiKey: 'A', companyIds, companyId: vendor }] };
+  tenant.sync(rows);
+  t.equal(tenant.holder('2'), vendor);
+  t.ok(tenant.isActive(manual), 'it waits for its other license');
+  tenant.sync([...rows, row('9', 'A', 'Mesa', { age: 9 })]);
+  t.match(tenant.company(manual), { archivedDatetime: tenant.at, supersededBy: vendor });
+  t.end();
+});
+
 t.test('manual: a company without active licenses stays active', (t) => {
   const tenant = new Tenant(VENDOR);
   const manual = tenant.addManual('Manual', '1');

@@ -95,8 +95,10 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
 
   t.match(await ask('POST', conflict, { body: { decision: 'merge', company_id: vendor.id } }), { status: 200 });
   t.equal((await holderOf(tenantId, number)).id, vendor.id, 'a changed decision also moves manually added licenses');
+  t.match((await ask('GET', `${path}/${manual}`)).body, { archived: true, superseded_by: vendor.id });
   await switchTo(tenantId, 'one_per_license');
   t.equal((await holderOf(tenantId, number)).id, manual, 'with the other strategy it returns to its manual company');
+  t.match((await ask('GET', `${path}/${manual}`)).body, { archived: false, superseded_by: null });
   t.match(await ask('POST', conflict, { body: { decision: 'keep_apart' } }), { status: 200 });
   await switchTo(tenantId, 'one_per_vendor');
   t.equal((await holderOf(tenantId, number)).id, manual);
@@ -146,12 +148,13 @@ t.test('a company that represents one UBI cannot be chosen for another', async (
   control.addSite({ ubi: '880000002', location: numbers[2] as string, name: 'THREE' });
   t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { counts: { conflicts: 1 } });
   const [conflict] = (await ask('GET', `${pathOf(tenantId)}/conflicts?status=open`)).body.data;
-  t.match(
-    await ask('POST', `${pathOf(tenantId)}/conflicts/${conflict.id}/resolve`, {
-      body: { decision: 'merge', company_id: manual },
-    }),
-    { status: 422, body: { code: 'company_unknown' } },
-  );
+  const { id: vendor } = await holderOf(tenantId, numbers[2] as string);
+  t.strictSame(conflict.company_ids, [vendor], 'offers only what can be chosen');
+  const resolve = (body: object) => ask('POST', `${pathOf(tenantId)}/conflicts/${conflict.id}/resolve`, { body });
+  t.match(await resolve({ decision: 'merge', company_id: manual }), { status: 422, body: { code: 'company_unknown' } });
+  t.match(await resolve({ decision: 'merge', company_id: vendor }), { status: 200, body: { company_ids: [vendor] } });
+  t.equal((await holderOf(tenantId, numbers[1] as string)).id, vendor, 'the decision covers all companies');
+  t.equal((await holderOf(tenantId, numbers[0] as string)).id, manual, 'the other vendor keeps its company');
 });
 
 t.test('every documented response of these operations occurred', async (t) => {

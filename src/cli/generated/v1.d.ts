@@ -1480,10 +1480,10 @@ export interface components {
              * @example 422000931
              */
             ubi: string;
-            /** @description The companies that claim the vendor. */
+            /** @description The companies that claim the vendor and can be chosen. A company that already represents another vendor is left out. */
             company_ids: string[];
             /**
-             * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies. `keep_apart`: the companies keep their licenses.
+             * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies; the others are archived, with `superseded_by`, unless they wait for other licenses. `keep_apart`: the companies keep their licenses.
              * @enum {string|null}
              */
             decision: "merge" | "keep_apart" | null;
@@ -16327,7 +16327,7 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies. `keep_apart`: the companies keep their licenses.
+                     * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies; the others are archived, with `superseded_by`, unless they wait for other licenses. `keep_apart`: the companies keep their licenses.
                      * @enum {string}
                      */
                     decision: "merge" | "keep_apart";

@@ -1,11 +1,25 @@
+import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
+
+/** Without companies that represent another UBI, as recorded or as decided. */
+const eligibleIds = sql<string[]>`array(
+  select claimant.id from unnest(conflicts.company_ids) with ordinality as claimant (id, position)
+   where not exists (
+           select from vendor_companies vendor
+            where vendor.company_id = claimant.id and vendor.ubi_key <> conflicts.ubi_key)
+     and not exists (
+           select from conflicts other
+            where other.decided_company_id = claimant.id and other.ubi_key <> conflicts.ubi_key)
+   order by claimant.position)`;
 
 const COLUMNS = [
   'id',
   'status',
   'ubi',
   'ubi_key as ubiKey',
-  'company_ids as companyIds',
+  'company_ids as claimantIds',
+  eligibleIds.as('companyIds'),
+  sql<string[]>`coalesce(decided_company_ids, '{}')`.as('decidedIds'),
   'decision',
   'decided_company_id as decidedCompanyId',
   'decided_by as decidedBy',
@@ -21,7 +35,12 @@ export interface VendorConflict {
   readonly status: 'open' | 'resolved' | 'closed';
   readonly ubi: string;
   readonly ubiKey: string;
+  /** All companies that claim the UBI. A decision covers them. */
+  readonly claimantIds: readonly string[];
+  /** Those of them that can be chosen. */
   readonly companyIds: readonly string[];
+  /** The companies that the decision covers. */
+  readonly decidedIds: readonly string[];
   readonly decision: 'merge' | 'keep_apart' | null;
   readonly decidedCompanyId: string | null;
   readonly decidedBy: string | null;
@@ -52,20 +71,3 @@ export const selectConflicts = (
     .orderBy('id', 'desc')
     .limit(size + 1)
     .execute();
-
-/** The UBI other than `ubiKey` that this company represents, as recorded or as decided. */
-export async function findOtherUbi(tx: Tx, companyId: string, ubiKey: string): Promise<string | undefined> {
-  const recorded = await tx
-    .selectFrom('vendor_companies')
-    .select('ubi_key as ubiKey')
-    .where('company_id', '=', companyId)
-    .where('ubi_key', '!=', ubiKey)
-    .executeTakeFirst();
-  const decided = await tx
-    .selectFrom('conflicts')
-    .select('ubi_key as ubiKey')
-    .where('decided_company_id', '=', companyId)
-    .where('ubi_key', '!=', ubiKey)
-    .executeTakeFirst();
-  return recorded?.ubiKey ?? decided?.ubiKey;
-}

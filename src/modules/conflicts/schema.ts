@@ -16,7 +16,7 @@ const STATUSES = ['open', 'resolved', 'closed'] as const;
 const DECISIONS = ['merge', 'keep_apart'] as const;
 const decisionDescription = {
   description:
-    '`merge`: one company holds all licenses of the UBI, including those added manually to the other companies. `keep_apart`: the companies keep their licenses.',
+    '`merge`: one company holds all licenses of the UBI, including those added manually to the other companies; the others are archived, with `superseded_by`, unless they wait for other licenses. `keep_apart`: the companies keep their licenses.',
 };
 
 export const ConflictSchema = Named(
@@ -28,7 +28,10 @@ export const ConflictSchema = Named(
         '`open`: a user must decide. `resolved`: a user has decided. `closed`: the companies changed before a decision, so there is nothing to decide.',
     }),
     ubi: ResponseText({ description: 'The UBI of the vendor that several companies claim.', examples: ['422000931'] }),
-    company_ids: Type.Array(Uuid(), { description: 'The companies that claim the vendor.' }),
+    company_ids: Type.Array(Uuid(), {
+      description:
+        'The companies that claim the vendor and can be chosen. A company that already represents another vendor is left out.',
+    }),
     decision: Nullable(OneOf(DECISIONS, decisionDescription)),
     decided_company_id: Nullable(Uuid({ description: 'With `merge`: the company that holds all licenses.' })),
     decided_by: Nullable(ResponseText({ examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] })),

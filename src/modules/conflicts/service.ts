@@ -4,7 +4,7 @@ import { type Principal, toActor } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
 import { applyPlan, findPlanSettings, loadDecisionInputs, makePlan, saveResolution } from '../../plans/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
-import { findConflict, findOtherUbi, getConflict, selectConflicts, type VendorConflict } from './repository.js';
+import { findConflict, getConflict, selectConflicts, type VendorConflict } from './repository.js';
 
 export interface ConflictPorts {
   readonly newId: () => string;
@@ -44,15 +44,12 @@ export const resolveConflict = (
       );
     }
     checkChoice(conflict, decision, companyId);
-    if (companyId !== undefined && (await findOtherUbi(tx, companyId, conflict.ubiKey)) !== undefined) {
-      throw unknownCompany('The company already represents another UBI. A company can represent only one UBI.');
-    }
     const actor = toActor(principal);
     const settings = await findPlanSettings(tx);
     // Only syncs find conflicts, and syncs require the setup and the list.
     if (settings === undefined) throw new Error('a conflict exists, but the setup or the list of the state is missing');
     await saveResolution(tx, conflict, { decision, companyId: companyId ?? null, decidedBy: actor });
-    const subject = { companyIds: conflict.companyIds, ubiKeys: [conflict.ubiKey] };
+    const subject = { companyIds: [...conflict.claimantIds, ...conflict.decidedIds], ubiKeys: [conflict.ubiKey] };
     const inputs = await loadDecisionInputs(tx, settings, subject);
     const plan = await makePlan(inputs, { runId: newId(), at: clock() });
     await applyPlan(tx, tenantId, { inputs, plan, actor, runId: null, newId });
@@ -72,11 +69,8 @@ function checkChoice(
     });
   }
   if (companyId !== undefined && !companyIds.includes(companyId)) {
-    throw unknownCompany('Choose one of the company_ids of the conflict.');
+    throw new ServiceError('company_unknown', 'Choose one of the company_ids of the conflict.', {
+      errors: [{ pointer: '/company_id', detail: 'cannot be chosen for this conflict' }],
+    });
   }
 }
-
-const unknownCompany = (detail: string): ServiceError =>
-  new ServiceError('company_unknown', detail, {
-    errors: [{ pointer: '/company_id', detail: 'cannot be chosen for this conflict' }],
-  });
