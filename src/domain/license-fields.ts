@@ -19,6 +19,7 @@ export const toUnlistedLicense = (licenseKey: string, licenseNumber: string): Li
   licenseNumber,
   ubi: null,
   ubiKey: null,
+  lastUbi: null,
   name: null,
   licenseType: null,
   licenseTypeRaw: null,

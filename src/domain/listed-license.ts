@@ -9,6 +9,8 @@ export interface ListedLicense extends Omit<Vendor, 'transactionId'> {
   readonly licenseKey: string;
   /** Null if the state lists no vendor for this license. */
   readonly ubiKey: string | null;
+  /** The UBI that the state listed last, if it lists none now. Only the directory knows it. */
+  readonly lastUbi: { readonly ubi: string; readonly ubiKey: string } | null;
   /** Equal only for equal content and the same `MAPPING_VERSION`. */
   readonly contentHash: string;
 }

@@ -55,6 +55,7 @@ const toListedLicense = (licenseKey: string, vendor: Vendor, contentHash: string
   transactionIdOriginal: vendor.transactionIdOriginal,
   licenseKey,
   ubiKey: toUbiKey(vendor.ubi),
+  lastUbi: null,
   contentHash,
 });
 

@@ -17,6 +17,7 @@ const toListed = (license: LicenseState): ListedLicense => ({
   licenseNumber: license.licenseNumber,
   ubi: license.ubi,
   ubiKey: license.ubiKey,
+  lastUbi: null,
   name: license.name,
   licenseType: license.licenseType,
   licenseTypeRaw: license.licenseTypeRaw,

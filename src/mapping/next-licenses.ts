@@ -68,8 +68,9 @@ function toFiltered({ isDeleted, licenseNumber, ubi, name }: ListedLicense): Fil
 }
 
 function toNext(listed: ListedLicense, before: LicenseState | undefined, active: boolean): NextLicense['next'] {
-  // A blank never replaces a known UBI: a missing UBI does not mean that the vendor changed.
-  const { ubi, ubiKey } = listed.ubiKey === null && before !== undefined ? before : listed;
+  // A blank never replaces a known UBI: a missing UBI does not mean that the vendor changed. The directory knows it best, so
+  // that all tenants plan the same.
+  const { ubi, ubiKey } = listed.ubiKey === null ? (listed.lastUbi ?? before ?? listed) : listed;
   const isUnchanged =
     before?.contentHash === listed.contentHash &&
     before.ubi === ubi &&

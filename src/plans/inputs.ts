@@ -42,7 +42,7 @@ export async function loadInputsSince(tx: Tx, settings: PlanSettings, version: n
   const loaded = await loadScoped(tx, settings, {
     licenseKeys: [...listed.map(({ licenseKey }) => licenseKey), ...missingKeys],
     companyIds: [],
-    ubiKeys: listed.flatMap(({ ubiKey }) => ubiKey ?? []),
+    ubiKeys: listed.flatMap(({ ubiKey, lastUbi }) => ubiKey ?? lastUbi?.ubiKey ?? []),
     listed,
   });
   const { id } = settings.directory;

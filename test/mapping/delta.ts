@@ -52,7 +52,7 @@ export function scopeOf(
   const present = new Set(now.map(({ licenseKey }) => licenseKey));
   const gone = old.flatMap(({ licenseKey }) => (present.has(licenseKey) ? [] : licenseKey));
   const changed = [...listed.map(({ licenseKey }) => licenseKey), ...gone];
-  const ubiKeys = listed.flatMap(({ ubiKey }) => ubiKey ?? []);
+  const ubiKeys = listed.flatMap(({ ubiKey, lastUbi }) => ubiKey ?? lastUbi?.ubiKey ?? []);
   const search = findScope({ licenseKeys: changed, companyIds: [], ubiKeys, listed });
   let step = search.next();
   while (step.done !== true) step = search.next(findScopeRows(snapshot, step.value));

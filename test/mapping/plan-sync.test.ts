@@ -71,6 +71,8 @@ class Tenant {
   snapshot: Snapshot;
   strategy: Strategy;
   includeLabs = false;
+  /** What the directory knows about licenses without a UBI, by license key. */
+  readonly lastUbis = new Map<string, { readonly ubi: string; readonly ubiKey: string }>();
   #round = 0;
   #strategyBefore: Strategy | undefined;
 
@@ -84,7 +86,12 @@ class Tenant {
     this.#round += 1;
     const { snapshot, includeLabs } = this;
     const strategyBefore = this.#strategyBefore;
-    const done = sync(REAL, { rows, snapshot, strategy, strategyBefore, includeLabs, round: this.#round });
+    const { licenses, duplicates } = REAL.collateVendors(rows, digest);
+    const listed = licenses.map((license) =>
+      license.ubiKey === null ? { ...license, lastUbi: this.lastUbis.get(license.licenseKey) ?? null } : license,
+    );
+    const collation = { licenses: listed, duplicates };
+    const done = sync(REAL, { rows, collation, snapshot, strategy, strategyBefore, includeLabs, round: this.#round });
     checkLaws(done, true, new Map());
     this.snapshot = done.after;
     this.#strategyBefore = strategy;
@@ -612,6 +619,29 @@ for (const strategy of STRATEGIES) {
       ['license.transferred'],
     );
     t.equal(tenant.license('1').ubiKey, 'B');
+    t.end();
+  });
+
+  t.test(`a tenant that joins after a UBI turned blank plans like older tenants: ${strategy}`, (t) => {
+    const lists = [
+      [row('1', 'A', 'Mesa', { age: 1 }), row('2', 'A', 'Mesa', { age: 2 })],
+      [row('1', 'A', 'Mesa', { age: 1 }), row('2', ' ', 'Mesa', { age: 2, transactionId: '50' })],
+    ] as const;
+    const [older, newer] = [new Tenant(strategy), new Tenant(strategy)];
+    for (const rows of lists) older.sync(rows);
+    newer.lastUbis.set('2', { ubi: 'A', ubiKey: 'A' });
+    t.same(newer.sync(lists[1]).warnings, [{ code: 'ubi_turned_blank', licenseNumber: '2' }]);
+    t.match(newer.license('2'), { ubi: 'A', ubiKey: 'A' });
+    const isTogether = ({ companyId }: LicenseState, other: LicenseState): boolean => companyId === other.companyId;
+    t.equal(isTogether(newer.license('1'), newer.license('2')), isTogether(older.license('1'), older.license('2')));
+    t.same(kindsOf(newer.sync(lists[1])), [], 'the next sync changes nothing');
+    older.lastUbis.set('2', { ubi: 'B', ubiKey: 'B' });
+    const plan = older.sync(lists[1]);
+    t.same(
+      plan.licenses.map(({ kind }) => kind),
+      ['license.transferred'],
+      'a sale that the tenant missed before the UBI turned blank',
+    );
     t.end();
   });
 

@@ -68,6 +68,7 @@ const collating = (options: CollateOptions): Mapper => ({
       ...row,
       licenseKey,
       ubiKey: toUbiKey(row.ubi),
+      lastUbi: null,
       contentHash: digest(JSON.stringify(options.toContent?.(row) ?? contentOf(row))),
     }));
     licenses.sort((a, b) => (a.licenseKey < b.licenseKey ? -1 : 1));

@@ -346,3 +346,40 @@ t.test('a process that shuts down hands over its run while a request waits for B
   const [row] = await service.sql<{ status: string }>('select status from sync_runs where id = $1', [run.id]);
   t.same(row, { status: 'queued' }, 'the run is queued for another worker');
 });
+
+t.test('a tenant that joins after a UBI turned blank groups like older tenants', async (t) => {
+  const service = await startTestService(t, { simulator: { licenses: 60 } });
+  const { ask, sql, simulator } = service;
+  const [ubi, first, second] = ['880000091', '880000092', '880000093'];
+  for (const location of [first, second]) simulator.control.addSite({ ubi, location, name: 'TWO SITES' });
+  const holdersOf = async (tenantId: string): Promise<string[]> =>
+    Promise.all(
+      [first, second].map(async (number) => {
+        const { body } = await ask('GET', `/v1/tenants/${tenantId}/companies?license_number=${number}`);
+        return body.data[0].id;
+      }),
+    );
+  const older = await makeTenant(service, 'credential', 'one_per_vendor');
+  await syncTenant(service, older, { refresh: 'force' });
+  simulator.control.setUbi({ location: second, ubi: null });
+  const blank = { status: 'succeeded_with_warnings', warnings: [{ code: 'ubi_turned_blank', license_number: second }] };
+  t.match(await syncTenant(service, older, { refresh: 'force' }), blank);
+  t.equal(new Set(await holdersOf(older)).size, 1, 'one company of an older tenant');
+
+  const newer = await makeTenant(service, 'credential', 'one_per_vendor');
+  t.match(await syncTenant(service, newer), blank, 'planned from the list that was just read');
+  t.equal(new Set(await holdersOf(newer)).size, 1);
+  await sql('update directories set fingerprint = null');
+  const last = await makeTenant(service, 'credential', 'one_per_vendor');
+  t.match(await syncTenant(service, last), blank, 'planned from the list in the database');
+  t.equal(new Set(await holdersOf(last)).size, 1);
+  t.match(await syncTenant(service, last), { counts: { updated: 0, moved: 0 } });
+
+  // A sale right before the UBI turns blank, which one tenant did not see.
+  simulator.control.setUbi({ location: second, ubi: '880000094' });
+  await syncTenant(service, newer, { refresh: 'force' });
+  simulator.control.setUbi({ location: second, ubi: null });
+  await syncTenant(service, newer, { refresh: 'force' });
+  await syncTenant(service, older);
+  for (const tenantId of [newer, older]) t.equal(new Set(await holdersOf(tenantId)).size, 2, 'the site was sold');
+});

@@ -14,6 +14,7 @@ import { toFingerprint } from './fingerprint.js';
 import { resolvePartlyRead, toPartlyReadKeys } from './partly-read.js';
 import { type Absences, type Comparison, compareWithPublished, type PublishedLicense } from './publication.js';
 import {
+  addLastUbis,
   type Directory,
   type DirectoryEntry,
   findDirectory,
@@ -145,7 +146,7 @@ async function tryPublish(
     return {
       directory: saved,
       isSuperseded: false,
-      licenses: isComplete ? licenses : undefined,
+      licenses: isComplete ? await addLastUbis(tx, directory.id, licenses) : undefined,
     };
   });
 }

@@ -336,7 +336,7 @@ export async function saveUnchangedCheck(tx: OperatorTx, directoryId: number): P
     .execute();
 }
 
-const LISTED_COLUMNS = [...LISTING_COLUMN_NAMES, 'is_deleted'] as const;
+const LISTED_COLUMNS = [...LISTING_COLUMN_NAMES, 'is_deleted', 'known_ubi', 'known_ubi_key'] as const;
 
 const selectListed = (tx: Tx, directoryId: number) =>
   tx
@@ -438,4 +438,31 @@ export async function findKeyUse(
 type Row = Awaited<ReturnType<ReturnType<typeof selectListed>['execute']>>[number];
 
 const toListedLicense = (row: Row): ListedLicense =>
-  Object.assign(fromListingRow<Activity>(row), { isDeleted: row.is_deleted });
+  Object.assign(fromListingRow<Activity>(row), {
+    isDeleted: row.is_deleted,
+    lastUbi: row.ubi_key === null ? toLastUbi(row) : null,
+  });
+
+const toLastUbi = ({ known_ubi: ubi, known_ubi_key: ubiKey }: Pick<Row, 'known_ubi' | 'known_ubi_key'>) =>
+  ubi === null || ubiKey === null ? null : { ubi, ubiKey };
+
+/** Adds the last UBI of each license that is listed without one. */
+export async function addLastUbis(
+  tx: OperatorTx,
+  directoryId: number,
+  licenses: readonly ListedLicense[],
+): Promise<readonly ListedLicense[]> {
+  if (licenses.every(({ ubiKey }) => ubiKey !== null)) return licenses;
+  const rows = await tx
+    .selectFrom('directory_licenses')
+    .select(['license_key', 'known_ubi', 'known_ubi_key'])
+    .where('directory_id', '=', directoryId)
+    .where('ubi_key', 'is', null)
+    .where('known_ubi_key', 'is not', null)
+    .execute();
+  const lastUbis = new Map(rows.map((row) => [row.license_key, toLastUbi(row)]));
+  return mapAsync(licenses, (license) => {
+    const lastUbi = lastUbis.get(license.licenseKey) ?? null;
+    return license.ubiKey === null ? { ...license, lastUbi } : license;
+  });
+}
