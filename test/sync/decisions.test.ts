@@ -151,7 +151,7 @@ const actionsOf = async (tenantId: string, runId: string): Promise<Record<string
 };
 
 t.test('a confirmed plan counts as a sync, and its items stay readable', async (t) => {
-  const { numbers } = addVendor(15);
+  const { ubi, numbers } = addVendor(15);
   const blank = numbers[14] as string;
   const tenantId = await createSyncedTenant('one_per_license');
   await sql(
@@ -179,6 +179,7 @@ t.test('a confirmed plan counts as a sync, and its items stay readable', async (
   t.strictSame(await actionsOf(tenantId, review.id), applied, 'the items of the applied plan are kept');
   t.strictSame(await actionsOf(tenantId, preview.id), {}, 'the items of the old preview are deleted');
   for (const location of numbers.slice(0, 14)) control.restore({ location });
+  control.setUbi({ location: blank, ubi });
   await moveDirectory();
 });
 
