@@ -17,6 +17,7 @@ const OPTIONS = {
   username: TEXT,
   password: TEXT,
   'password-file': TEXT,
+  'login-license': TEXT,
   description: TEXT,
   license: { type: 'string', multiple: true },
   file: TEXT,
@@ -50,6 +51,7 @@ const SINGLE_TENANT_FLAGS: readonly OptionName[] = [
   'strategy',
   'include-labs',
   'username',
+  'login-license',
   'description',
   'license',
 ];

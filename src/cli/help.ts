@@ -17,6 +17,7 @@ One tenant
   --include-labs         create companies for laboratories too
   --username TEXT        BioTrack username
   --password TEXT        BioTrack password (or --password-file FILE or BIOTRACK_CONNECT_PASSWORD; default: prompt)
+  --login-license NUMBER license number that BioTrack requires at login in some states (Florida)
   --description TEXT     description of the login (default: BioTrack login)
   --license NUMBER       license to create; can be repeated (default: all licenses that the state lists for the UBI)
 
@@ -54,8 +55,8 @@ File format
   }
 
   Required for each tenant: tenant_id, name, state, environment, ubi, strategy, credential.username and
-  credential.password. Optional: credential.description, include_labs (true or false) and licenses ("all", the default,
-  or an array of license numbers). All fields except tenant_id and name can be set in "defaults". The file can also
+  credential.password. Optional: credential.description, credential.license_number (as --login-license), include_labs
+  (true or false) and licenses ("all", the default, or an array of license numbers). All fields except tenant_id and name can be set in "defaults". The file can also
   contain "base_url". A missing password is read from --password-file or BIOTRACK_CONNECT_PASSWORD. The file is
   validated completely before anything is changed.
 

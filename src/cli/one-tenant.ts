@@ -14,6 +14,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   '/credential/description': '--description',
   '/credential/username': '--username',
   '/credential/password': '--password',
+  '/credential/license_number': '--login-license',
 };
 
 export const toFlagName = (pointer: string): string => FLAGS[pointer] ?? pointer;
@@ -42,7 +43,12 @@ export const toRawTenant =
       strategy,
       include_labs: switches.has('include-labs') ? true : undefined,
       licenses: licenses.length === 0 ? undefined : licenses,
-      credential: withoutUndefined({ description, username, password: password?.reveal() }),
+      credential: withoutUndefined({
+        description,
+        username,
+        password: password?.reveal(),
+        license_number: texts['login-license'],
+      }),
     });
   };
 

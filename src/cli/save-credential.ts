@@ -11,8 +11,8 @@ type Credential = components['schemas']['Credential'];
 export type CredentialAction =
   | { readonly kind: 'reuse' }
   | { readonly kind: 'create' }
-  /** The login exists, but is not valid or not verified: save the given password. */
-  | { readonly kind: 'replace_password'; readonly id: string }
+  /** The login exists, but is not valid or not verified, or with another license number: save what is given. */
+  | { readonly kind: 'replace'; readonly id: string }
   | { readonly kind: 'description_taken'; readonly by: string };
 
 /**
@@ -21,12 +21,14 @@ export type CredentialAction =
  */
 export function toCredentialAction(
   present: readonly Credential[],
-  { description, username }: Pick<Credential, 'description' | 'username'>,
+  { description, username, licenseNumber }: TenantSpec['credential'],
 ): CredentialAction {
   const ofCompany = present.filter(({ owner }) => owner === 'company');
   const same = ofCompany.find((credential) => credential.username === username);
-  if (same !== undefined)
-    return same.status === 'valid' ? { kind: 'reuse' } : { kind: 'replace_password', id: same.id };
+  if (same !== undefined) {
+    const isSameLogin = licenseNumber === undefined || licenseNumber === same.license_number;
+    return same.status === 'valid' && isSameLogin ? { kind: 'reuse' } : { kind: 'replace', id: same.id };
+  }
   const namesake = ofCompany.find((credential) => credential.description === description);
   return namesake === undefined ? { kind: 'create' } : { kind: 'description_taken', by: namesake.username };
 }
@@ -62,7 +64,8 @@ async function applyAction(
   { tenantId, credential }: TenantSpec,
   action: Exclude<CredentialAction, { kind: 'reuse' }>,
 ): Promise<void> {
-  const { description, username, password } = credential;
+  const { description, username, licenseNumber: license_number } = credential;
+  const login = { password: credential.password.reveal(), ...(license_number !== undefined && { license_number }) };
   if (action.kind === 'description_taken') {
     throw new CliError({
       title: 'Login description in use',
@@ -74,7 +77,7 @@ async function applyAction(
     // The same key for all retries of this request, and a new one for each run of this command: the API would otherwise
     // return a stored rejection for a day, even if BioTrack accepts the login by then.
     const headers = { 'Idempotency-Key': randomUUID() };
-    const body = { description, username, password: password.reveal(), owner: 'company' as const };
+    const body = { description, username, ...login, owner: 'company' as const };
     const params = { path: { tenant_id: tenantId } };
     await api.call((client) => client.POST('/v1/tenants/{tenant_id}/credentials', { params, headers, body }));
     return;
@@ -86,7 +89,7 @@ async function applyAction(
   await api.call((client) =>
     client.PATCH('/v1/tenants/{tenant_id}/credentials/{id}', {
       params: { path, header: { 'if-match': etag } },
-      body: { password: password.reveal() },
+      body: login,
     }),
   );
 }

@@ -25,7 +25,13 @@ export interface TenantSpec {
   readonly strategy: CompanyStrategy;
   /** Undefined: keep the current value; `false` for a new tenant. */
   readonly includeLabs: boolean | undefined;
-  readonly credential: { readonly description: string; readonly username: string; readonly password: Hidden };
+  readonly credential: {
+    readonly description: string;
+    readonly username: string;
+    readonly password: Hidden;
+    /** Undefined: keep the current value; none for a new login. */
+    readonly licenseNumber: string | undefined;
+  };
   readonly licenses: 'all' | readonly string[];
 }
 
@@ -60,6 +66,7 @@ const CREDENTIAL_FIELDS = {
   description: ['description', text(120)],
   username: ['username', text(200)],
   password: ['password', password],
+  licenseNumber: ['license_number', LICENSE_NUMBER],
 } as const;
 
 type ValuesOf<Table extends Record<string, readonly [string, FieldParser<unknown>]>> = {
@@ -106,7 +113,8 @@ export function readTenantFields(
   if (Object.hasOwn(members, 'credential')) {
     const parent = toPointer(pointer, 'credential');
     const table = Object.entries(CREDENTIAL_FIELDS);
-    const credential = readObject(members.credential, parent, [...Object.keys(CREDENTIAL_FIELDS)], errors);
+    const names = table.map(([, [member]]) => member);
+    const credential = readObject(members.credential, parent, names, errors);
     if (credential !== undefined) readAll(credential, parent, table);
     // Already reported as not an object.
     else for (const [name] of table) given.add(name as FieldName);
@@ -146,7 +154,7 @@ export function toTenantSpec(
   };
   if (tenantId === undefined || name === undefined || state === undefined || environment === undefined) return;
   if (ubi === undefined || strategy === undefined || username === undefined || password === undefined) return;
-  const credential = { description: rest.description ?? DEFAULT_DESCRIPTION, username, password };
-  const { includeLabs, licenses = 'all' } = rest;
+  const { includeLabs, licenses = 'all', description = DEFAULT_DESCRIPTION, licenseNumber } = rest;
+  const credential = { description, username, password, licenseNumber };
   return { tenantId, name, state, environment, ubi, strategy, includeLabs, credential, licenses };
 }

@@ -85,6 +85,39 @@ t.test('a refusal is remembered for one license number', async (t) => {
   t.equal(countLogins(), before + 2, 'another license number is another login');
 });
 
+t.test('a configuration document shows it, and changing it needs a verification', async (t) => {
+  const { id, path } = await makeFlTenant();
+  const created = await ask('POST', path, { body: { ...LOGIN, license_number: location } });
+  const one = `${path}/${created.body.id}`;
+  const document = `/v1/tenants/${id}/configuration`;
+  const entry = { description: 'Office', username: demo.username };
+  const put = async (credentials: unknown) =>
+    (await ask('PUT', document, { body: { credentials }, headers: await etagOf(document) })).body;
+  const { body } = await ask('GET', document);
+  t.strictSame(body.credentials, [{ ...entry, license_number: location }]);
+  t.match(await put(body.credentials), { differences: [] }, 'as it is');
+  t.match(await put([entry]), { differences: [] }, 'absent keeps it');
+
+  const pending = { action: 'needs_verification', applied: false, detail: /PATCH/ };
+  const field = `/credentials/${demo.username}/license_number`;
+  for (const wanted of ['MMTC-OTHER', null]) {
+    t.match(await put([{ ...entry, license_number: wanted }]), {
+      applied: 0,
+      pending: 1,
+      differences: [{ ...pending, path: field, before: location, after: wanted }],
+    });
+  }
+  t.match(await ask('GET', one), { body: { license_number: location, status: 'valid' } }, 'nothing changed');
+  const patched = await ask('PATCH', one, { body: { license_number: null }, headers: await etagOf(one) });
+  t.equal(patched.status, 200);
+  t.match(await put([{ ...entry, license_number: null }]), { differences: [] });
+
+  const fresh = { description: 'Lab', username: 'lab@example.com', license_number: 'MMTC-1' };
+  t.match(await put([entry, fresh]), {
+    differences: [{ action: 'needs_password', path: '/credentials/lab@example.com', after: fresh }],
+  });
+});
+
 t.test('it is refused if it cannot be sent', async (t) => {
   const fl = await makeFlTenant();
   for (const text of ['', ' A', 'A\r\nX-Evil: 1', 'Ä', 'A'.repeat(65)]) {

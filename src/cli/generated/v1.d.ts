@@ -1366,7 +1366,8 @@ export interface components {
          *       "credentials": [
          *         {
          *           "description": "State login of the office",
-         *           "username": "user@example.com"
+         *           "username": "user@example.com",
+         *           "license_number": null
          *         }
          *       ],
          *       "licenses": [
@@ -1404,6 +1405,8 @@ export interface components {
             credentials: {
                 description: string;
                 username: string;
+                /** @description The license number sent with every login; null if none is sent. */
+                license_number: string | null;
             }[];
             licenses: {
                 license_number: string;
@@ -1451,10 +1454,10 @@ export interface components {
                  */
                 path: string;
                 /**
-                 * @description `keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_login`: the license can be created once a credential works.
+                 * @description `keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_verification`: change the license number of the login with `PATCH …/credentials/{id}`, which verifies it. `needs_login`: the license can be created once a credential works.
                  * @enum {string}
                  */
-                action: "set" | "create" | "update" | "archive" | "restore" | "keep" | "needs_password" | "needs_login";
+                action: "set" | "create" | "update" | "archive" | "restore" | "keep" | "needs_password" | "needs_verification" | "needs_login";
                 /** @description The value before. Null if there was none. */
                 before: unknown;
                 /** @description The value in the document. Null if there is none. */
@@ -4595,7 +4598,8 @@ export interface operations {
                      *       "credentials": [
                      *         {
                      *           "description": "State login of the office",
-                     *           "username": "user@example.com"
+                     *           "username": "user@example.com",
+                     *           "license_number": null
                      *         }
                      *       ],
                      *       "licenses": [
@@ -4820,7 +4824,8 @@ export interface operations {
                  *       "credentials": [
                  *         {
                  *           "description": "State login of the office",
-                 *           "username": "user@example.com"
+                 *           "username": "user@example.com",
+                 *           "license_number": null
                  *         }
                  *       ],
                  *       "licenses": [
@@ -4877,6 +4882,11 @@ export interface operations {
                         description: string;
                         /** @example user@example.com */
                         username: string;
+                        /**
+                         * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
+                         * @example MMTC-2017-0001
+                         */
+                        license_number?: string | null;
                     }[];
                     /** @description All licenses of the tenant. Licenses that the tenant created earlier and that are missing here are archived. */
                     licenses?: {
@@ -4991,7 +5001,8 @@ export interface operations {
                      *         "credentials": [
                      *           {
                      *             "description": "State login of the office",
-                     *             "username": "user@example.com"
+                     *             "username": "user@example.com",
+                     *             "license_number": null
                      *           }
                      *         ],
                      *         "licenses": [

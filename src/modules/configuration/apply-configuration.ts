@@ -22,6 +22,7 @@ import {
   type CredentialEntry,
   ENTRY_FIELDS,
   type LicenseEntry,
+  toCredentialEntry,
   toLicenseEntry,
 } from './document.js';
 
@@ -30,10 +31,12 @@ export interface WantedConfiguration {
   readonly tenant?: Configuration['tenant'];
   readonly ubi?: string | null;
   readonly companyCreationPreference?: { readonly strategy: Strategy; readonly includeLabs?: boolean } | null;
-  readonly credentials?: readonly CredentialEntry[];
+  readonly credentials?: readonly WantedCredential[];
   readonly licenses?: readonly WantedLicense[];
   readonly confirm?: 'change_ubi';
 }
+
+export type WantedCredential = Omit<CredentialEntry, 'licenseNumber'> & Partial<Pick<CredentialEntry, 'licenseNumber'>>;
 
 export type WantedLicense = Partial<LicenseEntry> & Pick<LicenseEntry, 'licenseNumber'>;
 
@@ -45,6 +48,7 @@ export type DifferenceAction =
   | 'restore'
   | 'keep'
   | 'needs_password'
+  | 'needs_verification'
   | 'needs_login';
 
 /** A place in the document. */
@@ -164,22 +168,32 @@ async function applyCredentialsPart({ tx, wanted: { credentials: wanted }, recor
   if (wanted === undefined) return;
   const section = 'credentials';
   const present = await selectCredentialsOf(tx, 'company');
-  for (const { username, description } of wanted) {
+  for (const { username, description, licenseNumber } of wanted) {
     const path = { section, key: username } as const;
     const credential = present.find((each) => each.username === username);
-    if (credential === undefined) record(path, 'needs_password', null, { description, username }, NEEDS_PASSWORD);
-    else if (credential.description !== description) {
+    if (credential === undefined) {
+      const entry = { description, username, licenseNumber: licenseNumber ?? null };
+      record(path, 'needs_password', null, entry, NEEDS_PASSWORD);
+      continue;
+    }
+    if (credential.description !== description) {
       await renameCredential(tx, credential, description);
       record({ ...path, field: 'description' }, 'update', credential.description, description);
     }
+    if (licenseNumber !== undefined && credential.licenseNumber !== licenseNumber) {
+      const field = 'licenseNumber';
+      record({ ...path, field }, 'needs_verification', credential.licenseNumber, licenseNumber, NEEDS_VERIFICATION);
+    }
   }
   const names = new Set(wanted.map(({ username }) => username));
-  for (const { username, description } of present.filter((credential) => !names.has(credential.username))) {
-    record({ section, key: username }, 'keep', { description, username }, null, KEPT);
+  for (const credential of present.filter(({ username }) => !names.has(username))) {
+    record({ section, key: credential.username }, 'keep', toCredentialEntry(credential), null, KEPT);
   }
 }
 
 const NEEDS_PASSWORD = 'A document contains no passwords. Create this credential with POST …/credentials.';
+const NEEDS_VERIFICATION =
+  'A new license number is a new login. Change it with PATCH …/credentials/{id}, which verifies the login.';
 const KEPT = 'A document never deletes credentials. To delete this one, use DELETE …/credentials/{id}.';
 const NEEDS_LOGIN =
   "Reading the state's licenses requires a working credential. Create one with POST …/credentials, then send the document again.";

@@ -22,7 +22,10 @@ export interface Configuration {
 export interface CredentialEntry {
   readonly description: string;
   readonly username: string;
+  readonly licenseNumber: string | null;
 }
+
+export const CREDENTIAL_ENTRY_FIELDS = ['description', 'username', 'licenseNumber'] as const;
 
 /** A created license that is not archived. */
 export interface LicenseEntry extends Omit<LicenseSettings, 'credentialId'> {
@@ -44,14 +47,18 @@ export async function loadConfiguration(tx: Tx, tenant: Tenant): Promise<Configu
     ubi: (await findUbi(tx))?.ubi ?? null,
     companyCreationPreference:
       preference === undefined ? null : { strategy: preference.strategy, includeLabs: preference.includeLabs },
-    credentials: credentials
-      .map(({ description, username }) => ({ description, username }))
-      .sort((a, b) => (a.username < b.username ? -1 : 1)),
+    credentials: credentials.map(toCredentialEntry).sort((a, b) => (a.username < b.username ? -1 : 1)),
     licenses: views.flatMap(({ license }) =>
       license.archivedDatetime === null ? [toLicenseEntry(license, credentials)] : [],
     ),
   };
 }
+
+export const toCredentialEntry = ({ description, username, licenseNumber }: Credential): CredentialEntry => ({
+  description,
+  username,
+  licenseNumber,
+});
 
 export function toLicenseEntry(license: License, credentials: readonly Credential[]): LicenseEntry {
   const credential = credentials.find(({ id }) => id === license.credentialId)?.username ?? null;

@@ -6,8 +6,18 @@ import { operation } from '../../http/operation.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, ifMatchHeader, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import type { DocumentPath, DocumentValue, WantedConfiguration, WantedLicense } from './apply-configuration.js';
-import { type Configuration as ConfigurationDocument, LICENSE_ENTRY_FIELDS } from './document.js';
+import type {
+  DocumentPath,
+  DocumentValue,
+  WantedConfiguration,
+  WantedCredential,
+  WantedLicense,
+} from './apply-configuration.js';
+import {
+  type Configuration as ConfigurationDocument,
+  CREDENTIAL_ENTRY_FIELDS,
+  LICENSE_ENTRY_FIELDS,
+} from './document.js';
 import {
   ConfigurationBodySchema,
   ConfigurationQuerySchema,
@@ -103,15 +113,18 @@ export function registerConfigurationRoutes(
   );
 }
 
+const CREDENTIAL_FIELDS = toFieldPairs(CREDENTIAL_ENTRY_FIELDS);
 const LICENSE_FIELDS = toFieldPairs(LICENSE_ENTRY_FIELDS);
 
 const toWanted = ({
   company_creation_preference: preference,
+  credentials,
   licenses,
   ...body
 }: Static<typeof ConfigurationBodySchema>): WantedConfiguration => ({
   ...body,
   companyCreationPreference: preference && { strategy: preference.strategy, includeLabs: preference.include_labs },
+  credentials: credentials?.map((entry) => fromSnakeCaseFields<WantedCredential>(entry, CREDENTIAL_FIELDS)),
   licenses: licenses?.map(({ issue_datetime, expiry_datetime, ...license }) =>
     fromSnakeCaseFields<WantedLicense>(
       { ...license, issue_datetime: toDate(issue_datetime), expiry_datetime: toDate(expiry_datetime) },
@@ -131,7 +144,7 @@ const toConfigurationReply = ({
   ...configuration,
   company_creation_preference:
     preference === null ? null : { strategy: preference.strategy, include_labs: preference.includeLabs },
-  credentials: [...credentials],
+  credentials: credentials.map((credential) => toSnakeCaseFields(credential, CREDENTIAL_FIELDS)),
   licenses: licenses.map((license) => toSnakeCaseFields(license, LICENSE_FIELDS)),
 });
 
@@ -163,5 +176,5 @@ const toPointerPart = (name: string): string => name.replaceAll('~', '~0').repla
 function toValueReply(value: DocumentValue): unknown {
   if (value instanceof Date) return value.toISOString();
   if (typeof value !== 'object' || value === null) return value;
-  return 'username' in value ? value : toSnakeCaseFields(value, LICENSE_FIELDS);
+  return 'username' in value ? toSnakeCaseFields(value, CREDENTIAL_FIELDS) : toSnakeCaseFields(value, LICENSE_FIELDS);
 }

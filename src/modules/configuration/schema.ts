@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { ENVIRONMENTS } from '../../domain/environment.js';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { Body, Count, Named, Nullable, OneOf, Reply, ResponseText, Text } from '../../http/primitives.js';
+import { licenseNumber } from '../credentials/schema.js';
 import { settingFields, settingPatches } from '../licenses/schema.js';
 
 const EXAMPLE_LICENSE = {
@@ -24,7 +25,7 @@ const EXAMPLE = {
   tenant: { name: 'Example Mesa Farms', state: 'NM', environment: 'training' },
   ubi: '422000931',
   company_creation_preference: { strategy: 'one_per_license', include_labs: false },
-  credentials: [{ description: 'State login of the office', username: 'user@example.com' }],
+  credentials: [{ description: 'State login of the office', username: 'user@example.com', license_number: null }],
   licenses: [EXAMPLE_LICENSE],
 };
 
@@ -72,6 +73,7 @@ export const ConfigurationBodySchema = Body(
         Body({
           description: Text(120, { examples: ['State login of the office'] }),
           username: Text(200, { examples: ['user@example.com'] }),
+          license_number: licenseNumber,
         }),
         { maxItems: 100, description: 'The company credentials, without passwords.' },
       ),
@@ -113,7 +115,15 @@ export const ConfigurationSchema = Named(
         Reply({ strategy: OneOf(STRATEGIES), include_labs: Type.Boolean() }),
         Type.Null(),
       ]),
-      credentials: Type.Array(Reply({ description: ResponseText(), username: ResponseText() })),
+      credentials: Type.Array(
+        Reply({
+          description: ResponseText(),
+          username: ResponseText(),
+          license_number: Nullable(
+            ResponseText({ description: 'The license number sent with every login; null if none is sent.' }),
+          ),
+        }),
+      ),
       licenses: Type.Array(Reply({ license_number: ResponseText(), ...shown, credential: Nullable(ResponseText()) })),
     },
     { description: 'The whole setup of a tenant, without secrets. PUT accepts it as it is.', examples: [EXAMPLE] },
@@ -134,10 +144,23 @@ export const ConfigurationResultSchema = Named(
           description: 'The place in the document. Entries of lists are named by their username or license number.',
           examples: ['/licenses/220091777/sync_enabled'],
         }),
-        action: OneOf(['set', 'create', 'update', 'archive', 'restore', 'keep', 'needs_password', 'needs_login'], {
-          description:
-            '`keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_login`: the license can be created once a credential works.',
-        }),
+        action: OneOf(
+          [
+            'set',
+            'create',
+            'update',
+            'archive',
+            'restore',
+            'keep',
+            'needs_password',
+            'needs_verification',
+            'needs_login',
+          ],
+          {
+            description:
+              '`keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_verification`: change the license number of the login with `PATCH …/credentials/{id}`, which verifies it. `needs_login`: the license can be created once a credential works.',
+          },
+        ),
         before: anything('The value before. Null if there was none.'),
         after: anything('The value in the document. Null if there is none.'),
         applied: Type.Boolean({ description: 'Whether it was applied, or would be in a real run.' }),

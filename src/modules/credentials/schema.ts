@@ -31,7 +31,7 @@ const password = OpaqueText(200, {
     'The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.',
   examples: ['correct horse battery staple'],
 });
-const licenseNumber = Type.Optional(
+export const licenseNumber = Type.Optional(
   Nullable(
     Text(64, {
       description:
