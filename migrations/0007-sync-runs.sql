@@ -44,12 +44,8 @@ grant select on sync_runs to biotrack_operator;
 -- The inputs and the result of a tenant's last sync. A sync with the same inputs changes nothing.
 create table sync_states (
   tenant_id uuid primary key references tenants on delete cascade,
-  directory_version bigint not null,
-  preference_version integer not null,
-  ubi_key text not null,
-  mapping_version integer not null,
-  -- The tenant's revision after that sync. Every edit increases the revision.
-  revision bigint not null,
+  -- The versions of the sync's inputs, with the revision of the tenant's inputs after it.
+  input_versions jsonb not null,
   counts jsonb not null,
   row_counts jsonb not null,
   warnings jsonb not null,

@@ -40,6 +40,3 @@ create table sync_plan_items (
   foreign key (tenant_id, run_id) references sync_runs on delete cascade
 );
 call isolate_tenants('sync_plan_items');
-
--- A dismissed plan is not proposed again until the directory changes.
-alter table sync_states add column dismissed_directory_version bigint;

@@ -94,6 +94,7 @@ create table companies (
   constraint companies_origin_check CHECK (origin = ANY (ARRAY['biotrack'::text, 'manual'::text]))
 );
 CREATE INDEX companies_superseded_by ON companies USING btree (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
+CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE OR UPDATE ON companies FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON companies FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
 alter table companies enable row level security;
 alter table companies force row level security;
@@ -138,6 +139,7 @@ create table company_licenses (
 );
 CREATE INDEX company_licenses_company ON company_licenses USING btree (tenant_id, company_id);
 CREATE INDEX company_licenses_named_by ON company_licenses USING btree (tenant_id, named_by_company_id) WHERE named_by_company_id IS NOT NULL;
+CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE OR UPDATE ON company_licenses FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON company_licenses FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
 alter table company_licenses enable row level security;
 alter table company_licenses force row level security;
@@ -170,6 +172,7 @@ create table conflicts (
   constraint conflicts_decision_check CHECK (decision = ANY (ARRAY['merge'::text, 'keep_apart'::text])),
   constraint conflicts_status_check CHECK (status = ANY (ARRAY['open'::text, 'resolved'::text, 'closed'::text]))
 );
+CREATE TRIGGER move_inputs_revision AFTER UPDATE OF decision, decided_company_id, decided_company_ids ON conflicts FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 alter table conflicts enable row level security;
 alter table conflicts force row level security;
 create policy tenant_isolation on conflicts to biotrack_app
@@ -188,6 +191,8 @@ create table creation_preferences (
   constraint creation_preferences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint creation_preferences_strategy_check CHECK (strategy = ANY (ARRAY['one_per_license'::text, 'one_per_vendor'::text]))
 );
+CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE ON creation_preferences FOR EACH ROW EXECUTE FUNCTION move_inputs_revision();
+CREATE TRIGGER move_inputs_revision_changed AFTER UPDATE ON creation_preferences FOR EACH ROW WHEN (old.strategy IS DISTINCT FROM new.strategy OR old.include_labs IS DISTINCT FROM new.include_labs) EXECUTE FUNCTION move_inputs_revision();
 alter table creation_preferences enable row level security;
 alter table creation_preferences force row level security;
 create policy tenant_isolation on creation_preferences to biotrack_app
@@ -534,11 +539,7 @@ grant select on sync_runs to biotrack_operator;
 
 create table sync_states (
   tenant_id uuid not null,
-  directory_version bigint not null,
-  preference_version integer not null,
-  ubi_key text not null,
-  mapping_version integer not null,
-  revision bigint not null,
+  input_versions jsonb not null,
   counts jsonb not null,
   row_counts jsonb not null,
   warnings jsonb not null,
@@ -547,6 +548,7 @@ create table sync_states (
   constraint sync_states_pkey PRIMARY KEY (tenant_id),
   constraint sync_states_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
 );
+CREATE TRIGGER move_inputs_revision AFTER UPDATE OF dismissed_input_versions ON sync_states FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 alter table sync_states enable row level security;
 alter table sync_states force row level security;
 create policy tenant_isolation on sync_states to biotrack_app
@@ -565,9 +567,11 @@ create table tenants (
   version integer not null default 1,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default now(),
+  inputs_revision bigint not null default 0,
   constraint tenants_pkey PRIMARY KEY (tenant_id),
   constraint tenants_environment_check CHECK (environment = ANY (ARRAY['production'::text, 'training'::text]))
 );
+CREATE TRIGGER move_inputs_revision BEFORE UPDATE ON tenants FOR EACH ROW WHEN (old.state IS DISTINCT FROM new.state OR old.environment IS DISTINCT FROM new.environment) EXECUTE FUNCTION move_own_inputs_revision();
 alter table tenants enable row level security;
 alter table tenants force row level security;
 create policy operator_reads on tenants for select to biotrack_operator
@@ -590,6 +594,8 @@ create table ubis (
   constraint ubis_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint ubis_status_check CHECK (status = ANY (ARRAY['unverified'::text, 'verified'::text, 'rejected'::text]))
 );
+CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE ON ubis FOR EACH ROW EXECUTE FUNCTION move_inputs_revision();
+CREATE TRIGGER move_inputs_revision_changed AFTER UPDATE ON ubis FOR EACH ROW WHEN (old.ubi_key IS DISTINCT FROM new.ubi_key) EXECUTE FUNCTION move_inputs_revision();
 alter table ubis enable row level security;
 alter table ubis force row level security;
 create policy tenant_isolation on ubis to biotrack_app
@@ -624,6 +630,7 @@ create table vendor_companies (
   constraint vendor_companies_tenant_id_company_id_key UNIQUE (tenant_id, company_id),
   constraint vendor_companies_tenant_id_company_id_fkey FOREIGN KEY (tenant_id, company_id) REFERENCES companies(tenant_id, id) ON DELETE CASCADE
 );
+CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE OR UPDATE ON vendor_companies FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 alter table vendor_companies enable row level security;
 alter table vendor_companies force row level security;
 create policy tenant_isolation on vendor_companies to biotrack_app
@@ -684,6 +691,30 @@ end
 $procedure$
 ;
 grant execute on procedure isolate_tenants(regclass) to public;
+
+CREATE OR REPLACE FUNCTION public.move_inputs_revision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update tenants set inputs_revision = inputs_revision + 1 where tenant_id = (select current_tenant_id());
+  return null;
+end
+$function$
+;
+grant execute on function move_inputs_revision() to public;
+
+CREATE OR REPLACE FUNCTION public.move_own_inputs_revision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.inputs_revision := old.inputs_revision + 1;
+  return new;
+end
+$function$
+;
+grant execute on function move_own_inputs_revision() to public;
 
 CREATE OR REPLACE FUNCTION public.move_revision()
  RETURNS trigger

@@ -37,7 +37,7 @@ function toResponseDelayMs(
   if (status === 409 && code.startsWith('idempotency')) return backoffMs;
   // A user should check the password before it is sent again.
   if (code === 'logins_held') return undefined;
-  if (status !== 429 && status !== 503) return undefined;
+  if (status !== 429 && status !== 503 && code !== 'sync_in_progress') return undefined;
   if (retryAfter === null) return backoffMs;
   const seconds = Number(retryAfter);
   const requestedMs = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(retryAfter) - now();

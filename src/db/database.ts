@@ -139,15 +139,32 @@ export async function pingDatabase(db: Db): Promise<void> {
  * serialization failure `work` runs again, so side effects must wait until this function returns.
  * @param tenantId a lowercase UUID; throws a TypeError for anything else
  */
-export async function withTenant<T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-  // The id is interpolated into the SQL below, so that opening the transaction takes one round trip.
+export const withTenant = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
+  transactAsTenant(db, tenantId, `begin; ${LIMITS}`, work);
+
+/** All statements of `work`, which should only read, see the database as it was at the first of them. */
+export const withTenantSnapshot = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
+  transactAsTenant(db, tenantId, `begin isolation level repeatable read; ${LIMITS}`, work);
+
+/** Waits only this long for locks: for requests, which can be sent again. */
+const SHORT_WAIT = `set local lock_timeout = '1s'`;
+
+/** @throws LockTimeoutError if another transaction holds a lock for longer than a second */
+export async function withTenantBriefly<T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await transactAsTenant(db, tenantId, `begin; ${LIMITS}; ${SHORT_WAIT}`, work);
+  } catch (error) {
+    throw toStorageError(error) === 'lock_timeout' ? new LockTimeoutError('locked', { cause: error }) : error;
+  }
+}
+
+export class LockTimeoutError extends Error {}
+
+function transactAsTenant<T>(db: Db, tenantId: string, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  // The id is interpolated, so that opening the transaction takes one round trip.
   requireTenantId(tenantId);
-  return transact(
-    db,
-    tenantId,
-    `begin; set local role biotrack_app; set local app.tenant_id = '${tenantId}'; ${LIMITS}`,
-    (kysely) => work(kysely as Tx),
-  );
+  const opening = `${begin}; set local role biotrack_app; set local app.tenant_id = '${tenantId}'`;
+  return transact(db, tenantId, opening, (kysely) => work(kysely as Tx));
 }
 
 /** Runs at the end of a transaction: what it writes is committed with the rest; if it throws, all is rolled back. */

@@ -360,20 +360,17 @@ export interface SyncRuns {
 export interface SyncStates {
   compared_datetime: Timestamp;
   counts: Json;
-  directory_version: number;
   dismissed_input_versions: Json | null;
-  mapping_version: number;
-  preference_version: number;
-  revision: number;
+  input_versions: Json;
   row_counts: Json;
   tenant_id: string;
-  ubi_key: string;
   warnings: Json;
 }
 
 export interface Tenants {
   environment: "production" | "training";
   first_synced_datetime: Timestamp | null;
+  inputs_revision: Generated<number>;
   inserted_datetime: Generated<Timestamp>;
   last_change_seq: Generated<number>;
   name: string;

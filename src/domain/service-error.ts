@@ -14,6 +14,7 @@ export const ERRORS = {
   license_exists: { status: 409, title: 'License already created' },
   idempotency_in_progress: { status: 409, title: 'Request with this Idempotency-Key is in progress' },
   outcome_unknown: { status: 409, title: 'Response to the first request was lost' },
+  sync_in_progress: { status: 409, title: 'Sync is being applied' },
   in_use: { status: 409, title: 'Resource is in use' },
   fixed_after_first_sync: { status: 409, title: 'Cannot change after the first sync' },
   not_synced: { status: 409, title: 'First sync has not finished' },

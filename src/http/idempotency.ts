@@ -25,8 +25,8 @@ const idempotencyKey = Type.Optional(
     pattern: '^[!-~]+$',
     description:
       'Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the ' +
-      'first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and ' +
-      '5xx) are not kept. Use a new key, such as a UUID, for each request.',
+      'first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, ' +
+      '5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.',
     examples: ['6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c'],
   }),
 );
@@ -68,7 +68,7 @@ export function registerIdempotency(app: FastifyInstance, store: IdempotencyStor
     if (attempt === null) return;
     request.idempotentAttempt = null;
     try {
-      if (isTemporary(reply)) await attempt.abandon();
+      if (isTemporary(request, reply)) await attempt.abandon();
       else
         await attempt.saveResponse({
           status: reply.statusCode,
@@ -84,7 +84,8 @@ export function registerIdempotency(app: FastifyInstance, store: IdempotencyStor
 }
 
 /** Whether to process a retry again if nothing was committed, instead of repeating the response. */
-const isTemporary = ({ statusCode }: FastifyReply): boolean => statusCode >= 500 || statusCode === 429;
+const isTemporary = ({ serviceError }: FastifyRequest, { statusCode }: FastifyReply): boolean =>
+  statusCode >= 500 || statusCode === 429 || serviceError?.code === 'sync_in_progress';
 
 function toStoredHeaders(reply: FastifyReply): Record<string, string> {
   return Object.fromEntries(

@@ -53,6 +53,11 @@ const READS = /^(get|list)[A-Z]/;
 export const isRead = (id: string): boolean => READS.test(id);
 const BODY_ERRORS: readonly ErrorCode[] = ['malformed_json', 'payload_too_large', 'unsupported_media_type'];
 
+/** Writes wait for the tenant's lock. */
+const TENANT_WRITE_ERRORS: readonly ErrorCode[] = ['sync_in_progress'];
+const isTenantWrite = ({ id, params }: OperationDoc): boolean =>
+  !isRead(id) && 'tenant_id' in ((params as { properties?: object } | undefined)?.properties ?? {});
+
 /** Builds the schema of a route: its input, all of its responses including errors, and the roles that may call it. */
 export function operation<const D extends OperationDoc>(doc: D) {
   const {
@@ -75,6 +80,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     ...INPUT_ERRORS,
     // Bodies are parsed even if the operation has none.
     ...(isRead(id) ? [] : BODY_ERRORS),
+    ...(isTenantWrite(doc) ? TENANT_WRITE_ERRORS : []),
     ...errors,
   ]);
   return {

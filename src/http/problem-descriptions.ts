@@ -14,6 +14,8 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
   idempotency_in_progress: 'The first request with this Idempotency-Key has not finished. Retry in a moment.',
   outcome_unknown:
     'A request with this Idempotency-Key changed data, but its response was lost. Read the current state; to repeat the change, send a new key.',
+  sync_in_progress:
+    'A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.',
   in_use: 'Another object still uses this one. "conflicting_id" is its id.',
   fixed_after_first_sync: 'State and environment cannot change after the first sync. Use another tenant.',
   not_synced: 'A preview requires a finished first sync. Before that, set the preference without a preview.',

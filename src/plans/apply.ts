@@ -8,7 +8,7 @@ import { toRowCounts } from './make-plan.js';
 import { savePlannedRows } from './rows-repository.js';
 import { MAX_NOTES_STORED, type RunResult, toSucceededResult } from './run-result.js';
 import type { RunWarning } from './settings.js';
-import { getRevision, recordFirstSync } from './settings-repository.js';
+import { getInputsRevision, recordFirstSync } from './settings-repository.js';
 import { saveDecidedState, saveSyncState } from './state-repository.js';
 
 export interface PlanToApply {
@@ -21,7 +21,7 @@ export interface PlanToApply {
   readonly newId: () => string;
 }
 
-/** Applies a plan and records its inputs. The tenant must have been locked since before planning. */
+/** Applies a plan and records its inputs. The tenant must be locked, and its inputs must be those of the plan. */
 export async function applyPlan(
   tx: Tx,
   tenantId: string,
@@ -32,11 +32,13 @@ export async function applyPlan(
   const found = { conflicts: plan.conflicts, ubiKeys: part?.scope.ubiKeys, runId };
   const counts = { ...plan.counts, conflicts: await saveConflicts(tx, tenantId, newId, found) };
   const totals = { counts, rows: toRowCounts(inputs, plan), warnings: toAllWarnings(inputs, plan) };
-  const revision = await getRevision(tx);
+  const revision = await getInputsRevision(tx);
   if (runId === null) {
     // A decision is applied on top of the last sync. The next sync still finds the edits and the list's changes since then.
-    const isCurrent = lastSync?.versions.revision === versions.revision;
-    if (lastSync !== undefined) await saveDecidedState(tx, isCurrent ? revision : lastSync.versions.revision, counts);
+    if (lastSync !== undefined) {
+      const isCurrent = lastSync.versions.revision === versions.revision;
+      await saveDecidedState(tx, { ...lastSync.versions, ...(isCurrent ? { revision } : {}) }, counts);
+    }
   } else {
     await recordFirstSync(tx);
     await saveSyncState(tx, tenantId, { ...versions, revision }, totals, part === undefined);

@@ -14,11 +14,12 @@ export {
 export {
   deletePlanItems,
   type PositionedItem,
+  savePlanItems,
   selectAppliedItems,
   selectStoredItems,
   selectUnchangedCompanyIds,
 } from './item-repository.js';
-export { type PlanNotes, toAmbiguousItem, toNoteItems, toUnchangedItem } from './items.js';
+export { type PlanItem, type PlanNotes, toAmbiguousItem, toNoteItems, toUnchangedItem } from './items.js';
 export { makePlan } from './make-plan.js';
 export { applyDisplayNames } from './names.js';
 export { NO_STEPS, recordChanges, savePlannedRows } from './rows-repository.js';
@@ -32,4 +33,4 @@ export { areInputsEqual, type InputVersions, type PlanSettings, type RunWarning 
 export { findPlanSettings } from './settings-repository.js';
 export { loadCompanies, loadLicenses, loadPart, loadScopeRows, loadSnapshot } from './snapshot-repository.js';
 export { saveDismissal } from './state-repository.js';
-export { reproducePlan, storePlan } from './store.js';
+export { loadStoredInputs, type PlanToStore, reproducePlan, toPlanToStore } from './store.js';

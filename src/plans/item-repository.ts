@@ -21,12 +21,14 @@ const COLUMNS = {
   after: 'jsonb',
 } as const satisfies Columns;
 
+/** Stores the items of a plan that was not applied. */
 export async function savePlanItems(
   tx: Tx,
   tenantId: string,
   runId: string,
   items: readonly PlanItem[],
 ): Promise<void> {
+  await deleteOldPlanItems(tx);
   await insertRows(tx, 'sync_plan_items', COLUMNS, new RowSource(toRows(tenantId, runId, items)));
 }
 
@@ -52,7 +54,7 @@ function* toRows(tenantId: string, runId: string, items: readonly PlanItem[]): G
 const RETENTION_DAYS = 30;
 
 /** Deletes the items of old plans that were not applied, except of runs in review. */
-export async function deleteOldPlanItems(tx: Tx): Promise<void> {
+async function deleteOldPlanItems(tx: Tx): Promise<void> {
   const old = await tx
     .updateTable('sync_runs')
     .set({ input_versions: null, plan_digest: null })

@@ -6,7 +6,7 @@ import { MAPPING_VERSION } from '../mapping/index.js';
 import type { PlanSettings } from './settings.js';
 import { findSyncState } from './state-repository.js';
 
-/** Undefined if the setup is incomplete or the state's list was never read. Locks the directory until the transaction ends. */
+/** Undefined if the setup is incomplete or the state's list was never read. */
 export async function findPlanSettings(tx: Tx): Promise<PlanSettings | undefined> {
   const row = await tx
     .selectFrom('tenants')
@@ -21,8 +21,7 @@ export async function findPlanSettings(tx: Tx): Promise<PlanSettings | undefined
       'ubis.ubi_key as ubiKey',
       'preference.strategy',
       'preference.include_labs as includeLabs',
-      'preference.version as preferenceVersion',
-      'tenants.revision',
+      'tenants.inputs_revision as revision',
       'directories.directory_id as id',
       'directories.version',
       'directories.fingerprint',
@@ -33,23 +32,17 @@ export async function findPlanSettings(tx: Tx): Promise<PlanSettings | undefined
       sql<readonly DirectoryWarning[]>`directories.warnings`.as('warnings'),
       'directories.refused_digest as refusedDigest',
     ])
-    .forShare('directories')
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const { ubiKey, strategy, includeLabs, preferenceVersion, revision, ...directory } = row;
-  const versions = {
-    directoryVersion: directory.version,
-    preferenceVersion,
-    ubiKey,
-    mappingVersion: MAPPING_VERSION,
-    revision,
-  };
+  const { ubiKey, strategy, includeLabs, revision, ...directory } = row;
+  const mappingVersion = MAPPING_VERSION;
+  const versions = { directoryVersion: directory.version, mappingVersion, ubiKey, strategy, includeLabs, revision };
   return { directory, strategy, includeLabs, ubiKey, versions, lastSync: await findSyncState(tx) };
 }
 
-/** The tenant's revision as this transaction sees it, with its own writes. */
-export async function getRevision(tx: Tx): Promise<number> {
-  const { revision } = await tx.selectFrom('tenants').select('revision').executeTakeFirstOrThrow();
+/** The revision of the tenant's inputs as this transaction sees it, with its own writes. */
+export async function getInputsRevision(tx: Tx): Promise<number> {
+  const { revision } = await tx.selectFrom('tenants').select('inputs_revision as revision').executeTakeFirstOrThrow();
   return revision;
 }
 

@@ -4,17 +4,25 @@ import type { SyncCounts, SyncRows } from '../domain/sync-run.js';
 import type { Skip } from '../domain/vendor.js';
 import type { PlanWarning } from '../mapping/index.js';
 
-/** The versions of everything that a plan depends on. Equal versions give equal companies. */
+/** Everything that a plan depends on. Equal versions give equal companies. */
 export interface InputVersions {
   readonly directoryVersion: number;
-  readonly preferenceVersion: number;
-  readonly ubiKey: string;
   readonly mappingVersion: number;
-  /** Increases with every edit. */
+  readonly ubiKey: string;
+  readonly strategy: Strategy;
+  readonly includeLabs: boolean;
+  /** Increases with every change of the settings, companies, edits and decisions. */
   readonly revision: number;
 }
 
-const VERSION_FIELDS = ['directoryVersion', 'preferenceVersion', 'ubiKey', 'mappingVersion', 'revision'] as const;
+const VERSION_FIELDS = [
+  'directoryVersion',
+  'mappingVersion',
+  'ubiKey',
+  'strategy',
+  'includeLabs',
+  'revision',
+] as const satisfies readonly (keyof InputVersions)[];
 
 /** @param except a version that may differ */
 export const areInputsEqual = (

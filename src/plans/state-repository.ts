@@ -6,27 +6,19 @@ import type { Dismissal, InputVersions, PlanTotals, SyncState } from './settings
 /** A tenant is planned completely at least once a day, even if its inputs did not change. */
 const FULL_PLAN_INTERVAL_SECONDS = 24 * 60 * 60;
 
-export async function findSyncState(tx: Tx): Promise<SyncState | undefined> {
-  const row = await tx
+export const findSyncState = (tx: Tx): Promise<SyncState | undefined> =>
+  tx
     .selectFrom('sync_states')
     .select([
-      'directory_version as directoryVersion',
-      'preference_version as preferenceVersion',
-      'ubi_key as ubiKey',
-      'mapping_version as mappingVersion',
-      'revision',
+      'input_versions as versions',
       'counts',
       'row_counts as rows',
       'warnings',
       'dismissed_input_versions as dismissal',
       sql<boolean>`compared_datetime > now() - make_interval(secs => ${FULL_PLAN_INTERVAL_SECONDS})`.as('isCompared'),
     ])
-    .$castTo<InputVersions & Omit<SyncState, 'versions'>>()
+    .$castTo<SyncState>()
     .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const { counts, rows, warnings, isCompared, dismissal, ...versions } = row;
-  return { versions, counts, rows, warnings, isCompared, dismissal };
-}
 
 /** @param isFullPlan whether the whole tenant was planned */
 export async function saveSyncState(
@@ -37,11 +29,7 @@ export async function saveSyncState(
   isFullPlan: boolean,
 ): Promise<void> {
   const values = {
-    directory_version: versions.directoryVersion,
-    preference_version: versions.preferenceVersion,
-    ubi_key: versions.ubiKey,
-    mapping_version: versions.mappingVersion,
-    revision: versions.revision,
+    input_versions: JSON.stringify(versions),
     counts: JSON.stringify(counts),
     row_counts: JSON.stringify(rows),
     // Without a limit, because a later delta plan repeats the warnings outside its scope.
@@ -58,10 +46,10 @@ export async function saveSyncState(
 }
 
 /** Records that a decision was applied on top of the last sync. */
-export async function saveDecidedState(tx: Tx, revision: number, counts: SyncCounts): Promise<void> {
+export async function saveDecidedState(tx: Tx, versions: InputVersions, counts: SyncCounts): Promise<void> {
   await tx
     .updateTable('sync_states')
-    .set({ revision, counts: JSON.stringify(counts) })
+    .set({ input_versions: JSON.stringify(versions), counts: JSON.stringify(counts) })
     .execute();
 }
 

@@ -4,11 +4,10 @@ import type { Strategy } from '../domain/strategy.js';
 import { forEachYielding, runYielding, sortYielding, type Yielding } from '../domain/yielding.js';
 import type { SyncPlan } from '../mapping/index.js';
 import { type Lists, loadPlanInputs, type PlanInputs } from './inputs.js';
-import { deleteOldPlanItems, savePlanItems } from './item-repository.js';
 import { type PlanItem, toPlanItems } from './items.js';
 import { makePlan, toRowCounts } from './make-plan.js';
 import { type RunResult, toPlannedResult } from './run-result.js';
-import { areInputsEqual, type InputVersions, type PlanSettings } from './settings.js';
+import { areInputsEqual, type InputVersions, type PlanSettings, type RunWarning } from './settings.js';
 
 /** Buffers text because each `update` call has a fixed cost. */
 const DIGEST_CHUNK_CHARS = 64 * 1024;
@@ -29,31 +28,24 @@ function* toPlanDigest({ companies, licenses, newVendorCompanies }: SyncPlan): Y
   return digest.update(text + JSON.stringify(vendors)).digest('base64url');
 }
 
+/** A plan to store for review, and what its run reports. */
 export interface PlanToStore {
-  readonly inputs: PlanInputs;
-  readonly plan: SyncPlan;
-  readonly at: Date;
-  /** Additional items to store with the plan. */
-  readonly extraItems?: readonly PlanItem[];
+  readonly items: readonly PlanItem[];
+  readonly result: Omit<RunResult, 'status'> & { readonly warnings: readonly RunWarning[] };
 }
 
-/** Stores a plan for review, with the input versions and the digest that must be unchanged when it is applied. */
-export async function storePlan(
-  tx: Tx,
-  tenantId: string,
-  runId: string,
-  { inputs, plan, at, extraItems = [] }: PlanToStore,
-) {
-  await deleteOldPlanItems(tx);
-  const items = await runYielding(toPlanItems(plan, inputs.directory.skips));
-  await savePlanItems(tx, tenantId, runId, [...items, ...extraItems]);
+/** The result has the input versions and the digest that must be unchanged when the plan is applied. */
+export async function toPlanToStore(inputs: PlanInputs, plan: SyncPlan, at: Date): Promise<PlanToStore> {
   const { counts, warnings } = plan;
   return {
-    ...toPlannedResult(inputs, { counts, rows: toRowCounts(inputs, plan), warnings }),
-    inputVersions: inputs.versions,
-    planDigest: await runYielding(toPlanDigest(plan)),
-    plannedAt: at,
-  } satisfies Omit<RunResult, 'status'>;
+    items: await runYielding(toPlanItems(plan, inputs.directory.skips)),
+    result: {
+      ...toPlannedResult(inputs, { counts, rows: toRowCounts(inputs, plan), warnings }),
+      inputVersions: inputs.versions,
+      planDigest: await runYielding(toPlanDigest(plan)),
+      plannedAt: at,
+    },
+  };
 }
 
 /** A run with a stored plan. */
@@ -67,19 +59,23 @@ export interface StoredPlan {
   readonly planDigest: string | null;
 }
 
-/** Reproduces a stored plan. Undefined if its inputs changed or the plan differs. */
-export async function reproducePlan(
+/** Undefined if the inputs of the stored plan have changed. */
+export const loadStoredInputs = async (
   tx: Tx,
   lists: Lists,
   settings: PlanSettings,
-  { id, strategy, includeLabs, plannedAt, inputVersions, planDigest }: StoredPlan,
-): Promise<{ readonly inputs: PlanInputs; readonly plan: SyncPlan } | undefined> {
-  if (plannedAt === null || !areInputsEqual(inputVersions ?? {}, settings.versions)) return undefined;
-  const inputs = await loadPlanInputs(tx, lists, {
-    ...settings,
-    strategy,
-    includeLabs: includeLabs ?? settings.includeLabs,
-  });
+  { strategy, includeLabs, inputVersions }: StoredPlan,
+): Promise<PlanInputs | undefined> =>
+  inputVersions !== null && areInputsEqual(inputVersions, settings.versions)
+    ? loadPlanInputs(tx, lists, { ...settings, strategy, includeLabs: includeLabs ?? settings.includeLabs })
+    : undefined;
+
+/** Undefined if planning again gives another plan. */
+export async function reproducePlan(
+  inputs: PlanInputs,
+  { id, plannedAt, planDigest }: StoredPlan,
+): Promise<SyncPlan | undefined> {
+  if (plannedAt === null) return undefined;
   const plan = await makePlan(inputs, { runId: id, at: plannedAt });
-  return (await runYielding(toPlanDigest(plan))) === planDigest ? { inputs, plan } : undefined;
+  return (await runYielding(toPlanDigest(plan))) === planDigest ? plan : undefined;
 }

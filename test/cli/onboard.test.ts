@@ -704,6 +704,7 @@ t.test('the delay before a retry', async (t) => {
   t.equal(toRetryDelayMs({ kind: 'no_connection' }, after(MAX_RETRIES)), undefined, 'retries are limited');
   t.equal(toRetryDelayMs(response(429, '7'), after(0)), 7_000);
   t.equal(toRetryDelayMs(response(503, '7'), after(0, 55_000)), undefined, 'the total delay is limited');
+  t.equal(toRetryDelayMs(response(409, '5', 'sync_in_progress'), after(0)), 5_000, 'a sync is being applied');
   t.equal(toRetryDelayMs(response(429, '7', 'logins_held'), after(0)), undefined, 'a held login is not sent again');
   t.equal(toRetryDelayMs(response(503), after(1)), 500);
   t.equal(toRetryDelayMs(response(503, 'soon'), after(0)), 250, 'an invalid Retry-After is ignored');

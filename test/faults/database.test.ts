@@ -174,10 +174,14 @@ t.test('too few connections', async (t) => {
   await holder;
   t.strictSame(
     [...new Set(answers.map(({ status }) => status))].sort(),
-    [200, 412, 503].filter((status) => answers.some((each) => each.status === status)),
+    [200, 409, 412, 503].filter((status) => answers.some((each) => each.status === status)),
   );
   t.ok(answers.every(({ status, body }) => status !== 503 || body.code === 'storage_unavailable'));
-  t.ok(answers.filter(({ status }) => status === 503).length >= 4, 'requests that would wait too long are rejected');
+  t.ok(answers.every(({ status, body }) => status !== 409 || body.code === 'sync_in_progress'));
+  t.ok(
+    answers.filter(({ status }) => status === 409 || status === 503).length >= 4,
+    'requests that would wait too long are rejected',
+  );
   t.ok(
     (await readCounter('database_errors_total{kind="too_many_connections"}')) +
       (await readCounter('database_errors_total{kind="lock_timeout"}')) >

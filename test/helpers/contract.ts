@@ -28,7 +28,7 @@ export interface Operation {
   readonly outcomes: readonly string[];
 }
 
-/** Error codes of all operations, tested in `every-operation.test.ts`. */
+/** Error codes of all operations, tested in `every-operation.test.ts`; `sync_in_progress` in `sync/waiting.test.ts`. */
 export const SHARED_CODES: readonly string[] = [
   'invalid_request',
   'malformed_json',
@@ -41,6 +41,7 @@ export const SHARED_CODES: readonly string[] = [
   'unsupported_media_type',
   'identity_unavailable',
   'idempotency_in_progress',
+  'sync_in_progress',
   'idempotency_key_reused',
   'outcome_unknown',
   'storage_unavailable',

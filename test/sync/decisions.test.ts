@@ -108,8 +108,11 @@ t.test('a decision does not replace a full plan that is due', async (t) => {
   const changed = await ask('PUT', `${pathOf(tenantId)}/ubi`, { body: { ubi }, headers: { 'if-match': etag } });
   t.equal(changed.status, 200);
   t.equal((await resolve(tenantId, { decision: 'keep_apart' })).status, 200);
-  const [kept] = await sql<{ ubi_key: string }>('select ubi_key from sync_states where tenant_id = $1', [tenantId]);
-  t.not(kept?.ubi_key, ubi, 'the new UBI is not synced yet');
+  const [kept] = await sql<{ ubi: string }>(
+    `select input_versions ->> 'ubiKey' as ubi from sync_states where tenant_id = $1`,
+    [tenantId],
+  );
+  t.not(kept?.ubi, ubi, 'the new UBI is not synced yet');
 });
 
 t.test('a decision can be changed while it is in effect', async (t) => {

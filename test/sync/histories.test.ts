@@ -404,11 +404,9 @@ async function checkKnown(tenantId: string): Promise<void> {
 /** A full plan with the inputs of the last sync has no steps. Returns false if the inputs have changed since. */
 async function checkFixpoint(tenantId: string): Promise<boolean> {
   const [state] = await sql<{ is_same: boolean }>(
-    `select sync_states.directory_version = directories.version
-        and sync_states.preference_version = creation_preferences.version
-        and sync_states.revision = tenants.revision as is_same
-       from sync_states join tenants using (tenant_id) join creation_preferences using (tenant_id)
-       join directories using (state, environment) where tenant_id = $1`,
+    `select (input_versions ->> 'directoryVersion')::bigint = directories.version
+        and (input_versions ->> 'revision')::bigint = tenants.inputs_revision as is_same
+       from sync_states join tenants using (tenant_id) join directories using (state, environment) where tenant_id = $1`,
     [tenantId],
   );
   if (state?.is_same !== true) return false;

@@ -10,7 +10,7 @@ import {
   createDirectoryService,
   type Directory,
   type DirectoryService,
-  lockDirectoryShared,
+  findDirectory,
 } from '../../src/modules/directory/index.js';
 import { pickCount } from '../helpers/counts.js';
 import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
@@ -54,7 +54,7 @@ const toSortedJson = (licenses: readonly ListedLicense[]): string[] =>
   licenses.map((license) => JSON.stringify(Object.entries(license).sort(([a], [b]) => (a < b ? -1 : 1)))).sort();
 
 const lock = async (tx: Tx): Promise<Directory> =>
-  (await lockDirectoryShared(tx, TARGET.state, TARGET.environment)) as Directory;
+  (await findDirectory(tx, TARGET.state, TARGET.environment)) as Directory;
 
 /** Fails every query: a cached list must not read from the database. */
 const NO_DATABASE = {} as Tx;

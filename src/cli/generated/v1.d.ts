@@ -1727,7 +1727,7 @@ export interface components {
                      * @description A stable error code.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
                     title: string;
                     /** @description Text for users. */
                     detail: string;
@@ -1897,7 +1897,7 @@ export interface components {
              * @description A stable code to branch on.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
             /** @example Resource not found */
             title: string;
             status: number;
@@ -2869,7 +2869,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -3897,7 +3897,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `fixed_after_first_sync`: Cannot change after the first sync. */
+            /** @description `sync_in_progress`: Sync is being applied. `fixed_after_first_sync`: Cannot change after the first sync. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3905,11 +3905,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:fixed_after_first_sync",
-                     *       "code": "fixed_after_first_sync",
-                     *       "title": "Cannot change after the first sync",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "State and environment cannot change after the first sync. Use another tenant.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -4191,6 +4191,25 @@ export interface operations {
                      *       "title": "Resource not found",
                      *       "status": 404,
                      *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sync_in_progress`: Sync is being applied. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
+                     *       "status": 409,
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -5104,7 +5123,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `credential_unreadable`: Stored password cannot be decrypted. `fixed_after_first_sync`: Cannot change after the first sync. `preview_required`: Preview required. `confirmation_required`: Confirmation required. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `credential_unreadable`: Stored password cannot be decrypted. `fixed_after_first_sync`: Cannot change after the first sync. `preview_required`: Preview required. `confirmation_required`: Confirmation required. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5112,11 +5131,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -5652,7 +5671,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `confirmation_required`: Confirmation required. */
+            /** @description `sync_in_progress`: Sync is being applied. `confirmation_required`: Confirmation required. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5660,11 +5679,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:confirmation_required",
-                     *       "code": "confirmation_required",
-                     *       "title": "Confirmation required",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "Send \"confirm\" to confirm the change. \"effect\" shows what it would affect.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -6202,7 +6221,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `preview_required`: Preview required. `preview_stale`: Preview is out of date. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `preview_required`: Preview required. `preview_stale`: Preview is out of date. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6210,11 +6229,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -6767,6 +6786,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `sync_in_progress`: Sync is being applied. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
+                     *       "status": 409,
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
@@ -6930,7 +6968,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -7113,7 +7151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `not_synced`: First sync has not finished. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `not_synced`: First sync has not finished. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7121,11 +7159,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -7756,7 +7794,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -7924,7 +7962,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7932,11 +7970,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -8398,7 +8436,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `in_use`: Resource is in use. */
+            /** @description `sync_in_progress`: Sync is being applied. `in_use`: Resource is in use. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8406,11 +8444,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:in_use",
-                     *       "code": "in_use",
-                     *       "title": "Resource is in use",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "Another object still uses this one. \"conflicting_id\" is its id.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -8742,7 +8780,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `credential_unreadable`: Stored password cannot be decrypted. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `credential_exists`: Credential already exists. `credential_unreadable`: Stored password cannot be decrypted. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8750,11 +8788,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -8943,7 +8981,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -9085,7 +9123,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9093,11 +9131,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -9976,7 +10014,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -10185,7 +10223,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `license_exists`: License already created. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `license_exists`: License already created. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10193,11 +10231,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -10348,7 +10386,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -10586,7 +10624,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `credential_unreadable`: Stored password cannot be decrypted. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10594,11 +10632,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -11070,6 +11108,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `sync_in_progress`: Sync is being applied. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
+                     *       "status": 409,
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `precondition_failed`: Resource has changed. */
             412: {
                 headers: {
@@ -11439,6 +11496,25 @@ export interface operations {
                      *       "title": "Resource not found",
                      *       "status": 404,
                      *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sync_in_progress`: Sync is being applied. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
+                     *       "status": 409,
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -11901,7 +11977,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -12085,7 +12161,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `setup_incomplete`: Setup is incomplete. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `setup_incomplete`: Setup is incomplete. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12093,11 +12169,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:setup_incomplete",
-                     *       "code": "setup_incomplete",
-                     *       "title": "Setup is incomplete",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A setup step must be done first. \"next_step\" is the call to make.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -12500,7 +12576,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -12671,7 +12747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `run_ended`: Sync run has ended. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `run_ended`: Sync run has ended. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12679,11 +12755,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:run_ended",
-                     *       "code": "run_ended",
-                     *       "title": "Sync run has ended",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "A run that has ended cannot be canceled.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -13319,7 +13395,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -13490,7 +13566,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_in_review`: Sync run is not in review. `plan_stale`: Plan is out of date. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `not_in_review`: Sync run is not in review. `plan_stale`: Plan is out of date. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13498,11 +13574,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:not_in_review",
-                     *       "code": "not_in_review",
-                     *       "title": "Sync run is not in review",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "Only runs with the status \"needs_review\" can be confirmed or dismissed.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -13653,7 +13729,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -13824,7 +13900,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_in_review`: Sync run is not in review. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `not_in_review`: Sync run is not in review. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13832,11 +13908,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:not_in_review",
-                     *       "code": "not_in_review",
-                     *       "title": "Sync run is not in review",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "Only runs with the status \"needs_review\" can be confirmed or dismissed.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -14180,7 +14256,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -14292,7 +14368,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14300,11 +14376,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:idempotency_in_progress",
-                     *       "code": "idempotency_in_progress",
-                     *       "title": "Request with this Idempotency-Key is in progress",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "The first request with this Idempotency-Key has not finished. Retry in a moment.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -14727,7 +14803,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -14896,7 +14972,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `license_taken`: License belongs to another company. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `license_taken`: License belongs to another company. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14904,11 +14980,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:license_taken",
-                     *       "code": "license_taken",
-                     *       "title": "License belongs to another company",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "Another active company holds one of the licenses. \"conflicting_id\" is its id.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -15469,6 +15545,25 @@ export interface operations {
                      *       "title": "Resource not found",
                      *       "status": 404,
                      *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sync_in_progress`: Sync is being applied. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
+                     *       "status": 409,
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -16310,7 +16405,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429 and 5xx) are not kept. Use a new key, such as a UUID, for each request.
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
                  * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
                  */
                 "idempotency-key"?: string;
@@ -16453,7 +16548,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict_closed`: Conflict is closed. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            /** @description `sync_in_progress`: Sync is being applied. `conflict_closed`: Conflict is closed. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -16461,11 +16556,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "urn:biotrack-connect:problem:conflict_closed",
-                     *       "code": "conflict_closed",
-                     *       "title": "Conflict is closed",
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
                      *       "status": 409,
-                     *       "detail": "The companies have changed, so there is nothing left to decide.",
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */

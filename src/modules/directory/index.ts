@@ -10,7 +10,6 @@ export {
   findDirectory,
   findDirectorySummary,
   findKeyUse,
-  lockDirectoryShared,
   selectChangesSince,
   selectFormerOwners,
   selectLicensesOfUbi,

@@ -7,7 +7,7 @@ import { type Directory, selectListedLicenses } from './repository.js';
 export interface ListCache {
   /** @param licenses everything listed in this version of the directory */
   set(directory: ListVersion, licenses: readonly ListedLicense[]): void;
-  /** @param directory locked by this transaction, so that no newer version is published meanwhile */
+  /** @param directory read in this transaction, which must see one snapshot, so that no newer version is published meanwhile */
   read(tx: Tx, directory: ListVersion): Promise<readonly ListedLicense[]>;
 }
 

@@ -80,10 +80,6 @@ export const findDirectory = (
   environment: Environment,
 ): Promise<Directory | undefined> => selectDirectory(tx, state, environment).executeTakeFirst();
 
-/** Locks the directory against a new publication until the transaction ends. */
-export const lockDirectoryShared = (tx: Tx, state: string, environment: Environment): Promise<Directory | undefined> =>
-  selectDirectory(tx, state, environment).forShare().executeTakeFirst();
-
 /** `findDirectory` in one round trip. */
 export async function findDirectorySummary(
   db: Db,

@@ -39,7 +39,7 @@ export interface DirectoryService {
   getPendingSeconds(target: BiotrackTarget): number;
   /**
    * Everything that the state lists, from the cache of this process if possible.
-   * @param directory locked by this transaction, so that no newer version is published meanwhile
+   * @param directory read in this transaction, which must see one snapshot, so that no newer version is published meanwhile
    */
   listLicenses(tx: Tx, directory: Pick<Directory, 'id' | 'version' | 'fingerprint'>): Promise<readonly ListedLicense[]>;
 }

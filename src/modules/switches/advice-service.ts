@@ -3,12 +3,12 @@ import { createIdSequence } from '../../domain/id-sequence.js';
 import type { Principal } from '../../domain/principal.js';
 import { STRATEGIES, type Strategy } from '../../domain/strategy.js';
 import { forEachYielding, runYielding, type Yielding } from '../../domain/yielding.js';
-import { type LicenseState, planYielding } from '../../mapping/index.js';
+import { type LicenseState, type PlanInput, planYielding } from '../../mapping/index.js';
 import { loadSnapshot } from '../../plans/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { lockDirectoryShared } from '../directory/index.js';
+import { type Directory, findDirectory } from '../directory/index.js';
 import { ensureDirectory, type LicensePorts } from '../licenses/index.js';
-import { inTenant } from '../tenants/index.js';
+import { planTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { type NamesakeGroup, type PlannedState, toNamesakes, toPlannedState } from './namesakes.js';
 
@@ -38,19 +38,22 @@ const NO_RUN = '00000000-0000-7000-8000-000000000000';
 /** Plans the state's list with each strategy, without writing anything. Requires a usable login. */
 export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, principal: Principal): Promise<Advice> {
   await ensureDirectory(db, ports, tenantId, principal);
-  const { listed, snapshot, includeLabs, directory } = await inTenant(
-    db,
-    tenantId,
-    async (tx, { state, environment }) => {
+  return planTenant(db, tenantId, {
+    async load(tx, { state, environment }) {
       const { ubiKey } = await requireUbi(tx, tenantId);
       const { includeLabs = false } = (await findCreationPreference(tx)) ?? {};
-      const directory = await lockDirectoryShared(tx, state, environment);
+      const directory = await findDirectory(tx, state, environment);
       if (directory === undefined) throw new Error('the directory was refreshed, but does not exist');
       const listed = await ports.directories.listLicenses(tx, directory);
       return { listed, snapshot: await loadSnapshot(tx, ubiKey), includeLabs, directory };
     },
-  );
-  // Planned outside the transaction, so that the directory is not locked meanwhile.
+    plan: toAdvice,
+  });
+}
+
+type AdviceInputs = Pick<PlanInput, 'listed' | 'snapshot' | 'includeLabs'> & { readonly directory: Directory };
+
+async function toAdvice({ listed, snapshot, includeLabs, directory }: AdviceInputs): Promise<Advice> {
   const at = new Date(0).toISOString();
   const strategies: StrategyAdvice[] = [];
   let vendors: ReturnType<typeof countVendors> | undefined;

@@ -9,12 +9,14 @@ import {
   applyPlan,
   findPlanSettings,
   loadPlanInputs,
+  loadStoredInputs,
   makePlan,
   type PlanSettings,
   type RunWarning,
   reproducePlan,
-  storePlan,
+  savePlanItems,
   toAmbiguousItem,
+  toPlanToStore,
 } from '../../plans/index.js';
 import {
   type CreationPreference,
@@ -26,7 +28,7 @@ import {
 } from '../creation-preference/index.js';
 import type { DirectoryService } from '../directory/index.js';
 import { findRun, finishRun, insertRunningRun, type SyncRun, saveApplied } from '../syncs/index.js';
-import { inLockedTenant } from '../tenants/index.js';
+import { inTenant, planAndRecord, planTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { type NamesakeGroup, toNamesakes, toNamesakesReply, toPlannedState } from './namesakes.js';
 
@@ -43,44 +45,48 @@ export interface PreviewInput {
 }
 
 /** Plans a strategy switch from the mirrored list, without requests to BioTrack, and saves it as a finished run. */
-export const previewSwitch = (
+export async function previewSwitch(
   db: Db,
   { newId, directories, clock }: SwitchPorts,
   tenantId: string,
   { strategy, includeLabs }: PreviewInput,
   principal: Principal,
-): Promise<SyncRun> =>
-  inLockedTenant(db, tenantId, async (tx, tenant) => {
-    await requireUbi(tx, tenantId);
-    const current = await requireCreationPreference(tx, tenantId);
-    const settings = tenant.firstSyncedAt === null ? undefined : await findPlanSettings(tx);
-    if (settings === undefined) {
-      throw new ServiceError(
-        'not_synced',
-        'Before the first sync there are no companies, so the preference can be changed without a preview.',
-      );
-    }
-    const preference = { strategy, includeLabs: includeLabs ?? current.includeLabs };
-    const id = newId();
-    await insertRunningRun(tx, tenantId, {
-      id,
-      ...preference,
-      trigger: 'request',
-      mode: 'preview',
-      refresh: 'auto',
-      requestedBy: toActor(principal),
-    });
-    const at = clock();
-    const inputs = await loadPlanInputs(tx, directories, { ...settings, ...preference });
-    const plan = await makePlan(inputs, { runId: id, at });
-    const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(inputs.snapshot, plan))));
-    const extraItems = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
-    const result = await storePlan(tx, tenantId, id, { inputs, plan, at, extraItems });
-    const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...result.warnings];
-    const run = await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
+): Promise<SyncRun> {
+  const id = newId();
+  const at = clock();
+  const { preference, items, result } = await planTenant(db, tenantId, {
+    async load(tx, { firstSyncedAt }) {
+      await requireUbi(tx, tenantId);
+      const current = await requireCreationPreference(tx, tenantId);
+      const settings = firstSyncedAt === null ? undefined : await findPlanSettings(tx);
+      if (settings === undefined) {
+        throw new ServiceError(
+          'not_synced',
+          'Before the first sync there are no companies, so the preference can be changed without a preview.',
+        );
+      }
+      const preference = { strategy, includeLabs: includeLabs ?? current.includeLabs };
+      return { preference, inputs: await loadPlanInputs(tx, directories, { ...settings, ...preference }) };
+    },
+    async plan({ preference, inputs }) {
+      const plan = await makePlan(inputs, { runId: id, at });
+      const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(inputs.snapshot, plan))));
+      const { items, result } = await toPlanToStore(inputs, plan, at);
+      const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...result.warnings];
+      const nameItems = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
+      return { preference, items: [...items, ...nameItems], result: { ...result, warnings } };
+    },
+  });
+  return inTenant(db, tenantId, async (tx) => {
+    const requestedBy = toActor(principal);
+    const kind = { trigger: 'request', mode: 'preview', refresh: 'auto' } as const;
+    await insertRunningRun(tx, tenantId, { id, ...preference, ...kind, requestedBy });
+    await savePlanItems(tx, tenantId, id, items);
+    const run = await finishRun(tx, { id, fence: 0 }, { ...result, status: 'succeeded' });
     if (run === undefined) throw new Error('the preview was not saved');
     return run;
   });
+}
 
 const toNameWarnings = ({ length }: readonly NamesakeGroup[]): RunWarning[] =>
   length === 0 ? [] : [{ code: 'companies_share_a_name', licenseNumber: null }];
@@ -113,30 +119,40 @@ export function choosePreference(
   if (previewId === undefined) {
     return putCreationPreference(db, tenantId, { strategy, includeLabs: includeLabs ?? false }, precondition);
   }
-  return inLockedTenant(db, tenantId, async (tx) => {
-    await requireUbi(tx, tenantId);
-    const current = await findCreationPreference(tx);
-    checkPrecondition(precondition, current?.version);
-    const preview = await requirePreview(tx, previewId);
-    const input = { strategy, includeLabs: includeLabs ?? preview.includeLabs === true };
-    const settings = await findPlanSettings(tx);
-    const isSameChoice = preview.strategy === strategy && preview.includeLabs === input.includeLabs;
-    const isApplicable = isSameChoice && preview.appliedAt === null && settings !== undefined;
-    const reproduced = isApplicable ? await reproducePlan(tx, ports.directories, settings, preview) : undefined;
-    if (reproduced === undefined) {
-      throw new ServiceError('preview_stale', toStaleDetail(preview, settings, input), { conflicting_id: preview.id });
-    }
-    const preference = await saveCreationPreference(tx, tenantId, input);
-    const versions = { ...reproduced.inputs.versions, preferenceVersion: preference.version };
-    const applied = await applyPlan(tx, tenantId, {
-      inputs: { ...reproduced.inputs, versions },
-      plan: reproduced.plan,
-      actor: toActor(principal),
-      runId: previewId,
-      newId: ports.newId,
-    });
-    await saveApplied(tx, previewId, applied);
-    return { preference, created: false };
+  return planAndRecord(db, tenantId, {
+    async load(tx) {
+      await requireUbi(tx, tenantId);
+      const preview = await requirePreview(tx, previewId);
+      const input = { strategy, includeLabs: includeLabs ?? preview.includeLabs === true };
+      const settings = await findPlanSettings(tx);
+      const isSameChoice = preview.strategy === strategy && preview.includeLabs === input.includeLabs;
+      const isApplicable = isSameChoice && preview.appliedAt === null && settings !== undefined;
+      const inputs = isApplicable ? await loadStoredInputs(tx, ports.directories, settings, preview) : undefined;
+      const stale = (): ServiceError =>
+        new ServiceError('preview_stale', toStaleDetail(preview, settings, input), { conflicting_id: preview.id });
+      const present = await findCreationPreference(tx);
+      return { preview, input, inputs, present, stale };
+    },
+    async plan({ preview, input, inputs, present, stale }) {
+      checkPrecondition(precondition, present?.version);
+      const plan = inputs && (await reproducePlan(inputs, preview));
+      if (inputs === undefined || plan === undefined) throw stale();
+      return { input, inputs, plan };
+    },
+    async record(tx, { input, inputs, plan }) {
+      checkPrecondition(precondition, (await findCreationPreference(tx))?.version);
+      const preference = await saveCreationPreference(tx, tenantId, input);
+      const versions = { ...inputs.versions, ...input };
+      const applied = await applyPlan(tx, tenantId, {
+        inputs: { ...inputs, versions },
+        plan,
+        actor: toActor(principal),
+        runId: previewId,
+        newId: ports.newId,
+      });
+      await saveApplied(tx, previewId, applied);
+      return { preference, created: false };
+    },
   });
 }
 

@@ -1,10 +1,17 @@
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
-import { applyPlan, deletePlanItems, findPlanSettings, reproducePlan, saveDismissal } from '../../plans/index.js';
+import {
+  applyPlan,
+  deletePlanItems,
+  findPlanSettings,
+  loadStoredInputs,
+  reproducePlan,
+  saveDismissal,
+} from '../../plans/index.js';
 import { acceptRefusedList, type DirectoryService } from '../directory/index.js';
 import { scheduleNextRun } from '../schedules/index.js';
-import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
+import { inLockedTenant, inTenant, planAndRecord, type Tenant } from '../tenants/index.js';
 import { findRun, finishReview, type SyncRun, saveDismissedReview } from './repository.js';
 import { queueRun } from './service.js';
 
@@ -30,26 +37,37 @@ export async function confirmRun(
     tenant,
   }));
   if (run.listDigest !== null) return acceptList(db, newId, tenant, run.strategy, run.listDigest, principal);
-  return inLockedTenant(db, tenantId, async (tx) => {
-    const review = await requireReview(tx, runId);
-    const settings = await findPlanSettings(tx);
-    const isSameStrategy = settings?.strategy === review.strategy;
-    const reproduced = isSameStrategy ? await reproducePlan(tx, directories, settings, review) : undefined;
-    if (reproduced === undefined) {
-      throw new ServiceError(
-        'plan_stale',
-        "The state's list, the setup or the companies changed since the plan was made. Start another sync.",
-      );
-    }
-    const actor = toActor(principal);
-    const result = await applyPlan(tx, tenantId, { ...reproduced, actor, runId, newId });
-    const finished = await finishReview(tx, runId, { ...result, plannedAt: review.plannedAt ?? undefined });
-    // Its items are in the change feed now.
-    await deletePlanItems(tx, runId);
-    await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
-    return finished;
+  const actor = toActor(principal);
+  return planAndRecord(db, tenantId, {
+    async load(tx) {
+      const review = await requireReview(tx, runId);
+      const settings = await findPlanSettings(tx);
+      const inputs = settings && (await loadStoredInputs(tx, directories, settings, review));
+      if (inputs === undefined) throw planStale();
+      return { review, inputs };
+    },
+    async plan({ review, inputs }) {
+      const plan = await reproducePlan(inputs, review);
+      if (plan === undefined) throw planStale();
+      return { plan, inputs, plannedAt: review.plannedAt ?? undefined };
+    },
+    async record(tx, { plan, inputs, plannedAt }) {
+      await requireReview(tx, runId);
+      const result = await applyPlan(tx, tenantId, { inputs, plan, actor, runId, newId });
+      const finished = await finishReview(tx, runId, { ...result, plannedAt });
+      // Its items are in the change feed now.
+      await deletePlanItems(tx, runId);
+      await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
+      return finished;
+    },
   });
 }
+
+const planStale = (): ServiceError =>
+  new ServiceError(
+    'plan_stale',
+    "The state's list, the setup or the companies changed since the plan was made. Start another sync.",
+  );
 
 /** Dismisses the plan of a run in review. It is not proposed again until its inputs change; edits do not count. */
 export const dismissRun = (db: Db, tenantId: string, runId: string, principal: Principal): Promise<SyncRun> =>

@@ -12,8 +12,12 @@ export {
   inLockedTenant,
   inTenant,
   inTenantIfUnlocked,
+  inTenantLockedByRun,
   isTenantGone,
   iterateTenantIds,
+  type PlannedWork,
+  planAndRecord,
+  planTenant,
   type ResetVerification,
   type TenantInput,
 } from './service.js';

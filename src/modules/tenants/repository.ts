@@ -9,8 +9,8 @@ export interface Tenant {
   readonly state: string;
   readonly environment: Environment;
   readonly firstSyncedAt: Date | null;
-  /** Changes with every edit and every change of companies. */
-  readonly revision: number;
+  /** Changes with what the tenant's plans are made from, see `move_inputs_revision`. */
+  readonly inputsRevision: number;
   readonly version: number;
   readonly insertedAt: Date;
   readonly updatedAt: Date;
@@ -22,7 +22,7 @@ const COLUMNS = [
   'state',
   'environment',
   'first_synced_datetime as firstSyncedAt',
-  'revision',
+  'inputs_revision as inputsRevision',
   'version',
   'inserted_datetime as insertedAt',
   'updated_datetime as updatedAt',

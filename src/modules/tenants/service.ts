@@ -1,5 +1,13 @@
 import type { Biotrack } from '../../biotrack/index.js';
-import { type Db, type Tx, withOperator, withTenant } from '../../db/database.js';
+import {
+  type Db,
+  LockTimeoutError,
+  type Tx,
+  withOperator,
+  withTenant,
+  withTenantBriefly,
+  withTenantSnapshot,
+} from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
@@ -14,18 +22,85 @@ import {
   updateTenant,
 } from './repository.js';
 
+type TenantWork<T> = (tx: Tx, tenant: Tenant) => Promise<T>;
+
 /** @throws ServiceError `not_found` if the tenant does not exist */
-export const inTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenant: Tenant) => Promise<T>): Promise<T> =>
+export const inTenant = <T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> =>
   withTenant(db, tenantId, async (tx) => {
     const tenant = await findTenant(tx);
     if (tenant === undefined) throw notFound('tenant');
     return work(tx, tenant);
   });
 
-/** Locks the tenant: changes of its setup and companies run one after another. */
-export const inLockedTenant = <T>(db: Db, tenantId: string, work: (tx: Tx, tenant: Tenant) => Promise<T>): Promise<T> =>
-  withTenant(db, tenantId, async (tx) => {
-    const tenant = await lockTenantRow(tx);
+/**
+ * Locks the tenant: changes of its setup and companies run one after another.
+ * @throws ServiceError `sync_in_progress` if it is locked for longer than a second, as while a large plan is applied
+ */
+export async function inLockedTenant<T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> {
+  try {
+    return await withTenantBriefly(db, tenantId, (tx) => withLock(tx, work));
+  } catch (error) {
+    if (!(error instanceof LockTimeoutError)) throw error;
+    const detail =
+      'A sync or another change of the companies is being applied. Nothing was changed. Retry in a few seconds.';
+    throw new ServiceError('sync_in_progress', detail, { retryAfterSeconds: 5, cause: error.cause });
+  }
+}
+
+/** The same for runs, which wait longer. */
+export const inTenantLockedByRun = <T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> =>
+  withTenant(db, tenantId, (tx) => withLock(tx, work));
+
+async function withLock<T>(tx: Tx, work: TenantWork<T>): Promise<T> {
+  const tenant = await lockTenantRow(tx);
+  if (tenant === undefined) throw notFound('tenant');
+  return work(tx, tenant);
+}
+
+/** What is read consistently, computed without an open transaction, and written if it was not made from old rows. */
+export interface PlannedWork<Loaded, Planned, Result> {
+  load(tx: Tx, tenant: Tenant): Promise<Loaded>;
+  plan(loaded: Loaded): Promise<Planned>;
+  record(tx: Tx, planned: Planned, tenant: Tenant): Promise<Result>;
+}
+
+/** Reads in one snapshot, then plans. Nothing is locked, and nothing is checked: for plans that are not applied. */
+export const planTenant = async <Loaded, Planned>(
+  db: Db,
+  tenantId: string,
+  { load, plan }: Pick<PlannedWork<Loaded, Planned, unknown>, 'load' | 'plan'>,
+): Promise<Planned> => plan(await inSnapshot(db, tenantId, load));
+
+/** Then the plan is made while the tenant is locked. */
+const MAX_UNLOCKED_PLANS = 3;
+
+/** Plans, and records the plan if the tenant's inputs are still the same. Plans again if they are not. */
+export async function planAndRecord<Loaded, Planned, Result>(
+  db: Db,
+  tenantId: string,
+  work: PlannedWork<Loaded, Planned, Result>,
+  inLocked: typeof inLockedTenant = inLockedTenant,
+): Promise<Result> {
+  for (let attempt = 1; attempt <= MAX_UNLOCKED_PLANS; attempt += 1) {
+    let revision = 0;
+    const planned = await planTenant(db, tenantId, {
+      load(tx, tenant) {
+        revision = tenant.inputsRevision;
+        return work.load(tx, tenant);
+      },
+      plan: work.plan,
+    });
+    const recorded = await inLocked(db, tenantId, async (tx, tenant) =>
+      tenant.inputsRevision === revision ? { result: await work.record(tx, planned, tenant) } : undefined,
+    );
+    if (recorded !== undefined) return recorded.result;
+  }
+  return inLocked(db, tenantId, async (tx, tenant) => work.record(tx, await planTenant(db, tenantId, work), tenant));
+}
+
+const inSnapshot = <T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> =>
+  withTenantSnapshot(db, tenantId, async (tx) => {
+    const tenant = await findTenant(tx);
     if (tenant === undefined) throw notFound('tenant');
     return work(tx, tenant);
   });

@@ -1,0 +1,183 @@
+import type { Tx } from '../../db/database.js';
+import type { Strategy } from '../../domain/strategy.js';
+import type { SyncPlan } from '../../mapping/index.js';
+import {
+  applyPlan,
+  areInputsEqual,
+  findGuardViolation,
+  findPlanSettings,
+  loadInputsSince,
+  loadPlanInputs,
+  makePlan,
+  type PlanInputs,
+  type PlanSettings,
+  type PlanToStore,
+  type RunResult,
+  savePlanItems,
+  toPlanToStore,
+  toSucceededResult,
+  toUnchangedTotals,
+} from '../../plans/index.js';
+import { findCreationPreference } from '../creation-preference/index.js';
+import type { DirectoryService } from '../directory/index.js';
+import { scheduleNextRun } from '../schedules/index.js';
+import {
+  inTenant,
+  inTenantLockedByRun,
+  type PlannedWork,
+  planAndRecord,
+  planTenant,
+  type Tenant,
+} from '../tenants/index.js';
+import { toReasonDetail } from './reason-details.js';
+import { finishRun, type SyncRun, saveStep } from './repository.js';
+import { RunFailure, RunLostError } from './run-error.js';
+import type { RunSyncDeps } from './run-sync.js';
+import { queueRun } from './service.js';
+
+/** What the directory was refreshed for. */
+export interface RefreshedFor {
+  readonly tenant: Pick<Tenant, 'state' | 'environment'>;
+  readonly ubiKey: string;
+  readonly includeLabs: boolean;
+}
+
+/** `superseded`: the setup changed during the run. `unchanged`: the inputs are those of the last sync, or were dismissed. */
+type Loaded =
+  | { readonly kind: 'superseded'; readonly strategy: Strategy }
+  | { readonly kind: 'unchanged'; readonly result: RunResult }
+  | { readonly kind: 'loaded'; readonly inputs: PlanInputs; readonly isFirst: boolean };
+
+type Planned =
+  | Exclude<Loaded, { kind: 'loaded' }>
+  | { readonly kind: 'apply'; readonly inputs: PlanInputs; readonly plan: SyncPlan; readonly at: Date }
+  | {
+      readonly kind: 'store';
+      readonly toStore: PlanToStore;
+      readonly more: Pick<RunResult, 'status' | 'reasonDetail'>;
+    };
+
+/** Plans a run and records its result: applied, or stored if it is a preview or must be reviewed. */
+export async function planRun(
+  deps: RunSyncDeps,
+  tenantId: string,
+  run: SyncRun,
+  refreshed: RefreshedFor,
+): Promise<RunResult> {
+  const work: PlannedWork<Loaded, Planned, RunResult> = {
+    load: (tx, tenant) => load(tx, deps.directories, tenant, run, refreshed),
+    plan: (loaded) => plan(deps, run, loaded),
+    record: (tx, planned) => record(tx, deps, tenantId, run, planned),
+  };
+  if (run.mode === 'full') return planAndRecord(deps.db, tenantId, work, inTenantLockedByRun);
+  const planned = await planTenant(deps.db, tenantId, work);
+  const inTransaction = planned.kind === 'superseded' ? inTenantLockedByRun : inTenant;
+  return inTransaction(deps.db, tenantId, (tx) => record(tx, deps, tenantId, run, planned));
+}
+
+async function load(
+  tx: Tx,
+  directories: DirectoryService,
+  tenant: Tenant,
+  run: SyncRun,
+  { tenant: { state, environment }, ubiKey, includeLabs }: RefreshedFor,
+): Promise<Loaded> {
+  // Checked before the inputs are read: the list of the tenant's new state may never have been read.
+  if (tenant.state !== state || tenant.environment !== environment) {
+    const { strategy } = (await findCreationPreference(tx)) ?? run;
+    return { kind: 'superseded', strategy };
+  }
+  const settings = await findPlanSettings(tx);
+  if (settings === undefined) throw new RunFailure('superseded');
+  const { strategy } = settings;
+  const isSame = strategy === run.strategy && settings.ubiKey === ubiKey && settings.includeLabs === includeLabs;
+  if (!isSame) return { kind: 'superseded', strategy };
+  const isFirst = tenant.firstSyncedAt === null;
+  if (run.mode === 'preview')
+    return { kind: 'loaded', inputs: await loadPlanInputs(tx, directories, settings), isFirst };
+  const result = findUnchangedResult(settings);
+  if (result !== undefined) return { kind: 'unchanged', result };
+  const since = findDeltaStart(settings);
+  const inputs =
+    since === undefined ? await loadPlanInputs(tx, directories, settings) : await loadInputsSince(tx, settings, since);
+  return { kind: 'loaded', inputs, isFirst };
+}
+
+/** The result of a sync whose inputs are those of the last sync, or of a plan that a user dismissed. */
+function findUnchangedResult(settings: PlanSettings): RunResult | undefined {
+  const { lastSync, versions } = settings;
+  if (lastSync === undefined) return undefined;
+  const totals = toUnchangedTotals(lastSync);
+  if (lastSync.isCompared && areInputsEqual(lastSync.versions, versions)) return toSucceededResult(settings, totals);
+  const { dismissal } = lastSync;
+  // Edits since the dismissal do not matter.
+  if (dismissal === null || !areInputsEqual(dismissal, versions, 'revision')) return undefined;
+  const warnings = [{ code: 'plan_dismissed' as const, licenseNumber: null }];
+  return toSucceededResult(settings, { ...totals, rows: dismissal.rows, warnings });
+}
+
+/** The directory version of the last sync, if nothing but the directory has changed since: a delta plan starts from it. */
+function findDeltaStart({ lastSync, versions }: PlanSettings): number | undefined {
+  if (lastSync?.isCompared !== true || !areInputsEqual(lastSync.versions, versions, 'directoryVersion'))
+    return undefined;
+  const { directoryVersion } = lastSync.versions;
+  return directoryVersion < versions.directoryVersion ? directoryVersion : undefined;
+}
+
+async function plan({ clock, guardRemovalPercent }: RunSyncDeps, run: SyncRun, loaded: Loaded): Promise<Planned> {
+  if (loaded.kind !== 'loaded') return loaded;
+  const { inputs, isFirst } = loaded;
+  const at = clock();
+  const made = await makePlan(inputs, { runId: run.id, at });
+  const store = async (more: Pick<RunResult, 'status' | 'reasonDetail'>): Promise<Planned> => ({
+    kind: 'store',
+    toStore: await toPlanToStore(inputs, made, at),
+    more,
+  });
+  if (run.mode === 'preview') return store({ status: 'succeeded' });
+  const violation = isFirst ? undefined : findGuardViolation(made.impact, guardRemovalPercent);
+  if (violation === undefined) return { kind: 'apply', inputs, plan: made, at };
+  const reasonDetail = `${violation}. Nothing was changed. Review the plan, then confirm or dismiss it.`;
+  return store({ status: 'needs_review', reasonDetail });
+}
+
+async function record(
+  tx: Tx,
+  { db, newId, syncIntervalSeconds }: RunSyncDeps,
+  tenantId: string,
+  run: SyncRun,
+  planned: Planned,
+): Promise<RunResult> {
+  switch (planned.kind) {
+    case 'superseded': {
+      const reasonDetail = toReasonDetail('superseded');
+      const result = await finish(tx, run, { status: 'superseded', reason: 'superseded', reasonDetail });
+      const { mode, refresh, requestedBy } = run;
+      const { strategy } = planned;
+      await queueRun(tx, newId, tenantId, { trigger: 'superseded', mode, refresh, strategy, requestedBy });
+      return result;
+    }
+    case 'store': {
+      const { items, result } = planned.toStore;
+      await savePlanItems(tx, tenantId, run.id, items);
+      return finish(tx, run, { ...result, ...planned.more });
+    }
+    case 'unchanged':
+      await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
+      return finish(tx, run, planned.result);
+    case 'apply': {
+      const { inputs, plan, at } = planned;
+      // Shows the progress while the transaction is open. Errors are ignored because nothing depends on it.
+      saveStep(db, tenantId, run, 'applying').catch(() => undefined);
+      const { requestedBy: actor, id: runId } = run;
+      const result = await applyPlan(tx, tenantId, { inputs, plan, actor, runId, newId });
+      await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
+      return finish(tx, run, { ...result, plannedAt: at });
+    }
+  }
+}
+
+async function finish(tx: Tx, run: Pick<SyncRun, 'id' | 'fence'>, result: RunResult): Promise<RunResult> {
+  if ((await finishRun(tx, run, result)) === undefined) throw new RunLostError();
+  return result;
+}
