@@ -1,4 +1,4 @@
-import type { Tx } from '../../db/database.js';
+import type { Db, Tx } from '../../db/database.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { SyncPlan } from '../../mapping/index.js';
 import {
@@ -32,8 +32,17 @@ import {
 import { toReasonDetail } from './reason-details.js';
 import { finishRun, type SyncRun, saveStep } from './repository.js';
 import { RunFailure, RunLostError } from './run-error.js';
-import type { RunSyncDeps } from './run-sync.js';
 import { queueRun } from './service.js';
+
+export interface PlanRunDeps {
+  readonly db: Db;
+  readonly directories: DirectoryService;
+  readonly newId: () => string;
+  readonly clock: () => Date;
+  /** A plan that affects more than this percentage of the tenant's licenses must be reviewed; 100 disables the guard. */
+  readonly guardRemovalPercent: number;
+  readonly syncIntervalSeconds: number;
+}
 
 /** What the directory was refreshed for. */
 export interface RefreshedFor {
@@ -59,7 +68,7 @@ type Planned =
 
 /** Plans a run and records its result: applied, or stored if it is a preview or must be reviewed. */
 export async function planRun(
-  deps: RunSyncDeps,
+  deps: PlanRunDeps,
   tenantId: string,
   run: SyncRun,
   refreshed: RefreshedFor,
@@ -124,7 +133,7 @@ function findDeltaStart({ lastSync, versions }: PlanSettings): number | undefine
   return directoryVersion < versions.directoryVersion ? directoryVersion : undefined;
 }
 
-async function plan({ clock, guardRemovalPercent }: RunSyncDeps, run: SyncRun, loaded: Loaded): Promise<Planned> {
+async function plan({ clock, guardRemovalPercent }: PlanRunDeps, run: SyncRun, loaded: Loaded): Promise<Planned> {
   if (loaded.kind !== 'loaded') return loaded;
   const { inputs, isFirst } = loaded;
   const at = clock();
@@ -143,7 +152,7 @@ async function plan({ clock, guardRemovalPercent }: RunSyncDeps, run: SyncRun, l
 
 async function record(
   tx: Tx,
-  { db, newId, syncIntervalSeconds }: RunSyncDeps,
+  { db, newId, syncIntervalSeconds }: PlanRunDeps,
   tenantId: string,
   run: SyncRun,
   planned: Planned,

@@ -8,11 +8,11 @@ import type { RunResult } from '../../plans/index.js';
 import type { Vault } from '../../vault/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { getUsableCredential, hasOtherLogin, type LoginResult, toLoginPorts } from '../credentials/index.js';
-import { DirectoryBusyError, type DirectoryService, ListShrunkError } from '../directory/index.js';
+import { DirectoryBusyError, ListShrunkError } from '../directory/index.js';
 import { recordRunFailure } from '../schedules/index.js';
 import { inTenantLockedByRun, isTenantGone } from '../tenants/index.js';
 import { keepLease } from './lease.js';
-import { planRun } from './plan-run.js';
+import { type PlanRunDeps, planRun } from './plan-run.js';
 import { mustOperatorAct, toReasonDetail, toUpstreamDetail } from './reason-details.js';
 import {
   claimRun,
@@ -30,20 +30,11 @@ import { type RetryPolicy, toRetryDelaySeconds } from './retry-policy.js';
 import { RunFailure, RunLostError, toFailure, toOperatorDetail } from './run-error.js';
 import { retryWhileStorageUnavailable } from './storage-retry.js';
 
-export interface RunSyncDeps {
-  readonly db: Db;
+export interface RunSyncDeps extends PlanRunDeps {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
-  readonly directories: DirectoryService;
   readonly loginAttempts: SingleFlight<LoginResult>;
-  readonly newId: () => string;
-  /**
-   * A plan that affects more than this percentage of the tenant's licenses must be reviewed; 100 disables the guard.
-   */
-  readonly guardRemovalPercent: number;
-  readonly syncIntervalSeconds: number;
   readonly retryPolicy: RetryPolicy;
-  readonly clock: () => Date;
   /** Aborted when the process shuts down. The run is then requeued for another worker. */
   readonly shutdown: AbortSignal;
   readonly onFinished: (report: RunReport) => void;
