@@ -1,5 +1,5 @@
 import { type Biotrack, BiotrackError } from '../../biotrack/index.js';
-import { type Db, withTenant } from '../../db/database.js';
+import { withTenant } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { toUserIdFromActor } from '../../domain/principal.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
