@@ -146,19 +146,12 @@ export const withTenant = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promis
 export const withTenantSnapshot = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
   transactAsTenant(db, tenantId, `begin isolation level repeatable read; ${LIMITS}`, work);
 
-/** Waits only this long for locks: for requests, which can be sent again. */
+/** For requests, which can be sent again. */
 const SHORT_WAIT = `set local lock_timeout = '1s'`;
 
-/** @throws LockTimeoutError if another transaction holds a lock for longer than a second */
-export async function withTenantBriefly<T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-  try {
-    return await transactAsTenant(db, tenantId, `begin; ${LIMITS}; ${SHORT_WAIT}`, work);
-  } catch (error) {
-    throw toStorageError(error) === 'lock_timeout' ? new LockTimeoutError('locked', { cause: error }) : error;
-  }
-}
-
-export class LockTimeoutError extends Error {}
+/** The same as `withTenant`, but waits only a second for locks. */
+export const withTenantBriefly = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
+  transactAsTenant(db, tenantId, `begin; ${LIMITS}; ${SHORT_WAIT}`, work);
 
 function transactAsTenant<T>(db: Db, tenantId: string, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   // The id is interpolated, so that opening the transaction takes one round trip.

@@ -1,13 +1,13 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import {
   type Db,
-  LockTimeoutError,
   type Tx,
   withOperator,
   withTenant,
   withTenantBriefly,
   withTenantSnapshot,
 } from '../../db/database.js';
+import { toStorageError } from '../../db/sqlstate.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
@@ -37,13 +37,19 @@ export const inTenant = <T>(db: Db, tenantId: string, work: TenantWork<T>): Prom
  * @throws ServiceError `sync_in_progress` if it is locked for longer than a second, as while a large plan is applied
  */
 export async function inLockedTenant<T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> {
+  let isLocked = false;
   try {
-    return await withTenantBriefly(db, tenantId, (tx) => withLock(tx, work));
+    return await withTenantBriefly(db, tenantId, (tx) =>
+      withLock(tx, (tx, tenant) => {
+        isLocked = true;
+        return work(tx, tenant);
+      }),
+    );
   } catch (error) {
-    if (!(error instanceof LockTimeoutError)) throw error;
+    if (isLocked || toStorageError(error) !== 'lock_timeout') throw error;
     const detail =
       'A sync or another change of the companies is being applied. Nothing was changed. Retry in a few seconds.';
-    throw new ServiceError('sync_in_progress', detail, { retryAfterSeconds: 5, cause: error.cause });
+    throw new ServiceError('sync_in_progress', detail, { retryAfterSeconds: 5, cause: error });
   }
 }
 
