@@ -789,6 +789,33 @@ t.test('409 and 422: an Idempotency-Key in use', async (t) => {
   }
 });
 
+/** Answer the requests of this file before they lock the tenant. */
+const ANSWERED_UNLOCKED: readonly OperationId[] = [
+  'putTenant',
+  'putConfiguration',
+  'previewCompanyCreationPreference',
+  'createCredential',
+  'updateCredential',
+  'cancelSync',
+  'confirmSync',
+];
+
+t.test('409: a sync applies its plan', async (t) => {
+  const applying = await service.service.db.pool.connect();
+  await applying.query('begin');
+  await applying.query('select from tenants where tenant_id = $1 for update', [ours.tenantId]);
+  const writes = ofTenant.filter(
+    ({ id, outcomes }) => outcomes.includes('409 sync_in_progress') && !ANSWERED_UNLOCKED.includes(id as OperationId),
+  );
+  for (const operation of writes) {
+    const outcome = await outcomeOf(operation.method, toPath(operation, ours), validOf(operation));
+    t.equal(outcome, '409 sync_in_progress', operation.id);
+  }
+  t.ok(writes.length > 15, `${writes.length} operations`);
+  await applying.query('rollback');
+  applying.release();
+});
+
 t.test('503: the signing keys of the host application are unavailable', async (t) => {
   const tokens = { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url: 'http://127.0.0.1:1/keys' } } as const;
   const beside = await startTestService(t, { beside: service, role: 'api', tokens });
@@ -829,6 +856,7 @@ t.test('every documented shared response was seen for every operation', async (t
     // Public operations cannot be made to fail without the database.
     if (code === 'internal') return needsKey;
     const operationId = id as OperationId;
+    if (code === 'sync_in_progress') return !ANSWERED_UNLOCKED.includes(operationId);
     // Operations for all roles never return 403.
     return code !== 'forbidden' || (['operator', 'admin', 'user'] as const).some((role) => !mayCall(operationId, role));
   });
