@@ -77,7 +77,8 @@ const drawAnyUnreadable = (random: Random): string =>
     `[${random.digits(1)},null]`,
     `-${random.between(1, 99)}`,
     '1.5',
-    `9${random.digits(20)}`,
+    // Without the exponent, long numbers of identifiers are read digit by digit.
+    `9${random.digits(20)}e1`,
     '1e999',
     '"A \\ud83c B"',
     `"\\udc00${random.digits(2)}"`,
