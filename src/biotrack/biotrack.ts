@@ -12,7 +12,7 @@ import { BiotrackError, isLoginRefusal } from './errors.js';
 import type { BiotrackEvent } from './events.js';
 import { RestClient } from './rest/client.js';
 import { DEFAULT_RETRY, type RetryRules } from './retry.js';
-import { type BiotrackSession, createSession } from './session.js';
+import { type BiotrackSession, createSession, type DeadlineKind } from './session.js';
 import type { BiotrackEnvironment, BiotrackState } from './states.js';
 import type { ListName } from './to-listed-vendor.js';
 import { Upstream } from './upstream.js';
@@ -64,8 +64,10 @@ export interface Timeouts {
   readonly connectMs: number;
   /** From the request to the response headers. */
   readonly headersMs: number;
-  /** For a whole list, including all pages, attempts and waits. */
+  /** For the whole list of vendors, including all pages, attempts and waits. */
   readonly listMs: number;
+  /** The same for laboratories and for transporters, which the vendors wait for. */
+  readonly optionalListMs: number;
   /** For a whole login, verification or `sync_check`, including all attempts and waits. */
   readonly shortMs: number;
   /** How long a verification waits for the privilege to read vendors. A slow state builds its whole list for that. */
@@ -77,6 +79,7 @@ const DEFAULT_TIMEOUTS: Timeouts = {
   connectMs: 10_000,
   headersMs: 60_000,
   listMs: 300_000,
+  optionalListMs: 30_000,
   shortMs: 30_000,
   probeMs: 5_000,
 };
@@ -159,8 +162,9 @@ export function createBiotrack(options: BiotrackOptions): Biotrack {
 
   const createWithDeadline =
     (signal: AbortSignal | undefined) =>
-    async <T>(kind: 'list' | 'short', work: (deadline: Deadline) => Promise<T>): Promise<T> => {
-      const deadline = new Deadline(kind === 'list' ? timeouts.listMs : timeouts.shortMs, signal);
+    async <T>(kind: DeadlineKind, work: (deadline: Deadline) => Promise<T>): Promise<T> => {
+      const durations = { list: timeouts.listMs, optional_list: timeouts.optionalListMs, short: timeouts.shortMs };
+      const deadline = new Deadline(durations[kind], signal);
       try {
         return await work(deadline);
       } catch (error) {

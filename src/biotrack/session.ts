@@ -17,14 +17,16 @@ export interface BiotrackSession {
   readonly checkVendors: (() => Promise<VendorCheck>) | undefined;
 }
 
+/** What a deadline is for. */
+export type DeadlineKind = 'list' | 'optional_list' | 'short';
+
 export interface SessionDeps {
   readonly client: DialectClient;
   readonly login: BiotrackLogin;
   /** Logs in again. */
   logIn(): Promise<string>;
   readonly offers: Offers;
-  /** Runs the work under the deadline for lists or for short calls. */
-  withDeadline<T>(kind: 'list' | 'short', work: (deadline: Deadline) => Promise<T>): Promise<T>;
+  withDeadline<T>(kind: DeadlineKind, work: (deadline: Deadline) => Promise<T>): Promise<T>;
   onRenewed(): void;
 }
 
@@ -40,7 +42,7 @@ export function createSession(deps: SessionDeps, firstSession: string): Biotrack
   };
 
   const fetchWithSession = <T>(
-    kind: 'list' | 'short',
+    kind: DeadlineKind,
     work: (session: string, deadline: Deadline) => Promise<T>,
   ): Promise<T> =>
     withDeadline(kind, async (deadline) => {
@@ -57,7 +59,9 @@ export function createSession(deps: SessionDeps, firstSession: string): Biotrack
     });
 
   const fetchList = (list: ListName): Promise<VendorList> =>
-    fetchWithSession('list', (current, deadline) => client.fetchList(list, login, current, deadline));
+    fetchWithSession(list === 'vendors' ? 'list' : 'optional_list', (current, deadline) =>
+      client.fetchList(list, login, current, deadline),
+    );
 
   return {
     fetchVendors: () => fetchList('vendors'),

@@ -325,6 +325,31 @@ t.test('no answer for an optional list stops the vendors', async (t) => {
   t.strictSame(await content(), before, 'transporters keyed by license_number are the same');
 });
 
+t.test('an optional list that never arrives does not hold back the vendors', async (t) => {
+  const patient = 3_600_000;
+  const service = await startTestService(t, {
+    simulator: { licenses: 60, dirtyRows: false, offersTransporters: true },
+    states: (environment) => ({
+      NM: { environments: { production: { ...environment, offers: { transporters: true } } } },
+    }),
+    timing: { timeouts: { headersMs: patient, listMs: patient, optionalListMs: 500 } },
+  });
+  const { control } = service.simulator;
+  const tenantId = await makeTenant(service);
+  await includeLabs(service, tenantId);
+  for (const action of ['sync_third_party_transporter', 'sync_qa_lab'] as const)
+    control.injectFault({ fault: 'hang', action, times: 0 });
+  const run = await syncTenant(service, tenantId);
+  t.match(run, {
+    status: 'succeeded_with_warnings',
+    warnings: [
+      { code: 'list_not_read', action: 'sync_third_party_transporter' },
+      { code: 'list_not_read', action: 'sync_qa_lab' },
+    ],
+  });
+  t.ok(run.counts.created > 0);
+});
+
 t.test('the guard counts the licenses of each list by itself', async (t) => {
   const service = await startTestService(t, {
     simulator: { licenses: 200, dirtyRows: false, offersTransporters: true },
