@@ -26,7 +26,7 @@ export type LoginVerdict =
   /** `missingPrivilege`: of the list of laboratories, if that was checked. */
   | { readonly kind: 'valid'; readonly missingPrivilege?: string }
   | { readonly kind: 'rejected' }
-  /** Refused with an unknown text. */
+  /** Refused for another reason than the username and password. */
   | { readonly kind: 'refused'; readonly error: BiotrackError }
   | { readonly kind: 'ubi_rejected' }
   | { readonly kind: 'privilege_missing'; readonly privilege: string };
