@@ -1,4 +1,4 @@
-// Checks that need no running service and no network. Prints one line for each check and the output of those that failed.
+// Checks of the sources, documents and derived files. They need no network. The last one, test/proof, takes the longest. Prints one line for each check and the output of those that failed.
 // Exits with 1 if a check failed.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -27,6 +27,7 @@ const CHECKS: readonly Check[] = [
   { name: 'OpenAPI document', command: ['@redocly/cli/bin/cli.js', 'lint', 'v1'] },
   { name: 'released API', command: ['tsx/dist/cli.mjs', 'tools/released.ts'] },
   { name: 'Dockerfile', command: ['dockerfilelint/bin/dockerfilelint', 'Dockerfile'] },
+  { name: 'repository', command: ['tsx/dist/cli.mjs', 'tools/test.ts', '--proof'] },
 ];
 
 /** Keeps the OpenAPI linter from reporting its use and from looking for updates. */

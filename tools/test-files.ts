@@ -2,39 +2,35 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 
 /**
- * - `default`: all files except those of `faults`, with few random cases
- * - `faults`: the files below test/faults, which kill processes and Postgres
+ * - `default`: how the service behaves: all files except those of `faults` and `proof`, with few random cases
+ * - `faults`: the files below test/faults: processes, Postgres and BioTrack that fail
+ * - `proof`: the files below test/proof: the repository, its documents and its tools
  * - `full`: all files, with many random cases
  * - `long`: all files, with the most random cases; takes hours
  */
-export type Tier = 'default' | 'faults' | 'full' | 'long';
-
-const FAULTS = 'test/faults/';
+export type Tier = 'default' | 'faults' | 'proof' | 'full' | 'long';
 
 /** Started first, so that no long file runs alone at the end. */
 const LONGEST_FIRST: readonly string[] = [
   'test/faults/crashes.test.ts',
   'test/faults/database.test.ts',
   'test/faults/local-postgres.test.ts',
-  'test/sync/sync.test.ts',
-  'test/sync/shared-directory.test.ts',
+  'test/faults/lists.test.ts',
+  'test/faults/shared-directory.test.ts',
+  'test/faults/partly-read.test.ts',
+  'test/proof/documents.test.ts',
+  'test/proof/container.test.ts',
   'test/cli/onboard.test.ts',
   'test/v1/every-operation.test.ts',
-  'test/operations/documents.test.ts',
-  'test/bench/bench.test.ts',
-  'test/v1/companies.test.ts',
-  'test/v1/syncs.test.ts',
   'test/v1/licenses.test.ts',
-  'test/biotrack/faults.test.ts',
-  'test/v1/credentials.test.ts',
-  'test/v1/idempotency.test.ts',
-  'test/v1/openapi.test.ts',
-  'test/proof/conventions.test.ts',
-  'test/sync/lists.test.ts',
+  'test/sync/sync.test.ts',
+  'test/v1/syncs.test.ts',
   'test/sync/decisions.test.ts',
+  'test/mapping/properties.test.ts',
+  'test/v1/idempotency.test.ts',
+  'test/mapping/wrong-mappers.test.ts',
   'test/sync/histories.test.ts',
   'test/v1/configuration.test.ts',
-  'test/proof/container.test.ts',
 ];
 
 /**
@@ -61,7 +57,8 @@ export function selectTestFiles(
 
 function isOfTier(path: string, tier: Tier): boolean {
   if (tier === 'full' || tier === 'long') return true;
-  return path.startsWith(FAULTS) === (tier === 'faults');
+  const [, folder] = path.split('/');
+  return (folder === 'faults' || folder === 'proof' ? folder : 'default') === tier;
 }
 
 function findMatches(root: string, all: readonly string[], argument: string): string[] {

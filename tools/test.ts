@@ -25,7 +25,8 @@ const FILES_AT_A_TIME = Number(process.env.TEST_FILES_AT_A_TIME ?? 4);
 const FILES_PER_PROCESS = 15;
 
 /** These files change, crash or measure their whole process. */
-const OWN_PROCESS = /^test\/(faults|bench)\/|^test\/biotrack\/(calls|faults)\.test/;
+const OWN_PROCESS =
+  /^test\/(faults\/(biotrack|crashes|database|key-rotation|local-\w+|lockout|pooler|slow-state|steps|upstream)|proof\/benchmark|biotrack\/calls)\.test/;
 
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -143,7 +144,12 @@ async function runFiles(files: readonly string[], options: RunOptions): Promise<
   await Promise.all(Array.from({ length: FILES_AT_A_TIME }, work));
 }
 
-const TIERS: Readonly<Record<string, Tier>> = { '--faults': 'faults', '--full': 'full', '--long': 'long' };
+const TIERS: Readonly<Record<string, Tier>> = {
+  '--faults': 'faults',
+  '--proof': 'proof',
+  '--full': 'full',
+  '--long': 'long',
+};
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);

@@ -3,14 +3,15 @@ import { type SerializerFactory, SerializerSelector } from '@fastify/fast-json-s
 type Serializer = ReturnType<ReturnType<SerializerFactory>>;
 
 const buildStandard = SerializerSelector();
+/** By schema, for all servers in the process: they all have the same named schemas. */
+const serializers = new Map<string, Serializer>();
 
 /**
  * Builds the functions that serialize responses, one per distinct schema. All operations share the same error responses, and
  * compiling serializers dominates the startup time.
  */
-export const buildSerializer: SerializerFactory = (externalSchemas, options) => {
-  const buildOne = buildStandard(externalSchemas, options);
-  const serializers = new Map<string, Serializer>();
+export const buildSerializer: SerializerFactory = (namedSchemas, options) => {
+  const buildOne = buildStandard(namedSchemas, options);
   return (route) => {
     const shape = JSON.stringify(route.schema, omitAnnotations);
     let serialize = serializers.get(shape);

@@ -1,4 +1,4 @@
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
 import { type FieldError, ServiceError } from '../domain/service-error.js';
@@ -15,11 +15,24 @@ const STRICT = {
 
 /** Bodies are validated without type coercion; parameters and headers are coerced, because they are always text. */
 export function registerStrictValidation(app: FastifyInstance): void {
-  const strict = addFormats.default(new Ajv2020({ ...STRICT, coerceTypes: false }));
-  const coercing = addFormats.default(new Ajv2020({ ...STRICT, coerceTypes: true }));
   app.setValidatorCompiler(({ schema, httpPart }) =>
-    httpPart === 'body' ? strict.compile(schema as object) : wholeNumbersOnly(coercing.compile(schema as object)),
+    httpPart === 'body' ? compileStrict(schema) : wholeNumbersOnly(compileCoercing(schema)),
   );
+}
+
+const compileStrict = createCompiler({ ...STRICT, coerceTypes: false });
+const compileCoercing = createCompiler({ ...STRICT, coerceTypes: true });
+
+/** Compiles each distinct schema once: many operations share theirs. */
+function createCompiler(options: Options): (schema: unknown) => ValidateFunction {
+  const ajv = addFormats.default(new Ajv2020(options));
+  const compiled = new Map<string, ValidateFunction>();
+  return (schema) => {
+    const text = JSON.stringify(schema);
+    const validate = compiled.get(text) ?? ajv.compile(JSON.parse(text));
+    compiled.set(text, validate);
+    return validate;
+  };
 }
 
 const WHOLE_NUMBER = /^-?\d{1,15}$/;

@@ -1,4 +1,4 @@
-// The exact requests to BioTrack and the classification of its responses, which nock sends. Faults are in faults.test.ts.
+// The exact requests to BioTrack and the classification of its responses, which nock sends. Faults are in test/faults/biotrack.test.ts.
 import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import nock from 'nock';

@@ -120,18 +120,29 @@ const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
 const PROBLEM = 'application/problem+json';
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
-export function createContract(document: JsonDocument): Contract {
-  const closed = close(structuredClone(document)) as JsonDocument;
+/** By the text of the document without its servers: most services of a process have the same document. */
+const compilers = new Map<string, Compile>();
+
+function findCompiler({ servers, ...document }: JsonDocument): Compile {
+  const text = JSON.stringify(document);
+  const compile = compilers.get(text) ?? createCompiler(JSON.parse(text));
+  compilers.set(text, compile);
+  return compile;
+}
+
+function createCompiler(document: JsonDocument): Compile {
   const ajv = addFormats.default(new Ajv2020({ strict: false, allErrors: true }));
-  ajv.addSchema({ ...closed, $id: 'document' });
+  ajv.addSchema({ ...(close(document) as JsonDocument), $id: 'document' });
   const validators = new Map<string, ValidateFunction>();
-  const compile = (pointer: string): ValidateFunction => {
-    const cached = validators.get(pointer);
-    if (cached !== undefined) return cached;
-    const validate = ajv.compile({ $ref: `document#${pointer}` });
+  return (pointer) => {
+    const validate = validators.get(pointer) ?? ajv.compile({ $ref: `document#${pointer}` });
     validators.set(pointer, validate);
     return validate;
   };
+}
+
+export function createContract(document: JsonDocument): Contract {
+  const compile = findCompiler(document);
   const operations = toOperations(document);
   const changing = new Map<string, Set<string | undefined>>();
   const seen = new Map<string, Set<string>>(operations.map(({ id }) => [id, new Set()]));

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { access, chmod, constants, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ export interface TestDatabase {
  * it recovers everything that was committed, as any server does.
  */
 export async function startTestServer(): Promise<TestServer> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-test-'));
+  const dataDir = await mkdtemp(join(await findFastFolder(), 'biotrack-connect-test-'));
   // Postgres may run as another user, which must be able to enter.
   await chmod(dataDir, 0o711);
   const remove = (): Promise<void> => rm(dataDir, { recursive: true, force: true });
@@ -45,6 +45,22 @@ export async function startTestServer(): Promise<TestServer> {
     await remove();
     throw error;
   }
+}
+
+const MEMORY_FOLDER = '/dev/shm';
+/** More than the data of all test files that run at a time. */
+const NEEDED_BYTES = 8 * 1024 ** 3;
+
+/** In memory if the machine has enough: creating the files of a database takes 25 times as long on some disks. */
+async function findFastFolder(): Promise<string> {
+  try {
+    await access(MEMORY_FOLDER, constants.W_OK);
+    const { bavail, bsize } = await statfs(MEMORY_FOLDER);
+    if (bavail * bsize >= NEEDED_BYTES) return MEMORY_FOLDER;
+  } catch {
+    // Not on every system.
+  }
+  return tmpdir();
 }
 
 /** Creates a migrated database. Drop it in a teardown; else it is deleted with the server. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import type t from 'tap';
+import { type Dispatcher, request } from 'undici';
 import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
 import type { TokenOptions } from '../../src/http/tokens.js';
@@ -333,20 +334,24 @@ export async function sendRequest(
 ): Promise<TestResponse> {
   const { body, rawBody, headers, key = operatorKey } = ask;
   const hasBody = body !== undefined || rawBody !== undefined;
-  const response = await fetch(new URL(path, baseUrl), {
-    method,
+  // Not `fetch`, which takes twice the processor time.
+  const response = await request(new URL(path, baseUrl), {
+    method: method as Dispatcher.HttpMethod,
     headers: {
       ...(key === null ? {} : { authorization: `Bearer ${key}` }),
       ...(hasBody ? { 'content-type': 'application/json' } : {}),
       ...headers,
     },
-    body: rawBody ?? (body === undefined ? undefined : JSON.stringify(body)),
+    body: rawBody ?? (body === undefined ? null : JSON.stringify(body)),
   });
-  const text = await response.text();
-  const isJson = (response.headers.get('content-type') ?? '').includes('json');
+  const text = await response.body.text();
+  const received = new Headers();
+  for (const [name, value] of Object.entries(response.headers))
+    for (const each of [value ?? []].flat()) received.append(name, each);
+  const isJson = (received.get('content-type') ?? '').includes('json');
   return {
-    status: response.status,
-    headers: response.headers,
+    status: response.statusCode,
+    headers: received,
     body: text === '' ? undefined : isJson ? JSON.parse(text) : text,
   };
 }

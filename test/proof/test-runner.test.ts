@@ -28,9 +28,10 @@ t.test('arguments are files, folders or words', async (t) => {
 });
 
 t.test('each file belongs to one tier', async (t) => {
-  const [files, faults] = [select('default'), select('faults')];
+  const [files, faults, proof] = [select('default'), select('faults'), select('proof')];
   t.ok(faults.length > 3 && faults.every((file) => file.startsWith('test/faults/')));
-  t.same([...files, ...faults].sort(), [...select('full')].sort());
+  t.ok(proof.length > 3 && proof.every((file) => file.startsWith('test/proof/')));
+  t.same([...files, ...faults, ...proof].sort(), [...select('full')].sort());
   t.same([...select('full')].sort(), [...select('long')].sort());
 });
 

@@ -2,7 +2,7 @@ import { type Files, isDocument } from './files.js';
 import type { Finding } from './finding.js';
 import { parseMarkdown } from './markdown.js';
 
-/** The `sh` blocks between these lines are one session, which `test/operations/documents.test.ts` pastes into a shell. */
+/** The `sh` blocks between these lines are one session, which `test/proof/documents.test.ts` pastes into a shell. */
 export const SESSION_BEGIN = '<!-- session -->';
 export const SESSION_END = '<!-- /session -->';
 

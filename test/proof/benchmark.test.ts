@@ -3,9 +3,9 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { CATALOG, isReached, type Key } from '../bench/catalog.js';
+import { Recorder, summarizeRatios, toJson } from '../bench/report.js';
 import { IS_THINNED } from '../helpers/counts.js';
-import { CATALOG, isReached, type Key } from './catalog.js';
-import { Recorder, summarizeRatios, toJson } from './report.js';
 
 /** The benchmark runs and reports its figures. Only `npm run bench` compares the figures with their goals. */
 
