@@ -28,7 +28,6 @@ const LONGEST_FIRST: readonly string[] = [
   'test/sync/decisions.test.ts',
   'test/mapping/properties.test.ts',
   'test/v1/idempotency.test.ts',
-  'test/mapping/wrong-mappers.test.ts',
   'test/sync/histories.test.ts',
   'test/v1/configuration.test.ts',
 ];

@@ -408,8 +408,7 @@ export async function waitForRun(
   for (let tries = 0; tries < 1_200; tries += 1) {
     const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
     if (ENDED.includes(body.status)) return body;
-    // Polls often at first: most runs are short.
-    await new Promise((resolve) => setTimeout(resolve, Math.min(50, 3 + 3 * tries)));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(100, 20 + 10 * tries)));
   }
   throw new Error(`run ${runId} has not ended within a minute`);
 }

@@ -17,7 +17,7 @@ import { readSeed } from '../mapping/world.js';
  * plan has no steps, so delta plans have the same effect as full plans.
  */
 
-const HISTORIES = pickCount({ few: 8, full: 100, long: 1_000 });
+const HISTORIES = pickCount({ few: 6, full: 100, long: 1_000 });
 const SEED = readSeed();
 t.setTimeout(IS_LONG ? 7_200_000 : 600_000);
 

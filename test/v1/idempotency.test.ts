@@ -5,7 +5,7 @@ import { PATIENCE_MS } from '../helpers/until.js';
 
 /** Idempotency-Key: retried POST requests take effect once, even if responses, connections or processes are lost. */
 
-const KEYS = pickCount({ few: 35, full: 200, long: 1_000 });
+const KEYS = pickCount({ few: 25, full: 200, long: 1_000 });
 
 const service = await startTestService(t, {
   hasLine: true,

@@ -13,7 +13,7 @@ import type {
   SyncPlan,
   VendorCompany,
 } from '../../src/mapping/index.js';
-import { checkLaws } from './laws.js';
+import { checkLaws } from '../mapping/laws.js';
 import {
   applyPlanInMemory,
   createTally,
@@ -27,7 +27,7 @@ import {
   SMALL,
   ubiKeyOf,
   Violation,
-} from './world.js';
+} from '../mapping/world.js';
 
 const SEED = readSeed();
 const MOST_LISTS = 5_000;
