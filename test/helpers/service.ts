@@ -410,5 +410,5 @@ export async function waitForRun(
     if (ENDED.includes(body.status)) return body;
     await new Promise((resolve) => setTimeout(resolve, Math.min(100, 20 + 10 * tries)));
   }
-  throw new Error(`run ${runId} has not ended within a minute`);
+  throw new Error(`run ${runId} has not ended within two minutes`);
 }

@@ -462,9 +462,19 @@ t.test('concurrent requests start one run', async (t) => {
   t.equal(control.counters().logins, calls.logins + 1, 'one login');
   t.equal(control.counters().listCalls, calls.listCalls + 1, 'one list call');
 
-  control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 800 });
+  // Another process reads the list until both have begun.
+  await service.sql(
+    `insert into directory_leases (state, environment, holder, until_datetime)
+     values ('NM', 'production', gen_random_uuid(), now() + interval '1 hour')`,
+  );
+  const getNumber = async (): Promise<number> =>
+    Number((await service.sql<{ last_value: string }>('select last_value from directory_requests'))[0]?.last_value);
+  const number = await getNumber();
   const before = control.counters();
-  const runs = await Promise.all(both.map((tenantId) => syncTenant(service, tenantId, { refresh: 'force' })));
+  const syncing = both.map((tenantId) => syncTenant(service, tenantId, { refresh: 'force' }));
+  await until('both have begun', async () => (await getNumber()) >= number + 2);
+  await service.sql('delete from directory_leases');
+  const runs = await Promise.all(syncing);
   t.ok(runs.every(({ status }) => /^succeeded/.test(status)));
   t.equal(control.counters().listCalls, before.listCalls + 1, 'two tenants share one list');
   control.setOptions({ offersSyncCheck: true });
