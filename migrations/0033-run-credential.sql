@@ -3,7 +3,4 @@ alter table sync_runs
   add column credential_id uuid,
   add column credential_owner text check (credential_owner in ('company', 'user')),
   add column credential_reason text,
-  -- A new password is another login.
-  add column credential_secret_version integer,
-  add check ((credential_id is null) = (credential_owner is null) and (credential_id is null) = (credential_reason is null)
-    and (credential_id is null) = (credential_secret_version is null));
+  add check ((credential_id is null) = (credential_owner is null) and (credential_id is null) = (credential_reason is null));

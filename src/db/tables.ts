@@ -323,7 +323,6 @@ export interface SyncRuns {
   credential_id: string | null;
   credential_owner: string | null;
   credential_reason: string | null;
-  credential_secret_version: number | null;
   directory_version: number | null;
   fence: Generated<number>;
   finished_datetime: Timestamp | null;

@@ -199,7 +199,6 @@ async function measureUnchanged({ db }: BenchInstance, load: Load): Promise<numb
     directories.ensureFresh(db, {
       target: { state: STATE, environment: 'training' },
       openSession: async () => session,
-      recordCallError: async (error) => error,
       includeLabs: false,
       force: true,
     });

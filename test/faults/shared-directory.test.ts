@@ -26,7 +26,6 @@ async function refreshAsProcess(t: Test, { service, simulator }: TestService): P
   await createDirectoryService({ maxAgeSeconds: 600, guardRemovalPercent: 10 }).ensureFresh(service.db, {
     target,
     openSession: () => biotrack.openSession(target, { ubi, username, password: new Secret(password) }),
-    recordCallError: async (error) => error,
     includeLabs: false,
     force: true,
   });

@@ -82,7 +82,6 @@ t.test(`a cached list always equals the published one (seed ${SEED})`, async (t)
         await directories.ensureFresh(db, {
           target: TARGET,
           openSession: state.openSession,
-          recordCallError: async (error) => error,
           includeLabs: labs[index % labs.length] === true,
           force: true,
         });

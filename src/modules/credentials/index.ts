@@ -6,6 +6,7 @@ export { type Credential, deleteCredentialsOfUser, isUsable, selectCredentialsOf
 export { registerCredentialsRoutes } from './routes.js';
 export { type ResealCounts, resealCredentials } from './sealing.js';
 export { type CredentialPorts, renameCredential } from './service.js';
+export { openSession } from './session.js';
 export {
   findLogin,
   findUsableCredential,
@@ -14,7 +15,6 @@ export {
   isRefusal,
   LoginRefusedError,
   requireUsableCredential,
-  toLoginPorts,
   toRefusedError,
   type UsableCredential,
 } from './use-credential.js';

@@ -1,4 +1,4 @@
-import { BiotrackError, type BiotrackLogin, type BiotrackSession } from '../../biotrack/index.js';
+import type { BiotrackLogin } from '../../biotrack/index.js';
 import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
 import type { ServiceError } from '../../domain/service-error.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
@@ -11,9 +11,7 @@ import {
   type OpenPorts,
   toCandidate,
 } from './candidates.js';
-import { attemptLogin, claimAccount, releaseUnless, saveAttempt, toLoginResult, toTarget } from './login-attempt.js';
-import { releaseLogin } from './login-attempt-repository.js';
-import { getOriginId, toLoginKeys } from './login-keys.js';
+import { attemptLogin } from './login-attempt.js';
 import { type LoginResult, type RefusalResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
 import { recordLogin } from './record-login.js';
 import { toNoLoginError } from './remediation.js';
@@ -30,24 +28,17 @@ export interface UsableCredential extends ChosenCredential {
 /** BioTrack refused the login. `reason` is a failure reason of a run; the message is text for users. */
 export class LoginRefusedError extends Error {
   readonly reason: LoginReason;
-  readonly credential: Credential;
+  readonly refused: ChosenCredential;
   /** BioTrack's own text, for operators. */
   readonly upstreamText: string | null;
 
-  constructor(credential: Credential, result: RefusalResult) {
+  constructor(refused: ChosenCredential, result: RefusalResult) {
     super(toLoginResultDetail(result));
     this.name = 'LoginRefusedError';
     this.reason = REASONS[result.kind];
-    this.credential = credential;
+    this.refused = refused;
     this.upstreamText = result.kind === 'refused' ? result.upstreamText : null;
   }
-}
-
-export interface UseOptions {
-  /** The requesting user; undefined for API keys and the schedule. */
-  readonly userId: string | undefined;
-  /** Called in the transaction that chooses a credential, before its login is used. */
-  readonly recordChoice?: (tx: Tx, chosen: ChosenCredential) => Promise<void>;
 }
 
 type UsePorts = Omit<CredentialPorts, 'newId'>;
@@ -55,6 +46,7 @@ type UsePorts = Omit<CredentialPorts, 'newId'>;
 /**
  * Chooses the user's own credential, or else the company's. An unverified credential is verified first, because the shared
  * directory may only be read by tenants with a working login. Refused credentials are not tried again.
+ * @param userId the requesting user; undefined for API keys and the schedule
  * @throws ServiceError `setup_incomplete` if none is usable, `credential_unreadable` if its password cannot be decrypted
  * @throws LoginRefusedError, BiotrackError if the verification fails
  */
@@ -62,19 +54,17 @@ export function getUsableCredential(
   db: Db,
   ports: UsePorts,
   tenantId: string,
-  options: UseOptions,
+  userId: string | undefined,
 ): Promise<UsableCredential> {
   // Use and status of a credential are not effects of the request, so they must not complete its idempotency key.
   return withoutBeforeCommit(async () => {
-    const { userId } = options;
-    const find = (tx: Tx, tenant: Tenant) => requireUsableCredential(tx, ports, tenant, userId);
-    const choice = await choose(db, tenantId, options, find);
+    const choice = await choose(db, tenantId, (tx, tenant) => requireUsableCredential(tx, ports, tenant, userId));
     try {
       return await openVerified(db, ports, choice);
     } catch (error) {
       if (choice.credential.owner === 'company' || !(error instanceof LoginRefusedError)) throw error;
       // BioTrack just refused the user's own credential: use the company's.
-      const fallback = await choose(db, tenantId, options, async (tx, tenant) => {
+      const fallback = await choose(db, tenantId, async (tx, tenant) => {
         const company = await findUsableCredential(tx, ports, tenant, undefined);
         if (company === undefined) throw error;
         return { credential: company.credential, reason: 'own_rejected' };
@@ -89,19 +79,17 @@ type TenantChoice = ChosenCredential & { readonly tenant: Tenant; readonly ubiKe
 const choose = (
   db: Db,
   tenantId: string,
-  { recordChoice }: UseOptions,
   find: (tx: Tx, tenant: Tenant) => Promise<ChosenCredential>,
 ): Promise<TenantChoice> =>
   inTenant(db, tenantId, async (tx, tenant) => {
     const { ubiKey } = await requireUbi(tx, tenantId);
     const chosen = await find(tx, tenant);
     await saveLastUsed(tx, chosen.credential.id);
-    await recordChoice?.(tx, chosen);
     return { ...chosen, tenant, ubiKey };
   });
 
 async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: TenantChoice): Promise<UsableCredential> {
-  const { credential, tenant } = chosen;
+  const { credential, tenant, reason } = chosen;
   const password = openPassword(ports.biotrack, ports.vault, tenant, credential);
   const { username, licenseNumber } = credential;
   const usable = { ...chosen, login: { ubi: ubiKey, username, password, licenseNumber } };
@@ -111,7 +99,7 @@ async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: Tena
   const result = await ports.loginAttempts(key, () => verify(db, ports, usable));
   if (result.kind === 'valid') return usable;
   if (result.kind === 'unavailable') throw result.error;
-  throw new LoginRefusedError(credential, result);
+  throw new LoginRefusedError({ credential, reason }, result);
 }
 
 async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promise<LoginResult> {
@@ -130,7 +118,7 @@ async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promis
 }
 
 /** @throws ServiceError `setup_incomplete` if the credential was refused, changed or deleted since it was chosen */
-async function requireUnchanged(
+export async function requireUnchanged(
   tx: Tx,
   ports: OpenPorts,
   { tenant, credential }: UsableCredential,
@@ -144,7 +132,7 @@ async function requireUnchanged(
 const CHANGED = 'The credential was changed or deleted during the request. Send the request again.';
 
 /** The failure reasons of runs that are about the credential, which its owner must fix, and not about BioTrack. */
-const REFUSALS = {
+export const REFUSALS = {
   credentials_rejected: 'rejected',
   login_refused: 'refused',
   ubi_rejected: 'ubi_rejected',
@@ -160,72 +148,6 @@ const REASONS = {
 
 type LoginReason = keyof typeof REFUSALS;
 
-/**
- * Sends a verified login, while no other login of the account is in progress. It is not sent if it was changed meanwhile, or if
- * another tenant or process has learned that BioTrack does not accept it any more. A refusal is saved before it is thrown.
- * @throws LoginRefusedError, BiotrackError, ServiceError `setup_incomplete`
- */
-async function sendLogin<T>(
-  db: Db,
-  ports: OpenPorts,
-  usable: UsableCredential,
-  signal: AbortSignal | undefined,
-  send: () => Promise<T>,
-): Promise<T> {
-  const { tenant, login } = usable;
-  const keys = toLoginKeys(ports, tenant, login);
-  const attempt = { tenant, login, wasValid: true, isForced: false, isSaved: true, signal };
-  const claim = await claimAccount(db, attempt, keys);
-  if (claim.kind !== 'claimed') throw await recordRefusal(db, ports, usable, claim);
-  const { lease } = claim;
-  const sent = await releaseUnless(db, attempt, lease, async () => {
-    await inTenant(db, tenant.id, (tx) => requireUnchanged(tx, ports, usable));
-    return send().catch((error: unknown) => (error instanceof BiotrackError ? error : Promise.reject(error)));
-  });
-  if (!(sent instanceof BiotrackError)) {
-    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, lease));
-    return sent;
-  }
-  const fetched = toErrorResult(ports, usable, sent);
-  throw await recordRefusal(db, ports, usable, await saveAttempt(db, ports, attempt, { keys, fetched, lease }));
-}
-
-/** What an error of BioTrack says about the login. */
-function toErrorResult(ports: OpenPorts, { tenant }: UsableCredential, error: BiotrackError): LoginResult {
-  const { reason, privilege = '' } = error;
-  // A BioTrack user without access to other lists can still read the vendors.
-  const isOfOtherList = reason === 'privilege_missing' && privilege !== VENDORS_PRIVILEGE;
-  if (!isRefusal(reason) || isOfOtherList) return { kind: 'unavailable', error };
-  const kind = REFUSALS[reason];
-  return toLoginResult(kind === 'refused' ? { kind, error } : { kind, privilege }, getOriginId(ports.biotrack, tenant));
-}
-
-/** Saves the status of the credential. Returns the error with which the request fails. */
-async function recordRefusal(
-  db: Db,
-  ports: OpenPorts,
-  { credential, login, tenant }: UsableCredential,
-  refused: LoginResult,
-): Promise<Error> {
-  const { result } = await recordLogin(db, ports, { tenant, login, credential }, refused);
-  return result.kind === 'unavailable' ? result.error : new LoginRefusedError(credential, result as RefusalResult);
-}
-
-/** Records an error of a call after the login. Returns the error with which the request fails. */
-async function recordCallError(
-  db: Db,
-  ports: OpenPorts,
-  usable: UsableCredential,
-  error: BiotrackError,
-): Promise<Error> {
-  const fetched = toErrorResult(ports, usable, error);
-  if (fetched.kind === 'unavailable') return error;
-  const { tenant, login } = usable;
-  const attempt = { tenant, login, wasValid: true, isForced: false, isSaved: true };
-  const keys = toLoginKeys(ports, tenant, login);
-  return recordRefusal(db, ports, usable, await saveAttempt(db, ports, attempt, { keys, fetched, lease: undefined }));
-}
-
 /** 409 for a request whose login BioTrack refused. */
 export const toRefusedError = (
   tenantId: string,
@@ -233,29 +155,6 @@ export const toRefusedError = (
   reason: LoginReason,
   detail: string,
 ): ServiceError => toNoLoginError(tenantId, [{ id, description, status: REFUSALS[reason], detail }], detail);
-
-/** How a directory refresh uses the login. */
-export const toLoginPorts = (db: Db, ports: OpenPorts, usable: UsableCredential): LoginUse => ({
-  // The statuses that are saved are not effects of the request, so they must not complete its idempotency key.
-  openSession: (signal) =>
-    withoutBeforeCommit(() =>
-      ports.biotrack.openSession(toTarget(usable.tenant), usable.login, {
-        signal,
-        wrapLogin: (send) => withoutBeforeCommit(() => sendLogin(db, ports, usable, signal, send)),
-      }),
-    ),
-  recordCallError: (error) => withoutBeforeCommit(() => recordCallError(db, ports, usable, error)),
-});
-
-export interface LoginUse {
-  /** Logs in. Saves a refusal in the credential before it throws. */
-  openSession(signal: AbortSignal | undefined): Promise<BiotrackSession>;
-  /** Saves a refusal of the login by a later call. Returns the error with which the request fails. */
-  recordCallError(error: BiotrackError): Promise<Error>;
-}
-
-/** BioTrack's name of the privilege that every sync needs. */
-const VENDORS_PRIVILEGE = 'sync_vendor';
 
 /** Whether the reason is about the credential, which its owner must fix, and not about BioTrack. */
 export const isRefusal = (reason: string): reason is LoginReason => reason in REFUSALS;
@@ -275,11 +174,11 @@ export async function hasOtherLogin(
   tx: Tx,
   ports: OpenPorts,
   tenant: Tenant,
-  used: { readonly credentialId: string; readonly secretVersion: number } | undefined,
+  used: Pick<Credential, 'id' | 'secretVersion'> | undefined,
 ): Promise<boolean> {
   const { company } = await loadCandidates(tx, ports, tenant, undefined);
   const isUsed = ({ id, secretVersion }: Credential): boolean =>
-    id === used?.credentialId && secretVersion === used.secretVersion;
+    id === used?.id && secretVersion === used.secretVersion;
   return company.some(({ credential, state }) => isUsable(state) && !isUsed(credential));
 }
 

@@ -55,7 +55,7 @@ export async function fetchStateList(session: BiotrackSession, includeLabs: bool
 /**
  * Undefined if the state does not offer the list, or it cannot be read. An absent or empty list counts as not read: BioTrack
  * omits a list that is empty and one that it does not have.
- * @throws BiotrackError only if BioTrack refuses the login
+ * @throws only if BioTrack refuses the login
  */
 async function fetchOptional(fetch: (() => Promise<VendorList>) | undefined): Promise<VendorList | undefined> {
   try {

@@ -1,4 +1,4 @@
-import { BiotrackError, type BiotrackSession, type BiotrackTarget } from '../../biotrack/index.js';
+import type { BiotrackSession, BiotrackTarget } from '../../biotrack/index.js';
 import { type Db, type Tx, withOperator } from '../../db/database.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
 import { isUnchanged, toChecksum } from './checksum.js';
@@ -11,13 +11,8 @@ import { type Directory, findDirectorySummary, saveUnchangedCheck, takeRequestNu
 
 export interface DirectoryRequest {
   readonly target: BiotrackTarget;
-  /** Logs in. Saves a refusal in the credential before it throws. */
+  /** Logs in. */
   readonly openSession: (signal: AbortSignal | undefined) => Promise<BiotrackSession>;
-  /**
-   * Called with every error of BioTrack after the login, before another request or process can use the same login. Returns the
-   * error with which the request fails.
-   */
-  readonly recordCallError: (error: BiotrackError) => Promise<Error>;
   readonly includeLabs: boolean;
   /** Accept only a list that is requested after this call and compared with the published one, however fresh that is. */
   readonly force: boolean;
@@ -100,18 +95,8 @@ export function createDirectoryService({
         }
         return undefined;
       },
-      // A refusal is recorded before the lease is released.
-      work: () => refreshWithLogin(db, request, since),
+      work: async () => refresh(db, request, await request.openSession(signal), since),
     });
-  }
-
-  async function refreshWithLogin(db: Db, request: DirectoryRequest, since: number): Promise<Directory> {
-    const session = await request.openSession(request.signal);
-    try {
-      return await refresh(db, request, session, since);
-    } catch (error) {
-      throw error instanceof BiotrackError ? await request.recordCallError(error) : error;
-    }
   }
 
   async function refresh(

@@ -7,7 +7,7 @@ import {
   getUsableCredential,
   isRefusal,
   LoginRefusedError,
-  toLoginPorts,
+  openSession,
   toRefusedError,
   toUpstreamError,
   type UsableCredential,
@@ -55,13 +55,13 @@ export async function ensureDirectory(
 ): Promise<void> {
   let usable: UsableCredential | undefined;
   try {
-    usable = await getUsableCredential(db, ports, tenantId, { userId: toUserId(principal) });
+    const credential = await getUsableCredential(db, ports, tenantId, toUserId(principal));
+    usable = credential;
     const { tenant } = usable;
     const target = { state: tenant.state, environment: tenant.environment };
     const caller = toCallerKey(usable, principal);
     const failure = ports.listFailures.take(caller);
     if (failure !== undefined && !(await isPublished(db, target))) throw failure;
-    const loginPorts = toLoginPorts(db, ports, usable);
     // The fetch outlives the request, so what it writes is no effect of the request.
     const refresh = withoutBeforeCommit(() =>
       ports.directories.ensureFresh(db, {
@@ -69,7 +69,7 @@ export async function ensureDirectory(
         includeLabs: false,
         force: false,
         signal: ports.shutdown,
-        ...loginPorts,
+        openSession: (signal) => openSession(db, ports, credential, signal),
       }),
     );
     if (await isSettledWithin(refresh, LIST_WAIT_MS)) return;
@@ -120,7 +120,7 @@ function toDirectoryError(
   shutdown: AbortSignal,
 ): unknown {
   if (error instanceof LoginRefusedError) {
-    return toRefusedError(tenantId, error.credential, error.reason, error.message);
+    return toRefusedError(tenantId, error.refused.credential, error.reason, error.message);
   }
   if (error instanceof BiotrackError) {
     const { reason, advice } = error;

@@ -1,12 +1,5 @@
-export {
-  findActiveRun,
-  findLastEndedRun,
-  findRun,
-  finishRun,
-  insertRunningRun,
-  type SyncRun,
-  saveApplied,
-} from './repository.js';
+export { finishRun } from './held-run-repository.js';
+export { findActiveRun, findLastEndedRun, findRun, insertRunningRun, type SyncRun, saveApplied } from './repository.js';
 export { RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
 export { registerSyncsRoutes, toSyncRunReply } from './routes.js';
 export { type RunReport, type RunSyncDeps, runSync } from './run-sync.js';

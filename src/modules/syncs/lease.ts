@@ -1,6 +1,7 @@
 import { type Db, withTenant } from '../../db/database.js';
 import { linkSignals } from '../../domain/linked-signal.js';
-import { LEASE_SECONDS, renewLease, type SyncRun } from './repository.js';
+import { LEASE_SECONDS, renewLease } from './held-run-repository.js';
+import type { SyncRun } from './repository.js';
 
 export interface Lease {
   /** Aborted when this worker lost the run, or when the process shuts down. */

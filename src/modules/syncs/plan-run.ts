@@ -29,9 +29,10 @@ import {
   planTenant,
   type Tenant,
 } from '../tenants/index.js';
+import { finishRun, saveStep } from './held-run-repository.js';
 import { toReasonDetail } from './reason-details.js';
-import { finishRun, type SyncRun, saveStep } from './repository.js';
-import { RunFailure, RunLostError } from './run-error.js';
+import type { SyncRun } from './repository.js';
+import { RunFailure, RunLostError } from './run-ending.js';
 import { queueRun } from './service.js';
 
 export interface PlanRunDeps {

@@ -1,7 +1,5 @@
-import { type Kysely, sql } from 'kysely';
-import type { Db, OperatorTx, Tx } from '../../db/database.js';
-import { queryAsTenant, statementBuilder, toStatement } from '../../db/single-statement.js';
-import type { DB } from '../../db/tables.js';
+import { sql } from 'kysely';
+import type { OperatorTx, Tx } from '../../db/database.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { Strategy } from '../../domain/strategy.js';
@@ -62,7 +60,7 @@ export interface SyncRun {
   readonly retryAt: Date | null;
 }
 
-const COLUMNS = [
+export const COLUMNS = [
   'id',
   'status',
   'reason',
@@ -185,71 +183,6 @@ export async function enqueueRun(tx: Tx, tenantId: string, id: string): Promise<
       from sync_runs as run where run.id = ${id}`.execute(tx);
 }
 
-/** How long a lease lasts without renewal. */
-export const LEASE_SECONDS = 20;
-
-const leaseEnd = sql<Date>`now() + make_interval(secs => ${LEASE_SECONDS})`;
-
-/**
- * Claims a run that is due or whose lease has expired, and increases its fence. Undefined if the run has ended, waits
- * for a retry, or is leased by another worker.
- */
-export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasTakenOver: boolean }) | undefined> =>
-  tx
-    .with('before', (db) =>
-      db
-        .selectFrom('sync_runs')
-        .select(['id as run_id', sql<boolean>`status = 'running'`.as('was_running')])
-        .where('id', '=', id)
-        .where((eb) =>
-          eb.or([
-            eb.and([
-              eb('status', '=', 'queued'),
-              eb.or([eb('retry_datetime', 'is', null), eb('retry_datetime', '<=', sql<Date>`now()`)]),
-            ]),
-            eb.and([eb('status', '=', 'running'), eb('leased_until_datetime', '<', sql<Date>`now()`)]),
-          ]),
-        )
-        .forUpdate(),
-    )
-    .updateTable('sync_runs')
-    .from('before')
-    .set((eb) => ({
-      status: 'running',
-      step: 'fetching',
-      attempt: eb('attempt', '+', 1),
-      reason: null,
-      reason_detail: null,
-      operator_detail: null,
-      needs_operator: false,
-      retry_datetime: null,
-      fence: eb('fence', '+', 1),
-      leased_until_datetime: leaseEnd,
-      started_datetime: eb.fn.coalesce('started_datetime', sql<Date>`now()`),
-    }))
-    .whereRef('id', '=', 'before.run_id')
-    .returning([...COLUMNS, 'before.was_running as wasTakenOver'])
-    .$castTo<SyncRun & { readonly wasTakenOver: boolean }>()
-    .executeTakeFirst();
-
-type Held = Pick<SyncRun, 'id' | 'fence'>;
-
-/** Updates the run only if the caller still holds it. */
-const updateHeld = (tx: Kysely<DB>, { id, fence }: Held) =>
-  tx.updateTable('sync_runs').where('id', '=', id).where('fence', '=', fence).where('status', '=', 'running');
-
-/** Returns false if the run was taken over or has ended. */
-export async function renewLease(tx: Tx, run: Held): Promise<boolean> {
-  const result = await updateHeld(tx, run).set({ leased_until_datetime: leaseEnd }).executeTakeFirst();
-  return result.numUpdatedRows > 0n;
-}
-
-/** Returns false if the run was taken over or has ended. */
-export async function saveStep(db: Db, tenantId: string, run: Held, step: RunStep): Promise<boolean> {
-  const update = updateHeld(statementBuilder, run).set({ step, leased_until_datetime: leaseEnd }).returning('id');
-  return (await queryAsTenant(db, tenantId, toStatement(update))).length > 0;
-}
-
 /** Makes a run that waits for a retry due now. */
 export async function retryNow(tx: Tx, tenantId: string, id: string): Promise<void> {
   const result = await tx
@@ -273,47 +206,6 @@ export async function cancelRun(tx: Tx, id: string): Promise<boolean> {
   return result.numUpdatedRows > 0n;
 }
 
-export interface RunCredential {
-  readonly id: string;
-  readonly owner: 'company' | 'user';
-  readonly secretVersion: number;
-  readonly reason: CredentialChoice;
-}
-
-/** The login of a run: another password is another login. */
-export interface UsedLogin {
-  readonly credentialId: string;
-  readonly secretVersion: number;
-}
-
-/** Saves the chosen login before it is used. Returns false if the run was taken over or has ended. */
-export async function saveRunCredential(
-  tx: Tx,
-  run: Held,
-  { id, owner, secretVersion, reason }: RunCredential,
-): Promise<boolean> {
-  const result = await updateHeld(tx, run)
-    .set({
-      credential_id: id,
-      credential_owner: owner,
-      credential_secret_version: secretVersion,
-      credential_reason: reason,
-    })
-    .executeTakeFirst();
-  return result.numUpdatedRows > 0n;
-}
-
-/** Undefined if the run has not chosen a login yet. */
-export async function findUsedLogin(tx: Tx, id: string): Promise<UsedLogin | undefined> {
-  const row = await tx
-    .selectFrom('sync_runs')
-    .select(['credential_id as credentialId', 'credential_secret_version as secretVersion'])
-    .where('id', '=', id)
-    .executeTakeFirst();
-  if (row === undefined || row.credentialId === null || row.secretVersion === null) return undefined;
-  return { credentialId: row.credentialId, secretVersion: row.secretVersion };
-}
-
 /** The run that ended last, without previews, canceled and superseded runs. */
 export const findLastEndedRun = (tx: Tx): Promise<SyncRun | undefined> =>
   select(tx)
@@ -333,66 +225,7 @@ export async function forceRefresh(tx: Tx, id: string): Promise<void> {
     .execute();
 }
 
-/** Requeues a run at once when its worker shuts down. Does not count as an attempt. Returns false if it was lost. */
-export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<boolean> {
-  const result = await updateHeld(tx, run)
-    .set((eb) => ({ status: 'queued', step: 'queued', leased_until_datetime: null, attempt: eb('attempt', '-', 1) }))
-    .executeTakeFirst();
-  if (result.numUpdatedRows === 0n) return false;
-  await enqueueRun(tx, tenantId, run.id);
-  return true;
-}
-
-/** Requeues a run that cannot start because its directory is busy. Does not count as an attempt. */
-export async function requeueWaitingRun(tx: Tx, run: Held, seconds: number): Promise<void> {
-  await updateHeld(tx, run)
-    .set((eb) => ({
-      status: 'queued',
-      step: 'queued',
-      leased_until_datetime: null,
-      attempt: eb('attempt', '-', 1),
-      retry_datetime: sql<Date>`now() + make_interval(secs => ${seconds})`,
-    }))
-    .execute();
-}
-
-export interface ScheduledRetry {
-  readonly reason: FailureReason;
-  readonly reasonDetail: string;
-  readonly operatorDetail: string | undefined;
-  readonly needsOperator: boolean;
-  readonly seconds: number;
-  /** False if BioTrack was not asked, so that the run has not used up an attempt. */
-  readonly isAttempt: boolean;
-}
-
-/** Requeues a failed run with a delay; the sweep adds its job when the retry is due. Returns false if it was lost. */
-export async function scheduleRetry(
-  tx: Tx,
-  run: Held,
-  { reason, reasonDetail, operatorDetail, needsOperator, seconds, isAttempt }: ScheduledRetry,
-): Promise<boolean> {
-  const result = await updateHeld(tx, run)
-    .set((eb) => ({
-      status: 'queued',
-      step: 'queued',
-      leased_until_datetime: null,
-      attempt: eb('attempt', '-', isAttempt ? 0 : 1),
-      reason,
-      reason_detail: reasonDetail,
-      operator_detail: operatorDetail ?? null,
-      needs_operator: needsOperator,
-      retry_datetime: sql<Date>`now() + make_interval(secs => ${seconds})`,
-    }))
-    .executeTakeFirst();
-  return result.numUpdatedRows > 0n;
-}
-
-/** Undefined if the run was taken over or has ended: the result is not saved. */
-export const finishRun = (tx: Tx, run: Held, result: RunResult): Promise<SyncRun | undefined> =>
-  updateHeld(tx, run).set(toResultColumns(result)).returning(COLUMNS).$castTo<SyncRun>().executeTakeFirst();
-
-function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = [], ...result }: RunResult) {
+export function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = [], ...result }: RunResult) {
   const toJson = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
   return {
     status,

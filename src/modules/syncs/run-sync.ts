@@ -1,4 +1,4 @@
-import { type Biotrack, BiotrackError } from '../../biotrack/index.js';
+import type { Biotrack } from '../../biotrack/index.js';
 import { withTenant } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { toUserIdFromActor } from '../../domain/principal.js';
@@ -7,27 +7,23 @@ import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { RunResult } from '../../plans/index.js';
 import type { Vault } from '../../vault/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { getUsableCredential, hasOtherLogin, type LoginResult, toLoginPorts } from '../credentials/index.js';
-import { DirectoryBusyError, ListShrunkError } from '../directory/index.js';
+import { getUsableCredential, hasOtherLogin, type LoginResult, openSession } from '../credentials/index.js';
 import { recordRunFailure } from '../schedules/index.js';
-import { inTenantLockedByRun, isTenantGone } from '../tenants/index.js';
-import { keepLease } from './lease.js';
-import { type PlanRunDeps, planRun } from './plan-run.js';
-import { mustOperatorAct, toReasonDetail, toUpstreamDetail } from './reason-details.js';
+import { inTenant, inTenantLockedByRun, isTenantGone } from '../tenants/index.js';
 import {
   claimRun,
-  findRun,
-  findUsedLogin,
   finishRun,
   releaseRun,
   requeueWaitingRun,
-  type SyncRun,
   saveRunCredential,
   saveStep,
   scheduleRetry,
-} from './repository.js';
-import { type RetryPolicy, toRetryDelaySeconds } from './retry-policy.js';
-import { RunFailure, RunLostError, toFailure, toOperatorDetail } from './run-error.js';
+} from './held-run-repository.js';
+import { keepLease } from './lease.js';
+import { type PlanRunDeps, planRun } from './plan-run.js';
+import { findRun, type SyncRun } from './repository.js';
+import type { RetryPolicy } from './retry-policy.js';
+import { type Failure, type RunEnding, RunFailure, RunLostError, toEnding } from './run-ending.js';
 import { retryWhileStorageUnavailable } from './storage-retry.js';
 
 export interface RunSyncDeps extends PlanRunDeps {
@@ -69,8 +65,6 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
   const { db, shutdown, retryPolicy, onFinished, onEvent } = deps;
   const run = await withTenant(db, tenantId, (tx) => claimRun(tx, runId));
   if (run === undefined) return;
-  const report = (status: RunReport['status'], reason?: FailureReason, cause?: unknown): void =>
-    onFinished({ tenantId, runId, status, reason, cause });
   if (run.wasTakenOver) onEvent('taken_over');
   const lease = keepLease(db, tenantId, run, shutdown);
   try {
@@ -78,59 +72,71 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     const { status, counts, rows } = await executeRun(deps, tenantId, run, lease.signal);
     onFinished({ tenantId, runId, status, reason: undefined, cause: undefined, counts, rows });
   } catch (error) {
-    if (isTenantGone(error)) return;
-    if (shutdown.aborted) {
-      const isReleased = await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run));
-      return isReleased ? report('handed_over') : undefined;
-    }
-    if (error instanceof RunLostError || lease.signal.aborted) {
-      const current = await withTenant(db, tenantId, (tx) => findRun(tx, runId));
-      if (current?.status === 'canceled') return report('canceled');
-      return current === undefined ? undefined : onEvent('fenced');
-    }
-    if (error instanceof DirectoryBusyError)
-      return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, DIRECTORY_BUSY_DELAY_SECONDS));
-    const { reason, cause } = toFailure(error);
-    const upstreamError = error instanceof BiotrackError ? error : undefined;
-    const operatorDetail = toOperatorDetail(error);
-    const needsOperator = upstreamError !== undefined && mustOperatorAct(upstreamError, run.attempt);
-    const reasonDetail =
-      upstreamError === undefined
-        ? toReasonDetail(reason, error)
-        : toUpstreamDetail(upstreamError, run.attempt, needsOperator);
-    // Previews are not retried: their caller gets the failure at once.
-    const seconds =
-      run.mode === 'full' ? toRetryDelaySeconds(reason, run.attempt, retryPolicy, upstreamError) : undefined;
-    if (seconds !== undefined) {
-      const isScheduled = await retryWhileStorageUnavailable(lease.signal, () =>
-        withTenant(db, tenantId, (tx) =>
-          scheduleRetry(tx, run, {
-            reason,
-            reasonDetail,
-            operatorDetail,
-            needsOperator,
-            seconds,
-            isAttempt: upstreamError?.isHeldBack !== true,
-          }),
-        ),
-      );
-      return isScheduled ? report('retry_scheduled', reason, cause) : undefined;
-    }
-    // A much shorter list must be reviewed by an operator, except in a preview.
-    const status: RunResult['status'] = reason === 'list_shrunk' && run.mode === 'full' ? 'needs_review' : 'failed';
-    const result = {
-      status,
-      reason,
-      reasonDetail,
-      operatorDetail,
-      needsOperator,
-      ...(error instanceof ListShrunkError && { listDigest: error.digest }),
-    };
-    const isSaved = await retryWhileStorageUnavailable(lease.signal, () => saveFailure(deps, tenantId, run, result));
-    // False if the run has ended after all, because only the response to a commit was lost.
-    if (isSaved) report(status, reason, cause);
+    const { signal } = lease;
+    const context = { isStopping: shutdown.aborted, hasLostLease: signal.aborted, retryPolicy };
+    await recordEnding(deps, tenantId, run, toEnding(error, run, context), signal);
   } finally {
     lease.stop();
+  }
+}
+
+/** Chooses a login, refreshes the directory with it, then plans and records. */
+async function executeRun(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: AbortSignal): Promise<RunResult> {
+  const { db, directories } = deps;
+  const usable = await getUsableCredential(db, deps, tenantId, toUserIdFromActor(run.requestedBy));
+  const { login, tenant } = usable;
+  const includeLabs = await inTenant(db, tenantId, async (tx) => {
+    if (!(await saveRunCredential(tx, run, usable))) throw new RunLostError();
+    return (await findCreationPreference(tx))?.includeLabs ?? false;
+  });
+  await directories.ensureFresh(db, {
+    target: { state: tenant.state, environment: tenant.environment },
+    openSession: () => openSession(db, deps, usable, signal),
+    includeLabs,
+    force: run.refresh === 'force',
+    rejectWhenBusy: true,
+    signal,
+  });
+  if (!(await saveStep(db, tenantId, run, 'planning'))) throw new RunLostError();
+  return planRun(deps, tenantId, run, { tenant, ubiKey: login.ubi, includeLabs });
+}
+
+async function recordEnding(
+  deps: RunSyncDeps,
+  tenantId: string,
+  run: SyncRun,
+  ending: RunEnding,
+  lease: AbortSignal,
+): Promise<void> {
+  const { db, onFinished, onEvent } = deps;
+  const report = (status: RunReport['status'], failure?: Failure): void =>
+    onFinished({ tenantId, runId: run.id, status, reason: failure?.reason, cause: failure?.cause });
+  switch (ending.kind) {
+    case 'gone':
+      return;
+    case 'hand_over':
+      if (await withTenant(db, tenantId, (tx) => releaseRun(tx, tenantId, run))) report('handed_over');
+      return;
+    case 'lost': {
+      const current = await withTenant(db, tenantId, (tx) => findRun(tx, run.id));
+      if (current?.status === 'canceled') report('canceled');
+      else if (current !== undefined) onEvent('fenced');
+      return;
+    }
+    case 'wait':
+      return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, DIRECTORY_BUSY_DELAY_SECONDS));
+    case 'retry': {
+      const isScheduled = await retryWhileStorageUnavailable(lease, () =>
+        withTenant(db, tenantId, (tx) => scheduleRetry(tx, run, ending)),
+      );
+      if (isScheduled) report('retry_scheduled', ending.failure);
+      return;
+    }
+    case 'fail': {
+      const isSaved = await retryWhileStorageUnavailable(lease, () => saveFailure(deps, tenantId, run, ending));
+      // False if the run has ended after all, because only the response to a commit was lost.
+      if (isSaved) report(ending.status, ending.failure);
+    }
   }
 }
 
@@ -139,43 +145,19 @@ async function saveFailure(
   deps: RunSyncDeps,
   tenantId: string,
   run: SyncRun,
-  result: RunResult & { readonly reason: FailureReason },
+  { status, failure }: RunEnding & { readonly kind: 'fail' },
 ): Promise<boolean> {
-  const { db } = deps;
+  const { refused, cause: _, ...columns } = failure;
   try {
-    return await inTenantLockedByRun(db, tenantId, async (tx, tenant) => {
-      if ((await finishRun(tx, run, result)) === undefined) return false;
-      if (run.mode === 'preview') return true;
-      await recordRunFailure(tx, result.reason, async () =>
-        hasOtherLogin(tx, deps, tenant, await findUsedLogin(tx, run.id)),
-      );
+    return await inTenantLockedByRun(deps.db, tenantId, async (tx, tenant) => {
+      if (refused !== undefined) await saveRunCredential(tx, run, refused);
+      if ((await finishRun(tx, run, { status, ...columns })) === undefined) return false;
+      if (run.mode === 'full')
+        await recordRunFailure(tx, failure.reason, () => hasOtherLogin(tx, deps, tenant, refused?.credential));
       return true;
     });
   } catch (error) {
     if (isTenantGone(error)) return false;
     throw error;
   }
-}
-
-async function executeRun(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: AbortSignal): Promise<RunResult> {
-  const { db, directories } = deps;
-  let includeLabs = false;
-  const usable = await getUsableCredential(db, deps, tenantId, {
-    userId: toUserIdFromActor(run.requestedBy),
-    async recordChoice(tx, { credential: { id, owner, secretVersion }, reason }) {
-      if (!(await saveRunCredential(tx, run, { id, owner, secretVersion, reason }))) throw new RunLostError();
-      includeLabs = (await findCreationPreference(tx))?.includeLabs ?? false;
-    },
-  });
-  const { login, tenant } = usable;
-  await directories.ensureFresh(db, {
-    target: { state: tenant.state, environment: tenant.environment },
-    ...toLoginPorts(db, deps, usable),
-    includeLabs,
-    force: run.refresh === 'force',
-    rejectWhenBusy: true,
-    signal,
-  });
-  if (!(await saveStep(db, tenantId, run, 'planning'))) throw new RunLostError();
-  return planRun(deps, tenantId, run, { tenant, ubiKey: login.ubi, includeLabs });
 }

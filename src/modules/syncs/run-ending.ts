@@ -1,0 +1,105 @@
+import { BiotrackError } from '../../biotrack/index.js';
+import { isStorageUnavailable } from '../../db/sqlstate.js';
+import type { FailureReason } from '../../domain/failure-reason.js';
+import { ServiceError } from '../../domain/service-error.js';
+import { type ChosenCredential, LoginRefusedError } from '../credentials/index.js';
+import { DirectoryBusyError, ListShrunkError } from '../directory/index.js';
+import { isTenantGone } from '../tenants/index.js';
+import type { FailureColumns } from './held-run-repository.js';
+import { mustOperatorAct, toReasonDetail, toUpstreamDetail } from './reason-details.js';
+import type { SyncRun } from './repository.js';
+import { type RetryPolicy, toRetryDelaySeconds } from './retry-policy.js';
+
+/** The run was taken over or has ended, so this worker must not write anything more. */
+export class RunLostError extends Error {}
+
+/** Ends a run without a result. */
+export class RunFailure extends Error {
+  readonly reason: FailureReason;
+
+  constructor(reason: FailureReason, cause?: unknown) {
+    super(reason, { cause });
+    this.reason = reason;
+  }
+}
+
+/** Why a run failed. */
+export interface Failure extends FailureColumns {
+  /** For the log only. */
+  readonly cause: unknown;
+  /** The login that BioTrack refused, if that is the reason. */
+  readonly refused: ChosenCredential | undefined;
+  readonly listDigest: string | undefined;
+}
+
+/** What happens to a run that did not succeed. */
+export type RunEnding =
+  /** Nothing: its tenant was deleted. */
+  | { readonly kind: 'gone' }
+  /** Nothing: another worker has the run, or it was canceled. */
+  | { readonly kind: 'lost' }
+  /** Another worker continues it, because this process stops. */
+  | { readonly kind: 'hand_over' }
+  /** It is tried again soon, because many requests wait for the list of its state. Does not count as an attempt. */
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'retry'; readonly failure: Failure; readonly seconds: number; readonly isAttempt: boolean }
+  | { readonly kind: 'fail'; readonly failure: Failure; readonly status: 'failed' | 'needs_review' };
+
+export interface EndingContext {
+  readonly isStopping: boolean;
+  readonly hasLostLease: boolean;
+  readonly retryPolicy: RetryPolicy;
+}
+
+/** Decides what an error means for its run. The first rule that applies wins. */
+export function toEnding(
+  error: unknown,
+  { mode, attempt }: Pick<SyncRun, 'mode' | 'attempt'>,
+  { isStopping, hasLostLease, retryPolicy }: EndingContext,
+): RunEnding {
+  if (isTenantGone(error)) return { kind: 'gone' };
+  if (isStopping) return { kind: 'hand_over' };
+  if (error instanceof RunLostError || hasLostLease) return { kind: 'lost' };
+  if (error instanceof DirectoryBusyError) return { kind: 'wait' };
+  const failure = toFailure(error, attempt);
+  const upstream = error instanceof BiotrackError ? error : undefined;
+  // Previews are not retried: their caller gets the failure at once.
+  const seconds = mode === 'full' ? toRetryDelaySeconds(failure.reason, attempt, retryPolicy, upstream) : undefined;
+  if (seconds !== undefined) return { kind: 'retry', failure, seconds, isAttempt: upstream?.isHeldBack !== true };
+  // A much shorter list must be reviewed by an operator, except in a preview.
+  const needsReview = failure.reason === 'list_shrunk' && mode === 'full';
+  return { kind: 'fail', failure, status: needsReview ? 'needs_review' : 'failed' };
+}
+
+function toFailure(error: unknown, attempt: number): Failure {
+  const reason = toReason(error);
+  const common = { reason, cause: toCause(error), refused: undefined, listDigest: undefined };
+  if (error instanceof BiotrackError) {
+    const needsOperator = mustOperatorAct(error, attempt);
+    const reasonDetail = toUpstreamDetail(error, attempt, needsOperator);
+    return { ...common, reasonDetail, needsOperator, operatorDetail: error.upstreamText?.reveal() };
+  }
+  const failure = { ...common, reasonDetail: toReasonDetail(reason, error), needsOperator: false };
+  if (error instanceof LoginRefusedError)
+    return { ...failure, refused: error.refused, operatorDetail: error.upstreamText ?? undefined };
+  const listDigest = error instanceof ListShrunkError ? error.digest : undefined;
+  return { ...failure, operatorDetail: undefined, listDigest };
+}
+
+function toReason(error: unknown): FailureReason {
+  if (error instanceof RunFailure || error instanceof BiotrackError || error instanceof LoginRefusedError)
+    return error.reason;
+  if (error instanceof ServiceError && (error.code === 'credential_unreadable' || error.code === 'unknown_state'))
+    return error.code;
+  if (error instanceof ServiceError && error.code === 'setup_incomplete') return 'credentials_missing';
+  if (error instanceof ListShrunkError) return 'list_shrunk';
+  return isStorageUnavailable(error) || isTenantBusy(error) ? 'storage_unavailable' : 'internal';
+}
+
+/** What is logged. Incomplete setups are no errors of the service. */
+function toCause(error: unknown): unknown {
+  if (error instanceof RunFailure) return error.cause;
+  return error instanceof ServiceError && error.code === 'setup_incomplete' ? undefined : error;
+}
+
+const isTenantBusy = (error: unknown): boolean => error instanceof ServiceError && error.code === 'sync_in_progress';
