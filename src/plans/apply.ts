@@ -32,7 +32,8 @@ export async function applyPlan(
   const found = { conflicts: plan.conflicts, ubiKeys: part?.scope.ubiKeys, runId };
   const counts = { ...plan.counts, conflicts: await saveConflicts(tx, tenantId, newId, found) };
   const totals = { counts, rows: toRowCounts(inputs, plan), warnings: toAllWarnings(inputs, plan) };
-  const revision = await getInputsRevision(tx);
+  const isFirstSync = runId !== null && lastSync === undefined;
+  const revision = isFirstSync ? await recordFirstSync(tx) : await getInputsRevision(tx);
   if (runId === null) {
     // A decision is applied on top of the last sync. The next sync still finds the edits and the list's changes since then.
     if (lastSync !== undefined) {
@@ -40,7 +41,6 @@ export async function applyPlan(
       await saveDecidedState(tx, { ...lastSync.versions, ...(isCurrent ? { revision } : {}) }, counts);
     }
   } else {
-    await recordFirstSync(tx);
     await saveSyncState(tx, tenantId, { ...versions, revision }, totals, part === undefined);
   }
   return { ...toSucceededResult(inputs, totals), changes, notes: toPlanNotes(plan, MAX_NOTES_STORED) };

@@ -60,7 +60,11 @@ export async function saveConflicts(
       )
       .execute();
   }
-  return countOpenConflicts(tx);
+  const closedKeys = new Set(closed.map(({ ubi_key }) => ubi_key));
+  const stillOpen = [...known.values()].filter(
+    ({ ubi_key, status }) => status === 'open' && !found.has(ubi_key) && !closedKeys.has(ubi_key),
+  );
+  return found.size + stillOpen.length;
 }
 
 export async function countOpenConflicts(tx: Tx): Promise<number> {

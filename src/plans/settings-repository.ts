@@ -4,7 +4,7 @@ import type { DirectoryWarning } from '../domain/directory-warning.js';
 import type { Skip } from '../domain/vendor.js';
 import { MAPPING_VERSION } from '../mapping/index.js';
 import type { PlanSettings } from './settings.js';
-import { findSyncState } from './state-repository.js';
+import { lastSyncColumn } from './state-repository.js';
 
 /** Undefined if the setup is incomplete or the state's list was never read. */
 export async function findPlanSettings(tx: Tx): Promise<PlanSettings | undefined> {
@@ -17,6 +17,8 @@ export async function findPlanSettings(tx: Tx): Promise<PlanSettings | undefined
         .onRef('directories.state', '=', 'tenants.state')
         .onRef('directories.environment', '=', 'tenants.environment'),
     )
+    .leftJoin('sync_states', 'sync_states.tenant_id', 'tenants.tenant_id')
+    .select(lastSyncColumn)
     .select([
       'ubis.ubi_key as ubiKey',
       'preference.strategy',
@@ -34,10 +36,10 @@ export async function findPlanSettings(tx: Tx): Promise<PlanSettings | undefined
     ])
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const { ubiKey, strategy, includeLabs, revision, ...directory } = row;
+  const { ubiKey, strategy, includeLabs, revision, lastSync, ...directory } = row;
   const mappingVersion = MAPPING_VERSION;
   const versions = { directoryVersion: directory.version, mappingVersion, ubiKey, strategy, includeLabs, revision };
-  return { directory, strategy, includeLabs, ubiKey, versions, lastSync: await findSyncState(tx) };
+  return { directory, strategy, includeLabs, ubiKey, versions, lastSync: lastSync ?? undefined };
 }
 
 /** The revision of the tenant's inputs as this transaction sees it, with its own writes. */
@@ -46,11 +48,15 @@ export async function getInputsRevision(tx: Tx): Promise<number> {
   return revision;
 }
 
-/** From the first sync on, state and environment are fixed, and the strategy changes only through a switch. */
-export async function recordFirstSync(tx: Tx): Promise<void> {
-  await tx
+/**
+ * From the first sync on, state and environment are fixed, and the strategy changes only through a switch. Returns the revision of
+ * the tenant's inputs.
+ */
+export async function recordFirstSync(tx: Tx): Promise<number> {
+  const { revision } = await tx
     .updateTable('tenants')
-    .set({ first_synced_datetime: sql`now()` })
-    .where('first_synced_datetime', 'is', null)
-    .execute();
+    .set((eb) => ({ first_synced_datetime: eb.fn.coalesce('first_synced_datetime', sql<Date>`now()`) }))
+    .returning('inputs_revision as revision')
+    .executeTakeFirstOrThrow();
+  return revision;
 }

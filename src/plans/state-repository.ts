@@ -6,19 +6,13 @@ import type { Dismissal, InputVersions, PlanTotals, SyncState } from './settings
 /** A tenant is planned completely at least once a day, even if its inputs did not change. */
 const FULL_PLAN_INTERVAL_SECONDS = 24 * 60 * 60;
 
-export const findSyncState = (tx: Tx): Promise<SyncState | undefined> =>
-  tx
-    .selectFrom('sync_states')
-    .select([
-      'input_versions as versions',
-      'counts',
-      'row_counts as rows',
-      'warnings',
-      'dismissed_input_versions as dismissal',
-      sql<boolean>`compared_datetime > now() - make_interval(secs => ${FULL_PLAN_INTERVAL_SECONDS})`.as('isCompared'),
-    ])
-    .$castTo<SyncState>()
-    .executeTakeFirst();
+/** The row of `sync_states` as a `SyncState`; null before the first sync. */
+export const lastSyncColumn = sql<SyncState | null>`case when sync_states.tenant_id is not null then jsonb_build_object(
+  'versions', sync_states.input_versions, 'counts', sync_states.counts, 'rows', sync_states.row_counts,
+  'warnings', sync_states.warnings, 'dismissal', sync_states.dismissed_input_versions,
+  'isCompared', sync_states.compared_datetime > now() - make_interval(secs => ${FULL_PLAN_INTERVAL_SECONDS})) end`.as(
+  'lastSync',
+);
 
 /** @param isFullPlan whether the whole tenant was planned */
 export async function saveSyncState(

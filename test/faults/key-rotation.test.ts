@@ -108,7 +108,7 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
           headers: { connection: 'close', ...options.headers },
         });
       } catch (error) {
-        const { code } = ((error as Error).cause ?? {}) as { code?: string };
+        const { code } = error as { code?: string };
         // The process did not receive the call: a repeated call would otherwise fail as a duplicate.
         if (!['ECONNREFUSED', 'ECONNRESET'].includes(code ?? '') || tries > 500) throw error;
         await pause(20);
@@ -133,7 +133,7 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
       };
       const made = await ask('POST', path, { body }).catch((error) => ({
         status: 0,
-        body: String(error.cause ?? error),
+        body: String(error),
       }));
       counts.calls += 1;
       if (made.status !== 201) failures.push(JSON.stringify(made));

@@ -262,7 +262,8 @@ t.test('a process that gets the lease right after another has finished does not 
   // Between the two looks, the other process publishes its list and releases the lease.
   const looks: (string | undefined)[] = [undefined, 'published'];
   const result = await withDirectoryLease(service.db, { state: 'NM', environment: 'production' }, undefined, {
-    findResult: async () => looks.shift(),
+    load: async () => looks.shift(),
+    toResult: (present) => present,
     work: async () => 'fetched again',
   });
   t.equal(result, 'published');

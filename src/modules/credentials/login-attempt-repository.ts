@@ -1,5 +1,7 @@
-import { type Expression, sql } from 'kysely';
-import type { Tx } from '../../db/database.js';
+import { type Expression, type Kysely, sql } from 'kysely';
+import type { Db, Tx } from '../../db/database.js';
+import { queryAsTenant, statementBuilder, toStatement } from '../../db/single-statement.js';
+import type { DB } from '../../db/tables.js';
 import type { KeyHashes, LoginKeys } from './login-keys.js';
 
 /** How BioTrack refused exactly this login. */
@@ -146,12 +148,20 @@ export async function selectClock(tx: Tx): Promise<Date> {
   return (rows[0] as { now: Date }).now;
 }
 
-/** Ends the lease without a verdict. */
-export async function releaseLogin(tx: Tx, lease: string): Promise<void> {
-  await tx.updateTable('login_attempts').set(NO_LEASE).where('leased_by', '=', lease).execute();
+const NO_LEASE = { leased_until_datetime: null, leased_by: null };
+
+const updateLease = (builder: Kysely<DB>, lease: string) =>
+  builder.updateTable('login_attempts').set(NO_LEASE).where('leased_by', '=', lease);
+
+/** Ends the lease with what the transaction saves. */
+export async function endLease(tx: Tx, lease: string): Promise<void> {
+  await updateLease(tx, lease).execute();
 }
 
-const NO_LEASE = { leased_until_datetime: null, leased_by: null };
+/** Ends the lease without a verdict. */
+export async function releaseLogin(db: Db, tenantId: string, lease: string): Promise<void> {
+  await queryAsTenant(db, tenantId, toStatement(updateLease(statementBuilder, lease)));
+}
 
 /** Clears the refusals of the account and the login. */
 export async function saveAcceptance(

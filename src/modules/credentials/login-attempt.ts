@@ -12,6 +12,7 @@ import { inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
 import {
   claimLogin,
+  endLease,
   type RememberedRefusal,
   releaseLogin,
   saveAcceptance,
@@ -77,7 +78,7 @@ export async function releaseUnless<T>(
   try {
     return await work();
   } catch (error) {
-    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, lease)).catch(() => undefined);
+    await releaseLogin(db, tenant.id, lease).catch(() => undefined);
     throw error;
   }
 }
@@ -85,17 +86,23 @@ export async function releaseUnless<T>(
 /**
  * Waits until no other login of the account is in progress. If the result is a lease, the caller must log in and then call
  * `saveAttempt` or `releaseLogin`; otherwise it is the reason why the login must not be sent.
+ * @param check throws if the login must not be sent any more
  */
 export async function claimAccount(
   db: Db,
   { tenant, isForced, isSaved, wasValid, signal }: Omit<LoginAttempt, 'login'>,
   keys: LoginKeys,
+  check?: (tx: Tx) => Promise<unknown>,
 ): Promise<{ readonly kind: 'claimed'; readonly lease: string } | LoginResult> {
   const since = isForced ? await inTenant(db, tenant.id, selectClock) : null;
   const filter = { hashes: isForced || isSaved ? keys.login : keys.ofTenant, since };
   for (const end = performance.now() + MAX_WAIT_MS; performance.now() < end; ) {
     signal?.throwIfAborted();
-    const claim = await inTenant(db, tenant.id, (tx) => claimLogin(tx, keys, filter, wasValid));
+    const claim = await inTenant(db, tenant.id, async (tx) => {
+      const claimed = await claimLogin(tx, keys, filter, wasValid);
+      if (claimed.kind === 'claimed') await check?.(tx);
+      return claimed;
+    });
     if (claim.kind === 'claimed') return claim;
     if (claim.kind === 'refused') return toRememberedResult(claim);
     if (claim.kind === 'held') {
@@ -174,7 +181,7 @@ export function saveAttempt(
   return inTenant(db, attempt.tenant.id, async (tx) => {
     const result = await judgeBareRefusal(tx, ports, attempt, fetched);
     await saveAnswer(tx, keys, result, attempt);
-    if (lease !== undefined) await releaseLogin(tx, lease);
+    if (lease !== undefined) await endLease(tx, lease);
     return result;
   });
 }

@@ -1,6 +1,5 @@
 import { BiotrackError, type BiotrackSession } from '../../biotrack/index.js';
 import { type Db, withoutBeforeCommit } from '../../db/database.js';
-import { inTenant } from '../tenants/index.js';
 import type { OpenPorts } from './candidates.js';
 import { claimAccount, releaseUnless, saveAttempt, toLoginResult, toTarget } from './login-attempt.js';
 import { releaseLogin } from './login-attempt-repository.js';
@@ -57,15 +56,14 @@ async function sendLogin<T>(
   const { tenant, login } = usable;
   const keys = toLoginKeys(ports, tenant, login);
   const attempt = { tenant, login, wasValid: true, isForced: false, isSaved: true, signal };
-  const claim = await claimAccount(db, attempt, keys);
+  const claim = await claimAccount(db, attempt, keys, (tx) => requireUnchanged(tx, ports, usable));
   if (claim.kind !== 'claimed') throw await recordRefusal(db, ports, usable, claim);
   const { lease } = claim;
-  const sent = await releaseUnless(db, attempt, lease, async () => {
-    await inTenant(db, tenant.id, (tx) => requireUnchanged(tx, ports, usable));
-    return send().catch((error: unknown) => (error instanceof BiotrackError ? error : Promise.reject(error)));
-  });
+  const sent = await releaseUnless(db, attempt, lease, () =>
+    send().catch((error: unknown) => (error instanceof BiotrackError ? error : Promise.reject(error))),
+  );
   if (!(sent instanceof BiotrackError)) {
-    await inTenant(db, tenant.id, (tx) => releaseLogin(tx, lease));
+    await releaseLogin(db, tenant.id, lease);
     return sent;
   }
   const fetched = toErrorResult(ports, usable, sent);

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import type { OperatorTx } from '../../db/database.js';
+import type { Db } from '../../db/database.js';
+import { queryAsOperator, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { Environment } from '../../domain/environment.js';
 
 export interface DirectoryKey {
@@ -11,13 +12,9 @@ export interface DirectoryKey {
 export const DIRECTORY_LEASE_SECONDS = 15;
 
 /** Acquires or renews the lease. False if another process holds it. */
-export async function acquireLease(
-  tx: OperatorTx,
-  { state, environment }: DirectoryKey,
-  holder: string,
-): Promise<boolean> {
+export async function acquireLease(db: Db, { state, environment }: DirectoryKey, holder: string): Promise<boolean> {
   const until = sql<Date>`clock_timestamp() + make_interval(secs => ${DIRECTORY_LEASE_SECONDS})`;
-  const { numInsertedOrUpdatedRows = 0n } = await tx
+  const acquire = statementBuilder
     .insertInto('directory_leases')
     .values({ state, environment, holder, until_datetime: until })
     .onConflict((conflict) =>
@@ -31,19 +28,15 @@ export async function acquireLease(
           ]),
         ),
     )
-    .executeTakeFirstOrThrow();
-  return numInsertedOrUpdatedRows > 0n;
+    .returning('holder');
+  return (await queryAsOperator(db, toStatement(acquire))).length > 0;
 }
 
-export async function releaseLease(
-  tx: OperatorTx,
-  { state, environment }: DirectoryKey,
-  holder: string,
-): Promise<void> {
-  await tx
+export async function releaseLease(db: Db, { state, environment }: DirectoryKey, holder: string): Promise<void> {
+  const release = statementBuilder
     .deleteFrom('directory_leases')
     .where('state', '=', state)
     .where('environment', '=', environment)
-    .where('holder', '=', holder)
-    .execute();
+    .where('holder', '=', holder);
+  await queryAsOperator(db, toStatement(release));
 }

@@ -55,6 +55,8 @@ export interface PublishOptions {
   /** Taken before the list was requested. */
   readonly requestNumber: number;
   readonly checksum: string | null;
+  /** What was published before the list was requested. */
+  readonly present: Directory | undefined;
 }
 
 export interface PublishResult {
@@ -101,14 +103,17 @@ async function tryPublish(
   // A partly read list never counts as identical: its rows are completed from what is published.
   const fingerprint = list.partlyRead.length > 0 ? null : await toFingerprint({ ...list, vendors });
   const lock = (tx: OperatorTx): Promise<Directory> => lockDirectory(tx, target.state, target.environment);
-  const identical = await withOperator(db, async (tx) => {
+  const isProbablySame =
+    !options.comparesContent && options.present !== undefined && isSame(options.present, fingerprint);
+  const saveIdentical = async (tx: OperatorTx): Promise<PublishResult | undefined> => {
     const directory = await lock(tx);
     if (isNewer(directory, options)) return toSuperseded(directory);
-    if (options.comparesContent || !isSame(directory, fingerprint)) return undefined;
+    if (!isSame(directory, fingerprint)) return undefined;
     const facts = { ...options, fingerprint, warnings: toWarnings(list, directory, options) };
     const saved = await saveIdenticalList(tx, directory.id, facts);
     return { directory: saved, isSuperseded: false };
-  });
+  };
+  const identical = isProbablySame ? await withOperator(db, saveIdentical) : undefined;
   if (identical !== undefined) return identical;
   // Outside a transaction, because hashing a large list takes seconds.
   const { licenses, duplicates } = await runYielding(collateYielding(vendors, toDigest));
@@ -116,11 +121,12 @@ async function tryPublish(
     const directory = await lock(tx);
     if (isNewer(directory, options)) return toSuperseded(directory);
     if (known.version !== undefined && known.version !== directory.version) return undefined;
+    const isPublished = directory.version > 0;
     const comparison = await runYielding(
       compareWithPublished(
         licenses,
-        await selectPublished(tx, directory.id),
-        toAbsences(list, await selectIllegibleRows(tx, directory.id)),
+        isPublished ? await selectPublished(tx, directory.id) : [],
+        toAbsences(list, isPublished ? await selectIllegibleRows(tx, directory.id) : NO_ROWS),
       ),
     );
     requireBelievable(comparison, licenses, directory, options);
@@ -146,10 +152,12 @@ async function tryPublish(
     return {
       directory: saved,
       isSuperseded: false,
-      licenses: isComplete ? await addLastUbis(tx, directory.id, licenses) : undefined,
+      licenses: !isComplete ? undefined : isPublished ? await addLastUbis(tx, directory.id, licenses) : licenses,
     };
   });
 }
+
+const NO_ROWS: IllegibleRows = { vendors: [], labs: [] };
 
 const toSuperseded = (directory: Directory): PublishResult => ({ directory, isSuperseded: true });
 

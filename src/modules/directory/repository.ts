@@ -102,12 +102,16 @@ export async function takeRequestNumber(db: Db): Promise<number> {
 
 /** Creates the directory if it is missing, and locks it against other publications until the transaction ends. */
 export async function lockDirectory(tx: OperatorTx, state: string, environment: Environment): Promise<Directory> {
-  await tx
+  const lock = selectDirectory(tx, state, environment).forUpdate();
+  const present = await lock.executeTakeFirst();
+  if (present !== undefined) return present;
+  const created = await tx
     .insertInto('directories')
     .values({ state, environment })
     .onConflict((conflict) => conflict.doNothing())
-    .execute();
-  return selectDirectory(tx, state, environment).forUpdate().executeTakeFirstOrThrow();
+    .returning(DIRECTORY_COLUMNS)
+    .executeTakeFirst();
+  return created ?? lock.executeTakeFirstOrThrow();
 }
 
 export async function selectPublished(tx: OperatorTx, directoryId: number): Promise<PublishedLicense[]> {

@@ -39,6 +39,14 @@ export interface DirectoryService {
   listLicenses(tx: Tx, directory: Pick<Directory, 'id' | 'version' | 'fingerprint'>): Promise<readonly ListedLicense[]>;
 }
 
+interface Refreshing {
+  readonly session: BiotrackSession;
+  /** What is published before the refresh. */
+  readonly present: Directory | undefined;
+  /** Of a forced request: the number before those of the lists that it accepts. */
+  readonly since: number;
+}
+
 export interface DirectoryServiceOptions {
   readonly maxAgeSeconds: number;
   /** Refuse a list that removes more than this percentage of the licenses (and more than a few); see `isShrunk`. */
@@ -85,8 +93,8 @@ export function createDirectoryService({
   async function refreshUnlessDone(db: Db, request: DirectoryRequest, since: number): Promise<Directory> {
     const { target, force, signal } = request;
     return withDirectoryLease(db, target, signal, {
-      async findResult() {
-        const directory = await findDirectorySummary(db, target.state, target.environment);
+      load: () => findDirectorySummary(db, target.state, target.environment),
+      toResult(directory) {
         if (directory === undefined || isEnough(directory, request, since)) return directory;
         const { refusedAgeSeconds: refusedAge } = directory;
         if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
@@ -95,18 +103,16 @@ export function createDirectoryService({
         }
         return undefined;
       },
-      work: async () => refresh(db, request, await request.openSession(signal), since),
+      work: async (present) => refresh(db, request, { session: await request.openSession(signal), present, since }),
     });
   }
 
   async function refresh(
     db: Db,
     request: DirectoryRequest,
-    session: BiotrackSession,
-    since: number,
+    { session, present, since }: Refreshing,
   ): Promise<Directory> {
     const { target, includeLabs, force } = request;
-    const present = await findDirectorySummary(db, target.state, target.environment);
     const requestNumber = await takeRequestNumber(db);
     const sum = await session.checkVendors?.().then((check) => check.sum);
     if (present !== undefined && !includeLabs && !force && isUnchanged(present, sum)) {
@@ -120,10 +126,12 @@ export function createDirectoryService({
       guardRemovalPercent,
       requestNumber,
       checksum: toChecksum(list, sum),
+      present,
     });
     if (licenses !== undefined) listCache.set(directory, licenses);
     // Another process published a newer list, but without laboratories or without comparing its content.
-    if (isSuperseded && !isEnough(directory, request, since)) return refresh(db, request, session, since);
+    if (isSuperseded && !isEnough(directory, request, since))
+      return refresh(db, request, { session, present: directory, since });
     return directory;
   }
 

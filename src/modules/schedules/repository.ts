@@ -24,28 +24,46 @@ export const findSchedule = (tx: Tx): Promise<Schedule | undefined> =>
 const fromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds} * (0.9 + 0.2 * random()))`;
 
 /** Whether the tenant has a license that creates companies. Only such tenants are synced on a schedule. */
-export async function hasCompanyCreatingLicense(tx: Tx): Promise<boolean> {
-  const found = await tx
+export const hasCompanyCreatingLicense = async (tx: Tx): Promise<boolean> =>
+  (await selectCompanyCreatingLicense(tx).executeTakeFirst()) !== undefined;
+
+const selectCompanyCreatingLicense = (tx: Tx) =>
+  tx
     .selectFrom('licenses')
     .select('id')
     .where('create_companies', '=', true)
     .where('sync_enabled', '=', true)
     .where('archived_datetime', 'is', null)
-    .limit(1)
-    .executeTakeFirst();
-  return found !== undefined;
-}
+    .limit(1);
 
-/** Creates the schedule, or schedules the next run and clears failures. */
-export async function saveScheduled(tx: Tx, tenantId: string, inSeconds: number): Promise<void> {
-  const values = { next_datetime: fromNow(inSeconds), failures: 0, paused_datetime: null, paused_reason: null };
-  await tx
+/**
+ * Creates the schedule, or schedules the next run and clears failures. Returns false if the tenant has no license that creates
+ * companies: only tenants with one are synced on a schedule.
+ */
+export async function saveScheduled(tx: Tx, tenantId: string, inSeconds: number): Promise<boolean> {
+  const { numInsertedOrUpdatedRows = 0n } = await tx
     .insertInto('schedules')
-    .values({ tenant_id: tenantId, ...values })
-    .onConflict((conflict) =>
-      conflict.column('tenant_id').doUpdateSet({ ...values, updated_datetime: sql<Date>`now()` }),
+    .columns(['tenant_id', 'next_datetime', 'failures'])
+    .expression(
+      tx
+        .selectNoFrom([
+          sql<string>`${tenantId}::uuid`.as('tenant_id'),
+          fromNow(inSeconds).as('next_datetime'),
+          sql<number>`0`.as('failures'),
+        ])
+        .where((eb) => eb.exists(selectCompanyCreatingLicense(tx))),
     )
-    .execute();
+    .onConflict((conflict) =>
+      conflict.column('tenant_id').doUpdateSet((eb) => ({
+        next_datetime: eb.ref('excluded.next_datetime'),
+        failures: 0,
+        paused_datetime: null,
+        paused_reason: null,
+        updated_datetime: sql<Date>`now()`,
+      })),
+    )
+    .executeTakeFirstOrThrow();
+  return numInsertedOrUpdatedRows > 0n;
 }
 
 /** Makes the next run due now. */

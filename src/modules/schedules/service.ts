@@ -40,8 +40,7 @@ const PAUSED_SECONDS = 24 * 60 * 60;
 
 /** Schedules the next run and clears failures. Call after a successful run. */
 export async function scheduleNextRun(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
-  if (await hasCompanyCreatingLicense(tx)) await saveScheduled(tx, tenantId, intervalSeconds);
-  else await deleteSchedule(tx, tenantId);
+  if (!(await saveScheduled(tx, tenantId, intervalSeconds))) await deleteSchedule(tx, tenantId);
 }
 
 /** Creates the schedule when the tenant's first license that creates companies is added. */

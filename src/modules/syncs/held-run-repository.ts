@@ -6,7 +6,7 @@ import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import type { RunStep } from '../../domain/sync-run.js';
 import type { RunResult } from '../../plans/index.js';
-import { COLUMNS, enqueueRun, type SyncRun, toResultColumns } from './repository.js';
+import { enqueueRun, RUN_COLUMNS, type SyncRun, toResultColumns } from './repository.js';
 
 // What the worker that holds a run writes to it.
 
@@ -15,12 +15,18 @@ export const LEASE_SECONDS = 20;
 
 const leaseEnd = sql<Date>`now() + make_interval(secs => ${LEASE_SECONDS})`;
 
+export interface ClaimedRun extends SyncRun {
+  readonly wasTakenOver: boolean;
+  /** Whether the preference includes laboratories. */
+  readonly readsLabs: boolean;
+}
+
 /**
  * Claims a run that is due or whose lease has expired, and increases its fence. Undefined if the run has ended, waits
  * for a retry, or is leased by another worker.
  */
-export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasTakenOver: boolean }) | undefined> =>
-  tx
+export async function claimRun(db: Db, tenantId: string, id: string): Promise<ClaimedRun | undefined> {
+  const claim = statementBuilder
     .with('before', (db) =>
       db
         .selectFrom('sync_runs')
@@ -53,9 +59,14 @@ export const claimRun = (tx: Tx, id: string): Promise<(SyncRun & { readonly wasT
       started_datetime: eb.fn.coalesce('started_datetime', sql<Date>`now()`),
     }))
     .whereRef('id', '=', 'before.run_id')
-    .returning([...COLUMNS, 'before.was_running as wasTakenOver'])
-    .$castTo<SyncRun & { readonly wasTakenOver: boolean }>()
-    .executeTakeFirst();
+    .returning([
+      ...RUN_COLUMNS,
+      'before.was_running as wasTakenOver',
+      sql<boolean>`coalesce((select include_labs from creation_preferences), false)`.as('readsLabs'),
+    ]);
+  const [claimed] = await queryAsTenant<ClaimedRun>(db, tenantId, toStatement(claim));
+  return claimed;
+}
 
 type Held = Pick<SyncRun, 'id' | 'fence'>;
 
@@ -81,15 +92,16 @@ export interface RunCredential {
 }
 
 /** Saves the login of a run. Returns false if the run was taken over or has ended. */
-export async function saveRunCredential(tx: Tx, run: Held, { credential, reason }: RunCredential): Promise<boolean> {
-  const result = await updateHeld(tx, run)
-    .set({
-      credential_id: credential.id,
-      credential_owner: credential.owner,
-      credential_reason: reason,
-    })
-    .executeTakeFirst();
-  return result.numUpdatedRows > 0n;
+export async function saveRunCredential(
+  db: Db,
+  tenantId: string,
+  run: Held,
+  { credential: { id, owner }, reason }: RunCredential,
+): Promise<boolean> {
+  const update = updateHeld(statementBuilder, run)
+    .set({ credential_id: id, credential_owner: owner, credential_reason: reason })
+    .returning('id');
+  return (await queryAsTenant(db, tenantId, toStatement(update))).length > 0;
 }
 
 /** Requeues a run at once when its worker shuts down. Does not count as an attempt. Returns false if it was lost. */
@@ -154,4 +166,4 @@ export async function scheduleRetry(
 
 /** Undefined if the run was taken over or has ended: the result is not saved. */
 export const finishRun = (tx: Tx, run: Held, result: RunResult): Promise<SyncRun | undefined> =>
-  updateHeld(tx, run).set(toResultColumns(result)).returning(COLUMNS).$castTo<SyncRun>().executeTakeFirst();
+  updateHeld(tx, run).set(toResultColumns(result)).returning(RUN_COLUMNS).$castTo<SyncRun>().executeTakeFirst();

@@ -60,7 +60,7 @@ export interface SyncRun {
   readonly retryAt: Date | null;
 }
 
-export const COLUMNS = [
+export const RUN_COLUMNS = [
   'id',
   'status',
   'reason',
@@ -100,7 +100,7 @@ export const COLUMNS = [
 
 const ACTIVE: RunStatus[] = ['queued', 'running'];
 
-const select = (tx: Tx) => tx.selectFrom('sync_runs').select(COLUMNS).$castTo<SyncRun>();
+const select = (tx: Tx) => tx.selectFrom('sync_runs').select(RUN_COLUMNS).$castTo<SyncRun>();
 
 export const findRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
   select(tx).where('id', '=', id).executeTakeFirst();
@@ -150,7 +150,7 @@ function insertRow(
       requested_by: requestedBy,
       ...(state.status === 'running' ? { started_datetime: sql<Date>`clock_timestamp()` } : {}),
     })
-    .returning(COLUMNS)
+    .returning(RUN_COLUMNS)
     .$castTo<SyncRun>()
     .executeTakeFirstOrThrow();
 }
@@ -258,7 +258,7 @@ export const finishReview = (tx: Tx, id: string, result: RunResult): Promise<Syn
     .set(toResultColumns(result))
     .where('id', '=', id)
     .where('status', '=', 'needs_review')
-    .returning(COLUMNS)
+    .returning(RUN_COLUMNS)
     .$castTo<SyncRun>()
     .executeTakeFirstOrThrow();
 
@@ -269,7 +269,7 @@ export const saveDismissedReview = (tx: Tx, id: string, reasonDetail: string): P
     .set({ status: 'canceled', reason: null, reason_detail: reasonDetail })
     .where('id', '=', id)
     .where('status', '=', 'needs_review')
-    .returning(COLUMNS)
+    .returning(RUN_COLUMNS)
     .$castTo<SyncRun>()
     .executeTakeFirstOrThrow();
 

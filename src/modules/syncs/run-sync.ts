@@ -6,11 +6,11 @@ import type { SingleFlight } from '../../domain/single-flight.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { RunResult } from '../../plans/index.js';
 import type { Vault } from '../../vault/index.js';
-import { findCreationPreference } from '../creation-preference/index.js';
 import { getUsableCredential, hasOtherLogin, type LoginResult, openSession } from '../credentials/index.js';
 import { recordRunFailure } from '../schedules/index.js';
-import { inTenant, inTenantLockedByRun, isTenantGone } from '../tenants/index.js';
+import { inTenantLockedByRun, isTenantGone } from '../tenants/index.js';
 import {
+  type ClaimedRun,
   claimRun,
   finishRun,
   releaseRun,
@@ -63,7 +63,7 @@ const DIRECTORY_BUSY_DELAY_SECONDS = 3;
  */
 export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string): Promise<void> {
   const { db, shutdown, retryPolicy, onFinished, onEvent } = deps;
-  const run = await withTenant(db, tenantId, (tx) => claimRun(tx, runId));
+  const run = await claimRun(db, tenantId, runId);
   if (run === undefined) return;
   if (run.wasTakenOver) onEvent('taken_over');
   const lease = keepLease(db, tenantId, run, shutdown);
@@ -81,14 +81,17 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
 }
 
 /** Chooses a login, refreshes the directory with it, then plans and records. */
-async function executeRun(deps: RunSyncDeps, tenantId: string, run: SyncRun, signal: AbortSignal): Promise<RunResult> {
+async function executeRun(
+  deps: RunSyncDeps,
+  tenantId: string,
+  run: ClaimedRun,
+  signal: AbortSignal,
+): Promise<RunResult> {
   const { db, directories } = deps;
   const usable = await getUsableCredential(db, deps, tenantId, toUserIdFromActor(run.requestedBy));
   const { login, tenant } = usable;
-  const includeLabs = await inTenant(db, tenantId, async (tx) => {
-    if (!(await saveRunCredential(tx, run, usable))) throw new RunLostError();
-    return (await findCreationPreference(tx))?.includeLabs ?? false;
-  });
+  if (!(await saveRunCredential(db, tenantId, run, usable))) throw new RunLostError();
+  const includeLabs = run.readsLabs;
   await directories.ensureFresh(db, {
     target: { state: tenant.state, environment: tenant.environment },
     openSession: () => openSession(db, deps, usable, signal),
@@ -149,8 +152,8 @@ async function saveFailure(
 ): Promise<boolean> {
   const { refused, cause: _, ...columns } = failure;
   try {
+    if (refused !== undefined) await saveRunCredential(deps.db, tenantId, run, refused);
     return await inTenantLockedByRun(deps.db, tenantId, async (tx, tenant) => {
-      if (refused !== undefined) await saveRunCredential(tx, run, refused);
       if ((await finishRun(tx, run, { status, ...columns })) === undefined) return false;
       if (run.mode === 'full')
         await recordRunFailure(tx, failure.reason, () => hasOtherLogin(tx, deps, tenant, refused?.credential));
