@@ -2,6 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { readEnv } from '../../src/config.js';
+import { type Db, withTenant } from '../../src/db/database.js';
+import { saveAcceptance, saveRefusal } from '../../src/modules/credentials/login-attempt-repository.js';
 import { rotateKeys } from '../../src/rotate.js';
 import { parseKeyset } from '../../src/vault/index.js';
 import { type Child, type Files, startChild, writeFiles } from '../helpers/child.js';
@@ -168,4 +170,27 @@ t.test('two processes under load: no call fails', { timeout: 400_000 }, async (t
   t.equal(await countSealedWith(service, 'test'), 0, 'nothing is sealed with the old key');
   t.notMatch(await readFile(files.keyset, 'utf8'), /"test"/);
   t.ok(simulator.control.counters().calls > 0);
+});
+
+t.test('processes with different first keys save the result of a login without a deadlock', async (t) => {
+  const api = await startTestService(t, { simulator: { licenses: 20 }, role: 'api' });
+  const tenantId = await makeTenant(api, 'tenant');
+  const toHash = (value: number): Buffer => Buffer.alloc(32, value);
+  const toKeys = (first: number, second: number) => ({
+    account: [toHash(first), toHash(second)] as const,
+    login: [toHash(first + 1), toHash(second + 1)] as const,
+    ofTenant: [toHash(first + 2), toHash(second + 2)] as const,
+  });
+  const failures: unknown[] = [];
+  const db: Db = { ...api.service.db, onEvent: (event) => failures.push(event) };
+  for (let round = 0; round < 20; round += 1) {
+    const saving = [toKeys(1, 11), toKeys(11, 1)].flatMap((keys) => [
+      withTenant(db, tenantId, (tx) => saveAcceptance(tx, keys)),
+      withTenant(db, tenantId, (tx) =>
+        saveRefusal(tx, { account: keys.account, logins: [keys.login, keys.ofTenant] }, undefined),
+      ),
+    ]);
+    await Promise.all(saving);
+  }
+  t.strictSame(failures, []);
 });

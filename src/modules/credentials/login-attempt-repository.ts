@@ -163,11 +163,28 @@ export async function releaseLogin(db: Db, tenantId: string, lease: string): Pro
   await queryAsTenant(db, tenantId, toStatement(updateLease(statementBuilder, lease)));
 }
 
+/**
+ * Locks rows before they are changed, always in the same order: while keys are rotated, processes write the hashes of an account in
+ * different orders, which would deadlock.
+ */
+async function lockRows(tx: Tx, where: { readonly hashes: readonly Buffer[] } | { readonly refusedText: string }) {
+  await tx
+    .selectFrom('login_attempts')
+    .select('key_hash')
+    .where((eb) =>
+      'hashes' in where ? eb('key_hash', 'in', [...where.hashes]) : eb('refused_text', '=', where.refusedText),
+    )
+    .orderBy('key_hash')
+    .forUpdate()
+    .execute();
+}
+
 /** Clears the refusals of the account and the login. */
 export async function saveAcceptance(
   tx: Tx,
   { account, login, ofTenant }: Pick<LoginKeys, 'account' | 'login' | 'ofTenant'>,
 ): Promise<void> {
+  await lockRows(tx, { hashes: [...account, ...login, ...ofTenant] });
   const accepted = { accepted_datetime: secondsFromNow(0), expires_datetime: secondsFromNow(ACCEPTANCE_SECONDS) };
   await tx
     .insertInto('login_attempts')
@@ -196,6 +213,7 @@ export async function saveRefusal(
   { account, logins }: { readonly account: KeyHashes; readonly logins: readonly KeyHashes[] },
   refusal: Omit<RememberedRefusal, 'refusedAt'> | undefined,
 ): Promise<void> {
+  await lockRows(tx, { hashes: [account, ...logins].map(([hash]) => hash) });
   const now = sql<Date>`clock_timestamp()`;
   const common = {
     refusals: 1,
@@ -253,6 +271,7 @@ const deleteExpired = (tx: Tx) =>
  * count: otherwise callers could guess passwords while BioTrack refuses them with an unknown text.
  */
 export async function forgetRefusals(tx: Tx, refusedText: string): Promise<void> {
+  await lockRows(tx, { refusedText });
   await tx
     .updateTable('login_attempts')
     .set((eb) => ({
