@@ -8,12 +8,14 @@ export { type ResealCounts, resealCredentials } from './sealing.js';
 export { type CredentialPorts, renameCredential } from './service.js';
 export { openSession } from './session.js';
 export {
+  chooseLogin,
   findLogin,
   findUsableCredential,
   getUsableCredential,
   hasOtherLogin,
   isRefusal,
   LoginRefusedError,
+  openLogin,
   requireUsableCredential,
   toRefusedError,
   type UsableCredential,

@@ -44,27 +44,31 @@ export class LoginRefusedError extends Error {
 type UsePorts = Omit<CredentialPorts, 'newId'>;
 
 /**
- * Chooses the user's own credential, or else the company's. An unverified credential is verified first, because the shared
- * directory may only be read by tenants with a working login. Refused credentials are not tried again.
+ * Chooses the user's own credential, or else the company's. Refused credentials are not chosen.
  * @param userId the requesting user; undefined for API keys and the schedule
- * @throws ServiceError `setup_incomplete` if none is usable, `credential_unreadable` if its password cannot be decrypted
- * @throws LoginRefusedError, BiotrackError if the verification fails
+ * @throws ServiceError `setup_incomplete` if none is usable
  */
-export function getUsableCredential(
+export const chooseLogin = (
   db: Db,
   ports: UsePorts,
   tenantId: string,
   userId: string | undefined,
-): Promise<UsableCredential> {
+): Promise<TenantChoice> => choose(db, tenantId, (tx, tenant) => requireUsableCredential(tx, ports, tenant, userId));
+
+/**
+ * Opens the password. An unverified credential is verified first, because the shared directory may only be read by tenants with a
+ * working login. If BioTrack refuses a user's own credential, returns the company's.
+ * @throws ServiceError `credential_unreadable` if its password cannot be decrypted
+ * @throws LoginRefusedError, BiotrackError if the verification fails
+ */
+export function openLogin(db: Db, ports: UsePorts, choice: TenantChoice): Promise<UsableCredential> {
   // Use and status of a credential are not effects of the request, so they must not complete its idempotency key.
   return withoutBeforeCommit(async () => {
-    const choice = await choose(db, tenantId, (tx, tenant) => requireUsableCredential(tx, ports, tenant, userId));
     try {
       return await openVerified(db, ports, choice);
     } catch (error) {
       if (choice.credential.owner === 'company' || !(error instanceof LoginRefusedError)) throw error;
-      // BioTrack just refused the user's own credential: use the company's.
-      const fallback = await choose(db, tenantId, async (tx, tenant) => {
+      const fallback = await choose(db, choice.tenant.id, async (tx, tenant) => {
         const company = await findUsableCredential(tx, ports, tenant, undefined);
         if (company === undefined) throw error;
         return { credential: company.credential, reason: 'own_rejected' };
@@ -74,19 +78,29 @@ export function getUsableCredential(
   });
 }
 
-type TenantChoice = ChosenCredential & { readonly tenant: Tenant; readonly ubiKey: string };
+/** Both for a request. */
+export const getUsableCredential = async (
+  db: Db,
+  ports: UsePorts,
+  tenantId: string,
+  userId: string | undefined,
+): Promise<UsableCredential> => openLogin(db, ports, await chooseLogin(db, ports, tenantId, userId));
+
+export type TenantChoice = ChosenCredential & { readonly tenant: Tenant; readonly ubiKey: string };
 
 const choose = (
   db: Db,
   tenantId: string,
   find: (tx: Tx, tenant: Tenant) => Promise<ChosenCredential>,
 ): Promise<TenantChoice> =>
-  inTenant(db, tenantId, async (tx, tenant) => {
-    const { ubiKey } = await requireUbi(tx, tenantId);
-    const chosen = await find(tx, tenant);
-    await saveLastUsed(tx, chosen.credential.id);
-    return { ...chosen, tenant, ubiKey };
-  });
+  withoutBeforeCommit(() =>
+    inTenant(db, tenantId, async (tx, tenant) => {
+      const { ubiKey } = await requireUbi(tx, tenantId);
+      const chosen = await find(tx, tenant);
+      await saveLastUsed(tx, chosen.credential.id);
+      return { ...chosen, tenant, ubiKey };
+    }),
+  );
 
 async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: TenantChoice): Promise<UsableCredential> {
   const { credential, tenant, reason } = chosen;
@@ -189,10 +203,10 @@ export async function findLogin(
   tenant: Tenant,
   userId: string | undefined,
 ): Promise<ChosenCredential | undefined> {
-  return chooseLogin(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
+  return chooseCandidate(await loadCandidates(tx, ports, tenant, userId), userId !== undefined);
 }
 
-const chooseLogin = (candidates: Candidates, isUser: boolean): ChosenCredential | undefined =>
+const chooseCandidate = (candidates: Candidates, isUser: boolean): ChosenCredential | undefined =>
   chooseCredential(candidates, isUser) ?? chooseCredential(candidates, isUser, (each) => isUsable(each.credential));
 
 /** @throws ServiceError `setup_incomplete` */
@@ -203,7 +217,7 @@ export async function requireUsableCredential(
   userId: string | undefined,
 ): Promise<ChosenCredential> {
   const candidates = await loadCandidates(tx, ports, tenant, userId);
-  const chosen = chooseLogin(candidates, userId !== undefined);
+  const chosen = chooseCandidate(candidates, userId !== undefined);
   if (chosen !== undefined) return chosen;
   const states = [...candidates.own, ...candidates.company].map(({ state }) => state);
   throw toNoLoginError(tenant.id, states, 'No saved BioTrack credential can be used. Make the call in `next_step`.');

@@ -121,12 +121,11 @@ async function tryPublish(
     const directory = await lock(tx);
     if (isNewer(directory, options)) return toSuperseded(directory);
     if (known.version !== undefined && known.version !== directory.version) return undefined;
-    const isPublished = directory.version > 0;
     const comparison = await runYielding(
       compareWithPublished(
         licenses,
-        isPublished ? await selectPublished(tx, directory.id) : [],
-        toAbsences(list, isPublished ? await selectIllegibleRows(tx, directory.id) : NO_ROWS),
+        await selectPublished(tx, directory.id),
+        toAbsences(list, await selectIllegibleRows(tx, directory.id)),
       ),
     );
     requireBelievable(comparison, licenses, directory, options);
@@ -152,12 +151,10 @@ async function tryPublish(
     return {
       directory: saved,
       isSuperseded: false,
-      licenses: !isComplete ? undefined : isPublished ? await addLastUbis(tx, directory.id, licenses) : licenses,
+      licenses: isComplete ? await addLastUbis(tx, directory.id, licenses) : undefined,
     };
   });
 }
-
-const NO_ROWS: IllegibleRows = { vendors: [], labs: [] };
 
 const toSuperseded = (directory: Directory): PublishResult => ({ directory, isSuperseded: true });
 

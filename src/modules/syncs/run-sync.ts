@@ -6,7 +6,7 @@ import type { SingleFlight } from '../../domain/single-flight.js';
 import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { RunResult } from '../../plans/index.js';
 import type { Vault } from '../../vault/index.js';
-import { getUsableCredential, hasOtherLogin, type LoginResult, openSession } from '../credentials/index.js';
+import { chooseLogin, hasOtherLogin, type LoginResult, openLogin, openSession } from '../credentials/index.js';
 import { recordRunFailure } from '../schedules/index.js';
 import { inTenantLockedByRun, isTenantGone } from '../tenants/index.js';
 import {
@@ -88,9 +88,12 @@ async function executeRun(
   signal: AbortSignal,
 ): Promise<RunResult> {
   const { db, directories } = deps;
-  const usable = await getUsableCredential(db, deps, tenantId, toUserIdFromActor(run.requestedBy));
+  const chosen = await chooseLogin(db, deps, tenantId, toUserIdFromActor(run.requestedBy));
+  if (!(await saveRunCredential(db, tenantId, run, chosen))) throw new RunLostError();
+  const usable = await openLogin(db, deps, chosen);
   const { login, tenant } = usable;
-  if (!(await saveRunCredential(db, tenantId, run, usable))) throw new RunLostError();
+  const isOther = usable.credential.id !== chosen.credential.id;
+  if (isOther && !(await saveRunCredential(db, tenantId, run, usable))) throw new RunLostError();
   const includeLabs = run.readsLabs;
   await directories.ensureFresh(db, {
     target: { state: tenant.state, environment: tenant.environment },
