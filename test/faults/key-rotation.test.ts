@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { readEnv } from '../../src/config.js';
 import { type Db, withTenant } from '../../src/db/database.js';
-import { saveAcceptance, saveRefusal } from '../../src/modules/credentials/login-attempt-repository.js';
+import { forgetRefusals, saveAcceptance, saveRefusal } from '../../src/modules/credentials/login-attempt-repository.js';
 import { rotateKeys } from '../../src/rotate.js';
 import { parseKeyset } from '../../src/vault/index.js';
 import { type Child, type Files, startChild, writeFiles } from '../helpers/child.js';
@@ -183,12 +183,16 @@ t.test('processes with different first keys save the result of a login without a
   });
   const failures: unknown[] = [];
   const db: Db = { ...api.service.db, onEvent: (event) => failures.push(event) };
-  for (let round = 0; round < 20; round += 1) {
+  const refusal = { refusal: 'refused', refusedText: 'text', upstreamText: null } as const;
+  for (let round = 0; round < 200; round += 1) {
     const saving = [toKeys(1, 11), toKeys(11, 1)].flatMap((keys) => [
       withTenant(db, tenantId, (tx) => saveAcceptance(tx, keys)),
-      withTenant(db, tenantId, (tx) =>
-        saveRefusal(tx, { account: keys.account, logins: [keys.login, keys.ofTenant] }, undefined),
+      ...[refusal, undefined].map((given) =>
+        withTenant(db, tenantId, (tx) =>
+          saveRefusal(tx, { account: keys.account, logins: [keys.login, keys.ofTenant] }, given),
+        ),
       ),
+      withTenant(db, tenantId, (tx) => forgetRefusals(tx, refusal.refusedText)),
     ]);
     await Promise.all(saving);
   }

@@ -164,19 +164,12 @@ export async function releaseLogin(db: Db, tenantId: string, lease: string): Pro
 }
 
 /**
- * Locks rows before they are changed, always in the same order: while keys are rotated, processes write the hashes of an account in
- * different orders, which would deadlock.
+ * Waits for other transactions that save an answer for the account, always in the same order: while keys are rotated, processes
+ * write the hashes of an account in different orders, which would deadlock.
  */
-async function lockRows(tx: Tx, where: { readonly hashes: readonly Buffer[] } | { readonly refusedText: string }) {
-  await tx
-    .selectFrom('login_attempts')
-    .select('key_hash')
-    .where((eb) =>
-      'hashes' in where ? eb('key_hash', 'in', [...where.hashes]) : eb('refused_text', '=', where.refusedText),
-    )
-    .orderBy('key_hash')
-    .forUpdate()
-    .execute();
+async function lockAccount(tx: Tx, account: KeyHashes): Promise<void> {
+  const locks = account.map((hash) => hash.readBigInt64BE()).sort((one, other) => (one < other ? -1 : 1));
+  await sql`select pg_advisory_xact_lock(lock) from unnest(${locks}::bigint[]) lock`.execute(tx);
 }
 
 /** Clears the refusals of the account and the login. */
@@ -184,7 +177,7 @@ export async function saveAcceptance(
   tx: Tx,
   { account, login, ofTenant }: Pick<LoginKeys, 'account' | 'login' | 'ofTenant'>,
 ): Promise<void> {
-  await lockRows(tx, { hashes: [...account, ...login, ...ofTenant] });
+  await lockAccount(tx, account);
   const accepted = { accepted_datetime: secondsFromNow(0), expires_datetime: secondsFromNow(ACCEPTANCE_SECONDS) };
   await tx
     .insertInto('login_attempts')
@@ -213,7 +206,7 @@ export async function saveRefusal(
   { account, logins }: { readonly account: KeyHashes; readonly logins: readonly KeyHashes[] },
   refusal: Omit<RememberedRefusal, 'refusedAt'> | undefined,
 ): Promise<void> {
-  await lockRows(tx, { hashes: [account, ...logins].map(([hash]) => hash) });
+  await lockAccount(tx, account);
   const now = sql<Date>`clock_timestamp()`;
   const common = {
     refusals: 1,
@@ -268,10 +261,10 @@ const deleteExpired = (tx: Tx) =>
 
 /**
  * Forgets the refusals with this text, because it turned out to be a problem of the state. The refusals of the accounts still
- * count: otherwise callers could guess passwords while BioTrack refuses them with an unknown text.
+ * count: otherwise callers could guess passwords while BioTrack refuses them with an unknown text. Does not wait for a row that
+ * is locked: a newer answer is being saved in it.
  */
 export async function forgetRefusals(tx: Tx, refusedText: string): Promise<void> {
-  await lockRows(tx, { refusedText });
   await tx
     .updateTable('login_attempts')
     .set((eb) => ({
@@ -281,6 +274,13 @@ export async function forgetRefusals(tx: Tx, refusedText: string): Promise<void>
       refused_text: null,
       upstream_text: null,
     }))
-    .where('refused_text', '=', refusedText)
+    .where('key_hash', 'in', (eb) =>
+      eb
+        .selectFrom('login_attempts')
+        .select('key_hash')
+        .where('refused_text', '=', refusedText)
+        .forUpdate()
+        .skipLocked(),
+    )
     .execute();
 }
