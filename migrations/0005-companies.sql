@@ -21,7 +21,8 @@ create table companies (
   superseded_by uuid,
   version integer not null default 1,
   inserted_datetime timestamptz not null default now(),
-  updated_datetime timestamptz not null default now(),
+  -- Taken while the tenant is locked, so that readers of what changed since a time miss nothing.
+  updated_datetime timestamptz not null default clock_timestamp(),
   primary key (tenant_id, id),
   -- Deferred, like other self-references: deleting a tenant cascades in no particular order.
   foreign key (tenant_id, superseded_by) references companies deferrable initially deferred,

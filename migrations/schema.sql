@@ -85,7 +85,7 @@ create table companies (
   superseded_by uuid,
   version integer not null default 1,
   inserted_datetime timestamp with time zone not null default now(),
-  updated_datetime timestamp with time zone not null default now(),
+  updated_datetime timestamp with time zone not null default clock_timestamp(),
   constraint companies_pkey PRIMARY KEY (tenant_id, id),
   constraint companies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint companies_tenant_id_superseded_by_fkey FOREIGN KEY (tenant_id, superseded_by) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED,

@@ -11,7 +11,8 @@ export async function saveEdits(tx: Tx, id: string, { name, ...edits }: CompanyE
       ...toRow({ ...edits, customData: edits.customData && JSON.stringify(edits.customData) }, USER_FIELDS),
       ...(name === undefined ? {} : { edited_name: name }),
       version: eb('version', '+', 1),
-      updated_datetime: sql<Date>`now()`,
+      // After the tenant was locked.
+      updated_datetime: sql<Date>`clock_timestamp()`,
     }))
     .where('id', '=', id)
     .execute();

@@ -32,7 +32,9 @@ const toLicenseCells = (tenantId: string, license: LicenseState): Cell[] =>
   toPlacementCells(tenantId, license).concat(toListingCells(license));
 
 const KEYS = ['tenant_id', 'id'];
-const TOUCHED = ['updated_datetime = now()'];
+// Later than every stamp of an earlier transaction, because the tenant is locked. `now()` was taken before the lock.
+const TOUCHED = ['updated_datetime = clock_timestamp()'];
+const TOUCHED_COMPANY = [...TOUCHED, 'version = version + 1'];
 
 /** The actor and the run of a change. */
 export interface ChangeOrigin {
@@ -70,7 +72,14 @@ export async function savePlannedRows(
     keys: KEYS,
     columns: COMPANY_COLUMNS,
     rows: companies.changed,
-    alsoSet: [...TOUCHED, 'version = version + 1'],
+    alsoSet: TOUCHED_COMPANY,
+    next,
+  });
+  await updateRows(tx, 'companies', {
+    keys: KEYS,
+    columns: { tenant_id: 'uuid', id: 'uuid' },
+    rows: toTouchedRows(tenantId, plan.companies, changes),
+    alsoSet: TOUCHED_COMPANY,
     next,
   });
   await insertRows(tx, 'company_licenses', LICENSE_COLUMNS, licenses.created, [entries]);
@@ -96,6 +105,23 @@ export async function savePlannedRows(
   );
   await insertRows(tx, 'changes', CHANGE_COLUMNS, entries);
   return range;
+}
+
+/** Companies that do not change themselves but have a license that changes, arrives or departs. */
+function* toTouchedRows(
+  tenantId: string,
+  companies: readonly CompanyStep[],
+  changes: readonly CompanyFeedChange[],
+): Generator<Cell[]> {
+  const seen = new Set<string | null>(companies.map(({ after }) => after.id));
+  for (const { licenseId, companyId, fromCompanyId } of changes) {
+    if (licenseId === null) continue;
+    for (const id of [companyId, fromCompanyId]) {
+      if (id === null || seen.has(id)) continue;
+      seen.add(id);
+      yield [tenantId, id];
+    }
+  }
 }
 
 /** A plan without steps, for rows that a user's request writes. */

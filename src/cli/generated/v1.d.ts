@@ -1128,6 +1128,7 @@ export interface components {
             inserted_datetime: string;
             /**
              * Format: date-time
+             * @description When the company or one of its licenses last changed. Its ETag changes at the same times.
              * @example 2026-11-24T08:15:30.000Z
              */
             updated_datetime: string;
@@ -14546,7 +14547,7 @@ export interface operations {
                 /** @description Whether to include archived companies. Defaults to `exclude`. */
                 archived?: "exclude" | "include" | "only";
                 /**
-                 * @description A range `from,to` of RFC 3339 datetimes: updated at or after `from` and before `to`. Either side can be empty.
+                 * @description A range `from,to` of RFC 3339 datetimes: updated at or after `from` and before `to`. Either side can be empty. To poll for changes, use the latest `updated_datetime` that you have read as `from`, with `archived=include`: no change is missed, and the last ones are returned again.
                  * @example 2026-11-24T00:00:00Z,
                  */
                 updated_datetime?: string;

@@ -97,7 +97,9 @@ export const CompanySchema = Named(
       description: 'The active licenses. With `licenses=all`, also the inactive ones.',
     }),
     inserted_datetime: Datetime(),
-    updated_datetime: Datetime(),
+    updated_datetime: Datetime({
+      description: 'When the company or one of its licenses last changed. Its ETag changes at the same times.',
+    }),
   }),
 );
 
@@ -177,7 +179,7 @@ export const CompanyListQuerySchema = Body({
     Type.String({
       maxLength: 90,
       description:
-        'A range `from,to` of RFC 3339 datetimes: updated at or after `from` and before `to`. Either side can be empty.',
+        'A range `from,to` of RFC 3339 datetimes: updated at or after `from` and before `to`. Either side can be empty. To poll for changes, use the latest `updated_datetime` that you have read as `from`, with `archived=include`: no change is missed, and the last ones are returned again.',
       examples: ['2026-11-24T00:00:00Z,'],
     }),
   ),
