@@ -52,13 +52,16 @@ select 'I11 the counts of a run do not match its changes' as label, run.tenant_i
           count(*) filter (where change.kind = 'company.updated') as updated,
           count(*) filter (where change.kind = 'company.archived') as archived,
           count(*) filter (where change.kind = 'company.reactivated') as reactivated,
+          count(*) filter (where change.kind = 'license.created') as licenses_created,
           count(*) filter (where change.from_company_id is not null) as moved
      from changes change
     where change.tenant_id = run.tenant_id and change.seq between run.first_change_seq and run.last_change_seq) actual
  where run.first_change_seq is not null
-   and (actual.created, actual.updated, actual.archived, actual.reactivated, actual.moved) is distinct from (
+   and (actual.created, actual.updated, actual.archived, actual.reactivated, actual.licenses_created,
+        actual.moved) is distinct from (
      (run.counts ->> 'created')::bigint, (run.counts ->> 'updated')::bigint, (run.counts ->> 'archived')::bigint,
-     (run.counts ->> 'reactivated')::bigint, (run.counts ->> 'moved')::bigint);
+     (run.counts ->> 'reactivated')::bigint, (run.counts ->> 'licensesCreated')::bigint,
+     (run.counts ->> 'moved')::bigint);
 select 'I11 the counts of a run do not match its plan' as label, run.tenant_id, run.id::text as what
   from sync_runs run
  cross join lateral (
@@ -175,10 +178,13 @@ select 'decision: a company represents two UBIs' as label, decided.tenant_id, de
 select 'company: two active companies have the same display name' as label, tenant_id, display_name as what
   from companies where archived_datetime is null
  group by tenant_id, display_name having count(*) > 1;
-select 'company: superseded by an archived company' as label, company.tenant_id, company.id::text as what
+select 'company: superseded by an archived company without licenses' as label, company.tenant_id, company.id::text as what
   from companies company
   join companies holder on holder.tenant_id = company.tenant_id and holder.id = company.superseded_by
- where holder.archived_datetime is not null;
+ where holder.archived_datetime is not null
+   and not exists (
+     select from company_licenses license
+      where license.tenant_id = holder.tenant_id and license.company_id = holder.id);
 select 'company: active and superseded' as label, tenant_id, id::text as what
   from companies where superseded_by is not null and archived_datetime is null;
 select 'company: an active license has another UBI' as label, company.tenant_id, company.id::text as what

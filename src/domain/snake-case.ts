@@ -61,7 +61,7 @@ export function fromSnakeCaseFields<T extends object>(
   return object as T;
 }
 
-export function namesOf<Name extends string>(fields: Readonly<Record<Name, string>>): Name[] {
+export function namesOf<Name extends string>(fields: Readonly<Record<Name, unknown>>): Name[] {
   return Object.keys(fields) as Name[];
 }
 

@@ -2,15 +2,36 @@
 export interface SyncCounts {
   readonly created: number;
   readonly updated: number;
+  /** Without adopted companies. */
   readonly unchanged: number;
   readonly archived: number;
   readonly reactivated: number;
   /** Manual companies that became the vendor company of a UBI. */
   readonly adopted: number;
+  readonly licensesCreated: number;
+  /** Licenses with other details, still active or still inactive. */
+  readonly licensesUpdated: number;
+  readonly licensesDeactivated: number;
+  readonly licensesReactivated: number;
   /** Licenses that moved from one company to another. */
   readonly moved: number;
   readonly conflicts: number;
 }
+
+export const NO_COUNTS: SyncCounts = {
+  created: 0,
+  updated: 0,
+  unchanged: 0,
+  archived: 0,
+  reactivated: 0,
+  adopted: 0,
+  licensesCreated: 0,
+  licensesUpdated: 0,
+  licensesDeactivated: 0,
+  licensesReactivated: 0,
+  moved: 0,
+  conflicts: 0,
+};
 
 /** Rows of the state's list: `fetched = used + filtered + duplicate + skipped`. */
 export interface SyncRows {

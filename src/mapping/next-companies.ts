@@ -29,7 +29,7 @@ export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompan
   const { licenses, snapshot, memory, strategy, at, nameGroups, namesakes } = input;
   const assigned = yield* mapYielding(licenses, ({ after }) => after);
   const { held, inactive } = yield* groupByCompany(assigned);
-  const holders = yield* toHolders(assigned, held, memory);
+  const holders = yield* toHolders(assigned, memory);
   const losses = toLosses(strategy, snapshot.decisions);
   const known = new Set(snapshot.companies.map(({ id }) => id));
   // New companies first, so that the feed reports a company before another one is superseded by it.
@@ -77,26 +77,19 @@ function* groupByCompany(
 }
 
 /**
- * Maps each own or vendor company to the active company that now holds its license. A vendor company that is no
+ * Maps each own or vendor company to the company that now holds its license, active or not. A vendor company that is no
  * license's own company is superseded by the company of the UBI's oldest license.
  */
-function* toHolders(
-  licenses: readonly LicenseState[],
-  held: ReadonlyMap<string, unknown>,
-  memory: Memory,
-): Yielding<Map<string, string>> {
+function* toHolders(licenses: readonly LicenseState[], memory: Memory): Yielding<Map<string, string>> {
   const holders = new Map<string, string>();
-  const ownCompanies = new Set<string>();
   yield* forEachYielding(licenses, ({ ownCompanyId, companyId }) => {
-    if (ownCompanyId === null) return;
-    ownCompanies.add(ownCompanyId);
-    if (held.has(companyId)) holders.set(ownCompanyId, companyId);
+    if (ownCompanyId !== null) holders.set(ownCompanyId, companyId);
   });
   const oldest = new Map<string, LicenseState>();
   yield* forEachYielding(licenses, (license) => {
-    if (!license.active || license.ubiKey === null) return;
+    if (license.ubiKey === null) return;
     const vendorCompany = memory.findVendorCompany(license.ubiKey);
-    if (vendorCompany === undefined || ownCompanies.has(vendorCompany)) return;
+    if (vendorCompany === undefined || holders.has(vendorCompany)) return;
     const other = oldest.get(vendorCompany);
     if (other === undefined || compareAge(license, other) < 0) oldest.set(vendorCompany, license);
   });

@@ -4,7 +4,7 @@ import { filterMapYielding, forEachYielding, runToCompletion, type Yielding } fr
 import { assignCompanies } from './assign-companies.js';
 import { setDisplayNames, toNextCompanies } from './next-companies.js';
 import { toNextLicenses } from './next-licenses.js';
-import type { CompanyStep, LicenseStep, PlanImpact, SyncPlan } from './plan.js';
+import type { CompanyStep, LicenseCounts, LicenseStep, PlanImpact, SyncPlan } from './plan.js';
 import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
 import { toCompanyStep, toLicenseStep } from './steps.js';
 
@@ -61,6 +61,8 @@ export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
 
   const companies = yield* filterMapYielding(nextCompanies, ({ before, after }) => toCompanyStep(before, after));
   const licenses = yield* filterMapYielding(assignment.licenses, ({ before, after }) => toLicenseStep(before, after));
+  const companyCount = nextCompanies.length + (part?.otherCompanies ?? 0);
+  const changed = new Set([...companies.map(({ after }) => after.id), ...adoptions.map(({ companyId }) => companyId)]);
   return {
     strategy,
     includeLabs,
@@ -74,13 +76,14 @@ export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
     counts: {
       created: countOf(companies, 'company.created'),
       updated: countOf(companies, 'company.updated'),
-      unchanged: nextCompanies.length - companies.length + (part?.otherCompanies ?? 0),
+      unchanged: companyCount - changed.size,
       archived: countOf(companies, 'company.archived'),
       reactivated: countOf(companies, 'company.reactivated'),
       adopted: adoptions.length,
-      moved: licenses.filter(isMove).length,
+      ...(yield* countLicenses(licenses)),
       conflicts: conflicts.length,
     },
+    companyCount,
     decisions: snapshot.decisions,
     impact: yield* toImpact(snapshot, companies, licenses, part),
   };
@@ -99,6 +102,24 @@ const countOf = (steps: readonly CompanyStep[], kind: CompanyStep['kind']): numb
 
 const isMove = ({ before, after }: LicenseStep): boolean =>
   before !== undefined && before.companyId !== after.companyId;
+
+function* countLicenses(steps: readonly LicenseStep[]): Yielding<LicenseCounts> {
+  const counts = { licensesCreated: 0, licensesUpdated: 0, licensesDeactivated: 0, licensesReactivated: 0, moved: 0 };
+  yield* forEachYielding(steps, (step) => {
+    const { before, after } = step;
+    if (before === undefined) counts.licensesCreated += 1;
+    else if (before.active && !after.active) counts.licensesDeactivated += 1;
+    else if (!before.active && after.active) counts.licensesReactivated += 1;
+    else if (isUpdated(before, after)) counts.licensesUpdated += 1;
+    if (isMove(step)) counts.moved += 1;
+  });
+  return counts;
+}
+
+const isUpdated = (before: LicenseState, after: LicenseState): boolean =>
+  before.contentHash !== after.contentHash ||
+  before.ubi !== after.ubi ||
+  before.missingSinceDatetime !== after.missingSinceDatetime;
 
 function* toImpact(
   snapshot: Pick<Snapshot, 'companies' | 'licenses'>,

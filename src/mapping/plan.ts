@@ -57,6 +57,12 @@ export interface FilteredLicense {
   readonly name: string | null;
 }
 
+/** Of `SyncCounts`. */
+export type LicenseCounts = Pick<
+  SyncCounts,
+  'licensesCreated' | 'licensesUpdated' | 'licensesDeactivated' | 'licensesReactivated' | 'moved'
+>;
+
 /** The changes to apply, as data: applying them requires no further decisions. */
 export interface SyncPlan {
   readonly strategy: Strategy;
@@ -69,6 +75,8 @@ export interface SyncPlan {
   readonly warnings: readonly PlanWarning[];
   readonly conflicts: readonly PlanConflict[];
   readonly counts: SyncCounts;
+  /** All companies of the tenant after the plan. */
+  readonly companyCount: number;
   /** The `newVendorCompanies` that are manual companies. */
   readonly adoptions: readonly VendorCompany[];
   readonly filtered: readonly FilteredLicense[];

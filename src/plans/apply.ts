@@ -6,7 +6,7 @@ import type { PlanInputs } from './inputs.js';
 import { toPlanNotes } from './items.js';
 import { toRowCounts } from './make-plan.js';
 import { savePlannedRows } from './rows-repository.js';
-import { MAX_NOTES_STORED, type RunResult, toSucceededResult } from './run-result.js';
+import { MAX_NOTES_STORED, type RunResult, toSucceededResult, toUnchangedCounts } from './run-result.js';
 import type { RunWarning } from './settings.js';
 import { getInputsRevision, recordFirstSync } from './settings-repository.js';
 import { saveDecidedState, saveSyncState } from './state-repository.js';
@@ -32,16 +32,17 @@ export async function applyPlan(
   const found = { conflicts: plan.conflicts, ubiKeys: part?.scope.ubiKeys, runId };
   const counts = { ...plan.counts, conflicts: await saveConflicts(tx, tenantId, newId, found) };
   const totals = { counts, rows: toRowCounts(inputs, plan), warnings: toAllWarnings(inputs, plan) };
+  const later = { ...totals, counts: toUnchangedCounts(plan.companyCount, counts.conflicts) };
   const isFirstSync = runId !== null && lastSync === undefined;
   const revision = isFirstSync ? await recordFirstSync(tx) : await getInputsRevision(tx);
   if (runId === null) {
     // A decision is applied on top of the last sync. The next sync still finds the edits and the list's changes since then.
     if (lastSync !== undefined) {
       const isCurrent = lastSync.versions.revision === versions.revision;
-      await saveDecidedState(tx, { ...lastSync.versions, ...(isCurrent ? { revision } : {}) }, counts);
+      await saveDecidedState(tx, { ...lastSync.versions, ...(isCurrent ? { revision } : {}) }, later.counts);
     }
   } else {
-    await saveSyncState(tx, tenantId, { ...versions, revision }, totals, part === undefined);
+    await saveSyncState(tx, tenantId, { ...versions, revision }, later, part === undefined);
   }
   return { ...toSucceededResult(inputs, totals), changes, notes: toPlanNotes(plan, MAX_NOTES_STORED) };
 }

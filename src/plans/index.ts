@@ -27,7 +27,6 @@ export {
   MAX_NOTES_STORED,
   type RunResult,
   toSucceededResult,
-  toUnchangedTotals,
 } from './run-result.js';
 export { areInputsEqual, type InputVersions, type PlanSettings, type RunWarning } from './settings.js';
 export { findPlanSettings } from './settings-repository.js';

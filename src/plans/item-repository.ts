@@ -146,11 +146,15 @@ export async function selectAppliedItems(
   }));
 }
 
-/** Companies that existed when the run finished and that its plan does not change, sorted by id. */
+/**
+ * Companies that existed when the run finished and that its plan does not change, sorted by id.
+ * @param adopted companies that an applied plan adopted
+ */
 export async function selectUnchangedCompanyIds(
   tx: Tx,
   runId: string,
   { first, last }: ChangeRange,
+  adopted: readonly string[],
   after: string | undefined,
   limit: number,
 ): Promise<string[]> {
@@ -175,10 +179,11 @@ export async function selectUnchangedCompanyIds(
         .selectFrom('sync_plan_items')
         .select('company_id')
         .where('run_id', '=', runId)
-        .where('kind', 'like', 'company.%')
+        .where((eb) => eb.or([eb('kind', 'like', 'company.%'), eb('action', '=', 'adopted')]))
         .where('company_id', 'is not', null)
         .$castTo<{ company_id: string }>(),
     )
+    .where('id', '<>', sql<string>`all(${[...adopted]}::uuid[])`)
     .$if(after !== undefined, (query) => query.where('id', '>', after as string))
     .orderBy('id')
     .limit(limit)

@@ -1,5 +1,5 @@
 import type { FailureReason } from '../domain/failure-reason.js';
-import type { ChangeRange, RunStatus, SyncCounts, SyncRows } from '../domain/sync-run.js';
+import { type ChangeRange, NO_COUNTS, type RunStatus, type SyncCounts, type SyncRows } from '../domain/sync-run.js';
 import type { Skip } from '../domain/vendor.js';
 import type { PlanNotes } from './items.js';
 import type { InputVersions, PlanSettings, PlanTotals, RunWarning } from './settings.js';
@@ -69,10 +69,9 @@ export function toSucceededResult(settings: PlanSettings, totals: PlanTotals): R
   };
 }
 
-/** The totals of a sync that changes nothing. */
-export function toUnchangedTotals({ counts, rows, warnings }: PlanTotals): PlanTotals {
-  const { created, updated, unchanged, archived, reactivated, conflicts } = counts;
-  const companies = created + updated + unchanged + archived + reactivated;
-  const none = { created: 0, updated: 0, archived: 0, reactivated: 0, adopted: 0, moved: 0 };
-  return { counts: { ...none, unchanged: companies, conflicts }, rows, warnings };
-}
+/** The counts of a sync that changes nothing. */
+export const toUnchangedCounts = (companyCount: number, conflicts: number): SyncCounts => ({
+  ...NO_COUNTS,
+  unchanged: companyCount,
+  conflicts,
+});

@@ -65,7 +65,7 @@ export interface PlanTotals {
   readonly warnings: readonly RunWarning[];
 }
 
-/** The inputs and the totals of the last sync. */
+/** The inputs of the last sync, and the totals of a sync that finds nothing new. */
 export interface SyncState extends PlanTotals {
   readonly versions: InputVersions;
   /** Whether the whole tenant was planned recently. */

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { BiotrackEvent } from '../biotrack/index.js';
 import type { FailureReason } from '../domain/failure-reason.js';
+import { toSnakeCase } from '../domain/snake-case.js';
 import type { RunStatus, SyncCounts, SyncRows } from '../domain/sync-run.js';
 import type { RequestFacts } from '../http/request-log.js';
 
@@ -114,7 +115,7 @@ export function createMetrics(gauges: Gauges): Metrics {
     },
     runFinished({ status, reason, counts = {}, rows: listed = {} }) {
       runs.inc({ status, reason: reason ?? 'none' });
-      for (const [kind, count] of Object.entries(counts)) records.inc({ kind }, count);
+      for (const [kind, count] of Object.entries(counts)) records.inc({ kind: toSnakeCase(kind) }, count);
       for (const [kind, count] of Object.entries(listed)) rows.inc({ kind }, count);
     },
     runsRequeued: (count) => requeued.inc(count),

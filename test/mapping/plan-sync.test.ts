@@ -859,6 +859,68 @@ t.test('superseded_by is the company that now holds the license', (t) => {
   t.end();
 });
 
+t.test('superseded_by stays while the successor still holds the license, active or not', (t) => {
+  const tenant = new Tenant(LICENSE);
+  const rows = [row('1', 'A', 'One', { age: 1 }), row('2', 'A', 'Two', { age: 2 })];
+  tenant.sync(rows);
+  const [one, two] = tenant.holders('1', '2') as [string, string];
+  tenant.sync(rows, VENDOR);
+  tenant.sync(rows.slice(0, 1));
+  t.match(tenant.company(two), { supersededBy: one }, 'its license is missing');
+  t.same(kindsOf(tenant.sync([])), ['company.archived', 'license.deactivated'], 'all licenses are missing');
+  t.match(tenant.company(two), { supersededBy: one });
+  t.same(kindsOf(tenant.sync(rows)), ['company.reactivated', 'license.reactivated', 'license.reactivated']);
+  t.match(tenant.company(two), { supersededBy: one });
+  t.end();
+});
+
+t.test('superseded_by of a vendor company that is no own company stays while the license is missing', (t) => {
+  const tenant = new Tenant(VENDOR);
+  tenant.sync([row('1', 'A')]);
+  const sold = [row('1', 'B', 'Mesa', { transactionId: '50' })];
+  tenant.sync(sold);
+  const companyB = tenant.holder('1');
+  tenant.sync(sold, LICENSE);
+  tenant.sync([]);
+  t.equal(tenant.company(companyB).supersededBy, tenant.holder('1'));
+  t.end();
+});
+
+t.test('counts of a sync that changes licenses but no company', (t) => {
+  const tenant = new Tenant(VENDOR);
+  const [one, two, moved] = [
+    row('1', 'A'),
+    row('2', 'A', 'Mesa', { age: 20 }),
+    row('2', 'A', 'Mesa', { age: 20, city: 'Hobbs', transactionId: '50' }),
+  ];
+  tenant.sync([one]);
+  const none = { created: 0, updated: 0, archived: 0, reactivated: 0, adopted: 0, conflicts: 0, moved: 0 };
+  const noLicenses = { licensesCreated: 0, licensesUpdated: 0, licensesDeactivated: 0, licensesReactivated: 0 };
+  const cases: readonly [string, readonly Vendor[], Partial<SyncPlan['counts']>][] = [
+    ['added', [one, two], { licensesCreated: 1 }],
+    ['readdressed', [one, moved], { licensesUpdated: 1 }],
+    ['gone', [one], { licensesDeactivated: 1 }],
+    ['back', [one, moved], { licensesReactivated: 1 }],
+    ['the same', [one, moved], {}],
+  ];
+  for (const [what, rows, counts] of cases) {
+    t.same(tenant.sync(rows).counts, { ...none, ...noLicenses, unchanged: 1, ...counts }, what);
+  }
+  t.end();
+});
+
+t.test('an adopted company is not counted as unchanged too', (t) => {
+  const tenant = new Tenant(LICENSE);
+  tenant.addManual('Manual', '2');
+  const rows = [row('1', 'A', 'Mesa', { age: 1 }), row('2', 'A', 'Mesa', { age: 2 })];
+  tenant.sync(rows);
+  const plan = tenant.sync(rows, VENDOR);
+  t.match(plan.counts, { adopted: 1, archived: 1, updated: 0, unchanged: 0 });
+  t.equal(plan.companyCount, 2);
+  t.match(tenant.sync(rows).counts, { adopted: 0, unchanged: 2 });
+  t.end();
+});
+
 t.test('superseded_by of a vendor company that is no own company: the company that holds a license of its UBI', (t) => {
   const tenant = new Tenant(VENDOR);
   tenant.sync([row('1', 'A')]);
@@ -1408,6 +1470,10 @@ t.test('counts: every company is one of created, updated, unchanged, archived, r
     archived: 1,
     reactivated: 1,
     adopted: 0,
+    licensesCreated: 1,
+    licensesUpdated: 1,
+    licensesDeactivated: 1,
+    licensesReactivated: 1,
     moved: 0,
     conflicts: 0,
   });

@@ -847,7 +847,7 @@ function toViolations(one: string, vendor: string): Readonly<Record<string, stri
     'strategy: with one_per_license, a license is not in its own company': `update company_licenses set own_company_id = null where id = ${license(one)}`,
     'strategy: with one_per_vendor, a license is not in the company of its UBI': `delete from vendor_companies where tenant_id = '${vendor}' and ubi_key = '${demo.ubi}'`,
     'company: two active companies have the same display name': `update companies set display_name = 'x' where tenant_id = '${one}'`,
-    'company: superseded by an archived company': `update companies set archived_datetime = now(), superseded_by = id where tenant_id = '${one}'`,
+    'company: superseded by an archived company without licenses': `update companies set archived_datetime = now(), superseded_by = id where tenant_id = '${one}'; delete from company_licenses where tenant_id = '${one}'`,
     'company: active and superseded': `${drop('companies', `'c'`)} update companies set superseded_by = id where tenant_id = '${one}' and archived_datetime is null`,
     'company: an active license has another UBI': `update companies set ubi_key = 'x' where tenant_id = '${one}'`,
     'license: active and missing': `update company_licenses set missing_since_datetime = now() where id = ${license(one)}`,

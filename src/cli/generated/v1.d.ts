@@ -2039,11 +2039,20 @@ export interface components {
         SyncCounts: {
             created: number;
             updated: number;
+            /** @description Companies whose own fields stay the same, even if their licenses change. Without adopted companies. */
             unchanged: number;
             archived: number;
             reactivated: number;
             /** @description Manual companies that became the vendor company of a UBI. */
             adopted: number;
+            /** @description Licenses that are new to the tenant. */
+            licenses_created: number;
+            /** @description Licenses that the state lists with other details, without those that became active or inactive. */
+            licenses_updated: number;
+            /** @description Licenses that became inactive: no longer listed, deleted by the state, or excluded laboratories. */
+            licenses_deactivated: number;
+            /** @description Licenses that became active, also when they are first listed. */
+            licenses_reactivated: number;
             /** @description Licenses that moved from one company to another. */
             moved: number;
             /** @description Vendors that several companies claim, until a user decides. */
@@ -7026,6 +7035,10 @@ export interface operations {
                      *         "archived": 0,
                      *         "reactivated": 0,
                      *         "adopted": 0,
+                     *         "licenses_created": 0,
+                     *         "licenses_updated": 0,
+                     *         "licenses_deactivated": 0,
+                     *         "licenses_reactivated": 0,
                      *         "moved": 0,
                      *         "conflicts": 0
                      *       },
@@ -11753,6 +11766,10 @@ export interface operations {
                      *             "archived": 0,
                      *             "reactivated": 0,
                      *             "adopted": 0,
+                     *             "licenses_created": 0,
+                     *             "licenses_updated": 0,
+                     *             "licenses_deactivated": 0,
+                     *             "licenses_reactivated": 0,
                      *             "moved": 0,
                      *             "conflicts": 0
                      *           },
@@ -12036,6 +12053,10 @@ export interface operations {
                      *         "archived": 0,
                      *         "reactivated": 0,
                      *         "adopted": 0,
+                     *         "licenses_created": 0,
+                     *         "licenses_updated": 0,
+                     *         "licenses_deactivated": 0,
+                     *         "licenses_reactivated": 0,
                      *         "moved": 0,
                      *         "conflicts": 0
                      *       },
@@ -12364,6 +12385,10 @@ export interface operations {
                      *         "archived": 0,
                      *         "reactivated": 0,
                      *         "adopted": 0,
+                     *         "licenses_created": 0,
+                     *         "licenses_updated": 0,
+                     *         "licenses_deactivated": 0,
+                     *         "licenses_reactivated": 0,
                      *         "moved": 0,
                      *         "conflicts": 0
                      *       },
@@ -12622,6 +12647,10 @@ export interface operations {
                      *         "archived": 0,
                      *         "reactivated": 0,
                      *         "adopted": 0,
+                     *         "licenses_created": 0,
+                     *         "licenses_updated": 0,
+                     *         "licenses_deactivated": 0,
+                     *         "licenses_reactivated": 0,
                      *         "moved": 0,
                      *         "conflicts": 0
                      *       },
@@ -12950,6 +12979,10 @@ export interface operations {
                      *         "archived": 0,
                      *         "reactivated": 0,
                      *         "adopted": 0,
+                     *         "licenses_created": 0,
+                     *         "licenses_updated": 0,
+                     *         "licenses_deactivated": 0,
+                     *         "licenses_reactivated": 0,
                      *         "moved": 0,
                      *         "conflicts": 0
                      *       },
@@ -13441,6 +13474,10 @@ export interface operations {
                      *         "archived": 0,
                      *         "reactivated": 0,
                      *         "adopted": 0,
+                     *         "licenses_created": 0,
+                     *         "licenses_updated": 0,
+                     *         "licenses_deactivated": 0,
+                     *         "licenses_reactivated": 0,
                      *         "moved": 0,
                      *         "conflicts": 0
                      *       },
@@ -13775,6 +13812,10 @@ export interface operations {
                      *         "archived": 0,
                      *         "reactivated": 0,
                      *         "adopted": 0,
+                     *         "licenses_created": 0,
+                     *         "licenses_updated": 0,
+                     *         "licenses_deactivated": 0,
+                     *         "licenses_reactivated": 0,
                      *         "moved": 0,
                      *         "conflicts": 0
                      *       },

@@ -16,7 +16,6 @@ import {
   savePlanItems,
   toPlanToStore,
   toSucceededResult,
-  toUnchangedTotals,
 } from '../../plans/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import type { DirectoryService } from '../directory/index.js';
@@ -117,13 +116,12 @@ async function load(
 function findUnchangedResult(settings: PlanSettings): RunResult | undefined {
   const { lastSync, versions } = settings;
   if (lastSync === undefined) return undefined;
-  const totals = toUnchangedTotals(lastSync);
-  if (lastSync.isCompared && areInputsEqual(lastSync.versions, versions)) return toSucceededResult(settings, totals);
+  if (lastSync.isCompared && areInputsEqual(lastSync.versions, versions)) return toSucceededResult(settings, lastSync);
   const { dismissal } = lastSync;
   // Edits since the dismissal do not matter.
   if (dismissal === null || !areInputsEqual(dismissal, versions, 'revision')) return undefined;
   const warnings = [{ code: 'plan_dismissed' as const, licenseNumber: null }];
-  return toSucceededResult(settings, { ...totals, rows: dismissal.rows, warnings });
+  return toSucceededResult(settings, { ...lastSync, rows: dismissal.rows, warnings });
 }
 
 /** The directory version of the last sync, if nothing but the directory has changed since: a delta plan starts from it. */

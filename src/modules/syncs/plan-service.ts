@@ -43,8 +43,9 @@ function toSections(tx: Tx, run: SyncRun): Section[] {
       .map((item, index) => ({ ...item, position: String(index) }))
       .slice(after === undefined ? 0 : Number(after) + 1)
       .slice(0, limit);
+  const adopted = notes.adoptions.map(({ companyId }) => companyId);
   const unchanged: Section = async (after, limit) =>
-    (await selectUnchangedCompanyIds(tx, id, range, after, limit)).map((companyId) => ({
+    (await selectUnchangedCompanyIds(tx, id, range, adopted, after, limit)).map((companyId) => ({
       ...toUnchangedItem(companyId),
       position: companyId,
     }));

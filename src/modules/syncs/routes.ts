@@ -1,6 +1,7 @@
 import type { Db } from '../../db/database.js';
 import type { Principal } from '../../domain/principal.js';
-import { RUN_STEPS } from '../../domain/sync-run.js';
+import { namesOf, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
+import { NO_COUNTS, RUN_STEPS } from '../../domain/sync-run.js';
 import { principalOf } from '../../http/auth.js';
 import { EVENT_STREAM, type EventStreams, lastEventIdOf, type StreamEvent } from '../../http/event-stream.js';
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
@@ -234,6 +235,8 @@ const toPlanItemReply = (item: PlanPageItem) => ({
   after: item.after,
 });
 
+const COUNT_FIELDS = toFieldPairs(namesOf(NO_COUNTS));
+
 export function toSyncRunReply(run: SyncRun, { role }: Principal) {
   return {
     id: run.id,
@@ -245,7 +248,7 @@ export function toSyncRunReply(run: SyncRun, { role }: Principal) {
     mode: run.mode,
     refresh: run.refresh,
     strategy: run.strategy,
-    counts: run.counts,
+    counts: run.counts && toSnakeCaseFields(run.counts, COUNT_FIELDS),
     rows: run.rows,
     warnings: run.warnings.map((warning) => ({
       code: warning.code,

@@ -44,10 +44,20 @@ const SyncCounts = Named(
     {
       created: Count(),
       updated: Count(),
-      unchanged: Count(),
+      unchanged: Count({
+        description: 'Companies whose own fields stay the same, even if their licenses change. Without adopted companies.',
+      }),
       archived: Count(),
       reactivated: Count(),
       adopted: Count({ description: 'Manual companies that became the vendor company of a UBI.' }),
+      licenses_created: Count({ description: 'Licenses that are new to the tenant.' }),
+      licenses_updated: Count({
+        description: 'Licenses that the state lists with other details, without those that became active or inactive.',
+      }),
+      licenses_deactivated: Count({
+        description: 'Licenses that became inactive: no longer listed, deleted by the state, or excluded laboratories.',
+      }),
+      licenses_reactivated: Count({ description: 'Licenses that became active, also when they are first listed.' }),
       moved: Count({ description: 'Licenses that moved from one company to another.' }),
       conflicts: Count({ description: 'Vendors that several companies claim, until a user decides.' }),
     },
