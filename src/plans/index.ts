@@ -21,8 +21,9 @@ export {
 } from './item-repository.js';
 export { type PlanItem, type PlanNotes, toAmbiguousItem, toNoteItems, toUnchangedItem } from './items.js';
 export { makePlan } from './make-plan.js';
+export { applyManualCompany } from './manual-company.js';
 export { applyDisplayNames } from './names.js';
-export { NO_STEPS, recordChanges, savePlannedRows } from './rows-repository.js';
+export { recordChanges, savePlannedRows } from './rows-repository.js';
 export {
   MAX_NOTES_STORED,
   type RunResult,

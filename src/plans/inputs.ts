@@ -56,9 +56,10 @@ export async function loadInputsSince(tx: Tx, settings: PlanSettings, version: n
 export async function loadDecisionInputs(
   tx: Tx,
   settings: PlanSettings,
-  subject: Pick<ScopeStart, 'companyIds' | 'ubiKeys'>,
+  subject: Partial<ScopeStart>,
 ): Promise<PlanInputs> {
-  const loaded = await loadScoped(tx, settings, { licenseKeys: [], listed: [], ...subject });
+  const start = { licenseKeys: [], companyIds: [], ubiKeys: [], listed: [], ...subject };
+  const loaded = await loadScoped(tx, settings, start);
   return { ...loaded, listed: toKnownList(loaded.snapshot.licenses), includeLabs: true };
 }
 

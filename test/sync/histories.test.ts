@@ -54,8 +54,6 @@ const NAMES = ['GREEN LEAF', 'Mesa – Taos', 'MESA', 'Élan & Co'];
 let gone: string[] = [];
 let lastNumber = 0;
 let reviews = 0;
-/** Tenants with a manual company that has not been synced yet, so that it has no UBI. */
-const unseen = new Set<string>();
 
 const newNumber = (): string => {
   lastNumber += 1;
@@ -93,7 +91,6 @@ async function sync(tenantId: string, force: boolean): Promise<void> {
   const before = await readTables(tenantId);
   let run = await syncTenant(service, tenantId, { refresh: force ? 'force' : 'auto' });
   count(`sync ${run.status}`);
-  if (run.reason !== 'list_shrunk') unseen.delete(tenantId);
   if (run.status !== 'needs_review') return;
   if (run.reason === 'list_shrunk') {
     const accepted = await ask('POST', `${pathOf(tenantId)}/syncs/${run.id}/confirm`);
@@ -139,7 +136,6 @@ async function addManual(memory: Memory, a: number, b: number): Promise<void> {
   count(made.status === 201 ? 'manual company' : 'taken');
   if (made.status !== 201) return;
   memory.names.set(made.body.id, body.name);
-  unseen.add(memory.tenantId);
   if (gone.includes(number)) return;
   control.addSite({ ubi: at(UBIS, b), location: number, name: 'MANUAL LICENSE' });
   await sync(memory.tenantId, true);
@@ -387,7 +383,6 @@ async function checkFeed(memory: Memory): Promise<void> {
  * delta plan).
  */
 async function checkKnown(tenantId: string): Promise<void> {
-  if (unseen.has(tenantId)) return;
   const plan = await inTenant(service.service.db, tenantId, async (tx) => {
     const settings = await findPlanSettings(tx);
     if (settings === undefined) throw new Error('no plan settings');

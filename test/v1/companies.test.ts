@@ -439,6 +439,14 @@ t.test('a manual company becomes the vendor company of its license', async (t) =
   t.not(own.id, made.body.id);
   const run = await switchTo(tenantId, 'one_per_vendor');
   t.equal(run.counts.adopted, 1);
+  const items = await readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`);
+  const actions = items.filter((item) => item.company_id === made.body.id && item.license_id === null);
+  t.strictSame(
+    actions.map(({ action }) => action),
+    ['adopted'],
+    'not unchanged too',
+  );
+  t.equal(items.filter(({ action }) => action === 'unchanged').length, run.counts.unchanged);
   t.equal((await holderOf(tenantId, other)).id, made.body.id, 'it holds all licenses of the vendor');
   const explained = (await ask('GET', `${pathOf(tenantId)}/companies/${made.body.id}/explain`)).body;
   t.match(explained, { origin: 'manual', own_company_of: null, vendor_company_of: ubi });
@@ -470,6 +478,40 @@ t.test('an active company still holds a license that is no longer listed', async
   const made = await ask('POST', `${pathOf(tenantId)}/companies`, { body });
   t.match(made, { status: 201 }, 'an archived company does not keep its licenses');
 });
+
+for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
+  t.test(`a manual company of a missing license is as the next sync would leave it, ${strategy}`, async (t) => {
+    const [ubi, location] = strategy === 'one_per_license' ? ['880000012', '88310002'] : ['880000013', '88310003'];
+    control.addSite({ ubi, location, name: 'TO VANISH' });
+    control.addSite({ ubi: '880000014', location: `${location}9`, name: 'NAMESAKE' });
+    const tenantId = await makeTenant(service, 'credential', strategy);
+    await syncTenant(service, tenantId, { refresh: 'force' });
+    control.vanish({ location });
+    await syncTenant(service, tenantId, { refresh: 'force' });
+    const former = await holderOf(tenantId, location, '&archived=include');
+    const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
+      body: { name: 'Namesake', license_numbers: [location] },
+    });
+    t.match(made, { status: 201, body: { ubi, name: 'Namesake', archived: false } });
+    const lines = await readAll(`${pathOf(tenantId)}/changes?page[size]=500`);
+    t.strictSame(
+      lines.filter(({ company_id: id }) => id === made.body.id).map(({ kind, reason }) => [kind, reason]),
+      [
+        ['company.created', 'first_seen'],
+        ['license.moved', 'added_manually'],
+      ],
+    );
+    // Otherwise, a sync with the same inputs would not even plan.
+    await sql(`update sync_states set compared_datetime = now() - interval '2 days' where tenant_id = $1`, [tenantId]);
+    const run = await syncTenant(service, tenantId);
+    t.match(run.counts, { created: 0, updated: 0, archived: 0, licenses_updated: 0, moved: 0 });
+    const after = await ask('GET', `${pathOf(tenantId)}/companies/${made.body.id}?licenses=all`);
+    t.strictSame(after.body, made.body);
+    t.equal(after.headers.get('etag'), made.headers.get('etag'), 'the next sync does not rewrite it');
+    const { body: left } = await ask('GET', `${pathOf(tenantId)}/companies/${former.id}`);
+    t.match(left, { archived: true, superseded_by: made.body.id });
+  });
+}
 
 t.test('a license that a user adds to a company moves with the reason added_manually', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_license');

@@ -771,7 +771,7 @@ export interface paths {
         put?: never;
         /**
          * Create a manual company
-         * @description A manual company holds the licenses in `license_numbers` under either strategy. A license that the state does not list yet joins the company once it is listed. Returns 409 `license_taken` if another company holds one of them.
+         * @description A manual company holds the licenses in `license_numbers` under either strategy. A license that the state does not list yet joins the company once it is listed. A license that the state no longer lists moves here from its archived company at once. Returns 409 `license_taken` if another company holds one of them.
          *
          *     Roles: `operator`, `admin`.
          */

@@ -8,12 +8,11 @@ import { notFound, ServiceError } from '../../domain/service-error.js';
 import { type CompanyState, type LicenseState, type LicenseStep, toNameGroup } from '../../mapping/index.js';
 import {
   applyDisplayNames,
+  applyManualCompany,
   loadCompanies,
   loadLicenses,
-  NO_STEPS,
   recordChanges,
   saveEdits,
-  savePlannedRows,
 } from '../../plans/index.js';
 import { inLockedTenant } from '../tenants/index.js';
 import { type CompanyEdits, EDITABLE_FIELDS } from './company.js';
@@ -79,6 +78,11 @@ function isStorable(value: unknown): boolean {
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+export interface ManualCompanyPorts {
+  readonly newId: () => string;
+  readonly clock: () => Date;
+}
+
 export interface ManualCompany {
   readonly name: string;
   readonly licenseNumbers: readonly string[];
@@ -87,7 +91,7 @@ export interface ManualCompany {
 /** Creates a manual company. It holds the given licenses under either strategy; unlisted ones join once they are listed. */
 export const createCompany = (
   db: Db,
-  newId: () => string,
+  { newId, clock }: ManualCompanyPorts,
   tenantId: string,
   { name, licenseNumbers }: ManualCompany,
   principal: Principal,
@@ -107,10 +111,7 @@ export const createCompany = (
       const after = { ...toUnlisted(newId(), key, licenseNumber), ...placement };
       return { kind: 'license.created', before, after };
     });
-    const origin = { actor: toActor(principal), runId: null };
-    const created = { kind: 'company.created', before: undefined, after: company } as const;
-    await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: [created], licenses }, origin);
-    await applyDisplayNames(tx, tenantId, company.id, [company.nameGroup], origin);
+    await applyManualCompany(tx, tenantId, { company, licenses, actor: toActor(principal), at: clock(), newId });
     return getCompanyView(tx, tenantId, company.id, 'all');
   });
 

@@ -12,7 +12,7 @@ import { etagHeader, ifMatchHeader, locationHeader, TenantParams, toItemParams }
 import { parseDatetimeRange } from '../../http/ranges.js';
 import type { App } from '../../http/server.js';
 import { type CompanyEdits, EDITABLE_FIELDS } from './company.js';
-import { createCompany, editCompany } from './edit-service.js';
+import { createCompany, editCompany, type ManualCompanyPorts } from './edit-service.js';
 import { type Decided, type Explanation, explainCompany } from './explain-service.js';
 import { getHistory, type History } from './history-service.js';
 import type { CompanyFilters, CompanyLicenseView, CompanyView } from './repository.js';
@@ -28,14 +28,13 @@ import {
 } from './schema.js';
 import { findRevision, getCompany, listCompanies } from './service.js';
 
-export interface CompaniesDeps {
+export interface CompaniesDeps extends ManualCompanyPorts {
   readonly db: Db;
   readonly pager: Pager;
   readonly sendCachedList: SendCachedList;
-  readonly newId: () => string;
 }
 
-export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, newId }: CompaniesDeps): void {
+export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, ...ports }: CompaniesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/companies',
     {
@@ -100,7 +99,7 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, n
         tag: 'Companies',
         summary: 'Create a manual company',
         description:
-          'A manual company holds the licenses in `license_numbers` under either strategy. A license that the state does not list yet joins the company once it is listed. Returns 409 `license_taken` if another company holds one of them.',
+          'A manual company holds the licenses in `license_numbers` under either strategy. A license that the state does not list yet joins the company once it is listed. A license that the state no longer lists moves here from its archived company at once. Returns 409 `license_taken` if another company holds one of them.',
         params: TenantParams,
         body: CompanyBodySchema,
         replies: {
@@ -116,7 +115,7 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, n
     async (request, reply) => {
       const { params, body } = request;
       const input = { name: body.name, licenseNumbers: body.license_numbers ?? [] };
-      const company = await createCompany(db, newId, params.tenant_id, input, principalOf(request));
+      const company = await createCompany(db, ports, params.tenant_id, input, principalOf(request));
       sendEtag(reply, company.version)
         .code(201)
         .header('location', `/v1/tenants/${params.tenant_id}/companies/${company.id}`);
