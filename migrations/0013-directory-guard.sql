@@ -2,8 +2,12 @@
 alter table directories
   add column refused_digest text,
   add column refused_datetime timestamptz,
-  add column refused_removed integer,
-  add column accepted_digest text;
+  -- What the rejected list would remove: as text for users, and the keys of the licenses.
+  add column refused_removals text,
+  add column refused_keys text[] not null default '{}',
+  add column accepted_digest text,
+  -- The versions that removed licenses with an operator's consent. No tenant has to confirm that they are gone.
+  add column accepted_versions bigint[] not null default '{}';
 
 -- For incremental plans: the licenses that changed since the version that a tenant last planned.
 create index directory_licenses_changed on directory_licenses (directory_id, changed_version);

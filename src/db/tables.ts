@@ -5,6 +5,14 @@
 
 import type { ColumnType } from "kysely";
 
+export type ArrayType<T> = ArrayTypeImpl<T> extends (infer U)[]
+  ? U[]
+  : ArrayTypeImpl<T>;
+
+export type ArrayTypeImpl<T> = T extends ColumnType<infer S, infer I, infer U>
+  ? ColumnType<S[], I[], U[]>
+  : T[];
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
@@ -161,6 +169,7 @@ export interface Credentials {
 
 export interface Directories {
   accepted_digest: string | null;
+  accepted_versions: Generated<ArrayType<number>>;
   checksum: string | null;
   compared_datetime: Timestamp | null;
   compared_number: Generated<number>;
@@ -176,6 +185,8 @@ export interface Directories {
   refreshed_datetime: Timestamp | null;
   refused_datetime: Timestamp | null;
   refused_digest: string | null;
+  refused_keys: Generated<string[]>;
+  refused_removals: string | null;
   request_number: Generated<number>;
   skipped_rows: Generated<number>;
   skips: Generated<Json>;

@@ -15,6 +15,8 @@ export type DirectoryWarning =
    * More rows than before have no readable license number, so licenses that are not listed stay published until an
    * operator confirms that they are gone.
    */
-  | { readonly code: 'missing_kept'; readonly licenseNumber: null; readonly licenses: number };
+  | { readonly code: 'missing_kept'; readonly licenseNumber: null; readonly licenses: number }
+  /** A much shorter list was refused, and a user dismissed it for the tenant: the last accepted one stays in use. */
+  | { readonly code: 'list_dismissed'; readonly licenseNumber: null };
 
 export type OptionalAction = 'sync_qa_lab' | 'sync_third_party_transporter';

@@ -60,12 +60,12 @@ function toRunWarnings(
 export function toSucceededResult(settings: PlanSettings, totals: PlanTotals): RunResult {
   const { refusedDigest } = settings.directory;
   const result = toPlannedResult(settings, totals);
-  const isMissingKept = result.warnings.some(({ code }) => code === 'missing_kept');
+  const isAcceptable = result.warnings.some(({ code }) => code === 'missing_kept' || code === 'list_dismissed');
   return {
     ...result,
     status: result.warnings.length === 0 ? 'succeeded' : 'succeeded_with_warnings',
     // An operator can confirm that the licenses are gone.
-    ...(isMissingKept && refusedDigest !== null && { listDigest: refusedDigest }),
+    ...(isAcceptable && refusedDigest !== null && { listDigest: refusedDigest }),
   };
 }
 

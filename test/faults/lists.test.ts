@@ -392,7 +392,7 @@ t.test('the guard counts the licenses of each list by itself', async (t) => {
   setLabs(30);
   const vendors = before.filter(({ is_lab }) => !is_lab).length;
   control.injectFault({ fault: 'shrunk_list', action: 'sync_vendor', keep: vendors - 21 });
-  t.match(await force(), { reason: 'list_shrunk', reason_detail: /would remove \d+ of \d+ vendor licenses\. / });
+  t.match(await force(), { reason: 'list_shrunk', reason_detail: /would remove \d+ of \d+ licenses\. / });
   t.strictSame(await content(), before);
 
   setLabs(20);

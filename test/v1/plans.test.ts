@@ -140,16 +140,66 @@ t.test('guards: a much shorter list must be accepted by an operator', async (t) 
   const accepted = await alone.ask('POST', `${path}/confirm`);
   t.match(accepted, { status: 200, body: { status: 'queued', refresh: 'force' } });
   const run = await waitForRun(alone, tenantId, accepted.body.id);
-  t.match(
-    run,
-    { status: 'needs_review', reason: null },
-    "the list is believed; now it is the tenant's guard that asks",
-  );
-  t.match(await alone.ask('POST', `${pathOf(tenantId)}/syncs/${run.id}/confirm`), {
-    status: 200,
-    body: { status: 'succeeded' },
-  });
+  t.match(run, { status: 'succeeded', counts: { archived: 40 } }, 'the tenant is not asked again for the same loss');
   t.match(await alone.ask('POST', `${path}/confirm`), { status: 409 });
+});
+
+t.test('a much shorter list: its plan, its dismissal and its acceptance', async (t) => {
+  const alone = await startTestService(t, { simulator: { licenses: 60 } });
+  const { control: state } = alone.simulator;
+  const [tenantId, other] = [await makeTenant(alone), await makeTenant(alone)];
+  for (const each of [tenantId, other]) await syncTenant(alone, each);
+  const active = state.rows().filter(({ deleted }) => !deleted);
+  const victims = active.filter(({ ubi }) => ubi !== demo.ubi).map(({ location }) => location);
+  const gone = victims.slice(0, 35);
+  const [another] = victims.slice(35) as [string];
+  for (const location of gone) state.vanish({ location });
+  const readAlone = createTenantClient(alone);
+  const before = await readAlone.readCompanies(tenantId);
+
+  const text = `It would remove ${gone.length} of ${active.length} licenses.`;
+  const expectReview = async (run: Body): Promise<void> => {
+    t.match(run, { status: 'needs_review', reason: 'list_shrunk', rows: null, directory_version: 1 });
+    t.ok(run.reason_detail.includes(text), run.reason_detail);
+    t.match(run.counts, { archived: gone.length, licenses_deactivated: gone.length });
+    const items = await readAlone.readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`);
+    const missing = items.filter(({ kind }) => kind === 'license.deactivated');
+    t.strictSame(missing.map(({ license_number: number }) => number).sort(), gone.toSorted(), 'the missing numbers');
+    t.ok(missing.every(({ reason }) => reason === 'vanished'));
+    t.strictSame(await readAlone.readCompanies(tenantId), before, 'nothing is written');
+  };
+  await expectReview(await syncTenant(alone, tenantId, { refresh: 'force' }));
+  await alone.sql(`update directories set refreshed_datetime = now() - interval '1 day'`);
+  const review = await syncTenant(alone, tenantId);
+  await expectReview(review);
+
+  const dismissed = await alone.ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/dismiss`);
+  t.match(dismissed, { status: 200, body: { status: 'canceled' } });
+  for (const refresh of ['auto', 'force', 'force']) {
+    const run = await syncTenant(alone, tenantId, { refresh });
+    t.match(run, { status: 'succeeded_with_warnings', reason: null, warnings: [{ code: 'list_dismissed' }] }, refresh);
+    t.equal(run.counts.unchanged, before.length, 'the last accepted list stays in use');
+  }
+  const preview = await alone.ask('POST', `${pathOf(tenantId)}/syncs`, { body: { mode: 'preview' } });
+  t.match(await waitForRun(alone, tenantId, preview.body.id), { status: 'succeeded' });
+  t.match(await syncTenant(alone, other, { refresh: 'force' }), { status: 'needs_review' }, 'only for this tenant');
+
+  state.vanish({ location: another });
+  const shorter = await syncTenant(alone, tenantId, { refresh: 'force' });
+  t.match(shorter, { status: 'needs_review', reason: 'list_shrunk' }, 'until the state lists something else');
+  state.restore({ location: another });
+  const known = await syncTenant(alone, tenantId, { refresh: 'force' });
+  t.match(known, { warnings: [{ code: 'list_dismissed' }] }, 'the same list is still dismissed');
+
+  const accepted = await alone.ask('POST', `${pathOf(tenantId)}/syncs/${known.id}/confirm`);
+  t.match(accepted, { status: 200, body: { status: 'queued' } }, 'an operator can still accept it');
+  const run = await waitForRun(alone, tenantId, accepted.body.id);
+  t.match(run, { status: 'succeeded', counts: { archived: gone.length } });
+  t.match(
+    await syncTenant(alone, other),
+    { status: 'succeeded', counts: { archived: gone.length } },
+    'no tenant is asked again for the same loss',
+  );
 });
 
 t.test('every documented response of these operations occurred', async (t) => {

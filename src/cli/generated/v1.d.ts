@@ -679,7 +679,7 @@ export interface paths {
         put?: never;
         /**
          * Confirm a sync in review
-         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it succeeded with the warning `missing_kept`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.
+         * @description Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it succeeded with the warning `missing_kept` or `list_dismissed`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this. No tenant of the state has to confirm the accepted loss again.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -701,7 +701,7 @@ export interface paths {
         put?: never;
         /**
          * Dismiss a sync in review
-         * @description Nothing is changed. The plan is not proposed again until the state's list or the setup changes.
+         * @description Nothing is changed. The plan is not proposed again until the state's list or the setup changes. If the reason of the run is `list_shrunk`, later syncs use the last accepted list, with the warning `list_dismissed`, until the state lists something else.
          *
          *     Roles: `operator`, `admin`.
          */
@@ -2111,10 +2111,10 @@ export interface components {
             /** @description Information for users about a run that did not fail. At most 100. */
             warnings: {
                 /**
-                 * @description `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run.
+                 * @description `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used.
                  * @enum {string}
                  */
-                code: "ubi_turned_blank" | "open_conflicts" | "plan_dismissed" | "company_represents_another_vendor" | "companies_share_a_name" | "row_partly_read" | "list_not_read" | "missing_kept";
+                code: "ubi_turned_blank" | "open_conflicts" | "plan_dismissed" | "company_represents_another_vendor" | "companies_share_a_name" | "row_partly_read" | "list_not_read" | "missing_kept" | "list_dismissed";
                 /** @description The license that the warning is about, if any. */
                 license_number: string | null;
                 /**

@@ -10,10 +10,12 @@ export {
   findDirectory,
   findDirectorySummary,
   findKeyUse,
+  selectAcceptedRemovals,
   selectChangesSince,
   selectFormerOwners,
   selectLicensesOfUbi,
   selectListedLicenses,
   selectListings,
+  selectRefusedKeys,
 } from './repository.js';
-export { createDirectoryService, type DirectoryService } from './service.js';
+export { createDirectoryService, type DirectoryRequest, type DirectoryService } from './service.js';

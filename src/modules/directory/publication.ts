@@ -27,6 +27,8 @@ export interface Comparison {
   readonly doubtful: readonly PublishedLicense[];
   /** Laboratories from an earlier list that stay published, because the new list does not cover laboratories. */
   readonly notCovered: number;
+  /** Of the licenses that `vendors` and `labs` count as removed. */
+  readonly removedKeys: readonly string[];
   readonly vendors: ActiveCounts;
   readonly labs: ActiveCounts;
 }
@@ -48,10 +50,15 @@ export function* compareWithPublished(
   const changed: ListedLicense[] = [];
   const missing: PublishedLicense[] = [];
   const doubtful: PublishedLicense[] = [];
+  const removedKeys: string[] = [];
   let notCovered = 0;
   const vendors = { active: 0, removed: 0 };
   const labs = { active: 0, removed: 0 };
   const countsOf = ({ isLab }: PublishedLicense) => (isLab ? labs : vendors);
+  const remove = (license: PublishedLicense): void => {
+    countsOf(license).removed += 1;
+    removedKeys.push(license.licenseKey);
+  };
   const unlisted = new Map<string, PublishedLicense>();
   yield* forEachYielding(published, (license) => {
     unlisted.set(license.licenseKey, license);
@@ -63,18 +70,18 @@ export function* compareWithPublished(
     unlisted.delete(license.licenseKey);
     if (!before.isMissing && before.contentHash === license.contentHash) return;
     changed.push(license);
-    if (license.isDeleted && isActive(before)) countsOf(before).removed += 1;
+    if (license.isDeleted && isActive(before)) remove(before);
   });
   yield* forEachYielding(unlisted.values(), (license) => {
     if (license.isMissing) return;
     const absence = license.isLab ? absences.labs : absences.vendors;
     if (absence === 'missing') {
       missing.push(license);
-      if (isActive(license)) countsOf(license).removed += 1;
+      if (isActive(license)) remove(license);
     } else if (absence === 'doubtful') doubtful.push(license);
     else notCovered += 1;
   });
-  return { added, changed, missing, doubtful, notCovered, vendors, labs };
+  return { added, changed, missing, doubtful, notCovered, removedKeys, vendors, labs };
 }
 
 const isActive = ({ isMissing, isDeleted }: PublishedLicense): boolean => !isMissing && !isDeleted;

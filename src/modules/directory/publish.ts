@@ -18,6 +18,7 @@ import {
   type Directory,
   type DirectoryEntry,
   findDirectory,
+  type ListRefusal,
   lockDirectory,
   saveIdenticalList,
   saveListRefusal,
@@ -34,14 +35,14 @@ import {
  * message is text for users.
  */
 export class ListShrunkError extends Error {
-  readonly digest: string;
+  readonly refusal: ListRefusal;
   /** Of the refused list. */
   readonly requestNumber: number;
 
-  constructor(message: string, { digest, requestNumber }: { readonly digest: string; readonly requestNumber: number }) {
-    super(message);
+  constructor(refusal: ListRefusal, requestNumber: number) {
+    super(`The state's list is much shorter than before. It would remove ${refusal.removals}.`);
     this.name = 'ListShrunkError';
-    this.digest = digest;
+    this.refusal = refusal;
     this.requestNumber = requestNumber;
   }
 }
@@ -84,7 +85,7 @@ export async function publish(
     }
   } catch (error) {
     if (error instanceof ListShrunkError) {
-      await withOperator(db, (tx) => saveListRefusal(tx, { ...target, digest: error.digest }));
+      await withOperator(db, (tx) => saveListRefusal(tx, target, error.refusal));
     }
     throw error;
   }
@@ -128,8 +129,8 @@ async function tryPublish(
         toAbsences(list, await selectIllegibleRows(tx, directory.id)),
       ),
     );
-    requireBelievable(comparison, licenses, directory, options);
-    const { missing, kept, keptDigest } = decideMissing(comparison, directory);
+    const isShrinkAccepted = requireBelievable(comparison, licenses, directory, options);
+    const { missing, kept, keptDigest, isAccepted } = decideMissing(comparison, directory);
     const { added, changed, notCovered } = comparison;
     const isChanged = added.length + changed.length + missing.length > 0;
     const version = directory.version + (isChanged || directory.version === 0 ? 1 : 0);
@@ -141,6 +142,7 @@ async function tryPublish(
         ? { fingerprint, illegible: toIllegible(list) }
         : { fingerprint: null, checksum: null, illegible: {} }),
       refusedDigest: keptDigest,
+      isRemovalAccepted: isShrinkAccepted || isAccepted,
       version,
       fetchedRows: list.fetched + notCovered + kept.length,
       duplicateRows: duplicates + rows.dropped,
@@ -164,14 +166,16 @@ interface MissingDecision {
   readonly kept: readonly PublishedLicense[];
   /** With which an operator can confirm that the kept licenses are gone; null if there are none. */
   readonly keptDigest: string | null;
+  /** Whether an operator confirmed that licenses are gone. */
+  readonly isAccepted: boolean;
 }
 
 function decideMissing({ missing, doubtful }: Comparison, { acceptedDigest }: Directory): MissingDecision {
-  if (doubtful.length === 0) return { missing, kept: [], keptDigest: null };
+  if (doubtful.length === 0) return { missing, kept: [], keptDigest: null, isAccepted: false };
   const digest = toDigest(doubtful.map(toKey).sort().join());
   return digest === acceptedDigest
-    ? { missing: [...missing, ...doubtful], kept: [], keptDigest: null }
-    : { missing, kept: doubtful, keptDigest: digest };
+    ? { missing: [...missing, ...doubtful], kept: [], keptDigest: null, isAccepted: true }
+    : { missing, kept: doubtful, keptDigest: digest, isAccepted: false };
 }
 
 interface Known {
@@ -238,25 +242,25 @@ function hasNewRow(digests: readonly string[], published: readonly string[]): bo
   return false;
 }
 
-/** @throws ListShrunkError if a list removes too many of its licenses and was not accepted by an operator */
+/**
+ * Whether a list removes too many of its licenses, but was accepted by an operator.
+ * @throws ListShrunkError if it was not accepted
+ */
 function requireBelievable(
-  { vendors, labs }: Comparison,
+  { vendors, labs, removedKeys }: Comparison,
   licenses: readonly ListedLicense[],
   { acceptedDigest }: Directory,
   { guardRemovalPercent, requestNumber }: PublishOptions,
-): void {
+): boolean {
   const shrunk = [
-    { ...vendors, name: 'vendor licenses' },
+    { ...vendors, name: 'licenses' },
     { ...labs, name: 'laboratories' },
   ].filter(({ removed, active }) => isShrunk(removed, active, guardRemovalPercent));
-  if (shrunk.length === 0) return;
+  if (shrunk.length === 0) return false;
   const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
-  if (digest === acceptedDigest) return;
+  if (digest === acceptedDigest) return true;
   const removals = shrunk.map(({ removed, active, name }) => `${removed} of ${active} ${name}`).join(' and ');
-  throw new ListShrunkError(`The state's list is much shorter than before. It would remove ${removals}.`, {
-    digest,
-    requestNumber,
-  });
+  throw new ListShrunkError({ digest, removals, removedKeys }, requestNumber);
 }
 
 /** @param kept how many licenses are kept although they are not listed */

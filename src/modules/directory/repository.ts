@@ -41,6 +41,8 @@ export interface Directory {
   readonly acceptedDigest: string | null;
   /** The digest of the list that was refused last, or of the licenses that are kept although they are not listed. */
   readonly refusedDigest: string | null;
+  /** What the list that was refused last would remove. */
+  readonly refusedRemovals: string | null;
   readonly warnings: readonly DirectoryWarning[];
 }
 
@@ -64,6 +66,7 @@ const DIRECTORY_COLUMNS = [
   ageSeconds('refused_datetime').as('refusedAgeSeconds'),
   'accepted_digest as acceptedDigest',
   'refused_digest as refusedDigest',
+  'refused_removals as refusedRemovals',
   sql<readonly DirectoryWarning[]>`warnings`.as('warnings'),
 ] as const;
 
@@ -235,16 +238,59 @@ export const selectFormerOwners = (
     .orderBy('until_version')
     .execute();
 
+/** A list that was refused because it removes too many licenses. */
+export interface ListRefusal {
+  readonly digest: string;
+  /** For users: how many licenses of how many. */
+  readonly removals: string;
+  readonly removedKeys: readonly string[];
+}
+
 export async function saveListRefusal(
   tx: OperatorTx,
-  { state, environment, digest }: { state: string; environment: Environment; digest: string },
+  { state, environment }: { readonly state: string; readonly environment: Environment },
+  { digest, removals, removedKeys }: ListRefusal,
 ): Promise<void> {
   await tx
     .updateTable('directories')
-    .set((eb) => ({ refused_digest: digest, refused_datetime: eb.fn<Date>('now') }))
+    .set((eb) => ({
+      refused_digest: digest,
+      refused_removals: removals,
+      refused_keys: [...removedKeys],
+      refused_datetime: eb.fn<Date>('now'),
+    }))
     .where('state', '=', state)
     .where('environment', '=', environment)
     .execute();
+}
+
+/** The keys of the licenses that a refused list would remove. Empty if another list was refused or published since. */
+export async function selectRefusedKeys(tx: Tx, directoryId: number, digest: string): Promise<ReadonlySet<string>> {
+  const row = await tx
+    .selectFrom('directories')
+    .select('refused_keys as keys')
+    .where('directory_id', '=', directoryId)
+    .where('refused_digest', '=', digest)
+    .executeTakeFirst();
+  return new Set(row?.keys);
+}
+
+/** The keys of the licenses that were removed after a version with an operator's consent, and are still gone. */
+export async function selectAcceptedRemovals(
+  tx: Tx,
+  directoryId: number,
+  version: number,
+): Promise<ReadonlySet<string>> {
+  const rows = await tx
+    .selectFrom('directories')
+    .innerJoin('directory_licenses as license', 'license.directory_id', 'directories.directory_id')
+    .select('license.license_key as licenseKey')
+    .where('directories.directory_id', '=', directoryId)
+    .where('license.changed_version', '>', version)
+    .where(sql<boolean>`license.changed_version = any(directories.accepted_versions)`)
+    .where((eb) => eb.or([eb('license.missing_since_datetime', 'is not', null), eb('license.is_deleted', '=', true)]))
+    .execute();
+  return new Set(rows.map(({ licenseKey }) => licenseKey));
 }
 
 /**
@@ -276,6 +322,8 @@ export interface Refresh {
   readonly fingerprint: string | null;
   readonly warnings: readonly DirectoryWarning[];
   readonly refusedDigest: string | null;
+  /** Whether an operator accepted that licenses are removed. */
+  readonly isRemovalAccepted: boolean;
   /** Unchanged where undefined. */
   readonly illegible: Partial<IllegibleRows>;
 }
@@ -300,6 +348,9 @@ export const saveRefresh = (tx: OperatorTx, directoryId: number, refresh: Refres
       illegible_labs: refresh.illegible.labs?.slice(),
     }))
     .set({ ...toAcceptedColumns(refresh), refused_digest: refresh.refusedDigest })
+    .$if(refresh.isRemovalAccepted, (update) =>
+      update.set({ accepted_versions: sql<number[]>`accepted_versions || ${refresh.version}::bigint` }),
+    )
     .where('directory_id', '=', directoryId)
     .returning(DIRECTORY_COLUMNS)
     .executeTakeFirstOrThrow();
@@ -322,6 +373,8 @@ const toAcceptedColumns = ({ checksum, requestNumber, withLabs, fingerprint, war
   fully_read_datetime: sql<Date>`now()`,
   request_number: requestNumber,
   refused_digest: null,
+  refused_removals: null,
+  refused_keys: [],
   refused_datetime: null,
   accepted_digest: null,
   ...(withLabs ? { labs_refreshed_datetime: sql<Date>`now()` } : {}),

@@ -96,11 +96,9 @@ export function createDirectoryService({
       load: () => findDirectorySummary(db, target.state, target.environment),
       toResult(directory) {
         if (directory === undefined || isEnough(directory, request, since)) return directory;
-        const { refusedAgeSeconds: refusedAge } = directory;
-        if (!force && refusedAge !== null && refusedAge < maxAgeSeconds) {
-          const message = "The state's last list is much shorter than before.";
-          throw new ListShrunkError(message, { digest: directory.refusedDigest ?? '', requestNumber: 0 });
-        }
+        const { refusedAgeSeconds: refusedAge, refusedDigest: digest, refusedRemovals: removals } = directory;
+        const isRefused = refusedAge !== null && refusedAge < maxAgeSeconds && digest !== null && removals !== null;
+        if (isRefused && !force) throw new ListShrunkError({ digest, removals, removedKeys: [] }, 0);
         return undefined;
       },
       work: async (present) => refresh(db, request, { session: await request.openSession(signal), present, since }),

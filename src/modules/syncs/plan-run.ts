@@ -18,8 +18,13 @@ import {
   toSucceededResult,
 } from '../../plans/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import type { DirectoryService } from '../directory/index.js';
-import { scheduleNextRun } from '../schedules/index.js';
+import {
+  type DirectoryService,
+  type ListShrunkError,
+  selectAcceptedRemovals,
+  selectRefusedKeys,
+} from '../directory/index.js';
+import { recordRunFailure, scheduleNextRun } from '../schedules/index.js';
 import {
   inTenant,
   inTenantLockedByRun,
@@ -30,7 +35,7 @@ import {
 } from '../tenants/index.js';
 import { finishRun, saveStep } from './held-run-repository.js';
 import { toReasonDetail } from './reason-details.js';
-import type { SyncRun } from './repository.js';
+import { isListDismissed, type SyncRun } from './repository.js';
 import { RunFailure, RunLostError } from './run-ending.js';
 import { queueRun } from './service.js';
 
@@ -49,22 +54,34 @@ export interface RefreshedFor {
   readonly tenant: Pick<Tenant, 'state' | 'environment'>;
   readonly ubiKey: string;
   readonly includeLabs: boolean;
+  /** The list was refused because it is much shorter. */
+  readonly refused: ListShrunkError | undefined;
 }
 
 /** `superseded`: the setup changed during the run. `unchanged`: the inputs are those of the last sync, or were dismissed. */
 type Loaded =
   | { readonly kind: 'superseded'; readonly strategy: Strategy }
   | { readonly kind: 'unchanged'; readonly result: RunResult }
-  | { readonly kind: 'loaded'; readonly inputs: PlanInputs; readonly isFirst: boolean };
+  /** The inputs that the refused list would give. */
+  | { readonly kind: 'refused'; readonly inputs: PlanInputs; readonly refused: ListShrunkError }
+  /** `accepted`: licenses that an operator accepted as removed, so that the guard does not count them. */
+  | {
+      readonly kind: 'loaded';
+      readonly inputs: PlanInputs;
+      readonly isFirst: boolean;
+      readonly accepted: ReadonlySet<string>;
+    };
 
 type Planned =
-  | Exclude<Loaded, { kind: 'loaded' }>
+  | Exclude<Loaded, { kind: 'loaded' | 'refused' }>
   | { readonly kind: 'apply'; readonly inputs: PlanInputs; readonly plan: SyncPlan; readonly at: Date }
   | {
       readonly kind: 'store';
       readonly toStore: PlanToStore;
-      readonly more: Pick<RunResult, 'status' | 'reasonDetail'>;
+      readonly more: ReviewColumns;
     };
+
+type ReviewColumns = Pick<RunResult, 'status' | 'reason' | 'reasonDetail' | 'listDigest'>;
 
 /** Plans a run and records its result: applied, or stored if it is a preview or must be reviewed. */
 export async function planRun(
@@ -89,27 +106,59 @@ async function load(
   directories: DirectoryService,
   tenant: Tenant,
   run: SyncRun,
-  { tenant: { state, environment }, ubiKey, includeLabs }: RefreshedFor,
+  { tenant: { state, environment }, ubiKey, includeLabs, refused }: RefreshedFor,
 ): Promise<Loaded> {
   // Checked before the inputs are read: the list of the tenant's new state may never have been read.
   if (tenant.state !== state || tenant.environment !== environment) {
     const { strategy } = (await findCreationPreference(tx)) ?? run;
     return { kind: 'superseded', strategy };
   }
-  const settings = await findPlanSettings(tx);
-  if (settings === undefined) throw new RunFailure('superseded');
+  const found = await findPlanSettings(tx);
+  if (found === undefined) throw new RunFailure('superseded');
+  const settings = refused === undefined ? found : withDismissedList(found, refused);
   const { strategy } = settings;
   const isSame = strategy === run.strategy && settings.ubiKey === ubiKey && settings.includeLabs === includeLabs;
   if (!isSame) return { kind: 'superseded', strategy };
+  if (refused !== undefined && !(await isListDismissed(tx, refused.refusal.digest))) {
+    if (run.mode === 'preview') throw refused;
+    return { kind: 'refused', inputs: await loadRefusedInputs(tx, directories, found, refused), refused };
+  }
   const isFirst = tenant.firstSyncedAt === null;
   if (run.mode === 'preview')
-    return { kind: 'loaded', inputs: await loadPlanInputs(tx, directories, settings), isFirst };
+    return { kind: 'loaded', inputs: await loadPlanInputs(tx, directories, settings), isFirst, accepted: new Set() };
   const result = findUnchangedResult(settings);
   if (result !== undefined) return { kind: 'unchanged', result };
   const since = findDeltaStart(settings);
   const inputs =
     since === undefined ? await loadPlanInputs(tx, directories, settings) : await loadInputsSince(tx, settings, since);
-  return { kind: 'loaded', inputs, isFirst };
+  const { lastSync, directory } = settings;
+  const accepted =
+    lastSync === undefined
+      ? new Set<string>()
+      : await selectAcceptedRemovals(tx, directory.id, lastSync.versions.directoryVersion);
+  return { kind: 'loaded', inputs, isFirst, accepted };
+}
+
+/** The published list, although a shorter one was refused and dismissed. */
+const withDismissedList = (settings: PlanSettings, { refusal }: ListShrunkError): PlanSettings => ({
+  ...settings,
+  directory: {
+    ...settings.directory,
+    refusedDigest: refusal.digest,
+    warnings: [{ code: 'list_dismissed', licenseNumber: null }, ...settings.directory.warnings],
+  },
+});
+
+/** The published list without the licenses that the refused one removes. */
+async function loadRefusedInputs(
+  tx: Tx,
+  directories: DirectoryService,
+  settings: PlanSettings,
+  { refusal }: ListShrunkError,
+): Promise<PlanInputs> {
+  const removed = await selectRefusedKeys(tx, settings.directory.id, refusal.digest);
+  const inputs = await loadPlanInputs(tx, directories, settings);
+  return { ...inputs, listed: inputs.listed.filter(({ licenseKey }) => !removed.has(licenseKey)) };
 }
 
 /** The result of a sync whose inputs are those of the last sync, or of a plan that a user dismissed. */
@@ -133,21 +182,31 @@ function findDeltaStart({ lastSync, versions }: PlanSettings): number | undefine
 }
 
 async function plan({ clock, guardRemovalPercent }: PlanRunDeps, run: SyncRun, loaded: Loaded): Promise<Planned> {
-  if (loaded.kind !== 'loaded') return loaded;
-  const { inputs, isFirst } = loaded;
+  if (loaded.kind !== 'loaded' && loaded.kind !== 'refused') return loaded;
+  const { inputs } = loaded;
   const at = clock();
   const made = await makePlan(inputs, { runId: run.id, at });
-  const store = async (more: Pick<RunResult, 'status' | 'reasonDetail'>): Promise<Planned> => ({
+  const store = async (more: ReviewColumns): Promise<Planned> => ({
     kind: 'store',
     toStore: await toPlanToStore(inputs, made, at),
     more,
   });
   if (run.mode === 'preview') return store({ status: 'succeeded' });
-  const violation = isFirst ? undefined : findGuardViolation(made.impact, guardRemovalPercent);
+  if (loaded.kind === 'refused') {
+    const { refused } = loaded;
+    const reasonDetail = toReasonDetail('list_shrunk', refused);
+    return store({ status: 'needs_review', reason: 'list_shrunk', reasonDetail, listDigest: refused.refusal.digest });
+  }
+  const removed = made.impact.removed - countAccepted(made, loaded.accepted);
+  const violation = loaded.isFirst ? undefined : findGuardViolation({ ...made.impact, removed }, guardRemovalPercent);
   if (violation === undefined) return { kind: 'apply', inputs, plan: made, at };
   const reasonDetail = `${violation}. Nothing was changed. Review the plan, then confirm or dismiss it.`;
   return store({ status: 'needs_review', reasonDetail });
 }
+
+const countAccepted = ({ licenses }: SyncPlan, accepted: ReadonlySet<string>): number =>
+  licenses.filter(({ before, after }) => before?.active === true && !after.active && accepted.has(after.licenseKey))
+    .length;
 
 async function record(
   tx: Tx,
@@ -168,7 +227,12 @@ async function record(
     case 'store': {
       const { items, result } = planned.toStore;
       await savePlanItems(tx, tenantId, run.id, items);
-      return finish(tx, run, { ...result, ...planned.more });
+      const { reason } = planned.more;
+      if (reason === undefined) return finish(tx, run, { ...result, ...planned.more });
+      await recordRunFailure(tx, reason, async () => true);
+      // The counts of rows are those of a published list.
+      const { rows: _, ...refused } = result;
+      return finish(tx, run, { ...refused, ...planned.more });
     }
     case 'unchanged':
       await scheduleNextRun(tx, tenantId, syncIntervalSeconds);

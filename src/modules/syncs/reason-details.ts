@@ -56,6 +56,8 @@ export function toWarningDetail(warning: RunWarning): string {
       return `BioTrack lists an unreadable value (\`${warning.field}\`, ${warning.reason}) for this license. The license keeps its last known value. A new license is added only if its UBI and its deleted flag are readable; other unreadable values stay empty.`;
     case 'list_not_read':
       return `BioTrack's list \`${warning.action}\` could not be read. Vendors are synced, and what is already known from this list stays. Check that the BioTrack user has the privilege \`${warning.action}\`, and that the state offers this list.`;
+    case 'list_dismissed':
+      return "The state's list is much shorter than before and was dismissed, so the last accepted list stays in use until the state lists something else. An operator can confirm this run to accept the shorter list.";
     case 'missing_kept':
       return `The state's list has new rows without a readable license number, so ${warning.licenses} licenses that it does not list were kept. An operator can confirm this run to accept that they are gone.`;
   }

@@ -273,6 +273,18 @@ export const saveDismissedReview = (tx: Tx, id: string, reasonDetail: string): P
     .$castTo<SyncRun>()
     .executeTakeFirstOrThrow();
 
+/** Whether a user dismissed a run about this list of the state. */
+export async function isListDismissed(tx: Tx, digest: string): Promise<boolean> {
+  const dismissed = await tx
+    .selectFrom('sync_runs')
+    .select('id')
+    .where('status', '=', 'canceled')
+    .where('list_digest', '=', digest)
+    .limit(1)
+    .executeTakeFirst();
+  return dismissed !== undefined;
+}
+
 /** Records that a preview was applied. */
 export async function saveApplied(
   tx: Tx,

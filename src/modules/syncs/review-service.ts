@@ -23,7 +23,7 @@ export interface ReviewPorts {
 
 /**
  * Applies the plan of a run in review, if planning again gives the same plan. If the run is about licenses that the state
- * no longer lists (`list_shrunk`, `missing_kept`), accepts that list and queues a new run.
+ * no longer lists (`list_shrunk`, `missing_kept`, `list_dismissed`), accepts that list and queues a new run.
  */
 export async function confirmRun(
   db: Db,
@@ -69,11 +69,15 @@ const planStale = (): ServiceError =>
     "The state's list, the setup or the companies changed since the plan was made. Start another sync.",
   );
 
-/** Dismisses the plan of a run in review. It is not proposed again until its inputs change; edits do not count. */
+/**
+ * Dismisses the plan of a run in review. It is not proposed again until its inputs change; edits do not count. If the run is
+ * about a much shorter list, the tenant's syncs use the last accepted list until the state lists something else.
+ */
 export const dismissRun = (db: Db, tenantId: string, runId: string, principal: Principal): Promise<SyncRun> =>
   inLockedTenant(db, tenantId, async (tx) => {
-    const { inputVersions, rows } = await requireReview(tx, runId);
-    if (inputVersions !== null && rows !== null) {
+    const { inputVersions, rows, listDigest } = await requireReview(tx, runId);
+    // The canceled run itself records that its list was dismissed.
+    if (listDigest === null && inputVersions !== null && rows !== null) {
       const { revision: _, ...versions } = inputVersions;
       const { used, filtered } = rows;
       await saveDismissal(tx, { ...versions, rows: { used, filtered } });

@@ -179,7 +179,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Confirm a sync in review',
         description:
-          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it succeeded with the warning `missing_kept`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this.",
+          "Applies exactly the plan that `GET …/plan` returns. Returns 409 if its inputs changed since the plan was made. If the reason of the run is `list_shrunk`, or if it succeeded with the warning `missing_kept` or `list_dismissed`, accepts the state's list instead and returns a new run that reads the list again; only operators can do this. No tenant of the state has to confirm the accepted loss again.",
         params: toItemParams('sync run'),
         replies: { 200: { description: 'The applied run, or the new run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review', 'plan_stale'],
@@ -199,7 +199,8 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         id: 'dismissSync',
         tag: 'Syncs',
         summary: 'Dismiss a sync in review',
-        description: "Nothing is changed. The plan is not proposed again until the state's list or the setup changes.",
+        description:
+          "Nothing is changed. The plan is not proposed again until the state's list or the setup changes. If the reason of the run is `list_shrunk`, later syncs use the last accepted list, with the warning `list_dismissed`, until the state lists something else.",
         params: toItemParams('sync run'),
         replies: { 200: { description: 'The canceled run.', schema: SyncRunSchema } },
         errors: ['not_found', 'not_in_review'],

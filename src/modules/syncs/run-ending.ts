@@ -29,7 +29,6 @@ export interface Failure extends FailureColumns {
   readonly cause: unknown;
   /** The login that BioTrack refused, if that is the reason. */
   readonly refused: ChosenCredential | undefined;
-  readonly listDigest: string | undefined;
 }
 
 /** What happens to a run that did not succeed. */
@@ -43,7 +42,7 @@ export type RunEnding =
   /** It is tried again soon, because many requests wait for the list of its state. Does not count as an attempt. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'retry'; readonly failure: Failure; readonly seconds: number; readonly isAttempt: boolean }
-  | { readonly kind: 'fail'; readonly failure: Failure; readonly status: 'failed' | 'needs_review' };
+  | { readonly kind: 'fail'; readonly failure: Failure };
 
 export interface EndingContext {
   readonly isStopping: boolean;
@@ -66,14 +65,12 @@ export function toEnding(
   // Previews are not retried: their caller gets the failure at once.
   const seconds = mode === 'full' ? toRetryDelaySeconds(failure.reason, attempt, retryPolicy, upstream) : undefined;
   if (seconds !== undefined) return { kind: 'retry', failure, seconds, isAttempt: upstream?.isHeldBack !== true };
-  // A much shorter list must be reviewed by an operator, except in a preview.
-  const needsReview = failure.reason === 'list_shrunk' && mode === 'full';
-  return { kind: 'fail', failure, status: needsReview ? 'needs_review' : 'failed' };
+  return { kind: 'fail', failure };
 }
 
 function toFailure(error: unknown, attempt: number): Failure {
   const reason = toReason(error);
-  const common = { reason, cause: toCause(error), refused: undefined, listDigest: undefined };
+  const common = { reason, cause: toCause(error), refused: undefined };
   if (error instanceof BiotrackError) {
     const needsOperator = mustOperatorAct(error, attempt);
     const reasonDetail = toUpstreamDetail(error, attempt, needsOperator);
@@ -82,8 +79,7 @@ function toFailure(error: unknown, attempt: number): Failure {
   const failure = { ...common, reasonDetail: toReasonDetail(reason, error), needsOperator: false };
   if (error instanceof LoginRefusedError)
     return { ...failure, refused: error.refused, operatorDetail: error.upstreamText ?? undefined };
-  const listDigest = error instanceof ListShrunkError ? error.digest : undefined;
-  return { ...failure, operatorDetail: undefined, listDigest };
+  return { ...failure, operatorDetail: undefined };
 }
 
 function toReason(error: unknown): FailureReason {

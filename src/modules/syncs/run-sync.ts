@@ -7,6 +7,7 @@ import type { SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { RunResult } from '../../plans/index.js';
 import type { Vault } from '../../vault/index.js';
 import { chooseLogin, hasOtherLogin, type LoginResult, openLogin, openSession } from '../credentials/index.js';
+import { type DirectoryRequest, ListShrunkError } from '../directory/index.js';
 import { recordRunFailure } from '../schedules/index.js';
 import { inTenantLockedByRun, isTenantGone } from '../tenants/index.js';
 import {
@@ -69,8 +70,8 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
   const lease = keepLease(db, tenantId, run, shutdown);
   try {
     if (run.attempt > retryPolicy.attempts) throw new RunFailure('interrupted');
-    const { status, counts, rows } = await executeRun(deps, tenantId, run, lease.signal);
-    onFinished({ tenantId, runId, status, reason: undefined, cause: undefined, counts, rows });
+    const { status, reason, counts, rows } = await executeRun(deps, tenantId, run, lease.signal);
+    onFinished({ tenantId, runId, status, reason, cause: undefined, counts, rows });
   } catch (error) {
     const { signal } = lease;
     const context = { isStopping: shutdown.aborted, hasLostLease: signal.aborted, retryPolicy };
@@ -95,16 +96,22 @@ async function executeRun(
   const isOther = usable.credential.id !== chosen.credential.id;
   if (isOther && !(await saveRunCredential(db, tenantId, run, usable))) throw new RunLostError();
   const includeLabs = run.readsLabs;
-  await directories.ensureFresh(db, {
+  const request: DirectoryRequest = {
     target: { state: tenant.state, environment: tenant.environment },
     openSession: () => openSession(db, deps, usable, signal),
     includeLabs,
     force: run.refresh === 'force',
     rejectWhenBusy: true,
     signal,
-  });
+  };
+  const refused = await directories.ensureFresh(db, request).then(() => undefined, toListShrunkError);
   if (!(await saveStep(db, tenantId, run, 'planning'))) throw new RunLostError();
-  return planRun(deps, tenantId, run, { tenant, ubiKey: login.ubi, includeLabs });
+  return planRun(deps, tenantId, run, { tenant, ubiKey: login.ubi, includeLabs, refused });
+}
+
+function toListShrunkError(error: unknown): ListShrunkError {
+  if (error instanceof ListShrunkError) return error;
+  throw error;
 }
 
 async function recordEnding(
@@ -141,7 +148,7 @@ async function recordEnding(
     case 'fail': {
       const isSaved = await retryWhileStorageUnavailable(lease, () => saveFailure(deps, tenantId, run, ending));
       // False if the run has ended after all, because only the response to a commit was lost.
-      if (isSaved) report(ending.status, ending.failure);
+      if (isSaved) report('failed', ending.failure);
     }
   }
 }
@@ -151,13 +158,13 @@ async function saveFailure(
   deps: RunSyncDeps,
   tenantId: string,
   run: SyncRun,
-  { status, failure }: RunEnding & { readonly kind: 'fail' },
+  { failure }: RunEnding & { readonly kind: 'fail' },
 ): Promise<boolean> {
   const { refused, cause: _, ...columns } = failure;
   try {
     if (refused !== undefined) await saveRunCredential(deps.db, tenantId, run, refused);
     return await inTenantLockedByRun(deps.db, tenantId, async (tx, tenant) => {
-      if ((await finishRun(tx, run, { status, ...columns })) === undefined) return false;
+      if ((await finishRun(tx, run, { status: 'failed', ...columns })) === undefined) return false;
       if (run.mode === 'full')
         await recordRunFailure(tx, failure.reason, () => hasOtherLogin(tx, deps, tenant, refused?.credential));
       return true;

@@ -45,7 +45,8 @@ const SyncCounts = Named(
       created: Count(),
       updated: Count(),
       unchanged: Count({
-        description: 'Companies whose own fields stay the same, even if their licenses change. Without adopted companies.',
+        description:
+          'Companies whose own fields stay the same, even if their licenses change. Without adopted companies.',
       }),
       archived: Count(),
       reactivated: Count(),
@@ -130,10 +131,11 @@ export const SyncRunSchema = Named(
             'row_partly_read',
             'list_not_read',
             'missing_kept',
+            'list_dismissed',
           ],
           {
             description:
-              "`ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run.",
+              "`ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used.",
           },
         ),
         license_number: Nullable(ResponseText({ description: 'The license that the warning is about, if any.' })),
