@@ -175,7 +175,7 @@ t.test('a much shorter list: its plan, its dismissal and its acceptance', async 
 
   const dismissed = await alone.ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/dismiss`);
   t.match(dismissed, { status: 200, body: { status: 'canceled' } });
-  for (const refresh of ['auto', 'force', 'force']) {
+  for (const refresh of ['auto', 'force', 'force'] as const) {
     const run = await syncTenant(alone, tenantId, { refresh });
     t.match(run, { status: 'succeeded_with_warnings', reason: null, warnings: [{ code: 'list_dismissed' }] }, refresh);
     t.equal(run.counts.unchanged, before.length, 'the last accepted list stays in use');
