@@ -17,7 +17,7 @@ export async function saveConflicts(
   { conflicts, ubiKeys, runId }: FoundConflicts,
 ): Promise<number> {
   const known = new Map((await tx.selectFrom('conflicts').selectAll().execute()).map((row) => [row.ubi_key, row]));
-  const found = new Map(conflicts.map((conflict) => [conflict.ubiKey, conflict]));
+  const found = new Set(conflicts.map(({ ubiKey }) => ubiKey));
   for (const { ubiKey, companyIds } of conflicts) {
     const row = known.get(ubiKey);
     if (row?.status === 'open' && isSame(row.company_ids, companyIds)) continue;
@@ -34,9 +34,8 @@ export async function saveConflicts(
       )
       .execute();
   }
-  const closed = [...known.values()].filter(
-    ({ ubi_key, status }) => status === 'open' && !found.has(ubi_key) && ubiKeys?.has(ubi_key) !== false,
-  );
+  const others = [...known.values()].filter(({ ubi_key, status }) => status === 'open' && !found.has(ubi_key));
+  const closed = others.filter(({ ubi_key }) => ubiKeys?.has(ubi_key) !== false);
   if (closed.length > 0) {
     // A conflict with a decision stays resolved, so that the decision remains in effect and can be changed.
     await tx
@@ -60,11 +59,7 @@ export async function saveConflicts(
       )
       .execute();
   }
-  const closedKeys = new Set(closed.map(({ ubi_key }) => ubi_key));
-  const stillOpen = [...known.values()].filter(
-    ({ ubi_key, status }) => status === 'open' && !found.has(ubi_key) && !closedKeys.has(ubi_key),
-  );
-  return found.size + stillOpen.length;
+  return found.size + others.length - closed.length;
 }
 
 export async function countOpenConflicts(tx: Tx): Promise<number> {

@@ -16,6 +16,7 @@ export {
   type PositionedItem,
   savePlanItems,
   selectAppliedItems,
+  selectChangesWithLicenses,
   selectStoredItems,
   selectUnchangedCompanyIds,
 } from './item-repository.js';

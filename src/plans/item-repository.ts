@@ -100,6 +100,16 @@ export async function selectStoredItems(
   }));
 }
 
+/** The entries of the change feed, with the licenses that they are about. */
+export const selectChangesWithLicenses = (tx: Tx) =>
+  tx
+    .selectFrom('changes')
+    .leftJoin('company_licenses', (join) =>
+      join
+        .onRef('company_licenses.tenant_id', '=', 'changes.tenant_id')
+        .onRef('company_licenses.id', '=', 'changes.license_id'),
+    );
+
 /** Items of an applied plan, from the change feed. */
 export async function selectAppliedItems(
   tx: Tx,
@@ -107,13 +117,7 @@ export async function selectAppliedItems(
   after: number,
   limit: number,
 ): Promise<PositionedItem[]> {
-  const rows = await tx
-    .selectFrom('changes')
-    .leftJoin('company_licenses', (join) =>
-      join
-        .onRef('company_licenses.tenant_id', '=', 'changes.tenant_id')
-        .onRef('company_licenses.id', '=', 'changes.license_id'),
-    )
+  const rows = await selectChangesWithLicenses(tx)
     .select([
       'changes.seq',
       'changes.kind',

@@ -140,7 +140,28 @@ t.test('the inputs revision moves with exactly what plans are made from', async 
     return ask('PUT', `${path}${name}`, { body, headers: { 'if-match': etag } });
   };
   const preference = '/company-creation-preference';
+  const { ubi } = control.rows().find((row) => row.ubi !== demo.ubi && !row.deleted) as { ubi: string };
+  const manual = { name: 'Manual', license_numbers: ['770000009'] };
+  t.equal((await ask('POST', `${path}/companies`, { body: manual })).status, 201);
+  control.addSite({ ubi, location: '770000009', name: 'MANUAL LICENSE' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const [conflict] = (await ask('GET', `${path}/conflicts?status=open`)).body.data;
+  const sync = async (): Promise<TestResponse> => {
+    const started = await ask('POST', `${path}/syncs`, { body: { refresh: 'force' } });
+    await waitForRun(service, tenantId, started.body.id);
+    return started;
+  };
+  const syncNewSite = (): Promise<TestResponse> => {
+    control.addSite({ ubi, location: '770000010', name: 'ONE MORE SITE' });
+    return sync();
+  };
+  const resolve = (): Promise<TestResponse> =>
+    ask('POST', `${path}/conflicts/${conflict.id}/resolve`, { body: { decision: 'keep_apart' } });
   const writes: readonly [string, moves: boolean, () => Promise<TestResponse>][] = [
+    ['a sync that changes only licenses', true, syncNewSite],
+    ['a sync that finds nothing new', false, sync],
+    ['a decision', true, resolve],
+    ['a license of the tenant', false, () => postLicense(tenantId)],
     ['a name', true, () => patchFirstCompany(tenantId, { name: 'Renamed' })],
     ['the UBI', true, () => putUbi(tenantId, '600000002')],
     ['the same UBI', false, () => putUbi(tenantId, '600000002')],
@@ -157,9 +178,39 @@ t.test('the inputs revision moves with exactly what plans are made from', async 
     const after = await read();
     t.equal(after > before, moves, what);
   }
-  const before = await read();
-  await sql(
-    `begin; set local app.tenant_id = '${tenantId}'; update sync_states set dismissed_input_versions = '{}'; commit`,
+});
+
+/** What a plan is made from. The values of `ubis`, `creation_preferences` and `tenants` count only if they change. */
+const INPUTS: Readonly<Record<string, readonly string[] | 'all'>> = {
+  companies: 'all',
+  company_licenses: 'all',
+  vendor_companies: 'all',
+  conflicts: ['decision', 'decided_company_id', 'decided_company_ids'],
+  sync_states: ['dismissed_input_versions'],
+};
+
+t.test('the inputs revision moves with no other column of the tenant', async (t) => {
+  const tenantId = await makeTenant(service);
+  await syncTenant(service, tenantId);
+  // Reads the columns from the catalog, so that new columns are covered too.
+  const columns = await sql<{ table: string; column: string }>(
+    `select table_name as table, column_name as column from information_schema.columns
+      where table_schema = 'public' and is_generated = 'NEVER' and is_identity = 'NO' and column_name <> 'tenant_id' and table_name in (
+              select table_name from information_schema.columns where table_schema = 'public' and column_name = 'tenant_id')
+        and table_name in (select table_name from information_schema.tables where table_type = 'BASE TABLE')`,
   );
-  t.ok((await read()) > before, 'a dismissal');
+  t.ok(columns.length > 150, `${columns.length} columns`);
+  const read = () =>
+    sql<{ inputs_revision: string }>('select inputs_revision from tenants where tenant_id = $1', [tenantId]);
+  for (const { table, column } of columns) {
+    const [before] = await read();
+    await sql(
+      `begin; set local app.tenant_id = '${tenantId}';
+       update ${table} set "${column}" = "${column}" where tenant_id = '${tenantId}'; commit`,
+    );
+    const [after] = await read();
+    const inputs = INPUTS[table] ?? [];
+    const isInput = inputs === 'all' || inputs.includes(column);
+    t.equal(Number(after?.inputs_revision) > Number(before?.inputs_revision), isInput, `${table}.${column}`);
+  }
 });

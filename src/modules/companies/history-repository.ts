@@ -1,4 +1,5 @@
 import type { Tx } from '../../db/database.js';
+import { selectChangesWithLicenses } from '../../plans/index.js';
 
 /** The latest entries that a company's history is made of. */
 const MAX_ENTRIES = 2_000;
@@ -9,13 +10,7 @@ const MAX_ENTRIES = 2_000;
  */
 export async function selectChangesOf(tx: Tx, companyId: string) {
   const select = () =>
-    tx
-      .selectFrom('changes')
-      .leftJoin('company_licenses', (join) =>
-        join
-          .onRef('company_licenses.tenant_id', '=', 'changes.tenant_id')
-          .onRef('company_licenses.id', '=', 'changes.license_id'),
-      )
+    selectChangesWithLicenses(tx)
       .select([
         'changes.seq',
         'changes.kind',
