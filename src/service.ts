@@ -24,6 +24,8 @@ import { type LoginResult, restoreStatuses } from './modules/credentials/index.j
 import { createDirectoryService } from './modules/directory/index.js';
 import { deleteExpiredKeys } from './modules/idempotency/index.js';
 import {
+  LARGE_PLAN_LICENSES,
+  LargePlans,
   RETRY_POLICY,
   type RetryPolicy,
   type RunReport,
@@ -65,6 +67,8 @@ export interface ServiceOptions {
     readonly runs?: RetryPolicy;
     readonly sweepMs?: number;
   };
+  /** Plans of at least this many listed licenses are made one at a time. Tests use smaller ones. Default: `LARGE_PLAN_LICENSES`. */
+  readonly largePlanLicenses?: number | undefined;
   /** Start without metrics when their port is in use. Default: throw MetricsPortError. */
   readonly areMetricsOptional?: boolean;
   readonly logger: FastifyBaseLogger;
@@ -89,6 +93,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, logger } = options;
   const log: Log = logger;
   const { databaseSilenceMs, sweepMs: _, runs: retryPolicy = RETRY_POLICY, ...timing } = options.timing ?? {};
+  const { largePlanLicenses = LARGE_PLAN_LICENSES } = options;
   const auditContexts = new AsyncLocalStorage<AuditContext>();
   const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
@@ -125,6 +130,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clock: () => new Date(),
     shutdown: shutdown.signal,
     loginAttempts: createSingleFlight<LoginResult>(),
+    largePlans: new LargePlans(largePlanLicenses),
     guardRemovalPercent: config.guardRemovalPercent,
     syncIntervalSeconds: config.syncIntervalSeconds,
     retryPolicy,

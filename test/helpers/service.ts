@@ -93,6 +93,7 @@ export interface TestServiceOptions {
   readonly timing?: ServiceOptions['timing'];
   /** A second process on the database, simulator and keys of this one. */
   readonly beside?: Pick<TestService, 'databaseUrl' | 'simulator' | 'keysetFile'>;
+  readonly largePlanLicenses?: number;
   /** Puts a proxy between service and database: see `line`. */
   readonly hasLine?: boolean;
   /** Puts a pooler between service and database, and returns its URL. The queue connects directly. */
@@ -143,6 +144,7 @@ export async function startTestService(
     states: parseStates(toStates(environment)),
     keyset: parseKeyset(keysetFile),
     tokens: options.tokens ?? HOST.tokens,
+    largePlanLicenses: options.largePlanLicenses,
     // Runs are not retried, except in tests of retries.
     timing: { runs: { attempts: 1, baseSeconds: 0, maxSeconds: 0 }, ...options.timing },
     logger: createLogger('info', { write: (text: string) => lines.push(text) }),
@@ -363,15 +365,13 @@ export async function makeTenant(
   { ask, newId, simulator }: Pick<TestService, 'ask' | 'newId' | 'simulator'>,
   upTo: 'tenant' | 'ubi' | 'preference' | 'credential' = 'credential',
   strategy: 'one_per_license' | 'one_per_vendor' = 'one_per_license',
+  environment: 'production' | 'training' = 'production',
 ): Promise<string> {
   const id = newId();
   const path = `/v1/tenants/${id}`;
   const { ubi, username, password } = simulator.demo;
   const steps: [string, () => Promise<TestResponse>][] = [
-    [
-      'tenant',
-      () => ask('PUT', path, { headers: FIRST_PUT, body: { name: 'Test', state: 'NM', environment: 'production' } }),
-    ],
+    ['tenant', () => ask('PUT', path, { headers: FIRST_PUT, body: { name: 'Test', state: 'NM', environment } })],
     ['ubi', () => ask('PUT', `${path}/ubi`, { headers: FIRST_PUT, body: { ubi } })],
     ['preference', () => ask('PUT', `${path}/company-creation-preference`, { headers: FIRST_PUT, body: { strategy } })],
     [

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { startSimulator } from '../../src/simulator/index.js';
 import { closeApplyingGate, closePlanningGate } from '../helpers/gates.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 import { until } from '../helpers/until.js';
@@ -213,4 +214,41 @@ t.test('the inputs revision moves with no other column of the tenant', async (t)
     const isInput = inputs === 'all' || inputs.includes(column);
     t.equal(Number(after?.inputs_revision) > Number(before?.inputs_revision), isInput, `${table}.${column}`);
   }
+});
+
+t.test('one large plan at a time is in memory; smaller ones pass by', async (t) => {
+  const small = await startSimulator({ state: 'nm', licenses: 20 });
+  t.teardown(() => small.close());
+  const large = await startTestService(t, {
+    simulator: { licenses: 60 },
+    largePlanLicenses: 50,
+    timing: { sweepMs: 50 },
+    states: (production) => ({
+      NM: { environments: { production, training: { ...production, url: small.url, origin_id: 'small' } } },
+    }),
+  });
+  const tenants = [await makeTenant(large), await makeTenant(large)] as const;
+  const other = await makeTenant(
+    { ask: large.ask, newId: large.newId, simulator: small },
+    'credential',
+    'one_per_license',
+    'training',
+  );
+  const gate = await closeApplyingGate(large);
+  const start = async (tenantId: string): Promise<string> =>
+    (await large.ask('POST', `${pathOf(tenantId)}/syncs`, { body: {} })).body.id;
+  const runs = [await start(tenants[0])];
+  await gate.untilReached();
+  runs.push(await start(tenants[1]));
+  await until('the second run waits', async () => {
+    const [run] = await large.sql('select from sync_runs where id = $1 and retry_datetime is not null', [runs[1]]);
+    return run !== undefined;
+  });
+  const preview = await large.ask('POST', `${pathOf(other)}/syncs`, { body: { mode: 'preview' } });
+  t.equal(preview.status, 202, JSON.stringify(preview.body));
+  t.match(await waitForRun(large, other, preview.body.id), { status: 'succeeded' }, 'a smaller plan passes by');
+  t.match((await large.ask('GET', `${pathOf(tenants[1])}/syncs/${runs[1]}`)).body, { status: 'queued' });
+  await gate.open();
+  for (const [index, tenantId] of tenants.entries())
+    t.match(await waitForRun(large, tenantId, runs[index] as string), { status: /^succeeded/, attempt: 1 });
 });

@@ -114,7 +114,7 @@ export async function releaseRun(tx: Tx, tenantId: string, run: Held): Promise<b
   return true;
 }
 
-/** Requeues a run that cannot start because its directory is busy. Does not count as an attempt. */
+/** Requeues a run that has to wait for its directory or for a large plan. Does not count as an attempt. */
 export async function requeueWaitingRun(tx: Tx, run: Held, seconds: number): Promise<void> {
   await updateHeld(tx, run)
     .set((eb) => ({

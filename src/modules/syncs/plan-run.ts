@@ -34,6 +34,7 @@ import {
   type Tenant,
 } from '../tenants/index.js';
 import { finishRun, saveStep } from './held-run-repository.js';
+import type { LargePlans } from './large-plans.js';
 import { toReasonDetail } from './reason-details.js';
 import { isListDismissed, type SyncRun } from './repository.js';
 import { RunFailure, RunLostError } from './run-ending.js';
@@ -42,6 +43,7 @@ import { queueRun } from './service.js';
 export interface PlanRunDeps {
   readonly db: Db;
   readonly directories: DirectoryService;
+  readonly largePlans: LargePlans;
   readonly newId: () => string;
   readonly clock: () => Date;
   /** A plan that affects more than this percentage of the tenant's licenses must be reviewed; 100 disables the guard. */
@@ -91,7 +93,7 @@ export async function planRun(
   refreshed: RefreshedFor,
 ): Promise<RunResult> {
   const work: PlannedWork<Loaded, Planned, RunResult> = {
-    load: (tx, tenant) => load(tx, deps.directories, tenant, run, refreshed),
+    load: (tx, tenant) => load(tx, deps, tenant, run, refreshed),
     plan: (loaded) => plan(deps, run, loaded),
     record: (tx, planned) => record(tx, deps, tenantId, run, planned),
   };
@@ -103,7 +105,7 @@ export async function planRun(
 
 async function load(
   tx: Tx,
-  directories: DirectoryService,
+  { directories, largePlans }: PlanRunDeps,
   tenant: Tenant,
   run: SyncRun,
   { tenant: { state, environment }, ubiKey, includeLabs, refused }: RefreshedFor,
@@ -116,21 +118,23 @@ async function load(
   const found = await findPlanSettings(tx);
   if (found === undefined) throw new RunFailure('superseded');
   const settings = refused === undefined ? found : withDismissedList(found, refused);
+  const loadAll = (all: PlanSettings): Promise<PlanInputs> => {
+    largePlans.enter(run.id, all.directory.fetchedRows);
+    return loadPlanInputs(tx, directories, all);
+  };
   const { strategy } = settings;
   const isSame = strategy === run.strategy && settings.ubiKey === ubiKey && settings.includeLabs === includeLabs;
   if (!isSame) return { kind: 'superseded', strategy };
   if (refused !== undefined && !(await isListDismissed(tx, refused.refusal.digest))) {
     if (run.mode === 'preview') throw refused;
-    return { kind: 'refused', inputs: await loadRefusedInputs(tx, directories, found, refused), refused };
+    return { kind: 'refused', inputs: await withoutRefused(tx, await loadAll(found), refused), refused };
   }
   const isFirst = tenant.firstSyncedAt === null;
-  if (run.mode === 'preview')
-    return { kind: 'loaded', inputs: await loadPlanInputs(tx, directories, settings), isFirst, accepted: new Set() };
+  if (run.mode === 'preview') return { kind: 'loaded', inputs: await loadAll(settings), isFirst, accepted: new Set() };
   const result = findUnchangedResult(settings);
   if (result !== undefined) return { kind: 'unchanged', result };
   const since = findDeltaStart(settings);
-  const inputs =
-    since === undefined ? await loadPlanInputs(tx, directories, settings) : await loadInputsSince(tx, settings, since);
+  const inputs = since === undefined ? await loadAll(settings) : await loadInputsSince(tx, settings, since);
   const { lastSync, directory } = settings;
   const accepted =
     lastSync === undefined
@@ -150,14 +154,8 @@ const withDismissedList = (settings: PlanSettings, { refusal }: ListShrunkError)
 });
 
 /** The published list without the licenses that the refused one removes. */
-async function loadRefusedInputs(
-  tx: Tx,
-  directories: DirectoryService,
-  settings: PlanSettings,
-  { refusal }: ListShrunkError,
-): Promise<PlanInputs> {
-  const removed = await selectRefusedKeys(tx, settings.directory.id, refusal.digest);
-  const inputs = await loadPlanInputs(tx, directories, settings);
+async function withoutRefused(tx: Tx, inputs: PlanInputs, { refusal }: ListShrunkError): Promise<PlanInputs> {
+  const removed = await selectRefusedKeys(tx, inputs.directory.id, refusal.digest);
   return { ...inputs, listed: inputs.listed.filter(({ licenseKey }) => !removed.has(licenseKey)) };
 }
 

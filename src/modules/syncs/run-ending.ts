@@ -6,6 +6,7 @@ import { type ChosenCredential, LoginRefusedError } from '../credentials/index.j
 import { DirectoryBusyError, ListShrunkError } from '../directory/index.js';
 import { isTenantGone } from '../tenants/index.js';
 import type { FailureColumns } from './held-run-repository.js';
+import { LargePlanBusyError } from './large-plans.js';
 import { mustOperatorAct, toReasonDetail, toUpstreamDetail } from './reason-details.js';
 import type { SyncRun } from './repository.js';
 import { type RetryPolicy, toRetryDelaySeconds } from './retry-policy.js';
@@ -39,7 +40,7 @@ export type RunEnding =
   | { readonly kind: 'lost' }
   /** Another worker continues it, because this process stops. */
   | { readonly kind: 'hand_over' }
-  /** It is tried again soon, because many requests wait for the list of its state. Does not count as an attempt. */
+  /** It is tried again soon, because many requests wait for the list of its state or another large plan is in memory. Does not count as an attempt. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'retry'; readonly failure: Failure; readonly seconds: number; readonly isAttempt: boolean }
   | { readonly kind: 'fail'; readonly failure: Failure };
@@ -59,7 +60,7 @@ export function toEnding(
   if (isTenantGone(error)) return { kind: 'gone' };
   if (isStopping) return { kind: 'hand_over' };
   if (error instanceof RunLostError || hasLostLease) return { kind: 'lost' };
-  if (error instanceof DirectoryBusyError) return { kind: 'wait' };
+  if (error instanceof DirectoryBusyError || error instanceof LargePlanBusyError) return { kind: 'wait' };
   const failure = toFailure(error, attempt);
   const upstream = error instanceof BiotrackError ? error : undefined;
   // Previews are not retried: their caller gets the failure at once.

@@ -53,8 +53,8 @@ export interface RunReport {
   readonly rows?: SyncRows | undefined;
 }
 
-/** The delay before a run is tried again if another process is already reading its state's list. */
-const DIRECTORY_BUSY_DELAY_SECONDS = 3;
+/** The delay before a waiting run is tried again. */
+const WAIT_SECONDS = 3;
 
 /**
  * Claims a run and executes it; returns at once if the run cannot be claimed. Fetches the directory and plans without an open
@@ -77,6 +77,7 @@ export async function runSync(deps: RunSyncDeps, tenantId: string, runId: string
     const context = { isStopping: shutdown.aborted, hasLostLease: signal.aborted, retryPolicy };
     await recordEnding(deps, tenantId, run, toEnding(error, run, context), signal);
   } finally {
+    deps.largePlans.leave(run.id);
     lease.stop();
   }
 }
@@ -137,7 +138,7 @@ async function recordEnding(
       return;
     }
     case 'wait':
-      return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, DIRECTORY_BUSY_DELAY_SECONDS));
+      return withTenant(db, tenantId, (tx) => requeueWaitingRun(tx, run, WAIT_SECONDS));
     case 'retry': {
       const isScheduled = await retryWhileStorageUnavailable(lease, () =>
         withTenant(db, tenantId, (tx) => scheduleRetry(tx, run, ending)),
