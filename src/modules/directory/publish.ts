@@ -19,12 +19,12 @@ import {
   type DirectoryEntry,
   findDirectory,
   type ListRefusal,
+  type LockedDirectory,
   lockDirectory,
   saveIdenticalList,
   saveListRefusal,
   savePublication,
   saveRefresh,
-  selectIllegibleRows,
   selectListings,
   selectPublished,
   selectTransporters,
@@ -103,7 +103,7 @@ async function tryPublish(
   const vendors = await withTransporters(rows.vendors, new Set([...known.transporters, ...list.transporters]));
   // A partly read list never counts as identical: its rows are completed from what is published.
   const fingerprint = list.partlyRead.length > 0 ? null : await toFingerprint({ ...list, vendors });
-  const lock = (tx: OperatorTx): Promise<Directory> => lockDirectory(tx, target.state, target.environment);
+  const lock = (tx: OperatorTx): Promise<LockedDirectory> => lockDirectory(tx, target.state, target.environment);
   const isProbablySame =
     !options.comparesContent && options.present !== undefined && isSame(options.present, fingerprint);
   const saveIdentical = async (tx: OperatorTx): Promise<PublishResult | undefined> => {
@@ -122,13 +122,9 @@ async function tryPublish(
     const directory = await lock(tx);
     if (isNewer(directory, options)) return toSuperseded(directory);
     if (known.version !== undefined && known.version !== directory.version) return undefined;
-    const comparison = await runYielding(
-      compareWithPublished(
-        licenses,
-        await selectPublished(tx, directory.id),
-        toAbsences(list, await selectIllegibleRows(tx, directory.id)),
-      ),
-    );
+    const published = await selectPublished(tx, directory.id);
+    const absences = toAbsences(list, directory.illegible);
+    const comparison = await runYielding(compareWithPublished(licenses, published, absences));
     const isShrinkAccepted = requireBelievable(comparison, licenses, directory, options);
     const { missing, kept, keptDigest, isAccepted } = decideMissing(comparison, directory);
     const { added, changed, notCovered } = comparison;
@@ -149,12 +145,10 @@ async function tryPublish(
       skips: rows.skips,
       warnings: toWarnings(list, directory, options, kept.length),
     });
-    const isComplete = notCovered + kept.length === 0;
-    return {
-      directory: saved,
-      isSuperseded: false,
-      licenses: isComplete ? await addLastUbis(tx, directory.id, licenses) : undefined,
-    };
+    if (notCovered + kept.length > 0) return { directory: saved, isSuperseded: false };
+    const isFirst = published.length === 0;
+    const listed = isFirst ? licenses : await addLastUbis(tx, directory.id, licenses);
+    return { directory: saved, isSuperseded: false, licenses: listed };
   });
 }
 

@@ -103,16 +103,26 @@ export async function takeRequestNumber(db: Db): Promise<number> {
   return (row as { number: number }).number;
 }
 
+export interface LockedDirectory extends Directory {
+  /** Of the published lists. */
+  readonly illegible: IllegibleRows;
+}
+
+const LOCKED_COLUMNS = [
+  ...DIRECTORY_COLUMNS,
+  sql<IllegibleRows>`json_build_object('vendors', illegible_vendors, 'labs', illegible_labs)`.as('illegible'),
+] as const;
+
 /** Creates the directory if it is missing, and locks it against other publications until the transaction ends. */
-export async function lockDirectory(tx: OperatorTx, state: string, environment: Environment): Promise<Directory> {
-  const lock = selectDirectory(tx, state, environment).forUpdate();
+export async function lockDirectory(tx: OperatorTx, state: string, environment: Environment): Promise<LockedDirectory> {
+  const lock = selectDirectory(tx, state, environment).clearSelect().select(LOCKED_COLUMNS).forUpdate();
   const present = await lock.executeTakeFirst();
   if (present !== undefined) return present;
   const created = await tx
     .insertInto('directories')
     .values({ state, environment })
     .onConflict((conflict) => conflict.doNothing())
-    .returning(DIRECTORY_COLUMNS)
+    .returning(LOCKED_COLUMNS)
     .executeTakeFirst();
   return created ?? lock.executeTakeFirstOrThrow();
 }
@@ -141,14 +151,6 @@ export async function selectTransporters(tx: OperatorTx, directoryId: number): P
     .execute();
   return new Set(rows.map(({ license_key }) => license_key));
 }
-
-/** Of the published lists. */
-export const selectIllegibleRows = (tx: OperatorTx, directoryId: number): Promise<IllegibleRows> =>
-  tx
-    .selectFrom('directories')
-    .select(['illegible_vendors as vendors', 'illegible_labs as labs'])
-    .where('directory_id', '=', directoryId)
-    .executeTakeFirstOrThrow();
 
 const COLUMNS = {
   directory_id: 'integer',
