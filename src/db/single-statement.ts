@@ -1,11 +1,12 @@
 import { type Compilable, DummyDriver, type Kysely } from 'kysely';
-import type pg from 'pg';
-import { createKyselyOver, type Db, getTypeParser, INDEX_ORDER_SETTING, requireTenantId } from './database.js';
+import pg from 'pg';
+import { createKyselyOver, type Db, INDEX_ORDER_SETTING, requireTenantId } from './database.js';
 import { isConnectionLost, toStorageError } from './sqlstate.js';
 import type { DB } from './tables.js';
 
-/** A statement with its parameters as text. Not a named prepared statement: poolers do not support those. */
+/** A statement with its parameters as text. */
 export interface Statement {
+  /** With placeholders `$1`, `$2`, …; elsewhere, no digit may follow a `$`. */
   readonly text: string;
   readonly values: readonly (string | null)[];
 }
@@ -19,10 +20,7 @@ export const toStatement = (query: Compilable): Statement => {
   return { text: sql, values: parameters.map((value) => (value === null ? null : String(value))) };
 };
 
-/**
- * Sent before the actual statement. Both run in one implicit transaction, which ends at the protocol's Sync message after
- * them, and the local settings with it.
- */
+/** Before the actual statement, in the same message: both run in one implicit transaction, with which the settings end. */
 const AS_TENANT = `select set_config('role', 'biotrack_app', true), set_config('app.tenant_id', $1, true),
   set_config('lock_timeout', '5s', true), set_config('${INDEX_ORDER_SETTING.name}', '${INDEX_ORDER_SETTING.value}', true)`;
 const AS_OPERATOR = `select set_config('role', 'biotrack_operator', true), set_config('lock_timeout', '5s', true)`;
@@ -50,14 +48,14 @@ export const queryAsOperator = <Row>(db: Db, statement: Statement): Promise<Row[
   runStatement(db, { text: AS_OPERATOR, values: [] }, statement);
 
 async function runStatement<Row>(db: Db, opening: Statement, statement: Statement): Promise<Row[]> {
+  const text = `${toQuotedText(opening)}; ${toQuotedText(statement)}`;
   const reportAndThrow = (error: unknown): never => {
     const reason = toStorageError(error);
     if (reason !== undefined) db.onEvent({ kind: 'failed', reason });
     throw error;
   };
   const connect = (): Promise<pg.PoolClient> => db.pool.connect().catch(reportAndThrow);
-  const runOnce = (client: pg.PoolClient): Promise<Row[]> =>
-    runOn<Row>(client, opening, statement).catch(reportAndThrow);
+  const runOnce = (client: pg.PoolClient): Promise<Row[]> => runOn<Row>(client, text).catch(reportAndThrow);
   const client = await connect();
   try {
     return await runOnce(client);
@@ -69,92 +67,27 @@ async function runStatement<Row>(db: Db, opening: Statement, statement: Statemen
   return runOnce(await connect());
 }
 
-const runOn = <Row>(client: pg.PoolClient, opening: Statement, statement: Statement): Promise<Row[]> =>
-  new Promise((resolve, reject) => {
-    client.query(
-      new OpenedStatement<Row>(opening, statement, (error, rows) => {
-        // After an error the state of the connection is unknown, so it is not reused.
-        client.release(error);
-        if (error === undefined) resolve(rows);
-        else reject(error);
-      }),
-    );
-  });
-
-interface Field {
-  readonly name: string;
-  readonly parse: (text: string) => unknown;
-}
-
-/**
- * Sends two statements in one write. pg lets a Submittable, such as a cursor or COPY, send its own protocol messages and calls
- * the handlers below for the replies. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
- */
-class OpenedStatement<Row> implements pg.Submittable {
-  readonly #opening: Statement;
-  readonly #statement: Statement;
-  readonly #settle: (error: Error | undefined, rows: Row[]) => void;
-  readonly #rows: Row[] = [];
-  #isOpened = false;
-  #isSettled = false;
-  #fields: Field[] = [];
-
-  constructor(opening: Statement, statement: Statement, settle: (error: Error | undefined, rows: Row[]) => void) {
-    this.#opening = opening;
-    this.#statement = statement;
-    this.#settle = settle;
-  }
-
-  submit(connection: pg.Connection): void {
-    connection.stream.cork();
-    send(connection, this.#opening);
-    send(connection, this.#statement, true);
-    connection.sync();
-    connection.stream.uncork();
-  }
-
-  handleRowDescription({ fields }: { fields: { name: string; dataTypeID: number }[] }): void {
-    this.#fields = fields.map(({ name, dataTypeID }) => ({ name, parse: getTypeParser(dataTypeID, 'text') }));
-  }
-
-  handleDataRow({ fields: cells }: { fields: (string | null)[] }): void {
-    if (!this.#isOpened) return;
-    const row: Record<string, unknown> = {};
-    for (const [index, { name, parse }] of this.#fields.entries()) {
-      const cell = cells[index];
-      row[name] = cell === null || cell === undefined ? null : parse(cell);
-    }
-    this.#rows.push(row as Row);
-  }
-
-  handleCommandComplete(): void {
-    this.#isOpened = true;
-  }
-
-  handleReadyForQuery(): void {
-    this.#end(undefined);
-  }
-
-  handleError(error: Error): void {
-    this.#end(error);
-  }
-
-  /** Required by pg, but never called for statements without a row limit. */
-  handleEmptyQuery(): void {}
-  handlePortalSuspended(): void {}
-  handleCopyInResponse(): void {}
-  handleCopyData(): void {}
-
-  #end(error: Error | undefined): void {
-    if (this.#isSettled) return;
-    this.#isSettled = true;
-    this.#settle(error, this.#rows);
+async function runOn<Row>(client: pg.PoolClient, text: string): Promise<Row[]> {
+  try {
+    // One result for each of the two statements, which the types do not know.
+    const [, result] = (await client.query(text)) as unknown as [unknown, { readonly rows: Row[] }];
+    client.release();
+    return result.rows;
+  } catch (error) {
+    // The state of the connection is unknown, so it is not reused.
+    client.release(error as Error);
+    throw error;
   }
 }
 
-function send(connection: pg.Connection, { text, values }: Statement, hasRows = false): void {
-  connection.parse({ name: '', text, types: [] }, true);
-  connection.bind({ values: [...values] }, true);
-  if (hasRows) connection.describe({ type: 'P' }, true);
-  connection.execute(null, true);
+/** Only a message without parameters may have several statements, so the values are literals in the text. */
+const toQuotedText = ({ text, values }: Statement): string =>
+  text.replace(/\$(\d+)/g, (_placeholder, number: string) => toLiteral(values[Number(number) - 1]));
+
+/** @throws TypeError for a text that the message cannot contain */
+function toLiteral(value: string | null | undefined): string {
+  if (value === undefined) throw new TypeError('a placeholder has no value');
+  if (value === null) return 'null';
+  if (value.includes('\0')) throw new TypeError('a text in Postgres cannot contain NUL');
+  return pg.escapeLiteral(value);
 }

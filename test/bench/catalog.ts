@@ -143,11 +143,7 @@ export const CATALOG = {
   },
   round_trips_simple_vs_bare: {
     part: 'reads',
-    about: 'the same with four statements in one simple query, with the values quoted in its text',
-  },
-  round_trips_pipelined_vs_bare: {
-    part: 'reads',
-    about: 'the same as the service does it: two statements in one write with one Sync (extended protocol)',
+    about: 'the same as the service does it: two statements in one simple query, with the values quoted in its text',
   },
   list_calls_for_500_tenants: {
     part: 'growth',

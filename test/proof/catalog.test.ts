@@ -1,9 +1,12 @@
+import fc from 'fast-check';
 import pg from 'pg';
 import t from 'tap';
 import { insertRows, RowSource } from '../../src/db/bulk.js';
 import { closeDatabase, type Db, openDatabase, withOperator, withTenant } from '../../src/db/database.js';
 import { queryAsOperator, queryAsTenant } from '../../src/db/single-statement.js';
+import { pickCount } from '../helpers/counts.js';
 import { createTestDatabase } from '../helpers/postgres.js';
+import { readSeed } from '../helpers/seed.js';
 
 /** Tables that belong to no tenant, and why. All others must be tenant tables. */
 const SHARED: Readonly<Record<string, string>> = {
@@ -326,6 +329,60 @@ t.test('a single statement is limited to its tenant and leaves no session state'
     await list(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'catalog test'`);
     t.equal((await queryAsTenant(db, TENANT_A, ofUbis)).length, 1, 'a broken pooled connection is replaced');
   }
+});
+
+t.test('a single statement quotes its values', async (t) => {
+  const HOSTILE = [
+    "'",
+    "''",
+    '\\',
+    "\\'",
+    '"',
+    '$1',
+    '$2',
+    '$$',
+    ';',
+    '--',
+    '/*',
+    "E'",
+    '\n',
+    '%',
+    ':a',
+    'é',
+    '字',
+    '😀',
+    '\u2028',
+  ];
+  const texts = fc.oneof(
+    fc
+      .array(fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: 'grapheme' })), { maxLength: 8 })
+      .map((parts) => parts.join('')),
+    fc.string({ unit: 'binary' }),
+  );
+  const statement = (one: string | null, two: string) => ({
+    text: 'select $2::text as two, $1::text as one, $2 as again where $2 = $2 and coalesce(length($1), 0) >= 0',
+    values: [one, two],
+  });
+  const seed = readSeed();
+  t.comment(`TEST_SEED=${seed}`);
+  for (const setting of ['on', 'off']) {
+    const url = new URL(database.url);
+    url.searchParams.set('options', `-c standard_conforming_strings=${setting}`);
+    const other = openDatabase({ url: url.href, poolSize: 1, applicationName: 'quoting test' });
+    t.teardown(() => closeDatabase(other));
+    const shown = await queryAsTenant(other, TENANT_A, { text: 'show standard_conforming_strings', values: [] });
+    t.same(shown, [{ standard_conforming_strings: setting }]);
+    await fc.assert(
+      fc.asyncProperty(fc.option(texts), texts, async (one, two) => {
+        const asked = queryAsTenant(other, TENANT_A, statement(one, two));
+        if (one?.includes('\0') || two.includes('\0')) await t.rejects(asked, /NUL/);
+        else t.strictSame(await asked, [{ two, one, again: two }]);
+      }),
+      { seed, numRuns: pickCount({ few: 200, full: 2_000, long: 20_000 }) },
+    );
+  }
+  await t.rejects(queryAsTenant(db, TENANT_A, statement('a\0b', '')), /NUL/, 'a NUL would end the message');
+  await t.rejects(queryAsTenant(db, TENANT_A, { text: 'select $1', values: [] }), /placeholder/);
 });
 
 t.test('rows are stored unchanged, in small and large batches', async (t) => {
