@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { setMaxListeners } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
@@ -11,8 +10,15 @@ import {
   createBiotrack,
 } from './biotrack/index.js';
 import type { Config } from './config.js';
-import type { AuditContext } from './db/audit.js';
-import { closeDatabase, type DatabaseEvent, type Db, openDatabase, readPoolUsage } from './db/database.js';
+import { createAuditHook } from './db/audit.js';
+import {
+  closeDatabase,
+  type DatabaseEvent,
+  type Db,
+  openDatabase,
+  readPoolUsage,
+  withCommitHooks,
+} from './db/database.js';
 import { measureDatabase } from './db/measurements.js';
 import type { Log } from './domain/log-event.js';
 import type { Secret } from './domain/secret.js';
@@ -94,12 +100,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const log: Log = logger;
   const { databaseSilenceMs, sweepMs: _, runs: retryPolicy = RETRY_POLICY, ...timing } = options.timing ?? {};
   const { largePlanLicenses = LARGE_PLAN_LICENSES } = options;
-  const auditContexts = new AsyncLocalStorage<AuditContext>();
   const db: Db = openDatabase({
     url: options.databaseUrl.reveal(),
     poolSize: config.databasePoolSize,
     applicationName: 'biotrack-connect',
-    findAuditContext: () => auditContexts.getStore(),
     onEvent: (event) => reportDatabaseEvent(metrics, log, event),
     ...(databaseSilenceMs === undefined ? {} : { silenceMs: databaseSilenceMs }),
   });
@@ -155,7 +159,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       rateLimitPerMinute: config.rateLimitPerMinute,
       listCacheMegabytes: config.listCacheMegabytes,
       onRequestFinished: metrics.requestFinished,
-      runWithContext: (context, rest) => auditContexts.run(context, rest),
+      runWithContext: (context, rest) => withCommitHooks({ audit: createAuditHook(context) }, rest),
     });
     await app.listen({ host: config.host, port: config.port });
   }

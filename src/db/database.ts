@@ -11,7 +11,6 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import pg from 'pg';
-import { type AuditContext, Writes, writeAudit } from './audit.js';
 import {
   CommitUnknownError,
   isConnectionLost,
@@ -20,6 +19,7 @@ import {
   toStorageError,
 } from './sqlstate.js';
 import type { DB } from './tables.js';
+import { Writes } from './writes.js';
 
 /**
  * The database. It cannot run queries itself: a query needs a transaction, and a transaction belongs to a tenant or to the
@@ -28,8 +28,6 @@ import type { DB } from './tables.js';
 export interface Db {
   readonly pool: pg.Pool;
   readonly onEvent: (event: DatabaseEvent) => void;
-  /** The current API request, for the audit log; undefined for reads and for the worker. */
-  readonly findAuditContext: () => AuditContext | undefined;
 }
 
 /** Database failures, for metrics and logs. */
@@ -53,7 +51,6 @@ export interface DatabaseOptions {
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
   readonly onEvent?: (event: DatabaseEvent) => void;
-  readonly findAuditContext?: () => AuditContext | undefined;
   /** A connection that sends nothing for this long during a query is considered lost. Defaults to `SILENCE_MS`. */
   readonly silenceMs?: number;
 }
@@ -66,7 +63,9 @@ export const SILENCE_MS = 30_000;
  * The lock timeout keeps waiting transactions from exhausting the pool; the idle timeout releases the locks of a worker that
  * hangs between two statements.
  */
-const LIMITS = `set local lock_timeout = '5s'; set local idle_in_transaction_session_timeout = '60s'`;
+const LOCK_TIMEOUT_MS = 5_000;
+const toLimits = (lockTimeoutMs = LOCK_TIMEOUT_MS): string =>
+  `set local lock_timeout = ${lockTimeoutMs}; set local idle_in_transaction_session_timeout = '60s'`;
 
 /** pg returns int8 as text by default; our counters stay far below 2^53. */
 const INT8_OID = 20;
@@ -88,7 +87,7 @@ export function openDatabase(options: DatabaseOptions): Db {
     keepAlive: true,
     types: { getTypeParser },
   });
-  const { onEvent = () => {}, findAuditContext = () => undefined, silenceMs = SILENCE_MS } = options;
+  const { onEvent = () => {}, silenceMs = SILENCE_MS } = options;
   // The client reports a broken idle connection as well; without this listener the pool's event would end the process.
   pool.on('error', () => {});
   pool.on('connect', (client) => {
@@ -96,7 +95,7 @@ export function openDatabase(options: DatabaseOptions): Db {
     client.on('error', (error) => onEvent({ kind: 'connection_lost', error }));
     endWhenSilent(client, silenceMs);
   });
-  return { pool, onEvent, findAuditContext };
+  return { pool, onEvent };
 }
 
 /**
@@ -134,51 +133,67 @@ export async function pingDatabase(db: Db): Promise<void> {
   await db.pool.query('select 1');
 }
 
+export interface TenantTxOptions {
+  /** All statements see the database as it was at the first of them, and can only read. */
+  readonly isSnapshot?: boolean;
+  /** How long to wait for a lock. Defaults to 5 seconds. */
+  readonly lockTimeoutMs?: number;
+}
+
 /**
  * Runs `work` in one transaction of this tenant: commits when it returns, rolls back when it throws. After a deadlock or
  * serialization failure `work` runs again, so side effects must wait until this function returns.
  * @param tenantId a lowercase UUID; throws a TypeError for anything else
  */
-export const withTenant = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
-  transactAsTenant(db, tenantId, `begin; ${LIMITS}`, work);
-
-/** All statements of `work`, which should only read, see the database as it was at the first of them. */
-export const withTenantSnapshot = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
-  transactAsTenant(db, tenantId, `begin isolation level repeatable read; ${LIMITS}`, work);
-
-/** For requests, which can be sent again. */
-const SHORT_WAIT = `set local lock_timeout = '1s'`;
-
-/** The same as `withTenant`, but waits only a second for locks. */
-export const withTenantBriefly = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
-  transactAsTenant(db, tenantId, `begin; ${LIMITS}; ${SHORT_WAIT}`, work);
-
-function transactAsTenant<T>(db: Db, tenantId: string, begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+export function withTenant<T>(
+  db: Db,
+  tenantId: string,
+  work: (tx: Tx) => Promise<T>,
+  { isSnapshot = false, lockTimeoutMs }: TenantTxOptions = {},
+): Promise<T> {
   // The id is interpolated, so that opening the transaction takes one round trip.
   requireTenantId(tenantId);
-  const opening = `${begin}; set local role biotrack_app; set local app.tenant_id = '${tenantId}'`;
-  return transact(db, tenantId, opening, (kysely) => work(kysely as Tx));
+  const begin = isSnapshot ? 'begin isolation level repeatable read read only' : 'begin';
+  const asTenant = `set local role biotrack_app; set local app.tenant_id = '${tenantId}'`;
+  const opening = { text: `${begin}; ${toLimits(lockTimeoutMs)}; ${asTenant}`, tenantId, isReadOnly: isSnapshot };
+  return transact(db, opening, (kysely) => work(kysely as Tx));
 }
 
 /** Runs at the end of a transaction: what it writes is committed with the rest; if it throws, all is rolled back. */
-export type BeforeCommit = (tx: Tx | OperatorTx, tenantId: string | undefined) => Promise<void>;
+export type CommitHook = (tx: Tx | OperatorTx, tenantId: string | undefined) => Promise<void>;
 
-const beforeCommitStorage = new AsyncLocalStorage<BeforeCommit>();
+/** What a request records at the end of its transactions: who wrote, and the effect under its Idempotency-Key. */
+type CommitHooks = Readonly<Partial<Record<'audit' | 'idempotency', CommitHook | undefined>>>;
+
+const commitHooks = new AsyncLocalStorage<CommitHooks>();
 
 /**
- * Runs `work` so that every transaction that it opens ends with `beforeCommit`. Ambient instead of a parameter, so that no
- * writer can forget it.
+ * Runs `work` so that every transaction that it opens, except snapshots, ends with these hooks, besides those that are set
+ * already; undefined removes one. Ambient instead of a parameter, so that no writer can forget it.
  */
-export const beforeEachCommit = (beforeCommit: BeforeCommit, work: () => void): void =>
-  beforeCommitStorage.run(beforeCommit, work);
+export const withCommitHooks = <T>(hooks: CommitHooks, work: () => T): T =>
+  commitHooks.run({ ...commitHooks.getStore(), ...hooks }, work);
 
-/** Runs `work` without the hook: its writes do not count as effects of the request, and a retry may repeat them. */
-export const withoutBeforeCommit = <T>(work: () => T): T => beforeCommitStorage.exit(work);
+async function runCommitHooks(tx: Tx | OperatorTx, tenantId: string | undefined): Promise<void> {
+  const { idempotency, audit } = commitHooks.getStore() ?? {};
+  await idempotency?.(tx, tenantId);
+  await audit?.(tx, tenantId);
+}
+
+/** Runs `work` so that its writes are no effects of the request under its Idempotency-Key: a retry may repeat them. */
+export const withoutEffect = <T>(work: () => T): T => withCommitHooks({ idempotency: undefined }, work);
 
 /** Runs `work` in one transaction of the operator. */
-export async function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
-  const opening = `begin; set local role biotrack_operator; ${LIMITS}`;
-  return transact(db, undefined, opening, (kysely) => work(kysely as OperatorTx));
+export function withOperator<T>(db: Db, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
+  const text = `begin; set local role biotrack_operator; ${toLimits()}`;
+  const opening = { text, tenantId: undefined, isReadOnly: false };
+  return transact(db, opening, (kysely) => work(kysely as OperatorTx));
+}
+
+interface Opening {
+  readonly text: string;
+  readonly tenantId: string | undefined;
+  readonly isReadOnly: boolean;
 }
 
 /** The connection of a transaction, for COPY and other features of the driver. */
@@ -217,15 +232,10 @@ const MAX_ATTEMPTS = 4;
 const RETRY_BASE_MS = 20;
 
 /** Runs `work` in a transaction, again after deadlocks, serialization failures and stale connections. */
-async function transact<T>(
-  db: Db,
-  tenantId: string | undefined,
-  opening: string,
-  work: (kysely: Kysely<DB>) => Promise<T>,
-): Promise<T> {
+async function transact<T>(db: Db, opening: Opening, work: (kysely: Kysely<DB>) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transactOnce(db, tenantId, opening, work);
+      return await transactOnce(db, opening, work);
     } catch (error) {
       const cause = error instanceof NotBegunError ? error.cause : error;
       const reason = toStorageError(cause);
@@ -244,25 +254,18 @@ async function transact<T>(
 /** The connection failed before the transaction began. */
 class NotBegunError extends Error {}
 
-async function transactOnce<T>(
-  db: Db,
-  tenantId: string | undefined,
-  opening: string,
-  work: (kysely: Kysely<DB>) => Promise<T>,
-): Promise<T> {
+async function transactOnce<T>(db: Db, opening: Opening, work: (kysely: Kysely<DB>) => Promise<T>): Promise<T> {
   const client = await db.pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(opening).catch((cause: unknown) => {
+    await client.query(opening.text).catch((cause: unknown) => {
       throw isStorageUnavailable(cause) ? new NotBegunError('the transaction could not begin', { cause }) : cause;
     });
     const session = { client, writes: new Writes() };
     const kysely = createKyselyForSession(session);
     sessions.set(kysely, session);
     const result = await work(kysely);
-    await beforeCommitStorage.getStore()?.(kysely as Tx | OperatorTx, tenantId);
-    const auditContext = db.findAuditContext();
-    if (auditContext !== undefined) await writeAudit(client, tenantId, auditContext, session.writes);
+    if (!opening.isReadOnly) await runCommitHooks(kysely as Tx | OperatorTx, opening.tenantId);
     await commit(client);
     return result;
   } catch (error) {

@@ -20,6 +20,9 @@ export const toStatement = (query: Compilable): Statement => {
   return { text: sql, values: parameters.map((value) => (value === null ? null : String(value))) };
 };
 
+/** Who runs a single statement that belongs to no tenant. */
+export const OPERATOR = Symbol('operator');
+
 /** Before the actual statement, in the same message: both run in one implicit transaction, with which the settings end. */
 const AS_TENANT = `select set_config('role', 'biotrack_app', true), set_config('app.tenant_id', $1, true),
   set_config('lock_timeout', '5s', true), set_config('${INDEX_ORDER_SETTING.name}', '${INDEX_ORDER_SETTING.value}', true)`;
@@ -33,22 +36,13 @@ export const TENANT_REVISION = `select extract(epoch from inserted_datetime) || 
   as revision from tenants where tenant_id = $1`;
 
 /**
- * Runs and commits one statement as a tenant in one round trip; row security hides the rows of other tenants. Use
- * `withTenant` for several statements or audited writes.
- * @param tenantId a lowercase UUID; throws a TypeError for anything else
+ * Runs and commits one statement in one round trip, as a tenant or as the operator; row security hides the rows of other
+ * tenants. Use `withTenant` or `withOperator` for several statements or audited writes.
+ * @param as a tenant's id, which is a lowercase UUID; throws a TypeError for anything else
  * @param statement must be idempotent: it is run again if the pooled connection turns out to be broken
  */
-export async function queryAsTenant<Row>(db: Db, tenantId: string, statement: Statement): Promise<Row[]> {
-  requireTenantId(tenantId);
-  return runStatement(db, { text: AS_TENANT, values: [tenantId] }, statement);
-}
-
-/** The same as the operator, for tables that belong to no tenant. */
-export const queryAsOperator = <Row>(db: Db, statement: Statement): Promise<Row[]> =>
-  runStatement(db, { text: AS_OPERATOR, values: [] }, statement);
-
-async function runStatement<Row>(db: Db, opening: Statement, statement: Statement): Promise<Row[]> {
-  const text = `${toQuotedText(opening)}; ${toQuotedText(statement)}`;
+export async function runStatement<Row>(db: Db, as: string | typeof OPERATOR, statement: Statement): Promise<Row[]> {
+  const text = `${toOpening(as)}; ${toQuotedText(statement)}`;
   const reportAndThrow = (error: unknown): never => {
     const reason = toStorageError(error);
     if (reason !== undefined) db.onEvent({ kind: 'failed', reason });
@@ -65,6 +59,12 @@ async function runStatement<Row>(db: Db, opening: Statement, statement: Statemen
     db.onEvent({ kind: 'retried', reason });
   }
   return runOnce(await connect());
+}
+
+function toOpening(as: string | typeof OPERATOR): string {
+  if (as === OPERATOR) return AS_OPERATOR;
+  requireTenantId(as);
+  return toQuotedText({ text: AS_TENANT, values: [as] });
 }
 
 async function runOn<Row>(client: pg.PoolClient, text: string): Promise<Row[]> {

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { queryAsTenant } from '../../src/db/single-statement.js';
+import { runStatement } from '../../src/db/single-statement.js';
 import { toCompanyStatement } from '../../src/modules/companies/repository.js';
 import type { Key } from './catalog.js';
 import { type BenchChild, startBenchChild } from './child.js';
@@ -198,7 +198,7 @@ async function benchRoundTrips(
       await client.query(read(id));
       await client.query('commit');
     },
-    simple: (id: string): Promise<unknown> => queryAsTenant(db, tenantId, toCompanyStatement(tenantId, id, 'active')),
+    simple: (id: string): Promise<unknown> => runStatement(db, tenantId, toCompanyStatement(tenantId, id, 'active')),
   };
   const perSecond = async (readOne: (id: string) => Promise<unknown>): Promise<number> => {
     const end = performance.now() + seconds * 250;

@@ -2,8 +2,19 @@ import fc from 'fast-check';
 import pg from 'pg';
 import t from 'tap';
 import { insertRows, RowSource } from '../../src/db/bulk.js';
-import { closeDatabase, type Db, openDatabase, withOperator, withTenant } from '../../src/db/database.js';
-import { queryAsOperator, queryAsTenant } from '../../src/db/single-statement.js';
+import {
+  type CommitHook,
+  closeDatabase,
+  type Db,
+  openDatabase,
+  type Tx,
+  withCommitHooks,
+  withOperator,
+  withoutEffect,
+  withTenant,
+  writesOf,
+} from '../../src/db/database.js';
+import { OPERATOR, runStatement } from '../../src/db/single-statement.js';
 import { pickCount } from '../helpers/counts.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import { readSeed } from '../helpers/seed.js';
@@ -306,29 +317,72 @@ t.test('a login with only the app role sees nothing without a tenant', async (t)
 t.test('a single statement is limited to its tenant and leaves no session state', async (t) => {
   const ofUbis = { text: 'select tenant_id, current_user as role from ubis', values: [] };
   for (const id of [TENANT_A, TENANT_B]) {
-    t.same(await queryAsTenant(db, id, ofUbis), [{ tenant_id: id, role: 'biotrack_app' }], 'reads its own');
+    t.same(await runStatement(db, id, ofUbis), [{ tenant_id: id, role: 'biotrack_app' }], 'reads its own');
     const written = { text: 'update ubis set ubi = $1 returning tenant_id', values: [`of ${id}`] };
-    t.same(await queryAsTenant(db, id, written), [{ tenant_id: id }], 'writes its own');
+    t.same(await runStatement(db, id, written), [{ tenant_id: id }], 'writes its own');
   }
   t.same(await list('select distinct ubi from ubis order by 1'), [
     { ubi: `of ${TENANT_A}` },
     { ubi: `of ${TENANT_B}` },
   ]);
   t.equal(
-    (await queryAsOperator(db, { text: 'select tenant_id from tenants', values: [] })).length,
+    (await runStatement(db, OPERATOR, { text: 'select tenant_id from tenants', values: [] })).length,
     2,
     'the operator reads all tenants',
   );
-  await t.rejects(queryAsOperator(db, ofUbis), withCode(NO_PRIVILEGE), 'but not tenant tables');
+  await t.rejects(runStatement(db, OPERATOR, ofUbis), withCode(NO_PRIVILEGE), 'but not tenant tables');
   const { rows } = await db.pool.query(
     `select current_user as role, coalesce(current_setting('app.tenant_id', true), '') as tenant`,
   );
   t.match(rows[0], { role: 'postgres', tenant: '' }, 'role and tenant are reset');
-  await t.rejects(queryAsTenant(db, "x'; drop table ubis", ofUbis), /lowercase UUID/);
+  await t.rejects(runStatement(db, "x'; drop table ubis", ofUbis), /lowercase UUID/);
   for (let round = 0; round < 5; round += 1) {
     await list(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'catalog test'`);
-    t.equal((await queryAsTenant(db, TENANT_A, ofUbis)).length, 1, 'a broken pooled connection is replaced');
+    t.equal((await runStatement(db, TENANT_A, ofUbis)).length, 1, 'a broken pooled connection is replaced');
   }
+});
+
+t.test('a snapshot stays the same, and can only read', async (t) => {
+  const rename = (tx: Tx, ubi: string) => tx.updateTable('ubis').set({ ubi }).executeTakeFirst();
+  await withTenant(db, TENANT_A, (tx) => rename(tx, 'before'));
+  await withCommitHooks({ audit: async () => void t.fail('a hook must not run') }, () =>
+    withTenant(
+      db,
+      TENANT_A,
+      async (tx) => {
+        const read = () => tx.selectFrom('ubis').select('ubi').execute();
+        t.same(await read(), [{ ubi: 'before' }]);
+        await withCommitHooks({ audit: undefined }, () => withTenant(db, TENANT_A, (other) => rename(other, 'after')));
+        t.same(await read(), [{ ubi: 'before' }]);
+      },
+      { isSnapshot: true },
+    ),
+  );
+  await t.rejects(
+    withTenant(db, TENANT_A, (tx) => rename(tx, 'never'), { isSnapshot: true }),
+    withCode('25006'),
+  );
+});
+
+t.test('commit hooks write in the transaction, and can roll it back', async (t) => {
+  const rename = (ubi: string) =>
+    withTenant(db, TENANT_A, (tx) => tx.updateTable('ubis').set({ ubi }).executeTakeFirst());
+  const ran: string[] = [];
+  const audit: CommitHook = async (tx, tenantId) => void ran.push(`audit ${tenantId} ${writesOf(tx).entries}`);
+  const idempotency: CommitHook = async () => {
+    ran.push('idempotency');
+    if (ran.length > 3) throw new Error('taken over');
+  };
+  await withCommitHooks({ audit }, () =>
+    withCommitHooks({ idempotency }, async () => {
+      await rename('one');
+      await withoutEffect(() => rename('two'));
+      await t.rejects(rename('three'), /taken over/);
+    }),
+  );
+  const audited = `audit ${TENANT_A} update ubis`;
+  t.strictSame(ran, ['idempotency', audited, audited, 'idempotency']);
+  t.same(await list('select ubi from ubis where tenant_id = $1', [TENANT_A]), [{ ubi: 'two' }]);
 });
 
 t.test('a single statement quotes its values', async (t) => {
@@ -370,19 +424,19 @@ t.test('a single statement quotes its values', async (t) => {
     url.searchParams.set('options', `-c standard_conforming_strings=${setting}`);
     const other = openDatabase({ url: url.href, poolSize: 1, applicationName: 'quoting test' });
     t.teardown(() => closeDatabase(other));
-    const shown = await queryAsTenant(other, TENANT_A, { text: 'show standard_conforming_strings', values: [] });
+    const shown = await runStatement(other, TENANT_A, { text: 'show standard_conforming_strings', values: [] });
     t.same(shown, [{ standard_conforming_strings: setting }]);
     await fc.assert(
       fc.asyncProperty(fc.option(texts), texts, async (one, two) => {
-        const asked = queryAsTenant(other, TENANT_A, statement(one, two));
+        const asked = runStatement(other, TENANT_A, statement(one, two));
         if (one?.includes('\0') || two.includes('\0')) await t.rejects(asked, /NUL/);
         else t.strictSame(await asked, [{ two, one, again: two }]);
       }),
       { seed, numRuns: pickCount({ few: 200, full: 2_000, long: 20_000 }) },
     );
   }
-  await t.rejects(queryAsTenant(db, TENANT_A, statement('a\0b', '')), /NUL/, 'a NUL would end the message');
-  await t.rejects(queryAsTenant(db, TENANT_A, { text: 'select $1', values: [] }), /placeholder/);
+  await t.rejects(runStatement(db, TENANT_A, statement('a\0b', '')), /NUL/, 'a NUL would end the message');
+  await t.rejects(runStatement(db, TENANT_A, { text: 'select $1', values: [] }), /placeholder/);
 });
 
 t.test('rows are stored unchanged, in small and large batches', async (t) => {

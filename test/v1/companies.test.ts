@@ -1,6 +1,6 @@
 import t from 'tap';
 import { clientOf, withTenant } from '../../src/db/database.js';
-import { queryAsTenant } from '../../src/db/single-statement.js';
+import { runStatement } from '../../src/db/single-statement.js';
 import { toChangePageStatement } from '../../src/modules/changes/repository.js';
 import { toPageStatement } from '../../src/modules/companies/repository.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
@@ -136,7 +136,7 @@ t.test('a page of a long list is read by an index scan, even in tables that were
   };
   for (const [name, { text, values }] of Object.entries(lists)) {
     const explain = { text: `explain (analyze) ${text}`, values };
-    const lines = await queryAsTenant<{ 'QUERY PLAN': string }>(service.service.db, tenantId, explain);
+    const lines = await runStatement<{ 'QUERY PLAN': string }>(service.service.db, tenantId, explain);
     const plan = lines.map((line) => line['QUERY PLAN']).join('\n');
     t.match(plan, new RegExp(`Index Scan using ${name}_pkey on ${name} .*rows=101`), plan);
     t.notMatch(plan, /rows=3000/, name);

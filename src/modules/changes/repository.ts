@@ -1,5 +1,5 @@
 import type { Db } from '../../db/database.js';
-import { queryAsTenant, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
+import { runStatement, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
 
 /** An entry of the change feed. */
 export interface Change {
@@ -44,7 +44,7 @@ export async function findChanges(
   afterSeq: number,
 ): Promise<FoundChanges | undefined> {
   const statement = toChangePageStatement(tenantId, size, afterSeq);
-  const rows = await queryAsTenant<Change & { revision: string }>(db, tenantId, statement);
+  const rows = await runStatement<Change & { revision: string }>(db, tenantId, statement);
   const [first] = rows;
   if (first === undefined) return undefined;
   // A tenant without changes has one row without a change.

@@ -1,7 +1,7 @@
 import type { ExpressionBuilder } from 'kysely';
 import { clientOf, type Db, type Tx } from '../../db/database.js';
 import { toListingSelect } from '../../db/license-columns.js';
-import { queryAsTenant, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
+import { runStatement, type Statement, TENANT_REVISION } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import { SHOWN_LISTING_FIELDS, type ShownListing } from '../../domain/license-fields.js';
 import type { PageRequest } from '../../domain/page.js';
@@ -81,7 +81,7 @@ export async function findCompanyView(
   id: string,
   shown: LicensesShown,
 ): Promise<CompanyView | undefined> {
-  const [row] = await queryAsTenant<CompanyView>(db, tenantId, toCompanyStatement(tenantId, id, shown));
+  const [row] = await runStatement<CompanyView>(db, tenantId, toCompanyStatement(tenantId, id, shown));
   return row;
 }
 
@@ -132,7 +132,7 @@ export async function findCompanyPage(
   { filters, page: { size, after }, shown }: CompanyListing,
 ): Promise<CompanyPageRows | undefined> {
   const statement = toPageStatement(tenantId, filters, size, after, shown);
-  const rows = await queryAsTenant<CompanyView & { revision: string }>(db, tenantId, statement);
+  const rows = await runStatement<CompanyView & { revision: string }>(db, tenantId, statement);
   const [first] = rows;
   return first === undefined ? undefined : { revision: first.revision, rows: first.id === null ? [] : rows };
 }

@@ -1,6 +1,6 @@
 import { type Expression, type Kysely, sql } from 'kysely';
 import type { Db, Tx } from '../../db/database.js';
-import { queryAsTenant, statementBuilder, toStatement } from '../../db/single-statement.js';
+import { runStatement, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import type { KeyHashes, LoginKeys } from './login-keys.js';
 
@@ -160,7 +160,7 @@ export async function endLease(tx: Tx, lease: string): Promise<void> {
 
 /** Ends the lease without a verdict. */
 export async function releaseLogin(db: Db, tenantId: string, lease: string): Promise<void> {
-  await queryAsTenant(db, tenantId, toStatement(updateLease(statementBuilder, lease)));
+  await runStatement(db, tenantId, toStatement(updateLease(statementBuilder, lease)));
 }
 
 /**

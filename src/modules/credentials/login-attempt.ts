@@ -6,7 +6,7 @@ import {
   type LoginVerdict,
   mayHaveCheckedLogin,
 } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
+import { type Db, type Tx, withoutEffect } from '../../db/database.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
@@ -58,7 +58,7 @@ export function attemptLogin(db: Db, ports: LoginPorts, attempt: LoginAttempt): 
   const { tenant, wasValid, isForced, isSaved, checksLabs = false } = attempt;
   const key = [keys.login[0].toString('base64'), tenant.id, wasValid, isForced, isSaved, checksLabs].join('/');
   // The saved result is not an effect of the request, so it must not complete the request's idempotency key.
-  return withoutBeforeCommit(() => ports.loginAttempts(key, () => attemptOnce(db, ports, attempt, keys)));
+  return withoutEffect(() => ports.loginAttempts(key, () => attemptOnce(db, ports, attempt, keys)));
 }
 
 async function attemptOnce(db: Db, ports: LoginPorts, attempt: LoginAttempt, keys: LoginKeys): Promise<LoginResult> {

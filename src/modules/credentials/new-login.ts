@@ -1,5 +1,5 @@
 import { type BiotrackLogin, isLoginHeld } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
+import { type Db, type Tx, withoutEffect } from '../../db/database.js';
 import type { Tenant } from '../tenants/index.js';
 import { attemptLogin, type LoginPorts } from './login-attempt.js';
 import { findRefusal } from './login-attempt-repository.js';
@@ -28,7 +28,7 @@ export async function verifyNewLogin(
   // There is nothing to record, and a storm of repetitions must not wait for the tenant's lock.
   if (attempted.kind === 'rejected') throw toLoginError(attempted);
   // The status of the UBI is not an effect of the request, so it must not complete its idempotency key.
-  const { result } = await withoutBeforeCommit(() => recordLogin(db, ports, { tenant, login }, attempted));
+  const { result } = await withoutEffect(() => recordLogin(db, ports, { tenant, login }, attempted));
   if (result.kind === 'valid') return { ...UNVERIFIED, status: 'valid' };
   const isOutage = result.kind === 'unavailable' && !isLoginHeld(result.error);
   if (isOutage && mode === 'attempt') return UNVERIFIED;

@@ -1,5 +1,5 @@
 import { type BiotrackLogin, createLoginError } from '../../biotrack/index.js';
-import { type Db, type Tx, withOperator, withoutBeforeCommit } from '../../db/database.js';
+import { type Db, type Tx, withCommitHooks, withOperator } from '../../db/database.js';
 import { resumeAfterFix } from '../schedules/index.js';
 import { inLockedTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, recordUbiStatus } from '../ubi/index.js';
@@ -109,11 +109,10 @@ const isStillRefused = async (tx: Tx, { login, ofTenant }: LoginKeys): Promise<b
  * @param onError called for each tenant in which that fails; it stays to be done
  */
 export async function restoreStatuses(db: Db, onError: (error: unknown) => void): Promise<void> {
-  // Not effects of the request, which may belong to another tenant.
-  const unaudited: Db = { ...db, findAuditContext: () => undefined };
   for (const unrestored of await withOperator(db, selectUnrestored)) {
-    const restored = withoutBeforeCommit(() =>
-      inLockedTenant(unaudited, unrestored.tenantId, async (tx) => {
+    // Not an effect of the request, which may belong to another tenant.
+    const restored = withCommitHooks({ audit: undefined, idempotency: undefined }, () =>
+      inLockedTenant(db, unrestored.tenantId, async (tx) => {
         if (await restoreRefusedCredentials(tx, unrestored.refusedText)) await resumeAfterFix(tx);
         await saveRestored(tx, unrestored);
       }),

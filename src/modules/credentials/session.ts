@@ -1,5 +1,5 @@
 import { BiotrackError, type BiotrackSession } from '../../biotrack/index.js';
-import { type Db, withoutBeforeCommit } from '../../db/database.js';
+import { type Db, withoutEffect } from '../../db/database.js';
 import type { OpenPorts } from './candidates.js';
 import { claimAccount, releaseUnless, saveAttempt, toLoginResult, toTarget } from './login-attempt.js';
 import { releaseLogin } from './login-attempt-repository.js';
@@ -19,17 +19,17 @@ export function openSession(
   signal: AbortSignal | undefined,
 ): Promise<BiotrackSession> {
   // The statuses that are saved are not effects of the request, so they must not complete its idempotency key.
-  return withoutBeforeCommit(async () => {
+  return withoutEffect(async () => {
     const session = await ports.biotrack.openSession(toTarget(usable.tenant), usable.login, {
       signal,
-      wrapLogin: (send) => withoutBeforeCommit(() => sendLogin(db, ports, usable, signal, send)),
+      wrapLogin: (send) => withoutEffect(() => sendLogin(db, ports, usable, signal, send)),
     });
     const recording =
       <T>(call: () => Promise<T>) =>
       (): Promise<T> =>
         call().catch(async (error: unknown) => {
           if (!(error instanceof BiotrackError)) throw error;
-          throw await withoutBeforeCommit(() => recordCallError(db, ports, usable, error));
+          throw await withoutEffect(() => recordCallError(db, ports, usable, error));
         });
     const { fetchVendors, fetchLabs, fetchTransporters, checkVendors } = session;
     return {

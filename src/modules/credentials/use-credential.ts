@@ -1,5 +1,5 @@
 import type { BiotrackLogin } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutBeforeCommit } from '../../db/database.js';
+import { type Db, type Tx, withoutEffect } from '../../db/database.js';
 import type { ServiceError } from '../../domain/service-error.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
@@ -63,7 +63,7 @@ export const chooseLogin = (
  */
 export function openLogin(db: Db, ports: UsePorts, choice: TenantChoice): Promise<UsableCredential> {
   // Use and status of a credential are not effects of the request, so they must not complete its idempotency key.
-  return withoutBeforeCommit(async () => {
+  return withoutEffect(async () => {
     try {
       return await openVerified(db, ports, choice);
     } catch (error) {
@@ -93,7 +93,7 @@ const choose = (
   tenantId: string,
   find: (tx: Tx, tenant: Tenant) => Promise<ChosenCredential>,
 ): Promise<TenantChoice> =>
-  withoutBeforeCommit(() =>
+  withoutEffect(() =>
     inTenant(db, tenantId, async (tx, tenant) => {
       const { ubiKey } = await requireUbi(tx, tenantId);
       const chosen = await find(tx, tenant);

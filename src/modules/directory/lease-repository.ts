@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Db } from '../../db/database.js';
-import { queryAsOperator, statementBuilder, toStatement } from '../../db/single-statement.js';
+import { OPERATOR, runStatement, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { Environment } from '../../domain/environment.js';
 
 export interface DirectoryKey {
@@ -29,7 +29,7 @@ export async function acquireLease(db: Db, { state, environment }: DirectoryKey,
         ),
     )
     .returning('holder');
-  return (await queryAsOperator(db, toStatement(acquire))).length > 0;
+  return (await runStatement(db, OPERATOR, toStatement(acquire))).length > 0;
 }
 
 export async function releaseLease(db: Db, { state, environment }: DirectoryKey, holder: string): Promise<void> {
@@ -38,5 +38,5 @@ export async function releaseLease(db: Db, { state, environment }: DirectoryKey,
     .where('state', '=', state)
     .where('environment', '=', environment)
     .where('holder', '=', holder);
-  await queryAsOperator(db, toStatement(release));
+  await runStatement(db, OPERATOR, toStatement(release));
 }

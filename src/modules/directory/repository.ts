@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { type Cell, type Columns, copyRows, RowSource, updateRows } from '../../db/bulk.js';
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES, LISTING_COLUMNS, toListingCells } from '../../db/license-columns.js';
-import { queryAsOperator, statementBuilder, toStatement } from '../../db/single-statement.js';
+import { OPERATOR, runStatement, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import type { DirectoryWarning } from '../../domain/directory-warning.js';
 import type { Environment } from '../../domain/environment.js';
@@ -89,8 +89,9 @@ export async function findDirectorySummary(
   state: string,
   environment: Environment,
 ): Promise<Directory | undefined> {
-  const [directory] = await queryAsOperator<Directory>(
+  const [directory] = await runStatement<Directory>(
     db,
+    OPERATOR,
     toStatement(selectDirectory(statementBuilder, state, environment)),
   );
   return directory;
@@ -99,7 +100,7 @@ export async function findDirectorySummary(
 /** Taken before a list is requested. Higher than every earlier number of any process, while clocks can be set back. */
 export async function takeRequestNumber(db: Db): Promise<number> {
   const text = `select nextval('directory_requests') as number`;
-  const [row] = await queryAsOperator<{ number: number }>(db, { text, values: [] });
+  const [row] = await runStatement<{ number: number }>(db, OPERATOR, { text, values: [] });
   return (row as { number: number }).number;
 }
 

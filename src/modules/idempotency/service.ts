@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { beforeEachCommit, type Db, withOperator, withTenant } from '../../db/database.js';
+import { type CommitHook, type Db, withCommitHooks, withOperator, withTenant } from '../../db/database.js';
 import type { IdempotencyStore, IdempotentRequest, KeyedRequest, StoredResponse } from '../../domain/idempotency.js';
 import { Secret } from '../../domain/secret.js';
 import { ServiceError } from '../../domain/service-error.js';
@@ -73,11 +73,12 @@ export function createIdempotencyStore({ db, vault, newId }: IdempotencyDeps): I
       let hasEnded = false;
       const attempt: IdempotentRequest = {
         run(work) {
-          beforeEachCommit(async (tx, txTenantId) => {
+          const idempotency: CommitHook = async (tx, txTenantId) => {
             // Writes outside of the tenant, such as to the shared directory of a state, are no effect of this request.
             if (hasEnded || txTenantId !== tenantId) return;
             if (!(await recordEffect(tx, id, attemptId))) throw inProgress();
-          }, work);
+          };
+          withCommitHooks({ idempotency }, work);
         },
         async saveResponse(response) {
           hasEnded = true;

@@ -1,5 +1,5 @@
 import { BiotrackError, type BiotrackTarget } from '../../biotrack/index.js';
-import { type Db, withoutBeforeCommit } from '../../db/database.js';
+import { type Db, withoutEffect } from '../../db/database.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import { ServiceError } from '../../domain/service-error.js';
 import {
@@ -63,7 +63,7 @@ export async function ensureDirectory(
     const failure = ports.listFailures.take(caller);
     if (failure !== undefined && !(await isPublished(db, target))) throw failure;
     // The fetch outlives the request, so what it writes is no effect of the request.
-    const refresh = withoutBeforeCommit(() =>
+    const refresh = withoutEffect(() =>
       ports.directories.ensureFresh(db, {
         target,
         includeLabs: false,

@@ -1,7 +1,7 @@
-import { type Db, type Tx, withOperator } from '../../db/database.js';
+import { type Db, type Tx, withOperator, withTenant } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { ServiceError } from '../../domain/service-error.js';
-import { inLockedTenant, inTenant, inTenantIfUnlocked } from '../tenants/index.js';
+import { inLockedTenant, inTenant, lockTenantRowIfFree } from '../tenants/index.js';
 import {
   claimDueSchedule,
   countFailure,
@@ -96,7 +96,8 @@ export async function startDueSchedules(
 ): Promise<number> {
   let started = 0;
   for (const tenantId of await withOperator(db, selectDueTenants)) {
-    const isStarted = await inTenantIfUnlocked(db, tenantId, async (tx) => {
+    const isStarted = await withTenant(db, tenantId, async (tx) => {
+      if ((await lockTenantRowIfFree(tx)) === undefined) return false;
       if (!(await claimDueSchedule(tx, intervalSeconds))) return false;
       if (!(await hasCompanyCreatingLicense(tx))) {
         await deleteSchedule(tx, tenantId);

@@ -8,7 +8,7 @@ import { loadSnapshot } from '../../plans/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { type Directory, findDirectory } from '../directory/index.js';
 import { ensureDirectory, type LicensePorts } from '../licenses/index.js';
-import { planTenant } from '../tenants/index.js';
+import { inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { type NamesakeGroup, type PlannedState, toNamesakes, toPlannedState } from './namesakes.js';
 
@@ -38,8 +38,10 @@ const NO_RUN = '00000000-0000-7000-8000-000000000000';
 /** Plans the state's list with each strategy, without writing anything. Requires a usable login. */
 export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, principal: Principal): Promise<Advice> {
   await ensureDirectory(db, ports, tenantId, principal);
-  return planTenant(db, tenantId, {
-    async load(tx, { state, environment }) {
+  const inputs = await inTenant(
+    db,
+    tenantId,
+    async (tx, { state, environment }) => {
       const { ubiKey } = await requireUbi(tx, tenantId);
       const { includeLabs = false } = (await findCreationPreference(tx)) ?? {};
       const directory = await findDirectory(tx, state, environment);
@@ -47,8 +49,9 @@ export async function getAdvice(db: Db, ports: LicensePorts, tenantId: string, p
       const listed = await ports.directories.listLicenses(tx, directory);
       return { listed, snapshot: await loadSnapshot(tx, ubiKey), includeLabs, directory };
     },
-    plan: toAdvice,
-  });
+    { isSnapshot: true },
+  );
+  return toAdvice(inputs);
 }
 
 type AdviceInputs = Pick<PlanInput, 'listed' | 'snapshot' | 'includeLabs'> & { readonly directory: Directory };

@@ -28,7 +28,7 @@ import {
 } from '../creation-preference/index.js';
 import type { DirectoryService } from '../directory/index.js';
 import { findRun, finishRun, insertRunningRun, type SyncRun, saveApplied } from '../syncs/index.js';
-import { inTenant, planAndRecord, planTenant } from '../tenants/index.js';
+import { inTenant, planAndRecord } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { type NamesakeGroup, toNamesakes, toNamesakesReply, toPlannedState } from './namesakes.js';
 
@@ -54,8 +54,10 @@ export async function previewSwitch(
 ): Promise<SyncRun> {
   const id = newId();
   const at = clock();
-  const { preference, items, result } = await planTenant(db, tenantId, {
-    async load(tx, { firstSyncedAt }) {
+  const { preference, inputs } = await inTenant(
+    db,
+    tenantId,
+    async (tx, { firstSyncedAt }) => {
       await requireUbi(tx, tenantId);
       const current = await requireCreationPreference(tx, tenantId);
       const settings = firstSyncedAt === null ? undefined : await findPlanSettings(tx);
@@ -68,21 +70,19 @@ export async function previewSwitch(
       const preference = { strategy, includeLabs: includeLabs ?? current.includeLabs };
       return { preference, inputs: await loadPlanInputs(tx, directories, { ...settings, ...preference }) };
     },
-    async plan({ preference, inputs }) {
-      const plan = await makePlan(inputs, { runId: id, at });
-      const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(inputs.snapshot, plan))));
-      const { items, result } = await toPlanToStore(inputs, plan, at);
-      const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...result.warnings];
-      const nameItems = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
-      return { preference, items: [...items, ...nameItems], result: { ...result, warnings } };
-    },
-  });
+    { isSnapshot: true },
+  );
+  const plan = await makePlan(inputs, { runId: id, at });
+  const namesakes = await runYielding(toNamesakes(await runYielding(toPlannedState(inputs.snapshot, plan))));
+  const { items, result } = await toPlanToStore(inputs, plan, at);
+  const warnings = [...toNameWarnings(namesakes), ...toVendorChangeWarnings(plan), ...result.warnings];
+  const nameItems = namesakes.map((group) => toAmbiguousItem(toNamesakesReply(group)));
   return inTenant(db, tenantId, async (tx) => {
     const requestedBy = toActor(principal);
     const kind = { trigger: 'request', mode: 'preview', refresh: 'auto' } as const;
     await insertRunningRun(tx, tenantId, { id, ...preference, ...kind, requestedBy });
-    await savePlanItems(tx, tenantId, id, items);
-    const run = await finishRun(tx, { id, fence: 0 }, { ...result, status: 'succeeded' });
+    await savePlanItems(tx, tenantId, id, [...items, ...nameItems]);
+    const run = await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
     if (run === undefined) throw new Error('the preview was not saved');
     return run;
   });

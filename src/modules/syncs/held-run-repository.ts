@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Db, Tx } from '../../db/database.js';
-import { queryAsTenant, statementBuilder, toStatement } from '../../db/single-statement.js';
+import { runStatement, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
@@ -64,7 +64,7 @@ export async function claimRun(db: Db, tenantId: string, id: string): Promise<Cl
       'before.was_running as wasTakenOver',
       sql<boolean>`coalesce((select include_labs from creation_preferences), false)`.as('readsLabs'),
     ]);
-  const [claimed] = await queryAsTenant<ClaimedRun>(db, tenantId, toStatement(claim));
+  const [claimed] = await runStatement<ClaimedRun>(db, tenantId, toStatement(claim));
   return claimed;
 }
 
@@ -83,7 +83,7 @@ export async function renewLease(tx: Tx, run: Held): Promise<boolean> {
 /** Returns false if the run was taken over or has ended. */
 export async function saveStep(db: Db, tenantId: string, run: Held, step: RunStep): Promise<boolean> {
   const update = updateHeld(statementBuilder, run).set({ step, leased_until_datetime: leaseEnd }).returning('id');
-  return (await queryAsTenant(db, tenantId, toStatement(update))).length > 0;
+  return (await runStatement(db, tenantId, toStatement(update))).length > 0;
 }
 
 export interface RunCredential {
@@ -101,7 +101,7 @@ export async function saveRunCredential(
   const update = updateHeld(statementBuilder, run)
     .set({ credential_id: id, credential_owner: owner, credential_reason: reason })
     .returning('id');
-  return (await queryAsTenant(db, tenantId, toStatement(update))).length > 0;
+  return (await runStatement(db, tenantId, toStatement(update))).length > 0;
 }
 
 /** Requeues a run at once when its worker shuts down. Does not count as an attempt. Returns false if it was lost. */

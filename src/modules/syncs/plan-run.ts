@@ -25,14 +25,7 @@ import {
   selectRefusedKeys,
 } from '../directory/index.js';
 import { recordRunFailure, scheduleNextRun } from '../schedules/index.js';
-import {
-  inTenant,
-  inTenantLockedByRun,
-  type PlannedWork,
-  planAndRecord,
-  planTenant,
-  type Tenant,
-} from '../tenants/index.js';
+import { inLockedTenant, inTenant, type PlannedWork, planAndRecord, type Tenant } from '../tenants/index.js';
 import { finishRun, saveStep } from './held-run-repository.js';
 import type { LargePlans } from './large-plans.js';
 import { toReasonDetail } from './reason-details.js';
@@ -97,10 +90,12 @@ export async function planRun(
     plan: (loaded) => plan(deps, run, loaded),
     record: (tx, planned) => record(tx, deps, tenantId, run, planned),
   };
-  if (run.mode === 'full') return planAndRecord(deps.db, tenantId, work, inTenantLockedByRun);
-  const planned = await planTenant(deps.db, tenantId, work);
-  const inTransaction = planned.kind === 'superseded' ? inTenantLockedByRun : inTenant;
-  return inTransaction(deps.db, tenantId, (tx) => record(tx, deps, tenantId, run, planned));
+  if (run.mode === 'full') return planAndRecord(deps.db, tenantId, work, 'run');
+  const planned = await work.plan(await inTenant(deps.db, tenantId, work.load, { isSnapshot: true }));
+  const recordPlanned = (tx: Tx): Promise<RunResult> => record(tx, deps, tenantId, run, planned);
+  return planned.kind === 'superseded'
+    ? inLockedTenant(deps.db, tenantId, recordPlanned, 'run')
+    : inTenant(deps.db, tenantId, recordPlanned);
 }
 
 async function load(

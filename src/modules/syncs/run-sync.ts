@@ -9,7 +9,7 @@ import type { Vault } from '../../vault/index.js';
 import { chooseLogin, hasOtherLogin, type LoginResult, openLogin, openSession } from '../credentials/index.js';
 import { type DirectoryRequest, ListShrunkError } from '../directory/index.js';
 import { recordRunFailure } from '../schedules/index.js';
-import { inTenantLockedByRun, isTenantGone } from '../tenants/index.js';
+import { inLockedTenant, isTenantGone } from '../tenants/index.js';
 import {
   type ClaimedRun,
   claimRun,
@@ -164,12 +164,17 @@ async function saveFailure(
   const { refused, cause: _, ...columns } = failure;
   try {
     if (refused !== undefined) await saveRunCredential(deps.db, tenantId, run, refused);
-    return await inTenantLockedByRun(deps.db, tenantId, async (tx, tenant) => {
-      if ((await finishRun(tx, run, { status: 'failed', ...columns })) === undefined) return false;
-      if (run.mode === 'full')
-        await recordRunFailure(tx, failure.reason, () => hasOtherLogin(tx, deps, tenant, refused?.credential));
-      return true;
-    });
+    return await inLockedTenant(
+      deps.db,
+      tenantId,
+      async (tx, tenant) => {
+        if ((await finishRun(tx, run, { status: 'failed', ...columns })) === undefined) return false;
+        if (run.mode === 'full')
+          await recordRunFailure(tx, failure.reason, () => hasOtherLogin(tx, deps, tenant, refused?.credential));
+        return true;
+      },
+      'run',
+    );
   } catch (error) {
     if (isTenantGone(error)) return false;
     throw error;

@@ -1,5 +1,5 @@
 import type { Db, OperatorTx, Tx } from '../../db/database.js';
-import { queryAsTenant, TENANT_REVISION } from '../../db/single-statement.js';
+import { runStatement, TENANT_REVISION } from '../../db/single-statement.js';
 import type { Environment } from '../../domain/environment.js';
 import { createSharedRead, type SharedRead } from '../../domain/shared-read.js';
 
@@ -95,7 +95,7 @@ export function findRevision(db: Db, tenantId: string): Promise<string | undefin
     revisions.set(db, read);
   }
   return read(tenantId, async () => {
-    const [row] = await queryAsTenant<{ revision: string }>(db, tenantId, {
+    const [row] = await runStatement<{ revision: string }>(db, tenantId, {
       text: TENANT_REVISION,
       values: [tenantId],
     });

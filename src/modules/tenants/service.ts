@@ -1,12 +1,5 @@
 import type { Biotrack } from '../../biotrack/index.js';
-import {
-  type Db,
-  type Tx,
-  withOperator,
-  withTenant,
-  withTenantBriefly,
-  withTenantSnapshot,
-} from '../../db/database.js';
+import { type Db, type TenantTxOptions, type Tx, withOperator, withTenant } from '../../db/database.js';
 import { toStorageError } from '../../db/sqlstate.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
@@ -16,7 +9,6 @@ import {
   findTenant,
   insertTenant,
   lockTenantRow,
-  lockTenantRowIfFree,
   selectTenants,
   type Tenant,
   updateTenant,
@@ -25,42 +17,47 @@ import {
 type TenantWork<T> = (tx: Tx, tenant: Tenant) => Promise<T>;
 
 /** @throws ServiceError `not_found` if the tenant does not exist */
-export const inTenant = <T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> =>
-  withTenant(db, tenantId, async (tx) => {
-    const tenant = await findTenant(tx);
-    if (tenant === undefined) throw notFound('tenant');
-    return work(tx, tenant);
-  });
+export const inTenant = <T>(
+  db: Db,
+  tenantId: string,
+  work: TenantWork<T>,
+  options?: Pick<TenantTxOptions, 'isSnapshot'>,
+): Promise<T> => withTenant(db, tenantId, async (tx) => work(tx, requireFound(await findTenant(tx))), options);
+
+function requireFound(tenant: Tenant | undefined): Tenant {
+  if (tenant === undefined) throw notFound('tenant');
+  return tenant;
+}
+
+/** Who waits for the tenant's lock: a request for a second only, because it can be sent again. */
+type LockedBy = 'request' | 'run';
+const REQUEST_LOCK_TIMEOUT_MS = 1_000;
 
 /**
  * Locks the tenant: changes of its setup and companies run one after another.
- * @throws ServiceError `sync_in_progress` if it is locked for longer than a second, as while a large plan is applied
+ * @throws ServiceError `sync_in_progress` if a request waits too long, as while a large plan is applied
  */
-export async function inLockedTenant<T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> {
+export async function inLockedTenant<T>(
+  db: Db,
+  tenantId: string,
+  work: TenantWork<T>,
+  lockedBy: LockedBy = 'request',
+): Promise<T> {
   let isLocked = false;
+  const lockAndWork = async (tx: Tx): Promise<T> => {
+    const tenant = requireFound(await lockTenantRow(tx));
+    isLocked = true;
+    return work(tx, tenant);
+  };
+  if (lockedBy === 'run') return withTenant(db, tenantId, lockAndWork);
   try {
-    return await withTenantBriefly(db, tenantId, (tx) =>
-      withLock(tx, (tx, tenant) => {
-        isLocked = true;
-        return work(tx, tenant);
-      }),
-    );
+    return await withTenant(db, tenantId, lockAndWork, { lockTimeoutMs: REQUEST_LOCK_TIMEOUT_MS });
   } catch (error) {
     if (isLocked || toStorageError(error) !== 'lock_timeout') throw error;
     const detail =
       'A sync or another change of the companies is being applied. Nothing was changed. Retry in a few seconds.';
     throw new ServiceError('sync_in_progress', detail, { retryAfterSeconds: 5, cause: error });
   }
-}
-
-/** The same for runs, which wait longer. */
-export const inTenantLockedByRun = <T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> =>
-  withTenant(db, tenantId, (tx) => withLock(tx, work));
-
-async function withLock<T>(tx: Tx, work: TenantWork<T>): Promise<T> {
-  const tenant = await lockTenantRow(tx);
-  if (tenant === undefined) throw notFound('tenant');
-  return work(tx, tenant);
 }
 
 /** What is read consistently, computed without an open transaction, and written if it was not made from old rows. */
@@ -70,13 +67,6 @@ export interface PlannedWork<Loaded, Planned, Result> {
   record(tx: Tx, planned: Planned, tenant: Tenant): Promise<Result>;
 }
 
-/** Reads in one snapshot, then plans. Nothing is locked, and nothing is checked: for plans that are not applied. */
-export const planTenant = async <Loaded, Planned>(
-  db: Db,
-  tenantId: string,
-  { load, plan }: Pick<PlannedWork<Loaded, Planned, unknown>, 'load' | 'plan'>,
-): Promise<Planned> => plan(await inSnapshot(db, tenantId, load));
-
 /** Then the plan is made while the tenant is locked. */
 const MAX_UNLOCKED_PLANS = 3;
 
@@ -84,36 +74,35 @@ const MAX_UNLOCKED_PLANS = 3;
 export async function planAndRecord<Loaded, Planned, Result>(
   db: Db,
   tenantId: string,
-  work: PlannedWork<Loaded, Planned, Result>,
-  inLocked: typeof inLockedTenant = inLockedTenant,
+  { load, plan, record }: PlannedWork<Loaded, Planned, Result>,
+  lockedBy?: LockedBy,
 ): Promise<Result> {
+  const loadSnapshot = () =>
+    inTenant(
+      db,
+      tenantId,
+      async (tx, tenant) => ({ revision: tenant.inputsRevision, loaded: await load(tx, tenant) }),
+      { isSnapshot: true },
+    );
   for (let attempt = 1; attempt <= MAX_UNLOCKED_PLANS; attempt += 1) {
-    let revision = 0;
-    const planned = await planTenant(db, tenantId, {
-      load(tx, tenant) {
-        revision = tenant.inputsRevision;
-        return work.load(tx, tenant);
-      },
-      plan: work.plan,
-    });
-    const recorded = await inLocked(db, tenantId, async (tx, tenant) =>
-      tenant.inputsRevision === revision ? { result: await work.record(tx, planned, tenant) } : undefined,
+    const { revision, loaded } = await loadSnapshot();
+    const planned = await plan(loaded);
+    const recorded = await inLockedTenant(
+      db,
+      tenantId,
+      async (tx, tenant) =>
+        tenant.inputsRevision === revision ? { result: await record(tx, planned, tenant) } : undefined,
+      lockedBy,
     );
     if (recorded !== undefined) return recorded.result;
   }
-  return inLocked(db, tenantId, async (tx, tenant) => work.record(tx, await planTenant(db, tenantId, work), tenant));
+  return inLockedTenant(
+    db,
+    tenantId,
+    async (tx, tenant) => record(tx, await plan((await loadSnapshot()).loaded), tenant),
+    lockedBy,
+  );
 }
-
-const inSnapshot = <T>(db: Db, tenantId: string, work: TenantWork<T>): Promise<T> =>
-  withTenantSnapshot(db, tenantId, async (tx) => {
-    const tenant = await findTenant(tx);
-    if (tenant === undefined) throw notFound('tenant');
-    return work(tx, tenant);
-  });
-
-/** For work that can wait: returns undefined if the tenant is locked or does not exist. */
-export const inTenantIfUnlocked = <T>(db: Db, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> =>
-  withTenant(db, tenantId, async (tx) => ((await lockTenantRowIfFree(tx)) === undefined ? undefined : work(tx)));
 
 /** Whether the work failed because the tenant was deleted meanwhile. */
 export const isTenantGone = (error: unknown): boolean => error instanceof ServiceError && error.code === 'not_found';
