@@ -1,6 +1,7 @@
 import type { Tx } from '../db/database.js';
 import { toLicenseKey } from '../domain/key.js';
 import type { SyncPlan } from '../mapping/index.js';
+import { recordFirstSync } from '../modules/tenants/index.js';
 import { saveConflicts } from './conflict-repository.js';
 import type { PlanInputs } from './inputs.js';
 import { toPlanNotes } from './items.js';
@@ -8,7 +9,7 @@ import { toRowCounts } from './make-plan.js';
 import { savePlannedRows } from './rows-repository.js';
 import { MAX_NOTES_STORED, type RunResult, toSucceededResult, toUnchangedCounts } from './run-result.js';
 import type { RunWarning } from './settings.js';
-import { getInputsRevision, recordFirstSync } from './settings-repository.js';
+import { getInputsRevision } from './settings-repository.js';
 import { saveDecidedState, saveSyncState } from './state-repository.js';
 
 export interface PlanToApply {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db/database.js';
 import type { PlanConflict } from '../mapping/index.js';
+import { raiseRevision } from '../modules/tenants/index.js';
 
 export interface FoundConflicts {
   readonly conflicts: readonly PlanConflict[];
@@ -100,8 +101,5 @@ export async function saveResolution(
     }))
     .where('id', '=', id)
     .execute();
-  await tx
-    .updateTable('tenants')
-    .set((eb) => ({ revision: eb('revision', '+', 1) }))
-    .execute();
+  await raiseRevision(tx);
 }

@@ -21,6 +21,7 @@ export {
   selectUnchangedCompanyIds,
 } from './item-repository.js';
 export { type PlanItem, type PlanNotes, toAmbiguousItem, toNoteItems, toUnchangedItem } from './items.js';
+export { insertLicenseChange } from './license-change-repository.js';
 export { makePlan } from './make-plan.js';
 export { applyManualCompany } from './manual-company.js';
 export { applyDisplayNames } from './names.js';

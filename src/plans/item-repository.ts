@@ -22,15 +22,8 @@ const COLUMNS = {
 } as const satisfies Columns;
 
 /** Stores the items of a plan that was not applied. */
-export async function savePlanItems(
-  tx: Tx,
-  tenantId: string,
-  runId: string,
-  items: readonly PlanItem[],
-): Promise<void> {
-  await deleteOldPlanItems(tx);
-  await insertRows(tx, 'sync_plan_items', COLUMNS, new RowSource(toRows(tenantId, runId, items)));
-}
+export const savePlanItems = (tx: Tx, tenantId: string, runId: string, items: readonly PlanItem[]): Promise<void> =>
+  insertRows(tx, 'sync_plan_items', COLUMNS, new RowSource(toRows(tenantId, runId, items)));
 
 function* toRows(tenantId: string, runId: string, items: readonly PlanItem[]): Generator<Cell[]> {
   for (const [index, item] of items.entries()) {
@@ -50,24 +43,8 @@ function* toRows(tenantId: string, runId: string, items: readonly PlanItem[]): G
   }
 }
 
-/** How long the items of a plan that was not applied are kept. */
-const RETENTION_DAYS = 30;
-
-/** Deletes the items of old plans that were not applied, except of runs in review. */
-async function deleteOldPlanItems(tx: Tx): Promise<void> {
-  const old = await tx
-    .updateTable('sync_runs')
-    .set({ input_versions: null, plan_digest: null })
-    .where('plan_digest', 'is not', null)
-    .where('status', '!=', 'needs_review')
-    .where('finished_datetime', '<', sql<Date>`now() - make_interval(days => ${RETENTION_DAYS})`)
-    .returning('id')
-    .execute();
-  for (const { id } of old) await deletePlanItems(tx, id);
-}
-
-export async function deletePlanItems(tx: Tx, runId: string): Promise<void> {
-  await tx.deleteFrom('sync_plan_items').where('run_id', '=', runId).execute();
+export async function deletePlanItems(tx: Tx, runIds: readonly string[]): Promise<void> {
+  if (runIds.length > 0) await tx.deleteFrom('sync_plan_items').where('run_id', 'in', runIds).execute();
 }
 
 /** Items of a stored plan. */

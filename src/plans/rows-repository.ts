@@ -1,11 +1,11 @@
 import { type Cell, type Columns, insertRows, RowSource, updateRows } from '../db/bulk.js';
-import { allocateChangeNumbers } from '../db/change-numbers.js';
 import type { Tx } from '../db/database.js';
 import { LISTING_COLUMNS, toListingCells } from '../db/license-columns.js';
 import { namesOf, toColumns } from '../domain/snake-case.js';
 import type { ChangeRange } from '../domain/sync-run.js';
 import { runYielding } from '../domain/yielding.js';
 import type { CompanyState, CompanyStep, LicenseState, LicenseStep, SyncPlan } from '../mapping/index.js';
+import { allocateChangeNumbers } from '../modules/tenants/index.js';
 import { type CompanyFeedChange, toChanges } from './changes.js';
 import { PLACEMENT_FIELDS, PLANNED_FIELDS } from './fields.js';
 

@@ -47,16 +47,3 @@ export async function getInputsRevision(tx: Tx): Promise<number> {
   const { revision } = await tx.selectFrom('tenants').select('inputs_revision as revision').executeTakeFirstOrThrow();
   return revision;
 }
-
-/**
- * From the first sync on, state and environment are fixed, and the strategy changes only through a switch. Returns the revision of
- * the tenant's inputs.
- */
-export async function recordFirstSync(tx: Tx): Promise<number> {
-  const { revision } = await tx
-    .updateTable('tenants')
-    .set((eb) => ({ first_synced_datetime: eb.fn.coalesce('first_synced_datetime', sql<Date>`now()`) }))
-    .returning('inputs_revision as revision')
-    .executeTakeFirstOrThrow();
-  return revision;
-}

@@ -92,7 +92,7 @@ const WRONG: readonly [file: string, line: string, rule: string][] = [
     "import { planSync } from '../../mapping/index.js'; planSync;",
     'module-repository-types-only',
   ],
-  ['plans/apply.ts', "import '../modules/tenants/index.js';", 'plans'],
+  ['plans/apply.ts', "import '../modules/ubi/index.js';", 'plans'],
   ['plans/store.ts', "import type { Kysely } from 'kysely'; export type K = Kysely<object>;", 'database-drivers'],
   ['modules/ubi/index.ts', "export { openDatabase } from '../../db/database.js';", 'module-index'],
   ['config.ts', "import './http/server.js';", 'config'],
@@ -186,6 +186,72 @@ t.test('only main.ts uses the process', async (t) => {
     t.not(listUsesOfProcess('planted.ts', wrong).length, 0, wrong);
   }
   t.same(listUsesOfProcess('planted.ts', "import { kill } from 'node:process'; kill(child.process.pid);"), []);
+});
+
+/** The functions that write rows: those of the query builder, and the bulk writes of `db/bulk.ts` after their transaction. */
+const BUILDER_WRITES = /^(insertInto|replaceInto|updateTable|deleteFrom|mergeInto)$/;
+const BULK_WRITES = /^(insertRows|updateRows|copyRows)$/;
+const SQL_WRITE = /\b(?:insert\s+into|update(?:\s+only)?|delete\s+from|merge\s+into|truncate|copy)\s+"?(\w+)"?/gi;
+
+/** The tables that a file writes, by the query builder, in bulk, or by SQL text. */
+function listWrittenTables(text: string): string[] {
+  const source = ts.createSourceFile('any.ts', text, ts.ScriptTarget.ESNext, true);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node)) {
+      const { expression: callee } = node;
+      const name = ts.isPropertyAccessExpression(callee) ? callee.name.text : callee.getText();
+      const table = BUILDER_WRITES.test(name)
+        ? node.arguments[0]
+        : BULK_WRITES.test(name)
+          ? node.arguments[1]
+          : undefined;
+      if (table !== undefined && ts.isStringLiteralLike(table)) found.push(table.text.split(' ')[0] as string);
+    }
+    if (ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)) {
+      const sqlText = ts.isTemplateExpression(node) ? node.getText() : node.text;
+      found.push(...[...sqlText.matchAll(SQL_WRITE)].map(([, table]) => table as string));
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+t.test('a table is written by one module', async (t) => {
+  const catalog = await readFile(join(ROOT, 'src/db/tables.ts'), 'utf8');
+  const tables = [...(catalog.split('export interface DB {')[1] ?? '').matchAll(/^ {2}(\w+):/gm)].map(
+    ([, name]) => name,
+  );
+  t.ok(tables.length > 20);
+  const writers = new Map<string, Set<string>>();
+  for (const path of await listFiles('src')) {
+    // Their texts are about the API, not SQL.
+    if (!path.endsWith('.ts') || /(^src\/cli\/|\/(schema|routes)\.ts$)/.test(path)) continue;
+    const module = path
+      .split('/')
+      .slice(1, path.startsWith('src/modules/') ? 3 : 2)
+      .join('/');
+    for (const table of listWrittenTables(await readFile(join(ROOT, path), 'utf8'))) {
+      if (tables.includes(table)) writers.set(table, (writers.get(table) ?? new Set()).add(module));
+    }
+  }
+  for (const table of tables)
+    t.equal(writers.get(table as string)?.size, 1, `${table}: ${[...(writers.get(table as string) ?? [])]}`);
+  for (const table of ['companies', 'company_licenses', 'vendor_companies', 'conflicts', 'changes'])
+    t.strictSame([...(writers.get(table) ?? [])], ['plans'], `only plans/ writes ${table}`);
+  for (const wrong of [
+    "tx.insertInto('ubis').values({})",
+    "tx.updateTable('ubis as u').set({})",
+    "statementBuilder.with('a', (db) => db.deleteFrom('ubis'))",
+    "insertRows(tx, 'ubis', COLUMNS, rows)",
+    'sql`delete from ubis`.execute(tx)',
+    'client.query(\'INSERT INTO "ubis" values ($1)\')',
+    "client.query(`update\n  ubis set ubi = ''`)",
+  ]) {
+    t.strictSame(listWrittenTables(wrong), ['ubis'], wrong);
+  }
+  t.strictSame(listWrittenTables("sql`select from ubis for update skip locked`; tx.selectFrom('ubis')"), ['skip']);
 });
 
 t.test('timeouts use linkSignals', async (t) => {

@@ -1,1 +1,2 @@
+export { deleteKeysOfTenant } from './repository.js';
 export { createIdempotencyStore, deleteExpiredKeys } from './service.js';

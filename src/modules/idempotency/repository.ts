@@ -129,6 +129,11 @@ export async function abandonAttempt(tx: KeyTx, id: KeyId, attemptId: string): P
     .execute();
 }
 
+/** Of a tenant that is deleted. The table has no foreign key to tenants, because operators' keys belong to no tenant. */
+export async function deleteKeysOfTenant(tx: Tx, tenantId: string): Promise<void> {
+  await tx.deleteFrom('idempotency_keys').where('tenant_id', '=', tenantId).execute();
+}
+
 const deleteKey = (tx: KeyTx, { tenantId, actor, key }: KeyId) =>
   tx.deleteFrom('idempotency_keys').where('tenant_id', '=', tenantId).where('actor', '=', actor).where('key', '=', key);
 

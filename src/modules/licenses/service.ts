@@ -8,6 +8,7 @@ import { checkPrecondition, type Precondition } from '../../domain/precondition.
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
 import { toFieldPairs } from '../../domain/snake-case.js';
+import { insertLicenseChange } from '../../plans/index.js';
 import { findCreationPreference, requireCreationPreference } from '../creation-preference/index.js';
 import { findUsableCredential } from '../credentials/index.js';
 import { type DirectoryEntry, findDirectory, selectListings } from '../directory/index.js';
@@ -16,7 +17,6 @@ import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, requireUbi } from '../ubi/index.js';
 import { ensureDirectory, type LicensePorts } from './available-licenses.js';
-import { insertLicenseChange } from './change-repository.js';
 import { loadOffer, type Offer, requireOffered } from './offer.js';
 import { findLicenseProblem, type LicenseProblemView } from './problem.js';
 import {

@@ -1,6 +1,14 @@
 export { finishRun } from './held-run-repository.js';
 export { LARGE_PLAN_LICENSES, LargePlans } from './large-plans.js';
-export { findActiveRun, findLastEndedRun, findRun, insertRunningRun, type SyncRun, saveApplied } from './repository.js';
+export {
+  findActiveRun,
+  findLastEndedRun,
+  findRun,
+  insertRunningRun,
+  type SyncRun,
+  saveApplied,
+  savePlan,
+} from './repository.js';
 export { RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
 export { registerSyncsRoutes, toSyncRunReply } from './routes.js';
 export { type RunReport, type RunSyncDeps, runSync } from './run-sync.js';

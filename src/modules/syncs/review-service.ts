@@ -56,7 +56,7 @@ export async function confirmRun(
       const result = await applyPlan(tx, tenantId, { inputs, plan, actor, runId, newId });
       const finished = await finishReview(tx, runId, { ...result, plannedAt });
       // Its items are in the change feed now.
-      await deletePlanItems(tx, runId);
+      await deletePlanItems(tx, [runId]);
       await scheduleNextRun(tx, tenantId, syncIntervalSeconds);
       return finished;
     },

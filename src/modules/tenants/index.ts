@@ -7,6 +7,7 @@ export {
   type Tenant,
   tenantExists,
 } from './repository.js';
+export { allocateChangeNumbers, raiseRevision, recordFirstSync } from './revision-repository.js';
 export { registerTenantsRoutes } from './routes.js';
 export {
   applyTenant,

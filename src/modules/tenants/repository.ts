@@ -72,8 +72,6 @@ export async function tenantExists(tx: OperatorTx, tenantId: string): Promise<bo
 }
 
 export async function deleteTenantRow(tx: Tx, id: string): Promise<void> {
-  // This table has no foreign key to tenants, because operators' keys belong to no tenant.
-  await tx.deleteFrom('idempotency_keys').where('tenant_id', '=', id).execute();
   await tx.deleteFrom('tenants').where('tenant_id', '=', id).execute();
 }
 

@@ -4,6 +4,7 @@ import { toStorageError } from '../../db/sqlstate.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
+import { deleteKeysOfTenant } from '../idempotency/index.js';
 import {
   deleteTenantRow,
   findTenant,
@@ -208,5 +209,6 @@ export async function* iterateTenantIds(db: Db): AsyncGenerator<string> {
 export const deleteTenant = (db: Db, tenantId: string, precondition: Precondition): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     checkPrecondition(precondition, tenant.version);
+    await deleteKeysOfTenant(tx, tenantId);
     await deleteTenantRow(tx, tenantId);
   });

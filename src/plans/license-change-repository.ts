@@ -1,6 +1,6 @@
-import { allocateChangeNumbers } from '../../db/change-numbers.js';
-import type { Tx } from '../../db/database.js';
-import type { Difference } from '../../domain/difference.js';
+import type { Tx } from '../db/database.js';
+import type { Difference } from '../domain/difference.js';
+import { allocateChangeNumbers } from '../modules/tenants/index.js';
 
 /** An entry of the change feed about one of the tenant's own licenses. */
 export interface LicenseChangeRecord extends Difference {

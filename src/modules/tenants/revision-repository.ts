@@ -1,0 +1,43 @@
+import { sql } from 'kysely';
+import type { Tx } from '../../db/database.js';
+
+/**
+ * Allocates the next sequence numbers of the tenant's change feed, and increments the tenant's revision. The tenant must be
+ * locked, and all numbers must be used in this transaction: the feed has no gaps.
+ * @param count at least 1
+ */
+export async function allocateChangeNumbers(
+  tx: Tx,
+  count: number,
+): Promise<{ readonly first: number; readonly last: number }> {
+  const { last } = await tx
+    .updateTable('tenants')
+    .set((eb) => ({
+      last_change_seq: eb('last_change_seq', '+', count),
+      revision: eb('revision', '+', 1),
+    }))
+    .returning('last_change_seq as last')
+    .executeTakeFirstOrThrow();
+  return { first: last - count + 1, last };
+}
+
+/** Invalidates cached lists of the tenant. */
+export async function raiseRevision(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('tenants')
+    .set((eb) => ({ revision: eb('revision', '+', 1) }))
+    .execute();
+}
+
+/**
+ * From the first sync on, state and environment are fixed, and the strategy changes only through a switch. Returns the revision of
+ * the tenant's inputs.
+ */
+export async function recordFirstSync(tx: Tx): Promise<number> {
+  const { revision } = await tx
+    .updateTable('tenants')
+    .set((eb) => ({ first_synced_datetime: eb.fn.coalesce('first_synced_datetime', sql<Date>`now()`) }))
+    .returning('inputs_revision as revision')
+    .executeTakeFirstOrThrow();
+  return revision;
+}
