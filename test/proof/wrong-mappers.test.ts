@@ -120,6 +120,11 @@ function toHonestPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncP
   const licenses = toSteps(snapshot.licenses, next.licenses, 'license.created', toLicenseKind);
   const count = (kind: string): number => companies.filter((step) => step.kind === kind).length;
   const moves = licenses.filter(({ before, after }) => before !== undefined && before.companyId !== after.companyId);
+  const removed = licenses.filter(({ before, after }) => before?.active === true && !after.active).length;
+  const changed = new Set([
+    ...companies.map(({ after }) => after.id),
+    ...honest.adoptions.map(({ companyId }) => companyId),
+  ]);
   const renamed = new Set(
     companies.flatMap(({ before, after }) =>
       before?.archivedDatetime === null && before.sourceName !== after.sourceName ? after.id : [],
@@ -137,12 +142,16 @@ function toHonestPlan(input: PlanInput, next: Snapshot, honest: SyncPlan): SyncP
       updated: count('company.updated'),
       archived: count('company.archived'),
       reactivated: count('company.reactivated'),
-      unchanged: next.companies.length - companies.length,
+      unchanged: next.companies.length - changed.size,
+      licensesCreated: licenses.filter(({ before }) => before === undefined).length,
+      licensesDeactivated: removed,
+      licensesReactivated: licenses.filter(({ before, after }) => before?.active === false && after.active).length,
       moved: moves.length,
     },
+    companyCount: next.companies.length,
     impact: {
       activeLicenses: snapshot.licenses.filter(({ active }) => active).length,
-      removed: licenses.filter(({ before, after }) => before?.active === true && !after.active).length,
+      removed,
       moved: moves.filter(({ before }) => before?.active === true).length,
       activeCompanies: snapshot.companies.filter(({ archivedDatetime }) => archivedDatetime === null).length,
       renamedCompanies: renamed.size,
