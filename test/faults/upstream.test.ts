@@ -56,6 +56,11 @@ const PARAMETERS: Readonly<Partial<Record<FaultName, FaultParameters>>> = {
 /** Faults that refuse a login, because of a text that the service does not know or of the license number. */
 const REFUSED_LOGINS: readonly FaultName[] = ['code_602', 'error_response', 'echo_password', 'invalid_license_number'];
 
+/** What is stored about a list that is much shorter. */
+const forgetRefusal = (service: TestService) =>
+  service.sql(`update directories set refused_digest = null, refused_datetime = null, refused_removals = null,
+    refused_keys = '{}'`);
+
 /** All rows that a sync can write, with the transaction that wrote each. */
 async function readRows(service: TestService): Promise<string> {
   const tables = ['companies', 'company_licenses', 'vendor_companies', 'changes', 'directory_licenses', 'directories'];
@@ -107,7 +112,7 @@ t.test('every fault at the login and at the list ends with a reason and changes 
       t.match(run.reason, isRefused ? 'login_refused' : /^(upstream_|list_)/, `${what}: ${run.reason}`);
       t.type(run.reason_detail, 'string', `${what}: the run has advice`);
       t.ok(elapsedMs < PATIENCE_MS, `${what}: ended after ${Math.round(elapsedMs)} ms`);
-      if (isShrunk) await service.sql('update directories set refused_digest = null, refused_datetime = null');
+      if (isShrunk) await forgetRefusal(service);
       t.equal(await readRows(service), before, `${what}: no row was written`);
       if (!isRefused) continue;
       const verify = `/v1/tenants/${tenantId}/credentials/${body.data[0].id}/verify`;
@@ -258,7 +263,7 @@ t.test('no known refusal and no odd list changes what is published', async (t) =
     const run = await syncTenant(service, tenantId, { refresh: 'force' });
     control.clearFaults();
     t.match(run.status, /^(failed|needs_review)$/, `${text}: ${run.reason}`);
-    await service.sql('update directories set refused_digest = null, refused_datetime = null');
+    await forgetRefusal(service);
     t.equal(await readRows(service), before, `${text}: no row was written`);
   }
   t.match((await syncTenant(service, tenantId, { refresh: 'force' })).status, /^succeeded/, 'the state is not blocked');
